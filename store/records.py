@@ -1,0 +1,258 @@
+"""A record: one example to train or to evaluate on, as users send it and as Parquet keeps it.
+
+    {"prompt": str | "messages": [{"role", "content"}, ...],   exactly one of the two
+     "completion": str,          may be left out where it follows: the last assistant turn of `messages`, or choices[answer]
+     "choices": [str, ...], "answer": int,                     both or neither; answer is an index into choices, from 0
+     "group": str, "metadata": {...}, "id": str}               optional
+
+The input is what a JSON decoder returns. The checks are plain Python, because they run once for each of up to 10 million records.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+MAX_TEXT_CHARS = 262_144  # of prompt (or all turns) plus completion plus choices; far above any model window we serve
+MAX_MESSAGES = 256
+MAX_CHOICES = 64
+MAX_ID_CHARS = 256
+MAX_METADATA_BYTES = 16_384  # as compact JSON
+ROLES = frozenset(("system", "user", "assistant", "tool"))
+FIELDS = frozenset(("id", "prompt", "messages", "completion", "choices", "answer", "group", "metadata"))
+
+_MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("prompt", pa.string()),
+        pa.field("messages", pa.list_(_MESSAGE)),
+        pa.field("completion", pa.string(), nullable=False),
+        pa.field("choices", pa.list_(pa.string())),
+        pa.field("answer", pa.int32()),
+        pa.field("group", pa.string()),
+        pa.field("metadata", pa.string()),  # compact JSON: keys differ from record to record
+    ]
+)
+
+
+class InvalidRecord(ValueError):
+    """A record cannot be used: `code` is stable, `detail` names the value seen and the next step."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One example; exactly one of `prompt` and `messages` is set."""
+
+    id: str  # the user's, or `content_hash`
+    content_hash: str  # sha256 (hex) of what training sees: prompt or messages, and completion
+    prompt: str | None
+    messages: tuple[dict[str, str], ...] | None  # the turns before the final assistant turn
+    completion: str
+    choices: tuple[str, ...] | None
+    answer: int | None  # index into `choices`
+    group: str | None
+    metadata: dict[str, Any] | None
+
+
+def parse_record(value: object) -> Record:
+    """Check one decoded JSON value; raises InvalidRecord with the first fault found."""
+    if type(value) is not dict:
+        raise InvalidRecord("not_an_object", f"A record is a JSON object; got {_kind(value)}.")
+    if not value.keys() <= FIELDS:
+        raise _unknown_field(value)
+    get = value.get
+    prompt, messages, completion = get("prompt"), get("messages"), get("completion")
+    choices, answer = get("choices"), get("answer")
+    if choices is not None or answer is not None:
+        choices = _check_choices(choices, answer, completion)
+        completion = choices[answer] if completion is None else completion
+    if messages is None:
+        size = _check_prompt(prompt)
+    elif prompt is None:
+        messages, completion, size = _check_messages(messages, completion)
+    else:
+        raise InvalidRecord("prompt_and_messages", "The record has both prompt and messages; send one of them.")
+    if type(completion) is not str or not completion or completion.isspace():
+        raise _bad_completion(completion)
+    if size + len(completion) > MAX_TEXT_CHARS:
+        raise _too_large(size + len(completion))
+    group, metadata, id = get("group"), get("metadata"), get("id")
+    if group is not None:
+        _check_name("group", group)
+    if metadata is not None:
+        _check_metadata(metadata)
+    if id is not None:
+        _check_name("id", id)
+    content = sha256(orjson.dumps((prompt, messages, completion))).hexdigest()
+    return Record(
+        content if id is None else id, content, prompt, messages, completion, choices, answer, group, metadata
+    )
+
+
+def to_table(records: Iterable[Record]) -> pa.Table:
+    """Records as a Parquet-ready table with SCHEMA, in the order given."""
+    rows = list(records)
+    columns: dict[str, list[Any]] = {
+        name: [getattr(row, name) for row in rows] for name in SCHEMA.names if name != "metadata"
+    }
+    columns["metadata"] = [None if row.metadata is None else orjson.dumps(row.metadata).decode() for row in rows]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def from_table(table: pa.Table) -> list[Record]:
+    """The inverse of to_table; raises pyarrow's error when the table has another schema."""
+    columns = [table.column(name).to_pylist() for name in SCHEMA.names]
+    return [
+        Record(
+            id,
+            content,
+            prompt,
+            None if messages is None else tuple(messages),
+            completion,
+            None if choices is None else tuple(choices),
+            answer,
+            group,
+            None if metadata is None else orjson.loads(metadata),
+        )
+        for id, content, prompt, messages, completion, choices, answer, group, metadata in zip(*columns, strict=True)
+    ]
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The record as a user may send it again: parse_record(to_json(r)) == r; fields that are not set are left out."""
+    value = {name: getattr(record, name) for name in SCHEMA.names if name != "content_hash"}
+    return {name: list(item) if type(item) is tuple else item for name, item in value.items() if item is not None}
+
+
+def _check_prompt(prompt: object) -> int:
+    if prompt is None:
+        raise InvalidRecord("no_prompt", "The record has neither prompt nor messages; send one of them.")
+    if type(prompt) is not str:
+        raise InvalidRecord("wrong_type", f"prompt must be text, got {_kind(prompt)}; chat turns go into messages.")
+    if not prompt or prompt.isspace():
+        raise InvalidRecord("empty_prompt", "prompt is empty; a record needs text that the completion answers.")
+    return len(prompt)
+
+
+def _check_messages(messages: object, completion: object) -> tuple[tuple[dict[str, str], ...], object, int]:
+    """The turns before the answer, the answer, and the characters of the turns."""
+    if type(messages) is not list:
+        raise InvalidRecord("wrong_type", f"messages must be a list of turns, got {_kind(messages)}.")
+    if len(messages) > MAX_MESSAGES:
+        raise InvalidRecord("too_large", f"messages holds {len(messages)} turns; at most {MAX_MESSAGES} are allowed.")
+    size = sum(_check_turn(number, turn) for number, turn in enumerate(messages))
+    ends_with_answer = bool(messages) and messages[-1]["role"] == "assistant"
+    if completion is None:
+        if not ends_with_answer:
+            raise InvalidRecord(
+                "no_completion", "messages must end with the assistant turn to learn, or the record needs a completion."
+            )
+        completion, messages = messages[-1]["content"], messages[:-1]
+        size -= len(str(completion))
+    elif ends_with_answer:
+        raise InvalidRecord(
+            "two_completions", "messages ends with an assistant turn and completion is set too; send the answer once."
+        )
+    if not any(turn["role"] == "user" for turn in messages):
+        raise InvalidRecord("no_user_turn", "messages has no user turn before the answer; add the question.")
+    return tuple(messages), completion, size
+
+
+def _check_turn(number: int, turn: object) -> int:
+    if type(turn) is not dict or turn.keys() != {"role", "content"}:
+        raise InvalidRecord(
+            "bad_message", f"messages[{number}] must be an object with exactly role and content, got {_kind(turn)}."
+        )
+    role, content = turn["role"], turn["content"]
+    if type(role) is not str or role not in ROLES:
+        raise InvalidRecord("bad_role", f"messages[{number}].role is {_show(role)}; use one of {sorted(ROLES)}.")
+    if type(content) is not str:
+        raise InvalidRecord("wrong_type", f"messages[{number}].content must be text, got {_kind(content)}.")
+    return len(content)
+
+
+def _check_choices(choices: object, answer: object, completion: object) -> tuple[str, ...]:
+    if choices is None or answer is None:
+        missing = "choices" if choices is None else "answer"
+        raise InvalidRecord("incomplete_choices", f"choices and answer come together; {missing} is missing.")
+    if type(choices) is not list or not all(type(choice) is str for choice in choices):
+        raise InvalidRecord("wrong_type", f"choices must be a list of texts, got {_kind(choices)}.")
+    if not 2 <= len(choices) <= MAX_CHOICES:
+        raise InvalidRecord("bad_choices", f"choices has {len(choices)} entries; give 2 to {MAX_CHOICES}.")
+    stripped = [choice.strip() for choice in choices]
+    if not all(stripped) or len(set(stripped)) != len(stripped):
+        raise InvalidRecord("bad_choices", "choices must be distinct texts that are not empty.")
+    if type(answer) is not int or not 0 <= answer < len(choices):
+        raise InvalidRecord(
+            "bad_answer", f"answer is {_show(answer)}; it is the index of the right choice, 0 to {len(choices) - 1}."
+        )
+    if type(completion) is str and completion.strip() != stripped[answer] and completion.strip() in stripped:
+        raise InvalidRecord(
+            "contradicting_answer",
+            f"completion is choice {stripped.index(completion.strip())} but answer is {answer}; make them agree.",
+        )
+    if sum(map(len, choices)) > MAX_TEXT_CHARS:
+        raise _too_large(sum(map(len, choices)))
+    return tuple(choices)
+
+
+def _check_name(field: str, value: object) -> None:
+    if type(value) is not str:
+        raise InvalidRecord("wrong_type", f"{field} must be text, got {_kind(value)}.")
+    if not 1 <= len(value) <= MAX_ID_CHARS or not value.isprintable():
+        raise InvalidRecord(
+            f"bad_{field}", f"{field} must be 1 to {MAX_ID_CHARS} printable characters, got {_show(value)}."
+        )
+
+
+def _check_metadata(metadata: object) -> None:
+    if type(metadata) is not dict:
+        raise InvalidRecord("wrong_type", f"metadata must be an object, got {_kind(metadata)}.")
+    try:
+        size = len(orjson.dumps(metadata))
+    except orjson.JSONEncodeError as error:
+        raise InvalidRecord("bad_metadata", f"metadata cannot be stored as JSON: {error}.") from None
+    if size > MAX_METADATA_BYTES:
+        raise InvalidRecord("too_large", f"metadata takes {size} bytes as JSON; at most {MAX_METADATA_BYTES} are kept.")
+
+
+def _unknown_field(value: dict[Any, Any]) -> InvalidRecord:
+    unknown = sorted(str(name) for name in value.keys() - FIELDS)
+    return InvalidRecord(
+        "unknown_field", f"Unknown field {_show(unknown[0])}; a record has {sorted(FIELDS)}. Extras go into metadata."
+    )
+
+
+def _bad_completion(completion: object) -> InvalidRecord:
+    if completion is None:
+        return InvalidRecord("no_completion", "completion is missing; send the answer to learn, or choices and answer.")
+    if type(completion) is not str:
+        return InvalidRecord("wrong_type", f"completion must be text, got {_kind(completion)}.")
+    return InvalidRecord("empty_completion", "completion is empty; there is nothing to learn from this record.")
+
+
+def _too_large(size: int) -> InvalidRecord:
+    return InvalidRecord("too_large", f"The record holds {size} characters of text; at most {MAX_TEXT_CHARS} are kept.")
+
+
+_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
+
+
+def _show(value: object) -> str:
+    """The value as the message shows it, cut to 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

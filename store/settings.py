@@ -1,0 +1,71 @@
+"""Every setting of the service and the workers, read from EVOSELECT_* variables."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One frozen value per process; durations are seconds, sizes are bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="EVOSELECT_", frozen=True)
+
+    home: Path = Path("~/.evoselect").expanduser()
+    """Data directory of embedded mode, and of caches that may be deleted."""
+    database_url: str = ""
+    """postgresql+psycopg://...; empty means that embedded mode starts a server of its own."""
+    redis_url: str = ""
+    """redis://... of Redis or Valkey; empty means that embedded mode starts one."""
+    artifacts_url: str = ""
+    """fsspec URL of the artifact store, such as file:///data or s3://bucket/prefix."""
+    key_pepper: SecretStr = SecretStr("")
+    """Secret mixed into the digests of API keys; embedded mode generates one."""
+
+    lease: float = Field(60.0, gt=0)
+    """How long a claimed shard belongs to a silent worker before another may take it."""
+    heartbeat: float = Field(20.0, gt=0)
+    """How often a busy worker renews its lease; also the longest wait before it sees a cancel."""
+    sweep: float = Field(10.0, gt=0)
+    """How often lost shards are looked for."""
+    relay: float = Field(0.5, gt=0)
+    """How often the outbox is published."""
+    rekick: float = Field(30.0, gt=0)
+    """A ready shard that nobody took for so long is announced again."""
+    max_attempts: int = Field(5, ge=1)
+    """A shard that killed or failed so many workers fails its job."""
+
+    shard_rows: int = Field(512, ge=1)
+    """Candidates per feature shard: 30 - 120 s of work for the default proxy on 2 cores."""
+    block_rows: int = Field(128, ge=1)
+    """Rows per feature block: what a killed shard loses at most."""
+
+    max_json_bytes: int = Field(16 * 2**20, ge=1)
+    max_line_bytes: int = Field(2**20, ge=1)
+    max_batch_bytes: int = Field(8 * 2**30, ge=1)
+    max_batch_records: int = Field(10_000_000, ge=1)
+    max_inline_records: int = Field(10_000, ge=1)
+
+    default_model: str = "smollm2-135m-instruct"
+
+    def ready(self) -> "Settings":
+        """Self, or an error that names the first missing server."""
+        for name in ("database_url", "redis_url", "artifacts_url", "key_pepper"):
+            value = getattr(self, name)
+            if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                raise MissingSetting(name)
+        return self
+
+
+class MissingSetting(ValueError):
+    """A process was started without a server that it needs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"EVOSELECT_{name.upper()} is not set: set it, or run `evoselect up`, which sets everything"
+        )
+
+
+def load_settings() -> Settings:
+    """The settings of this process; raises MissingSetting when a server is not named."""
+    return Settings().ready()
