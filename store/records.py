@@ -1,11 +1,15 @@
 """A record: one example to train or to evaluate on, as users send it and as Parquet keeps it.
 
-    {"prompt": str | "messages": [{"role", "content"}, ...],   exactly one of the two
-     "completion": str,          may be left out where it follows: the last assistant turn of `messages`, or choices[answer]
-     "choices": [str, ...], "answer": int,                     both or neither; answer is an index into choices, from 0
-     "group": str, "metadata": {...}, "id": str}               optional
+    {"prompt": str | "messages": [{"role", "content"}, ...],  exactly one of the two
+     "completion": str,                     what is learnt; see below for when it may be left out
+     "choices": [str, ...], "answer": int,  both or neither; answer is an index into choices, from 0
+     "group": str, "metadata": {...}, "id": str}              optional
 
-The input is what a JSON decoder returns. The checks are plain Python, because they run once for each of up to 10 million records.
+The completion may be left out where it follows from the rest: it is the last assistant turn of `messages`,
+or else choices[answer]. A completion may explain its choice, but may not be another choice than `answer`.
+
+The input is what a JSON decoder returns. The checks are plain Python, because they run once for each of up
+to 10 million records.
 """
 
 from collections.abc import Iterable
@@ -16,7 +20,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-MAX_TEXT_CHARS = 262_144  # of prompt (or all turns) plus completion plus choices; far above any model window we serve
+MAX_TEXT_CHARS = 262_144  # of one record; far above any model window that is served
 MAX_MESSAGES = 256
 MAX_CHOICES = 64
 MAX_ID_CHARS = 256
@@ -24,13 +28,15 @@ MAX_METADATA_BYTES = 16_384  # as compact JSON
 ROLES = frozenset(("system", "user", "assistant", "tool"))
 FIELDS = frozenset(("id", "prompt", "messages", "completion", "choices", "answer", "group", "metadata"))
 
-_MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
+_TURN = pa.struct(
+    [pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)]
+)
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
         pa.field("content_hash", pa.string(), nullable=False),
         pa.field("prompt", pa.string()),
-        pa.field("messages", pa.list_(_MESSAGE)),
+        pa.field("messages", pa.list_(_TURN)),
         pa.field("completion", pa.string(), nullable=False),
         pa.field("choices", pa.list_(pa.string())),
         pa.field("answer", pa.int32()),
@@ -72,16 +78,15 @@ def parse_record(value: object) -> Record:
         raise _unknown_field(value)
     get = value.get
     prompt, messages, completion = get("prompt"), get("messages"), get("completion")
-    choices, answer = get("choices"), get("answer")
-    if choices is not None or answer is not None:
-        choices = _check_choices(choices, answer, completion)
-        completion = choices[answer] if completion is None else completion
     if messages is None:
         size = _check_prompt(prompt)
     elif prompt is None:
         messages, completion, size = _check_messages(messages, completion)
     else:
-        raise InvalidRecord("prompt_and_messages", "The record has both prompt and messages; send one of them.")
+        raise InvalidRecord("prompt_and_messages", "The record has both prompt and messages; send only one.")
+    choices, answer = get("choices"), get("answer")
+    if choices is not None or answer is not None:
+        choices, completion = _check_choices(choices, answer, completion)
     if type(completion) is not str or not completion or completion.isspace():
         raise _bad_completion(completion)
     if size + len(completion) > MAX_TEXT_CHARS:
@@ -93,54 +98,52 @@ def parse_record(value: object) -> Record:
         _check_metadata(metadata)
     if id is not None:
         _check_name("id", id)
-    content = sha256(orjson.dumps((prompt, messages, completion))).hexdigest()
-    return Record(
-        content if id is None else id, content, prompt, messages, completion, choices, answer, group, metadata
-    )
+    content = _content_hash(prompt, messages, completion)
+    id = content if id is None else id
+    return Record(id, content, prompt, messages, completion, choices, answer, group, metadata)
 
 
 def to_table(records: Iterable[Record]) -> pa.Table:
     """Records as a Parquet-ready table with SCHEMA, in the order given."""
     rows = list(records)
-    columns: dict[str, list[Any]] = {
-        name: [getattr(row, name) for row in rows] for name in SCHEMA.names if name != "metadata"
-    }
-    columns["metadata"] = [None if row.metadata is None else orjson.dumps(row.metadata).decode() for row in rows]
+    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+    columns["metadata"] = [
+        None if item is None else orjson.dumps(item).decode() for item in columns["metadata"]
+    ]
     return pa.table(columns, schema=SCHEMA)
 
 
 def from_table(table: pa.Table) -> list[Record]:
-    """The inverse of to_table; raises pyarrow's error when the table has another schema."""
-    columns = [table.column(name).to_pylist() for name in SCHEMA.names]
-    return [
-        Record(
-            id,
-            content,
-            prompt,
-            None if messages is None else tuple(messages),
-            completion,
-            None if choices is None else tuple(choices),
-            answer,
-            group,
-            None if metadata is None else orjson.loads(metadata),
-        )
-        for id, content, prompt, messages, completion, choices, answer, group, metadata in zip(*columns, strict=True)
-    ]
+    """The inverse of to_table; raises KeyError when the table lacks a column of SCHEMA."""
+    columns = {name: table.column(name).to_pylist() for name in SCHEMA.names}
+    columns["messages"] = [None if item is None else tuple(item) for item in columns["messages"]]
+    columns["choices"] = [None if item is None else tuple(item) for item in columns["choices"]]
+    columns["metadata"] = [None if item is None else orjson.loads(item) for item in columns["metadata"]]
+    return [Record(*row) for row in zip(*columns.values(), strict=True)]
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """The record as a user may send it again: parse_record(to_json(r)) == r; fields that are not set are left out."""
+    """The record as a user may send it again: parse_record(to_json(r)) == r. Fields not set are left out."""
     value = {name: getattr(record, name) for name in SCHEMA.names if name != "content_hash"}
-    return {name: list(item) if type(item) is tuple else item for name, item in value.items() if item is not None}
+    return {
+        name: list(item) if type(item) is tuple else item for name, item in value.items() if item is not None
+    }
+
+
+def _content_hash(prompt: str | None, messages: tuple[dict[str, str], ...] | None, completion: str) -> str:
+    try:
+        return sha256(orjson.dumps((prompt, messages, completion))).hexdigest()
+    except orjson.JSONEncodeError as error:
+        raise InvalidRecord("bad_text", f"The text cannot be written as UTF-8: {error}.") from None
 
 
 def _check_prompt(prompt: object) -> int:
     if prompt is None:
         raise InvalidRecord("no_prompt", "The record has neither prompt nor messages; send one of them.")
     if type(prompt) is not str:
-        raise InvalidRecord("wrong_type", f"prompt must be text, got {_kind(prompt)}; chat turns go into messages.")
+        raise InvalidRecord("wrong_type", f"prompt must be text, got {_kind(prompt)}; use messages for chat.")
     if not prompt or prompt.isspace():
-        raise InvalidRecord("empty_prompt", "prompt is empty; a record needs text that the completion answers.")
+        raise InvalidRecord("empty_prompt", "prompt is empty; send the text that completion answers.")
     return len(prompt)
 
 
@@ -149,20 +152,16 @@ def _check_messages(messages: object, completion: object) -> tuple[tuple[dict[st
     if type(messages) is not list:
         raise InvalidRecord("wrong_type", f"messages must be a list of turns, got {_kind(messages)}.")
     if len(messages) > MAX_MESSAGES:
-        raise InvalidRecord("too_large", f"messages holds {len(messages)} turns; at most {MAX_MESSAGES} are allowed.")
+        raise InvalidRecord("too_large", f"messages has {len(messages)} turns; send at most {MAX_MESSAGES}.")
     size = sum(_check_turn(number, turn) for number, turn in enumerate(messages))
     ends_with_answer = bool(messages) and messages[-1]["role"] == "assistant"
-    if completion is None:
-        if not ends_with_answer:
-            raise InvalidRecord(
-                "no_completion", "messages must end with the assistant turn to learn, or the record needs a completion."
-            )
+    if ends_with_answer and completion is not None:
+        raise InvalidRecord(
+            "two_completions", "messages ends with an assistant turn and completion is set; send one."
+        )
+    if ends_with_answer:
         completion, messages = messages[-1]["content"], messages[:-1]
         size -= len(str(completion))
-    elif ends_with_answer:
-        raise InvalidRecord(
-            "two_completions", "messages ends with an assistant turn and completion is set too; send the answer once."
-        )
     if not any(turn["role"] == "user" for turn in messages):
         raise InvalidRecord("no_user_turn", "messages has no user turn before the answer; add the question.")
     return tuple(messages), completion, size
@@ -171,17 +170,18 @@ def _check_messages(messages: object, completion: object) -> tuple[tuple[dict[st
 def _check_turn(number: int, turn: object) -> int:
     if type(turn) is not dict or turn.keys() != {"role", "content"}:
         raise InvalidRecord(
-            "bad_message", f"messages[{number}] must be an object with exactly role and content, got {_kind(turn)}."
+            "bad_message", f"messages[{number}] must be an object of exactly role and content: {_show(turn)}."
         )
     role, content = turn["role"], turn["content"]
     if type(role) is not str or role not in ROLES:
-        raise InvalidRecord("bad_role", f"messages[{number}].role is {_show(role)}; use one of {sorted(ROLES)}.")
+        raise InvalidRecord("bad_role", f"messages[{number}].role is {_show(role)}; use {sorted(ROLES)}.")
     if type(content) is not str:
-        raise InvalidRecord("wrong_type", f"messages[{number}].content must be text, got {_kind(content)}.")
+        raise InvalidRecord("wrong_type", f"messages[{number}].content is {_kind(content)}; send text.")
     return len(content)
 
 
-def _check_choices(choices: object, answer: object, completion: object) -> tuple[str, ...]:
+def _check_choices(choices: object, answer: object, completion: object) -> tuple[tuple[str, ...], object]:
+    """The choices, and the completion: the one given, or the right choice."""
     if choices is None or answer is None:
         missing = "choices" if choices is None else "answer"
         raise InvalidRecord("incomplete_choices", f"choices and answer come together; {missing} is missing.")
@@ -194,16 +194,15 @@ def _check_choices(choices: object, answer: object, completion: object) -> tuple
         raise InvalidRecord("bad_choices", "choices must be distinct texts that are not empty.")
     if type(answer) is not int or not 0 <= answer < len(choices):
         raise InvalidRecord(
-            "bad_answer", f"answer is {_show(answer)}; it is the index of the right choice, 0 to {len(choices) - 1}."
-        )
-    if type(completion) is str and completion.strip() != stripped[answer] and completion.strip() in stripped:
-        raise InvalidRecord(
-            "contradicting_answer",
-            f"completion is choice {stripped.index(completion.strip())} but answer is {answer}; make them agree.",
+            "bad_answer",
+            f"answer is {_show(answer)}; send the right choice's index, 0 to {len(choices) - 1}.",
         )
     if sum(map(len, choices)) > MAX_TEXT_CHARS:
         raise _too_large(sum(map(len, choices)))
-    return tuple(choices)
+    if type(completion) is str and completion.strip() != stripped[answer] and completion.strip() in stripped:
+        number = stripped.index(completion.strip())
+        raise InvalidRecord("contradicting_answer", f"completion is choice {number} but answer is {answer}.")
+    return tuple(choices), choices[answer] if completion is None else completion
 
 
 def _check_name(field: str, value: object) -> None:
@@ -223,29 +222,41 @@ def _check_metadata(metadata: object) -> None:
     except orjson.JSONEncodeError as error:
         raise InvalidRecord("bad_metadata", f"metadata cannot be stored as JSON: {error}.") from None
     if size > MAX_METADATA_BYTES:
-        raise InvalidRecord("too_large", f"metadata takes {size} bytes as JSON; at most {MAX_METADATA_BYTES} are kept.")
+        raise InvalidRecord(
+            "too_large", f"metadata takes {size} bytes as JSON; the limit is {MAX_METADATA_BYTES}."
+        )
 
 
 def _unknown_field(value: dict[Any, Any]) -> InvalidRecord:
     unknown = sorted(str(name) for name in value.keys() - FIELDS)
+    known = ", ".join(sorted(FIELDS))
     return InvalidRecord(
-        "unknown_field", f"Unknown field {_show(unknown[0])}; a record has {sorted(FIELDS)}. Extras go into metadata."
+        "unknown_field", f"Unknown field {_show(unknown[0])}: use {known}; put more into metadata."
     )
 
 
 def _bad_completion(completion: object) -> InvalidRecord:
     if completion is None:
-        return InvalidRecord("no_completion", "completion is missing; send the answer to learn, or choices and answer.")
+        return InvalidRecord("no_completion", "completion is missing; send the text to learn.")
     if type(completion) is not str:
         return InvalidRecord("wrong_type", f"completion must be text, got {_kind(completion)}.")
-    return InvalidRecord("empty_completion", "completion is empty; there is nothing to learn from this record.")
+    return InvalidRecord("empty_completion", "completion is empty; send the text to learn.")
 
 
 def _too_large(size: int) -> InvalidRecord:
-    return InvalidRecord("too_large", f"The record holds {size} characters of text; at most {MAX_TEXT_CHARS} are kept.")
+    return InvalidRecord(
+        "too_large", f"The record has {size} characters of text; the limit is {MAX_TEXT_CHARS}."
+    )
 
 
-_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+}
 
 
 def _kind(value: object) -> str:
