@@ -1,0 +1,41 @@
+"""Models that trainings produced, and where their files lie."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from store.errors import NotFound
+from store.ids import new_id
+from store.models import Json, Model
+
+
+def create(
+    session: Session, *, tenant_id: str, training_id: str, base_model: str, files: Json, lineage: Json
+) -> Model:
+    """The row of a finished training; `files` maps a file name to {path, sha256, size}."""
+    model = Model(
+        id=new_id("mdl"),
+        tenant_id=tenant_id,
+        training_id=training_id,
+        base_model=base_model,
+        files=files,
+        lineage=lineage,
+    )
+    session.add(model)
+    session.flush()
+    return model
+
+
+def get(session: Session, tenant_id: str, model_id: str) -> Model:
+    """The tenant's model; raises NotFound."""
+    model = session.get(Model, model_id)
+    if model is None or model.tenant_id != tenant_id:
+        raise NotFound("model", model_id)
+    return model
+
+
+def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Model]:
+    """Newest first, at most limit + 1 rows."""
+    query = select(Model).where(Model.tenant_id == tenant_id)
+    if after:
+        query = query.where(Model.id < after)
+    return list(session.scalars(query.order_by(Model.id.desc()).limit(limit + 1)))

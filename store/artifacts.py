@@ -1,0 +1,141 @@
+"""Files that jobs read and write, behind fsspec: content-hashed names, written whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.errors import ArtifactCorrupt
+
+CHUNK = 8 * 2**20  # bytes hashed or copied at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Where a file lies below the store's root, and what it must hash to."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class Artifacts:
+    """A folder of immutable files at an fsspec URL (file://, s3://, ...)."""
+
+    def __init__(self, url: str) -> None:
+        filesystem, root = fsspec.core.url_to_fs(url)
+        self.filesystem: Any = filesystem
+        self.root: str = str(root).rstrip("/")
+        self.local = "file" in _protocols(filesystem)
+
+    def put_file(self, folder: str, source: Path) -> Artifact:
+        """Store a copy of `source` as folder/<sha256><suffix>; writing the same bytes twice is harmless."""
+        digest = _hash_file(source)
+        artifact = Artifact(f"{folder}/{digest[:2]}/{digest}{source.suffix}", digest, source.stat().st_size)
+        full = self._full(artifact.path)
+        if self.local:
+            _copy_then_rename(source, Path(full))
+        else:
+            self.filesystem.put_file(str(source), full)  # object stores show a file only when it is whole
+        return artifact
+
+    def put_bytes(self, folder: str, data: bytes, suffix: str) -> Artifact:
+        """Store bytes under their hash."""
+        digest = hashlib.sha256(data).hexdigest()
+        artifact = Artifact(f"{folder}/{digest[:2]}/{digest}{suffix}", digest, len(data))
+        full = self._full(artifact.path)
+        if self.local:
+            with _renamed(Path(full)) as stream:
+                stream.write(data)
+        else:
+            self.filesystem.pipe_file(full, data)
+        return artifact
+
+    def put_table(self, folder: str, table: pa.Table) -> Artifact:
+        """Store a table as one Parquet file."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        return self.put_bytes(folder, sink.getvalue().to_pybytes(), ".parquet")
+
+    def get_bytes(self, path: str, sha256: str) -> bytes:
+        """The file's bytes; raises ArtifactCorrupt when it is missing or was changed."""
+        try:
+            data: bytes = self.filesystem.cat_file(self._full(path))
+        except FileNotFoundError as error:
+            raise ArtifactCorrupt(f"artifact {path} is missing: restore it, or run the job again") from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise ArtifactCorrupt(
+                f"artifact {path} hashes to {found}, not {sha256}: restore it, or run again"
+            )
+        return data
+
+    def get_table(self, path: str, sha256: str) -> pa.Table:
+        """A Parquet file as a table, its hash checked."""
+        return pq.read_table(pa.BufferReader(self.get_bytes(path, sha256)))
+
+    def fetch_file(self, path: str, sha256: str, destination: Path) -> None:
+        """Copy a file to a local path, its hash checked."""
+        data = self.get_bytes(path, sha256)
+        with _renamed(destination) as stream:
+            stream.write(data)
+
+    def open(self, path: str) -> IO[bytes]:
+        """A seekable stream over a stored file; its hash is not checked."""
+        stream: IO[bytes] = self.filesystem.open(self._full(path), "rb")
+        return stream
+
+    def probe(self) -> None:
+        """Write, read and delete one small file; raises OSError when the store is not usable."""
+        full = self._full(f"probe/{uuid.uuid4().hex}")
+        self.filesystem.makedirs(os.path.dirname(full), exist_ok=True)
+        self.filesystem.pipe_file(full, b"probe")
+        self.filesystem.cat_file(full)
+        self.filesystem.rm_file(full)
+
+    def _full(self, path: str) -> str:
+        if ".." in path.split("/") or path.startswith("/"):
+            raise ArtifactCorrupt(f"artifact path {path!r} leaves the store")
+        return f"{self.root}/{path}"
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+def _hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _copy_then_rename(source: Path, destination: Path) -> None:
+    with source.open("rb") as reader, _renamed(destination) as writer:
+        shutil.copyfileobj(reader, writer, CHUNK)
+
+
+@contextmanager
+def _renamed(destination: Path) -> Iterator[IO[bytes]]:
+    """A stream whose bytes appear at `destination` only once they are all on disk."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    temporary = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(destination)
+    finally:
+        temporary.unlink(missing_ok=True)

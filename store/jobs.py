@@ -1,0 +1,203 @@
+"""Jobs: created, listed, moved from status to status, cancelled. Every change writes its event."""
+
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from store import outbox
+from store.errors import Conflict, NotFound
+from store.ids import new_id
+from store.models import Event, Job, Shard
+from store.plans import ShardPlan
+from store.states import NEXT, PREFIX, TERMINAL, JobKind, JobStatus, ShardState
+
+
+def create(
+    session: Session,
+    *,
+    tenant_id: str,
+    kind: JobKind,
+    request: dict[str, Any],
+    plans: list[ShardPlan],
+    name: str | None = None,
+    user_metadata: dict[str, Any] | None = None,
+) -> Job:
+    """Job, shards, event and outbox rows in the caller's transaction: all of it is stored or none."""
+    job = Job(
+        id=new_id(PREFIX[kind]),
+        tenant_id=tenant_id,
+        kind=kind,
+        status=JobStatus.QUEUED,
+        phase=plans[0].phase,
+        name=name,
+        request=request,
+        user_metadata=user_metadata or {},
+        last_event=0,
+        queued_at=func.clock_timestamp(),
+    )
+    session.add(job)
+    session.flush()
+    insert_shards(session, job, plans)
+    record_event(session, job, "job.queued", {"shards": len(plans)})
+    session.refresh(job)
+    return job
+
+
+def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
+    """Add the shards of one phase and ring for each."""
+    for plan in plans:
+        shard = Shard(
+            id=new_id("shd"),
+            job_id=job.id,
+            phase=plan.phase,
+            index=plan.index,
+            queue=plan.queue,
+            payload=plan.payload,
+            rows_total=plan.rows,
+        )
+        session.add(shard)
+        outbox.ring(session, shard.queue, shard.id)
+    session.flush()
+
+
+def get(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
+    """The tenant's job of that kind; raises NotFound."""
+    job = session.get(Job, job_id)
+    if job is None or job.tenant_id != tenant_id or job.kind != kind:
+        raise NotFound(kind, job_id)
+    return job
+
+
+def lock(session: Session, job_id: str) -> Job:
+    """The job's row, locked: transitions, events and barriers of one job happen one after another."""
+    return session.execute(
+        select(Job).where(Job.id == job_id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
+
+
+def listing(
+    session: Session,
+    tenant_id: str,
+    kind: JobKind,
+    *,
+    after: str | None,
+    limit: int,
+    status: str | None = None,
+) -> list[Job]:
+    """Newest first, at most limit + 1 rows so that the caller sees whether there are more."""
+    query = select(Job).where(Job.tenant_id == tenant_id, Job.kind == kind)
+    if after:
+        query = query.where(Job.id < after)
+    if status:
+        query = query.where(Job.status == status)
+    return list(session.scalars(query.order_by(Job.id.desc()).limit(limit + 1)))
+
+
+def record_event(session: Session, job: Job, event_type: str, data: dict[str, Any]) -> None:
+    """Append to the job's events; the caller holds the row's lock, so numbers have no gap."""
+    job.last_event += 1
+    session.add(Event(job_id=job.id, sequence=job.last_event, type=event_type, data=data))
+
+
+def transition(session: Session, job: Job, status: JobStatus, data: dict[str, Any] | None = None) -> None:
+    """Move a locked job to a status that may follow, with its time and its event."""
+    if status not in NEXT.get(JobStatus(job.status), set()):
+        raise Conflict(f"job {job.id} is {job.status} and cannot become {status}")
+    job.status = status
+    setattr(job, f"{status}_at", func.clock_timestamp())
+    record_event(session, job, f"job.{status}", data or {})
+
+
+def is_terminal(job: Job) -> bool:
+    """Whether nothing will change any more."""
+    return job.status in TERMINAL
+
+
+def fail(session: Session, job: Job, code: str, detail: str) -> None:
+    """End a locked job with the reason; its waiting shards are cancelled."""
+    job.error = {"code": code, "detail": detail}
+    transition(session, job, JobStatus.FAILED, job.error)
+    cancel_waiting_shards(session, job)
+
+
+def request_cancel(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
+    """Ask a job to stop: idempotent while it has not ended, Conflict after."""
+    get(session, tenant_id, job_id, kind)
+    job = lock(session, job_id)
+    if is_terminal(job):
+        raise Conflict(f"{kind} {job_id} is already {job.status}: it cannot be cancelled", code="job_ended")
+    if not job.cancel_requested:
+        job.cancel_requested = True
+        transition(session, job, JobStatus.CANCELLING)
+        cancel_waiting_shards(session, job)
+        settle_cancel(session, job)
+    session.flush()
+    session.refresh(job)
+    return job
+
+
+def cancel_waiting_shards(session: Session, job: Job) -> None:
+    """No worker will start on the rest of the job."""
+    session.execute(
+        update(Shard)
+        .where(Shard.job_id == job.id, Shard.state == ShardState.READY)
+        .values(state=ShardState.CANCELLED, finished_at=func.clock_timestamp())
+    )
+
+
+def settle_cancel(session: Session, job: Job) -> None:
+    """A cancelling job whose last running shard has stopped is cancelled."""
+    running = session.scalar(
+        select(func.count())
+        .select_from(Shard)
+        .where(Shard.job_id == job.id, Shard.state == ShardState.RUNNING)
+    )
+    if job.status == JobStatus.CANCELLING and not running:
+        transition(session, job, JobStatus.CANCELLED)
+
+
+def events(session: Session, job_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
+    """Events with a sequence above `after`, in order."""
+    query = select(Event).where(Event.job_id == job_id, Event.sequence > after)
+    return list(session.scalars(query.order_by(Event.sequence).limit(limit)))
+
+
+def progress(session: Session, job_id: str) -> dict[str, dict[str, float]]:
+    """Per phase: rows and shards done and in all, and seconds from the first claim to the last commit."""
+    rows = session.execute(
+        select(
+            Shard.phase,
+            func.sum(Shard.rows_done),
+            func.sum(Shard.rows_total),
+            func.count().filter(Shard.state == ShardState.DONE),
+            func.count(),
+            func.extract(
+                "epoch",
+                func.coalesce(
+                    func.max(Shard.finished_at).filter(
+                        ~select(1)
+                        .where(
+                            Shard.job_id == job_id, Shard.state.in_([ShardState.READY, ShardState.RUNNING])
+                        )
+                        .correlate(None)
+                        .exists()
+                    ),
+                    func.clock_timestamp(),
+                )
+                - func.min(Shard.started_at),
+            ),
+        )
+        .where(Shard.job_id == job_id)
+        .group_by(Shard.phase)
+    )
+    return {
+        phase: {
+            "rows_done": int(done),
+            "rows_total": int(total),
+            "shards_done": shards_done,
+            "shards_total": shards,
+            "seconds": float(seconds or 0.0),
+        }
+        for phase, done, total, shards_done, shards, seconds in rows
+    }

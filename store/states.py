@@ -1,0 +1,60 @@
+"""Statuses of jobs and states of shards, and which may follow which. Pure values, no SQL."""
+
+from enum import StrEnum
+
+
+class JobKind(StrEnum):
+    """What a job does; the prefix of its ids says it too."""
+
+    SELECTION = "selection"
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+
+
+PREFIX = {JobKind.SELECTION: "sel", JobKind.TRAINING: "trn", JobKind.EVALUATION: "evl"}
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    """Accepted and stored; no worker has started."""
+    RUNNING = "running"
+    """At least one shard was claimed."""
+    FINALIZING = "finalizing"
+    """The last phase is running."""
+    CANCELLING = "cancelling"
+    """A cancel was asked for; running shards have not stopped yet."""
+    COMPLETED = "completed"
+    """`result` is set and will not change."""
+    FAILED = "failed"
+    """`error` says why."""
+    CANCELLED = "cancelled"
+    """Stopped on request; nothing of it runs any more."""
+    EXPIRED = "expired"
+    """Took longer than it was allowed to."""
+
+
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
+
+NEXT = {
+    JobStatus.QUEUED: {JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.CANCELLED, JobStatus.FAILED},
+    JobStatus.RUNNING: {JobStatus.FINALIZING, JobStatus.CANCELLING, JobStatus.COMPLETED, JobStatus.FAILED},
+    JobStatus.FINALIZING: {JobStatus.CANCELLING, JobStatus.COMPLETED, JobStatus.FAILED},
+    JobStatus.CANCELLING: {JobStatus.CANCELLED, JobStatus.FAILED},
+}
+
+
+class ShardState(StrEnum):
+    """Where a shard stands."""
+
+    READY = "ready"
+    """Waits for a worker, or its worker was lost."""
+    RUNNING = "running"
+    """Leased to a worker until `lease_until`."""
+    DONE = "done"
+    """Its result was accepted, once."""
+    FAILED = "failed"
+    """It failed its job."""
+    CANCELLED = "cancelled"
+    """Its job ended without it."""

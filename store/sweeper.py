@@ -1,0 +1,51 @@
+"""Finds what was lost: shards whose worker fell silent or whose message never arrived."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from store import jobs, outbox
+from store.models import Job, Shard
+from store.states import JobStatus, ShardState
+
+
+def sweep(session: Session, *, rekick: float, limit: int = 1000) -> int:
+    """Ring again for expired leases and for ready shards nobody took; returns how many.
+
+    The claim itself moves the lease, so ringing is enough and a second ring is harmless.
+    """
+    now = func.clock_timestamp()
+    lost = or_(
+        (Shard.state == ShardState.RUNNING) & (Shard.lease_until < now),
+        (Shard.state == ShardState.READY) & (Shard.kicked_at < now - timedelta(seconds=rekick)),
+    )
+    query = select(Shard).where(lost, Shard.kicked_at < now - timedelta(seconds=1))
+    found = session.scalars(query.limit(limit).with_for_update(skip_locked=True)).all()
+    for shard in found:
+        shard.kicked_at = now
+        outbox.ring(session, shard.queue, shard.id)
+    return len(found)
+
+
+def settle_cancelling(session: Session) -> int:
+    """Jobs that wait for a shard whose worker died while cancelling become cancelled; returns how many."""
+    expired = (
+        (Shard.job_id == Job.id)
+        & (Shard.state == ShardState.RUNNING)
+        & (Shard.lease_until >= func.clock_timestamp())
+    )
+    query = select(Job.id).where(Job.status == JobStatus.CANCELLING, ~select(Shard).where(expired).exists())
+    settled = 0
+    for job_id in session.scalars(query).all():
+        job = jobs.lock(session, job_id)
+        for shard in session.scalars(
+            select(Shard).where(Shard.job_id == job_id, Shard.state == ShardState.RUNNING).with_for_update()
+        ):
+            shard.state = ShardState.CANCELLED
+            shard.token += 1
+            shard.finished_at = func.clock_timestamp()
+        session.flush()
+        jobs.settle_cancel(session, job)
+        settled += 1
+    return settled
