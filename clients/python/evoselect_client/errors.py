@@ -1,0 +1,115 @@
+"""What the client raises.
+
+EvoSelectError
++-- ConfigurationError         no address or no key was found
++-- ConnectionFailedError      no answer after all retries
++-- WaitTimeoutError           wait() ran out of time; the job goes on
++-- JobFailedError             the job ended as failed, cancelled or expired
++-- ApiError                   the service answered with a problem
+    +-- AuthenticationError    401, 403
+    +-- NotFoundError          404
+    +-- ConflictError          409
+    +-- RequestTooLargeError   413
+    +-- InvalidRequestError    400, 422 and other 4xx
+    +-- RateLimitedError       429, after all retries
+    +-- ServerError            5xx, after all retries
+"""
+
+from typing import Any
+
+
+class EvoSelectError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class ConfigurationError(EvoSelectError):
+    """No address or no API key was given, and none was found; the message says where they were looked for."""
+
+
+class ConnectionFailedError(EvoSelectError):
+    """The service did not answer, after all retries."""
+
+
+class WaitTimeoutError(EvoSelectError):
+    """The job had not ended when wait() ran out of time. It goes on: call wait() again."""
+
+
+class JobFailedError(EvoSelectError):
+    """The job ended without a result; `job` is its last state and `code` says why."""
+
+    def __init__(self, job: Any) -> None:
+        error = job.error
+        reason = f": {error.detail} [{error.code}]" if error else ""
+        super().__init__(f"{job.object} {job.id} is {job.status}{reason}")
+        self.job = job
+        self.code: str = error.code if error else job.status
+
+
+class ApiError(EvoSelectError):
+    """The service refused or failed; the fields are those of its problem document (RFC 9457)."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        self.status = status
+        self.code: str = str(problem.get("code") or f"http_{status}")
+        self.detail: str = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
+        self.request_id: str | None = problem.get("request_id")
+        self.errors: list[dict[str, Any]] = list(problem.get("errors") or [])
+        super().__init__(
+            f"{self.detail} [{self.code}, HTTP {status}, request {self.request_id}]{self._first()}"
+        )
+
+    def _first(self) -> str:
+        """The first faults, so that a traceback alone is enough to act on."""
+        lines = [f"\n  {_place(error)}{error.get('detail', '')}" for error in self.errors[:3]]
+        more = len(self.errors) - len(lines)
+        return "".join(lines) + (f"\n  ... and {more} more in .errors" if more else "")
+
+
+class AuthenticationError(ApiError):
+    """The key is missing, wrong, revoked, or not allowed to do this."""
+
+
+class NotFoundError(ApiError):
+    """No such resource for this key."""
+
+
+class ConflictError(ApiError):
+    """The state of the resource forbids the change."""
+
+
+class RequestTooLargeError(ApiError):
+    """The body is larger than the service takes in one request."""
+
+
+class InvalidRequestError(ApiError):
+    """A value in the request cannot be used; `errors` points at each."""
+
+
+class RateLimitedError(ApiError):
+    """Too many requests."""
+
+
+class ServerError(ApiError):
+    """The service failed; `request_id` helps its operators to find out why."""
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: RequestTooLargeError,
+    429: RateLimitedError,
+}
+
+
+def from_problem(status: int, problem: dict[str, Any]) -> ApiError:
+    """The error class for a status, filled from the problem document."""
+    fallback = ServerError if status >= 500 else InvalidRequestError
+    return _BY_STATUS.get(status, fallback)(status, problem)
+
+
+def _place(error: dict[str, Any]) -> str:
+    if error.get("line"):
+        return f"line {error['line']}: "
+    return f"{error['pointer']}: " if error.get("pointer") else ""

@@ -1,0 +1,227 @@
+"""The resources as the service returns them. Fields that a newer service adds are kept, not refused."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from evoselect_client.errors import JobFailedError
+
+if TYPE_CHECKING:
+    from evoselect_client.sources import Records
+
+TERMINAL = frozenset(("completed", "failed", "cancelled", "expired"))
+T = TypeVar("T")
+BoundT = TypeVar("BoundT", bound="Bound")
+JobT = TypeVar("JobT", bound="Job")
+Progress = Union[bool, Callable[["Job"], None]]  # noqa: UP007 - Python 3.10 cannot join a forward reference
+# True draws a line on stderr; a function gets every state
+
+
+class Resource(BaseModel):
+    """Base: immutable, tolerant of new fields."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+
+class Bound(Resource):
+    """A resource that can call the service again."""
+
+    id: str
+    object: str
+    _noun: Any = PrivateAttr()  # the Nouns of resources.py that this came from
+
+    def bind(self: BoundT, noun: Any) -> BoundT:
+        """Remember where this came from."""
+        self._noun = noun
+        return self
+
+
+class Target(Bound):
+    """Examples of the target task."""
+
+    name: str | None = None
+    count: int
+    metadata: dict[str, Any] = {}
+    created_at: datetime
+
+
+class BatchError(Resource):
+    """One refused line of a batch; lines count from 1."""
+
+    line: int
+    code: str
+    detail: str
+
+
+class Counts(Resource):
+    """received = accepted + rejected; duplicates are accepted lines whose text the batch already had."""
+
+    received: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        mine, theirs = self.model_dump(), other.model_dump()
+        return Counts(**{name: mine[name] + theirs[name] for name in Counts.model_fields})
+
+
+class Batch(Resource):
+    """What one upload of candidates came to."""
+
+    id: str
+    pool_id: str
+    version: int
+    counts: Counts
+    errors: list[BatchError] = []
+
+
+class Upload(Resource):
+    """What pools.add() came to, over all the batches that it sent."""
+
+    pool_id: str
+    version: int | None  # of the pool after the last batch; None when there was nothing to send
+    batch_ids: list[str]
+    counts: Counts
+    errors: list[BatchError]  # lines count through the whole input
+
+
+class Pool(Bound):
+    """Candidates; `version` grows with every batch."""
+
+    name: str | None = None
+    version: int
+    count: int
+    metadata: dict[str, Any] = {}
+    created_at: datetime
+
+    def add(self, records: "Records", **options: Any) -> Upload:
+        """Append candidates; see Pools.add."""
+        upload: Upload = self._noun.add(self.id, records, **options)
+        return upload
+
+
+class PhaseProgress(Resource):
+    """Rows done and in all of one phase, and its seconds so far."""
+
+    done: int
+    total: int
+    seconds: float
+
+
+class JobProgress(Resource):
+    """Rows over all phases known so far."""
+
+    rows_done: int = 0
+    rows_total: int = 0
+    phases: dict[str, PhaseProgress] = {}
+
+
+class JobError(Resource):
+    """Why a job failed."""
+
+    code: str
+    detail: str
+
+
+class Job(Bound):
+    """A piece of work on the service: poll it, wait for it, cancel it."""
+
+    status: str
+    done: bool
+    phase: str | None = None
+    progress: JobProgress = JobProgress()
+    eta_seconds: float | None = None
+    name: str | None = None
+    request: dict[str, Any] = {}
+    result: dict[str, Any] | None = None
+    error: JobError | None = None
+    metadata: dict[str, Any] = {}
+    created_at: datetime
+    queued_at: datetime | None = None
+    running_at: datetime | None = None
+    finalizing_at: datetime | None = None
+    completed_at: datetime | None = None
+    failed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    expired_at: datetime | None = None
+
+    def poll(self: JobT, seconds: float) -> JobT:
+        """The job's state, as soon as it has ended or after some seconds."""
+        job: JobT = self._noun.poll(self.id, seconds)
+        return job
+
+    def refresh(self: JobT) -> JobT:
+        """The job's present state."""
+        job: JobT = self._noun.retrieve(self.id)
+        return job
+
+    def wait(self: JobT, *, progress: Progress = False, timeout: float | None = None) -> JobT:
+        """Wait until the job has ended; returns it completed.
+
+        `timeout` is in seconds, None waits for as long as it takes. Raises WaitTimeoutError, or
+        JobFailedError when the job ended without a result. Outlives outages of up to two minutes.
+        """
+        from evoselect_client.waiting import wait
+
+        return wait(self, progress=progress, timeout=timeout)
+
+    def cancel(self: JobT) -> JobT:
+        """Ask the job to stop; ConflictError when it has ended already."""
+        job: JobT = self._noun.cancel(self.id)
+        return job
+
+    def output(self) -> dict[str, Any]:
+        """The result of a completed job; raises JobFailedError for any other."""
+        if self.result is None:
+            raise JobFailedError(self)
+        return self.result
+
+
+class Item(Resource):
+    """One selected candidate, with the reasons for it; ranks count from 1."""
+
+    rank: int
+    id: str
+    weight: float
+    record: dict[str, Any]
+
+
+class Selection(Job):
+    """Which candidates are worth training on."""
+
+    def items(self, *, page_size: int = 500) -> Iterator[Item]:
+        """The selected candidates in order, fetched page by page while you iterate."""
+        items: Iterator[Item] = self._noun.items(self.id, page_size=page_size)
+        return items
+
+
+class Training(Job):
+    """A LoRA adapter in the making."""
+
+    @property
+    def model_id(self) -> str:
+        """The id of the trained model; raises JobFailedError when there is none."""
+        return str(self.output()["model_id"])
+
+
+class Evaluation(Job):
+    """A model measured on held-out examples."""
+
+
+class Model(Bound):
+    """A base model that may be used, or an adapter that a training made."""
+
+    base_model: str | None = None
+    training_id: str | None = None
+    lineage: dict[str, Any] = {}
+    created_at: datetime | None = None
+
+
+class Page(Resource, Generic[T]):
+    """One page of a listing."""
+
+    data: list[T]
+    has_more: bool
