@@ -57,7 +57,7 @@ def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
             rows_total=plan.rows,
         )
         session.add(shard)
-        outbox.ring(session, shard.queue, shard.id)
+        outbox.ring(session, shard)
     session.flush()
 
 

@@ -157,6 +157,7 @@ class Shard(Base):
     token: Mapped[int] = mapped_column(server_default="0")
     attempt: Mapped[int] = mapped_column(server_default="0")
     deaths: Mapped[int] = mapped_column(server_default="0")
+    last_fault: Mapped[str | None]
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     kicked_at: Mapped[datetime] = _now()
@@ -181,6 +182,7 @@ class Outbox(Base):
     __tablename__ = "outbox"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     queue: Mapped[str]
+    phase: Mapped[str]
     shard_id: Mapped[str]
     created_at: Mapped[datetime] = _now()
 

@@ -104,7 +104,8 @@ def sources(session: Session, pool: Pool, version: int) -> list[Source]:
     """The stored files that make up one version of a pool; raises Invalid for a version it does not have."""
     if not 0 <= version <= pool.version:
         raise Invalid(
-            f"pool {pool.id} has versions 0 to {pool.version}, not {version}: leave pool_version out for the newest",
+            f"pool {pool.id} has versions 0 to {pool.version}, not {version}: "
+            "leave pool_version out for the newest",
             pointer="/pool_version",
         )
     query = select(Batch).where(Batch.pool_id == pool.id, Batch.version <= version).order_by(Batch.version)

@@ -24,7 +24,7 @@ class Settings(BaseSettings):
 
     lease: float = Field(60.0, gt=0)
     """How long a claimed shard belongs to a silent worker before another may take it."""
-    heartbeat: float = Field(20.0, gt=0)
+    heartbeat: float = Field(5.0, gt=0)
     """How often a busy worker renews its lease; also the longest wait before it sees a cancel."""
     sweep: float = Field(10.0, gt=0)
     """How often lost shards are looked for."""

@@ -90,7 +90,8 @@ def _give_up(session: Session, job: Job, shard: Shard) -> None:
     shard.finished_at = func.clock_timestamp()
     detail = (
         f"shard {shard.index} of phase {shard.phase} was tried {shard.attempt} times and its worker was lost "
-        f"{shard.deaths} times: look at the workers' logs, then start the job again"
+        f"{shard.deaths} times (last fault: {shard.last_fault or 'none reported'}): "
+        "mend that, then start the job again"
     )
     jobs.fail(session, job, "shard_poisoned", detail)
 
@@ -187,12 +188,13 @@ def release(session: Session, claim: Claim, reason: str) -> None:
     """Give the shard back after a passing fault or a shutdown; the next claim starts it again."""
     job, shard = _owned(session, claim)
     shard.state = ShardState.READY
+    shard.last_fault = reason
     shard.lease_until = None
     shard.kicked_at = func.clock_timestamp()
     jobs.record_event(
         session, job, "shard.released", {"phase": shard.phase, "index": shard.index, "reason": reason}
     )
-    outbox.ring(session, shard.queue, shard.id)
+    outbox.ring(session, shard)
 
 
 def stop(session: Session, claim: Claim) -> None:

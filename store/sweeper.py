@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from store import jobs, outbox
@@ -24,7 +24,7 @@ def sweep(session: Session, *, rekick: float, limit: int = 1000) -> int:
     found = session.scalars(query.limit(limit).with_for_update(skip_locked=True)).all()
     for shard in found:
         shard.kicked_at = now
-        outbox.ring(session, shard.queue, shard.id)
+        outbox.ring(session, shard)
     return len(found)
 
 
@@ -49,3 +49,11 @@ def settle_cancelling(session: Session) -> int:
         jobs.settle_cancel(session, job)
         settled += 1
     return settled
+
+
+def expire_leases(session: Session) -> None:
+    """End every lease at once: for a database whose workers are all known to be dead."""
+    past = func.clock_timestamp() - timedelta(seconds=60)
+    session.execute(
+        update(Shard).where(Shard.state == ShardState.RUNNING).values(lease_until=past, kicked_at=past)
+    )

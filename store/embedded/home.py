@@ -1,0 +1,110 @@
+"""The data directory of embedded mode: who holds it, its secrets, its files.
+
+home/lock              held by the supervisor for as long as it runs; holds its pid
+home/secrets.json      0600: database password, key pepper, API key
+home/credentials.json  0600: {"url", "api_key"} for the command line and the SDK; only while running
+home/children.json     pids that the supervisor started, so that the next one can clear what was left
+home/{postgres,valkey,artifacts,logs}/
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from store.tenants import generate_key
+
+
+class HomeInUse(RuntimeError):
+    """Another supervisor holds the data directory."""
+
+    def __init__(self, home: Path, pid: int | None) -> None:
+        super().__init__(
+            f"{home} is held by a running embedded mode (process {pid}): stop it with `evoselect down`, "
+            "or choose another directory with --home"
+        )
+        self.pid = pid
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What embedded mode generated once for its directory."""
+
+    database_password: str
+    key_pepper: str
+    api_key: str
+
+
+class Home:
+    """One data directory; `acquire` before changing anything in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self._lock: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Hold the directory until `release` or the end of the process; raises HomeInUse."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        stream = (self.path / "lock").open("a+")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.close()
+            raise HomeInUse(self.path, self.holder()) from None
+        stream.seek(0)
+        stream.truncate()
+        stream.write(str(os.getpid()))
+        stream.flush()
+        self._lock = stream
+
+    def release(self) -> None:
+        """Let go of the directory."""
+        self.credentials.unlink(missing_ok=True)
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def holder(self) -> int | None:
+        """The pid of the supervisor that holds the directory, or None."""
+        lock = self.path / "lock"
+        if not lock.exists():
+            return None
+        with lock.open() as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = stream.read().strip()
+                return int(text) if text else None
+        return None
+
+    @property
+    def credentials(self) -> Path:
+        """Where clients find the URL and the key."""
+        return self.path / "credentials.json"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per process."""
+        return self.path / "logs"
+
+    def secrets(self) -> Secrets:
+        """The directory's secrets, generated at the first call."""
+        path = self.path / "secrets.json"
+        if not path.exists():
+            made = Secrets(secrets.token_urlsafe(24), secrets.token_urlsafe(32), generate_key())
+            write_private(path, {name: getattr(made, name) for name in Secrets.__slots__})
+        return Secrets(**json.loads(path.read_text()))
+
+
+def write_private(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON that only its owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(value, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)

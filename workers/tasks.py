@@ -1,0 +1,58 @@
+"""The tasks by name. Bodies load torch and friends on first use, so that only children pay for them."""
+
+from store import outbox, sweeper
+from workers.app import app
+from workers.context import context
+from workers.job_task import JobTask
+
+
+@app.task(name="ops.relay")  # type: ignore[untyped-decorator]  # celery has no types
+def relay() -> None:
+    """Publish what the outbox promised."""
+    with context().database.transaction() as session:
+        outbox.publish(session, _send)
+
+
+@app.task(name="ops.sweep")  # type: ignore[untyped-decorator]  # celery has no types
+def sweep() -> None:
+    """Ring again for lost shards, settle cancelled jobs."""
+    ctx = context()
+    with ctx.database.transaction() as session:
+        sweeper.sweep(session, rekick=ctx.settings.rekick)
+        sweeper.settle_cancelling(session)
+
+
+@app.task(base=JobTask, bind=True, name="shards.features")  # type: ignore[untyped-decorator]  # celery has no types
+def features(self: JobTask, shard_id: str) -> None:
+    """Gradient features of a run of records."""
+    from workers.phases.features import run
+
+    self.see_through(shard_id, run)
+
+
+@app.task(base=JobTask, bind=True, name="shards.transport")  # type: ignore[untyped-decorator]  # celery has no types
+def transport(self: JobTask, shard_id: str) -> None:
+    """The selection itself."""
+    from workers.phases.transport import run
+
+    self.see_through(shard_id, run)
+
+
+@app.task(base=JobTask, bind=True, name="shards.train")  # type: ignore[untyped-decorator]  # celery has no types
+def train(self: JobTask, shard_id: str) -> None:
+    """LoRA-SFT on a selection."""
+    from workers.phases.train import run
+
+    self.see_through(shard_id, run)
+
+
+@app.task(base=JobTask, bind=True, name="shards.evaluate")  # type: ignore[untyped-decorator]  # celery has no types
+def evaluate(self: JobTask, shard_id: str) -> None:
+    """Accuracy and negative log-likelihood of a model on held-out examples."""
+    from workers.phases.evaluate import run
+
+    self.see_through(shard_id, run)
+
+
+def _send(queue: str, phase: str, shard_id: str) -> None:
+    app.send_task(f"shards.{phase}", args=[shard_id], queue=queue, retry=False)
