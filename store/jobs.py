@@ -40,6 +40,7 @@ def create(
     session.flush()
     insert_shards(session, job, plans)
     record_event(session, job, "job.queued", {"shards": len(plans)})
+    session.flush()
     session.refresh(job)
     return job
 

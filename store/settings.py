@@ -69,3 +69,13 @@ class MissingSetting(ValueError):
 def load_settings() -> Settings:
     """The settings of this process; raises MissingSetting when a server is not named."""
     return Settings().ready()
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make another process read the same settings."""
+    variables = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        variables[f"EVOSELECT_{name.upper()}"] = text
+    return variables

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import redis
+from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
 import store
@@ -20,7 +21,7 @@ from store.embedded import processes, servers
 from store.embedded.home import Home, Secrets, write_private
 from store.embedded.processes import Child, Running
 from store.session import Database
-from store.settings import Settings
+from store.settings import Settings, as_environment
 
 ROOT = Path(store.__file__).parent.parent
 POLL_SECONDS = 0.2
@@ -136,16 +137,15 @@ class Supervisor:
             path.unlink()
 
     def _environment(self, secrets: Secrets) -> dict[str, str]:
-        artifacts = self.settings.artifacts_url or f"file://{self.home.path / 'artifacts'}"
-        return {
-            "EVOSELECT_HOME": str(self.home.path),
-            "EVOSELECT_ARTIFACTS_URL": artifacts,
-            "EVOSELECT_KEY_PEPPER": self.settings.key_pepper.get_secret_value() or secrets.key_pepper,
-            "EVOSELECT_DATABASE_URL": self.settings.database_url,
-            "EVOSELECT_REDIS_URL": self.settings.redis_url,
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-        }
+        """Every setting of ours, with what embedded mode fills in, as the children will read it."""
+        settings = self.settings.model_copy(
+            update={
+                "home": self.home.path,
+                "artifacts_url": self.settings.artifacts_url or f"file://{self.home.path / 'artifacts'}",
+                "key_pepper": self.settings.key_pepper or SecretStr(secrets.key_pepper),
+            }
+        )
+        return {**as_environment(settings), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def _start_database(self, secrets: Secrets) -> None:
         if self.settings.database_url:
