@@ -1,0 +1,132 @@
+"""Accept jobs: look up what a request names, check that it fits, store job, shards and doorbells together.
+
+Each function runs in the caller's transaction; NotFound, Invalid or Conflict come before anything is stored.
+`request` of the job is all that its workers read; the keys are listed at each function.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from store import jobs, plans, pools, targets
+from store.errors import Conflict, Invalid
+from store.models import Job
+from store.plans import Source
+from store.states import JobKind, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What users attach to a job for themselves."""
+
+    name: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many candidates are wanted: exactly one of a count and a share of the pool in (0, 1]."""
+
+    k: int | None
+    ratio: float | None
+
+    def of(self, candidates: int) -> int:
+        """The count; raises Invalid when the pool cannot give it."""
+        k = self.k if self.k is not None else max(1, round((self.ratio or 0.0) * candidates))
+        if k > candidates:
+            raise Invalid(
+                f"k is {k} but the pool holds {candidates} candidates: ask for at most {candidates}",
+                code="k_exceeds_pool",
+                pointer="/k",
+            )
+        return k
+
+
+def selection(
+    session: Session,
+    tenant_id: str,
+    *,
+    target_id: str,
+    pool_id: str,
+    pool_version: int | None,
+    size: Size,
+    settings: dict[str, Any],
+    exclude_selection_ids: list[str],
+    shard_rows: int,
+    label: Label,
+) -> Job:
+    """request: target_id, pool_id, pool_version, k, exclude_selection_ids, spec, features, model, seed."""
+    target = targets.get(session, tenant_id, target_id)
+    pool = pools.get(session, tenant_id, pool_id)
+    version = pool.version if pool_version is None else pool_version
+    files = pools.sources(session, pool, version)
+    candidates = sum(file.rows for file in files)
+    if not candidates:
+        raise Invalid(
+            f"pool {pool_id} is empty at version {version}: add candidates first",
+            code="empty_pool",
+            pointer="/pool_id",
+        )
+    for earlier in exclude_selection_ids:
+        _completed_selection(session, tenant_id, earlier)
+    request = {
+        "target_id": target_id,
+        "pool_id": pool_id,
+        "pool_version": version,
+        "k": size.of(candidates),
+        "exclude_selection_ids": exclude_selection_ids,
+        **settings,
+    }
+    sources = [Source("target", target.artifact, target.sha256, target.count), *files]
+    shards = plans.feature_shards(sources, shard_rows)
+    return _create(session, tenant_id, JobKind.SELECTION, request, shards, label)
+
+
+def training(
+    session: Session, tenant_id: str, *, selection_id: str, settings: dict[str, Any], label: Label
+) -> Job:
+    """request: selection_id; and base_model, spec, seed of `settings`."""
+    chosen = _completed_selection(session, tenant_id, selection_id)
+    shards = plans.single_shard("train", int(chosen.request["k"]))
+    request = {"selection_id": selection_id, **settings}
+    return _create(session, tenant_id, JobKind.TRAINING, request, shards, label)
+
+
+def evaluation(
+    session: Session, tenant_id: str, *, target_id: str, settings: dict[str, Any], label: Label
+) -> Job:
+    """request: target_id; and model, spec of `settings`."""
+    target = targets.get(session, tenant_id, target_id)
+    shards = plans.single_shard("evaluate", target.count)
+    request = {"target_id": target_id, **settings}
+    return _create(session, tenant_id, JobKind.EVALUATION, request, shards, label)
+
+
+def _completed_selection(session: Session, tenant_id: str, selection_id: str) -> Job:
+    job = jobs.get(session, tenant_id, selection_id, JobKind.SELECTION)
+    if job.status != JobStatus.COMPLETED:
+        raise Conflict(
+            f"selection {selection_id} is {job.status}: wait until it is completed",
+            code="selection_not_completed",
+        )
+    return job
+
+
+def _create(
+    session: Session,
+    tenant_id: str,
+    kind: JobKind,
+    request: dict[str, Any],
+    shards: list[plans.ShardPlan],
+    label: Label,
+) -> Job:
+    return jobs.create(
+        session,
+        tenant_id=tenant_id,
+        kind=kind,
+        request=request,
+        plans=shards,
+        name=label.name,
+        user_metadata=label.metadata,
+    )
