@@ -1,0 +1,52 @@
+"""The items of a finished selection: Parquet with one JSON text per item, in rank order, read by pages.
+
+An item is {"rank": 1.., "id", "weight", "record": {...}, ...reasons}; clients get its JSON byte for byte.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.artifacts import Artifacts
+
+SCHEMA = pa.schema(
+    [
+        pa.field("rank", pa.int64(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("item", pa.string(), nullable=False),
+    ]
+)
+GROUP_ROWS = 1000  # a page reads the row groups that it touches, and nothing else
+
+
+def put(artifacts: Artifacts, folder: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Store the items; returns {path, sha256, rows}, which the job's result keeps at artifacts.items.
+
+    Raises ValueError when the ranks are not 1, 2, 3, ...
+    """
+    ranks = [item["rank"] for item in items]
+    if ranks != list(range(1, len(items) + 1)):
+        raise ValueError(f"ranks must be 1 to {len(items)} in order, got {ranks[:5]}...")
+    texts = [orjson.dumps(item, option=orjson.OPT_SERIALIZE_NUMPY).decode() for item in items]
+    table = pa.table({"rank": ranks, "id": [item["id"] for item in items], "item": texts}, schema=SCHEMA)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", row_group_size=GROUP_ROWS)
+    stored = artifacts.put_bytes(folder, sink.getvalue().to_pybytes(), ".parquet")
+    return {"path": stored.path, "sha256": stored.sha256, "rows": len(items)}
+
+
+def read(artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int) -> Iterator[bytes]:
+    """JSON texts of the items with ranks after + 1 to after + limit, one row group in memory at a time."""
+    stop = min(after + limit, int(stored["rows"]))
+    if after >= stop:
+        return
+    with artifacts.open(stored["path"]) as stream:
+        file = pq.ParquetFile(stream)
+        for group in range(after // GROUP_ROWS, (stop - 1) // GROUP_ROWS + 1):
+            first = group * GROUP_ROWS
+            texts = file.read_row_group(group, columns=["item"]).column("item").to_pylist()
+            for text in texts[max(0, after - first) : stop - first]:
+                yield text.encode()
