@@ -8,12 +8,24 @@ from store.ids import new_id
 from store.models import Json, Model
 
 
+def fresh_id() -> str:
+    """An id for a model that is about to be stored."""
+    return new_id("mdl")
+
+
 def create(
-    session: Session, *, tenant_id: str, training_id: str, base_model: str, files: Json, lineage: Json
+    session: Session,
+    *,
+    model_id: str,
+    tenant_id: str,
+    training_id: str,
+    base_model: str,
+    files: Json,
+    lineage: Json,
 ) -> Model:
     """The row of a finished training; `files` maps a file name to {path, sha256, size}."""
     model = Model(
-        id=new_id("mdl"),
+        id=model_id,
         tenant_id=tenant_id,
         training_id=training_id,
         base_model=base_model,

@@ -1,0 +1,80 @@
+"""Phase `features`: gradient features of a run of records, block by block, cached where they are known."""
+
+import hashlib
+import logging
+
+import numpy as np
+
+from evoselect.spec.features import FeatureSpec
+from store import feature_blocks, records
+from store.artifacts import Artifact
+from store.errors import ArtifactCorrupt
+from store.records import Record
+from workers.blocks import STATUSES, Block, encode
+from workers.features import FEATURES_VERSION, compute_features
+from workers.job_task import Outcome, Work
+from workers.loaded import load_for
+from workers.models import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+
+def run(work: Work) -> Outcome:
+    """Compute or find every block of the shard; a block that is stored is never computed again."""
+    payload = work.claim.payload
+    spec = FeatureSpec.model_validate(work.claim.request["features"])
+    table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
+    rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+    loaded = load_for(work, work.claim.request["model"], spec.dtype)
+    size = work.context.settings.block_rows
+    blocks = [
+        _block(work, loaded, spec, rows[start : start + size], start) for start in range(0, len(rows), size)
+    ]
+    return Outcome({"blocks": blocks, "fingerprint": loaded.fingerprint})
+
+
+def block_key(fingerprint: str, spec: FeatureSpec, rows: list[Record]) -> str:
+    """Complete fingerprint of a block: model, adapter, tokenizer, template, settings, code and content."""
+    settings = spec.model_dump_json(exclude={"conditioning", "shrinkage", "on_bad_row", "batch_tokens"})
+    parts = [fingerprint, settings, str(FEATURES_VERSION), *(row.content_hash for row in rows)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _block(
+    work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record], done: int
+) -> dict[str, object]:
+    key = block_key(loaded.fingerprint, spec, rows)
+    stored = _find_intact(work, key)
+    cached = stored is not None
+    if stored is None:
+        block = _compute(work, loaded, spec, rows, done)
+        stored = work.context.artifacts.put_bytes(
+            f"{work.claim.tenant_id}/features", encode(block), ".safetensors"
+        )
+        with work.context.database.transaction() as session:
+            feature_blocks.remember(session, work.claim.tenant_id, key, len(rows), stored)
+    work.progress(done + len(rows))
+    return {"key": key, "artifact": stored.path, "sha256": stored.sha256, "rows": len(rows), "cached": cached}
+
+
+def _find_intact(work: Work, key: str) -> Artifact | None:
+    """The cached block of that key; one whose file is damaged is forgotten."""
+    tenant = work.claim.tenant_id
+    with work.context.database.transaction() as session:
+        known = feature_blocks.find(session, tenant, key)
+    if known is None:
+        return None
+    try:
+        work.context.artifacts.get_bytes(known.path, known.sha256)
+    except ArtifactCorrupt:
+        logger.warning("feature block %s is damaged and is computed again", known.path)
+        with work.context.database.transaction() as session:
+            feature_blocks.forget(session, tenant, key)
+        return None
+    return known
+
+
+def _compute(work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record], done: int) -> Block:
+    found = compute_features(rows, loaded, spec, progress=lambda count: work.progress(done + count))
+    status = np.array([STATUSES.index(name) for name in found.status], dtype=np.uint8)
+    return Block(found.values, status, found.nll)
