@@ -46,9 +46,9 @@ def credentials_path() -> Path:
     return Path(os.environ.get("EVOSELECT_HOME") or "~/.evoselect").expanduser() / "credentials.json"
 
 
-def read_credentials() -> Endpoint | None:
+def read_credentials(path: Path | None = None) -> Endpoint | None:
     """The address and key that `evoselect up` left, or None; a broken file is an error, not an absence."""
-    path = credentials_path()
+    path = path or credentials_path()
     try:
         value: Any = json.loads(path.read_text())
         return Endpoint(str(value["url"]).rstrip("/"), str(value["api_key"]))

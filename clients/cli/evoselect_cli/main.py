@@ -1,0 +1,66 @@
+"""The `evoselect` command: serve (up, down, status, migrate) and use (select, train, evaluate, items)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from evoselect_cli import exits, serving, using
+from evoselect_cli.output import err
+from evoselect_client import (
+    ApiError,
+    ConfigurationError,
+    ConnectionFailedError,
+    EvoSelectError,
+    ServerError,
+)
+
+
+class Guarded(TyperGroup):
+    """Turns the client's errors into a sentence on stderr and the documented exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except EvoSelectError as error:
+            err.print(f"[red]error[/red] {_escape(str(error))}")
+            raise typer.Exit(_code(error)) from error
+        except KeyboardInterrupt:
+            raise typer.Exit(exits.INTERRUPTED) from None
+
+
+def _code(error: EvoSelectError) -> int:
+    if isinstance(error, (ConfigurationError, ConnectionFailedError)):
+        return exits.NO_SERVICE
+    if isinstance(error, ApiError) and not isinstance(error, ServerError):
+        return exits.REFUSED
+    return exits.FAILED
+
+
+def _escape(text: str) -> str:
+    """Brackets of a message are not rich markup."""
+    return text.replace("[", r"\[")
+
+
+app = typer.Typer(
+    cls=Guarded,
+    help="Select the candidate examples that are worth training on.",
+    epilog=exits.HELP,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    serving.up,
+    serving.down,
+    serving.status,
+    serving.migrate,
+    using.select,
+    using.train,
+    using.evaluate,
+    using.items,
+)
+for command in COMMANDS:
+    app.command()(command)

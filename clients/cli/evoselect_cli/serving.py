@@ -1,0 +1,153 @@
+"""Run the product here: evoselect up, down, status, migrate."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import psutil
+import typer
+
+from evoselect_cli import exits
+from evoselect_cli.output import err, out, print_json, print_pairs
+from evoselect_client.config import Endpoint, read_credentials
+
+DOWN_SECONDS = 60.0  # a worker finishes its micro-batch, PostgreSQL its checkpoint
+
+HomeOption = Annotated[
+    Path | None, typer.Option(help="Data directory; default $EVOSELECT_HOME or ~/.evoselect.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def up(
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="Port of the API on 127.0.0.1; 0 takes a free one.")] = 8080,
+    json: JsonOption = False,
+) -> None:
+    """Start PostgreSQL, Valkey, the API and the workers here; Ctrl-C or `evoselect down` stops all."""
+    from store.embedded.home import HomeInUse
+    from store.embedded.servers import ServerNotReady
+    from store.embedded.supervisor import StartFailed, Supervisor
+
+    supervisor = Supervisor(_settings(home), port=port, say=lambda line: err.print(line, markup=False))
+    _stop_on_signals(supervisor)
+    try:
+        supervisor.start()
+    except HomeInUse as error:
+        raise _refuse(str(error), exits.HELD) from error
+    except (StartFailed, ServerNotReady) as error:
+        raise _refuse(str(error), exits.NOT_STARTED) from error
+    try:
+        _announce(supervisor, json)
+        supervisor.run()
+    finally:
+        supervisor.stop()
+        err.print("all processes have ended")
+
+
+def down(home: HomeOption = None, json: JsonOption = False) -> None:
+    """Stop the embedded mode of a data directory and wait until all of it has ended."""
+    from store.embedded.home import Home
+
+    place = Home(_settings(home).home)
+    pid = place.holder()
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + DOWN_SECONDS
+        while place.holder() == pid:
+            if time.monotonic() > deadline:
+                raise _refuse(f"process {pid} has not ended after {DOWN_SECONDS:.0f} s", exits.FAILED)
+            time.sleep(0.1)
+    if json:
+        print_json({"home": str(place.path), "stopped_pid": pid})
+    else:
+        out.print(f"stopped process {pid}" if pid else f"nothing runs in {place.path}", markup=False)
+
+
+def status(home: HomeOption = None, json: JsonOption = False) -> None:
+    """Say what runs here and whether the service answers; exit code 3 when it does not."""
+    from store.embedded.home import Home
+
+    place = Home(_settings(home).home)
+    pid = place.holder()
+    report: dict[str, Any] = {"home": str(place.path), "pid": pid, "processes": _children(pid)}
+    saved = read_credentials(place.credentials)
+    report |= _service(os.environ.get("EVOSELECT_URL") if home is None else None, saved)
+    if json:
+        print_json(report)
+    else:
+        print_pairs("EvoSelect", report)
+    if not report["ready"]:
+        raise typer.Exit(exits.NO_SERVICE)
+
+
+def migrate(json: JsonOption = False) -> None:
+    """Bring the database of EVOSELECT_DATABASE_URL to the newest migration."""
+    from store.migrate import upgrade
+
+    url = _settings(None).database_url
+    if not url:
+        raise _refuse(
+            "EVOSELECT_DATABASE_URL is not set; `evoselect up` migrates its own database", exits.USAGE
+        )
+    upgrade(url)
+    if json:
+        print_json({"migrated": True})
+    else:
+        out.print("the database is at the newest migration")
+
+
+def _settings(home: Path | None) -> Any:
+    from store.settings import Settings
+
+    return Settings() if home is None else Settings(home=home)
+
+
+def _stop_on_signals(supervisor: Any) -> None:
+    def stop(number: int, frame: object) -> None:
+        if supervisor.stopping:
+            return
+        supervisor.stopping = True
+        err.print("stopping")
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _announce(supervisor: Any, json: bool) -> None:
+    secrets = supervisor.home.secrets()
+    if json:
+        print_json({"url": supervisor.url, "api_key": secrets.api_key, "home": str(supervisor.home.path)})
+        out.file.flush()
+    else:
+        out.print(f"URL      {supervisor.url}\nAPI key  {secrets.api_key}", markup=False)
+        err.print(f"The client and this command read both from {supervisor.home.credentials}.", markup=False)
+
+
+def _children(pid: int | None) -> int:
+    """How many processes the supervisor has started; 0 when there is none."""
+    try:
+        return 0 if pid is None else len(psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return 0
+
+
+def _service(url: str | None, saved: Endpoint | None) -> dict[str, Any]:
+    """Address, release and readiness of the service at `url`, or else of the one that runs here."""
+    url = url or (saved.base_url if saved else None)
+    if url is None:
+        return {"url": None, "ready": False, "version": None}
+    try:
+        ready = httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK
+        version = httpx.get(f"{url}/version", timeout=5).json()["version"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        return {"url": url, "ready": False, "version": None}
+    return {"url": url, "ready": ready, "version": version}
+
+
+def _refuse(reason: str, code: int) -> typer.Exit:
+    err.print(f"[red]error[/red] {reason}")
+    return typer.Exit(code)
