@@ -1,0 +1,170 @@
+"""What surrounds every request, outermost first: Envelope, Authentication, BodyLimit."""
+
+import asyncio
+import logging
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import problems
+from service.problems import Problem
+from service.state import State
+from store import tenants
+from store.ids import new_id
+
+logger = logging.getLogger(__name__)
+DRAIN_BYTES = 64 * 2**20  # of a refused body are read and dropped, so that the client sees the refusal
+DRAIN_SECONDS = 10.0
+
+
+class Envelope:
+    """Gives every request an id, turns unhandled errors into problems, and lets refused uploads end well."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = new_id("req")
+        scope.setdefault("state", {})["request_id"] = request_id
+        body = _Body(receive)
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                if message["status"] >= 400:
+                    await body.drain()
+            await send(message)
+
+        try:
+            await self.app(scope, body.receive, send_with_id)
+        except Exception as error:
+            if started:
+                raise
+            response = problems.render(_problem_of(error, request_id), request_id)
+            await response(scope, body.receive, send_with_id)
+
+
+def _problem_of(error: Exception, request_id: str) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, OperationalError):
+        return problems.unavailable()
+    logger.exception("request %s failed", request_id)
+    return problems.internal()
+
+
+class _Body:
+    """The request's body; knows whether all of it was read."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._ended = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Read and drop what the client still sends, within bounds: closing early would hide the answer."""
+        left = DRAIN_BYTES
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._ended and left > 0:
+                    left -= len((await self.receive()).get("body", b""))
+        except TimeoutError:
+            return
+
+
+class Authentication:
+    """Everything below /v1 needs `Authorization: Bearer evs_...`; finds the tenant of the key."""
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self.app = app
+        self.services = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (scope["path"] == "/v1" or scope["path"].startswith("/v1/")):
+            secret = _bearer(Headers(scope=scope))
+            tenant_id = await run_in_threadpool(self._tenant_of, secret) if secret else None
+            if tenant_id is None:
+                raise _unauthorized(secret)
+            scope["state"]["tenant_id"] = tenant_id
+        await self.app(scope, receive, send)
+
+    def _tenant_of(self, secret: str) -> str | None:
+        pepper = self.services.settings.key_pepper.get_secret_value()
+        with self.services.database.transaction() as session:
+            return tenants.tenant_of(session, secret, pepper)
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _unauthorized(secret: str | None) -> Problem:
+    if secret is None:
+        code, detail = "no_api_key", "Send the header `Authorization: Bearer evs_...` with your API key."
+    else:
+        code, detail = "wrong_api_key", "This API key is unknown or revoked; check it for typing errors."
+    return Problem(401, code, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class BodyLimit:
+    """Refuses bodies over the limit of their media type, by Content-Length or while they come in."""
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self.app = app
+        self.settings = state.settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        limit = self._limit(headers)
+        if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > limit:
+            raise _too_large(limit)
+        seen = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise _too_large(limit)
+            return message
+
+        await self.app(scope, receive_within_limit, send)
+
+    def _limit(self, headers: Headers) -> int:
+        is_lines = media_type(headers.get("content-type")) == NDJSON
+        return self.settings.max_batch_bytes if is_lines else self.settings.max_json_bytes
+
+
+NDJSON = "application/x-ndjson"
+
+
+def media_type(content_type: str | None) -> str:
+    """The media type without its parameters, in lower case."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def _too_large(limit: int) -> Problem:
+    detail = f"The body is larger than {limit} bytes; send candidates as NDJSON to /v1/pools/{{id}}/batches."
+    return Problem(413, "body_too_large", detail)
+
+
+def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
+    """The middleware with its arguments, outermost first."""
+    return [(Envelope, {}), (Authentication, {"state": state}), (BodyLimit, {"state": state})]

@@ -1,0 +1,144 @@
+"""Every refusal and failure as application/problem+json (RFC 9457), with a stable code and a request id."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from evoselect.errors import InvalidInput
+from store.errors import StoreError
+
+MEDIA_TYPE = "application/problem+json"
+MAX_FAULTS = 100  # listed in one problem; the detail says how many there are
+
+TITLES = {
+    400: "Bad request",
+    401: "No valid API key",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Body too large",
+    415: "Unsupported media type",
+    422: "Invalid request",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Service unavailable",
+}
+CODES = {
+    400: "bad_request",
+    404: "no_such_route",
+    405: "method_not_allowed",
+    415: "unsupported_media_type",
+}
+RETRY_SECONDS = "5"
+
+
+class Problem(HTTPException):
+    """Raise this anywhere in a request to answer with a problem."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, dict(headers or {}))
+        self.code = code
+        self.errors = list(errors)
+
+
+def render(problem: Problem, request_id: str) -> Response:
+    """The problem as a response."""
+    body: dict[str, Any] = {
+        "type": f"urn:evoselect:problem:{problem.code}",
+        "title": TITLES.get(problem.status_code, "Error"),
+        "status": problem.status_code,
+        "code": problem.code,
+        "detail": problem.detail,
+        "request_id": request_id,
+        "errors": problem.errors[:MAX_FAULTS],
+    }
+    content = json.dumps(body)  # escapes what is not ASCII, lone surrogates of the client too
+    return Response(content, problem.status_code, problem.headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Turn every exception that can reach the framework into a problem."""
+    for kind in (HTTPException, RequestValidationError, StoreError, InvalidInput, OperationalError):
+        app.add_exception_handler(kind, _handle)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return render(_as_problem(request, error), request.state.request_id)
+
+
+def _as_problem(request: Request, error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _from_validation(error)
+    if isinstance(error, StoreError):
+        errors = [{"pointer": error.pointer, "detail": error.detail}] if error.pointer else []
+        return Problem(error.status, error.code, error.detail, errors=errors)
+    if isinstance(error, InvalidInput):
+        return Problem(422, "invalid_value", str(error))
+    if isinstance(error, HTTPException):
+        return _from_http(request, error)
+    return unavailable()
+
+
+def unavailable() -> Problem:
+    """The database does not answer."""
+    detail = "The database does not answer; nothing was stored. Send the request again."
+    return Problem(503, "database_unavailable", detail, headers={"Retry-After": RETRY_SECONDS})
+
+
+def internal() -> Problem:
+    """A bug: the trace is in the log under the request's id, never in the answer."""
+    return Problem(500, "internal_error", "The service failed; its log has the reason under this request_id.")
+
+
+def _from_http(request: Request, error: HTTPException) -> Problem:
+    status, where = error.status_code, f"{request.method} {request.url.path}"
+    details = {
+        400: "The body cannot be read as UTF-8 JSON.",
+        404: f"There is no route {where}; /openapi.json lists all.",
+        405: f"{where} is not allowed; the Allow header lists what is.",
+    }
+    code = CODES.get(status, f"http_{status}")
+    return Problem(status, code, details.get(status, str(error.detail)), headers=error.headers)
+
+
+def _from_validation(error: RequestValidationError) -> Problem:
+    faults = error.errors()
+    if faults and faults[0]["loc"][0] == "path":
+        return Problem(404, "not_found", f"Nothing has the id {faults[0]['input']!r:.60}; check the id.")
+    if faults and faults[0]["type"] == "json_invalid":
+        reason = faults[0].get("ctx", {}).get("error", "")
+        return Problem(
+            400, "not_json", f"The body is not JSON: {reason} at character {faults[0]['loc'][-1]}."
+        )
+    errors = [{"pointer": _pointer(fault["loc"]), "detail": _sentence(fault)} for fault in faults]
+    detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:3])
+    return Problem(422, "invalid_request", detail, errors=errors)
+
+
+def _pointer(location: Sequence[Any]) -> str:
+    """("body", "spec", "epsilon") -> /spec/epsilon; ("query", "wait") -> ?wait."""
+    place, *path = (str(part) for part in location)
+    return f"?{path[0]}" if place == "query" and path else "/" + "/".join(path)
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """Pydantic's message with the value seen, cut short; containers are not repeated."""
+    seen = fault.get("input")
+    shown = f", got {seen!r:.60}" if isinstance(seen, (str, int, float, bool)) else ""
+    return f"{fault['msg']}{shown}"

@@ -1,0 +1,40 @@
+"""Jobs that measure a model on held-out examples."""
+
+from typing import Any
+
+from fastapi import Response
+from sqlalchemy.orm import Session
+
+from service.idempotency import OnceOnly
+from service.inline import parse_all
+from service.routes.jobs import accepted, job_routes, load
+from service.routes.naming import known_model, stored_target
+from service.schemas import EvaluationRequest
+from service.state import Services, TenantId
+from store import submissions
+from store.states import JobKind
+
+router = job_routes(JobKind.EVALUATION, "evaluations")
+
+
+@router.post("", status_code=202)
+def create(
+    body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> dict[str, Any]:
+    """Start an evaluation. Inline records become a target of their own."""
+    limit = state.settings.max_inline_records
+    records = None if body.records is None else parse_all(body.records, "/records", limit)
+
+    def store(session: Session) -> str:
+        settings = {
+            "model": known_model(session, tenant_id, body.model, "/model"),
+            "spec": body.spec.model_dump(mode="json"),
+        }
+        target_id = body.target_id or stored_target(session, state, tenant_id, records)
+        label = submissions.Label(body.name, body.metadata)
+        return submissions.evaluation(
+            session, tenant_id, target_id=target_id, settings=settings, label=label
+        ).id
+
+    job = load(state, tenant_id, once.run(body, store), JobKind.EVALUATION)
+    return accepted(response, "evaluations", job)

@@ -1,0 +1,105 @@
+"""Jobs that pick candidates for a target, and the items that they picked."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
+
+from service.idempotency import OnceOnly
+from service.inline import parse_all
+from service.middleware import NDJSON, media_type
+from service.problems import Problem
+from service.routes.common import ResourceId
+from service.routes.jobs import accepted, job_routes, load
+from service.routes.naming import known_model, stored_pool, stored_target
+from service.schemas import SelectionRequest
+from service.state import Services, State, TenantId
+from store import jobs, selected, submissions
+from store.states import JobKind, JobStatus
+
+router = job_routes(JobKind.SELECTION, "selections")
+
+MAX_PAGE = 1000
+ALL_ITEMS = 2**62
+
+
+@router.post("", status_code=202)
+def create(
+    body: SelectionRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> dict[str, Any]:
+    """Start a selection. Inline records become a target or a pool of their own."""
+    limit = state.settings.max_inline_records
+    target = None if body.target is None else parse_all(body.target, "/target", limit)
+    candidates = None if body.candidates is None else parse_all(body.candidates, "/candidates", limit)
+
+    def store(session: Session) -> str:
+        model = known_model(session, tenant_id, body.model or state.settings.default_model, "/model")
+        job = submissions.selection(
+            session,
+            tenant_id,
+            target_id=body.target_id or stored_target(session, state, tenant_id, target),
+            pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates),
+            pool_version=body.pool_version,
+            size=submissions.Size(body.k, body.ratio),
+            settings={
+                "spec": body.full_spec().model_dump(mode="json", by_alias=True),
+                "features": body.features.model_dump(mode="json"),
+                "model": model,
+                "seed": body.seed,
+            },
+            exclude_selection_ids=body.exclude_selection_ids,
+            shard_rows=state.settings.shard_rows,
+            label=submissions.Label(body.name, body.metadata),
+        )
+        return job.id
+
+    job = load(state, tenant_id, once.run(body, store), JobKind.SELECTION)
+    return accepted(response, "selections", job)
+
+
+@router.get("/{job_id}/items", response_model=None)
+def items(
+    job_id: ResourceId,
+    request: Request,
+    state: Services,
+    tenant_id: TenantId,
+    after: Annotated[int, Query(ge=0, le=ALL_ITEMS, description="The last rank of the page before.")] = 0,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    """The selected candidates in order: JSON pages, or with `Accept: application/x-ndjson` all as lines."""
+    stored = _stored_items(state, tenant_id, job_id)
+    if media_type(request.headers.get("accept")) == NDJSON:
+        lines = selected.read(state.artifacts, stored, after=after, limit=limit or ALL_ITEMS)
+        return StreamingResponse(_joined(lines), media_type=NDJSON)
+    size = min(limit or MAX_PAGE, MAX_PAGE)
+    texts = list(selected.read(state.artifacts, stored, after=after, limit=size))
+    page = {
+        "object": "list",
+        "data": [orjson.Fragment(text) for text in texts],
+        "has_more": after + len(texts) < stored["rows"],
+    }
+    return Response(orjson.dumps(page), media_type="application/json")
+
+
+def _stored_items(state: State, tenant_id: str, job_id: str) -> dict[str, Any]:
+    with state.database.transaction() as session:
+        job = jobs.get(session, tenant_id, job_id, JobKind.SELECTION)
+        if job.status != JobStatus.COMPLETED or job.result is None:
+            detail = f"Selection {job_id} is {job.status}; its items are there once it is completed."
+            raise Problem(409, "selection_not_completed", detail)
+        stored: dict[str, Any] = job.result["artifacts"]["items"]
+        return stored
+
+
+def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines in pieces of about 64 KiB: one write per line would be slow."""
+    buffer = bytearray()
+    for line in lines:
+        buffer += line + b"\n"
+        if len(buffer) > 65_536:
+            yield bytes(buffer)
+            buffer.clear()
+    yield bytes(buffer)

@@ -1,0 +1,39 @@
+"""Jobs that train a LoRA adapter on a completed selection."""
+
+from typing import Any
+
+from fastapi import Response
+from sqlalchemy.orm import Session
+
+from service.idempotency import OnceOnly
+from service.routes.jobs import accepted, job_routes, load
+from service.routes.naming import known_model
+from service.schemas import TrainingRequest
+from service.state import Services, TenantId
+from store import submissions
+from store.states import JobKind
+
+router = job_routes(JobKind.TRAINING, "trainings")
+
+
+@router.post("", status_code=202)
+def create(
+    body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> dict[str, Any]:
+    """Start a training."""
+
+    def store(session: Session) -> str:
+        name = body.base_model or state.settings.default_model
+        settings = {
+            "base_model": known_model(session, tenant_id, name, "/base_model"),
+            "spec": body.spec.model_dump(mode="json"),
+            "seed": body.seed,
+        }
+        label = submissions.Label(body.name, body.metadata)
+        job = submissions.training(
+            session, tenant_id, selection_id=body.selection_id, settings=settings, label=label
+        )
+        return job.id
+
+    job = load(state, tenant_id, once.run(body, store), JobKind.TRAINING)
+    return accepted(response, "trainings", job)

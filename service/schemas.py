@@ -1,0 +1,124 @@
+"""What requests may say. Unknown fields are refused; what is left out takes the recommended value."""
+
+from typing import Annotated, Any, Literal, Self
+
+from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from evoselect.spec.features import FeatureSpec
+from evoselect.spec.selection import Method, SelectionSpec
+
+MAX_SEED = 2**63 - 1
+OnInvalid = Literal["reject_batch", "skip"]
+
+
+def _printable(text: str) -> str:
+    """PostgreSQL cannot store the character 0, and control characters have no place in a name."""
+    if not text.isprintable():
+        raise ValueError("must be printable characters")
+    return text
+
+
+ShortText = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_printable)]
+Id = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+MetadataKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+MetadataValue = Annotated[str, Field(max_length=512), AfterValidator(_printable)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
+Records = list[Any]  # each is checked by store.records, which names the line
+
+
+class Request(BaseModel):
+    """Base of all bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Labelled(Request):
+    """A resource that users may name and annotate."""
+
+    name: ShortText | None = None
+    metadata: Metadata = {}
+
+
+class TargetRequest(Labelled):
+    """Examples of the target task."""
+
+    records: Records
+
+
+class PoolRequest(Labelled):
+    """An empty pool."""
+
+
+class BatchRequest(Request):
+    """Candidates as one JSON body; larger batches go as NDJSON."""
+
+    records: Records
+    client_batch_id: ShortText | None = None
+    on_invalid: OnInvalid = "reject_batch"
+
+
+class SelectionRequest(Labelled):
+    """Which candidates of a pool are wanted for a target, and how many."""
+
+    target_id: Id | None = None
+    target: Records | None = None
+    pool_id: Id | None = None
+    candidates: Records | None = None
+    pool_version: Annotated[int, Field(ge=0)] | None = None
+    k: Annotated[int, Field(ge=1)] | None = None
+    ratio: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    method: Method | None = None
+    spec: SelectionSpec = SelectionSpec()
+    features: FeatureSpec = FeatureSpec()
+    model: ShortText | None = None
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+    exclude_selection_ids: Annotated[list[Id], Field(max_length=100)] = []
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        _exactly_one("target_id", self.target_id, "target", self.target)
+        _exactly_one("pool_id", self.pool_id, "candidates", self.candidates)
+        _exactly_one("k", self.k, "ratio", self.ratio)
+        if self.pool_version is not None and self.pool_id is None:
+            raise ValueError("pool_version needs pool_id: inline candidates have no versions")
+        if self.method and "method" in self.spec.model_fields_set and self.method != self.spec.method:
+            raise ValueError(f"method is {self.method!r} but spec.method is {self.spec.method!r}: send one")
+        return self
+
+    def full_spec(self) -> SelectionSpec:
+        """The spec with the method that was asked for."""
+        return self.spec.model_copy(update={"method": self.method}) if self.method else self.spec
+
+
+class TrainingRequest(Labelled):
+    """Train a LoRA adapter on a completed selection."""
+
+    selection_id: Id
+    base_model: ShortText | None = None
+    spec: TrainingSpec = TrainingSpec()
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+
+
+class EvaluationRequest(Labelled):
+    """Measure a model on held-out examples."""
+
+    model: ShortText
+    target_id: Id | None = None
+    records: Records | None = None
+    spec: EvaluationSpec = EvaluationSpec()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        _exactly_one("target_id", self.target_id, "records", self.records)
+        return self
+
+
+class Nothing(Request):
+    """An empty object."""
+
+
+def _exactly_one(first: str, one: object, second: str, other: object) -> None:
+    if (one is None) == (other is None):
+        found = "neither" if one is None else "both"
+        raise ValueError(f"send exactly one of {first} and {second}, got {found}")

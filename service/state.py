@@ -1,0 +1,38 @@
+"""What the processes of the service hold on to: settings, database, artifact store."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from store.artifacts import Artifacts
+from store.session import Database
+from store.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Built once per process."""
+
+    settings: Settings
+    database: Database
+    artifacts: Artifacts
+
+
+def open_state(settings: Settings) -> State:
+    """Connections are opened on first use."""
+    return State(settings, Database(settings.database_url, pool_size=20), Artifacts(settings.artifacts_url))
+
+
+def _state(request: Request) -> State:
+    state: State = request.app.state.services
+    return state
+
+
+def _tenant(request: Request) -> str:
+    tenant_id: str = request.state.tenant_id  # set by Authentication for everything below /v1
+    return tenant_id
+
+
+Services = Annotated[State, Depends(_state)]
+TenantId = Annotated[str, Depends(_tenant)]

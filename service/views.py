@@ -1,0 +1,147 @@
+"""Rows as the JSON that clients see; nothing of where files lie leaves the service."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from store import jobs
+from store.model_registry import ModelSource
+from store.models import Batch, Event, Job, Model, Pool, Target
+from store.states import TERMINAL, JobStatus
+
+Json = dict[str, Any]
+RowT = TypeVar("RowT")
+
+TIMES = (
+    "created",
+    "queued",
+    "running",
+    "finalizing",
+    "cancelling",
+    "completed",
+    "failed",
+    "cancelled",
+    "expired",
+)
+ETA_ROWS = 32  # rows that must be done before their pace says anything
+
+
+def target(row: Target) -> Json:
+    """A target without its records."""
+    return _resource("target", row) | {"count": row.count}
+
+
+def pool(row: Pool) -> Json:
+    """A pool without its candidates."""
+    return _resource("pool", row) | {"version": row.version, "count": row.count}
+
+
+def batch(row: Batch) -> Json:
+    """What became of the lines of a batch."""
+    return {
+        "id": row.id,
+        "object": "pool.batch",
+        "pool_id": row.pool_id,
+        "version": row.version,
+        "client_batch_id": row.client_batch_id,
+        "counts": {name: getattr(row, name) for name in ("received", "accepted", "rejected", "duplicates")},
+        "errors": row.errors.get("lines", []),
+        "created_at": _time(row.created_at),
+    }
+
+
+def job(session: Session, row: Job) -> Json:
+    """A selection, training or evaluation with its progress."""
+    phases = {
+        name: {
+            "done": phase["rows_done"],
+            "total": phase["rows_total"],
+            "seconds": round(phase["seconds"], 3),
+        }
+        for name, phase in jobs.progress(session, row.id).items()
+    }
+    return {
+        "id": row.id,
+        "object": row.kind,
+        "status": row.status,
+        "done": row.status in TERMINAL,
+        "phase": row.phase,
+        "progress": {
+            "rows_done": sum(int(phase["done"]) for phase in phases.values()),
+            "rows_total": sum(int(phase["total"]) for phase in phases.values()),
+            "phases": phases,
+        },
+        "eta_seconds": _eta(row, phases),
+        "name": row.name,
+        "request": row.request,
+        "result": None if row.result is None else public_result(row.result),
+        "error": row.error,
+        "metadata": row.user_metadata,
+        **{f"{name}_at": _time(getattr(row, f"{name}_at")) for name in TIMES},
+    }
+
+
+def public_result(result: Json) -> Json:
+    """The result without the `artifacts` that it points at."""
+    return {name: value for name, value in result.items() if name != "artifacts"}
+
+
+def event(row: Event) -> Json:
+    """One transition of a job."""
+    return {"sequence": row.sequence, "type": row.type, "data": row.data, "created_at": _time(row.created_at)}
+
+
+def base_model(source: ModelSource) -> Json:
+    """A model of the allow-list."""
+    return {
+        "id": source.alias,
+        "object": "model",
+        "kind": "base",
+        "source": {"kind": source.kind, "location": source.location, "revision": source.revision},
+        "licence": source.licence or None,
+        "parameters": source.parameters or None,
+        "window": source.window or None,
+    }
+
+
+def adapter(row: Model) -> Json:
+    """A model that a training made."""
+    return {
+        "id": row.id,
+        "object": "model",
+        "kind": "adapter",
+        "base_model": row.base_model,
+        "training_id": row.training_id,
+        "lineage": row.lineage,
+        "files": {name: {"sha256": file["sha256"], "size": file["size"]} for name, file in row.files.items()},
+        "created_at": _time(row.created_at),
+    }
+
+
+def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], Json]) -> Json:
+    """At most `limit` of limit + 1 rows, and whether there are more."""
+    return {"object": "list", "data": [render(row) for row in rows[:limit]], "has_more": len(rows) > limit}
+
+
+def _resource(kind: str, row: Target | Pool) -> Json:
+    return {
+        "id": row.id,
+        "object": kind,
+        "name": row.name,
+        "metadata": row.user_metadata,
+        "created_at": _time(row.created_at),
+    }
+
+
+def _eta(row: Job, phases: Json) -> float | None:
+    """Seconds left of the present phase at its pace so far; None while that says nothing."""
+    phase = phases.get(row.phase or "")
+    if row.status != JobStatus.RUNNING or phase is None or phase["done"] < ETA_ROWS:
+        return None
+    return round(float(phase["seconds"] / phase["done"] * (phase["total"] - phase["done"])), 1)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
