@@ -1,0 +1,124 @@
+"""Sketched per-example gradients of linear layers from one batched backward through activations only.
+
+Hooks keep each chosen layer's sketched input xP (b, t, p); when its output gradient d (b, t, out) arrives,
+sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient. No weight gradient is formed (ours).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from evoselect.errors import InvalidInput
+from evoselect.gradients.examples import Example
+from evoselect.gradients.layers import choose_layers
+from evoselect.gradients.passes import answer_loss, mean_hidden_state
+from evoselect.projection import sketch_matrix
+from evoselect.spec.features import FeatureSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RawFeatures:
+    """Features of a micro-batch before any conditioning."""
+
+    values: Tensor
+    """(b, blocks, block_dim) float32: one block for each chosen layer."""
+    nll: Tensor
+    """(b,) float32: mean negative log-likelihood of the answer tokens, in nats; NaN for embeddings."""
+
+
+class GradientExtractor:
+    """Gradient of the mean answer-token loss with respect to the chosen layers' weights, sketched by layer.
+
+    The model must be in evaluation mode with frozen weights, so that the graph starts at the lowest chosen
+    layer. With an adapter, the gradient is that of the adapted layer's base weight, at the adapted model.
+    """
+
+    def __init__(self, model: nn.Module, spec: FeatureSpec) -> None:
+        if model.training or any(weight.requires_grad for weight in model.parameters()):
+            raise InvalidInput("the model must be frozen: call eval() and requires_grad_(False) first")
+        self._model = model
+        self._cached_prompt = spec.positions == "answer"
+        self.layers = choose_layers(model, spec.layers, spec.modules)
+        self.block_dim = spec.sketch_in * spec.sketch_out
+        weight = next(model.parameters())
+        self._sketches = [
+            tuple(
+                sketch_matrix(rows, columns, kind=spec.sketch, seed=spec.seed, name=f"{layer.name}/{side}").to(weight)
+                for side, rows, columns in (
+                    ("in", layer.inputs, spec.sketch_in),
+                    ("out", layer.outputs, spec.sketch_out),
+                )
+            )
+            for layer in self.layers
+        ]
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the layers, in the order of the blocks."""
+        return tuple(layer.name for layer in self.layers)
+
+    def __call__(self, examples: Sequence[Example]) -> RawFeatures:
+        """Features of one micro-batch; a row that is not finite does not touch the others."""
+        device = next(self._model.parameters()).device
+        values = torch.zeros(len(examples), len(self.layers), self.block_dim, device=device)
+        with torch.enable_grad(), self._recording(values):
+            losses = answer_loss(self._model, examples, cached_prompt=self._cached_prompt)
+            losses.sum().backward()
+        return RawFeatures(values.cpu(), losses.detach().cpu())
+
+    @contextmanager
+    def _recording(self, values: Tensor) -> Iterator[None]:
+        handles = [
+            layer.module.register_forward_hook(self._recorder(block, values))
+            for block, layer in enumerate(self.layers)
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _recorder(self, block: int, values: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        left, right = self._sketches[block]
+
+        def forward(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+            if not torch.is_grad_enabled():  # the prompt's pass
+                return
+            if output.ndim != 3:
+                raise InvalidInput(
+                    f"{self.layers[block].name} has outputs of shape {tuple(output.shape)}, not (batch, tokens, "
+                    "features): choose other modules"
+                )
+            inputs = args[0].detach() @ left  # (b, t, p)
+
+            def backward(gradient: Tensor) -> None:
+                outer = torch.einsum("btp,btq->bpq", inputs.float(), (gradient @ right).float())
+                values[:, block] = outer.flatten(1)
+
+            if not output.requires_grad:
+                output.requires_grad_()  # the lowest chosen layer: the graph starts here
+            output.register_hook(backward)
+
+        return forward
+
+
+class EmbeddingExtractor:
+    """The mean last hidden state: one block. The cheap alternative to gradients."""
+
+    blocks = ("hidden",)
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+
+    def __call__(self, examples: Sequence[Example]) -> RawFeatures:
+        """Features of one micro-batch."""
+        values = mean_hidden_state(self._model, examples)[:, None, :].cpu()
+        return RawFeatures(values, torch.full((len(examples),), torch.nan))
+
+
+def make_extractor(model: nn.Module, spec: FeatureSpec) -> GradientExtractor | EmbeddingExtractor:
+    """The extractor that the spec asks for."""
+    return GradientExtractor(model, spec) if spec.kind == "gradient" else EmbeddingExtractor(model)

@@ -1,0 +1,57 @@
+"""What a record's features are: everything here changes the numbers, and is part of their fingerprint."""
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
+
+
+class FeatureSpec(BaseModel):
+    """Settings of one feature extraction; the defaults are the measured choice."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["gradient", "embedding"] = "gradient"
+    """gradient of the mean answer-token loss, or the mean last hidden state (cheap, weaker)."""
+    layers: str = "all"
+    """Which decoder layers: all | top-N | every-N (counted from the top)."""
+    modules: str = "o_proj|down_proj|c_proj"
+    """Regular expression for the last part of a module's name: which linear layers of a decoder layer."""
+    positions: Literal["answer", "all"] = "answer"
+    """Positions whose outer products count: the answer's (the prompt is a constant cache), or every one."""
+    sketch: Literal["gaussian", "sparse"] = "gaussian"
+    sketch_in: int = Field(default=8, ge=1, le=1024)
+    """Columns that a module's input is projected to."""
+    sketch_out: int = Field(default=8, ge=1, le=1024)
+    """Columns that a module's output gradient is projected to; a block has sketch_in * sketch_out numbers."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the model's arithmetic; auto takes the one that this machine was measured to be faster with."""
+    max_length: int | None = Field(default=None, ge=2)
+    """Longest prompt + answer in tokens; None takes the model's window. Longer records are not scored."""
+    batch_tokens: int = Field(default=4096, ge=16)
+    """Token budget of a micro-batch, padding included; it is halved where memory does not suffice."""
+    conditioning: Literal["none", "centred", "whitened"] = "centred"
+    """What follows the normalisation of each module's block; see evoselect.conditioning."""
+    shrinkage: float = Field(default=10.0, gt=0.0)
+    """Of whitening, in units of the mean squared singular value."""
+    on_bad_row: Literal["reject", "skip"] = "skip"
+    """A record without usable features fails the job, or is left out and counted."""
+
+    @field_validator("layers")
+    @classmethod
+    def _known_layers(cls, value: str) -> str:
+        if not LAYERS.fullmatch(value):
+            raise ValueError(f"layers is {value!r}: use all, top-N or every-N with N from 1 to 9999")
+        return value
+
+    @field_validator("modules")
+    @classmethod
+    def _valid_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"modules is {value!r}, not a regular expression: {error}") from None
+        return value
