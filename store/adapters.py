@@ -7,6 +7,8 @@ from store.errors import NotFound
 from store.ids import new_id
 from store.models import Json, Model
 
+PREFIX = "mdl_"  # tells an adapter's id from the alias of a base model
+
 
 def fresh_id() -> str:
     """An id for a model that is about to be stored."""
@@ -22,7 +24,7 @@ def create(
     base_model: str,
     files: Json,
     lineage: Json,
-) -> Model:
+) -> None:
     """The row of a finished training; `files` maps a file name to {path, sha256, size}."""
     model = Model(
         id=model_id,
@@ -33,8 +35,6 @@ def create(
         lineage=lineage,
     )
     session.add(model)
-    session.flush()
-    return model
 
 
 def get(session: Session, tenant_id: str, model_id: str) -> Model:

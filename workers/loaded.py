@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from store import adapters
-from store.model_registry import is_alias
 from workers.context import Context
 from workers.job_task import Work
-from workers.models import Dtype, LoadedModel, load
+from workers.models import LoadedModel, load
+from workers.precision import Dtype
 
 _held: dict[tuple[str, Dtype], LoadedModel] = {}
 
@@ -16,11 +16,11 @@ def load_for(work: Work, model: str, dtype: Dtype = "auto") -> LoadedModel:
     key = (model, dtype)
     if key not in _held:
         _held.clear()  # one model at a time: memory is what a worker has least of
-        if is_alias(model):
-            _held[key] = load(model, dtype=dtype)
-        else:
+        if model.startswith(adapters.PREFIX):
             base, folder = fetch_adapter(work.context, work.claim.tenant_id, model)
             _held[key] = load(base, folder, dtype=dtype)
+        else:
+            _held[key] = load(model, dtype=dtype)
     return _held[key]
 
 

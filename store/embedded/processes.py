@@ -97,22 +97,16 @@ def identity(pid: int) -> float | None:
 
 
 def reap_leftovers(recorded: dict[str, list[float]]) -> list[str]:
-    """Kill children of a supervisor that died; `recorded` maps a name to [pid, create time]."""
+    """Kill children of a supervisor that died; `recorded` maps a name to [pid, create time].
+
+    Returns the names of those that still ran. Where a child is gone, its session's number marks what it
+    left; where that number belongs to a later process now, nothing is touched.
+    """
     reaped = []
     for name, (pid, created) in recorded.items():
-        if identity(int(pid)) == created:
+        found = identity(int(pid))
+        if found == created:
             reaped.append(name)
+        if found in (None, created):
             kill_session(int(pid))
-        else:
-            _kill_orphans_of_session(int(pid), created)
     return reaped
-
-
-def _kill_orphans_of_session(session: int, created: float) -> None:
-    """The leader is gone: its session's number marks what it left, if that is not older than it."""
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == session and process.create_time() >= created:
-                process.kill()
-        except (psutil.Error, ProcessLookupError, PermissionError):
-            continue

@@ -122,8 +122,8 @@ def _reasons_to_drop(target: Side, pool: Side, excluded: set[str]) -> list[str |
 def _require_enough(usable: int, targets: int, k: int, reasons: list[str | None]) -> None:
     if not targets:
         raise Invalid(
-            "no target example has usable features: they are longer than the model's window, or have no answer "
-            "that it can learn from",
+            "no target example has usable features: they are longer than the model's window, "
+            "or have no answer that it can learn from",
             code="no_usable_target",
         )
     if usable < k:
