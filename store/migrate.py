@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import migrations
+from store.settings import Settings
 
 
 class NotAtHead(RuntimeError):
@@ -38,5 +39,18 @@ def require_head(url: str) -> None:
         engine.dispose()
     if found != wanted:
         raise NotAtHead(
-            f"the database is at migration {found}, this release needs {wanted}: run `evoselect migrate`"
+            f"the database is at migration {found}, this release needs {wanted}: "
+            "run `python -m store.migrate`"
         )
+
+
+def main() -> None:
+    """Bring the database of EVOSELECT_DATABASE_URL to the newest migration."""
+    url = Settings().database_url
+    if not url:
+        raise SystemExit("EVOSELECT_DATABASE_URL is not set: name the database to migrate")
+    upgrade(url)
+
+
+if __name__ == "__main__":
+    main()

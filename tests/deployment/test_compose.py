@@ -1,0 +1,65 @@
+"""Dockerfile and compose file against the settings, the queues and the programs they name."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from store.plans import QUEUE
+from store.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def test_every_variable_is_a_setting_and_every_server_is_named(compose: dict[str, Any]) -> None:
+    known = {f"EVOSELECT_{name.upper()}" for name in Settings.model_fields}
+    ours = {name for name in compose["x-settings"] if name.startswith("EVOSELECT_")}
+    assert ours <= known
+    assert {f"EVOSELECT_{n}" for n in ("DATABASE_URL", "REDIS_URL", "ARTIFACTS_URL", "KEY_PEPPER")} <= ours
+
+
+def test_every_queue_has_a_worker(compose: dict[str, Any]) -> None:
+    commands = [service.get("command", "") for service in compose["services"].values()]
+    served = {match[1] for command in commands if (match := re.search(r" -Q (\w+)", command))}
+    assert served == {*QUEUE.values(), "ops"}
+
+
+def test_the_processes_of_the_architecture_are_there(compose: dict[str, Any]) -> None:
+    wanted = {
+        "api",
+        "feature-worker",
+        "select-worker",
+        "training-worker",
+        "ops-worker",
+        "postgres",
+        "redis",
+        "objects",
+    }
+    assert wanted <= compose["services"].keys()
+
+
+def test_build_targets_and_dependencies_exist(compose: dict[str, Any]) -> None:
+    stages = set(re.findall(r" AS (\w+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    for service in compose["services"].values():
+        if "build" in service:
+            assert service["build"]["target"] in stages
+        assert service.get("depends_on", {}).keys() <= compose["services"].keys()
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in compose["volumes"]
+
+
+def test_copied_folders_exist_and_the_images_do_not_run_as_root() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    for sources in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert (ROOT / source).exists(), source
+    for stage in re.split(r"^FROM ", text, flags=re.MULTILINE)[2:]:
+        assert "USER evoselect" in stage

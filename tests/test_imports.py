@@ -1,0 +1,35 @@
+"""What must hold of imports beside the import-linter's contracts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import service
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("torch", "faiss", "transformers", "ot")
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+def test_the_service_never_loads_the_numerical_packages() -> None:
+    assert loaded_after("import service.app") == set()
+    assert loaded_after("import evoselect.select") >= {"torch"}  # the check itself can fail
+
+
+def test_the_command_line_starts_light() -> None:
+    assert loaded_after("import evoselect_cli.main, store.embedded.supervisor") == set()
+
+
+def test_the_package_called_service_is_ours() -> None:
+    assert Path(service.__file__ or "").parent == ROOT / "service"
+
+
+def test_packages_have_empty_init_files() -> None:
+    for package in ("evoselect", "store", "service", "workers"):
+        for init in (ROOT / package).rglob("__init__.py"):
+            assert init.read_text() == "", init
