@@ -1,10 +1,10 @@
 """Idempotency-Key: one key, one body, one resource, however often and however concurrently it is sent."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Annotated
 
-import orjson
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -31,7 +31,7 @@ class Once:
         Key and resource commit in one transaction. A second request at the same time waits for the first
         one's commit, drops its own work and returns the first one's resource.
         """
-        fingerprint = self._fingerprint(body)
+        fingerprint = self._fingerprint(body) if self._key else ""
         try:
             with self._database.transaction() as session:
                 known = self._known(session, fingerprint)
@@ -61,8 +61,8 @@ class Once:
             raise _TakenMeanwhileError
 
     def _fingerprint(self, body: BaseModel) -> str:
-        content = orjson.dumps([self._path, body.model_dump(mode="json")], option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(content).hexdigest()
+        content = json.dumps([self._path, body.model_dump(mode="json")], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 class _TakenMeanwhileError(Exception):

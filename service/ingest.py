@@ -79,7 +79,7 @@ class BatchWriter:
         self._parquet.close()
 
     def counts(self) -> Counts:
-        """received = accepted + rejected; duplicates are accepted rows that repeat an earlier one's content."""
+        """received = accepted + rejected; duplicates are accepted rows that repeat an earlier one."""
         accepted = len(self._hashes)
         distinct = len(np.unique(np.frombuffer(self._hashes, dtype=np.uint64))) if accepted else 0
         return Counts(self._received, accepted, self._rejected, accepted - distinct)

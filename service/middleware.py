@@ -132,6 +132,11 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if headers.get("content-encoding", "identity") != "identity":
+            detail = (
+                f"Content-Encoding {headers['content-encoding']!r:.40} is not understood; send plain bytes."
+            )
+            raise Problem(415, "unsupported_encoding", detail)
         limit = self._limit(headers)
         if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > limit:
             raise _too_large(limit)

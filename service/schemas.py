@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import Method, SelectionSpec
+from evoselect.spec.training import EvaluationSpec, TrainingSpec
 
-MAX_SEED = 2**63 - 1
+MAX_INTEGER = 2**63 - 1  # of PostgreSQL
 OnInvalid = Literal["reject_batch", "skip"]
 
 
@@ -24,6 +24,8 @@ Id = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printabl
 MetadataKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 MetadataValue = Annotated[str, Field(max_length=512), AfterValidator(_printable)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
+Count = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
 Records = list[Any]  # each is checked by store.records, which names the line
 
 
@@ -65,14 +67,14 @@ class SelectionRequest(Labelled):
     target: Records | None = None
     pool_id: Id | None = None
     candidates: Records | None = None
-    pool_version: Annotated[int, Field(ge=0)] | None = None
-    k: Annotated[int, Field(ge=1)] | None = None
+    pool_version: Whole | None = None
+    k: Count | None = None
     ratio: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     method: Method | None = None
     spec: SelectionSpec = SelectionSpec()
     features: FeatureSpec = FeatureSpec()
     model: ShortText | None = None
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+    seed: Whole = 0
     exclude_selection_ids: Annotated[list[Id], Field(max_length=100)] = []
 
     @model_validator(mode="after")
@@ -97,7 +99,7 @@ class TrainingRequest(Labelled):
     selection_id: Id
     base_model: ShortText | None = None
     spec: TrainingSpec = TrainingSpec()
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+    seed: Whole = 0
 
 
 class EvaluationRequest(Labelled):

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from service import views
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.state import Services, State, TenantId
+from service.strict_json import StrictRoute
 from store import jobs
 from store.states import JobKind, JobStatus
 
@@ -20,7 +21,7 @@ POLL_SECONDS = "2"  # Retry-After: how soon asking again makes sense
 
 def job_routes(kind: JobKind, noun: str) -> APIRouter:
     """The routes of one kind of job below /v1/{noun}; creating one is the noun's own."""
-    router = APIRouter(prefix=f"/v1/{noun}", tags=[noun])
+    router = APIRouter(prefix=f"/v1/{noun}", route_class=StrictRoute, tags=[noun])
 
     @router.get("")
     def listing(

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path
 from service import views
 from service.routes.common import DEFAULT_LIMIT, After, Limit
 from service.state import Services, TenantId
+from service.strict_json import StrictRoute
 from store import adapters, model_registry
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"])
 
 ModelName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 

@@ -16,9 +16,10 @@ from service.problems import Problem
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import BatchRequest, OnInvalid, PoolRequest, ShortText
 from service.state import Services, State, TenantId
+from service.strict_json import StrictRoute
 from store import pools
 
-router = APIRouter(prefix="/v1/pools", tags=["pools"])
+router = APIRouter(prefix="/v1/pools", route_class=StrictRoute, tags=["pools"])
 
 FEED_BYTES = 2**20  # parsed in one go in a thread, so that other requests are served meanwhile
 

@@ -11,9 +11,10 @@ from service.inline import parse_all
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import TargetRequest
 from service.state import Services, TenantId
+from service.strict_json import StrictRoute
 from store import targets
 
-router = APIRouter(prefix="/v1/targets", tags=["targets"])
+router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets"])
 
 
 @router.post("", status_code=201)

@@ -1,0 +1,107 @@
+"""A live API over real HTTP: uvicorn in a thread, on a real PostgreSQL, without workers."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import psycopg
+import pytest
+import uvicorn
+
+from service.app import create_app
+from store import tenants
+from store.embedded import servers
+from store.ids import new_id
+from store.session import Database
+from store.settings import Settings
+from tests.conftest import TEMPLATE
+
+PEPPER = "pepper-of-the-tests"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Api:
+    """Where the API listens, one tenant's key, and the database behind it."""
+
+    url: str
+    api_key: str
+    settings: Settings
+    database: Database
+    tenant_id: str
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request with the tenant's key."""
+        headers = {"Authorization": f"Bearer {self.api_key}", **options.pop("headers", {})}
+        return httpx.request(method, f"{self.url}{path}", headers=headers, timeout=30, **options)
+
+    def post(self, path: str, body: object) -> httpx.Response:
+        """POST a JSON body."""
+        return self.call("POST", path, json=body)
+
+    def get(self, path: str) -> Json:
+        """The decoded answer of a GET that succeeds."""
+        response = self.call("GET", path)
+        assert response.status_code == 200, response.text
+        found: Json = response.json()
+        return found
+
+    def made(self, path: str, body: object) -> Json:
+        """The resource that a POST makes."""
+        response = self.post(path, body)
+        assert response.is_success, response.text
+        found: Json = response.json()
+        return found
+
+
+@contextmanager
+def serve(database_url: str, home: Path, **settings: Any) -> Iterator[Api]:
+    """The API until the block ends."""
+    values = {
+        "database_url": database_url,
+        "redis_url": "redis://127.0.0.1:1",
+        "key_pepper": PEPPER,
+        **settings,
+    }
+    configured = Settings(home=home, artifacts_url=f"file://{home}/artifacts", **values)
+    database, secret = Database(database_url), tenants.generate_key()
+    with database.transaction() as session:
+        tenant_id = tenants.ensure_tenant(session, "test")
+        tenants.add_key(session, tenant_id, "test", secret, PEPPER)
+    port = servers.free_port()
+    server = uvicorn.Server(uvicorn.Config(create_app(configured), port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        servers.wait_until(lambda: server.started, "uvicorn", home / "none.log")
+        yield Api(f"http://127.0.0.1:{port}", secret, configured, database, tenant_id)
+    finally:
+        server.should_exit = True
+        thread.join()
+        database.dispose()
+
+
+@pytest.fixture(scope="session")
+def api(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A live API over a database of its own, shared by the tests of one folder."""
+    name = new_id("api")
+    with psycopg.connect(migrated.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}".encode())
+    with serve(migrated.rsplit("/", 1)[0] + f"/{name}", tmp_path_factory.mktemp("api")) as live:
+        yield live
+
+
+def question(number: int, **more: Any) -> Json:
+    """A valid record."""
+    return {"prompt": f"{number} + {number}?", "completion": str(2 * number), **more}
+
+
+def lines(*records: Json | str | bytes) -> bytes:
+    """NDJSON; text and bytes go in as they are."""
+    encoded = [orjson.dumps(item) if isinstance(item, dict) else item for item in records]
+    return b"".join((item.encode() if isinstance(item, str) else item) + b"\n" for item in encoded)
