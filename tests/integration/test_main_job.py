@@ -1,0 +1,206 @@
+"""The whole line on real data with the real proxy model: upload, select, train, evaluate; kill -9 on the way."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from benchmarks.demo.data import DemoData, build
+from evoselect_client.client import Client
+from evoselect_client.errors import JobFailedError
+from evoselect_client.models import Selection
+from store.session import Database
+from tests.conftest import Stack, start_stack, stop_stack
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+K = 12
+
+
+@pytest.fixture(scope="module")
+def data() -> DemoData:
+    """About 100 candidates of seven real data sets, 64 targets, 160 test questions."""
+    return build(seed=3, scale=0.1)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Embedded mode with small shards and blocks, so that a killed worker loses only some of its work."""
+    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [], shard_rows=64, block_rows=16)
+    yield stack
+    stop_stack(stack, thread)
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Iterator[Client]:
+    with Client(stack.url, stack.api_key) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def target_id(client: Client, data: DemoData) -> str:
+    return client.targets.create(data.target[:16]).id
+
+
+@pytest.fixture(scope="module")
+def pool_id(client: Client, data: DemoData) -> str:
+    pool = client.pools.create(name="main job")
+    pool.add(data.pool)
+    return pool.id
+
+
+@pytest.fixture(scope="module")
+def selection(client: Client, target_id: str, pool_id: str) -> Selection:
+    return client.selections.create(target_id=target_id, pool_id=pool_id, k=K).wait(timeout=300)
+
+
+def small_pool(client: Client, records: list[dict[str, Any]]) -> str:
+    pool = client.pools.create()
+    pool.add(records)
+    return pool.id
+
+
+def test_a_selection_gives_k_distinct_items_in_order_with_reasons(
+    client: Client, data: DemoData, selection: Selection
+) -> None:
+    items = list(selection.items())
+    sent = {record["id"]: record for record in data.pool}
+    assert [item.rank for item in items] == list(range(1, K + 1))
+    assert len({item.id for item in items}) == K
+    assert all(item.record == sent[item.id] for item in items)
+    assert sum(item.weight for item in items) == pytest.approx(1.0)
+    result = selection.output()
+    counts = result["counts"]
+    assert counts["usable"] + sum(counts["left_out"].values()) == counts["pool"] == len(data.pool)
+    assert result["diagnostics"]["gap"] <= 0.01
+    fields = {"score", "redundancy", "targets", "why", "nearest_selected", "repeats"}
+    assert fields <= (items[0].model_extra or {}).keys()
+
+
+def test_features_are_computed_once(client: Client, stack: Stack, selection: Selection) -> None:
+    request = selection.request
+    again = client.selections.create(
+        target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="round_robin"
+    ).wait(timeout=120)
+    with _database(stack).transaction() as session:
+        results = session.scalars(
+            text("select result from shards where job_id = :id and phase = 'features'"), {"id": again.id}
+        ).all()
+    blocks = [block for result in results for block in result["blocks"]]
+    assert blocks
+    assert all(block["cached"] for block in blocks)
+
+
+def test_excluded_selections_are_not_selected_again(client: Client, selection: Selection) -> None:
+    request = selection.request
+    second = client.selections.create(
+        target_id=request["target_id"],
+        pool_id=request["pool_id"],
+        k=K,
+        exclude_selection_ids=[selection.id],
+    ).wait(timeout=120)
+    assert not {item.id for item in selection.items()} & {item.id for item in second.items()}
+    assert second.output()["counts"]["left_out"]["excluded"] >= K
+
+
+def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
+    client: Client, data: DemoData, target_id: str
+) -> None:
+    leaked = data.target[0]
+    endless = {"prompt": "word " * 12_000, "completion": "yes", "id": "endless"}
+    pool_id = small_pool(client, [leaked, endless, *data.pool[:6]])
+    done = client.selections.create(target_id=target_id, pool_id=pool_id, k=2).wait(timeout=120)
+    result = done.output()
+    assert result["counts"]["left_out"] == {"in_target": 1, "too_long": 1}
+    assert {row["id"]: row["reason"] for row in result["rejected"]} == {
+        leaked["id"]: "in_target",
+        "endless": "too_long",
+    }
+
+
+def test_more_than_can_be_selected_fails_with_the_count(
+    client: Client, data: DemoData, target_id: str
+) -> None:
+    same = {key: value for key, value in data.pool[0].items() if key != "id"}
+    pool_id = small_pool(client, [{**same, "id": f"copy-{i}"} for i in range(5)])
+    job = client.selections.create(target_id=target_id, pool_id=pool_id, k=2)
+    with pytest.raises(JobFailedError, match="1 distinct candidate"):
+        job.wait(timeout=120)
+    one = client.selections.create(target_id=target_id, pool_id=pool_id, k=1).wait(timeout=120)
+    assert len(list(one.items())) == 1
+
+
+def test_one_candidate_and_one_target(client: Client, data: DemoData) -> None:
+    target = client.targets.create(data.target[:1])
+    pool_id = small_pool(client, data.pool[:1])
+    done = client.selections.create(target_id=target.id, pool_id=pool_id, ratio=1.0).wait(timeout=120)
+    (item,) = done.items()
+    assert item.id == data.pool[0]["id"]
+    assert item.weight == pytest.approx(1.0)
+
+
+def test_training_and_evaluation_follow_from_a_selection(
+    client: Client, data: DemoData, selection: Selection
+) -> None:
+    training = client.trainings.create(selection_id=selection.id, spec={"max_steps": 2}).wait(timeout=240)
+    model = client.models.retrieve(training.model_id)
+    assert [record["id"] for record in model.lineage["records"]] == [item.id for item in selection.items()]
+    held_out = client.targets.create(data.test[:8])
+    base, tuned = (
+        client.evaluations.create(model=name, target_id=held_out.id).wait(timeout=240).output()
+        for name in ("smollm2-135m-instruct", training.model_id)
+    )
+    assert base["n"] == tuned["n"] == 8
+    assert 0.0 <= tuned["accuracy"] <= 1.0
+    assert base["answer_nll"] != tuned["answer_nll"]
+
+
+def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
+    client: Client, stack: Stack, target_id: str, pool_id: str, selection: Selection
+) -> None:
+    with _database(stack).transaction() as session:
+        session.execute(text("delete from feature_blocks"))
+    job = client.selections.create(target_id=target_id, pool_id=pool_id, k=K)
+    _wait_until_computing(client, job.id)
+    killed = _kill_session(stack.worker_pid("features"))
+    assert killed >= 2  # the parent and its computing child
+    done = job.wait(timeout=300)
+    assert [item.model_dump() for item in done.items()] == [item.model_dump() for item in selection.items()]
+    with _database(stack).transaction() as session:
+        attempts = session.scalars(
+            text("select attempt from shards where job_id = :id"), {"id": job.id}
+        ).all()
+    assert max(attempts) == 2
+
+
+def _wait_until_computing(client: Client, job_id: str) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        job = client.selections.retrieve(job_id)
+        assert not job.done, "the job was over before its worker could be killed"
+        if job.progress.rows_done:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _kill_session(leader: int) -> int:
+    members = [pid for pid in psutil.pids() if _session(pid) == leader]
+    for pid in members:
+        os.kill(pid, signal.SIGKILL)
+    return len(members)
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _database(stack: Stack) -> Database:
+    return Database(stack.supervisor.environment["EVOSELECT_DATABASE_URL"])
