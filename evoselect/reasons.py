@@ -1,0 +1,68 @@
+"""Why each selected row was selected, from the optimal transport of the selected set; the same for every
+method.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from evoselect import diversity
+from evoselect.neighbours import nearest
+from evoselect.shortlist import Floats, Ints
+from evoselect.transport import Transport
+
+NEAR_TARGETS = 3  # named per item
+MIN_CROWD = 64  # selected rows around a target among which twins are looked for;
+CROWD_PER_SHARE = 4  # or this many times the k / M that it takes on average
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Columns in the order of the selected rows (k, d)."""
+
+    redundancy: Floats  # (k,) sum of similarities to the other selected rows
+    nearest_selected: Ints  # (k,) place of the most similar selected row, -1 for none
+    target: Ints  # (k, t) targets by transported mass, -1 where the row serves fewer
+    cosine: Floats  # (k, t)
+    mass: Floats  # (k, t)
+
+
+def collect(rows: Tensor, targets: Tensor, transport: Transport, s: float) -> Evidence:
+    """Evidence for the selected ``rows``; ``transport`` carries them to ``targets``, ``s`` is the similarity
+    bandwidth.
+    """
+    graph = diversity.similarity_graph(rows, _crowds(rows, targets), s)
+    target, mass = _largest(transport)
+    goal = targets.to(rows.device).float()[torch.from_numpy(np.maximum(target, 0)).to(rows.device)]
+    cosine = torch.einsum("kd,ktd->kt", rows.float(), goal).double().cpu().numpy()
+    redundancy = np.asarray(graph.sum(axis=1)).ravel()
+    return Evidence(
+        redundancy, diversity.nearest_twin(graph), target, np.where(target < 0, 0.0, cosine), mass
+    )
+
+
+def _crowds(rows: Tensor, targets: Tensor) -> scipy.sparse.csr_array:
+    """(M, k) pattern: the selected rows nearest to each target."""
+    k, m = rows.shape[0], targets.shape[0]
+    width = min(k, max(MIN_CROWD, CROWD_PER_SHARE * -(-k // m)))
+    cosine, index = nearest(rows, targets, width)
+    bounds = np.arange(0, m * width + 1, width)
+    return scipy.sparse.csr_array((cosine.numpy().ravel(), index.numpy().ravel(), bounds), shape=(m, k))
+
+
+def _largest(transport: Transport) -> tuple[Ints, Floats]:
+    """(k, t) targets and masses of each row's largest entries."""
+    plan = transport.plan.tocsr()
+    k = plan.shape[0]
+    row = np.repeat(np.arange(k), np.diff(plan.indptr))
+    order = np.lexsort((plan.indices, -plan.data, row))
+    rank = np.arange(len(row)) - plan.indptr[:-1][row]
+    kept = (rank < NEAR_TARGETS) & (plan.data[order] > 0)
+    target = np.full((k, NEAR_TARGETS), -1, dtype=np.int64)
+    mass = np.zeros((k, NEAR_TARGETS))
+    target[row[kept], rank[kept]] = plan.indices[order][kept]
+    mass[row[kept], rank[kept]] = plan.data[order][kept]
+    return target, mass

@@ -1,0 +1,99 @@
+"""The answer: which candidates, in what order, and why."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class NearTarget:
+    """A target that a selected candidate serves."""
+
+    index: int
+    cosine: float
+    mass: float  # transported from the candidate, of a total of 1
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReason:
+    """One selected candidate and what speaks for it."""
+
+    index: int  # row among the candidates as given
+    rank: int  # from 0, most valuable first
+    weight: float
+    repeats: int  # how often a trainer without a weight column should show it
+    ot_gradient: (
+        float | None
+    )  # marginal transport cost of weight on it; lower is more wanted; None for rankings
+    redundancy: float  # its twins among the selected, as a sum of similarities in [0, 1]
+    score: float  # what the ranking sorts by; larger is better
+    targets: tuple[NearTarget, ...]  # most transported mass first
+    nearest_selected: int | None  # row of the most similar selected candidate, None where none is similar
+    why: str
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Columns behind the items, all in rank order; (k,) unless said."""
+
+    ot_gradient: Floats | None
+    redundancy: Floats
+    score: Floats
+    target_index: Ints  # (k, t), -1 where fewer
+    target_cosine: Floats  # (k, t)
+    target_mass: Floats  # (k, t)
+    nearest_selected: Ints  # candidate rows, -1 for none
+
+
+@dataclass(frozen=True)
+class Selection:
+    """k candidates in order, with weights, reasons and diagnostics that serialise as JSON."""
+
+    indices: Ints  # (k,) distinct rows, most valuable first
+    weights: Floats  # (k,), sum 1
+    repeats: Ints  # (k,), >= 1
+    reasons: Reasons
+    diagnostics: dict[str, object]
+
+    def items(self) -> list[ItemReason]:
+        """The reasons row by row."""
+        return [self._item(rank) for rank in range(len(self.indices))]
+
+    def _item(self, rank: int) -> ItemReason:
+        reasons = self.reasons
+        targets = tuple(
+            NearTarget(int(j), float(cosine), float(mass))
+            for j, cosine, mass in zip(
+                reasons.target_index[rank],
+                reasons.target_cosine[rank],
+                reasons.target_mass[rank],
+                strict=True,
+            )
+            if j >= 0
+        )
+        twin = int(reasons.nearest_selected[rank])
+        redundancy = float(reasons.redundancy[rank])
+        return ItemReason(
+            index=int(self.indices[rank]),
+            rank=rank,
+            weight=float(self.weights[rank]),
+            repeats=int(self.repeats[rank]),
+            ot_gradient=None if reasons.ot_gradient is None else float(reasons.ot_gradient[rank]),
+            redundancy=redundancy,
+            score=float(reasons.score[rank]),
+            targets=targets,
+            nearest_selected=None if twin < 0 else twin,
+            why=_why(targets, redundancy),
+        )
+
+
+def _why(targets: tuple[NearTarget, ...], redundancy: float) -> str:
+    twins = "nothing similar selected" if redundancy < 0.05 else f"{redundancy:.2f} similar items selected"
+    if not targets:
+        return f"ranked in by its score; {twins}"
+    best = targets[0]
+    return f"serves target {best.index} (cosine {best.cosine:.3f}) with mass {best.mass:.2e}; {twins}"

@@ -1,0 +1,137 @@
+"""The capacity method against oracles: the dense linear programme, the dense problem, brute force."""
+
+import itertools
+
+import numpy as np
+import ot
+import pytest
+import scipy.sparse
+
+from evoselect import capacity, optimum, rounding, shortlist
+from evoselect.capacity import Problem
+from evoselect.diversity import similarity_dense
+from evoselect.spec.selection import SelectionSpec
+from tests.evoselect.instances import Instance, instance
+
+
+def dense_cost(case: Instance) -> np.ndarray:
+    return 1.0 - (case.candidates @ case.targets.T).double().numpy()
+
+
+def dense_linear_programme(case: Instance, k: int) -> float:
+    """POT's exact transport with a dummy target of cost 0 that takes what the candidates keep."""
+    cost = dense_cost(case)
+    n, m = cost.shape
+    supply = np.full(n, 1.0 / k)
+    demand = np.append(np.full(m, 1.0 / m), n / k - 1.0)
+    return float(
+        ot.emd2(
+            supply,
+            demand * supply.sum() / demand.sum(),
+            np.hstack([cost, np.zeros((n, 1))]),
+            numItermax=10**7,
+        )
+    )
+
+
+def optimise(case: Instance, k: int, **spec: float) -> optimum.Optimum:
+    m = case.targets.shape[0]
+    settings = SelectionSpec.model_validate(spec)
+    return optimum.optimise(case.candidates, case.targets, np.full(m, 1.0 / m), k, settings, 0.2)
+
+
+SHAPES = [
+    (2000, 60, 32, 60),
+    (2000, 60, 32, 240),
+    (2000, 60, 32, 600),
+    (1000, 50, 64, 500),
+    (3000, 30, 48, 317),
+    (800, 100, 24, 400),
+]
+
+
+@pytest.mark.parametrize(("n", "m", "d", "k"), SHAPES)
+def test_relaxed_solution_equals_the_dense_linear_programme(n: int, m: int, d: int, k: int) -> None:
+    case = instance(n, m, d, seed=k)
+    exact = dense_linear_programme(case, k)
+    found = optimise(case, k, **{"lambda": 0.0, "epsilon": 0.001, "max_iterations": 20_000})
+    entropic = float(found.solution.plan.multiply(found.problem.shortlist.cost).sum())
+    assert found.solution.converged
+    assert entropic == pytest.approx(exact, abs=1e-3)
+    assert found.relaxed.cost == pytest.approx(exact, abs=1e-6)
+    assert found.bound == pytest.approx(exact, abs=1e-6)
+
+
+@pytest.mark.parametrize(("n", "m", "d", "k"), SHAPES)
+def test_rounding_costs_at_most_one_percent(n: int, m: int, d: int, k: int) -> None:
+    case = instance(n, m, d, seed=k + 1)
+    found = optimise(case, k, **{"lambda": 0.0})
+    chosen = found.problem.shortlist.candidates[found.rounded.chosen]
+    assert len(np.unique(chosen)) == k
+    cost = np.ascontiguousarray(dense_cost(case)[chosen])
+    truth = ot.emd2(np.full(k, 1.0 / k), np.full(m, 1.0 / m), cost, numItermax=10**7)
+    exact = dense_linear_programme(case, k)
+    assert truth <= exact * 1.01
+    assert found.bound <= truth + 1e-7
+    assert found.rounded.transport.cost >= truth - 1e-7
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_bound_holds_for_every_subset(k: int) -> None:
+    case = instance(9, 4, 5, seed=k)
+    found = optimise(case, k, **{"lambda": 0.0})
+    cost = dense_cost(case)
+    every = [
+        ot.emd2(np.full(k, 1.0 / k), np.full(4, 0.25), np.ascontiguousarray(cost[list(subset)]))
+        for subset in itertools.combinations(range(9), k)
+    ]
+    assert found.bound <= min(every) + 1e-7
+    assert found.rounded.transport.cost == pytest.approx(min(every), rel=0.05)
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.05])
+def test_shortlist_equals_dense(lam: float) -> None:
+    case = instance(1500, 20, 32, seed=3)
+    m, k = 20, 120
+    listed = optimise(case, k, **{"lambda": lam})
+    assert not listed.problem.shortlist.complete
+    assert listed.certified
+    dense = shortlist.build(case.candidates, case.targets, 1500)
+    assert dense.complete
+    graph = None if lam == 0 else scipy.sparse.csr_array(similarity_dense(case.candidates, 0.2))
+    problem = Problem(dense, np.full(m, 1.0 / m), k, graph, lam)
+    solution = capacity.solve(problem, 0.002, 1e-3, 2000)
+    weights = np.zeros(1500)
+    weights[listed.problem.shortlist.candidates] = listed.solution.weights
+    assert np.abs(weights - solution.weights).sum() < 0.02
+    if lam == 0.0:
+        assert rounding.relaxed_optimum(dense, problem.masses, k).cost == pytest.approx(
+            listed.relaxed.cost, abs=1e-9
+        )
+
+
+def test_small_epsilon_without_diversity_reaches_the_nearest_candidates() -> None:
+    """Limit 4: with k = M no cap binds, and the cost is sum_j b_j min_i C_ij."""
+    case = instance(600, 12, 32, seed=5, twins=0.0)
+    found = optimise(case, 12, **{"lambda": 0.0, "epsilon": 0.0005})
+    nearest = dense_cost(case).min(axis=0)
+    if len(set(dense_cost(case).argmin(axis=0))) == 12:
+        assert found.relaxed.cost == pytest.approx(nearest.mean(), abs=1e-6)
+    assert found.relaxed.cost >= nearest.mean() - 1e-7
+
+
+def test_a_target_that_runs_short_gets_a_wider_list() -> None:
+    """All targets in one place want the same 400 candidates, far more than a first shortlist holds."""
+    case = instance(900, 40, 16, seed=8, modes=1, spread=0.3)
+    found = optimise(case, 400, **{"lambda": 0.0})
+    assert found.widenings >= 1
+    assert found.relaxed.cost == pytest.approx(dense_linear_programme(case, 400), abs=1e-6)
+
+
+def test_torch_candidates_in_half_precision_agree() -> None:
+    case = instance(500, 20, 32, seed=2)
+    half = Instance(case.candidates.half(), case.targets, case.unseen)
+    rounded = Instance(half.candidates.float(), case.targets, case.unseen)
+    assert optimise(half, 60, **{"lambda": 0.0}).bound == pytest.approx(
+        optimise(rounded, 60, **{"lambda": 0.0}).bound, abs=1e-6
+    )

@@ -1,0 +1,118 @@
+"""The entry: what comes back, what is refused, and the exact limits that concern whole selections."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from evoselect.errors import InvalidInput
+from evoselect.select import select
+from evoselect.spec.selection import METHODS, SelectionSpec
+from tests.evoselect.instances import instance
+
+CASE = instance(400, 20, 24, seed=1)
+
+
+def spec(**settings: object) -> SelectionSpec:
+    return SelectionSpec.model_validate(settings)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_returns_k_distinct_rows_and_their_reasons(method: str) -> None:
+    found = select(CASE.candidates, CASE.targets, 50, spec(method=method), seed=7)
+    assert len(set(found.indices.tolist())) == 50
+    assert found.weights.sum() == pytest.approx(1.0)
+    items = found.items()
+    assert [item.rank for item in items] == list(range(50))
+    assert sum(target.mass for item in items for target in item.targets) == pytest.approx(1.0, abs=0.2)
+    assert all(-1.0 <= target.cosine <= 1.0 for item in items for target in item.targets)
+    json.dumps(found.diagnostics, allow_nan=False)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_bytes(method: str) -> None:
+    first, second = (select(CASE.candidates, CASE.targets, 60, spec(method=method), seed=3) for _ in range(2))
+    assert first.indices.tobytes() == second.indices.tobytes()
+    assert first.reasons.score.tobytes() == second.reasons.score.tobytes()
+    assert first.diagnostics == second.diagnostics
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.05])
+def test_permuting_candidates_permutes_the_answer(lam: float) -> None:
+    order = torch.from_numpy(np.random.default_rng(0).permutation(400))
+    plain = select(CASE.candidates, CASE.targets, 60, spec(**{"lambda": lam}), seed=0)
+    moved = select(CASE.candidates[order], CASE.targets, 60, spec(**{"lambda": lam}), seed=0)
+    assert set(order.numpy()[moved.indices].tolist()) == set(plain.indices.tolist())
+
+
+def test_duplicating_a_candidate_never_lowers_the_number_of_distinct_contents() -> None:
+    for row in range(0, 40, 4):
+        doubled = torch.cat([CASE.candidates, CASE.candidates[row : row + 1]])
+        plain = select(CASE.candidates, CASE.targets, 40, spec(), seed=0)
+        found = select(doubled, CASE.targets, 40, spec(), seed=0)
+        contents = {row if index == 400 else index for index in found.indices.tolist()}
+        assert len(contents) >= len(set(plain.indices.tolist()))
+
+
+def test_equal_contents_are_collapsed_and_counted() -> None:
+    ids = [str(row % 300) for row in range(400)]
+    found = select(CASE.candidates, CASE.targets, 300, spec(method="mean_cosine"), seed=0, content_ids=ids)
+    assert found.indices.max() < 300
+    assert found.diagnostics["duplicates_collapsed"] == 100
+    with pytest.raises(InvalidInput, match=r"k = 301 exceeds the 300 distinct"):
+        select(CASE.candidates, CASE.targets, 301, spec(), seed=0, content_ids=ids)
+
+
+def test_transport_is_below_random_and_top_relevance() -> None:
+    metrics = select(CASE.candidates, CASE.targets, 40, spec(), seed=0).diagnostics["metrics"]
+    assert isinstance(metrics, dict)
+    assert metrics["selected"]["transport"] < min(
+        metrics["random"]["transport"], metrics["top_relevance"]["transport"]
+    )
+
+
+def bad(row: int, value: float) -> torch.Tensor:
+    matrix = CASE.candidates.clone()
+    matrix[row] = value
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("candidates", "targets", "k", "message"),
+    [
+        (bad(3, float("nan")), CASE.targets, 5, "candidates row 3 has norm nan"),
+        (bad(4, float("inf")), CASE.targets, 5, "candidates row 4 has norm inf"),
+        (bad(5, 0.0), CASE.targets, 5, "candidates row 5 has norm 0"),
+        (CASE.candidates, CASE.targets[:, :7], 5, "24 features and targets 7"),
+        (CASE.candidates, CASE.targets[:0], 5, "targets must be"),
+        (CASE.candidates[0], CASE.targets, 1, "candidates must be"),
+        (CASE.candidates.long(), CASE.targets, 5, "dtype is torch.int64"),
+        (CASE.candidates, CASE.targets, 0, "k = 0 is outside 1..400"),
+        (CASE.candidates, CASE.targets, 401, "k = 401 is outside 1..400"),
+    ],
+)
+def test_unusable_input_is_refused(
+    candidates: torch.Tensor, targets: torch.Tensor, k: int, message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        select(candidates, targets, k, spec(), seed=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("n", "m", "k"), [(1, 1, 1), (5, 1, 5), (5, 1, 2), (1, 7, 1), (6, 9, 6), (40, 3, 40)]
+)
+def test_smallest_shapes(method: str, n: int, m: int, k: int) -> None:
+    case = instance(n, m, 6, seed=n + m, twins=0.0)
+    found = select(case.candidates, case.targets, k, spec(method=method), seed=0)
+    assert len(set(found.indices.tolist())) == k
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_degenerate_geometry(method: str) -> None:
+    equal = torch.nn.functional.normalize(torch.ones(30, 8), dim=1)
+    orthogonal = torch.eye(8)
+    for candidates, targets in [(equal, equal[:4]), (orthogonal[:5], orthogonal[5:]), (equal, -equal[:2])]:
+        found = select(candidates, targets, 4, spec(method=method), seed=0)
+        assert len(set(found.indices.tolist())) == 4
