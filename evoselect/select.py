@@ -15,7 +15,7 @@ from evoselect import diversity, optimum, reasons
 from evoselect.baselines.round_robin import round_robin
 from evoselect.baselines.scores import mean_cosine, random_scores, top
 from evoselect.errors import InvalidInput
-from evoselect.features import check_matrix, distinct_rows, gather
+from evoselect.features import check_matrix, check_unit_rows, distinct_rows, gather
 from evoselect.metrics import compare
 from evoselect.optimum import Optimum
 from evoselect.rounding import solution_score
