@@ -30,8 +30,5 @@ def parse_all(values: list[Any], pointer: str, limit: int) -> list[Record]:
 
 def refused(faults: list[dict[str, Any]], count: int, received: int) -> Problem:
     """Nothing was stored because of `count` bad records; `faults` holds the first of them."""
-    first = faults[0]
-    detail = (
-        f"{count} of {received} records cannot be used, the first at line {first['line']}: {first['detail']}"
-    )
+    detail = f"{count} of {received} records cannot be used; the first: {faults[0]['detail']}"
     return Problem(422, "invalid_records", detail, errors=faults)
