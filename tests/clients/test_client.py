@@ -49,7 +49,8 @@ def test_targets_from_records_and_from_a_path(client: Client, tmp_path: Path) ->
 def test_a_pool_grows_by_any_source(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "pool.jsonl"
     path.write_text("".join(json.dumps(question(n)) + "\n" for n in range(30)))
-    pool, seen = client.pools.create(name="p"), []
+    pool = client.pools.create(name="p")
+    seen: list[int] = []
     upload = client.pools.add(pool.id, path, progress=seen.append)
     assert (upload.counts.accepted, upload.version, seen) == (30, 1, [30])
     upload = pool.add(question(n) for n in range(20_001))

@@ -54,9 +54,11 @@ class ApiError(EvoSelectError):
         self.detail: str = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
         self.request_id: str | None = problem.get("request_id")
         self.errors: list[dict[str, Any]] = list(problem.get("errors") or [])
-        super().__init__(
-            f"{self.detail} [{self.code}, HTTP {status}, request {self.request_id}]{self._first()}"
-        )
+        super().__init__(status, problem)
+
+    def __str__(self) -> str:
+        where = f"[{self.code}, HTTP {self.status}, request {self.request_id}]"
+        return f"{self.detail} {where}{self._first()}"
 
     def _first(self) -> str:
         """The first faults, so that a traceback alone is enough to act on."""
