@@ -1,4 +1,4 @@
-"""The whole line on real data with the real proxy model: upload, select, train, evaluate; kill -9 on the way."""
+"""The whole line on real data with the real proxy model, from upload to evaluation, kill -9 included."""
 
 import os
 import signal
@@ -128,7 +128,7 @@ def test_more_than_can_be_selected_fails_with_the_count(
     same = {key: value for key, value in data.pool[0].items() if key != "id"}
     pool_id = small_pool(client, [{**same, "id": f"copy-{i}"} for i in range(5)])
     job = client.selections.create(target_id=target_id, pool_id=pool_id, k=2)
-    with pytest.raises(JobFailedError, match="1 distinct candidate"):
+    with pytest.raises(JobFailedError, match="only 1 of 5 candidates"):
         job.wait(timeout=120)
     one = client.selections.create(target_id=target_id, pool_id=pool_id, k=1).wait(timeout=120)
     assert len(list(one.items())) == 1

@@ -1,17 +1,14 @@
 """Phase `features`: gradient features of a run of records, block by block, cached where they are known."""
 
-import hashlib
 import logging
-
-import numpy as np
 
 from evoselect.spec.features import FeatureSpec
 from store import feature_blocks, records
 from store.artifacts import Artifact
 from store.errors import ArtifactCorrupt
 from store.records import Record
-from workers.blocks import STATUSES, Block, encode
-from workers.features import FEATURES_VERSION, compute_features
+from workers.features import compute_features
+from workers.fingerprint import block_key, sketch_fingerprint
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
 from workers.models import LoadedModel
@@ -30,27 +27,20 @@ def run(work: Work) -> Outcome:
     blocks = [
         _block(work, loaded, spec, rows[start : start + size], start) for start in range(0, len(rows), size)
     ]
-    return Outcome({"blocks": blocks, "fingerprint": loaded.fingerprint})
-
-
-def block_key(fingerprint: str, spec: FeatureSpec, rows: list[Record]) -> str:
-    """Complete fingerprint of a block: model, adapter, tokenizer, template, settings, code and content."""
-    settings = spec.model_dump_json(exclude={"conditioning", "shrinkage", "on_bad_row", "batch_tokens"})
-    parts = [fingerprint, settings, str(FEATURES_VERSION), *(row.content_hash for row in rows)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return Outcome({"blocks": blocks})
 
 
 def _block(
     work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record], done: int
 ) -> dict[str, object]:
-    key = block_key(loaded.fingerprint, spec, rows)
+    """Where the features of these rows lie; `done` rows of the shard came before them."""
+    key = block_key(sketch_fingerprint(loaded, spec), rows, work.claim.tenant_id)
     stored = _find_intact(work, key)
     cached = stored is not None
     if stored is None:
-        block = _compute(work, loaded, spec, rows, done)
-        stored = work.context.artifacts.put_bytes(
-            f"{work.claim.tenant_id}/features", encode(block), ".safetensors"
-        )
+        block = compute_features(rows, loaded, spec, progress=lambda count: work.progress(done + count))
+        folder = f"{work.claim.tenant_id}/features"
+        stored = work.context.artifacts.put_bytes(folder, block.to_bytes(), ".safetensors")
         with work.context.database.transaction() as session:
             feature_blocks.remember(session, work.claim.tenant_id, key, len(rows), stored)
     work.progress(done + len(rows))
@@ -72,9 +62,3 @@ def _find_intact(work: Work, key: str) -> Artifact | None:
             feature_blocks.forget(session, tenant, key)
         return None
     return known
-
-
-def _compute(work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record], done: int) -> Block:
-    found = compute_features(rows, loaded, spec, progress=lambda count: work.progress(done + count))
-    status = np.array([STATUSES.index(name) for name in found.status], dtype=np.uint8)
-    return Block(found.values, status, found.nll)
