@@ -30,10 +30,10 @@ def print_pairs(title: str, pairs: dict[str, Any]) -> None:
     out.print(table)
 
 
-def wait(job: JobT, *, quiet: bool = False) -> JobT:
-    """Wait for a job, its phases as bars on stderr; raises JobFailedError."""
-    if quiet:
-        return job.wait()
+def wait(job: JobT) -> JobT:
+    """Wait for a job, its phases as bars on a terminal, as lines elsewhere; raises JobFailedError."""
+    if not err.is_terminal:
+        return job.wait(progress=True)
     with _bars() as bars:
         return job.wait(progress=_Phases(bars))
 

@@ -1,0 +1,132 @@
+"""The demo's numbers as a table on the terminal, as JSON, and as one HTML page without outside parts."""
+
+import html
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: where the number is in a row, and how it is written."""
+
+    title: str
+    path: tuple[str, ...]
+    format: str = "{:.4f}"
+
+    def of(self, row: Json) -> str:
+        """The number as text; a dash where the row has none."""
+        value: Any = row
+        for key in self.path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return "-" if value is None else self.format.format(value)
+
+
+LINES = (
+    Line("Answer NLL per token (lower is better)", ("answer_nll",)),
+    Line("Cross-entropy over choices (lower is better)", ("choice_cross_entropy",)),
+    Line("Accuracy (higher is better)", ("accuracy",), "{:.1%}"),
+    Line("Share on target", ("draw", "on_target"), "{:.1%}"),
+    Line("Share of wrong answers", ("draw", "noise"), "{:.1%}"),
+    Line("Share of near-duplicates of drawn records", ("draw", "duplicates"), "{:.1%}"),
+    Line("OT distance to the target", ("transport",)),
+    Line("Gap certificate", ("gap",), "{:.3%}"),
+)
+
+
+def notes(result: Json) -> list[str]:
+    """What a reader must know about the numbers."""
+    data, plan = result["data"], result["plan"]
+    kinds = data["by_kind"]
+    return [
+        f"Target: {data['target_records']} {data['target_set']} questions; test: {data['test_records']} others. "
+        "Both are parts of that set's evaluation split, split anew for this demo.",
+        f"Pool: {data['pool_records']} candidates of {len(data['by_source'])} data sets, of which "
+        f"{kinds['wrong_answer']} carry an injected wrong answer and {kinds['near_duplicate']} are injected "
+        f"near-duplicates (seed {data['seed']}).",
+        f"Each draw takes {plan['ratio']:.0%} of the pool and trains {plan['base_model']} for "
+        f"{plan['training']['max_steps']} steps from the same seed.",
+        "One run: with so few test questions, an accuracy difference of some points is within chance.",
+    ]
+
+
+def print_table(result: Json, console: Console) -> None:
+    """The comparison and the seconds per phase."""
+    table = Table(title="What the selection bought", title_justify="left")
+    table.add_column("")
+    for name in result["rows"]:
+        table.add_column(name, justify="right")
+    for line in LINES:
+        table.add_row(line.title, *(line.of(row) for row in result["rows"].values()))
+    console.print(table)
+    times = Table(title="Seconds per phase, all jobs together", title_justify="left")
+    for name in (*result["seconds_per_phase"], "whole run"):
+        times.add_column(name, justify="right")
+    times.add_row(*(f"{value:.1f}" for value in (*result["seconds_per_phase"].values(), result["seconds"])))
+    console.print(times)
+    for note in notes(result):
+        console.print(note, highlight=False)
+
+
+def write(result: Json, folder: Path) -> list[Path]:
+    """demo.json and demo.html in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    as_json, as_html = folder / "demo.json", folder / "demo.html"
+    as_json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    as_html.write_text(page(result), encoding="utf-8")
+    return [as_json, as_html]
+
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: 1rem 0 2rem; }
+th, td { padding: .35rem .8rem; border-bottom: 1px solid #8884; text-align: right; white-space: nowrap; }
+th[scope=row] { text-align: left; font-weight: normal; white-space: normal; }
+caption { text-align: left; font-weight: bold; padding-bottom: .3rem; }
+"""
+
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def page(result: Json) -> str:
+    """One HTML page; all text escaped, nothing loaded from anywhere."""
+    rows = result["rows"]
+    body = [[line.title, *(line.of(row) for row in rows.values())] for line in LINES]
+    times = [[name, f"{value:.1f}"] for name, value in result["seconds_per_phase"].items()]
+    times.append(["whole run", f"{result['seconds']:.1f}"])
+    machine = [[name, str(value)] for name, value in result.get("machine", {}).items()]
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<title>EvoSelect demo</title><style>{STYLE}</style></head><body><main><h1>EvoSelect demo</h1>",
+        "".join(f"<p>{html.escape(note)}</p>" for note in notes(result)),
+        _table("What the selection bought", ["", *rows], body),
+        _table("Seconds per phase, all jobs together", ["phase", "seconds"], times),
+        _table("Machine", ["", ""], machine),
+        "</main></body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _table(caption: str, head: list[str], body: list[list[str]]) -> str:
+    top = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in head)
+    lines = "".join(
+        f"<tr><th scope='row'>{html.escape(first)}</th>"
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in body
+    )
+    return (
+        f"<div class='wide'><table><caption>{html.escape(caption)}</caption>"
+        f"<thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
