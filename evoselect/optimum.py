@@ -18,6 +18,7 @@ LEAVING = 0.01  # a target with more of its mass beyond its shortlist gets a wid
 NEAR_TARGETS = (
     8  # edges per candidate beyond the shortlist, so that one candidate can be shared by several targets
 )
+GOOD_GAP = 1e-3  # over the bound: not worth another exchange
 INTEGRAL = 1e-6  # in units of the cap
 
 
@@ -50,14 +51,15 @@ def optimise(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: Select
         graph = diversity.similarity_graph(gather(pool, torch.from_numpy(listed.candidates)), listed.cost, s)
         problem = Problem(listed, masses, k, graph, spec.lam)
         solution = capacity.solve(problem, spec.epsilon, spec.tolerance, spec.max_iterations)
+    bound = rounding.lower_bound(listed, masses, k, relaxed.g)
     chosen = _vertex(relaxed, k) if spec.lam == 0 else None
     if chosen is None:
         shared = shortlist.with_near_targets(listed, pool, targets, NEAR_TARGETS)
         exchangeable = Problem(shared, masses, k, problem.similarity, problem.lam)
-        rounded = rounding.exchange(exchangeable, rounding.round_weights(problem, solution))
+        enough = bound * (1.0 + GOOD_GAP)
+        rounded = rounding.exchange(exchangeable, rounding.round_weights(problem, solution), enough)
     else:
         rounded = rounding.evaluate(problem, chosen)
-    bound = rounding.lower_bound(listed, masses, k, relaxed.g)
     return Optimum(problem, solution, relaxed, bound, rounded, widenings)
 
 

@@ -5,7 +5,7 @@ mass exchange        swap chosen against open candidates while the objective of 
 lower_bound     what no k-subset can undercut
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
@@ -15,7 +15,8 @@ from evoselect.shortlist import Floats, Ints, Shortlist
 from evoselect.transport import Transport, over_edges
 
 SETTLED = 0.01  # a weight within 1 % of 0 or of the cap is settled; the transport decides about the rest
-MAX_EXCHANGES = 40  # transports that the exchange may solve
+MAX_EXCHANGES = 60  # transports that the exchange may solve
+SINGLES = 8  # leaving and entering candidates whose pairs are tried one by one
 MIN_GAIN = 1e-9
 
 
@@ -78,28 +79,32 @@ def best(score: Floats, among: Ints, count: int) -> Ints:
     return np.asarray(among[np.lexsort((among, -score[among]))[:count]])
 
 
-def exchange(problem: Problem, chosen: Ints) -> Rounded:
+def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
     """Swap chosen against open candidates, many at a time, as long as the objective falls.
 
-    The potentials of the current transport price every candidate; a swap of i for c changes the objective by
-    at least (h_c - h_i) / k to first order. A batch that does not help is halved; the loop ends when one pair
-    does not help.
+    The potentials of the current transport price every candidate: a swap of i for c changes the objective by at
+    least (h_c - h_i) / k to first order. A batch that does not help is halved; once single swaps are left, they are
+    tried in the order of their promise. Reaching ``enough`` ends the search.
     """
     current = evaluate(problem, chosen)
-    batch = problem.k
-    for solved in range(1, MAX_EXCHANGES):
-        leaving, entering = _pairs(problem, current, batch)
+    batch, place, solved = problem.k, 0, 1
+    while solved < MAX_EXCHANGES and current.objective > enough:
+        leaving, entering = _swaps(problem, current, batch, place)
         if not len(leaving):
-            return Rounded(current.chosen, current.transport, current.objective, solved)
-        swapped = np.sort(np.concatenate([np.setdiff1d(current.chosen, leaving), entering]))
-        trial = evaluate(problem, swapped)
+            break
+        trial = evaluate(problem, _swapped(current.chosen, leaving, entering))
+        solved += 1
         if trial.objective < current.objective - MIN_GAIN:
-            current = trial
-        elif len(leaving) == 1:
-            return Rounded(current.chosen, current.transport, current.objective, solved)
-        else:
+            current, place = trial, 0
+        elif len(leaving) > 1:
             batch = len(leaving) // 2
-    return Rounded(current.chosen, current.transport, current.objective, MAX_EXCHANGES)
+        else:
+            batch, place = 1, place + 1
+    return replace(current, exchanges=solved)
+
+
+def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
+    return np.sort(np.concatenate([np.setdiff1d(chosen, leaving), entering]))
 
 
 def evaluate(problem: Problem, chosen: Ints) -> Rounded:
@@ -112,15 +117,21 @@ def evaluate(problem: Problem, chosen: Ints) -> Rounded:
     return Rounded(chosen, carried, carried.cost + redundancy, 1)
 
 
-def _pairs(problem: Problem, current: Rounded, count: int) -> tuple[Ints, Ints]:
-    """At most ``count`` (leaving, entering) positions, the most promising first."""
+def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[Ints, Ints]:
+    """At most ``count`` (leaving, entering) positions, best first; single swaps from ``place`` on."""
     weights = np.zeros(len(problem.shortlist.candidates))
     weights[current.chosen] = 1.0 / problem.k
     price = reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
     open_ = np.setdiff1d(np.arange(len(price)), current.chosen)
-    leaving = best(price, current.chosen, count)
-    entering = best(-price, open_, count)
-    size = min(len(leaving), len(entering))
+    width = max(count, SINGLES)
+    leaving, entering = best(price, current.chosen, width), best(-price, open_, width)
+    if count == 1:
+        gain = price[leaving][:, None] - price[entering][None, :]
+        first, second = np.unravel_index(
+            np.argsort(-gain, axis=None, kind="stable")[place : place + 1], gain.shape
+        )
+        leaving, entering = leaving[first], entering[second]
+    size = min(len(leaving), len(entering), count)
     useful = price[entering[:size]] < price[leaving[:size]] - MIN_GAIN
     return leaving[:size][useful], entering[:size][useful]
 
