@@ -20,7 +20,8 @@ def sketch_matrix(rows: int, columns: int, *, kind: Kind, seed: int, name: str) 
 
     ``name`` says whose side it is, so that every layer has its own matrix whatever other layers are chosen.
     gaussian: entries N(0, 1/columns). sparse: the sparse Johnson-Lindenstrauss transform of Kane and Nelson
-    (2014), s = ceil(sqrt(columns)) entries of +-1/sqrt(s) in each row; that the paper's is of this form is inferred.
+    (2014), s = ceil(sqrt(columns)) entries of +-1/sqrt(s) in each row; that the paper's is of this form is
+    inferred.
     """
     generator = torch.Generator().manual_seed(_seed_of(f"{kind}|{seed}|{name}|{rows}x{columns}"))
     if kind == "gaussian":

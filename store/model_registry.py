@@ -87,7 +87,9 @@ def models(extra: Path | None = None) -> dict[str, ModelSource]:
     except (OSError, ValueError) as error:
         raise BadModelList(f"{extra} cannot be read as JSON: {error}") from error
     if not isinstance(entries, dict):
-        raise BadModelList(f"{extra} must hold an object of alias to source; it holds a {type(entries).__name__}")
+        raise BadModelList(
+            f"{extra} must hold an object of alias to source; it holds a {type(entries).__name__}"
+        )
     return BUILT_IN | {alias: _source(alias, entry) for alias, entry in entries.items()}
 
 
@@ -113,7 +115,9 @@ def _source(alias: str, entry: object) -> ModelSource:
             f"model {alias!r} has revision {source.revision!r}: pin the commit, 40 hex digits (names move)"
         )
     if source.kind == "folder" and not Path(source.location).is_absolute():
-        raise BadModelList(f"model {alias!r} has the relative folder {source.location!r}: give an absolute path")
+        raise BadModelList(
+            f"model {alias!r} has the relative folder {source.location!r}: give an absolute path"
+        )
     if source.kind == "wheel" and not (source.revision and source.file and source.sha256):
         raise BadModelList(f"model {alias!r} is a wheel: state revision, file and sha256")
     return source

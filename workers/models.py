@@ -23,7 +23,7 @@ WEIGHT_FILES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")  # pickle runs code
 
 
 class ModelUnavailable(RuntimeError):
-    """The model's files are missing, changed or of a kind that is never loaded; the message says what to do."""
+    """The model's files are missing, changed or of a kind that is never loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,7 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
         files |= {f"adapter/{name}": digest for name, digest in _hashes(adapter).items()}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = resolve_dtype(dtype, device)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=precision, local_files_only=True, use_safetensors=True, trust_remote_code=False
-    )
+    model = load_base(folder, precision)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     model = with_adapter(model, adapter) if adapter is not None else model
     return LoadedModel(
@@ -71,6 +69,13 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
         device=device,
         adapter=adapter,
         folder=folder,
+    )
+
+
+def load_base(folder: Path, dtype: torch.dtype) -> Any:
+    """A fresh model from a local folder of safetensors."""
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 Dtype = Literal["auto", "float32", "bfloat16"]
-WORTH_IT = 1.5  # bfloat16 must win by this factor: below it the lost digits buy nothing, and a loaded machine's noise would decide
+WORTH_IT = 1.5  # bfloat16 must win by this factor, else its lost digits buy little and noise would decide
 ROWS, INNER, COLUMNS = 1024, 576, 1536  # a batch of tokens through one layer of the default proxy
 
 

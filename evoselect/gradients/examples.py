@@ -17,23 +17,16 @@ class Example:
     ids: Sequence[int]
     start: int
 
-    @property
-    def answer_length(self) -> int:
-        """Answer tokens."""
-        return len(self.ids) - self.start
 
-
-def plan_batches(examples: Sequence[Example], budget: int) -> list[list[int]]:
+def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Indices cut into batches of similar length, at most ``budget`` tokens each with padding.
 
     Longest first, so that the batch that needs most memory comes first. A single example may exceed the
-    budget. The plan depends on lengths and order alone.
+    budget. The plan depends on the lengths and their order alone.
     """
-    order = sorted(range(len(examples)), key=lambda i: (-len(examples[i].ids), -examples[i].answer_length, i))
     batches: list[list[int]] = []
-    for index in order:
-        widest = len(examples[batches[-1][0]].ids) if batches else 0
-        if batches and widest * (len(batches[-1]) + 1) <= budget:
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
             batches[-1].append(index)
         else:
             batches.append([index])

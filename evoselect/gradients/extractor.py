@@ -1,7 +1,7 @@
 """Sketched per-example gradients of linear layers from one batched backward through activations only.
 
 Hooks keep each chosen layer's sketched input xP (b, t, p); when its output gradient d (b, t, out) arrives,
-sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient. No weight gradient is formed (ours).
+sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient, which is never formed (ours).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import Example
-from evoselect.gradients.layers import choose_layers
-from evoselect.gradients.passes import answer_loss, mean_hidden_state
+from evoselect.gradients.layers import causal_model, choose_layers
+from evoselect.gradients.passes import answer_losses, mean_hidden_state
 from evoselect.projection import sketch_matrix
 from evoselect.spec.features import FeatureSpec
 
@@ -46,7 +46,9 @@ class GradientExtractor:
         weight = next(model.parameters())
         self._sketches = [
             tuple(
-                sketch_matrix(rows, columns, kind=spec.sketch, seed=spec.seed, name=f"{layer.name}/{side}").to(weight)
+                sketch_matrix(
+                    rows, columns, kind=spec.sketch, seed=spec.seed, name=f"{layer.name}/{side}"
+                ).to(weight)
                 for side, rows, columns in (
                     ("in", layer.inputs, spec.sketch_in),
                     ("out", layer.outputs, spec.sketch_out),
@@ -65,7 +67,7 @@ class GradientExtractor:
         device = next(self._model.parameters()).device
         values = torch.zeros(len(examples), len(self.layers), self.block_dim, device=device)
         with torch.enable_grad(), self._recording(values):
-            losses = answer_loss(self._model, examples, cached_prompt=self._cached_prompt)
+            losses = answer_losses(self._model, examples, cached_prompt=self._cached_prompt)
             losses.sum().backward()
         return RawFeatures(values.cpu(), losses.detach().cpu())
 
@@ -81,7 +83,9 @@ class GradientExtractor:
             for handle in handles:
                 handle.remove()
 
-    def _recorder(self, block: int, values: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    def _recorder(
+        self, block: int, values: Tensor
+    ) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         left, right = self._sketches[block]
 
         def forward(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
@@ -89,8 +93,8 @@ class GradientExtractor:
                 return
             if output.ndim != 3:
                 raise InvalidInput(
-                    f"{self.layers[block].name} has outputs of shape {tuple(output.shape)}, not (batch, tokens, "
-                    "features): choose other modules"
+                    f"{self.layers[block].name} has outputs of shape {tuple(output.shape)}, not "
+                    "(batch, tokens, features): choose other modules"
                 )
             inputs = args[0].detach() @ left  # (b, t, p)
 
@@ -112,6 +116,7 @@ class EmbeddingExtractor:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
+        self.block_dim = int(causal_model(model).config.hidden_size)
 
     def __call__(self, examples: Sequence[Example]) -> RawFeatures:
         """Features of one micro-batch."""

@@ -63,7 +63,7 @@ def _number(name: str) -> int:
 
 
 def _linear_layers(model: nn.Module) -> list[LinearLayer]:
-    """Linear and Conv1D (GPT-2's transposed linear) modules; of an adapted layer its base, never the adapter's own."""
+    """Linear and Conv1D (GPT-2's transposed linear) modules; of an adapted layer the base alone."""
     found = []
     for path, module in model.named_modules():
         name = path.removesuffix(".base_layer")

@@ -1,48 +1,75 @@
-"""Forward and backward over a micro-batch, without weight gradients and with logits for answer tokens only.
+"""Forward passes over a micro-batch: prompts as a constant cache, logits for answer tokens only.
 
-positions = answer: the loss reaches activations at answer positions only through answer positions, because
-the model is causal. So the prompt runs without a graph and becomes a constant key-value cache, and the answer
-positions' output gradients are exact although nothing is propagated through the prompt (ours).
+The loss reaches activations at answer positions only through answer positions, because the model is causal.
+So a prompt may run without a graph and become a constant key-value cache: the answer positions' output
+gradients stay exact although nothing is propagated through the prompt (ours).
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from evoselect.gradients.examples import Example
 from evoselect.gradients.layers import causal_model
 
+SHORT_TAIL = (
+    64  # tokens; below it plain attention is faster on a CPU than the fused kernel, whose backward is slow
+)
 
-def answer_loss(model: nn.Module, examples: Sequence[Example], *, cached_prompt: bool) -> Tensor:
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Tokens that run after a cached prompt; the last ``answer`` of them are predicted."""
+
+    ids: Sequence[int]
+    answer: int
+    prompt: int
+    """Which prompt of the batch it continues."""
+
+
+def answer_losses(model: nn.Module, examples: Sequence[Example], *, cached_prompt: bool) -> Tensor:
     """Mean negative log-likelihood of each example's answer tokens, in nats: (b,) float32.
 
     With ``cached_prompt`` the graph covers the positions that predict answer tokens; else every position.
     """
-    starts = [example.start - 1 if cached_prompt else 0 for example in examples]  # first position with a graph
-    cache, prompt_mask = _prompt_cache(model, [e.ids[:s] for e, s in zip(examples, starts, strict=True)])
-    tails = [example.ids[start:-1] for example, start in zip(examples, starts, strict=True)]
-    ids, mask = _padded(tails, model, left=False)
-    positions = torch.arange(ids.shape[1], device=ids.device) + prompt_mask.sum(1, keepdim=True)
-    lengths = torch.tensor([example.answer_length for example in examples], device=ids.device)
-    ends = mask.sum(1)
-    column = torch.arange(ids.shape[1], device=ids.device)
-    predicts = (column < ends[:, None]) & (column >= (ends - lengths)[:, None])  # (b, t): predicts an answer token
-    with _logits_only_at(model, predicts):
+    cuts = [example.start - 1 if cached_prompt else 0 for example in examples]
+    prompts = [example.ids[:cut] for example, cut in zip(examples, cuts, strict=True)]
+    tails = [
+        Tail(example.ids[cut:], len(example.ids) - example.start, row)
+        for row, (example, cut) in enumerate(zip(examples, cuts, strict=True))
+    ]
+    return tail_losses(model, prompts, tails)
+
+
+def tail_losses(model: nn.Module, prompts: Sequence[Sequence[int]], tails: Sequence[Tail]) -> Tensor:
+    """Mean negative log-likelihood of each tail's answer tokens, in nats: (tails,) float32.
+
+    Each prompt runs once without a graph, however many tails continue it; an empty prompt is allowed.
+    """
+    cache, prompt_mask = _prompt_cache(model, prompts)
+    owners = torch.tensor([tail.prompt for tail in tails], device=prompt_mask.device)
+    if cache is not None and owners.tolist() != list(range(len(prompts))):
+        cache.batch_select_indices(owners)
+    prompt_mask = prompt_mask[owners]
+    ids, mask = _padded([tail.ids[:-1] for tail in tails], model, left=False)
+    lengths = torch.tensor([tail.answer for tail in tails], device=ids.device)
+    with _logits_only_at(model, _predicting(mask, lengths)), _attention_for(model, mask):
         logits = causal_model(model)(
             input_ids=ids,
             attention_mask=torch.cat([prompt_mask, mask], dim=1),
-            position_ids=positions,
+            position_ids=torch.arange(ids.shape[1], device=ids.device) + prompt_mask.sum(1, keepdim=True),
             past_key_values=cache,
             use_cache=cache is not None,
         ).logits  # (answer tokens of the batch, vocabulary)
-    labels = torch.tensor([t for e in examples for t in e.ids[e.start :]], device=ids.device)
-    losses = F.cross_entropy(logits.float(), labels, reduction="none")
-    rows = torch.arange(len(examples), device=ids.device).repeat_interleave(lengths)
-    return torch.zeros(len(examples), device=ids.device).index_add(0, rows, losses) / lengths
+    labels = torch.tensor([token for tail in tails for token in tail.ids[-tail.answer :]], device=ids.device)
+    losses = cross_entropy(logits.float(), labels, reduction="none")
+    rows = torch.arange(len(tails), device=ids.device).repeat_interleave(lengths)
+    return torch.zeros(len(tails), device=ids.device).index_add(0, rows, losses) / lengths
 
 
 def mean_hidden_state(model: nn.Module, examples: Sequence[Example]) -> Tensor:
@@ -52,6 +79,13 @@ def mean_hidden_state(model: nn.Module, examples: Sequence[Example]) -> Tensor:
         hidden = _decoder(model)(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
     weights = mask[:, :, None].float()
     return (hidden.float() * weights).sum(1) / weights.sum(1)
+
+
+def _predicting(mask: Tensor, lengths: Tensor) -> Tensor:
+    """(b, t): which positions of right-padded rows predict an answer token, the last ``lengths`` of each."""
+    column = torch.arange(mask.shape[1], device=mask.device)
+    ends = mask.sum(1)
+    return (column < ends[:, None]) & (column >= (ends - lengths)[:, None])
 
 
 def _prompt_cache(model: nn.Module, prompts: Sequence[Sequence[int]]) -> tuple[Any, Tensor]:
@@ -85,6 +119,21 @@ def _padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> t
         mask[number, where] = 1
     device = next(model.parameters()).device
     return ids.to(device), mask.to(device)
+
+
+@contextmanager
+def _attention_for(model: nn.Module, mask: Tensor) -> Iterator[None]:
+    """Plain attention for short tails on a CPU; the model's own otherwise."""
+    causal = causal_model(model)
+    before = causal.config._attn_implementation
+    if mask.device.type != "cpu" or mask.shape[1] > SHORT_TAIL or before == "eager":
+        yield
+        return
+    causal.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        causal.set_attn_implementation(before)
 
 
 @contextmanager

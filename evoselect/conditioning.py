@@ -1,0 +1,93 @@
+"""Conditioning of features: without it one early layer decides every similarity.
+
+Steps: each module's block to norm 1, minus the pool's mean, optionally whitened with shrinkage, each row
+to norm 1. Fitted on the pool, applied to pool and target alike. The steps and their order are ours; whitening
+follows TAROT's idea, with true whitening x (C + c I)^-1/2 and strong shrinkage: without it noise wins.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from evoselect.errors import InvalidInput
+from evoselect.spec.features import FeatureSpec
+
+Values = Tensor | npt.NDArray[np.float32]
+Kind = Literal["none", "centred", "whitened"]
+FIT_ROWS = 16_384  # whitening is fitted on at most so many rows, evenly spaced: eigenvectors cost d^3 anyway
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioner:
+    """What was fitted on a pool; ``apply`` makes unit rows of any features of the same sketch."""
+
+    mean: Tensor
+    """(blocks * block_dim,) float32."""
+    directions: Tensor
+    """(d, r) float32, orthonormal: what whitening rescales; r = 0 without whitening."""
+    scales: Tensor
+    """(r,) float32: factor of each direction."""
+    rest: float
+    """Factor of everything orthogonal to the directions."""
+
+    def apply(self, values: Tensor) -> Tensor:
+        """(n, d) float32 rows of norm 1 from (n, blocks, block_dim) features; a zero row stays zero."""
+        rows = flatten(values) - self.mean
+        if self.directions.shape[1]:
+            inside = rows @ self.directions
+            rows = self.rest * rows + (inside * (self.scales - self.rest)) @ self.directions.T
+        return torch.nn.functional.normalize(rows, dim=1)
+
+
+def fit(pool: Tensor, kind: Kind = "centred", shrinkage: float = 10.0) -> Conditioner:
+    """A conditioner fitted on the pool's (n, blocks, block_dim) features.
+
+    whitened: direction with mean squared coordinate s is scaled by (s + shrinkage * mean of s)^-1/2.
+    Raises InvalidInput for features that are not finite, or for fewer than two rows to centre by.
+    """
+    rows = flatten(pool)
+    if not bool(torch.isfinite(rows).all()):
+        raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
+    dims = rows.shape[1]
+    nothing = (torch.zeros(dims, 0), torch.zeros(0), 1.0)
+    if kind == "none":
+        return Conditioner(torch.zeros(dims), *nothing)
+    if rows.shape[0] < 2:
+        raise InvalidInput(f"centring needs at least 2 rows, got {rows.shape[0]}: use conditioning none")
+    mean = rows.double().mean(0).float()
+    if kind == "centred":
+        return Conditioner(mean, *nothing)
+    return Conditioner(mean, *_whitening(rows - mean, shrinkage))
+
+
+def condition(pool: Values, target: Values, spec: FeatureSpec) -> tuple[Tensor, Tensor]:
+    """Unit rows of pool (N, d) and target (M, d), float32, conditioned as the spec says by the pool alone."""
+    fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage)
+    return fitted.apply(torch.as_tensor(pool)), fitted.apply(torch.as_tensor(target))
+
+
+def flatten(values: Tensor) -> Tensor:
+    """(n, d) float32 rows in which every block has norm 1; a zero block stays zero."""
+    if values.ndim != 3:
+        raise InvalidInput(f"features must be (n, blocks, block_dim); their shape is {tuple(values.shape)}")
+    return torch.nn.functional.normalize(values.float(), dim=2).flatten(1)
+
+
+def _whitening(centred: Tensor, shrinkage: float) -> tuple[Tensor, Tensor, float]:
+    """Directions, their scales, and the scale of the rest, from at most FIT_ROWS rows."""
+    step = -(-centred.shape[0] // FIT_ROWS)
+    sample = centred[::step]
+    n, d = sample.shape
+    small = (sample @ sample.T if n < d else sample.T @ sample).double()
+    squares, vectors = torch.linalg.eigh(small)  # ascending
+    keep = squares > squares[-1] * 1e-9  # float32 products carry no smaller direction
+    if not bool(keep.any()):
+        raise InvalidInput("all rows are equal, nothing is left to whiten: use conditioning none")
+    squares, vectors = squares[keep], vectors[:, keep].float()
+    directions = sample.T @ vectors / squares.sqrt().float() if n < d else vectors
+    noise = shrinkage * float(squares.sum()) / min(n, d)
+    return directions, (squares + noise).rsqrt().float(), noise**-0.5

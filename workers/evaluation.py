@@ -1,0 +1,167 @@
+"""Evaluation by likelihood: multiple-choice accuracy, cross-entropy over the choices, loss of the answer.
+
+All answers of a question share one run of its prompt.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from evoselect.gradients.examples import halving, plan_batches
+from evoselect.gradients.passes import Tail, tail_losses
+from evoselect.spec.training import EvaluationSpec
+from store.records import Record
+from workers.models import LoadedModel
+from workers.tokenization import Status, answer_ids, prompt_ids
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("answer_nll", pa.float64()),
+        pa.field("answer", pa.int32()),
+        pa.field("predicted", pa.int32()),
+        pa.field("choice_cross_entropy", pa.float64()),
+        pa.field("choice_nlls", pa.list_(pa.float64())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordScore:
+    """One record's numbers, in nats per token; None where they do not apply."""
+
+    id: str
+    status: Status
+    answer_nll: float | None = None
+    answer: int | None = None
+    predicted: int | None = None
+    choice_cross_entropy: float | None = None
+    choice_nlls: list[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """Scores of every record, in order, and their means."""
+
+    rows: list[RecordScore]
+
+    def summary(self) -> dict[str, Any]:
+        """Means over the records that have the number, with how many those are.
+
+        accuracy: the right choice has the least NLL per token. choice_cross_entropy: of the softmax over the
+        choices' log-likelihoods per token (uniform guessing among c choices has ln c). answer_nll: mean over
+        records of the NLL per token of the answer's text, the end of the text not counted.
+        """
+        scored = [row for row in self.rows if row.status == "ok"]
+        choices = [row for row in scored if row.predicted is not None]
+        return {
+            "n": len(scored),
+            "n_choices": len(choices),
+            "left_out": {s: n for s in {row.status for row in self.rows} - {"ok"} if (n := self._count(s))},
+            "accuracy": _mean([float(row.predicted == row.answer) for row in choices]),
+            "choice_cross_entropy": _mean([row.choice_cross_entropy for row in choices]),
+            "answer_nll": _mean([row.answer_nll for row in scored]),
+        }
+
+    def table(self) -> pa.Table:
+        """One row per record."""
+        columns = {name: [getattr(row, name) for row in self.rows] for name in SCHEMA.names}
+        return pa.table(columns, schema=SCHEMA)
+
+    def _count(self, status: Status) -> int:
+        return sum(row.status == status for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A prompt and the texts to score: the choices, and the completion if it is none of them."""
+
+    prompt: list[int]
+    answers: list[list[int]]
+    completion: int
+    """Which of the answers is the record's completion."""
+
+    @property
+    def tokens(self) -> int:
+        """Of the widest row, times the rows: what the question takes of the budget."""
+        return len(self.answers) * (len(self.prompt) + max(map(len, self.answers)))
+
+
+def evaluate(
+    records: Sequence[Record],
+    loaded: LoadedModel,
+    spec: EvaluationSpec,
+    *,
+    progress: Callable[[int], None],
+) -> EvaluationResult:
+    """Scores of the records in their order; ``progress(rows_done)`` after every micro-batch may raise."""
+    window = min(spec.max_length or loaded.max_length, loaded.max_length)
+    questions = [_question(record, loaded) for record in records]
+    status = [_status(question, window) for question in questions]
+    rows = [RecordScore(record.id, state) for record, state in zip(records, status, strict=True)]
+    usable = [at for at, state in enumerate(status) if state == "ok"]
+    done = len(records) - len(usable)
+    for batch in plan_batches([questions[at].tokens for at in usable], spec.batch_tokens):
+        for part, nlls in halving(batch, lambda part: _nlls(loaded, [questions[usable[i]] for i in part])):
+            for i, values in zip(part, nlls, strict=True):
+                rows[usable[i]] = _score(records[usable[i]], questions[usable[i]], values)
+            done += len(part)
+            progress(done)
+    return EvaluationResult(rows)
+
+
+def _question(record: Record, loaded: LoadedModel) -> _Question:
+    texts = list(record.choices or ())
+    completion = next((i for i, text in enumerate(texts) if text == record.completion), len(texts))
+    if completion == len(texts):
+        texts.append(record.completion)
+    answers = [answer_ids(record, text, loaded.tokenizer) for text in texts]
+    return _Question(prompt_ids(record, loaded.tokenizer), answers, completion)
+
+
+def _status(question: _Question, window: int) -> Status:
+    if not question.prompt or not all(question.answers):
+        return "no_answer_tokens"
+    if len(question.prompt) >= window:
+        return "too_long"
+    longest = max(map(len, question.answers))
+    return "truncated_answer" if len(question.prompt) + longest > window else "ok"
+
+
+def _nlls(loaded: LoadedModel, questions: Sequence[_Question]) -> list[list[float]]:
+    """Mean NLL per token of every answer of every question."""
+    tails = [
+        Tail([question.prompt[-1], *answer], len(answer), row)
+        for row, question in enumerate(questions)
+        for answer in question.answers
+    ]
+    with torch.no_grad():
+        losses = tail_losses(loaded.model, [question.prompt[:-1] for question in questions], tails)
+    found = losses.double().cpu().split([len(question.answers) for question in questions])
+    return [values.tolist() for values in found]
+
+
+def _score(record: Record, question: _Question, nlls: list[float]) -> RecordScore:
+    if not torch.isfinite(torch.tensor(nlls)).all():
+        return RecordScore(record.id, "non_finite")
+    if record.choices is None or record.answer is None:
+        return RecordScore(record.id, "ok", nlls[question.completion])
+    scores = -torch.tensor(nlls[: len(record.choices)], dtype=torch.float64)
+    return RecordScore(
+        id=record.id,
+        status="ok",
+        answer_nll=nlls[question.completion],
+        answer=record.answer,
+        predicted=int(scores.argmax()),
+        choice_cross_entropy=float(-scores.log_softmax(0)[record.answer]),
+        choice_nlls=nlls[: len(record.choices)],
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,48 @@
+"""What decides a feature row, as one hash: equal hashes mean equal features, any difference recomputes."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from evoselect.spec.features import FeatureSpec
+from store.records import Record
+from workers.models import LoadedModel
+
+FEATURES_VERSION = 1  # raise with every change of the features' numbers
+NOT_NUMBERS = {
+    "batch_tokens",
+    "conditioning",
+    "shrinkage",
+    "on_bad_row",
+}  # they act later, or not on the numbers
+RESOLVED = {"dtype", "max_length"}  # what they came to mean here is in the fingerprint instead
+
+
+def sketch_fingerprint(loaded: LoadedModel, spec: FeatureSpec) -> str:
+    """Of everything but the record: model, adapter, tokenizer and template (by contents), settings, code."""
+    settings = spec.model_dump(mode="json", exclude=NOT_NUMBERS | RESOLVED)
+    return _digest(
+        {
+            "model": loaded.fingerprint,
+            "settings": settings,
+            "max_length": max_length(loaded, spec),
+            "dtype": str(loaded.dtype),
+            "device": loaded.device.type,
+            "code": FEATURES_VERSION,
+        }
+    )
+
+
+def block_key(sketch: str, records: Sequence[Record], tenant: str) -> str:
+    """Cache key of a block of rows in this order, salted by tenant so that nobody learns what others have."""
+    return _digest({"sketch": sketch, "rows": [record.content_hash for record in records], "tenant": tenant})
+
+
+def max_length(loaded: LoadedModel, spec: FeatureSpec) -> int:
+    """Longest prompt + answer in tokens: the spec's, within the model's window."""
+    return min(spec.max_length or loaded.max_length, loaded.max_length)
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
