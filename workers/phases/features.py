@@ -7,6 +7,7 @@ from store import feature_blocks, records
 from store.artifacts import Artifact
 from store.errors import ArtifactCorrupt
 from store.records import Record
+from workers.blocks import to_bytes
 from workers.features import compute_features
 from workers.fingerprint import block_key, sketch_fingerprint
 from workers.job_task import Outcome, Work
@@ -40,7 +41,7 @@ def _block(
     if stored is None:
         block = compute_features(rows, loaded, spec, progress=lambda count: work.progress(done + count))
         folder = f"{work.claim.tenant_id}/features"
-        stored = work.context.artifacts.put_bytes(folder, block.to_bytes(), ".safetensors")
+        stored = work.context.artifacts.put_bytes(folder, to_bytes(block), ".safetensors")
         with work.context.database.transaction() as session:
             feature_blocks.remember(session, work.claim.tenant_id, key, len(rows), stored)
     work.progress(done + len(rows))

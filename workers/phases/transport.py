@@ -15,7 +15,8 @@ from evoselect.spec.selection import SelectionSpec
 from store import feature_blocks, records, selected, shards
 from store.errors import ArtifactCorrupt, Invalid
 from store.records import Record
-from workers.feature_block import FeatureBlock, check_same_sketch, from_bytes, join
+from workers.blocks import check_same_sketch, from_bytes, join
+from workers.features import FeatureBlock
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
 
@@ -31,7 +32,7 @@ class Side:
 
     def values(self, rows: list[int]) -> Tensor:
         """(len(rows), blocks, block_dim) features of some rows."""
-        return self.block.values[torch.tensor(rows, dtype=torch.int64)]
+        return torch.from_numpy(self.block.values[rows])
 
 
 def run(work: Work) -> Outcome:
@@ -39,7 +40,7 @@ def run(work: Work) -> Outcome:
     request = work.claim.request
     spec = FeatureSpec.model_validate(request["features"])
     target, pool = _load(work, "target"), _load(work, "pool")
-    check_same_sketch(target.block, pool.block)
+    check_same_sketch([target.block, pool.block])
     _refuse_bad_rows(spec, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
     fates = _fates(target, pool, _excluded_contents(work, request["exclude_selection_ids"]))
@@ -181,7 +182,7 @@ def _counts(target: Side, pool: Side, fates: list[str]) -> dict[str, Any]:
         "usable": left_out.pop("usable"),
         "left_out": dict(sorted(left_out.items())),
         "target": len(target.records),
-        "target_statuses": target.block.counts(),
+        "target_statuses": dict(Counter(target.block.status)),
     }
 
 

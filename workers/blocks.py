@@ -1,0 +1,61 @@
+"""Feature blocks as files: safetensors whose bytes depend only on the features, and joining them again."""
+
+import json
+from collections.abc import Sequence
+from typing import get_args
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from evoselect.errors import InvalidInput
+from workers.features import FeatureBlock
+from workers.tokenization import Status
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+def to_bytes(block: FeatureBlock) -> bytes:
+    """The block as one file, values in half precision (they are unit blocks); stats stay out."""
+    arrays = {
+        "values": block.values.astype(np.float16),
+        "norms": block.norms,
+        "nll": block.nll,
+        "tokens": block.tokens,
+        "status": np.array([STATUSES.index(status) for status in block.status], dtype=np.uint8),
+    }
+    return save(arrays, metadata={"sketch": block.sketch, "statuses": json.dumps(STATUSES)})
+
+
+def from_bytes(data: bytes) -> FeatureBlock:
+    """The inverse of to_bytes, in half precision; the caller has checked the file's hash."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    names = json.loads(header["statuses"])
+    arrays = load(data)
+    status = [names[code] for code in arrays["status"]]
+    return FeatureBlock(
+        arrays["values"], arrays["norms"], arrays["nll"], arrays["tokens"], status, header["sketch"], {}
+    )
+
+
+def check_same_sketch(blocks: Sequence[FeatureBlock]) -> None:
+    """Raise InvalidInput unless all blocks come from the same model, sketch and settings."""
+    sketches = {block.sketch for block in blocks}
+    if len(sketches) != 1:
+        raise InvalidInput(
+            f"features of {len(sketches)} different sketches cannot be compared ({sorted(sketches)}): "
+            "the workers differ in model, settings or release; make them alike and start the job again"
+        )
+
+
+def join(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
+    """The rows of all blocks in order; raises InvalidInput unless all have the same sketch."""
+    check_same_sketch(blocks)
+    return FeatureBlock(
+        values=np.concatenate([block.values for block in blocks]),
+        norms=np.concatenate([block.norms for block in blocks]),
+        nll=np.concatenate([block.nll for block in blocks]),
+        tokens=np.concatenate([block.tokens for block in blocks]),
+        status=[status for block in blocks for status in block.status],
+        sketch=blocks[0].sketch,
+        stats={},
+    )
