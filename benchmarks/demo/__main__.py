@@ -35,6 +35,7 @@ def main() -> int:
         return _demo(arguments, err)
     except (EvoSelectError, StartFailedError) as error:
         err.print(f"the demo failed: {error}", style="red", markup=False)
+        err.print(f"The logs of its processes are in {arguments.out / 'logs'}", markup=False)
         return FAILED
     except ProcessesLeftError as error:
         err.print(str(error), style="red", markup=False)
@@ -47,7 +48,7 @@ def _demo(arguments: argparse.Namespace, err: Console) -> int:
     err.print("Building the data", style="bold")
     data = build(seed=arguments.seed)
     err.print("Starting PostgreSQL, Valkey, the API and the workers", style="bold")
-    with embedded() as (url, key), Client(url, key) as client:
+    with embedded(arguments.out / "logs") as (url, key), Client(url, key) as client:
         result = run(client, data, lambda line: err.print(line, style="bold"))
     result["machine"] = describe_machine()
     paths = report.write(result, arguments.out)

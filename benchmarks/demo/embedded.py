@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,13 +25,19 @@ class StartFailedError(RuntimeError):
 
 
 @contextmanager
-def embedded() -> Iterator[tuple[str, str]]:
-    """URL and key of a running product; ends all of it, and raises ProcessesLeftError where that fails."""
+def embedded(logs: Path) -> Iterator[tuple[str, str]]:
+    """URL and key of a running product; ends all of it, and raises ProcessesLeftError where that fails.
+
+    When the block fails, the logs of all processes are copied to `logs`.
+    """
     with tempfile.TemporaryDirectory(prefix="evoselect-demo-") as folder:
         process = _start(Path(folder))
         try:
             url, key = _address(process)
             yield url, key
+        except BaseException:
+            shutil.copytree(Path(folder) / "home" / "logs", logs, dirs_exist_ok=True)
+            raise
         finally:
             _stop(process)
 

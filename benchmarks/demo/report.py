@@ -45,8 +45,8 @@ def notes(result: Json) -> list[str]:
     data, plan = result["data"], result["plan"]
     kinds = data["by_kind"]
     return [
-        f"Target: {data['target_records']} {data['target_set']} questions; test: {data['test_records']} others. "
-        "Both are parts of that set's evaluation split, split anew for this demo.",
+        f"Target: {data['target_records']} {data['target_set']} questions; test: {data['test_records']} "
+        "others. Both are parts of that set's evaluation split, split anew for this demo.",
         f"Pool: {data['pool_records']} candidates of {len(data['by_source'])} data sets, of which "
         f"{kinds['wrong_answer']} carry an injected wrong answer and {kinds['near_duplicate']} are injected "
         f"near-duplicates (seed {data['seed']}).",

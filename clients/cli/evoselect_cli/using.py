@@ -1,6 +1,7 @@
 """Use a service: evoselect select, train, evaluate, items."""
 
 import json as json_module
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +18,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait, with progress on stderr.")]
 SpecOption = Annotated[str | None, typer.Option(help="Settings as a JSON object; see docs/api.md.")]
 SeedOption = Annotated[int | None, typer.Option(min=0)]
+ID = r"[a-z]+_[0-9a-z]{26}"
 SHOWN_ITEMS = 10
 SHOWN_CHARS = 60
 
@@ -102,18 +104,27 @@ def items(
 
 
 def _target_id(client: Client, value: str) -> str:
-    if not Path(value).exists():
+    if _is_id(value):
         return value
     return client.targets.create(Path(value), name=Path(value).name).id
 
 
 def _pool_id(client: Client, value: str) -> str:
-    if not Path(value).exists():
+    if _is_id(value):
         return value
     pool = client.pools.create(name=Path(value).name)
     with upload_bar("candidates sent") as progress:
         pool.add(Path(value), progress=progress)
     return pool.id
+
+
+def _is_id(value: str) -> bool:
+    """Whether this names a resource; a usage error when it is neither an id nor a file."""
+    if Path(value).is_file():
+        return False
+    if not re.fullmatch(ID, value):
+        raise typer.BadParameter(f"{value!r} is neither a file nor an id")
+    return True
 
 
 def _spec(text: str | None) -> dict[str, Any] | None:

@@ -1,0 +1,124 @@
+"""The command as a user runs it: output, --json, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evoselect_cli import exits
+from tests.live import Api, question
+from tests.service.test_routes import complete
+
+Done = subprocess.CompletedProcess[str]
+
+
+def evoselect(*arguments: str, home: Path, api: Api | None = None) -> Done:
+    """Run the command with a configuration of its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVOSELECT_")}
+    service = {"EVOSELECT_URL": api.url, "EVOSELECT_API_KEY": api.api_key} if api else {}
+    return subprocess.run(
+        [sys.executable, "-c", "from evoselect_cli.main import app; app()", *arguments],
+        env={**inherited, **service, "EVOSELECT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    """A target file and a pool file."""
+    paths = []
+    for name, numbers in (("target", range(2)), ("pool", range(10, 18))):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(question(n)) + "\n" for n in numbers))
+        paths.append(str(path))
+    return paths[0], paths[1]
+
+
+def started(api: Api, files: tuple[str, str], home: Path) -> dict[str, Any]:
+    target, pool = files
+    done = evoselect(
+        "select", "--target", target, "--pool", pool, "-k", "3", "--no-wait", "--json", home=home, api=api
+    )
+    assert done.returncode == 0, done.stderr
+    job: dict[str, Any] = json.loads(done.stdout)
+    return job
+
+
+def test_help_lists_the_exit_codes(tmp_path: Path) -> None:
+    done = evoselect("--help", home=tmp_path)
+    assert done.returncode == 0
+    assert "Exit codes" in done.stdout
+    for name in ("up", "down", "status", "migrate", "select", "train", "evaluate", "items"):
+        assert f" {name} " in done.stdout
+
+
+def test_select_uploads_files_and_starts_the_job(api: Api, files: tuple[str, str], tmp_path: Path) -> None:
+    job = started(api, files, tmp_path)
+    assert job["request"]["k"] == 3
+    assert api.get(f"/v1/pools/{job['request']['pool_id']}")["count"] == 8
+
+
+def test_items_as_table_lines_and_file(api: Api, files: tuple[str, str], tmp_path: Path) -> None:
+    job = started(api, files, tmp_path)
+    rows = [{"rank": n, "id": f"c{n}", "weight": 1.0, "record": question(n)} for n in range(1, 4)]
+    complete(api, job["id"], rows)
+    assert "1 + 1?" in evoselect("items", job["id"], home=tmp_path, api=api).stdout
+    lines = evoselect("items", job["id"], "--json", home=tmp_path, api=api).stdout.splitlines()
+    assert [json.loads(line) for line in lines] == rows
+    out = tmp_path / "picked.jsonl"
+    assert evoselect("items", job["id"], "--out", str(out), home=tmp_path, api=api).returncode == 0
+    assert [json.loads(line) for line in out.read_text().splitlines()] == [question(n) for n in range(1, 4)]
+    trained = evoselect("train", job["id"], "--no-wait", "--json", home=tmp_path, api=api)
+    assert json.loads(trained.stdout)["object"] == "training"
+
+
+def test_evaluate_starts_a_job(api: Api, files: tuple[str, str], tmp_path: Path) -> None:
+    model = api.settings.default_model
+    done = evoselect("evaluate", model, "--data", files[0], "--no-wait", "--json", home=tmp_path, api=api)
+    assert json.loads(done.stdout)["request"]["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["select", "--target", "t", "--pool", "p"], exits.USAGE, "exactly one of -k and --ratio"),
+        (["select", "--target", "t", "--pool", "p", "-k", "1", "--spec", "{"], exits.USAGE, "not JSON"),
+        (["nonsense"], exits.USAGE, "nonsense"),
+        (["items", "sel_00000000000000000000000000"], exits.REFUSED, "not_found"),
+        (["train", "sel_00000000000000000000000000"], exits.REFUSED, "not_found"),
+        (["select", "--target", "no-such-file", "--pool", "p", "-k", "1"], exits.USAGE, "neither a file nor"),
+        (
+            ["select", "--target", "tgt_" + "0" * 26, "--pool", "pool_" + "0" * 26, "-k", "1"],
+            exits.REFUSED,
+            "tgt_0",
+        ),
+    ],
+)
+def test_exit_codes(api: Api, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    done = evoselect(*arguments, home=tmp_path, api=api)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_service(tmp_path: Path) -> None:
+    done = evoselect("items", "sel_1", home=tmp_path)
+    assert done.returncode == exits.NO_SERVICE
+    assert "evoselect up" in done.stderr
+    report = evoselect("status", "--json", home=tmp_path)
+    assert report.returncode == exits.NO_SERVICE
+    assert json.loads(report.stdout)["ready"] is False
+    assert evoselect("down", home=tmp_path).returncode == 0
+
+
+def test_status_of_a_service(api: Api, tmp_path: Path) -> None:
+    done = evoselect("status", "--json", home=tmp_path, api=api)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["url"] == api.url
