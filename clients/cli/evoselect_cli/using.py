@@ -41,6 +41,9 @@ def select(
         raise typer.BadParameter("give exactly one of -k and --ratio")
     if out_file is not None and not wait_for_it:
         raise typer.BadParameter("--out needs the result: leave --no-wait out")
+    settings = _spec(spec)
+    for value in (target, pool):
+        _is_id(value)  # a typing error is told before anything is uploaded
     with Client() as client:
         job = client.selections.create(
             target_id=_target_id(client, target),
@@ -49,7 +52,7 @@ def select(
             ratio=ratio,
             method=method,
             model=model,
-            spec=_spec(spec),
+            spec=settings,
             seed=seed,
         )
         job = _finish(job, wait_for_it, json)
