@@ -55,7 +55,7 @@ def test_help_lists_the_exit_codes(tmp_path: Path) -> None:
     done = evoselect("--help", home=tmp_path)
     assert done.returncode == 0
     assert "Exit codes" in done.stdout
-    for name in ("up", "down", "status", "migrate", "select", "train", "evaluate", "items"):
+    for name in ("up", "down", "status", "select", "train", "evaluate", "items"):
         assert f" {name} " in done.stdout
 
 

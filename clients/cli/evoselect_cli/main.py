@@ -1,4 +1,4 @@
-"""The `evoselect` command: serve (up, down, status, migrate) and use (select, train, evaluate, items)."""
+"""The `evoselect` command: serve (up, down, status) and use (select, train, evaluate, items)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +56,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     serving.up,
     serving.down,
     serving.status,
-    serving.migrate,
     using.select,
     using.train,
     using.evaluate,

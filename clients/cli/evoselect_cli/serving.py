@@ -1,4 +1,4 @@
-"""Run the product here: evoselect up, down, status, migrate."""
+"""Run the product here: evoselect up, down, status."""
 
 import os
 import signal
@@ -82,22 +82,6 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
         print_pairs("EvoSelect", report)
     if not report["ready"]:
         raise typer.Exit(exits.NO_SERVICE)
-
-
-def migrate(json: JsonOption = False) -> None:
-    """Bring the database of EVOSELECT_DATABASE_URL to the newest migration."""
-    from store.migrate import upgrade
-
-    url = _settings(None).database_url
-    if not url:
-        raise _refuse(
-            "EVOSELECT_DATABASE_URL is not set; `evoselect up` migrates its own database", exits.USAGE
-        )
-    upgrade(url)
-    if json:
-        print_json({"migrated": True})
-    else:
-        out.print("the database is at the newest migration")
 
 
 def _settings(home: Path | None) -> Any:

@@ -1,0 +1,75 @@
+"""evoselect up, status, down as a user runs them: one directory, one holder, nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from evoselect_cli import exits
+from evoselect_client import Client
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+COMMAND = [sys.executable, "-c", "from evoselect_cli.main import app; app()"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EVOSELECT_")}
+    return {**clean, "EVOSELECT_HOME": str(home)}
+
+
+def evoselect(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment(home), capture_output=True, text=True, check=False, timeout=90
+    )
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A running `evoselect up` and what it printed."""
+    with (tmp_path / "up.log").open("w") as log:
+        process = subprocess.Popen(
+            [*COMMAND, "up", "--port", "0", "--json"],
+            env=environment(tmp_path / "home"),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, (tmp_path / "up.log").read_text()
+    yield process, json.loads(line)
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def test_up_status_second_up_down(
+    up: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, printed = up
+    home = tmp_path / "home"
+    assert (home / "credentials.json").stat().st_mode & 0o777 == 0o600
+    report = json.loads(evoselect(home, "status", "--json").stdout)
+    assert (report["ready"], report["pid"], report["url"]) == (True, process.pid, printed["url"])
+    for name in ("EVOSELECT_URL", "EVOSELECT_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("EVOSELECT_HOME", str(home))
+    with Client() as client:
+        assert client.pools.create(name="found by itself").name == "found by itself"
+    second = evoselect(home, "up", "--port", "0")
+    assert second.returncode == exits.HELD
+    assert str(process.pid) in second.stderr
+    tree = psutil.Process(process.pid).children(recursive=True)
+    assert len(tree) >= 7  # PostgreSQL, Valkey, the API, four workers
+    assert evoselect(home, "down").returncode == 0
+    assert process.wait(10) == 0
+    assert psutil.wait_procs(tree, timeout=5)[1] == []
+    assert not (home / "credentials.json").exists()
+    assert evoselect(home, "status").returncode == exits.NO_SERVICE
