@@ -14,13 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse
 
+from evoselect.energy import Energy
 from evoselect.shortlist import Floats, Shortlist
 
 FIRST_EPSILON = 0.2  # in cosine: about the spread of the costs, where Sinkhorn converges in a few steps
 COOLING = 0.5
 STAGE_ITERATIONS = 10  # per epsilon on the way down: a warm start needs no more
 REDUNDANCY_PERIOD = 5  # Sinkhorn steps between two updates of c
-DAMPING = 0.5
+DAMPING = 0.5  # share of the way that c moves to its new value
+BACK_OFF = 0.7  # of the damping, whenever the residual has grown
+LEAST_DAMPING = 0.02
 MAX_LOG_SCALE = 200.0  # exp(200) is far inside float64; beyond it the scalings move into the potentials
 
 
@@ -54,37 +57,40 @@ class Problem:
     shortlist: Shortlist
     masses: Floats
     k: int
-    similarity: scipy.sparse.csr_array | None  # K, symmetric, zero diagonal; None where lambda is 0
-    lam: float
+    energy: Energy | None = None  # of redundancy among the n candidates; None where lambda is 0
+    lam: float = 0.0  # in units of cost
 
     def redundancy(self, weights: Floats) -> Floats:
-        """k (K w)_i: how many twins of candidate i the weights hold, in selected items."""
-        if self.similarity is None:
-            return np.zeros_like(weights)
-        return np.asarray(self.k * (self.similarity @ weights))
+        """(n,) gradient of the energy at ``weights``."""
+        return np.zeros_like(weights) if self.energy is None else self.energy.gradient(weights)
 
 
-def solve(problem: Problem, epsilon: float, tolerance: float, max_iterations: int) -> CapacitySolution:
-    """Anneal from FIRST_EPSILON down to ``epsilon`` and iterate there until the residual is below
-    ``tolerance``.
+def solve(
+    problem: Problem, epsilon: float, tolerance: float, max_iterations: int, warm: State | None = None
+) -> CapacitySolution:
+    """Anneal from FIRST_EPSILON to ``epsilon`` and iterate there until the residual is below ``tolerance``.
+
+    ``warm`` is a solution's state on the same shortlist and replaces the annealing.
     """
-    state = start(problem)
+    state = warm or start(problem)
     iterations = 0
-    stage = max(FIRST_EPSILON, epsilon)
+    stage = epsilon if warm else max(FIRST_EPSILON, epsilon)
     while stage > epsilon:
-        state, _, _ = _sweep(problem, state, stage, STAGE_ITERATIONS)
+        state, _, _ = _sweep(problem, state, stage, DAMPING)
         iterations += STAGE_ITERATIONS
         stage = max(epsilon, stage * COOLING)
-    residual = np.inf
+    residual, least, damping = np.inf, np.inf, DAMPING
     while residual > tolerance and iterations < max_iterations:
-        state, weights, residual = _sweep(problem, state, epsilon, STAGE_ITERATIONS)
+        state, _, residual = _sweep(problem, state, epsilon, damping)
         iterations += STAGE_ITERATIONS
+        if residual > least and damping > LEAST_DAMPING:
+            damping *= BACK_OFF
+        least = min(least, residual)
     plan = plan_of(problem.shortlist, state, epsilon)
     weights = np.minimum(np.asarray(plan.sum(axis=0)).ravel(), 1.0 / problem.k)
     leaving = np.exp(np.minimum((state.g - problem.shortlist.radius) / epsilon, 0.0))
-    return CapacitySolution(
-        state, weights, plan, epsilon, iterations, float(residual), bool(residual <= tolerance), leaving
-    )
+    converged = bool(residual <= tolerance)
+    return CapacitySolution(state, weights, plan, epsilon, iterations, float(residual), converged, leaving)
 
 
 def start(problem: Problem) -> State:
@@ -103,19 +109,15 @@ def plan_of(shortlist: Shortlist, state: State, epsilon: float) -> scipy.sparse.
     return scipy.sparse.csr_array((data, cost.indices, cost.indptr), shape=cost.shape)
 
 
-def _sweep(problem: Problem, state: State, epsilon: float, count: int) -> tuple[State, Floats, float]:
-    """``count`` steps of (g, a), with c renewed every REDUNDANCY_PERIOD; the last step is one in a."""
-    moved = 0.0
-    weights = np.zeros_like(state.a)
-    done = 0
-    while done < count:
-        steps = min(REDUNDANCY_PERIOD if problem.similarity is not None else count, count - done)
-        state, weights, above = _scale(problem, state, epsilon, steps)
-        done += steps
-        if problem.similarity is not None:
-            wanted = problem.lam * problem.redundancy(weights)
-            moved = float(weights @ np.abs(wanted - state.c)) / max(weights.sum(), 1e-300)
-            state = replace(state, c=state.c + DAMPING * (wanted - state.c))
+def _sweep(problem: Problem, state: State, epsilon: float, damping: float) -> tuple[State, Floats, float]:
+    """STAGE_ITERATIONS steps of (g, a), with c renewed every REDUNDANCY_PERIOD; the last step is one in a."""
+    if problem.energy is None:
+        return _scale(problem, state, epsilon, STAGE_ITERATIONS)
+    for _ in range(STAGE_ITERATIONS // REDUNDANCY_PERIOD):
+        state, weights, above = _scale(problem, state, epsilon, REDUNDANCY_PERIOD)
+        wanted = problem.lam * problem.energy.gradient(weights)
+        moved = float(weights @ np.abs(wanted - state.c)) / max(float(weights.sum()), 1e-300)
+        state = replace(state, c=state.c + damping * (wanted - state.c))
     return state, weights, above + moved
 
 

@@ -15,8 +15,8 @@ from evoselect.features import gather
 from evoselect.neighbours import nearest
 from evoselect.shortlist import Floats, Ints
 
-# neighbours: the bandwidth is half the median distance to the 10th, so clusters of 10 copies do not shrink it
-CROWD = 10
+CROWD = 10  # neighbour whose distance sets the bandwidth: clusters of up to 10 copies do not shrink it
+NARROW = 0.3  # bandwidth over that distance: twins count, mere neighbours do not
 FLOOR = 0.05  # similarities below it are left out of the graph
 MIN_BANDWIDTH = 1e-3  # keeps a pool of identical rows finite
 SAMPLE_TARGETS = 32  # targets around which the bandwidth is measured
@@ -24,16 +24,14 @@ SAMPLE_ROWS = 64  # candidates around each of them
 
 
 def bandwidth(candidates: Tensor, targets: Tensor) -> float:
-    """s: half the median distance of a candidate to its CROWD-th neighbour, among candidates near the same
-    target.
-    """
+    """s: NARROW times the median distance of a candidate to its CROWD-th neighbour around the same target."""
     step = -(-targets.shape[0] // SAMPLE_TARGETS)
     _, index = nearest(candidates, targets[::step], min(candidates.shape[0], SAMPLE_ROWS))
     rows = gather(candidates, index.ravel()).reshape(*index.shape, -1)
     gram = rows @ rows.transpose(1, 2)
     near = gram.topk(min(CROWD + 1, gram.shape[2]), dim=2).values[..., -1]  # the first is the row itself
     distance = (2.0 - 2.0 * near).clamp_min(0.0).sqrt()
-    return max(MIN_BANDWIDTH, 0.5 * float(distance.median()))
+    return max(MIN_BANDWIDTH, NARROW * float(distance.median()))
 
 
 def similarity_graph(features: Tensor, lists: scipy.sparse.csr_array, s: float) -> scipy.sparse.csr_array:

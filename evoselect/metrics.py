@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from evoselect import diversity
-from evoselect.baselines.scores import mean_cosine, random_scores, top
+from evoselect.baselines.scores import mean_cosine_scores, random_scores
+from evoselect.baselines.task import top
 from evoselect.features import gather
 from evoselect.shortlist import Floats, Ints
 from evoselect.transport import transport_distance
@@ -40,7 +41,7 @@ def compare(
     k = len(order)
     rivals = {
         "random": top(random_scores(pool.shape[0], seed + 1), k),
-        "top_relevance": top(mean_cosine(pool, targets), k),
+        "top_relevance": top(mean_cosine_scores(pool, targets), k),
     }
     report = {"selected": _measure(pool, targets, masses, order, s, seed)}
     report["selected"]["transport_whole"] = transport

@@ -1,6 +1,6 @@
 """The method ``capacity`` from features to k candidates: shortlist, solution, bound, rounding (ours)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,9 +8,10 @@ from torch import Tensor
 
 from evoselect import capacity, diversity, rounding, shortlist
 from evoselect.capacity import CapacitySolution, Problem
-from evoselect.features import gather
+from evoselect.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
+from evoselect.features import gather, row_blocks
 from evoselect.rounding import Rounded
-from evoselect.shortlist import Floats, Ints, Shortlist
+from evoselect.shortlist import Floats, Ints
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import Transport
 
@@ -19,7 +20,27 @@ NEAR_TARGETS = (
     8  # edges per candidate beyond the shortlist, so that one candidate can be shared by several targets
 )
 GOOD_GAP = 1e-3  # over the bound: not worth another exchange
+SHARP = 0.01  # epsilon up to which the mass is nearly at vertices and exact transport may settle the rest
 INTEGRAL = 1e-6  # in units of the cap
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """The problem without redundancy: its solution, its linear programme and what no k-subset can undercut.
+    """
+
+    problem: Problem
+    solution: CapacitySolution
+    programme: Transport  # exact, on the shortlist
+    bound: float  # no k-subset of the candidates has a smaller transport
+    saved: float  # mean cost of a random candidate minus the bound: the unit of lambda
+    widenings: int
+
+    @property
+    def certified(self) -> bool:
+        """No candidate outside the shortlist can enter the linear programme's solution."""
+        reaches = (self.programme.g > self.problem.shortlist.radius).any()
+        return not bool(reaches) and self.programme.unmatched <= INTEGRAL
 
 
 @dataclass(frozen=True)
@@ -28,55 +49,81 @@ class Optimum:
 
     problem: Problem
     solution: CapacitySolution
-    relaxed: Transport  # linear programme of lambda = 0 on the shortlist
-    bound: float  # no k-subset of the candidates has a smaller transport
+    relaxation: Relaxation
     rounded: Rounded
-    widenings: int
-
-    @property
-    def certified(self) -> bool:
-        """No candidate outside the shortlist can enter the linear programme's solution."""
-        return (
-            bool((self.relaxed.g <= self.problem.shortlist.radius).all())
-            and self.relaxed.unmatched <= INTEGRAL
-        )
 
 
 def optimise(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float) -> Optimum:
-    """Solve for the ``k`` rows of ``pool`` (N, d); ``s`` is the bandwidth of the redundancy."""
-    listed, transport_only, widenings = _shortlisted(pool, targets, masses, k, spec)
-    relaxed = rounding.relaxed_optimum(listed, masses, k)
-    problem, solution = transport_only
-    if spec.lam > 0:
-        graph = diversity.similarity_graph(gather(pool, torch.from_numpy(listed.candidates)), listed.cost, s)
-        problem = Problem(listed, masses, k, graph, spec.lam)
-        solution = capacity.solve(problem, spec.epsilon, spec.tolerance, spec.max_iterations)
-    bound = rounding.lower_bound(listed, masses, k, relaxed.g)
-    chosen = _vertex(relaxed, k) if spec.lam == 0 else None
-    if chosen is None:
-        shared = shortlist.with_near_targets(listed, pool, targets, NEAR_TARGETS)
-        exchangeable = Problem(shared, masses, k, problem.similarity, problem.lam)
-        enough = bound * (1.0 + GOOD_GAP)
-        rounded = rounding.exchange(exchangeable, rounding.round_weights(problem, solution), enough)
-    else:
-        rounded = rounding.evaluate(problem, chosen)
-    return Optimum(problem, solution, relaxed, bound, rounded, widenings)
+    """Solve for the ``k`` rows of ``pool`` (N, d); ``s`` is the bandwidth of the local redundancy."""
+    relaxation = relax(pool, targets, masses, k, spec)
+    return refine(pool, targets, relaxation, spec, s)
 
 
-def _shortlisted(
-    pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec
-) -> tuple[Shortlist, tuple[Problem, CapacitySolution], int]:
-    """Widen until no target wants mass from beyond its list; the solution is that of lambda = 0."""
+def relax(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec) -> Relaxation:
+    """Solve lambda = 0, widening the shortlist until no target wants mass from beyond its list."""
     listed = shortlist.build(pool, targets, shortlist.first_width(pool.shape[0], targets.shape[0], k))
     widenings = 0
     while True:
-        problem = Problem(listed, masses, k, None, 0.0)
-        solution = capacity.solve(problem, spec.epsilon, spec.tolerance, spec.max_iterations)
+        problem = Problem(listed, masses, k)
+        solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations)
         short = np.flatnonzero(solution.leaving > LEAVING)
         if not len(short):
-            return listed, (problem, solution), widenings
+            break
         listed = shortlist.widen(listed, pool, targets, short)
         widenings += 1
+    programme = rounding.relaxed_optimum(listed, masses, k)
+    bound = rounding.lower_bound(listed, masses, k, programme.g)
+    saved = max(0.0, _mean_cost(pool, targets, masses) - programme.cost)
+    return Relaxation(problem, solution, programme, bound, saved, widenings)
+
+
+def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Optimum:
+    """Add the redundancy of ``spec`` and round to k candidates."""
+    problem, solution = relaxation.problem, relaxation.solution
+    if spec.fixed_lambda > 0:
+        problem = penalised(pool, relaxation, spec, s)
+        solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations)
+    vertex = _vertex(relaxation.programme, problem.k) if problem.energy is None else None
+    if vertex is not None and spec.fixed_epsilon <= SHARP:
+        rounded = rounding.evaluate(problem, vertex)
+    elif spec.fixed_epsilon <= SHARP:
+        shared = shortlist.with_near_targets(problem.shortlist, pool, targets, NEAR_TARGETS)
+        enough = relaxation.bound * (1.0 + GOOD_GAP)
+        start = rounding.round_weights(problem, solution)
+        rounded = rounding.exchange(replace(problem, shortlist=shared), start, enough)
+    else:
+        everyone = np.arange(len(solution.weights))
+        rounded = rounding.evaluate(
+            problem, np.sort(rounding.best(rounding.solution_score(solution), everyone, problem.k))
+        )
+    return Optimum(problem, solution, relaxation, rounded)
+
+
+def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Problem:
+    """The problem with redundancy, lambda turned into cost by what selection can save in transport."""
+    base = relaxation.problem
+    features = gather(pool, torch.from_numpy(base.shortlist.candidates))
+    energy = _energy(features, base, spec, s)
+    scale = 1.0
+    if not isinstance(energy, LocalEnergy):
+        weights = relaxation.solution.weights
+        scale = max(float(weights @ energy.gradient(weights)), 1e-12)
+    return replace(base, energy=energy, lam=spec.fixed_lambda * relaxation.saved / scale)
+
+
+def _energy(features: Tensor, base: Problem, spec: SelectionSpec, s: float) -> Energy:
+    if spec.energy == "linear":
+        return LinearEnergy(features)
+    if spec.energy == "squared":
+        return SquaredEnergy(features)
+    return LocalEnergy(diversity.similarity_graph(features, base.shortlist.cost, s), base.k)
+
+
+def _mean_cost(pool: Tensor, targets: Tensor, masses: Floats) -> float:
+    """Cost of a candidate drawn at random: what selection starts from."""
+    centre = torch.from_numpy(masses).float().to(targets.device) @ targets.float()
+    total = sum(float((pool[rows].float() @ centre).double().sum()) for rows in row_blocks(pool))
+    return 1.0 - total / pool.shape[0]
 
 
 def _vertex(relaxed: Transport, k: int) -> Ints | None:

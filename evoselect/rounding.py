@@ -82,9 +82,9 @@ def best(score: Floats, among: Ints, count: int) -> Ints:
 def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
     """Swap chosen against open candidates, many at a time, as long as the objective falls.
 
-    The potentials of the current transport price every candidate: a swap of i for c changes the objective by at
-    least (h_c - h_i) / k to first order. A batch that does not help is halved; once single swaps are left, they are
-    tried in the order of their promise. Reaching ``enough`` ends the search.
+    The potentials of the current transport price every candidate: a swap of i for c changes the objective by
+    at least (h_c - h_i) / k to first order. A batch that does not help is halved; once single swaps are left,
+    they are tried in the order of their promise. Reaching ``enough`` ends the search.
     """
     current = evaluate(problem, chosen)
     batch, place, solved = problem.k, 0, 1

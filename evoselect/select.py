@@ -1,37 +1,39 @@
 """The one entry: candidates, targets and a budget in; k candidates in order out.
 
-check -> collapse exact duplicates -> choose by the method -> transport of the chosen -> reasons and
+check -> drop what may not be chosen -> choose by the method -> transport of the chosen -> reasons and
 diagnostics
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect import diversity, optimum, reasons
-from evoselect.baselines.round_robin import round_robin
-from evoselect.baselines.scores import mean_cosine, random_scores, top
+from evoselect import diversity, reasons
+from evoselect.balance import balanced_shares
+from evoselect.baselines.registry import BASELINES
+from evoselect.baselines.task import Checkpoint, Task
 from evoselect.errors import InvalidInput
-from evoselect.features import check_matrix, check_unit_rows, distinct_rows, gather
+from evoselect.features import gather
+from evoselect.masses import group_numbers, quota_shares, spread
 from evoselect.metrics import compare
-from evoselect.optimum import Optimum
-from evoselect.rounding import solution_score
+from evoselect.repeats import apportion
 from evoselect.selection import Floats, Ints, Reasons, Selection
+from evoselect.solvers import Chosen, by_capacity, by_exponentiated
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import exact_transport
+from evoselect.usable import Usable, check, usable_rows
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What a method hands back: k distinct rows, most valuable first, and what it knows about them."""
+class Texts:
+    """The texts behind the rows, for methods that read them."""
 
-    order: Ints
-    score: Floats
-    ot_gradient: Floats | None
-    diagnostics: dict[str, object]
+    candidates: Sequence[str]  # N
+    targets: Sequence[str]  # M
 
 
 def select(
@@ -42,135 +44,128 @@ def select(
     *,
     seed: int,
     content_ids: Sequence[str] | None = None,
+    target_content_ids: Sequence[str] | None = None,
+    exclude: AbstractSet[str] = frozenset(),
+    groups: Sequence[str] | None = None,
+    checkpoints: Sequence[Checkpoint] = (),
+    texts: Texts | None = None,
+    compare_with_baselines: bool = True,
 ) -> Selection:
     """Choose ``k`` of N candidates for M targets.
 
-    candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype.
-    content_ids: N contents; candidates of equal content are collapsed to their first row before anything is
-    solved, and so are rows of equal features as long as k distinct ones remain.
-    Raises InvalidInput where the arguments cannot be used; non-convergence is ``diagnostics["converged"]``.
+    candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype. content_ids: N contents.
+    Candidates of equal content are collapsed to their first row before anything is solved, rows of equal
+    features as well as long as k distinct ones remain, and candidates whose content is in ``exclude``
+    (consumed before) or in ``target_content_ids`` (M, a leak) are dropped; all of it is counted in the
+    diagnostics. groups: M group names that share the budget by ``spec.group_mode``. checkpoints: further
+    features of the same rows, for method less; texts: for method dsir. compare_with_baselines: whether
+    ``diagnostics["metrics"]`` compares with a random draw and the most relevant. Raises InvalidInput where
+    the arguments cannot be used; non-convergence is ``diagnostics["converged"]``.
     """
-    _check(candidates, targets, k, content_ids)
-    kept = _distinct(candidates.shape[0], content_ids)
-    collapsed = candidates.shape[0] - len(kept)
-    if k > len(kept):
-        raise InvalidInput(
-            f"k = {k} exceeds the {len(kept)} distinct candidates ({collapsed} exact duplicates collapsed): "
-            "lower k or add candidates"
-        )
-    pool = candidates if not collapsed else candidates[torch.from_numpy(kept).to(candidates.device)]
-    single = distinct_rows(pool)
-    # too few distinct rows: the copies fill the budget
-    twins = len(kept) - len(single) if len(single) >= k else 0
-    if twins:
-        kept = kept[single]
-        pool = pool[torch.from_numpy(single).to(pool.device)]
+    check(candidates, targets, k, content_ids, target_content_ids, groups)
+    usable = usable_rows(candidates, k, content_ids, target_content_ids, exclude)
+    pool = candidates if len(usable.rows) == candidates.shape[0] else usable.take(candidates)
     goal = targets.to(candidates.device)
     s = diversity.bandwidth(pool, goal)
-    masses = np.full(goal.shape[0], 1.0 / goal.shape[0])
+    numbers, names = group_numbers(groups) if groups is not None else (None, [])
+    shares = _shares(pool, goal, k, spec, numbers, names)
+    masses = np.full(goal.shape[0], 1.0 / goal.shape[0]) if numbers is None else spread(shares, numbers)
     if spec.method == "capacity":
-        chosen = _solved(optimum.optimise(pool, goal, masses, k, spec, s))
+        chosen = by_capacity(pool, goal, masses, k, spec, s, seed)
+    elif spec.method == "exponentiated":
+        chosen = by_exponentiated(pool, goal, masses, k, spec)
     else:
-        chosen = _ranked(pool, goal, k, spec, seed)
-    rows = gather(pool, torch.from_numpy(chosen.order))
-    transport = exact_transport(rows, goal, masses)
-    evidence = reasons.collect(rows, goal, transport, s)
+        chosen = _by_baseline(pool, goal, k, spec, seed, usable, numbers, checkpoints, texts)
     diagnostics: dict[str, object] = {
         "method": spec.method,
         "seed": seed,
         "k": k,
         "candidates": candidates.shape[0],
         "targets": targets.shape[0],
-        "duplicates_collapsed": collapsed,
-        "equal_features_collapsed": twins,
+        **usable.counts,
         "bandwidth": s,
-        "transport": transport.cost,
-        "transport_exact": transport.exact,
+        "group_shares": {name: float(share) for name, share in zip(names, shares, strict=True)},
         **chosen.diagnostics,
-        **_gap(transport.cost, chosen.diagnostics),
-        "metrics": compare(pool, goal, masses, chosen.order, transport.cost, s, seed),
     }
-    twin = evidence.nearest_selected
-    return Selection(
-        indices=kept[chosen.order],
-        weights=np.full(k, 1.0 / k),
-        repeats=np.ones(k, dtype=np.int64),
-        reasons=Reasons(
-            ot_gradient=chosen.ot_gradient,
-            redundancy=evidence.redundancy,
-            score=chosen.score,
-            target_index=evidence.target,
-            target_cosine=evidence.cosine,
-            target_mass=evidence.mass,
-            nearest_selected=np.where(twin < 0, -1, kept[chosen.order[twin]]),
-        ),
-        diagnostics=diagnostics,
+    return _explained(pool, goal, masses, usable, chosen, spec, s, seed, diagnostics, compare_with_baselines)
+
+
+def _shares(
+    pool: Tensor, targets: Tensor, k: int, spec: SelectionSpec, groups: Ints | None, names: Sequence[str]
+) -> Floats:
+    """(G,) shares of the groups; empty without groups."""
+    if groups is None:
+        if spec.group_mode != "mean":
+            raise InvalidInput(f"group_mode {spec.group_mode!r} needs groups: give one name per target")
+        return np.empty(0)
+    if spec.quotas is not None:
+        return quota_shares(spec.quotas, names)
+    if spec.group_mode == "max":
+        return balanced_shares(pool, targets, groups, k)
+    return np.full(len(names), 1.0 / len(names))
+
+
+def _by_baseline(
+    pool: Tensor,
+    targets: Tensor,
+    k: int,
+    spec: SelectionSpec,
+    seed: int,
+    usable: Usable,
+    groups: Ints | None,
+    checkpoints: Sequence[Checkpoint],
+    texts: Texts | None,
+) -> Chosen:
+    task = Task(
+        pool,
+        targets,
+        k,
+        seed,
+        spec,
+        groups,
+        [Checkpoint(usable.take(c.candidates), c.targets, c.weight) for c in checkpoints],
+        None if texts is None else [texts.candidates[row] for row in usable.rows],
+        None if texts is None else texts.targets,
     )
+    ranking = BASELINES[spec.method](task)
+    return Chosen(ranking.order, ranking.score, np.full(k, 1.0 / k), None, ranking.notes)
 
 
-def _check(candidates: Tensor, targets: Tensor, k: int, content_ids: Sequence[str] | None) -> None:
-    check_matrix(candidates, "candidates")
-    check_matrix(targets, "targets")
-    n = candidates.shape[0]
-    if candidates.shape[1] != targets.shape[1]:
-        raise InvalidInput(
-            f"candidates have {candidates.shape[1]} features and targets {targets.shape[1]}; "
-            "compute both with one feature specification"
-        )
-    if not 1 <= k <= n:
-        raise InvalidInput(f"k = {k} is outside 1..{n}, the number of candidates")
-    if content_ids is not None and len(content_ids) != n:
-        raise InvalidInput(
-            f"content_ids has {len(content_ids)} entries for {n} candidates; give one per candidate"
-        )
-    check_unit_rows(candidates, "candidates")
-    check_unit_rows(targets, "targets")
-
-
-def _distinct(n: int, content_ids: Sequence[str] | None) -> Ints:
-    """Rows of the first occurrence of every content, ascending."""
-    if content_ids is None:
-        return np.arange(n, dtype=np.int64)
-    first: dict[str, int] = {}
-    for row, content in enumerate(content_ids):
-        first.setdefault(content, row)
-    return np.fromiter(first.values(), dtype=np.int64, count=len(first))
-
-
-def _ranked(pool: Tensor, targets: Tensor, k: int, spec: SelectionSpec, seed: int) -> Chosen:
-    if spec.method == "round_robin":
-        return Chosen(round_robin(pool, targets, k), -np.arange(k, dtype=np.float64), None, {})
-    score = random_scores(pool.shape[0], seed) if spec.method == "random" else mean_cosine(pool, targets)
-    order = top(score, k)
-    return Chosen(order, score[order], None, {})
-
-
-def _solved(found: Optimum) -> Chosen:
-    """Order the solver's choice by how wanted each candidate is, and report the solver."""
-    problem, solution, listed = found.problem, found.solution, found.problem.shortlist
-    score = solution_score(solution)
-    places = found.rounded.chosen[np.lexsort((found.rounded.chosen, -score[found.rounded.chosen]))]
-    diagnostics: dict[str, object] = {
-        "converged": solution.converged,
-        "iterations": solution.iterations,
-        "residual": solution.residual,
-        "epsilon": solution.epsilon,
-        "lambda": problem.lam,
-        "transport_lower_bound": found.bound,
-        "transport_relaxed": found.relaxed.cost,
-        "certified": found.certified,
-        "shortlist_candidates": len(listed.candidates),
-        "shortlist_edges": int(listed.cost.nnz),
-        "shortlist_widenings": found.widenings,
-        "exchanges": found.rounded.exchanges,
-        "rounded_away": 1.0 - float(solution.weights[places].sum() / solution.weights.sum()),
-    }
-    return Chosen(listed.candidates[places], score[places], -(score + solution.state.c)[places], diagnostics)
+def _explained(
+    pool: Tensor,
+    targets: Tensor,
+    masses: Floats,
+    usable: Usable,
+    chosen: Chosen,
+    spec: SelectionSpec,
+    s: float,
+    seed: int,
+    diagnostics: dict[str, object],
+    compared: bool,
+) -> Selection:
+    rows = gather(pool, torch.from_numpy(chosen.order))
+    transport = exact_transport(rows, targets, masses)
+    evidence = reasons.collect(rows, targets, transport, s)
+    twin = evidence.nearest_selected
+    diagnostics |= {"transport": transport.cost, "transport_exact": transport.exact}
+    diagnostics |= _gap(transport.cost, diagnostics)
+    if compared:
+        diagnostics["metrics"] = compare(pool, targets, masses, chosen.order, transport.cost, s, seed)
+    columns = Reasons(
+        ot_gradient=chosen.ot_gradient,
+        redundancy=evidence.redundancy,
+        score=chosen.score,
+        target_index=evidence.target,
+        target_cosine=evidence.cosine,
+        target_mass=evidence.mass,
+        nearest_selected=np.where(twin < 0, -1, usable.rows[chosen.order[twin]]),
+    )
+    repeats = apportion(chosen.weights, spec.repeat_budget)
+    return Selection(usable.rows[chosen.order], chosen.weights, repeats, columns, diagnostics)
 
 
 def _gap(transport: float, diagnostics: dict[str, object]) -> dict[str, object]:
-    """(OT(chosen) - bound) / bound: at lambda = 0 no k-subset is better by more; at lambda > 0 the price of
-    diversity.
+    """(OT(chosen) - bound) / bound: at lambda 0 no k-subset is better by more; above, what diversity costs.
     """
     bound = diagnostics.get("transport_lower_bound")
     if not isinstance(bound, float):

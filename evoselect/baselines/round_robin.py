@@ -1,26 +1,25 @@
 """Round-robin on cosine: targets in turn, each takes its most similar candidate that is not yet taken."""
 
 import numpy as np
-from torch import Tensor
 
+from evoselect.baselines.task import Ranking, Task, in_order
 from evoselect.neighbours import nearest
 from evoselect.shortlist import Ints
 
 
-def round_robin(candidates: Tensor, targets: Tensor, k: int) -> Ints:
-    """(k,) candidate rows in the order taken.
+def round_robin(task: Task) -> Ranking:
+    """Candidate rows in the order taken.
 
     A list of nearest candidates per target replaces the (N, M) matrix; it is doubled until no target runs
     out, so the answer is that of the whole matrix.
     """
-    n, m = candidates.shape[0], targets.shape[0]
-    width = min(n, 2 * (-(-k // m)) + 32)
+    width = min(task.n, 2 * -(-task.k // task.m) + 32)
     while True:
-        _, order = nearest(candidates, targets, width)
-        taken = _deal(order.numpy(), n, k)
+        _, order = nearest(task.candidates, task.targets, width)
+        taken = _deal(order.numpy(), task.n, task.k)
         if taken is not None:
-            return taken
-        width = min(n, 2 * width)
+            return in_order(taken)
+        width = min(task.n, 2 * width)
 
 
 def _deal(order: Ints, n: int, k: int) -> Ints | None:

@@ -2,30 +2,112 @@
 
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Method = Literal["capacity", "random", "mean_cosine", "round_robin"]
+Method = Literal[
+    "capacity",
+    "exponentiated",
+    "random",
+    "all",
+    "mean_cosine",
+    "less",
+    "max_cosine",
+    "round_robin",
+    "tsds",
+    "tsds_uniform",
+    "tarot",
+    "unbalanced_ot",
+    "gotd",
+    "diversity",
+    "attribution_diversity",
+    "facility_location",
+    "dsir",
+]
 METHODS: tuple[str, ...] = get_args(Method)
+SOLVERS = ("capacity", "exponentiated")
+RELEASED_VARIANTS = ("tsds", "tsds_uniform", "tarot")
+
+CAPACITY_EPSILON = 0.002
+EXPONENTIATED_EPSILON = 0.05
 
 
 class SelectionSpec(BaseModel):
-    """Settings of one selection; the defaults are the recommended ones.
-
-    ``lambda`` and ``epsilon`` act on the solvers only; costs are ``1 - cosine``, so both are in units of
-    cosine.
-    """
+    """Settings of one selection; the defaults are the recommended ones. Costs are ``1 - cosine``."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, validate_by_alias=True, allow_inf_nan=False
     )
 
     method: Method = "capacity"
-    lam: float = Field(default=0.05, ge=0.0, le=100.0, alias="lambda")
-    """Weight of the redundancy term: the cost that one exact twin in the selection adds to a candidate."""
-    epsilon: float = Field(default=0.002, ge=1e-4, le=10.0)
-    """Entropic smoothing that the annealing ends with: 0.002 is exact transport, larger averages over
-    targets.
+    lam: float | Literal["auto"] = Field(default=0.1, ge=0.0, le=100.0, alias="lambda")
+    """Weight of redundancy: what one exact twin costs a candidate, as a share of what selection can save in
+    transport.
+
+    ``auto`` chooses it by held-out folds of the targets.
     """
+    epsilon: float | Literal["auto"] | None = Field(default=None, ge=1e-4, le=10.0)
+    """Final entropic smoothing, in cosine: 0.002 is exact transport, larger averages over noisy targets.
+
+    None is the method's own: 0.002 for capacity, 0.05 for exponentiated; ``auto`` chooses by held-out folds.
+    """
+    energy: Literal["local", "linear", "squared"] | None = None
+    """Redundancy by similar neighbours (capacity's own), inner products (exponentiated's own) or squared ones
+    (Vendi).
+    """
+    group_mode: Literal["mean", "max", "quota"] = "mean"
+    """How groups of targets share the budget: equally, so that the worst-served is served best, or by
+    ``quotas``.
+    """
+    quotas: dict[str, float] | None = None
+    alpha: float = Field(default=1.0, ge=0.0, le=1000.0)
+    """Weight of transport in method exponentiated."""
+    step_size: float = Field(default=1.0, gt=0.0, le=1000.0)
+    """First step of method exponentiated, in standard deviations of the gradient."""
+    iterations: int = Field(default=20, ge=1, le=10_000)
+    """Weight updates of method exponentiated."""
     tolerance: float = Field(default=1e-3, gt=0.0, le=0.1)
-    """Stop when this share of the mass (or less) still violates a constraint."""
+    """Method capacity stops when this share of the mass (or less) still violates a constraint."""
     max_iterations: int = Field(default=2_000, ge=1, le=1_000_000)
+    """Scalings of method capacity."""
+    tradeoff: bool = False
+    """Whether method capacity also reports transport against redundancy at eight values of lambda."""
+    repeat_budget: int | None = Field(default=None, ge=1)
+    """Sum of the integer repeats, at least k; None repeats nothing."""
+    as_released: bool = False
+    """Reproduce the released code of tsds, tsds_uniform or tarot where it differs from the paper."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SelectionSpec":
+        if (self.group_mode == "quota") != (self.quotas is not None):
+            raise ValueError(
+                f"group_mode is {self.group_mode!r} and quotas is {self.quotas}: give both or neither"
+            )
+        if self.quotas is not None and (not self.quotas or min(self.quotas.values()) <= 0):
+            raise ValueError(f"quotas must be positive shares by group name, not {self.quotas}")
+        if self.as_released and self.method not in RELEASED_VARIANTS:
+            raise ValueError(
+                f"as_released is for {', '.join(RELEASED_VARIANTS)}, not for method {self.method!r}"
+            )
+        if self.method == "exponentiated" and self.energy == "local":
+            raise ValueError(
+                "energy 'local' belongs to method 'capacity'; method 'exponentiated' has linear or squared"
+            )
+        if self.method != "capacity" and (self.tradeoff or "auto" in (self.lam, self.epsilon)):
+            raise ValueError(f"tradeoff and auto belong to method 'capacity', not to {self.method!r}")
+        return self
+
+    @property
+    def fixed_lambda(self) -> float:
+        """The number; ``auto`` has to be resolved before."""
+        if isinstance(self.lam, str):
+            raise ValueError("lambda is 'auto' and has not been resolved")
+        return self.lam
+
+    @property
+    def fixed_epsilon(self) -> float:
+        """The number, or the method's own where none is given; ``auto`` has to be resolved before."""
+        if isinstance(self.epsilon, str):
+            raise ValueError("epsilon is 'auto' and has not been resolved")
+        if self.epsilon is not None:
+            return self.epsilon
+        return EXPONENTIATED_EPSILON if self.method == "exponentiated" else CAPACITY_EPSILON

@@ -10,6 +10,7 @@ import scipy.sparse
 from evoselect import capacity, optimum, rounding, shortlist
 from evoselect.capacity import Problem
 from evoselect.diversity import similarity_dense
+from evoselect.energy import LocalEnergy
 from evoselect.spec.selection import SelectionSpec
 from tests.evoselect.instances import Instance, instance
 
@@ -58,8 +59,8 @@ def test_relaxed_solution_equals_the_dense_linear_programme(n: int, m: int, d: i
     entropic = float(found.solution.plan.multiply(found.problem.shortlist.cost).sum())
     assert found.solution.converged
     assert entropic == pytest.approx(exact, abs=1e-3)
-    assert found.relaxed.cost == pytest.approx(exact, abs=1e-6)
-    assert found.bound == pytest.approx(exact, abs=1e-6)
+    assert found.relaxation.programme.cost == pytest.approx(exact, abs=1e-6)
+    assert found.relaxation.bound == pytest.approx(exact, abs=1e-6)
 
 
 @pytest.mark.parametrize(("n", "m", "d", "k"), SHAPES)
@@ -72,7 +73,7 @@ def test_rounding_costs_at_most_one_percent(n: int, m: int, d: int, k: int) -> N
     truth = ot.emd2(np.full(k, 1.0 / k), np.full(m, 1.0 / m), cost, numItermax=10**7)
     exact = dense_linear_programme(case, k)
     assert truth <= exact * 1.01
-    assert found.bound <= truth + 1e-7
+    assert found.relaxation.bound <= truth + 1e-7
     assert found.rounded.transport.cost >= truth - 1e-7
 
 
@@ -85,7 +86,7 @@ def test_bound_holds_for_every_subset(k: int) -> None:
         ot.emd2(np.full(k, 1.0 / k), np.full(4, 0.25), np.ascontiguousarray(cost[list(subset)]))
         for subset in itertools.combinations(range(9), k)
     ]
-    assert found.bound <= min(every) + 1e-7
+    assert found.relaxation.bound <= min(every) + 1e-7
     assert found.rounded.transport.cost == pytest.approx(min(every), rel=0.05)
 
 
@@ -95,18 +96,19 @@ def test_shortlist_equals_dense(lam: float) -> None:
     m, k = 20, 120
     listed = optimise(case, k, **{"lambda": lam})
     assert not listed.problem.shortlist.complete
-    assert listed.certified
+    assert listed.relaxation.certified
     dense = shortlist.build(case.candidates, case.targets, 1500)
     assert dense.complete
-    graph = None if lam == 0 else scipy.sparse.csr_array(similarity_dense(case.candidates, 0.2))
-    problem = Problem(dense, np.full(m, 1.0 / m), k, graph, lam)
+    similar = scipy.sparse.csr_array(similarity_dense(case.candidates, 0.2))
+    energy = None if lam == 0 else LocalEnergy(similar, k)
+    problem = Problem(dense, np.full(m, 1.0 / m), k, energy, listed.problem.lam)
     solution = capacity.solve(problem, 0.002, 1e-3, 2000)
     weights = np.zeros(1500)
     weights[listed.problem.shortlist.candidates] = listed.solution.weights
     assert np.abs(weights - solution.weights).sum() < 0.02
     if lam == 0.0:
         assert rounding.relaxed_optimum(dense, problem.masses, k).cost == pytest.approx(
-            listed.relaxed.cost, abs=1e-9
+            listed.relaxation.programme.cost, abs=1e-9
         )
 
 
@@ -116,22 +118,22 @@ def test_small_epsilon_without_diversity_reaches_the_nearest_candidates() -> Non
     found = optimise(case, 12, **{"lambda": 0.0, "epsilon": 0.0005})
     nearest = dense_cost(case).min(axis=0)
     if len(set(dense_cost(case).argmin(axis=0))) == 12:
-        assert found.relaxed.cost == pytest.approx(nearest.mean(), abs=1e-6)
-    assert found.relaxed.cost >= nearest.mean() - 1e-7
+        assert found.relaxation.programme.cost == pytest.approx(nearest.mean(), abs=1e-6)
+    assert found.relaxation.programme.cost >= nearest.mean() - 1e-7
 
 
 def test_a_target_that_runs_short_gets_a_wider_list() -> None:
     """All targets in one place want the same 400 candidates, far more than a first shortlist holds."""
     case = instance(900, 40, 16, seed=8, modes=1, spread=0.3)
     found = optimise(case, 400, **{"lambda": 0.0})
-    assert found.widenings >= 1
-    assert found.relaxed.cost == pytest.approx(dense_linear_programme(case, 400), abs=1e-6)
+    assert found.relaxation.widenings >= 1
+    assert found.relaxation.programme.cost == pytest.approx(dense_linear_programme(case, 400), abs=1e-6)
 
 
 def test_torch_candidates_in_half_precision_agree() -> None:
     case = instance(500, 20, 32, seed=2)
     half = Instance(case.candidates.half(), case.targets, case.unseen)
     rounded = Instance(half.candidates.float(), case.targets, case.unseen)
-    assert optimise(half, 60, **{"lambda": 0.0}).bound == pytest.approx(
-        optimise(rounded, 60, **{"lambda": 0.0}).bound, abs=1e-6
+    assert optimise(half, 60, **{"lambda": 0.0}).relaxation.bound == pytest.approx(
+        optimise(rounded, 60, **{"lambda": 0.0}).relaxation.bound, abs=1e-6
     )

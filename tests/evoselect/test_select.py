@@ -7,11 +7,16 @@ import pytest
 import torch
 
 from evoselect.errors import InvalidInput
-from evoselect.select import select
+from evoselect.select import Texts, select
 from evoselect.spec.selection import METHODS, SelectionSpec
 from tests.evoselect.instances import instance
 
 CASE = instance(400, 20, 24, seed=1)
+
+
+TEXTS = Texts(
+    [f"word{row % 7} text {row}" for row in range(400)], [f"word{row % 3} text" for row in range(20)]
+)
 
 
 def spec(**settings: object) -> SelectionSpec:
@@ -20,7 +25,7 @@ def spec(**settings: object) -> SelectionSpec:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_returns_k_distinct_rows_and_their_reasons(method: str) -> None:
-    found = select(CASE.candidates, CASE.targets, 50, spec(method=method), seed=7)
+    found = select(CASE.candidates, CASE.targets, 50, spec(method=method), seed=7, texts=TEXTS)
     assert len(set(found.indices.tolist())) == 50
     assert found.weights.sum() == pytest.approx(1.0)
     items = found.items()
@@ -32,7 +37,9 @@ def test_every_method_returns_k_distinct_rows_and_their_reasons(method: str) -> 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_same_seed_gives_the_same_bytes(method: str) -> None:
-    first, second = (select(CASE.candidates, CASE.targets, 60, spec(method=method), seed=3) for _ in range(2))
+    first, second = (
+        select(CASE.candidates, CASE.targets, 60, spec(method=method), seed=3, texts=TEXTS) for _ in range(2)
+    )
     assert first.indices.tobytes() == second.indices.tobytes()
     assert first.reasons.score.tobytes() == second.reasons.score.tobytes()
     assert first.diagnostics == second.diagnostics
@@ -60,7 +67,7 @@ def test_equal_contents_are_collapsed_and_counted() -> None:
     found = select(CASE.candidates, CASE.targets, 300, spec(method="mean_cosine"), seed=0, content_ids=ids)
     assert found.indices.max() < 300
     assert found.diagnostics["duplicates_collapsed"] == 100
-    with pytest.raises(InvalidInput, match=r"k = 301 exceeds the 300 distinct"):
+    with pytest.raises(InvalidInput, match=r"k = 301 exceeds the 300 usable"):
         select(CASE.candidates, CASE.targets, 301, spec(), seed=0, content_ids=ids)
 
 
@@ -105,7 +112,8 @@ def test_unusable_input_is_refused(
 )
 def test_smallest_shapes(method: str, n: int, m: int, k: int) -> None:
     case = instance(n, m, 6, seed=n + m, twins=0.0)
-    found = select(case.candidates, case.targets, k, spec(method=method), seed=0)
+    texts = Texts(["a"] * n, ["a"] * m)
+    found = select(case.candidates, case.targets, k, spec(method=method), seed=0, texts=texts)
     assert len(set(found.indices.tolist())) == k
 
 
@@ -114,5 +122,6 @@ def test_degenerate_geometry(method: str) -> None:
     equal = torch.nn.functional.normalize(torch.ones(30, 8), dim=1)
     orthogonal = torch.eye(8)
     for candidates, targets in [(equal, equal[:4]), (orthogonal[:5], orthogonal[5:]), (equal, -equal[:2])]:
-        found = select(candidates, targets, 4, spec(method=method), seed=0)
+        texts = Texts(["a"] * len(candidates), ["a"] * len(targets))
+        found = select(candidates, targets, 4, spec(method=method), seed=0, texts=texts)
         assert len(set(found.indices.tolist())) == 4

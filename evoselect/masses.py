@@ -1,0 +1,31 @@
+"""How much each target counts: uniform, equal per group, by quota, or so that the worst group is served best.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from evoselect.errors import InvalidInput
+from evoselect.shortlist import Floats, Ints
+
+
+def group_numbers(groups: Sequence[str]) -> tuple[Ints, list[str]]:
+    """(M,) number of each target's group and the group names, sorted."""
+    names = sorted(set(groups))
+    number = {name: place for place, name in enumerate(names)}
+    return np.array([number[group] for group in groups], dtype=np.int64), names
+
+
+def spread(shares: Floats, groups: Ints) -> Floats:
+    """(M,) masses: each group's share (G,), normalised, in equal parts on its targets."""
+    counts = np.bincount(groups, minlength=len(shares))
+    return np.asarray((shares / shares.sum() / counts)[groups])
+
+
+def quota_shares(quotas: Mapping[str, float], names: Sequence[str]) -> Floats:
+    """(G,) quotas in the order of the groups; every group needs one and every quota a group."""
+    if set(quotas) != set(names):
+        raise InvalidInput(
+            f"quotas name the groups {sorted(quotas)} and the targets have {list(names)}: name the same"
+        )
+    return np.array([quotas[name] for name in names])

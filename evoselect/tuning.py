@@ -1,0 +1,123 @@
+"""Choosing lambda and epsilon without test data: held-out folds of the targets, and the curve of the trade-
+off (ours).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoselect import capacity
+from evoselect.features import gather
+from evoselect.optimum import Relaxation, optimise, penalised
+from evoselect.shortlist import Floats
+from evoselect.spec.selection import CAPACITY_EPSILON, SelectionSpec
+from evoselect.transport import transport_distance
+
+FOLDS = 4
+LAMBDAS = (0.1, 0.0, 0.03, 0.3)  # the default first
+EPSILONS = (CAPACITY_EPSILON, 0.02, 0.1)
+CURVE = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+CURVE_ITERATIONS = 200  # per value; warm starts need few, and the curve needs no more than two digits
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting chosen by folds: its name, the value, and the mean transport to held-out targets at each
+    value.
+    """
+
+    name: str
+    value: float
+    held_out: dict[str, float]
+    why: str
+
+
+def resolve(
+    pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float, seed: int
+) -> tuple[SelectionSpec, list[Choice]]:
+    """``spec`` with numbers for ``auto``: epsilon first at lambda 0 or the given one, then lambda."""
+    choices = []
+    if spec.epsilon == "auto":
+        base = spec if not isinstance(spec.lam, str) else spec.model_copy(update={"lam": 0.0})
+        choice = _by_folds(pool, targets, masses, k, base, s, seed, "epsilon", EPSILONS)
+        spec = spec.model_copy(update={"epsilon": choice.value})
+        choices.append(choice)
+    if spec.lam == "auto":
+        choice = _by_folds(pool, targets, masses, k, spec, s, seed, "lam", LAMBDAS)
+        spec = spec.model_copy(update={"lam": choice.value})
+        choices.append(choice)
+    return spec, choices
+
+
+def _by_folds(
+    pool: Tensor,
+    targets: Tensor,
+    masses: Floats,
+    k: int,
+    spec: SelectionSpec,
+    s: float,
+    seed: int,
+    name: str,
+    values: tuple[float, ...],
+) -> Choice:
+    """The value of least mean transport to held-out folds; the first one unless another wins by its standard
+    error.
+    """
+    m = targets.shape[0]
+    if m < 2:
+        return Choice(name, values[0], {}, f"{m} target cannot be split into folds: the default")
+    fold = np.random.default_rng(seed).permutation(m) % min(FOLDS, m)
+    distance = np.array(
+        [
+            [
+                _held_out(pool, targets, masses, k, spec.model_copy(update={name: value}), s, fold == held)
+                for held in range(int(fold.max()) + 1)
+            ]
+            for value in values
+        ]
+    )
+    lead = distance[0] - distance
+    error = lead.std(axis=1, ddof=1) / np.sqrt(distance.shape[1])
+    best = int(np.argmin(distance.mean(axis=1)))
+    wins = bool(lead[best].mean() > error[best])
+    means = {str(value): float(mean) for value, mean in zip(values, distance.mean(axis=1), strict=True)}
+    if not wins:
+        return Choice(
+            name, values[0], means, "no value beats the default by more than the standard error of the folds"
+        )
+    return Choice(
+        name, values[best], means, "least transport to held-out targets, by more than its standard error"
+    )
+
+
+def _held_out(
+    pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float, held: np.ndarray
+) -> float:
+    seen = torch.from_numpy(np.flatnonzero(~held)).to(targets.device)
+    unseen = torch.from_numpy(np.flatnonzero(held)).to(targets.device)
+    found = optimise(pool, targets[seen], masses[~held] / masses[~held].sum(), k, spec, s)
+    rows = gather(pool, torch.from_numpy(found.relaxation.problem.shortlist.candidates[found.rounded.chosen]))
+    return transport_distance(rows, targets[unseen], masses[held] / masses[held].sum())
+
+
+def tradeoff_curve(
+    pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float
+) -> list[dict[str, float]]:
+    """Transport and redundancy of the relaxed weights at the values of CURVE, each started from the one
+    before.
+    """
+    unit = spec.model_copy(update={"lam": 1.0})
+    problem = penalised(pool, relaxation, unit, s)
+    curve, state = [], relaxation.solution.state
+    for lam in CURVE:
+        at = capacity.Problem(problem.shortlist, problem.masses, problem.k, problem.energy, lam * problem.lam)
+        solution = capacity.solve(at, spec.fixed_epsilon, spec.tolerance, CURVE_ITERATIONS, warm=state)
+        state = solution.state
+        cost = float(solution.plan.multiply(problem.shortlist.cost).sum()) / float(solution.plan.sum())
+        redundancy = float(solution.weights @ problem.redundancy(solution.weights))
+        curve.append(
+            {"lambda": lam, "transport": cost, "redundancy": redundancy, "residual": solution.residual}
+        )
+    return curve
