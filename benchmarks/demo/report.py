@@ -51,7 +51,7 @@ def notes(result: Json) -> list[str]:
         f"{kinds['wrong_answer']} carry an injected wrong answer and {kinds['near_duplicate']} are injected "
         f"near-duplicates (seed {data['seed']}).",
         f"Each draw takes {plan['ratio']:.0%} of the pool and trains {plan['base_model']} for "
-        f"{plan['training']['max_steps']} steps from the same seed.",
+        f"{plan['steps']} steps from the same seed.",
         "One run: with so few test questions, an accuracy difference of some points is within chance.",
     ]
 

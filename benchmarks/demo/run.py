@@ -16,7 +16,7 @@ from evoselect_client.models import Evaluation, Selection
 
 RATIO = 0.15
 RANDOM_SEEDS = (1, 2)
-TRAINING = {"max_steps": 40}
+STEPS = 40
 TRAINING_SEED = 0
 BASE_MODEL = "smollm2-135m-instruct"
 
@@ -38,7 +38,7 @@ PLANS = (
 )
 
 
-def run(client: Client, data: DemoData, say: Callable[[str], None]) -> Json:
+def run(client: Client, data: DemoData, say: Callable[[str], None], *, steps: int = STEPS) -> Json:
     """Do all of it; returns the numbers, every one of them measured here."""
     started = time.monotonic()
     target_id, test_id, pool_id = _upload(client, data, say)
@@ -53,8 +53,10 @@ def run(client: Client, data: DemoData, say: Callable[[str], None]) -> Json:
                 target_id=target_id, pool_id=pool_id, ratio=RATIO, method=plan.method, seed=plan.seed
             )
         )
-        say(f"{plan.name}: training {TRAINING['max_steps']} steps")
-        training = wait(client.trainings.create(selection_id=selection.id, spec=TRAINING, seed=TRAINING_SEED))
+        say(f"{plan.name}: training {steps} steps")
+        training = wait(
+            client.trainings.create(selection_id=selection.id, spec={"max_steps": steps}, seed=TRAINING_SEED)
+        )
         say(f"{plan.name}: evaluating")
         evaluation = _evaluate(client, training.model_id, test_id)
         rows[plan.name] = _row(selection, evaluation)
@@ -67,7 +69,7 @@ def run(client: Client, data: DemoData, say: Callable[[str], None]) -> Json:
         "data": data.composition,
         "plan": {
             "ratio": RATIO,
-            "training": TRAINING,
+            "steps": steps,
             "training_seed": TRAINING_SEED,
             "base_model": BASE_MODEL,
         },

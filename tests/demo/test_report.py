@@ -39,7 +39,7 @@ def result() -> dict[str, Any]:
             "by_kind": kinds,
             "seed": 0,
         },
-        "plan": {"ratio": 0.15, "training": {"max_steps": 3}, "base_model": "m"},
+        "plan": {"ratio": 0.15, "steps": 3, "base_model": "m"},
         "machine": {"processor": "<cpu>"},
     }
 

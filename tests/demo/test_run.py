@@ -1,0 +1,37 @@
+"""The whole demo in small, against the whole product."""
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from benchmarks.demo.data import build
+from benchmarks.demo.report import print_table
+from benchmarks.demo.run import PLANS, run
+from evoselect_client import Client
+from tests.conftest import Stack
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_number_of_the_table_is_measured(stack: Stack) -> None:
+    data = build(seed=2, scale=0.04)
+    small = replace(data, target=data.target[:8], test=data.test[:6])
+    said: list[str] = []
+    with Client(stack.url, stack.api_key) as client:
+        result = run(client, small, said.append, steps=2)
+    assert list(result["rows"]) == ["base", *(plan.name for plan in PLANS)]
+    k = round(0.15 * len(data.pool))
+    for name, row in result["rows"].items():
+        assert row["n"] == 6
+        assert row["answer_nll"] > 0
+        if name != "base":
+            assert row["draw"]["n"] == k
+            assert row["answer_nll"] != result["rows"]["base"]["answer_nll"]
+    draws = [result["rows"][plan.name]["transport"] for plan in PLANS]
+    assert draws[0] == min(draws)
+    assert result["rows"]["EvoSelect"]["gap"] is not None
+    assert result["seconds_per_phase"].keys() == {"features", "transport", "train", "evaluate"}
+    assert all(seconds > 0 for seconds in result["seconds_per_phase"].values())
+    assert len(said) == 2 + 3 * len(PLANS)
+    print_table(result, Console(quiet=True))
