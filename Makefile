@@ -4,6 +4,8 @@ BIN := .venv/bin
 STAMP := .venv/installed
 export PYTHONPATH := $(CURDIR)
 export HF_HUB_OFFLINE := 1
+# Waiting threads sleep instead of spinning: the suite and the demo run many processes on few cores.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test check format bench bench-gpu up clean
 

@@ -1,5 +1,6 @@
 """Finds what was lost: shards whose worker fell silent or whose message never arrived."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import func, or_, select, update
@@ -10,15 +11,18 @@ from store.models import Job, Shard
 from store.states import JobStatus, ShardState
 
 
-def sweep(session: Session, *, rekick: float, limit: int = 1000) -> int:
-    """Ring again for expired leases and for ready shards nobody took; returns how many.
+def sweep(session: Session, *, rekick: float, quiet: Collection[str], limit: int = 1000) -> int:
+    """Ring again for expired leases, and for shards that wait though their queue is quiet; returns how many.
 
+    `quiet` names the queues without messages: where messages wait, a ready shard only waits for its turn.
     The claim itself moves the lease, so ringing is enough and a second ring is harmless.
     """
     now = func.clock_timestamp()
     lost = or_(
         (Shard.state == ShardState.RUNNING) & (Shard.lease_until < now),
-        (Shard.state == ShardState.READY) & (Shard.kicked_at < now - timedelta(seconds=rekick)),
+        (Shard.state == ShardState.READY)
+        & Shard.queue.in_(quiet)
+        & (Shard.kicked_at < now - timedelta(seconds=rekick)),
     )
     query = select(Shard).where(lost, Shard.kicked_at < now - timedelta(seconds=1))
     found = session.scalars(query.limit(limit).with_for_update(skip_locked=True)).all()

@@ -1,6 +1,8 @@
 """The tasks by name. Bodies load torch and friends on first use, so that only children pay for them."""
 
-from store import outbox, sweeper
+import redis
+
+from store import outbox, plans, sweeper
 from workers.app import app
 from workers.context import context
 from workers.job_task import JobTask
@@ -17,8 +19,9 @@ def relay() -> None:
 def sweep() -> None:
     """Ring again for lost shards, settle cancelled jobs."""
     ctx = context()
+    quiet = _quiet_queues(ctx.settings.redis_url)
     with ctx.database.transaction() as session:
-        sweeper.sweep(session, rekick=ctx.settings.rekick)
+        sweeper.sweep(session, rekick=ctx.settings.rekick, quiet=quiet)
         sweeper.settle_cancelling(session)
 
 
@@ -56,3 +59,9 @@ def evaluate(self: JobTask, shard_id: str) -> None:
 
 def _send(queue: str, phase: str, shard_id: str) -> None:
     app.send_task(f"shards.{phase}", args=[shard_id], queue=queue, retry=False)
+
+
+def _quiet_queues(url: str) -> list[str]:
+    """Queues whose list in the broker is empty."""
+    with redis.Redis.from_url(url, socket_timeout=5) as client:
+        return [queue for queue in sorted(set(plans.QUEUE.values())) if not client.llen(queue)]

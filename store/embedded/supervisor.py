@@ -25,6 +25,13 @@ from store.settings import Settings, as_environment
 
 ROOT = Path(store.__file__).parent.parent
 POLL_SECONDS = 0.2
+WORKER_ENVIRONMENT = {
+    # Waiting threads sleep instead of spinning: measured 5 - 10 times faster where processes share the cores.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "HF_HUB_OFFLINE": "1",
+    "POT_BACKEND_DISABLE_PYTORCH": "1",  # halves the import of POT
+    "TOKENIZERS_PARALLELISM": "false",
+}
 QUEUES = ("features", "select", "train", "ops")
 
 
@@ -145,7 +152,8 @@ class Supervisor:
                 "key_pepper": self.settings.key_pepper or SecretStr(secrets.key_pepper),
             }
         )
-        return {**as_environment(settings), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        paths = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        return {**WORKER_ENVIRONMENT, **as_environment(settings), **paths}
 
     def _start_database(self, secrets: Secrets) -> None:
         if self.settings.database_url:

@@ -165,7 +165,7 @@ def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
     with _database(stack).transaction() as session:
         session.execute(text("delete from feature_blocks"))
     job = client.selections.create(target_id=target_id, pool_id=pool_id, k=K)
-    _wait_until_computing(client, job.id)
+    _wait_until_inside_a_shard(stack, job.id)
     killed = _kill_session(stack.worker_pid("features"))
     assert killed >= 2  # the parent and its computing child
     done = job.wait(timeout=300)
@@ -177,13 +177,16 @@ def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
     assert max(attempts) == 2
 
 
-def _wait_until_computing(client: Client, job_id: str) -> None:
-    deadline = time.monotonic() + 120
+def _wait_until_inside_a_shard(stack: Stack, job_id: str) -> None:
+    """Until a worker has done some rows of a shard, and not all."""
+    deadline = time.monotonic() + 200
+    query = text(
+        "select count(*) from shards where job_id = :id and rows_done > 0 and rows_done < rows_total"
+    )
     while True:
-        job = client.selections.retrieve(job_id)
-        assert not job.done, "the job was over before its worker could be killed"
-        if job.progress.rows_done:
-            return
+        with _database(stack).transaction() as session:
+            if session.scalar(query, {"id": job_id}):
+                return
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

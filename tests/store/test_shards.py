@@ -182,8 +182,17 @@ def test_the_sweeper_rings_for_lost_shards_and_only_for_those(database: Database
     with database.transaction() as session:
         session.execute(text("delete from outbox"))
         session.execute(text("update shards set kicked_at = now() - interval '2 seconds'"))
-        assert sweeper.sweep(session, rekick=30) == 1
+        assert sweeper.sweep(session, rekick=30, quiet=["features"]) == 1
         assert session.scalars(select(Outbox.shard_id)).all() == [lost]
+
+
+def test_a_waiting_shard_is_rung_for_only_where_no_message_waits(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 2)
+    with database.transaction() as session:
+        session.execute(text("update shards set kicked_at = now() - interval '31 seconds'"))
+        assert sweeper.sweep(session, rekick=30, quiet=["train"]) == 0
+        assert sweeper.sweep(session, rekick=30, quiet=["features"]) == 2
+        assert sweeper.sweep(session, rekick=30, quiet=["features"]) == 0
 
 
 def test_a_message_that_could_not_be_sent_is_sent_later(database: Database, tenant: str) -> None:
