@@ -171,11 +171,11 @@ def _record(id: str, question: Question, template: str, **metadata: str) -> Json
     record: Json = {
         "id": id,
         "prompt": template.format(question.text),
-        "completion": question.answer,
+        "completion": f" {question.answer}",  # prompt and completion are joined as they stand
         "metadata": {"source": question.source, **metadata},
     }
     if question.choices:
-        record["choices"] = list(question.choices)
+        record["choices"] = [f" {choice}" for choice in question.choices]
         record["answer"] = question.choices.index(question.answer)
     return record
 
