@@ -89,5 +89,5 @@ def _whitening(centred: Tensor, shrinkage: float) -> tuple[Tensor, Tensor, float
         raise InvalidInput("all rows are equal, nothing is left to whiten: use conditioning none")
     squares, vectors = squares[keep], vectors[:, keep].float()
     directions = sample.T @ vectors / squares.sqrt().float() if n < d else vectors
-    noise = shrinkage * float(squares.sum()) / min(n, d)
+    noise = shrinkage * float(squares.mean())
     return directions, (squares + noise).rsqrt().float(), noise**-0.5

@@ -29,7 +29,9 @@ def sketch_matrix(rows: int, columns: int, *, kind: Kind, seed: int, name: str) 
     entries = isqrt(columns - 1) + 1
     where = torch.rand(rows, columns, generator=generator).argsort(dim=1)[:, :entries]
     signs = torch.randint(0, 2, (rows, entries), generator=generator) * 2.0 - 1.0
-    return torch.zeros(rows, columns).scatter_(1, where, signs / entries**0.5)
+    sketch = torch.zeros(rows, columns)
+    sketch.scatter_(1, where, signs / entries**0.5)
+    return sketch
 
 
 def _seed_of(text: str) -> int:

@@ -141,8 +141,8 @@ def _nlls(loaded: LoadedModel, questions: Sequence[_Question]) -> list[list[floa
     ]
     with torch.no_grad():
         losses = tail_losses(loaded.model, [question.prompt[:-1] for question in questions], tails)
-    found = losses.double().cpu().split([len(question.answers) for question in questions])
-    return [values.tolist() for values in found]
+    found = iter(losses.tolist())
+    return [[next(found) for _ in question.answers] for question in questions]
 
 
 def _score(record: Record, question: _Question, nlls: list[float]) -> RecordScore:

@@ -1,6 +1,7 @@
 """One-time conversion of a GGUF file to a plain safetensors folder that loads in a second."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -11,13 +12,17 @@ def convert(gguf: Path, folder: Path) -> None:
 
     A model loaded from GGUF refuses to be saved, so its unpacked weights go into a fresh one.
     """
-    where = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name, "local_files_only": True}
-    packed = AutoModelForCausalLM.from_pretrained(
-        **where, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+    packed: Any = AutoModelForCausalLM.from_pretrained(
+        gguf.parent,
+        gguf_file=gguf.name,
+        local_files_only=True,
+        dtype=torch.float32,
+        quantization_config=GgufConfig(dequantize=True),
     )
     config = AutoConfig.for_model(**{**packed.config.to_dict(), "quantization_config": None})
     del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
+    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float16)  # type: ignore[no-untyped-call]  # upstream
     model.load_state_dict(packed.state_dict())
     model.save_pretrained(folder, safe_serialization=True)
-    AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+    tokenizer.save_pretrained(folder)

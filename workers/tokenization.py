@@ -45,9 +45,7 @@ def prompt_ids(record: Record, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Tokens before the answer, with whatever the tokenizer puts at the start of a text."""
     if record.prompt is not None:
         return list(tokenizer(record.prompt)["input_ids"])
-    text = tokenizer.apply_chat_template(
-        list(record.messages or ()), tokenize=False, add_generation_prompt=True
-    )
+    text = _template(list(record.messages or ()), tokenizer, generation=True)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -61,16 +59,18 @@ def answer_ids(record: Record, answer: str, tokenizer: PreTrainedTokenizerBase) 
 def _templated(record: Record, answer: str, tokenizer: PreTrainedTokenizerBase) -> str:
     """The answer as the chat template writes it, up to the white space after the end of the turn."""
     turns = list(record.messages or ())
-    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template(
-        [*turns, {"role": "assistant", "content": answer}], tokenize=False, add_generation_prompt=False
-    )
+    prompt = _template(turns, tokenizer, generation=True)
+    whole = _template([*turns, {"role": "assistant", "content": answer}], tokenizer, generation=False)
     if not whole.startswith(prompt):
         raise TemplateMismatch(
             f"the chat template writes the prompt of record {record.id} differently once the answer follows: "
             "send it as prompt and completion instead"
         )
-    return str(whole[len(prompt) :]).rstrip()
+    return whole[len(prompt) :].rstrip()
+
+
+def _template(turns: list[dict[str, str]], tokenizer: PreTrainedTokenizerBase, *, generation: bool) -> str:
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generation))
 
 
 def _judged(record: Record, tokenizer: PreTrainedTokenizerBase, max_length: int) -> TokenizedRecord:

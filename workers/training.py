@@ -17,7 +17,8 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from evoselect.gradients.examples import Example
 from evoselect.spec.training import TrainingSpec
@@ -89,7 +90,7 @@ def train_lora(
     start = time.perf_counter()
     trainer.train()
     seconds = time.perf_counter() - start
-    trainer.model.save_pretrained(str(out_dir), safe_serialization=True)
+    model.save_pretrained(str(out_dir), safe_serialization=True)
     (out_dir / "README.md").unlink()  # an empty model card, with this machine's path in it
     return TrainingResult(
         steps=trainer.state.global_step,
@@ -102,7 +103,7 @@ def train_lora(
     )
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc]  # transformers' base class is untyped
+class _Progress(TrainerCallback):
     """Collects the loss of each step and passes the state on."""
 
     def __init__(self, progress: Callable[[dict[str, Any]], None], rows: int, tokens: int) -> None:
@@ -181,7 +182,7 @@ def _trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
         return with_adapter(base, loaded.adapter, trainable=True)
     config = LoraConfig(
         r=spec.lora_rank,
-        lora_alpha=spec.lora_alpha,
+        lora_alpha=spec.lora_alpha,  # type: ignore[arg-type]  # annotated int, used as a number
         lora_dropout=spec.lora_dropout,
         target_modules="all-linear",
         task_type="CAUSAL_LM",

@@ -68,7 +68,7 @@ class GradientExtractor:
         values = torch.zeros(len(examples), len(self.layers), self.block_dim, device=device)
         with torch.enable_grad(), self._recording(values):
             losses = answer_losses(self._model, examples, cached_prompt=self._cached_prompt)
-            losses.sum().backward()
+            torch.autograd.backward(losses.sum())
         return RawFeatures(values.cpu(), losses.detach().cpu())
 
     @contextmanager
@@ -104,7 +104,7 @@ class GradientExtractor:
 
             if not output.requires_grad:
                 output.requires_grad_()  # the lowest chosen layer: the graph starts here
-            output.register_hook(backward)
+            output.register_hook(backward)  # type: ignore[no-untyped-call]  # torch's stub
 
         return forward
 

@@ -24,7 +24,8 @@ class LinearLayer:
 
 def causal_model(model: nn.Module) -> Any:
     """The causal language model itself, without the wrapper that PEFT puts around it."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+    get_base: Any = getattr(model, "get_base_model", None)
+    return get_base() if get_base else model
 
 
 def choose_layers(model: nn.Module, layers: str, modules: str) -> list[LinearLayer]:

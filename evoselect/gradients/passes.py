@@ -78,7 +78,8 @@ def mean_hidden_state(model: nn.Module, examples: Sequence[Example]) -> Tensor:
     with torch.no_grad():
         hidden = _decoder(model)(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
     weights = mask[:, :, None].float()
-    return (hidden.float() * weights).sum(1) / weights.sum(1)
+    mean: Tensor = (hidden.float() * weights).sum(1) / weights.sum(1)
+    return mean
 
 
 def _predicting(mask: Tensor, lengths: Tensor) -> Tensor:

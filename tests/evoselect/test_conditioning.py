@@ -1,0 +1,89 @@
+"""Conditioning: what each step promises, and whitening against its definition."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from evoselect.conditioning import condition, fit, flatten
+from evoselect.errors import InvalidInput
+from evoselect.spec.features import FeatureSpec
+
+
+def features(rows: int, blocks: int = 3, dim: int = 4, seed: int = 0) -> Tensor:
+    """Blocks of very different size, and a mean that is far from zero."""
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(rows, blocks, dim, generator=generator) + 0.8
+    return values * torch.tensor([100.0, 1.0, 0.01])[:blocks, None]
+
+
+def test_every_block_weighs_the_same_whatever_its_size() -> None:
+    norms = flatten(features(20)).reshape(20, 3, 4).norm(dim=2)
+    torch.testing.assert_close(norms, torch.ones(20, 3))
+    rescaled = features(20) * torch.tensor([1e-3, 5.0, 1e4])[:, None]
+    torch.testing.assert_close(flatten(rescaled), flatten(features(20)))
+
+
+@pytest.mark.parametrize("kind", ["none", "centred", "whitened"])
+def test_rows_have_norm_one(kind: str) -> None:
+    pool, target = condition(
+        features(30), features(5, seed=1), FeatureSpec.model_validate({"conditioning": kind})
+    )
+    torch.testing.assert_close(pool.norm(dim=1), torch.ones(30))
+    torch.testing.assert_close(target.norm(dim=1), torch.ones(5))
+    assert pool.dtype == torch.float32
+
+
+def test_centring_takes_away_the_mean_of_the_pool_from_both() -> None:
+    pool, target = features(50), features(4, seed=1)
+    rows = flatten(target) - flatten(pool).mean(0)
+    expected = rows / rows.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(fit(pool, "centred").apply(target), expected)
+
+
+def test_the_target_never_changes_what_is_fitted() -> None:
+    pool = features(40)
+    spec = FeatureSpec(conditioning="whitened")
+    first, _ = condition(pool, features(4, seed=1), spec)
+    second, _ = condition(pool, features(9, seed=2), spec)
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("rows", [8, 40])  # fewer than the 12 dimensions, and more
+def test_whitening_equals_its_definition(rows: int) -> None:
+    pool, target, shrinkage = features(rows), features(4, seed=1), 0.7
+    centred = (flatten(pool) - flatten(pool).mean(0)).double().numpy()
+    squares, vectors = np.linalg.eigh(centred.T @ centred)
+    squares = np.maximum(squares, 0)
+    used = min(rows, 12) if rows > 12 else rows - 1  # centring takes one direction of the rows' span
+    noise = shrinkage * squares.sum() / used
+    scaled = (flatten(target).double().numpy() - flatten(pool).double().mean(0).numpy()) @ vectors
+    scaled = scaled / np.sqrt(squares + noise) @ vectors.T
+    expected = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    found = fit(pool, "whitened", shrinkage).apply(target).double().numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def test_strong_shrinkage_is_centring() -> None:
+    pool, target = features(40), features(4, seed=1)
+    whitened = fit(pool, "whitened", 1e6).apply(target)
+    torch.testing.assert_close(whitened, fit(pool, "centred").apply(target), atol=1e-4, rtol=1e-3)
+
+
+def test_a_zero_block_stays_zero() -> None:
+    values = features(3)
+    values[1, 2] = 0.0
+    rows = flatten(values).reshape(3, 3, 4)
+    assert not rows[1, 2].any()
+    assert torch.isfinite(rows).all()
+
+
+def test_misuse_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="at least 2 rows, got 1"):
+        fit(features(1), "centred")
+    with pytest.raises(InvalidInput, match=r"their shape is \(3, 4\)"):
+        flatten(torch.ones(3, 4))
+    with pytest.raises(InvalidInput, match="finite"):
+        fit(features(3) * torch.nan, "centred")
+    with pytest.raises(InvalidInput, match="nothing is left to whiten"):
+        fit(features(1).repeat(5, 1, 1), "whitened")
