@@ -1,0 +1,87 @@
+"""Evaluation against a plain forward over each answer alone."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from evoselect.spec.training import EvaluationSpec
+from store.records import parse_record
+from tests.workers.proxy import questions, record
+from workers.evaluation import EvaluationResult, evaluate
+from workers.models import LoadedModel
+
+
+def score(records: list, loaded: LoadedModel, **spec: int) -> EvaluationResult:  # type: ignore[type-arg]
+    return evaluate(records, loaded, EvaluationSpec(**spec), progress=lambda done: None)  # type: ignore[arg-type]
+
+
+def plain_nll(loaded: LoadedModel, prompt: str, answer: str) -> float:
+    """NLL per token of the answer's text by one forward without cache or padding."""
+    before = loaded.tokenizer(prompt)["input_ids"]
+    after = loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([before + after])
+    with torch.no_grad():
+        logits = loaded.model(input_ids=ids).logits[0]
+    return float(cross_entropy(logits[len(before) - 1 : -1], ids[0, len(before) :]))
+
+
+def test_numbers_equal_a_plain_forward_over_each_choice(proxy: LoadedModel) -> None:
+    records = questions(6)
+    result = score(records, proxy)
+    for item, row in zip(records, result.rows, strict=True):
+        assert item.choices is not None
+        assert item.prompt is not None
+        expected = [plain_nll(proxy, item.prompt, choice) for choice in item.choices]
+        assert row.choice_nlls == pytest.approx(expected, rel=1e-4)
+        assert row.answer_nll == pytest.approx(expected[0], rel=1e-4)
+        assert row.predicted == expected.index(min(expected))
+        total = sum(math.exp(-nll) for nll in expected)
+        assert row.choice_cross_entropy == pytest.approx(expected[0] + math.log(total), rel=1e-4)
+    summary = result.summary()
+    assert summary["accuracy"] == sum(row.predicted == 0 for row in result.rows) / 6
+    assert summary["n_choices"] == 6
+
+
+def test_batches_do_not_change_the_numbers(proxy: LoadedModel) -> None:
+    whole = score(questions(8), proxy).summary()
+    small = score(questions(8), proxy, batch_tokens=16).summary()
+    for name in ("accuracy", "choice_cross_entropy", "answer_nll"):
+        assert small[name] == pytest.approx(whole[name], rel=1e-4)
+
+
+def test_a_completion_that_is_no_choice_has_its_own_loss(proxy: LoadedModel) -> None:
+    explained = parse_record(
+        {"prompt": "capital of peru", "completion": "it is lima", "choices": ["lima", "rome"], "answer": 0}
+    )
+    [row] = score([explained], proxy).rows
+    assert row.answer_nll == pytest.approx(plain_nll(proxy, "capital of peru", "it is lima"), rel=1e-4)
+    assert row.choice_nlls is not None
+    assert len(row.choice_nlls) == 2
+
+
+def test_records_without_choices_count_for_the_loss_alone(proxy: LoadedModel) -> None:
+    summary = score([*questions(2), record("capital of peru", "lima")], proxy).summary()
+    assert (summary["n"], summary["n_choices"]) == (3, 2)
+    without = score([record("capital of peru", "lima")], proxy).summary()
+    assert without["accuracy"] is None
+    assert without["choice_cross_entropy"] is None
+
+
+def test_records_that_cannot_be_scored_are_left_out_and_counted(proxy: LoadedModel) -> None:
+    result = score([*questions(2), record("please " * 64, "lima"), record("peru", "\u200b")], proxy)
+    assert [row.status for row in result.rows] == ["ok", "ok", "too_long", "no_answer_tokens"]
+    summary = result.summary()
+    assert summary["n"] == 2
+    assert summary["left_out"] == {"too_long": 1, "no_answer_tokens": 1}
+    table = result.table()
+    assert table.column("id").to_pylist()[:2] == ["q0", "q1"]
+    assert table.column("answer_nll").to_pylist()[2] is None
+
+
+def test_progress_counts_every_record(proxy: LoadedModel) -> None:
+    seen: list[int] = []
+    evaluate(questions(5), proxy, EvaluationSpec(batch_tokens=32), progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 5
