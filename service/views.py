@@ -140,7 +140,8 @@ def _eta(row: Job, phases: Json) -> float | None:
     phase = phases.get(row.phase or "")
     if row.status != JobStatus.RUNNING or phase is None or phase["done"] < ETA_ROWS:
         return None
-    return round(float(phase["seconds"] / phase["done"] * (phase["total"] - phase["done"])), 1)
+    left = max(0, phase["total"] - phase["done"])
+    return round(float(phase["seconds"] / phase["done"] * left), 1)
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ Each function runs in the caller's transaction; NotFound, Invalid or Conflict co
 `request` of the job is all that its workers read; the keys are listed at each function.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +89,7 @@ def training(
 ) -> Job:
     """request: selection_id; and base_model, spec, seed of `settings`."""
     chosen = _completed_selection(session, tenant_id, selection_id)
-    shards = plans.single_shard("train", int(chosen.request["k"]))
+    shards = plans.single_shard("train", _training_rows(settings["spec"], int(chosen.request["k"])))
     request = {"selection_id": selection_id, **settings}
     return _create(session, tenant_id, JobKind.TRAINING, request, shards, label)
 
@@ -101,6 +102,13 @@ def evaluation(
     shards = plans.single_shard("evaluate", target.count)
     request = {"target_id": target_id, **settings}
     return _create(session, tenant_id, JobKind.EVALUATION, request, shards, label)
+
+
+def _training_rows(spec: dict[str, Any], k: int) -> int:
+    """Examples that the optimizer will see, repetitions included: what progress counts."""
+    if spec["max_steps"] is not None:
+        return int(spec["max_steps"]) * int(spec["batch_size"])
+    return math.ceil((spec["epochs"] or 1.0) * k)
 
 
 def _completed_selection(session: Session, tenant_id: str, selection_id: str) -> Job:

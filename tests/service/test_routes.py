@@ -249,3 +249,17 @@ def test_a_compressed_body_is_not_misread(api: Api) -> None:
     body = gzip.compress(lines(question(1)))
     answer = api.call("POST", f"/v1/pools/{pool_id}/batches", content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_encoding")
+
+
+def test_progress_of_a_training_counts_what_the_optimizer_sees(api: Api) -> None:
+    job_id = make_selection(api)["id"]
+    complete(api, job_id, [{"rank": 1, "id": "c1", "weight": 1.0, "record": question(1)}])
+    totals = {}
+    for name, spec in {
+        "steps": {"max_steps": 5, "batch_size": 4},
+        "epochs": {"epochs": 1.5},
+        "one": {},
+    }.items():
+        made = api.made("/v1/trainings", {"selection_id": job_id, "spec": spec})
+        totals[name] = made["progress"]["rows_total"]
+    assert totals == {"steps": 20, "epochs": 5, "one": 3}
