@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 from safetensors.numpy import load, save
 
 from evoselect.errors import InvalidInput
@@ -16,7 +17,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 def to_bytes(block: FeatureBlock) -> bytes:
     """The block as one file, values in half precision (they are unit blocks); stats stay out."""
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "values": block.values.astype(np.float16),
         "norms": block.norms,
         "nll": block.nll,
