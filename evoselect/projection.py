@@ -25,7 +25,7 @@ def sketch_matrix(rows: int, columns: int, *, kind: Kind, seed: int, name: str) 
     """
     generator = torch.Generator().manual_seed(_seed_of(f"{kind}|{seed}|{name}|{rows}x{columns}"))
     if kind == "gaussian":
-        return torch.randn(rows, columns, generator=generator) / columns**0.5
+        return torch.randn(rows, columns, generator=generator).div_(columns**0.5)
     entries = isqrt(columns - 1) + 1
     where = torch.rand(rows, columns, generator=generator).argsort(dim=1)[:, :entries]
     signs = torch.randint(0, 2, (rows, entries), generator=generator) * 2.0 - 1.0

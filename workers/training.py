@@ -131,8 +131,8 @@ class _Progress(TrainerCallback):
             return
         if not torch.isfinite(torch.tensor(loss)):
             raise LossDiverged(
-                f"the loss of step {state.global_step} is {loss}: lower learning_rate ({args.learning_rate}), "
-                "or leave out records whose features are non_finite"
+                f"the loss of step {state.global_step} is {loss}: lower learning_rate, now "
+                f"{args.learning_rate}, or leave out records whose features are non_finite"
             )
         self.losses.append(loss)
         epochs = state.epoch or 0.0

@@ -5,7 +5,7 @@ sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient, which
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -39,8 +39,8 @@ class GradientExtractor:
     def __init__(self, model: nn.Module, spec: FeatureSpec) -> None:
         if model.training or any(weight.requires_grad for weight in model.parameters()):
             raise InvalidInput("the model must be frozen: call eval() and requires_grad_(False) first")
-        self._model = model
-        self._cached_prompt = spec.positions == "answer"
+        self.model = model
+        self.positions = spec.positions
         self.layers = choose_layers(model, spec.layers, spec.modules)
         self.block_dim = spec.sketch_in * spec.sketch_out
         weight = next(model.parameters())
@@ -64,15 +64,11 @@ class GradientExtractor:
 
     def __call__(self, examples: Sequence[Example]) -> RawFeatures:
         """Features of one micro-batch; a row that is not finite does not touch the others."""
-        device = next(self._model.parameters()).device
-        values = torch.zeros(len(examples), len(self.layers), self.block_dim, device=device)
-        with torch.enable_grad(), self._recording(values):
-            losses = answer_losses(self._model, examples, cached_prompt=self._cached_prompt)
-            torch.autograd.backward(losses.sum())
-        return RawFeatures(values.cpu(), losses.detach().cpu())
+        return extract_together([self], examples)[0]
 
     @contextmanager
-    def _recording(self, values: Tensor) -> Iterator[None]:
+    def recording(self, values: Tensor) -> Iterator[None]:
+        """Inside, a forward and backward over the model write their features into ``values``."""
         handles = [
             layer.module.register_forward_hook(self._recorder(block, values))
             for block, layer in enumerate(self.layers)
@@ -107,6 +103,23 @@ class GradientExtractor:
             output.register_hook(backward)  # type: ignore[no-untyped-call]  # torch's stub
 
         return forward
+
+
+def extract_together(
+    extractors: Sequence[GradientExtractor], examples: Sequence[Example]
+) -> list[RawFeatures]:
+    """Features by several extractors of one model from one pass; layers and sketches may differ."""
+    model, positions = extractors[0].model, extractors[0].positions
+    if any(other.model is not model or other.positions != positions for other in extractors):
+        raise InvalidInput("extractors that share a pass must have the same model and the same positions")
+    device = next(model.parameters()).device
+    values = [torch.zeros(len(examples), len(e.layers), e.block_dim, device=device) for e in extractors]
+    with torch.enable_grad(), ExitStack() as hooks:
+        for extractor, into in zip(extractors, values, strict=True):
+            hooks.enter_context(extractor.recording(into))
+        losses = answer_losses(model, examples, cached_prompt=positions == "answer")
+        torch.autograd.backward(losses.sum())
+    return [RawFeatures(found.cpu(), losses.detach().cpu()) for found in values]
 
 
 class EmbeddingExtractor:

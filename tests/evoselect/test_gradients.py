@@ -10,8 +10,9 @@ from torch.func import functional_call, grad
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from evoselect.errors import InvalidInput
+from evoselect.gradients.agreement import two_seed_agreement
 from evoselect.gradients.examples import Example
-from evoselect.gradients.extractor import GradientExtractor, make_extractor
+from evoselect.gradients.extractor import GradientExtractor, extract_together, make_extractor
 from evoselect.gradients.layers import causal_model
 from evoselect.projection import sketch_matrix
 from evoselect.spec.features import FeatureSpec
@@ -30,7 +31,9 @@ def reference_loss(model: Any, example: Example) -> Tensor:
 def reference_gradients(extractor: GradientExtractor, model: Any, example: Example) -> list[Tensor]:
     """Weight gradients (in, out) of the chosen layers by torch.func."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    weights = {names[id(layer.module.weight)]: layer.module.weight for layer in extractor.layers}
+    weights: dict[str, Any] = {
+        names[id(layer.module.weight)]: layer.module.weight for layer in extractor.layers
+    }
 
     def loss(chosen: dict[str, Tensor]) -> Tensor:
         ids = torch.tensor([example.ids])
@@ -103,7 +106,7 @@ def masked_backward(model: Any, spec: FeatureSpec, example: Example) -> Tensor:
             output.retain_grad()
 
         handles.append(layer.module.register_forward_hook(keep))
-    reference_loss(model, example).backward()
+    torch.autograd.backward(reference_loss(model, example))
     for handle in handles:
         handle.remove()
     where = slice(example.start - 1, len(example.ids) - 1)
@@ -243,3 +246,24 @@ def test_leaves_no_hook_behind() -> None:
     model = tiny_model()
     GradientExtractor(model, FeatureSpec())(examples(3))
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_extractors_share_a_pass() -> None:
+    model, batch = tiny_model(), examples(4)
+    specs = [FeatureSpec(), FeatureSpec(seed=1, layers="top-1", sketch="sparse")]
+    extractors = [GradientExtractor(model, spec) for spec in specs]
+    for together, extractor in zip(extract_together(extractors, batch), extractors, strict=True):
+        torch.testing.assert_close(together.values, extractor(batch).values)
+    with pytest.raises(InvalidInput, match="same positions"):
+        extract_together([extractors[0], GradientExtractor(model, FeatureSpec(positions="all"))], batch)
+
+
+def test_larger_sketches_agree_more_between_seeds() -> None:
+    model, batch = tiny_model(), examples(24)
+    small, large = (
+        two_seed_agreement(model, batch, FeatureSpec(sketch_in=size, sketch_out=size)) for size in (1, 64)
+    )
+    assert small < large
+    assert large > 0.85
+    with pytest.raises(InvalidInput, match="at least 4 examples, got 3"):
+        two_seed_agreement(model, batch[:3], FeatureSpec())

@@ -72,6 +72,6 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=special)
     text = [f"what is the capital of {pair} please answer in one word it is called" for pair in NATIONS]
     backend.train_from_iterator([*text, "broken " * 20, "abcdefghijklmnopqrstuvwxyz"], trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # upstream
         tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", chat_template=TEMPLATE
     )

@@ -1,20 +1,21 @@
 """Evaluation against a plain forward over each answer alone."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from evoselect.spec.training import EvaluationSpec
-from store.records import parse_record
+from store.records import Record, parse_record
 from tests.workers.proxy import questions, record
 from workers.evaluation import EvaluationResult, evaluate
 from workers.models import LoadedModel
 
 
-def score(records: list, loaded: LoadedModel, **spec: int) -> EvaluationResult:  # type: ignore[type-arg]
-    return evaluate(records, loaded, EvaluationSpec(**spec), progress=lambda done: None)  # type: ignore[arg-type]
+def score(records: list[Record], loaded: LoadedModel, **spec: Any) -> EvaluationResult:
+    return evaluate(records, loaded, EvaluationSpec(**spec), progress=lambda done: None)
 
 
 def plain_nll(loaded: LoadedModel, prompt: str, answer: str) -> float:

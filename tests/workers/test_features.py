@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,8 +130,16 @@ def test_fingerprint_changes_with_everything_that_changes_the_numbers(
     proxy: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = sketch_fingerprint(proxy, FLOAT32)
-    changed = [{"seed": 1}, {"sketch": "sparse"}, {"sketch_in": 4}, {"layers": "top-1"}, {"positions": "all"},
-               {"modules": "q_proj"}, {"max_length": 32}, {"kind": "embedding"}]  # fmt: skip
+    changed: list[dict[str, Any]] = [
+        {"seed": 1},
+        {"sketch": "sparse"},
+        {"sketch_in": 4},
+        {"layers": "top-1"},
+        {"positions": "all"},
+        {"modules": "q_proj"},
+        {"max_length": 32},
+        {"kind": "embedding"},
+    ]
     others = [sketch_fingerprint(proxy, FLOAT32.model_copy(update=change)) for change in changed]
     others.append(sketch_fingerprint(load(ALIAS, dtype="bfloat16"), FLOAT32))
     folder = write_proxy(tmp_path / "other")

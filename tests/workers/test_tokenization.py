@@ -13,7 +13,7 @@ def decoded(proxy: LoadedModel, value: object) -> tuple[str, str]:
     [item] = tokenize([parse_record(value)], proxy.tokenizer, 64)
     assert item.example is not None
     ids, start = list(item.example.ids), item.example.start
-    return proxy.tokenizer.decode(ids[:start]), proxy.tokenizer.decode(ids[start:])
+    return str(proxy.tokenizer.decode(ids[:start])), str(proxy.tokenizer.decode(ids[start:]))
 
 
 def test_plain_prompt_is_used_as_it_stands_and_the_answer_ends_with_the_end_of_text(
