@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from benchmarks.demo.data import DemoData, build
+from evoselect.spec.selection import METHODS
 from evoselect_client.client import Client
 from evoselect_client.errors import JobFailedError
 from evoselect_client.models import Selection
@@ -105,6 +106,27 @@ def test_excluded_selections_are_not_selected_again(client: Client, selection: S
     ).wait(timeout=120)
     assert not {item.id for item in selection.items()} & {item.id for item in second.items()}
     assert second.output()["counts"]["left_out"]["excluded"] >= K
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"capacity", "all"}))
+def test_every_method_is_offered(client: Client, selection: Selection, method: str) -> None:
+    request = selection.request
+    done = client.selections.create(
+        target_id=request["target_id"], pool_id=request["pool_id"], k=K, method=method
+    ).wait(timeout=120)
+    assert len({item.id for item in done.items()}) == K
+    assert done.output()["diagnostics"]["method"] == method
+
+
+def test_groups_share_the_budget_as_asked(client: Client, data: DemoData, pool_id: str) -> None:
+    grouped = [{**record, "group": "ab"[i % 2]} for i, record in enumerate(data.target[:16])]
+    target = client.targets.create(grouped)
+    spec = {"group_mode": "quota", "quotas": {"a": 3.0, "b": 1.0}}
+    done = client.selections.create(target_id=target.id, pool_id=pool_id, k=K, spec=spec).wait(timeout=120)
+    assert done.output()["diagnostics"]["group_shares"] == {"a": 0.75, "b": 0.25}
+    half = client.targets.create([*grouped[:8], *data.target[20:24]])
+    with pytest.raises(JobFailedError, match="8 of 12 target examples have a group"):
+        client.selections.create(target_id=half.id, pool_id=pool_id, k=K).wait(timeout=120)
 
 
 def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(

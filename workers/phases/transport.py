@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evoselect import conditioning
-from evoselect.select import select
+from evoselect.select import Texts, select
 from evoselect.selection import ItemReason
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
@@ -46,6 +46,7 @@ def run(work: Work) -> Outcome:
     fates = _fates(target, pool, _excluded_contents(work, request["exclude_selection_ids"]))
     kept = [row for row, fate in enumerate(fates) if fate == "usable"]
     _require_enough(len(goals), request["k"], fates)
+    sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
     kind, candidates, targets = _condition(spec, pool.values(kept), target.values(goals))
     work.progress(0)
     selection = select(
@@ -54,8 +55,9 @@ def run(work: Work) -> Outcome:
         request["k"],
         SelectionSpec.model_validate(request["spec"]),
         seed=request["seed"],
+        groups=_groups(wanted),
+        texts=Texts([_text(record) for record in sent], [_text(record) for record in wanted]),
     )
-    sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
     rows = [_item(reason, sent, wanted) for reason in selection.items()]
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows)
     result = {
@@ -150,6 +152,26 @@ def _condition(spec: FeatureSpec, pool: Tensor, target: Tensor) -> tuple[str, Te
     kind = spec.conditioning if len(pool) > 1 else "none"
     conditioner = conditioning.fit(pool, kind, spec.shrinkage)
     return kind, conditioner.apply(pool), conditioner.apply(target)
+
+
+def _groups(targets: list[Record]) -> list[str] | None:
+    """One group name per target, or None where no target has one."""
+    names = [record.group for record in targets]
+    named = [name for name in names if name is not None]
+    if not named:
+        return None
+    if len(named) < len(names):
+        raise Invalid(
+            f"{len(named)} of {len(names)} target examples have a group: give one to each, or to none",
+            code="mixed_groups",
+        )
+    return named
+
+
+def _text(record: Record) -> str:
+    """What methods that read text see of a record."""
+    turns = [record.prompt or "", *(turn["content"] for turn in record.messages or ())]
+    return "\n".join([*turns, record.completion])
 
 
 def _item(reason: ItemReason, candidates: list[Record], targets: list[Record]) -> dict[str, Any]:
