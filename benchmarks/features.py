@@ -31,6 +31,7 @@ from evoselect.gradients.passes import answer_losses
 from evoselect.spec.features import FeatureSpec
 from store.model_registry import DEFAULT_ALIAS
 from store.records import parse_record
+from workers.features import BATCH_TOKENS
 from workers.models import load
 from workers.tokenization import tokenize
 
@@ -68,9 +69,9 @@ def measure(device: str, *, quick: bool) -> Json:
     model, what = _proxy() if device == "cpu" else _random_qwen2()
     if device == "cuda":
         examples = [_random_tokens(example, model) for example in examples * 8]
-    spec = FeatureSpec(batch_tokens=2048 if device == "cpu" else 32_768)
+    spec = FeatureSpec(batch_tokens=BATCH_TOKENS[device])
     repeats = 1 if quick else 2
-    batches = [[examples[i] for i in batch] for batch in plan_batches(_lengths(examples), spec.batch_tokens)]
+    batches = [[examples[i] for i in batch] for batch in _plan(examples, spec)]
     tokens = sum(_lengths(examples))
     agreement = _rank_agreement(model, examples, targets, spec) if device == "cpu" else None
     seconds = {
@@ -131,6 +132,11 @@ def _random_qwen2() -> tuple[Any, str]:
 def _random_tokens(example: Example, model: Any) -> Example:
     ids = torch.randint(0, model.config.vocab_size, (len(example.ids),)).tolist()
     return Example(ids, example.start)
+
+
+def _plan(examples: Sequence[Example], spec: FeatureSpec) -> list[list[int]]:
+    cached = spec.positions == "answer"
+    return plan_batches([example.size(cached_prompt=cached) for example in examples], spec.batch_tokens or 1)
 
 
 def _lengths(examples: Sequence[Example]) -> list[int]:
@@ -217,15 +223,15 @@ def _rank_agreement(
     scores = []
     for one in (spec, spec.model_copy(update=REFERENCE)):
         extractor = GradientExtractor(model, one)
-        sides = [_extract(extractor, rows, spec.batch_tokens) for rows in (pool, target)]
+        sides = [_extract(extractor, rows, one) for rows in (pool, target)]
         candidates, targets = condition(sides[0], sides[1], one)
         scores.append((candidates @ targets.T).mean(1))
     return round(float(spearmanr(scores[0], scores[1]).statistic), 4)
 
 
-def _extract(extractor: GradientExtractor, examples: Sequence[Example], budget: int) -> torch.Tensor:
+def _extract(extractor: GradientExtractor, examples: Sequence[Example], spec: FeatureSpec) -> torch.Tensor:
     values = torch.zeros(len(examples), len(extractor.blocks), extractor.block_dim)
-    for batch in plan_batches(_lengths(examples), budget):
+    for batch in _plan(examples, spec):
         values[batch] = extractor([examples[i] for i in batch]).values
     return values
 

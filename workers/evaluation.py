@@ -105,7 +105,7 @@ def evaluate(
     rows = [RecordScore(record.id, state) for record, state in zip(records, status, strict=True)]
     usable = [at for at, state in enumerate(status) if state == "ok"]
     done = len(records) - len(usable)
-    for batch in plan_batches([questions[at].tokens for at in usable], spec.batch_tokens):
+    for batch in plan_batches([(questions[at].tokens, 0) for at in usable], spec.batch_tokens):
         for part, nlls in halving(batch, lambda part: _nlls(loaded, [questions[usable[i]] for i in part])):
             for i, values in zip(part, nlls, strict=True):
                 rows[usable[i]] = _score(records[usable[i]], questions[usable[i]], values)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from evoselect.gradients.examples import halving, plan_batches
+from evoselect.gradients.examples import Example, halving, plan_batches
 from evoselect.gradients.extractor import RawFeatures, make_extractor
 from evoselect.spec.features import FeatureSpec
 from store.records import Record
@@ -17,6 +17,8 @@ from workers.fingerprint import max_length, sketch_fingerprint
 from workers.models import LoadedModel
 from workers.tokenization import Status, TokenizedRecord, tokenize
 
+# Measured on 2 cores; a GPU needs far more to be busy, and halves what it cannot hold.
+BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
 Floats = npt.NDArray[np.float32]
 
 
@@ -59,7 +61,7 @@ def compute_features(
     usable = [row for row, item in enumerate(tokenized) if item.example is not None]
     examples = [item.example for item in tokenized if item.example is not None]
     done, sizes = len(tokenized) - len(usable), []
-    for batch in plan_batches([len(example.ids) for example in examples], spec.batch_tokens):
+    for batch in plan(examples, loaded, spec):
         for part, features in halving(batch, lambda part: extractor([examples[i] for i in part])):
             _write(block, [usable[i] for i in part], features)
             sizes.append(len(part))
@@ -74,6 +76,13 @@ def compute_features(
         "seconds_extract": time.perf_counter() - tokenized_at,
     }
     return block
+
+
+def plan(examples: Sequence[Example], loaded: LoadedModel, spec: FeatureSpec) -> list[list[int]]:
+    """The micro-batches of these examples on this model's device."""
+    budget = spec.batch_tokens or BATCH_TOKENS[loaded.device.type]
+    cached = spec.kind == "gradient" and spec.positions == "answer"
+    return plan_batches([example.size(cached_prompt=cached) for example in examples], budget)
 
 
 def _empty(tokenized: Sequence[TokenizedRecord], blocks: int, block_dim: int, sketch: str) -> FeatureBlock:

@@ -10,6 +10,10 @@ Result = TypeVar("Result")
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # of PyTorch's CPU allocator, which raises a plain RuntimeError
 
 
+Size = tuple[int, int]  # of a row: tokens that run without a graph, and with one
+GRAPH_TOKEN = 3  # a token in the graph runs forward, backward, and keeps its activations
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """Token ids of prompt and answer; the answer is ``ids[start:]``, with 1 <= start < len(ids)."""
@@ -17,20 +21,30 @@ class Example:
     ids: Sequence[int]
     start: int
 
+    def size(self, *, cached_prompt: bool) -> Size:
+        """Tokens before the graph and in it; the token before the answer predicts it, so it is in."""
+        answer = len(self.ids) - self.start
+        return (self.start - 1, answer) if cached_prompt else (0, len(self.ids))
 
-def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices cut into batches of similar length, at most ``budget`` tokens each with padding.
 
-    Longest first, so that the batch that needs most memory comes first. A single example may exceed the
-    budget. The plan depends on the lengths and their order alone.
+def plan_batches(sizes: Sequence[Size], budget: int) -> list[list[int]]:
+    """Indices cut into batches of rows of similar size, each of at most ``budget`` by ``padded_work``.
+
+    Sorted by the tokens in the graph, then by the prompt's, because padding of the graph costs most. A single
+    row may exceed the budget. The plan depends on the sizes and their order alone.
     """
     batches: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
+    for index in sorted(range(len(sizes)), key=lambda i: (-sizes[i][1], -sizes[i][0], i)):
+        if batches and padded_work([sizes[i] for i in [*batches[-1], index]]) <= budget:
             batches[-1].append(index)
         else:
             batches.append([index])
     return batches
+
+
+def padded_work(sizes: Sequence[Size]) -> int:
+    """Cost of a batch in units of a token that runs without a graph, padding included."""
+    return len(sizes) * (max(prompt for prompt, _ in sizes) + GRAPH_TOKEN * max(graph for _, graph in sizes))
 
 
 def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterator[tuple[list[int], Result]]:

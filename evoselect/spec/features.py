@@ -31,8 +31,11 @@ class FeatureSpec(BaseModel):
     """Of the model's arithmetic; auto takes the one that this machine was measured to be faster with."""
     max_length: int | None = Field(default=None, ge=2)
     """Longest prompt + answer in tokens; None takes the model's window. Longer records are not scored."""
-    batch_tokens: int = Field(default=4096, ge=16)
-    """Token budget of a micro-batch, padding included; it is halved where memory does not suffice."""
+    batch_tokens: int | None = Field(default=None, ge=16)
+    """Budget of a micro-batch in tokens, padding included, where a token in the graph counts three times.
+
+    None takes 2,048 on a CPU and 65,536 on a GPU. A batch is halved where memory does not suffice.
+    """
     conditioning: Literal["none", "centred", "whitened"] = "centred"
     """What follows the normalisation of each module's block; see evoselect.conditioning."""
     shrinkage: float = Field(default=10.0, gt=0.0)

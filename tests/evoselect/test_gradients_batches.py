@@ -3,23 +3,32 @@
 import pytest
 import torch
 
-from evoselect.gradients.examples import halving, plan_batches
+from evoselect.gradients.examples import GRAPH_TOKEN, Example, halving, padded_work, plan_batches
 
 
 def test_batches_keep_the_budget_and_every_row_once() -> None:
-    lengths = [int(n) for n in torch.randint(1, 60, (200,), generator=torch.Generator().manual_seed(0))]
-    batches = plan_batches(lengths, 128)
+    drawn = torch.randint(1, 60, (200, 2), generator=torch.Generator().manual_seed(0)).tolist()
+    sizes = [(int(prompt), int(graph)) for prompt, graph in drawn]
+    batches = plan_batches(sizes, 1024)
     assert sorted(i for batch in batches for i in batch) == list(range(200))
-    assert all(len(batch) * max(lengths[i] for i in batch) <= 128 for batch in batches)
-    assert max(lengths) in [lengths[i] for i in batches[0]]
+    work = [padded_work([sizes[i] for i in batch]) for batch in batches]
+    assert max(work) <= 1024
+    needed = sum(prompt + GRAPH_TOKEN * graph for prompt, graph in sizes)
+    assert sum(work) < 1.4 * needed
 
 
-def test_an_example_above_the_budget_goes_alone() -> None:
-    assert plan_batches([5, 1000, 5], 10) == [[1], [0, 2]]
+def test_a_row_above_the_budget_goes_alone() -> None:
+    assert plan_batches([(5, 1), (10, 1000), (5, 1)], 16) == [[1], [0, 2]]
 
 
-def test_no_examples_make_no_batch() -> None:
+def test_no_rows_make_no_batch() -> None:
     assert plan_batches([], 10) == []
+
+
+def test_the_graph_holds_the_token_before_the_answer() -> None:
+    example = Example([1, 2, 3, 4, 5], 3)
+    assert example.size(cached_prompt=True) == (2, 2)
+    assert example.size(cached_prompt=False) == (0, 5)
 
 
 def test_halves_until_memory_suffices_and_keeps_the_order() -> None:
