@@ -113,11 +113,12 @@ def _bearer(headers: Headers) -> str | None:
 
 
 def _unauthorized(secret: str | None) -> Problem:
+    challenge = {"WWW-Authenticate": "Bearer"}
     if secret is None:
-        code, detail = "no_api_key", "Send the header `Authorization: Bearer evs_...` with your API key."
-    else:
-        code, detail = "wrong_api_key", "This API key is unknown or revoked; check it for typing errors."
-    return Problem(401, code, detail, headers={"WWW-Authenticate": "Bearer"})
+        detail = "Send the header `Authorization: Bearer evs_...` with your API key."
+        return Problem(401, "no_api_key", detail, headers=challenge)
+    detail = "This API key is unknown or revoked; check it for typing errors."
+    return Problem(401, "wrong_api_key", detail, headers=challenge)
 
 
 class BodyLimit:
