@@ -9,6 +9,8 @@ from store.artifacts import Artifacts
 from store.session import Database
 from store.settings import Settings
 
+REQUEST_THREADS = 40  # of the framework's pool: none of them ever waits for a connection
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -21,7 +23,11 @@ class State:
 
 def open_state(settings: Settings) -> State:
     """Connections are opened on first use."""
-    return State(settings, Database(settings.database_url, pool_size=20), Artifacts(settings.artifacts_url))
+    return State(
+        settings,
+        Database(settings.database_url, pool_size=REQUEST_THREADS),
+        Artifacts(settings.artifacts_url),
+    )
 
 
 def _state(request: Request) -> State:
