@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
@@ -46,6 +47,8 @@ class Envelope:
 
         try:
             await self.app(scope, body.receive, send_with_id)
+        except ClientDisconnect:
+            logger.info("request %s: the client went away before its body was complete", request_id)
         except Exception as error:
             if started:
                 raise
