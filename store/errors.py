@@ -7,6 +7,7 @@ StoreError
 +-- LostLease       another worker owns the shard now        (workers only)
 +-- Cancelled       the job was asked to stop                (workers only)
 +-- ArtifactCorrupt a stored file does not match its hash    (workers only)
++-- DamagedInput    results of earlier shards are damaged    (workers only)
 """
 
 
@@ -63,3 +64,13 @@ class ArtifactCorrupt(StoreError):
     """A stored file is missing or does not match its hash."""
 
     code = "artifact_corrupt"
+
+
+class DamagedInput(StoreError):
+    """What earlier shards produced is missing or damaged: they have to run again first."""
+
+    code = "damaged_input"
+
+    def __init__(self, shard_ids: list[str]) -> None:
+        super().__init__(f"the results of shards {', '.join(shard_ids)} are damaged")
+        self.shard_ids = shard_ids

@@ -197,6 +197,24 @@ def release(session: Session, claim: Claim, reason: str) -> None:
     outbox.ring(session, shard)
 
 
+def reopen(session: Session, claim: Claim, shard_ids: list[str]) -> None:
+    """The input is damaged: the shards that made it run again, and this phase starts anew after them.
+
+    Their attempts count on, so that storage which damages every file fails the job in the end.
+    """
+    job, shard = _owned(session, claim)
+    session.delete(shard)
+    session.flush()
+    for damaged in session.scalars(select(Shard).where(Shard.id.in_(shard_ids), Shard.job_id == job.id)):
+        damaged.state = ShardState.READY
+        damaged.rows_done = 0
+        damaged.last_fault = f"its result was found damaged by phase {claim.phase}"
+        damaged.kicked_at = func.clock_timestamp()
+        job.phase = damaged.phase
+        jobs.record_event(session, job, "shard.reopened", {"phase": damaged.phase, "index": damaged.index})
+        outbox.ring(session, damaged)
+
+
 def stop(session: Session, claim: Claim) -> None:
     """The shard stopped because its job was cancelled."""
     job, shard = _owned(session, claim)

@@ -22,14 +22,12 @@ TEMPLATE = "migrated"
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real PostgreSQL, started from its wheel for this run."""
     home = tmp_path_factory.mktemp("postgres-home")
-    port, log = servers.free_port(), home / "postgres.log"
-    running = processes.start(servers.postgres_child(home / "postgres", port, "secret", log))
-    url = servers.postgres_url(port, "secret")
-    try:
-        servers.wait_until(lambda: servers.postgres_answers(url), "PostgreSQL", log)
-        yield url
-    finally:
-        processes.stop(running)
+    port, running = servers.start_server(
+        lambda port: servers.postgres_child(home / "postgres", port, "secret", home / "postgres.log"),
+        lambda port: servers.postgres_answers(servers.postgres_url(port, "secret")),
+    )
+    yield servers.postgres_url(port, "secret")
+    processes.stop(running)
 
 
 @pytest.fixture(scope="session")

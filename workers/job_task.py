@@ -3,6 +3,7 @@
 A body is load - compute - save: it gets a Work and returns an Outcome. Failures by type:
 Cancelled          the shard stops, the job becomes cancelled
 LostLease          nothing is written: another worker owns the shard
+DamagedInput       the shards whose results are damaged run again, then this phase
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again, at most max_attempts times
 anything else      the job fails with internal_error; the trace stands in the worker's log
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from evoselect.errors import EvoSelectError
 from store import shards
-from store.errors import ArtifactCorrupt, Cancelled, LostLease, StoreError
+from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
 from store.shards import Claim
 from workers.context import Context, context
 from workers.pulse import Pulse
@@ -78,6 +79,10 @@ def _settle(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> None
         _transact(ctx, lambda session: shards.stop(session, claim))
     except LostLease:
         raise
+    except DamagedInput as error:
+        logger.warning("shard %s waits: %s", claim.shard_id, error)
+        damaged = error.shard_ids
+        _transact(ctx, lambda session: shards.reopen(session, claim, damaged))
     except PASSING_FAULTS as error:
         logger.exception("shard %s goes back after a passing fault", claim.shard_id)
         reason = f"{type(error).__name__}: {error}"[:500]

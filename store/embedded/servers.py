@@ -8,16 +8,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import redis
 
-from store.embedded.processes import Child, as_user
+from store.embedded import processes
+from store.embedded.processes import Child, Running, as_user
 
 POSTGRES_USER = "evoselect"
 SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
 START_SECONDS = 60.0
+PORT_ATTEMPTS = 3
 
 
 class ServerNotReady(RuntimeError):
@@ -56,9 +59,38 @@ def wait_until(ready: Callable[[], bool], what: str, log: Path, seconds: float =
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            tail = log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
-            raise ServerNotReady(f"{what} did not answer within {seconds:.0f} s; the end of {log}:\n{tail}")
+            raise ServerNotReady(
+                f"{what} did not answer within {seconds:.0f} s; the end of {log}:\n{_tail(log)}"
+            )
         time.sleep(0.05)
+
+
+def start_server(make: Callable[[int], Child], answers: Callable[[int], bool]) -> tuple[int, Running]:
+    """Start a server on a free port and wait until it answers; raises ServerNotReady.
+
+    A free port may be taken before the server binds it: a server that ends at once is tried on another.
+    """
+    for _ in range(PORT_ATTEMPTS):
+        port = free_port()
+        running = processes.start(make(port))
+        ended_or_answers = partial(_ended_or, running, partial(answers, port))
+        try:
+            wait_until(ended_or_answers, running.child.name, running.child.log)
+        except BaseException:
+            processes.stop(running)
+            raise
+        if running.process.poll() is None:
+            return port, running
+    log = running.child.log
+    raise ServerNotReady(f"{running.child.name} ends at every start; the end of {log}:\n{_tail(log)}")
+
+
+def _ended_or(running: Running, answers: Callable[[], bool]) -> bool:
+    return running.process.poll() is not None or answers()
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
 
 
 def postgres_child(data: Path, port: int, password: str, log: Path) -> Child:

@@ -125,9 +125,12 @@ class Supervisor:
         self.say(f"{running.child.name} runs again (process {fresh.process.pid})")
 
     def _launch(self, child: Child) -> None:
-        self.running[child.name] = processes.start(child)
+        self._adopt(processes.start(child))
+
+    def _adopt(self, running: Running) -> None:
+        self.running[running.child.name] = running
         self._record_children()
-        self.say(f"started {child.name} (process {self.running[child.name].process.pid})")
+        self.say(f"started {running.child.name} (process {running.process.pid})")
 
     def _record_children(self) -> None:
         children = {
@@ -159,14 +162,13 @@ class Supervisor:
         if self.settings.database_url:
             self._require_database(self.settings.database_url)
             return
-        port = servers.free_port()
-        log = self._log("postgres")
-        url = servers.postgres_url(port, secrets.database_password)
-        self._launch(
-            servers.postgres_child(self.home.path / "postgres", port, secrets.database_password, log)
+        data, password = self.home.path / "postgres", secrets.database_password
+        port, running = servers.start_server(
+            lambda port: servers.postgres_child(data, port, password, self._log("postgres")),
+            lambda port: servers.postgres_answers(servers.postgres_url(port, password)),
         )
-        self.environment["EVOSELECT_DATABASE_URL"] = url
-        servers.wait_until(lambda: servers.postgres_answers(url), "PostgreSQL", log)
+        self._adopt(running)
+        self.environment["EVOSELECT_DATABASE_URL"] = servers.postgres_url(port, password)
 
     def _require_database(self, url: str) -> None:
         database = Database(url)
@@ -185,12 +187,13 @@ class Supervisor:
         if self.settings.redis_url:
             _require_broker(self.settings.redis_url)
             return
-        port = servers.free_port()
-        log = self._log("valkey")
-        url = servers.valkey_url(port)
-        self._launch(servers.valkey_child(self.home.path / "valkey", port, log))
-        self.environment["EVOSELECT_REDIS_URL"] = url
-        servers.wait_until(lambda: servers.redis_answers(url), "Valkey", log)
+        data = self.home.path / "valkey"
+        port, running = servers.start_server(
+            lambda port: servers.valkey_child(data, port, self._log("valkey")),
+            lambda port: servers.redis_answers(servers.valkey_url(port)),
+        )
+        self._adopt(running)
+        self.environment["EVOSELECT_REDIS_URL"] = servers.valkey_url(port)
 
     def _prepare_database(self, secrets: Secrets) -> None:
         url = self.environment["EVOSELECT_DATABASE_URL"]

@@ -96,6 +96,22 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
     assert all(block["cached"] for block in blocks)
 
 
+def test_a_flipped_byte_in_the_cache_is_found_and_computed_again(
+    client: Client, stack: Stack, selection: Selection
+) -> None:
+    request = selection.request
+    with _database(stack).transaction() as session:
+        path = session.scalar(text("select artifact from feature_blocks order by key limit 1"))
+    file = stack.supervisor.home.path / "artifacts" / str(path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    again = client.selections.create(
+        target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="capacity"
+    ).wait(timeout=120)
+    assert file.read_bytes() == whole
+    assert [item.id for item in again.items()] == [item.id for item in selection.items()]
+
+
 def test_excluded_selections_are_not_selected_again(client: Client, selection: Selection) -> None:
     request = selection.request
     second = client.selections.create(

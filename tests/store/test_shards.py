@@ -120,6 +120,26 @@ def test_only_the_last_finisher_starts_the_next_phase(database: Database, tenant
     assert sequence == list(range(1, len(sequence) + 1))
 
 
+def test_damaged_results_are_made_again_before_the_phase_that_needs_them(
+    database: Database, tenant: str
+) -> None:
+    job_id = make_job(database, tenant, 2)
+    first, second = shard_ids(database, job_id)
+    for shard_id in (first, second):
+        finish(database, must_take(database, shard_id))
+    claim = must_take(database, shard_ids(database, job_id, "transport")[0])
+    with database.transaction() as session:
+        shards.reopen(session, claim, [second])
+    assert shard_ids(database, job_id, "transport") == []
+    with pytest.raises(LostLease):
+        finish(database, claim)
+    again = must_take(database, second)
+    assert again.attempt == 2
+    finish(database, again)
+    finish(database, must_take(database, shard_ids(database, job_id, "transport")[0]), {"selected": 1})
+    assert status(database, job_id) == JobStatus.COMPLETED
+
+
 def test_a_poison_shard_fails_its_job_with_the_last_fault(database: Database, tenant: str) -> None:
     job_id = make_job(database, tenant)
     shard_id = shard_ids(database, job_id)[0]

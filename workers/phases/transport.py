@@ -1,5 +1,6 @@
 """Phase `transport`: the features of pool and target become k items with reasons."""
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,15 @@ from evoselect.select import Texts, select
 from evoselect.selection import ItemReason
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
-from store import feature_blocks, records, selected, shards
-from store.errors import ArtifactCorrupt, Invalid
+from store import records, selected, shards
+from store.errors import ArtifactCorrupt, DamagedInput, Invalid
 from store.records import Record
 from workers.blocks import check_same_sketch, from_bytes, join
 from workers.features import FeatureBlock
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
 
+logger = logging.getLogger(__name__)
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 
 
@@ -71,28 +73,29 @@ def run(work: Work) -> Outcome:
 
 
 def _load(work: Work, role: str) -> Side:
-    artifacts = work.context.artifacts
+    """One role's records and features; raises DamagedInput with the shards to be run again."""
     with work.context.database.transaction() as session:
         parts = shards.of_phase(session, work.claim.job_id, "features")
     rows: list[Record] = []
     blocks: list[FeatureBlock] = []
+    damaged: list[str] = []
     for part in (part for part in parts if part.payload["role"] == role):
         payload = part.payload
-        table = artifacts.get_table(payload["artifact"], payload["sha256"])
+        table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
         rows += records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-        blocks += [_read_block(work, block) for block in (part.result or {})["blocks"]]
+        try:
+            blocks += [_read_block(work, block) for block in (part.result or {})["blocks"]]
+        except ArtifactCorrupt as error:
+            logger.warning("%s", error)
+            damaged.append(part.id)
         work.progress(0)
+    if damaged:
+        raise DamagedInput(damaged)
     return Side(rows, join(blocks))
 
 
 def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:
-    """A stored block, its hash checked; a damaged one is forgotten, so that a new job computes it."""
-    try:
-        return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
-    except ArtifactCorrupt:
-        with work.context.database.transaction() as session:
-            feature_blocks.forget(session, work.claim.tenant_id, block["key"])
-        raise
+    return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
 
 
 def _excluded_contents(work: Work, selection_ids: list[str]) -> set[str]:
