@@ -1,10 +1,8 @@
-"""Redundancy among candidates: a sparse similarity graph K over pairs that share a target's shortlist (ours).
+"""Redundancy among candidates: a sparse similarity graph K (ours).
 
-K_ij = exp(-|x_i - x_j|^2 / (2 s^2)), zero diagonal: 1 for a twin. Near-duplicates share their targets'
-shortlists, so the pairs are found from M products of (L, d) blocks instead of a search over all candidates.
+K_ij = exp(-|x_i - x_j|^2 / (2 s^2)), zero diagonal: 1 for a twin. Similar rows have the
+same nearest targets, so the pairs are found in the targets' cells instead of among all candidates.
 """
-
-import itertools
 
 import numpy as np
 import scipy.sparse
@@ -20,6 +18,9 @@ NARROW = 0.3  # bandwidth over that distance: twins count, mere neighbours do no
 FLOOR = 0.05  # similarities below it are left out of the graph
 MIN_BANDWIDTH = 1e-3  # keeps a pool of identical rows finite
 SAMPLE_TARGETS = 32  # targets around which the bandwidth is measured
+BATCH_BYTES = 64 * 2**20  # of the rows or products of one batch of cells
+BRUTE_ROWS = 4_096  # up to which all pairs are cheap
+CELLS = 3  # nearest targets in whose cells a row looks for twins
 SAMPLE_ROWS = 64  # candidates around each of them
 
 
@@ -34,27 +35,68 @@ def bandwidth(candidates: Tensor, targets: Tensor) -> float:
     return max(MIN_BANDWIDTH, NARROW * float(distance.median()))
 
 
-def similarity_graph(features: Tensor, lists: scipy.sparse.csr_array, s: float) -> scipy.sparse.csr_array:
+def similarity_graph(features: Tensor, cost: scipy.sparse.csr_array, s: float) -> scipy.sparse.csr_array:
     """Symmetric (n, n) K over the rows ``features`` (n, d), entries >= FLOOR only.
 
-    Only pairs that share a row of ``lists`` (M, n) are looked at.
+    Up to BRUTE_ROWS rows all pairs are looked at; above, those that share one of their CELLS nearest targets
+    by ``cost`` (M, n): similar rows do.
     """
     n = features.shape[0]
+    if n <= BRUTE_ROWS:
+        return scipy.sparse.csr_array(similarity_dense(features, s))
+    return graph_by_cells(features, cells(cost), s)
+
+
+def cells(cost: scipy.sparse.csr_array) -> list[Ints]:
+    """For every target the rows that have it among their CELLS cheapest entries of ``cost`` (M, n)."""
+    columns = cost.tocsc()
+    owner = np.repeat(np.arange(cost.shape[1]), np.diff(columns.indptr))
+    order = np.lexsort((columns.data, owner))
+    rank = np.arange(len(order)) - columns.indptr[:-1][owner]
+    near = order[rank < CELLS]
+    target, row = columns.indices[near], owner[near]
+    by_target = np.argsort(target, kind="stable")
+    bounds = np.cumsum(np.bincount(target, minlength=cost.shape[0]))
+    return np.split(row[by_target].astype(np.int64), bounds[:-1])
+
+
+def graph_by_cells(features: Tensor, members: list[Ints], s: float) -> scipy.sparse.csr_array:
+    """K over the pairs of rows that share a cell."""
+    n, d = features.shape
     least = 1.0 + s * s * float(np.log(FLOOR))  # cosine at which K falls to FLOOR
-    keys, values = [], []
-    bounds = lists.indptr
-    for start, stop in itertools.pairwise(bounds):
-        members = torch.from_numpy(lists.indices[start:stop].astype(np.int64))
-        rows = gather(features, members)
-        gram = rows @ rows.T
-        first, second = torch.nonzero(torch.triu(gram >= least, diagonal=1), as_tuple=True)
-        cosine = gram[first, second].cpu()
-        keys.append((members[first.cpu()] * n + members[second.cpu()]).numpy())
-        values.append(torch.exp((cosine - 1.0).clamp_max(0.0) / (s * s)).double().numpy())
+    keys, values = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    waiting = sorted((cell for cell in members if len(cell) > 1), key=len)
+    while waiting:
+        width = len(waiting[-1])
+        batch = max(1, BATCH_BYTES // (4 * width * max(width, d)))
+        key, value = _pairs(features, waiting[-batch:], least)
+        keys.append(key)
+        values.append(value)
+        del waiting[-batch:]
     key, place = np.unique(np.concatenate(keys), return_index=True)
-    value = np.concatenate(values)[place]
-    upper = scipy.sparse.coo_array((value, (key // n, key % n)), shape=(n, n))
+    cosine = np.concatenate(values)[place]
+    similarity = np.exp(np.minimum(cosine - 1.0, 0.0) / (s * s))
+    upper = scipy.sparse.coo_array((similarity, (key // n, key % n)), shape=(n, n))
     return scipy.sparse.csr_array(upper + upper.T)
+
+
+def _pairs(features: Tensor, members: list[Ints], least: float) -> tuple[Ints, Floats]:
+    """Keys first * n + second and cosines >= ``least`` of the pairs within each cell; cells are ascending
+    rows.
+    """
+    n, d = features.shape
+    width = max(len(cell) for cell in members)
+    padded = np.full((len(members), width), -1, dtype=np.int64)
+    for place, cell in enumerate(members):
+        padded[place, : len(cell)] = cell
+    index = torch.from_numpy(padded).to(features.device)
+    crowd = features[index.clamp_min(0).ravel()].float().reshape(len(members), width, d)
+    gram = torch.bmm(crowd, crowd.transpose(1, 2))
+    which, first, second = torch.nonzero(gram >= least, as_tuple=True)
+    real = (first < second) & (index[which, second] >= 0)
+    which, first, second = which[real], first[real], second[real]
+    key = index[which, first] * n + index[which, second]
+    return key.cpu().numpy(), gram[which, first, second].double().cpu().numpy()
 
 
 def similarity_dense(features: Tensor, s: float) -> Floats:

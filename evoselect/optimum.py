@@ -19,28 +19,31 @@ LEAVING = 0.01  # a target with more of its mass beyond its shortlist gets a wid
 NEAR_TARGETS = (
     8  # edges per candidate beyond the shortlist, so that one candidate can be shared by several targets
 )
-GOOD_GAP = 1e-3  # over the bound: not worth another exchange
+EXACT_EDGES = (
+    150_000  # of a shortlist whose linear programme the network simplex solves in a fraction of a second
+)
+GOOD_GAP = 2e-3  # over the bound: not worth another exchange
 SHARP = 0.01  # epsilon up to which the mass is nearly at vertices and exact transport may settle the rest
 INTEGRAL = 1e-6  # in units of the cap
 
 
 @dataclass(frozen=True)
 class Relaxation:
-    """The problem without redundancy: its solution, its linear programme and what no k-subset can undercut.
-    """
+    """The problem without redundancy: its solution, and what no k-subset can undercut."""
 
     problem: Problem
     solution: CapacitySolution
-    programme: Transport  # exact, on the shortlist
+    programme: Transport | None  # the linear programme on the shortlist; None above EXACT_EDGES
+    g: Floats  # (M,) target potentials of the bound
     bound: float  # no k-subset of the candidates has a smaller transport
     saved: float  # mean cost of a random candidate minus the bound: the unit of lambda
     widenings: int
 
     @property
     def certified(self) -> bool:
-        """No candidate outside the shortlist can enter the linear programme's solution."""
-        reaches = (self.programme.g > self.problem.shortlist.radius).any()
-        return not bool(reaches) and self.programme.unmatched <= INTEGRAL
+        """No candidate outside the shortlist can enter: every potential is within its target's radius."""
+        reaches = bool((self.g > self.problem.shortlist.radius).any())
+        return not reaches and (self.programme is None or self.programme.unmatched <= INTEGRAL)
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,11 @@ def relax(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: Selection
             break
         listed = shortlist.widen(listed, pool, targets, short)
         widenings += 1
-    programme = rounding.relaxed_optimum(listed, masses, k)
-    bound = rounding.lower_bound(listed, masses, k, programme.g)
-    saved = max(0.0, _mean_cost(pool, targets, masses) - programme.cost)
-    return Relaxation(problem, solution, programme, bound, saved, widenings)
+    programme = rounding.relaxed_optimum(listed, masses, k) if listed.cost.nnz <= EXACT_EDGES else None
+    g = programme.g if programme else capacity.sharpened(problem, solution)
+    bound = rounding.lower_bound(listed, masses, k, g)
+    saved = max(0.0, _mean_cost(pool, targets, masses) - bound)
+    return Relaxation(problem, solution, programme, g, bound, saved, widenings)
 
 
 def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Optimum:
@@ -83,20 +87,28 @@ def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: Selectio
     if spec.fixed_lambda > 0:
         problem = penalised(pool, relaxation, spec, s)
         solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations)
-    vertex = _vertex(relaxation.programme, problem.k) if problem.energy is None else None
-    if vertex is not None and spec.fixed_epsilon <= SHARP:
-        rounded = rounding.evaluate(problem, vertex)
-    elif spec.fixed_epsilon <= SHARP:
-        shared = shortlist.with_near_targets(problem.shortlist, pool, targets, NEAR_TARGETS)
-        enough = relaxation.bound * (1.0 + GOOD_GAP)
-        start = rounding.round_weights(problem, solution)
-        rounded = rounding.exchange(replace(problem, shortlist=shared), start, enough)
-    else:
+    return Optimum(problem, solution, relaxation, _rounded(pool, targets, problem, solution, relaxation))
+
+
+def _rounded(
+    pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, relaxation: Relaxation
+) -> Rounded:
+    """By exact transport where epsilon is small and the linear programme is, else by the largest weights."""
+    programme = relaxation.programme
+    if programme is None or solution.epsilon > SHARP:
         everyone = np.arange(len(solution.weights))
-        rounded = rounding.evaluate(
-            problem, np.sort(rounding.best(rounding.solution_score(solution), everyone, problem.k))
-        )
-    return Optimum(problem, solution, relaxation, rounded)
+        chosen = np.sort(rounding.best(rounding.solution_score(solution), everyone, problem.k))
+        return rounding.estimate(pool, targets, problem, solution, chosen)
+    vertex = _vertex(programme, problem.k) if problem.energy is None else None
+    if vertex is not None:
+        return rounding.evaluate(problem, vertex)
+    shared = replace(
+        problem, shortlist=shortlist.with_near_targets(problem.shortlist, pool, targets, NEAR_TARGETS)
+    )
+    relaxed = float(solution.plan.multiply(problem.shortlist.cost).sum())
+    relaxed += 0.5 * problem.lam * float(solution.weights @ problem.redundancy(solution.weights))
+    enough = (relaxation.bound if problem.energy is None else relaxed) * (1.0 + GOOD_GAP)
+    return rounding.exchange(shared, rounding.round_weights(problem, solution), enough)
 
 
 def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Problem:

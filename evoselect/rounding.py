@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
+import torch
+from torch import Tensor
 
-from evoselect.capacity import CapacitySolution, Problem
+from evoselect.capacity import CapacitySolution, Problem, plan_of
+from evoselect.features import gather
 from evoselect.shortlist import Floats, Ints, Shortlist
-from evoselect.transport import Transport, over_edges
+from evoselect.transport import Transport, over_edges, scaled_transport
 
 SETTLED = 0.01  # a weight within 1 % of 0 or of the cap is settled; the transport decides about the rest
-MAX_EXCHANGES = 60  # transports that the exchange may solve
+MAX_EXCHANGES = 60  # transports that the exchange may solve,
+EXCHANGE_EDGES = 2_000_000  # and the edges that they may have all together
 SINGLES = 8  # leaving and entering candidates whose pairs are tried one by one
 MIN_GAIN = 1e-9
 
@@ -88,7 +92,8 @@ def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
     """
     current = evaluate(problem, chosen)
     batch, place, solved = problem.k, 0, 1
-    while solved < MAX_EXCHANGES and current.objective > enough:
+    allowed = min(MAX_EXCHANGES, EXCHANGE_EDGES // problem.shortlist.cost.nnz)
+    while solved < allowed and current.objective > enough:
         leaving, entering = _swaps(problem, current, batch, place)
         if not len(leaving):
             break
@@ -101,6 +106,21 @@ def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
         else:
             batch, place = 1, place + 1
     return replace(current, exchanges=solved)
+
+
+def estimate(
+    pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, chosen: Ints
+) -> Rounded:
+    """The transport of ``chosen`` by scaling the plan, for problems whose exact transport is too large."""
+    shortlist = problem.shortlist
+    rows = gather(pool, torch.from_numpy(shortlist.candidates[chosen]))
+    kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
+    columns = kernel.T.tocsr()[chosen]
+    carried = scaled_transport(columns, shortlist.cost.T.tocsr()[chosen], problem.masses, rows, targets)
+    weights = np.zeros(len(shortlist.candidates))
+    weights[chosen] = 1.0 / problem.k
+    redundancy = 0.5 * problem.lam * float(weights @ problem.redundancy(weights))
+    return Rounded(chosen, carried, carried.cost + redundancy, 0)
 
 
 def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:

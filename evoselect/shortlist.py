@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MIN_WIDTH = 64  # candidates per target to start with
+WIDENING = 4  # times as wide, for the targets that want more
 WIDTH_PER_SHARE = 8  # and this many times the k / M that a target takes on average
 
 
@@ -62,9 +63,9 @@ def build(candidates: Tensor, targets: Tensor, width: int) -> Shortlist:
 
 
 def widen(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: Ints) -> Shortlist:
-    """The same shortlist with twice as many candidates for the targets in ``rows``."""
+    """The same shortlist with four times as many candidates for the targets in ``rows``."""
     counts = np.diff(shortlist.cost.indptr)
-    width = min(candidates.shape[0], 2 * int(counts[rows].max()))
+    width = min(candidates.shape[0], WIDENING * int(counts[rows].max()))
     wider_cost, wider_index = _search(candidates, targets[rows], width)
     keep = ~np.isin(shortlist.target_of_edge, rows)
     target = np.concatenate([shortlist.target_of_edge[keep], np.repeat(rows, width)])

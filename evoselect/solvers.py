@@ -1,6 +1,6 @@
 """The two solvers as methods: k rows in order, and what the solver has to report."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -13,6 +13,7 @@ from evoselect.optimum import Optimum, refine, relax
 from evoselect.rounding import solution_score
 from evoselect.shortlist import Floats, Ints
 from evoselect.spec.selection import SelectionSpec
+from evoselect.transport import Transport
 from evoselect.tuning import resolve, tradeoff_curve
 
 
@@ -27,6 +28,7 @@ class Chosen:
     weights: Floats  # (k,), sum 1
     ot_gradient: Floats | None  # (k,)
     diagnostics: dict[str, object]
+    transport: Transport | None = None  # of the k rows in this order, where the method knows one
 
 
 def by_capacity(
@@ -57,7 +59,7 @@ def _ordered(found: Optimum, spec: SelectionSpec) -> Chosen:
         "lambda_cost": problem.lam,
         "transport_saved": relaxation.saved,
         "transport_lower_bound": relaxation.bound,
-        "transport_relaxed": relaxation.programme.cost,
+        "transport_relaxed": relaxation.programme.cost if relaxation.programme else None,
         "certified": relaxation.certified,
         "shortlist_candidates": len(listed.candidates),
         "shortlist_edges": int(listed.cost.nnz),
@@ -67,7 +69,15 @@ def _ordered(found: Optimum, spec: SelectionSpec) -> Chosen:
     }
     gradient = -(score + solution.state.c)[places]
     weights = np.full(problem.k, 1.0 / problem.k)
-    return Chosen(listed.candidates[places], score[places], weights, gradient, diagnostics)
+    carried = _carried(found, places)
+    return Chosen(listed.candidates[places], score[places], weights, gradient, diagnostics, carried)
+
+
+def _carried(found: Optimum, places: Ints) -> Transport:
+    """The transport of the rounded solution with its rows in the order of ``places``."""
+    known = found.rounded.transport
+    order = np.searchsorted(found.rounded.chosen, places)
+    return replace(known, plan=known.plan[order], f=known.f[order])
 
 
 def by_exponentiated(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec) -> Chosen:

@@ -29,6 +29,8 @@ FIRST_PER_ROW = 8
 ADDED_PER_ROW = 8
 PRICE_TOLERANCE = 1e-6  # the float32 products that price an edge are accurate to about 1e-7
 MAX_ROUNDS = 25
+SCALINGS = 60
+TINY = 1e-200
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,40 @@ def exact_transport(rows: Tensor, targets: Tensor, masses: Floats) -> Transport:
             return Transport(found.plan, found.cost, found.unmatched, found.f, found.g, exact=True)
         edges = _merge(edges, new)
     return found
+
+
+def scaled_transport(
+    kernel: scipy.sparse.csr_array,
+    cost: scipy.sparse.csr_array,
+    masses: Floats,
+    rows: Tensor,
+    targets: Tensor,
+) -> Transport:
+    """A feasible plan from uniform ``rows`` (k, d) to ``masses``: Sinkhorn scaling of ``kernel`` (k, M) on
+    its edges.
+
+    What the scaling leaves unmatched is spread over all pairs (Altschuler, Weed and Rigollet 2017, algorithm
+    2), at its true cost, so ``cost`` is an upper bound of the optimal transport.
+    """
+    k, m = kernel.shape
+    supply = np.full(k, 1.0 / k)
+    u, v = np.ones(k), np.ones(m)
+    turned = kernel.T.tocsr()
+    for _ in range(SCALINGS):
+        u = supply / np.maximum(kernel @ v, TINY)
+        v = np.minimum(masses / np.maximum(turned @ u, TINY), 1.0 / TINY)
+    reach = kernel @ v
+    u = np.minimum(u, supply / np.maximum(reach, TINY))
+    v = v * np.minimum(1.0, masses / np.maximum(v * (turned @ u), TINY))
+    plan = scipy.sparse.csr_array(scipy.sparse.diags_array(u) @ kernel @ scipy.sparse.diags_array(v))
+    left = np.maximum(supply - plan.sum(axis=1), 0.0)
+    wanted = np.maximum(masses - plan.sum(axis=0), 0.0)
+    open_ = float(left.sum())
+    source = torch.from_numpy(left).to(rows.device).float() @ rows.float()
+    sink = torch.from_numpy(wanted).to(targets.device).float() @ targets.float()
+    spread = open_ - float(source @ sink.to(source.device)) / max(float(wanted.sum()), TINY)
+    carried = float(plan.multiply(cost).sum()) + max(spread, 0.0)
+    return Transport(plan, carried, open_, np.log(np.maximum(u, TINY)), np.log(np.maximum(v, TINY)))
 
 
 def transport_distance(rows: Tensor, targets: Tensor, masses: Floats | None = None) -> float:
