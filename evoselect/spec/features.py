@@ -13,18 +13,20 @@ class FeatureSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    kind: Literal["gradient", "embedding"] = "gradient"
-    """gradient of the mean answer-token loss, or the mean last hidden state (cheap, weaker)."""
+    kind: Literal["gradient", "embedding", "provided"] = "gradient"
+    """Gradient of the mean answer-token loss, the mean last hidden state (cheap, weaker), or a matrix of the
+    user's, which is only conditioned.
+    """
     layers: str = "all"
     """Which decoder layers: all | top-N | every-N (counted from the top)."""
-    modules: str = "o_proj|down_proj|c_proj"
+    modules: str = "o_proj|gate_proj|down_proj|c_proj|c_fc"
     """Regular expression for the last part of a module's name: which linear layers of a decoder layer."""
     positions: Literal["answer", "all"] = "answer"
     """Positions whose outer products count: the answer's (the prompt is a constant cache), or every one."""
     sketch: Literal["gaussian", "sparse"] = "gaussian"
-    sketch_in: int = Field(default=8, ge=1, le=1024)
+    sketch_in: int = Field(default=6, ge=1, le=1024)
     """Columns that a module's input is projected to."""
-    sketch_out: int = Field(default=8, ge=1, le=1024)
+    sketch_out: int = Field(default=6, ge=1, le=1024)
     """Columns that a module's output gradient is projected to; a block has sketch_in * sketch_out numbers."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
