@@ -35,7 +35,7 @@ TINY = 1e-200
 
 @dataclass(frozen=True)
 class Transport:
-    """Plan over the given edges; what they could not carry went over virtual edges at cost 2."""
+    """Plan over the given edges; what they could not carry went over virtual edges at a higher cost."""
 
     plan: scipy.sparse.csr_array  # (n, M)
     cost: float  # an upper bound of the transport over all edges; equal to it where ``exact``

@@ -1,6 +1,6 @@
 """What a selection is asked to do: the part of a request that changes the answer."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -39,13 +39,13 @@ class SelectionSpec(BaseModel):
     )
 
     method: Method = "capacity"
-    lam: float | Literal["auto"] = Field(default=0.1, ge=0.0, le=100.0, alias="lambda")
+    lam: Annotated[float, Field(ge=0.0, le=100.0)] | Literal["auto"] = Field(default=0.1, alias="lambda")
     """Weight of redundancy: what one exact twin costs a candidate, as a share of what selection can save in
     transport.
 
     ``auto`` chooses it by held-out folds of the targets.
     """
-    epsilon: float | Literal["auto"] | None = Field(default=None, ge=1e-4, le=10.0)
+    epsilon: Annotated[float, Field(ge=1e-4, le=10.0)] | Literal["auto"] | None = None
     """Final entropic smoothing, in cosine: 0.002 is exact transport, larger averages over noisy targets.
 
     None is the method's own: 0.002 for capacity, 0.05 for exponentiated; ``auto`` chooses by held-out folds.
