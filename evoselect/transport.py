@@ -20,9 +20,7 @@ from evoselect.neighbours import nearest
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-HALF_VIRTUAL = (
-    1.0  # the virtual row and column are joined at 1 a side: a virtual pair costs 2, the largest 1 - cosine
-)
+HALF_VIRTUAL = 1.25  # the virtual row and column are joined at this a side: dearer than any 1 - cosine
 MAX_PIVOTS = 100_000_000
 FIRST_PER_TARGET = 32  # edges of a target to start with; or 4 times its fair share of rows
 FIRST_PER_ROW = 8

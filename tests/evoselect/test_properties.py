@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from evoselect.features import distinct_rows
 from evoselect.masses import spread
 from evoselect.repeats import apportion
 from evoselect.select import select
@@ -52,10 +53,11 @@ def test_selection_is_k_rows_and_its_certificate_never_understates_the_gap(
     assert len(set(found.indices.tolist())) == k
     assert found.weights.sum() == pytest.approx(1.0)
     cost = 1.0 - (candidates.double() @ targets.double().T).numpy()
-    n, m = cost.shape
+    usable = cost[distinct_rows(candidates)] if found.diagnostics["equal_features_collapsed"] else cost
+    n, m = usable.shape
     demand = np.append(np.full(m, 1.0 / m), n / k - 1.0)
     supply = np.full(n, 1.0 / k)
-    programme = ot.emd2(supply, demand * supply.sum() / demand.sum(), np.hstack([cost, np.zeros((n, 1))]))
+    programme = ot.emd2(supply, demand * supply.sum() / demand.sum(), np.hstack([usable, np.zeros((n, 1))]))
     chosen = np.ascontiguousarray(cost[found.indices])
     truth = ot.emd2(np.full(k, 1.0 / k), np.full(m, 1.0 / m), chosen)
     bound, transport = found.diagnostics["transport_lower_bound"], found.diagnostics["transport"]
