@@ -157,11 +157,12 @@ class BodyLimit:
         await self.app(scope, receive_within_limit, send)
 
     def _limit(self, headers: Headers) -> int:
-        is_lines = media_type(headers.get("content-type")) == NDJSON
-        return self.settings.max_batch_bytes if is_lines else self.settings.max_json_bytes
+        streamed = media_type(headers.get("content-type")) in (NDJSON, BINARY)
+        return self.settings.max_batch_bytes if streamed else self.settings.max_json_bytes
 
 
 NDJSON = "application/x-ndjson"
+BINARY = "application/octet-stream"
 
 
 def media_type(content_type: str | None) -> str:

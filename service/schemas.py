@@ -60,6 +60,13 @@ class BatchRequest(Request):
     on_invalid: OnInvalid = "reject_batch"
 
 
+class FeatureFiles(Request):
+    """Matrices of the user's in the order of the records: .npy, .safetensors or .parquet files."""
+
+    target: Id
+    pool: Id
+
+
 class SelectionRequest(Labelled):
     """Which candidates of a pool are wanted for a target, and how many."""
 
@@ -73,6 +80,7 @@ class SelectionRequest(Labelled):
     method: Method | None = None
     spec: SelectionSpec = SelectionSpec()
     features: FeatureSpec = FeatureSpec()
+    feature_files: FeatureFiles | None = None
     model: ShortText | None = None
     seed: Whole = 0
     exclude_selection_ids: Annotated[list[Id], Field(max_length=100)] = []
@@ -84,6 +92,11 @@ class SelectionRequest(Labelled):
         _exactly_one("k", self.k, "ratio", self.ratio)
         if self.pool_version is not None and self.pool_id is None:
             raise ValueError("pool_version needs pool_id: inline candidates have no versions")
+        if (self.features.kind == "provided") != (self.feature_files is not None):
+            raise ValueError(
+                f"features.kind is {self.features.kind!r} and feature_files is "
+                f"{'given' if self.feature_files else 'missing'}: feature_files belong to kind 'provided'"
+            )
         if self.method and "method" in self.spec.model_fields_set and self.method != self.spec.method:
             raise ValueError(f"method is {self.method!r} but spec.method is {self.spec.method!r}: send one")
         return self

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from store import jobs
 from store.model_registry import ModelSource
-from store.models import Batch, Event, Job, Model, Pool, Target
+from store.models import Batch, Event, File, Job, Model, Pool, Target
 from store.states import TERMINAL, JobStatus
 
 Json = dict[str, Any]
@@ -26,6 +26,18 @@ TIMES = (
     "expired",
 )
 ETA_ROWS = 32  # rows that must be done before their pace says anything
+
+
+def file(row: File) -> Json:
+    """A file without its bytes."""
+    return {
+        "id": row.id,
+        "object": "file",
+        "name": row.name,
+        "size": row.size,
+        "sha256": row.sha256,
+        "created_at": _time(row.created_at),
+    }
 
 
 def target(row: Target) -> Json:

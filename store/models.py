@@ -1,7 +1,7 @@
 """All tables. Text of records never lives here: rows point at artifacts.
 
 Tenant -< ApiKey
-Tenant -< Target, Pool -< Batch, Model, FeatureBlock, IdempotencyKey
+Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock, IdempotencyKey
 Tenant -< Job (selection | training | evaluation) -< Shard, Event;   Outbox rows ring for shards
 """
 
@@ -56,6 +56,19 @@ class ApiKey(Base):
     digest: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = _now()
     revoked_at: Mapped[datetime | None]
+
+
+class File(Base):
+    """Bytes that a user uploaded, as they came."""
+
+    __tablename__ = "files"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = _tenant()
+    name: Mapped[str | None]
+    size: Mapped[int]
+    artifact: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime] = _now()
 
 
 class Target(Base):

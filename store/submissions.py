@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from store import jobs, plans, pools, targets
+from store import files, jobs, plans, pools, targets
 from store.errors import Conflict, Invalid
 from store.models import Job
 from store.plans import Source
@@ -54,6 +54,7 @@ def selection(
     size: Size,
     settings: dict[str, Any],
     exclude_selection_ids: list[str],
+    feature_files: dict[str, str] | None,
     shard_rows: int,
     label: Label,
 ) -> Job:
@@ -61,8 +62,8 @@ def selection(
     target = targets.get(session, tenant_id, target_id)
     pool = pools.get(session, tenant_id, pool_id)
     version = pool.version if pool_version is None else pool_version
-    files = pools.sources(session, pool, version)
-    candidates = sum(file.rows for file in files)
+    batches = pools.sources(session, pool, version)
+    candidates = sum(batch.rows for batch in batches)
     if not candidates:
         raise Invalid(
             f"pool {pool_id} is empty at version {version}: add candidates first",
@@ -77,9 +78,15 @@ def selection(
         "pool_version": version,
         "k": size.of(candidates),
         "exclude_selection_ids": exclude_selection_ids,
+        "feature_files": feature_files,
         **settings,
     }
-    sources = [Source("target", target.artifact, target.sha256, target.count), *files]
+    if feature_files is not None:
+        for file_id in feature_files.values():
+            files.get(session, tenant_id, file_id)
+        shards = plans.single_shard("transport", candidates)
+        return _create(session, tenant_id, JobKind.SELECTION, request, shards, label)
+    sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
     shards = plans.feature_shards(sources, shard_rows)
     return _create(session, tenant_id, JobKind.SELECTION, request, shards, label)
 

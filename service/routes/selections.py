@@ -51,6 +51,7 @@ def create(
                 "seed": body.seed,
             },
             exclude_selection_ids=body.exclude_selection_ids,
+            feature_files=body.feature_files.model_dump() if body.feature_files else None,
             shard_rows=state.settings.shard_rows,
             label=submissions.Label(body.name, body.metadata),
         )
@@ -70,7 +71,7 @@ def items(
     limit: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
     """The selected candidates in order: JSON pages, or with `Accept: application/x-ndjson` all as lines."""
-    stored = _stored_items(state, tenant_id, job_id)
+    stored = _stored(state, tenant_id, job_id, "items")
     if media_type(request.headers.get("accept")) == NDJSON:
         lines = selected.read(state.artifacts, stored, after=after, limit=limit or ALL_ITEMS)
         return StreamingResponse(_joined(lines), media_type=NDJSON)
@@ -84,13 +85,20 @@ def items(
     return Response(orjson.dumps(page), media_type="application/json")
 
 
-def _stored_items(state: State, tenant_id: str, job_id: str) -> dict[str, Any]:
+@router.get("/{job_id}/rejected", response_model=None)
+def rejected(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """Every candidate that could not be selected, with the reason, as lines in the order of the pool."""
+    stored = _stored(state, tenant_id, job_id, "rejected")
+    return Response(state.artifacts.get_bytes(stored["path"], stored["sha256"]), media_type=NDJSON)
+
+
+def _stored(state: State, tenant_id: str, job_id: str, name: str) -> dict[str, Any]:
     with state.database.transaction() as session:
         job = jobs.get(session, tenant_id, job_id, JobKind.SELECTION)
         if job.status != JobStatus.COMPLETED or job.result is None:
-            detail = f"Selection {job_id} is {job.status}; its items are there once it is completed."
+            detail = f"Selection {job_id} is {job.status}; its {name} are there once it is completed."
             raise Problem(409, "selection_not_completed", detail)
-        stored: dict[str, Any] = job.result["artifacts"]["items"]
+        stored: dict[str, Any] = job.result["artifacts"][name]
         return stored
 
 

@@ -1,11 +1,15 @@
 """The whole line on real data with the real proxy model, from upload to evaluation, kill -9 included."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
+import numpy as np
 import psutil
 import pytest
 from sqlalchemy import text
@@ -145,8 +149,36 @@ def test_groups_share_the_budget_as_asked(client: Client, data: DemoData, pool_i
         client.selections.create(target_id=half.id, pool_id=pool_id, k=K).wait(timeout=120)
 
 
+def test_provided_features_are_selected_by(client: Client, data: DemoData, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pool = rng.normal(size=(20, 8))
+    pool[3] = np.nan
+    target = pool[[5, 7]] + rng.normal(scale=1e-3, size=(2, 8))
+    np.save(tmp_path / "pool.npy", pool)
+    np.save(tmp_path / "target.npy", target)
+    files = {name: client.files.create(tmp_path / f"{name}.npy").id for name in ("target", "pool")}
+    done = client.selections.create(
+        target=data.target[:2],
+        candidates=data.pool[:20],
+        k=2,
+        features={"kind": "provided"},
+        feature_files=files,
+    ).wait(timeout=120)
+    assert {item.id for item in done.items()} == {data.pool[5]["id"], data.pool[7]["id"]}
+    assert done.output()["counts"]["left_out"] == {"non_finite": 1}
+    short = client.selections.create(
+        target=data.target[:3],
+        candidates=data.pool[:20],
+        k=2,
+        features={"kind": "provided"},
+        feature_files=files,
+    )
+    with pytest.raises(JobFailedError, match=r"shape \(2, 8\), but there are 3 records"):
+        short.wait(timeout=120)
+
+
 def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
-    client: Client, data: DemoData, target_id: str
+    client: Client, stack: Stack, data: DemoData, target_id: str
 ) -> None:
     leaked = data.target[0]
     endless = {"prompt": "word " * 12_000, "completion": "yes", "id": "endless"}
@@ -158,6 +190,9 @@ def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
         leaked["id"]: "in_target",
         "endless": "too_long",
     }
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    listed = httpx.get(f"{stack.url}/v1/selections/{done.id}/rejected", headers=headers)
+    assert [json.loads(line) for line in listed.text.splitlines()] == result["rejected"]
 
 
 def test_more_than_can_be_selected_fails_with_the_count(

@@ -1,11 +1,9 @@
 """Phase `transport`: the features of pool and target become k items with reasons."""
 
-import logging
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
-import torch
+import orjson
 from torch import Tensor
 
 from evoselect import conditioning
@@ -13,35 +11,23 @@ from evoselect.select import Texts, select
 from evoselect.selection import ItemReason
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
-from store import records, selected, shards
-from store.errors import ArtifactCorrupt, DamagedInput, Invalid
+from store import records, selected
+from store.errors import Invalid
 from store.records import Record
-from workers.blocks import check_same_sketch, from_bytes, join
-from workers.features import FeatureBlock
+from workers.blocks import check_same_sketch
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
+from workers.sides import Side, load_computed, load_provided
 
-logger = logging.getLogger(__name__)
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Records of one role and their features, row by row."""
-
-    records: list[Record]
-    block: FeatureBlock
-
-    def values(self, rows: list[int]) -> Tensor:
-        """(len(rows), blocks, block_dim) features of some rows."""
-        return torch.from_numpy(self.block.values[rows])
 
 
 def run(work: Work) -> Outcome:
     """Load both sides, keep what may be selected, condition, select, store the items."""
     request = work.claim.request
     spec = FeatureSpec.model_validate(request["features"])
-    target, pool = _load(work, "target"), _load(work, "pool")
+    load = load_provided if spec.kind == "provided" else load_computed
+    target, pool = load(work, "target"), load(work, "pool")
     check_same_sketch([target.block, pool.block])
     _refuse_bad_rows(spec, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
@@ -61,41 +47,16 @@ def run(work: Work) -> Outcome:
         texts=Texts([_text(record) for record in sent], [_text(record) for record in wanted]),
     )
     rows = [_item(reason, sent, wanted) for reason in selection.items()]
+    rejected = _rejected(pool, fates)
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows)
     result = {
         "counts": _counts(target, pool, fates),
-        "rejected": _rejected(pool, fates),
+        "rejected": rejected[:MAX_REJECTED],
         "conditioning": kind,
         "diagnostics": selection.diagnostics,
-        "artifacts": {"items": stored},
+        "artifacts": {"items": stored, "rejected": _store_rejected(work, rejected)},
     }
     return Outcome({}, result)
-
-
-def _load(work: Work, role: str) -> Side:
-    """One role's records and features; raises DamagedInput with the shards to be run again."""
-    with work.context.database.transaction() as session:
-        parts = shards.of_phase(session, work.claim.job_id, "features")
-    rows: list[Record] = []
-    blocks: list[FeatureBlock] = []
-    damaged: list[str] = []
-    for part in (part for part in parts if part.payload["role"] == role):
-        payload = part.payload
-        table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
-        rows += records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-        try:
-            blocks += [_read_block(work, block) for block in (part.result or {})["blocks"]]
-        except ArtifactCorrupt as error:
-            logger.warning("%s", error)
-            damaged.append(part.id)
-        work.progress(0)
-    if damaged:
-        raise DamagedInput(damaged)
-    return Side(rows, join(blocks))
-
-
-def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:
-    return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
 
 
 def _excluded_contents(work: Work, selection_ids: list[str]) -> set[str]:
@@ -212,7 +173,12 @@ def _counts(target: Side, pool: Side, fates: list[str]) -> dict[str, Any]:
 
 
 def _rejected(pool: Side, fates: list[str]) -> list[dict[str, str]]:
-    """The first rows that could not be selected, with the reason."""
+    """Every candidate that could not be selected, with the reason, in the order of the pool."""
     pairs = zip(pool.records, fates, strict=True)
-    found = [{"id": record.id, "reason": fate} for record, fate in pairs if fate != "usable"]
-    return found[:MAX_REJECTED]
+    return [{"id": record.id, "reason": fate} for record, fate in pairs if fate != "usable"]
+
+
+def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> dict[str, Any]:
+    lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
+    stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
+    return {"path": stored.path, "sha256": stored.sha256, "rows": len(rejected)}

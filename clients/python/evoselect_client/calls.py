@@ -57,6 +57,12 @@ def post_lines(path: str, decode: Callable[[Any], T], content: bytes, **params: 
     )
 
 
+def post_bytes(path: str, decode: Callable[[Any], T], content: bytes, **params: Any) -> Call[T]:
+    """A POST of bytes; a repeated one stores a second copy, which nothing refers to."""
+    headers = {"Content-Type": "application/octet-stream"}
+    return Call("POST", path, decode, _given(params), content=content, headers=headers)
+
+
 def retry_delay(
     attempt: int, *, status: int | None, code: str | None, retry_after: float | None
 ) -> float | None:

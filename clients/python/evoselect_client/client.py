@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evoselect_client.calls import Call
 from evoselect_client.config import resolve
-from evoselect_client.resources import Evaluations, Models, Pools, Selections, Targets, Trainings
+from evoselect_client.resources import Evaluations, Files, Models, Pools, Selections, Targets, Trainings
 
 if TYPE_CHECKING:
     import httpx
@@ -40,6 +40,11 @@ class Client:
             max_retries=max_retries,
             http=http,
         )
+
+    @cached_property
+    def files(self) -> Files:
+        """Uploaded bytes, such as feature matrices."""
+        return Files(self)
 
     @cached_property
     def targets(self) -> Targets:

@@ -38,6 +38,15 @@ class Bound(Resource):
         return self
 
 
+class File(Bound):
+    """Uploaded bytes, such as a feature matrix."""
+
+    name: str | None = None
+    size: int
+    sha256: str
+    created_at: datetime
+
+
 class Target(Bound):
     """Examples of the target task."""
 

@@ -1,10 +1,12 @@
 """The nouns of the API, each with its verbs: client.targets.create(...), client.pools.add(...)."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from evoselect_client.calls import get, post, post_lines
+from evoselect_client.calls import get, post, post_bytes, post_lines
 from evoselect_client.errors import ApiError
 from evoselect_client.models import (
     Batch,
@@ -12,6 +14,7 @@ from evoselect_client.models import (
     Bound,
     Counts,
     Evaluation,
+    File,
     Item,
     Job,
     Model,
@@ -54,6 +57,17 @@ class Nouns(Generic[BoundT]):
 
     def _create(self, body: dict[str, Any]) -> BoundT:
         return self._client.send(post(self.path, self._decode, body))
+
+
+class Files(Nouns[File]):
+    """Uploaded bytes that selections refer to."""
+
+    path, model = "/v1/files", File
+
+    def create(self, path: "str | os.PathLike[str]") -> File:
+        """Upload a file; its name's suffix says what it is."""
+        source = Path(path)
+        return self._client.send(post_bytes(self.path, self._decode, source.read_bytes(), name=source.name))
 
 
 class Targets(Nouns[Target]):
@@ -145,6 +159,7 @@ class Selections(Jobs[Selection]):
         method: str | None = None,
         spec: dict[str, Any] | None = None,
         features: dict[str, Any] | None = None,
+        feature_files: dict[str, str] | None = None,
         model: str | None = None,
         seed: int | None = None,
         exclude_selection_ids: list[str] | None = None,
@@ -167,6 +182,7 @@ class Selections(Jobs[Selection]):
             "method": method,
             "spec": spec,
             "features": features,
+            "feature_files": feature_files,
             "model": model,
             "seed": seed,
             "exclude_selection_ids": exclude_selection_ids,

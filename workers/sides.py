@@ -1,0 +1,74 @@
+"""The two sides of a selection, target and pool: records and features, row by row."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from store import files, pools, records, shards, targets
+from store.errors import ArtifactCorrupt, DamagedInput
+from store.plans import Source
+from store.records import Record
+from workers.blocks import from_bytes, join
+from workers.features import FeatureBlock
+from workers.job_task import Work
+from workers.provided import provided_block
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Records of one role and their features, row by row."""
+
+    records: list[Record]
+    block: FeatureBlock
+
+    def values(self, rows: list[int]) -> Tensor:
+        """(len(rows), blocks, block_dim) features of some rows."""
+        return torch.from_numpy(self.block.values[rows])
+
+
+def load_computed(work: Work, role: str) -> Side:
+    """One role's records and features; raises DamagedInput with the shards to be run again."""
+    with work.context.database.transaction() as session:
+        parts = shards.of_phase(session, work.claim.job_id, "features")
+    rows: list[Record] = []
+    blocks: list[FeatureBlock] = []
+    damaged: list[str] = []
+    for part in (part for part in parts if part.payload["role"] == role):
+        payload = part.payload
+        table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
+        rows += records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+        try:
+            blocks += [_read_block(work, block) for block in (part.result or {})["blocks"]]
+        except ArtifactCorrupt as error:
+            logger.warning("%s", error)
+            damaged.append(part.id)
+        work.progress(0)
+    if damaged:
+        raise DamagedInput(damaged)
+    return Side(rows, join(blocks))
+
+
+def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:
+    return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
+
+
+def load_provided(work: Work, role: str) -> Side:
+    """One role's records and the matrix that came for them; raises Invalid where they do not fit."""
+    request, tenant = work.claim.request, work.claim.tenant_id
+    with work.context.database.transaction() as session:
+        file = files.get(session, tenant, request["feature_files"][role])
+        if role == "target":
+            row = targets.get(session, tenant, request["target_id"])
+            sources = [Source("target", row.artifact, row.sha256, row.count)]
+        else:
+            pool = pools.get(session, tenant, request["pool_id"])
+            sources = pools.sources(session, pool, request["pool_version"])
+    tables = [work.context.artifacts.get_table(source.artifact, source.sha256) for source in sources]
+    rows = [record for table in tables for record in records.from_table(table)]
+    data = work.context.artifacts.get_bytes(file.artifact, file.sha256)
+    return Side(rows, provided_block(data, file.name or "", len(rows)))
