@@ -12,6 +12,7 @@ from service import middleware, problems
 from service.routes import evaluations, files, health, models, pools, selections, targets, trainings
 from service.state import open_state
 from store.migrate import NotAtHead, require_head
+from store.model_registry import BadModelList
 from store.settings import MissingSetting, Settings, load_settings
 
 ROUTES = (health, files, targets, pools, selections, trainings, evaluations, models)
@@ -44,14 +45,14 @@ def from_environment() -> FastAPI:
     try:
         settings = load_settings()
         require_head(settings.database_url)
+        return create_app(settings)
     except OperationalError as error:
         _leave(
             EXIT_UNAVAILABLE,
             f"the database does not answer ({str(error.orig).strip()}): start it, then try again",
         )
-    except (MissingSetting, NotAtHead) as error:
+    except (MissingSetting, NotAtHead, BadModelList) as error:
         _leave(EXIT_CONFIGURATION, str(error))
-    return create_app(settings)
 
 
 def _leave(code: int, reason: str) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from store.artifacts import Artifacts
+from store.model_registry import ModelSource, models
 from store.session import Database
 from store.settings import Settings
 
@@ -19,14 +20,17 @@ class State:
     settings: Settings
     database: Database
     artifacts: Artifacts
+    models: dict[str, ModelSource]
+    """The allow-list, by alias."""
 
 
 def open_state(settings: Settings) -> State:
-    """Connections are opened on first use."""
+    """Connections are opened on first use; raises BadModelList for an operator's list that cannot be used."""
     return State(
         settings,
         Database(settings.database_url, pool_size=REQUEST_THREADS),
         Artifacts(settings.artifacts_url),
+        models(settings.models),
     )
 
 

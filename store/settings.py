@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     max_inline_records: int = Field(10_000, ge=1)
 
     default_model: str = "smollm2-135m-instruct"
+    models: Path | None = None
+    """JSON file that allows further models: alias to source. Workers and API must see the same."""
 
     def ready(self) -> "Settings":
         """Self, or an error that names the first missing server."""
@@ -76,6 +78,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
     variables = {}
     for name in Settings.model_fields:
         value = getattr(settings, name)
+        if value is None:
+            continue
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         variables[f"EVOSELECT_{name.upper()}"] = text
     return variables

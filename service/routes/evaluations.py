@@ -27,7 +27,7 @@ def create(
 
     def store(session: Session) -> str:
         settings = {
-            "model": known_model(session, tenant_id, body.model, "/model"),
+            "model": known_model(session, state, tenant_id, body.model, "/model"),
             "spec": body.spec.model_dump(mode="json"),
         }
         target_id = body.target_id or stored_target(session, state, tenant_id, records)

@@ -8,7 +8,7 @@ from service import views
 from service.routes.common import DEFAULT_LIMIT, After, Limit
 from service.state import Services, TenantId
 from service.strict_json import StrictRoute
-from store import adapters, model_registry
+from store import adapters
 
 router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"])
 
@@ -20,7 +20,7 @@ def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """The allow-list first, then adapters, newest first; pages go through the adapters."""
-    bases = [views.base_model(source) for source in model_registry.models().values()]
+    bases = [views.base_model(source) for source in state.models.values()]
     with state.database.transaction() as session:
         page = views.page(
             adapters.listing(session, tenant_id, after=after, limit=limit), limit, views.adapter
@@ -31,7 +31,7 @@ def listing(
 @router.get("/{name}")
 def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One model, by alias or id."""
-    source = model_registry.models().get(name)
+    source = state.models.get(name)
     if source:
         return views.base_model(source)
     with state.database.transaction() as session:

@@ -3,19 +3,19 @@
 from sqlalchemy.orm import Session
 
 from service.state import State
-from store import adapters, model_registry, pools, targets
+from store import adapters, pools, targets
 from store.errors import Invalid, NotFound
 from store.records import Record, to_table
 
 
-def known_model(session: Session, tenant_id: str, name: str, pointer: str) -> str:
+def known_model(session: Session, state: State, tenant_id: str, name: str, pointer: str) -> str:
     """The name, when it is an alias of the allow-list or the tenant's own adapter; raises Invalid."""
-    if name in model_registry.models():
+    if name in state.models:
         return name
     try:
         return adapters.get(session, tenant_id, name).id
     except NotFound:
-        known = ", ".join(sorted(model_registry.models()))
+        known = ", ".join(sorted(state.models))
         detail = f"There is no model {name!r:.80}: use {known}, or the id of a model that you trained."
         raise Invalid(detail, code="unknown_model", pointer=pointer) from None
 

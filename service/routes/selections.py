@@ -36,7 +36,7 @@ def create(
     candidates = None if body.candidates is None else parse_all(body.candidates, "/candidates", limit)
 
     def store(session: Session) -> str:
-        model = known_model(session, tenant_id, body.model or state.settings.default_model, "/model")
+        model = known_model(session, state, tenant_id, body.model or state.settings.default_model, "/model")
         job = submissions.selection(
             session,
             tenant_id,

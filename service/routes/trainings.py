@@ -25,7 +25,7 @@ def create(
     def store(session: Session) -> str:
         name = body.base_model or state.settings.default_model
         settings = {
-            "base_model": known_model(session, tenant_id, name, "/base_model"),
+            "base_model": known_model(session, state, tenant_id, name, "/base_model"),
             "spec": body.spec.model_dump(mode="json"),
             "seed": body.seed,
         }

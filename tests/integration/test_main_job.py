@@ -24,6 +24,7 @@ from tests.conftest import Stack, start_stack, stop_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 K = 12
+BLOCK_ROWS = 16
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def data() -> DemoData:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Embedded mode with small shards and blocks, so that a killed worker loses only some of its work."""
-    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [], shard_rows=64, block_rows=16)
+    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [], shard_rows=64, block_rows=BLOCK_ROWS)
     yield stack
     stop_stack(stack, thread)
 
@@ -247,18 +248,22 @@ def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
         attempts = session.scalars(
             text("select attempt from shards where job_id = :id"), {"id": job.id}
         ).all()
+        results = session.scalars(
+            text("select result from shards where job_id = :id and phase = 'features'"), {"id": job.id}
+        ).all()
     assert max(attempts) == 2
+    assert any(block["cached"] for result in results for block in result["blocks"])
 
 
 def _wait_until_inside_a_shard(stack: Stack, job_id: str) -> None:
-    """Until a worker has done some rows of a shard, and not all."""
+    """Until a worker has finished a block of a shard, and not all of them."""
     deadline = time.monotonic() + 200
     query = text(
-        "select count(*) from shards where job_id = :id and rows_done > 0 and rows_done < rows_total"
+        "select count(*) from shards where job_id = :id and rows_done > :block and rows_done < rows_total"
     )
     while True:
         with _database(stack).transaction() as session:
-            if session.scalar(query, {"id": job_id}):
+            if session.scalar(query, {"id": job_id, "block": BLOCK_ROWS}):
                 return
         assert time.monotonic() < deadline
         time.sleep(0.05)
