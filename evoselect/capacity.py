@@ -125,7 +125,7 @@ def _sweep(problem: Problem, state: State, epsilon: float, damping: float) -> tu
     for _ in range(STAGE_ITERATIONS // REDUNDANCY_PERIOD):
         state, weights, above = _scale(problem, state, epsilon, REDUNDANCY_PERIOD)
         wanted = problem.lam * problem.energy.gradient(weights)
-        moved = float(weights @ np.abs(wanted - state.c)) / max(float(weights.sum()), 1e-300)
+        moved = float((weights * np.abs(wanted - state.c)).sum()) / max(float(weights.sum()), 1e-300)
         state = replace(state, c=state.c + damping * (wanted - state.c))
     return state, weights, above + moved
 
