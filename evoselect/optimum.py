@@ -23,6 +23,7 @@ EXACT_EDGES = (
     150_000  # of a shortlist whose linear programme the network simplex solves in a fraction of a second
 )
 GOOD_GAP = 2e-3  # over the bound: not worth another exchange
+COARSE_TOLERANCE = 1e-2  # of the solves that only say which targets to widen
 SHARP = 0.01  # epsilon up to which the mass is nearly at vertices and exact transport may settle the rest
 INTEGRAL = 1e-6  # in units of the cap
 
@@ -68,12 +69,17 @@ def relax(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: Selection
     widenings = 0
     while True:
         problem = Problem(listed, masses, k)
-        solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations)
-        short = np.flatnonzero(solution.leaving > LEAVING)
+        coarse = capacity.solve(
+            problem, max(SHARP, spec.fixed_epsilon), COARSE_TOLERANCE, spec.max_iterations
+        )
+        short = np.flatnonzero(coarse.leaving > LEAVING)
         if not len(short):
             break
         listed = shortlist.widen(listed, pool, targets, short)
         widenings += 1
+    solution = capacity.solve(
+        problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=coarse.state
+    )
     programme = rounding.relaxed_optimum(listed, masses, k) if listed.cost.nnz <= EXACT_EDGES else None
     g = programme.g if programme else capacity.sharpened(problem, solution)
     bound = rounding.lower_bound(listed, masses, k, g)

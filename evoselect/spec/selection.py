@@ -67,7 +67,7 @@ class SelectionSpec(BaseModel):
     """Weight updates of method exponentiated."""
     tolerance: float = Field(default=1e-3, gt=0.0, le=0.1)
     """Method capacity stops when this share of the mass (or less) still violates a constraint."""
-    max_iterations: int = Field(default=2_000, ge=1, le=1_000_000)
+    max_iterations: int = Field(default=500, ge=1, le=1_000_000)
     """Scalings of method capacity."""
     tradeoff: bool = False
     """Whether method capacity also reports transport against redundancy at eight values of lambda."""
