@@ -49,6 +49,7 @@ def feature_shards(sources: Iterable[Source], shard_rows: int) -> list[ShardPlan
                 "sha256": source.sha256,
                 "start": start,
                 "stop": stop,
+                "first": not any(plan.payload["role"] == source.role for plan in plans),
             }
             plans.append(ShardPlan("features", len(plans), stop - start, payload))
     return plans

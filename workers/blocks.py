@@ -24,17 +24,18 @@ def to_bytes(block: FeatureBlock) -> bytes:
         "tokens": block.tokens,
         "status": np.array([STATUSES.index(status) for status in block.status], dtype=np.uint8),
     }
-    return save(arrays, metadata={"sketch": block.sketch, "statuses": json.dumps(STATUSES)})
+    # One entry only: safetensors writes several in an order that differs from call to call.
+    return save(arrays, metadata={"block": json.dumps({"sketch": block.sketch, "statuses": STATUSES})})
 
 
 def from_bytes(data: bytes) -> FeatureBlock:
     """The inverse of to_bytes, in half precision; the caller has checked the file's hash."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-    names = json.loads(header["statuses"])
+    about = json.loads(header["block"])
     arrays = load(data)
-    status = [names[code] for code in arrays["status"]]
+    status = [about["statuses"][code] for code in arrays["status"]]
     return FeatureBlock(
-        arrays["values"], arrays["norms"], arrays["nll"], arrays["tokens"], status, header["sketch"], {}
+        arrays["values"], arrays["norms"], arrays["nll"], arrays["tokens"], status, about["sketch"], {}
     )
 
 

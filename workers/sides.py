@@ -1,7 +1,7 @@
 """The two sides of a selection, target and pool: records and features, row by row."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,6 +25,8 @@ class Side:
 
     records: list[Record]
     block: FeatureBlock
+    outlook: dict[str, Any] = field(default_factory=dict)
+    """What the first shard found out for all of them; see workers.checks."""
 
     def values(self, rows: list[int]) -> Tensor:
         """(len(rows), blocks, block_dim) features of some rows."""
@@ -38,19 +40,22 @@ def load_computed(work: Work, role: str) -> Side:
     rows: list[Record] = []
     blocks: list[FeatureBlock] = []
     damaged: list[str] = []
+    outlook: dict[str, Any] = {}
     for part in (part for part in parts if part.payload["role"] == role):
         payload = part.payload
         table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
         rows += records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+        found = dict(part.result or {})
         try:
-            blocks += [_read_block(work, block) for block in (part.result or {})["blocks"]]
+            blocks += [_read_block(work, block) for block in found.pop("blocks")]
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
             damaged.append(part.id)
+        outlook |= found
         work.progress(0)
     if damaged:
         raise DamagedInput(damaged)
-    return Side(rows, join(blocks))
+    return Side(rows, join(blocks), outlook)
 
 
 def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:

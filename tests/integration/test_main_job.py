@@ -25,6 +25,7 @@ from tests.conftest import Stack, start_stack, stop_stack
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 K = 12
 BLOCK_ROWS = 16
+SHARD_ROWS = 64
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,9 @@ def data() -> DemoData:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Embedded mode with small shards and blocks, so that a killed worker loses only some of its work."""
-    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [], shard_rows=64, block_rows=BLOCK_ROWS)
+    stack, thread = start_stack(
+        tmp_path_factory.mktemp("home"), [], shard_rows=SHARD_ROWS, block_rows=BLOCK_ROWS
+    )
     yield stack
     stop_stack(stack, thread)
 
@@ -83,6 +86,8 @@ def test_a_selection_gives_k_distinct_items_in_order_with_reasons(
     counts = result["counts"]
     assert counts["usable"] + sum(counts["left_out"].values()) == counts["pool"] == len(data.pool)
     assert result["diagnostics"]["gap"] <= 0.01
+    assert 0.2 < result["features"]["two_seed_agreement"] <= 1.0
+    assert result["features"]["prediction"]["rows"] == SHARD_ROWS
     fields = {"score", "redundancy", "targets", "why", "nearest_selected", "repeats"}
     assert fields <= (items[0].model_extra or {}).keys()
 

@@ -1,12 +1,14 @@
 """Phase `features`: gradient features of a run of records, block by block, cached where they are known."""
 
 import logging
+from typing import Any
 
 from evoselect.spec.features import FeatureSpec
 from store import feature_blocks, records
 from store.artifacts import Artifact
 from store.errors import ArtifactCorrupt
 from store.records import Record
+from workers import checks
 from workers.blocks import to_bytes
 from workers.features import compute_features
 from workers.fingerprint import block_key, sketch_fingerprint
@@ -24,11 +26,17 @@ def run(work: Work) -> Outcome:
     table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
     loaded = load_for(work, work.claim.request["model"], spec.dtype)
+    outlook = checks.outlook(work, loaded, spec, rows) if _opens_the_pool(payload) else {}
     size = work.context.settings.block_rows
     blocks = [
         _block(work, loaded, spec, rows[start : start + size], start) for start in range(0, len(rows), size)
     ]
-    return Outcome({"blocks": blocks})
+    return Outcome({"blocks": blocks, **outlook})
+
+
+def _opens_the_pool(payload: dict[str, Any]) -> bool:
+    """Whether this is the first shard of the first batch: the one that speaks for the whole pool."""
+    return bool(payload["role"] == "pool" and payload["first"])
 
 
 def _block(

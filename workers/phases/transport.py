@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from torch import Tensor
 
-from evoselect import conditioning
+from evoselect.conditioning import condition
 from evoselect.select import Texts, select
 from evoselect.selection import ItemReason
 from evoselect.spec.features import FeatureSpec
@@ -53,6 +53,7 @@ def run(work: Work) -> Outcome:
         "counts": _counts(target, pool, fates),
         "rejected": rejected[:MAX_REJECTED],
         "conditioning": kind,
+        "features": pool.outlook,
         "diagnostics": selection.diagnostics,
         "artifacts": {"items": stored, "rejected": _store_rejected(work, rejected)},
     }
@@ -114,8 +115,7 @@ def _refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
 def _condition(spec: FeatureSpec, pool: Tensor, target: Tensor) -> tuple[str, Tensor, Tensor]:
     """(what was done, unit candidates, unit targets); a single candidate has nothing to be centred by."""
     kind = spec.conditioning if len(pool) > 1 else "none"
-    conditioner = conditioning.fit(pool, kind, spec.shrinkage)
-    return kind, conditioner.apply(pool), conditioner.apply(target)
+    return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}))
 
 
 def _groups(targets: list[Record]) -> list[str] | None:

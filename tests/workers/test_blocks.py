@@ -1,0 +1,37 @@
+"""Feature blocks as files: the same features are the same bytes, and only alike ones are joined."""
+
+import numpy as np
+import pytest
+
+from evoselect.errors import InvalidInput
+from workers.blocks import from_bytes, join, to_bytes
+from workers.features import FeatureBlock
+
+
+def block(sketch: str = "s") -> FeatureBlock:
+    return FeatureBlock(
+        values=np.array([[[0.5, -0.5]], [[0.0, 0.0]]], dtype=np.float32),
+        norms=np.array([[2.0], [0.0]], dtype=np.float32),
+        nll=np.array([1.25, np.nan], dtype=np.float32),
+        tokens=np.array([7, 9], dtype=np.int32),
+        status=["ok", "too_long"],
+        sketch=sketch,
+        stats={"seconds_extract": 1.0},
+    )
+
+
+def test_a_block_comes_back_as_it_was() -> None:
+    found = from_bytes(to_bytes(block()))
+    assert (found.status, found.sketch, found.stats) == (["ok", "too_long"], "s", {})
+    for name in ("values", "norms", "nll", "tokens"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(block(), name))
+
+
+def test_equal_features_are_equal_bytes() -> None:
+    assert len({to_bytes(block()) for _ in range(50)}) == 1
+
+
+def test_blocks_are_joined_in_order_and_only_of_one_sketch() -> None:
+    assert join([block(), block()]).status == ["ok", "too_long", "ok", "too_long"]
+    with pytest.raises(InvalidInput, match="2 different sketches"):
+        join([block("s"), block("t")])
