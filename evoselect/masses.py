@@ -23,7 +23,8 @@ def spread(shares: Floats, groups: Ints) -> Floats:
 
 
 def quota_shares(quotas: Mapping[str, float], names: Sequence[str]) -> Floats:
-    """(G,) quotas in the order of the groups, as shares of 1; every group needs one and every quota a group."""
+    """(G,) quotas in the order of the groups, as shares of 1; every group needs one and every quota a group.
+    """
     if set(quotas) != set(names):
         raise InvalidInput(
             f"quotas name the groups {sorted(quotas)} and the targets have {list(names)}: name the same"
