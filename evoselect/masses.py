@@ -1,5 +1,4 @@
-"""How much each target counts: uniform, equal per group, by quota, or so that the worst group is served best.
-"""
+"""How much each target counts: uniform, equal per group, by quota, or for the worst-served group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,8 +22,7 @@ def spread(shares: Floats, groups: Ints) -> Floats:
 
 
 def quota_shares(quotas: Mapping[str, float], names: Sequence[str]) -> Floats:
-    """(G,) quotas in the order of the groups, as shares of 1; every group needs one and every quota a group.
-    """
+    """(G,) quotas in the order of the groups, as shares of 1; each group needs one and each quota a group."""
     if set(quotas) != set(names):
         raise InvalidInput(
             f"quotas name the groups {sorted(quotas)} and the targets have {list(names)}: name the same"

@@ -170,8 +170,7 @@ def _explained(
 
 
 def _gap(transport: float, diagnostics: dict[str, object]) -> dict[str, object]:
-    """(OT(chosen) - bound) / bound: at lambda 0 no k-subset is better by more; above, what diversity costs.
-    """
+    """(OT(chosen) - bound) / bound: at lambda 0 no k-subset is better by more; above, diversity's price."""
     bound = diagnostics.get("transport_lower_bound")
     if not isinstance(bound, float):
         return {}

@@ -72,8 +72,7 @@ def _distance(cosine: Floats) -> Floats:
 
 
 def _trim(cosine: Floats, layer: Ints, count: int, *, largest: bool) -> list[int]:
-    """``count`` of ``layer`` by transport potential: the cheapest to transport, or as released the dearest.
-    """
+    """``count`` of ``layer`` by transport potential: the cheapest to transport, released: the dearest."""
     if count == 0:
         return []
     f, _ = source_potential(np.ascontiguousarray(_distance(cosine[layer])), BLUR)

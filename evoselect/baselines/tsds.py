@@ -36,8 +36,7 @@ def tsds(task: Task) -> Ranking:
 
 
 def tsds_uniform(task: Task) -> Ranking:
-    """KNN-Uniform: the smallest K whose spread pays, then equal mass on every target's K nearest candidates.
-    """
+    """KNN-Uniform: the least K whose spread pays, then equal mass on every target's K nearest candidates."""
     width = min(MAX_NEIGHBOURS, task.n)
     cosine, index = nearest(task.candidates, task.targets, width)
     distance = 1.0 - cosine.double().numpy()
