@@ -19,7 +19,7 @@ class FeatureSpec(BaseModel):
     """
     layers: str = "all"
     """Which decoder layers: all | top-N | every-N (counted from the top)."""
-    modules: str = "o_proj|gate_proj|down_proj|c_proj|c_fc"
+    modules: str = ".*_proj|c_.*"
     """Regular expression for the last part of a module's name: which linear layers of a decoder layer."""
     positions: Literal["answer", "all"] = "answer"
     """Positions whose outer products count: the answer's (the prompt is a constant cache), or every one."""
