@@ -66,7 +66,7 @@ def main() -> int:
 
 def measure(device: str, *, quick: bool) -> Json:
     """Every number of the benchmark."""
-    examples, targets = _texts(pool=96 if quick else 384, targets=24 if quick else 64)
+    examples, targets = _texts(pool=48 if quick else 384, targets=24 if quick else 64)
     model, what = _proxy() if device == "cpu" else _random_qwen2()
     if device == "cuda":
         examples = [_random_tokens(example, model) for example in examples * 8]
