@@ -1,0 +1,90 @@
+"""The whole product on an S3-compatible object store, spoken to over HTTP as in the compose file."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from evoselect_client.client import Client
+from store.artifacts import Artifacts
+from store.embedded import servers
+from store.errors import ArtifactCorrupt
+from tests.conftest import start_stack, stop_stack
+from tests.live import question
+
+BUCKET = "evoselect-test"
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a bucket of a server that runs beside the tests; credentials are in the environment."""
+    port = servers.free_port()
+    log = tmp_path_factory.mktemp("s3") / "server.log"
+    with pytest.MonkeyPatch.context() as environment, log.open("wb") as output:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "evoselect")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=output, stderr=output
+        )
+        try:
+            servers.wait_until(lambda: _makes_bucket(), "the object store", log)
+            yield f"s3://{BUCKET}/below"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _makes_bucket() -> bool:
+    try:
+        fsspec.filesystem("s3", skip_instance_cache=True).mkdir(BUCKET)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_file_comes_back_and_a_changed_or_missing_one_is_found(bucket: str, tmp_path: Path) -> None:
+    artifacts = Artifacts(bucket)
+    artifacts.probe()
+    (tmp_path / "a.bin").write_bytes(b"one")
+    stored = artifacts.put_file("t", tmp_path / "a.bin")
+    assert stored == artifacts.put_bytes("t", b"one", ".bin")
+    assert artifacts.get_bytes(stored.path, stored.sha256) == b"one"
+    with artifacts.open(stored.path) as stream:
+        stream.seek(1)
+        assert stream.read() == b"ne"
+    full = f"{bucket.removeprefix('s3://')}/{stored.path}"
+    artifacts.filesystem.pipe_file(full, b"two")
+    with pytest.raises(ArtifactCorrupt, match="hashes to"):
+        artifacts.get_bytes(stored.path, stored.sha256)
+    artifacts.filesystem.rm_file(full)
+    with pytest.raises(ArtifactCorrupt, match="is missing"):
+        artifacts.get_bytes(stored.path, stored.sha256)
+
+
+@pytest.mark.slow
+def test_a_selection_reads_and_writes_nothing_but_the_bucket(bucket: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pool = rng.normal(size=(20, 8))
+    np.save(tmp_path / "pool.npy", pool)
+    np.save(tmp_path / "target.npy", pool[[5, 7]] + 1e-3)
+    stack, thread = start_stack(tmp_path / "home", [], artifacts_url=bucket)
+    try:
+        with Client(stack.url, stack.api_key) as client:
+            files = {side: client.files.create(tmp_path / f"{side}.npy").id for side in ("target", "pool")}
+            done = client.selections.create(
+                target=[question(100), question(101)],
+                candidates=[question(n) for n in range(20)],
+                k=2,
+                features={"kind": "provided"},
+                feature_files=files,
+            ).wait(timeout=120)
+            assert {item.record["completion"] for item in done.items()} == {"10", "14"}
+    finally:
+        stop_stack(stack, thread)
+    assert not (tmp_path / "home" / "artifacts").exists()
