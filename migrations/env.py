@@ -5,6 +5,7 @@ import os
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+import store.account_models  # noqa: F401 - its tables belong to the metadata
 from store.models import Base
 
 LOCK = 7_203_511  # advisory lock: two starting processes migrate one after the other

@@ -9,13 +9,35 @@ from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
 from service import middleware, problems
-from service.routes import evaluations, files, health, models, pools, selections, targets, trainings
+from service.routes import (
+    api_keys,
+    audit_events,
+    evaluations,
+    files,
+    health,
+    models,
+    pools,
+    selections,
+    targets,
+    trainings,
+)
 from service.state import open_state
 from store.migrate import NotAtHead, require_head
 from store.model_registry import BadModelList
 from store.settings import MissingSetting, Settings, load_settings
 
-ROUTES = (health, files, targets, pools, selections, trainings, evaluations, models)
+ROUTES = (
+    health,
+    files,
+    targets,
+    pools,
+    selections,
+    trainings,
+    evaluations,
+    models,
+    api_keys,
+    audit_events,
+)
 
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: the database does not answer
 EXIT_CONFIGURATION = 78  # EX_CONFIG: a setting is missing, or the database has another shape

@@ -28,45 +28,24 @@ class Once:
     def run(self, body: BaseModel, create: Callable[[Session], str]) -> str:
         """The id of the resource, made now or by the first request with this key.
 
-        Key and resource commit in one transaction. A second request at the same time waits for the first
-        one's commit, drops its own work and returns the first one's resource.
+        Key and resource commit in one transaction. While it runs, a second request with the key is told to
+        come back (409 idempotency_in_flight).
         """
-        fingerprint = self._fingerprint(body) if self._key else ""
-        try:
-            with self._database.transaction() as session:
-                known = self._known(session, fingerprint)
-                if known:
-                    return known
-                resource_id = create(session)
-                self._remember(session, fingerprint, resource_id)
-                return resource_id
-        except _TakenMeanwhileError:
-            with self._database.transaction() as session:
-                known = self._known(session, fingerprint)
-        if known is None:
-            raise Problem(
-                409, "idempotency_in_flight", "Send the request again.", headers={"Retry-After": "1"}
-            )
-        return known
-
-    def _known(self, session: Session, fingerprint: str) -> str | None:
-        if self._key is None:
-            return None
-        return idempotency.replay(session, self._tenant_id, self._key, fingerprint)
-
-    def _remember(self, session: Session, fingerprint: str, resource_id: str) -> None:
-        if self._key is None:
-            return
-        if not idempotency.remember(session, self._tenant_id, self._key, fingerprint, resource_id):
-            raise _TakenMeanwhileError
+        with self._database.transaction() as session:
+            if self._key is None:
+                return create(session)
+            fingerprint = self._fingerprint(body)
+            idempotency.hold(session, self._tenant_id, self._key)
+            known = idempotency.replay(session, self._tenant_id, self._key, fingerprint)
+            if known:
+                return known
+            resource_id = create(session)
+            idempotency.remember(session, self._tenant_id, self._key, fingerprint, resource_id)
+            return resource_id
 
     def _fingerprint(self, body: BaseModel) -> str:
         content = json.dumps([self._path, body.model_dump(mode="json")], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
-
-
-class _TakenMeanwhileError(Exception):
-    """Another request with the same key committed first."""
 
 
 def _once(

@@ -1,19 +1,19 @@
-"""What surrounds every request, outermost first: Envelope, Authentication, BodyLimit."""
+"""What surrounds every request, outermost first: Envelope, Authentication, RateLimit, BodyLimit."""
 
 import asyncio
 import logging
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
+from service.authentication import Authentication
 from service.problems import Problem
+from service.rates import RateLimit
 from service.state import State
-from store import tenants
 from store.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -88,42 +88,6 @@ class _Body:
             return
 
 
-class Authentication:
-    """Everything below /v1 needs `Authorization: Bearer evs_...`; finds the tenant of the key."""
-
-    def __init__(self, app: ASGIApp, state: State) -> None:
-        self.app = app
-        self.services = state
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["path"] == "/v1" or scope["path"].startswith("/v1/")):
-            secret = _bearer(Headers(scope=scope))
-            tenant_id = await run_in_threadpool(self._tenant_of, secret) if secret else None
-            if tenant_id is None:
-                raise _unauthorized(secret)
-            scope["state"]["tenant_id"] = tenant_id
-        await self.app(scope, receive, send)
-
-    def _tenant_of(self, secret: str) -> str | None:
-        pepper = self.services.settings.key_pepper.get_secret_value()
-        with self.services.database.transaction() as session:
-            return tenants.tenant_of(session, secret, pepper)
-
-
-def _bearer(headers: Headers) -> str | None:
-    scheme, _, secret = headers.get("authorization", "").partition(" ")
-    return secret.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _unauthorized(secret: str | None) -> Problem:
-    challenge = {"WWW-Authenticate": "Bearer"}
-    if secret is None:
-        detail = "Send the header `Authorization: Bearer evs_...` with your API key."
-        return Problem(401, "no_api_key", detail, headers=challenge)
-    detail = "This API key is unknown or revoked; check it for typing errors."
-    return Problem(401, "wrong_api_key", detail, headers=challenge)
-
-
 class BodyLimit:
     """Refuses bodies over the limit of their media type, by Content-Length or while they come in."""
 
@@ -177,4 +141,9 @@ def _too_large(limit: int) -> Problem:
 
 def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
     """The middleware with its arguments, outermost first."""
-    return [(Envelope, {}), (Authentication, {"state": state}), (BodyLimit, {"state": state})]
+    return [
+        (Envelope, {}),
+        (Authentication, {"state": state}),
+        (RateLimit, {"state": state}),
+        (BodyLimit, {"state": state}),
+    ]

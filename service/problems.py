@@ -19,6 +19,7 @@ MAX_FAULTS = 100  # listed in one problem; the detail says how many there are
 TITLES = {
     400: "Bad request",
     401: "No valid API key",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
@@ -87,7 +88,8 @@ def _as_problem(request: Request, error: Exception) -> Problem:
         return _from_validation(error)
     if isinstance(error, StoreError):
         errors = [{"pointer": error.pointer, "detail": error.detail}] if error.pointer else []
-        return Problem(error.status, error.code, error.detail, errors=errors)
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        return Problem(error.status, error.code, error.detail, errors=errors, headers=headers)
     if isinstance(error, InvalidInput):
         return Problem(422, "invalid_value", str(error))
     if isinstance(error, HTTPException):
@@ -106,11 +108,17 @@ def internal() -> Problem:
     return Problem(500, "internal_error", "The service failed; its log has the reason under this request_id.")
 
 
+def no_such_route(method: str, path: str) -> Problem:
+    """Nothing is there, for nobody."""
+    detail = f"There is no route {method} {path:.200}; /openapi.json lists all."
+    return Problem(404, CODES[404], detail)
+
+
 def _from_http(request: Request, error: HTTPException) -> Problem:
     status, where = error.status_code, f"{request.method} {request.url.path}"
     details = {
         400: "The body cannot be read as UTF-8 JSON.",
-        404: f"There is no route {where}; /openapi.json lists all.",
+        404: no_such_route(request.method, request.url.path).detail,
         405: f"{where} is not allowed; the Allow header lists what is.",
     }
     code = CODES.get(status, f"http_{status}")

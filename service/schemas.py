@@ -7,8 +7,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from store.scopes import Scope
 
 MAX_INTEGER = 2**63 - 1  # of PostgreSQL
+MAX_OVERLAP = 30 * 24 * 3600  # seconds that a rotated key may work on
 OnInvalid = Literal["reject_batch", "skip"]
 
 
@@ -129,8 +131,17 @@ class EvaluationRequest(Labelled):
         return self
 
 
-class Nothing(Request):
-    """An empty object."""
+class ApiKeyRequest(Request):
+    """A key for a program or a person."""
+
+    name: ShortText
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+
+
+class RotateRequest(Request):
+    """Replace a key; the old one works on for a while, so that its users can change over."""
+
+    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_OVERLAP)] = 3600
 
 
 def _exactly_one(first: str, one: object, second: str, other: object) -> None:

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from store import jobs
+from store.account_models import AuditEvent
 from store.model_registry import ModelSource
-from store.models import Batch, Event, File, Job, Model, Pool, Target
+from store.models import ApiKey, Batch, Event, File, Job, Model, Pool, Target
 from store.states import TERMINAL, JobStatus
 
 Json = dict[str, Any]
@@ -130,6 +131,25 @@ def adapter(row: Model) -> Json:
         "files": {name: {"sha256": file["sha256"], "size": file["size"]} for name, file in row.files.items()},
         "created_at": _time(row.created_at),
     }
+
+
+def api_key(row: ApiKey) -> Json:
+    """A key without its secret, which nobody has but its owner."""
+    return {
+        "id": row.id,
+        "object": "api_key",
+        "name": row.name,
+        "scopes": row.scopes,
+        "hint": row.hint,
+        **{f"{name}_at": _time(getattr(row, f"{name}_at")) for name in ("created", "expires", "revoked")},
+    }
+
+
+def audit_event(row: AuditEvent) -> Json:
+    """One line of the audit log."""
+    names = ("id", "key_id", "request_id", "method", "path", "status")
+    line = {name: getattr(row, name) for name in names}
+    return {**line, "object": "audit_event", "created_at": _time(row.created_at)}
 
 
 def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], Json]) -> Json:

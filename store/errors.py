@@ -4,6 +4,7 @@ StoreError
 +-- NotFound        no such row for this tenant              404
 +-- Conflict        the row's state forbids the change       409
 +-- Invalid         a value cannot be used                   422
++-- OverQuota       the tenant has used what it may          429
 +-- LostLease       another worker owns the shard now        (workers only)
 +-- Cancelled       the job was asked to stop                (workers only)
 +-- ArtifactCorrupt a stored file does not match its hash    (workers only)
@@ -17,11 +18,19 @@ class StoreError(Exception):
     status = 500
     code = "internal_error"
 
-    def __init__(self, detail: str, *, code: str | None = None, pointer: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        pointer: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or type(self).code
         self.pointer = pointer
+        self.retry_after = retry_after  # seconds after which the same request may succeed
 
 
 class NotFound(StoreError):
@@ -46,6 +55,13 @@ class Invalid(StoreError):
 
     status = 422
     code = "invalid_value"
+
+
+class OverQuota(StoreError):
+    """The tenant has used what it may; the same request succeeds once there is room again."""
+
+    status = 429
+    code = "quota_exceeded"
 
 
 class LostLease(StoreError):

@@ -1,4 +1,6 @@
-"""All tables. Text of records never lives here: rows point at artifacts.
+"""The tables of data and jobs; account_models.py has those of audit and webhooks.
+
+Text of records never lives here: rows point at artifacts.
 
 Tenant -< ApiKey
 Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock, IdempotencyKey
@@ -54,7 +56,10 @@ class ApiKey(Base):
     tenant_id: Mapped[str] = _tenant()
     name: Mapped[str]
     digest: Mapped[str] = mapped_column(unique=True)
+    hint: Mapped[str] = mapped_column(server_default="")
+    scopes: Mapped[list[str]] = mapped_column(JSONB)
     created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
 

@@ -1,6 +1,7 @@
 """Every setting of the service and the workers, read from EVOSELECT_* variables."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,6 +46,23 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(8 * 2**30, ge=1)
     max_batch_records: int = Field(10_000_000, ge=1)
     max_inline_records: int = Field(10_000, ge=1)
+
+    requests_per_second: int = Field(200, ge=1)
+    """Of one tenant, over all API processes."""
+    rates_without_redis: Literal["open", "closed"] = "open"
+    """While requests cannot be counted: take all of them, or none."""
+    max_jobs: int = Field(100, ge=1)
+    """Jobs of one tenant that have not ended."""
+    max_records: int = Field(100_000_000, ge=1)
+    """Records that one tenant may store, targets and pools together."""
+    max_stored_bytes: int = Field(2**40, ge=1)
+    """Bytes that one tenant may store."""
+    max_k: int = Field(10_000_000, ge=1)
+    """Candidates that one selection may ask for."""
+    audit_days: int = Field(365, ge=1)
+    """How long the audit log reaches back."""
+    docs: bool = False
+    """Whether /docs shows the interface as a page."""
 
     default_model: str = "smollm2-135m-instruct"
     models: Path | None = None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from store.ids import ALPHABET, new_id
 from store.models import ApiKey, Tenant
+from store.scopes import Scope
 
 DEFAULT_TENANT = "default"
 BODY = 32  # characters of entropy, 5 bits each
@@ -30,7 +31,8 @@ def generate_key() -> str:
 def is_well_formed(secret: str) -> bool:
     """Whether the checksum holds: a typo is told from a wrong key without asking the database."""
     body = secret[4:-CHECK]
-    return secret.startswith("evs_") and len(body) == BODY and secret[-CHECK:] == _checksum(body)
+    shaped = secret.isascii() and secret.startswith("evs_") and len(body) == BODY
+    return shaped and hmac.compare_digest(secret[-CHECK:], _checksum(body))
 
 
 def digest(secret: str, pepper: str) -> str:
@@ -45,18 +47,12 @@ def ensure_tenant(session: Session, name: str) -> str:
 
 
 def add_key(session: Session, tenant_id: str, name: str, secret: str, pepper: str) -> None:
-    """Let `secret` act for the tenant; adding the same key again changes nothing."""
+    """Let `secret` do everything for the tenant; adding the same key again changes nothing."""
     row = insert(ApiKey).values(
-        id=new_id("key"), tenant_id=tenant_id, name=name, digest=digest(secret, pepper)
+        id=new_id("key"),
+        tenant_id=tenant_id,
+        name=name,
+        digest=digest(secret, pepper),
+        scopes=[Scope.ADMIN],
     )
     session.execute(row.on_conflict_do_nothing())
-
-
-def tenant_of(session: Session, secret: str, pepper: str) -> str | None:
-    """Whose key this is; None for a malformed, unknown or revoked one."""
-    if not is_well_formed(secret):
-        return None
-    query = select(ApiKey.tenant_id).where(
-        ApiKey.digest == digest(secret, pepper), ApiKey.revoked_at.is_(None)
-    )
-    return session.scalar(query)

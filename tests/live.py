@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,15 @@ class Api:
         assert response.is_success, response.text
         found: Json = response.json()
         return found
+
+
+def another_tenant(api: Api) -> Api:
+    """The same service, seen by a new tenant with an admin key."""
+    secret = tenants.generate_key()
+    with api.database.transaction() as session:
+        tenant_id = tenants.ensure_tenant(session, new_id("test"))
+        tenants.add_key(session, tenant_id, "test", secret, PEPPER)
+    return replace(api, api_key=secret, tenant_id=tenant_id)
 
 
 @contextmanager

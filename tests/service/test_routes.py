@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import orjson
-import pytest
 
 from store import jobs, pools, selected, shards
 from store.artifacts import Artifacts
@@ -224,23 +223,6 @@ def test_models_lists_the_allow_list(api: Api) -> None:
     names = [model["id"] for model in listed["data"]]
     assert api.settings.default_model in names
     assert api.get(f"/v1/models/{api.settings.default_model}")["kind"] == "base"
-
-
-@pytest.mark.parametrize("path", ["/v1/targets", "/v1/pools", "/v1/selections"])
-def test_an_idempotency_key_makes_one_resource(api: Api, path: str) -> None:
-    bodies: dict[str, dict[str, Any]] = {
-        "/v1/targets": {"records": [question(1)]},
-        "/v1/pools": {"name": "once"},
-        "/v1/selections": {"target": [question(9)], "candidates": [question(1)], "k": 1},
-    }
-    key = {"Idempotency-Key": f"key-{path}"}
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(
-            threads.map(lambda _: api.call("POST", path, json=bodies[path], headers=key), range(8))
-        )
-    assert len({answer.json()["id"] for answer in answers}) == 1, [answer.text for answer in answers]
-    other = api.call("POST", path, json={**bodies[path], "name": "another"}, headers=key)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
 def test_a_compressed_body_is_not_misread(api: Api) -> None:

@@ -1,0 +1,40 @@
+"""The audit log: which key changed what, or was refused."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from store.account_models import AuditEvent
+from store.ids import new_id
+
+
+def record(
+    session: Session, *, tenant_id: str, key_id: str, request_id: str, method: str, path: str, status: int
+) -> None:
+    """Append one line; paths hold ids, never content."""
+    session.add(
+        AuditEvent(
+            id=new_id("aud"),
+            tenant_id=tenant_id,
+            key_id=key_id,
+            request_id=request_id,
+            method=method,
+            path=path,
+            status=status,
+        )
+    )
+
+
+def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[AuditEvent]:
+    """Newest first, at most limit + 1 rows."""
+    query = select(AuditEvent).where(AuditEvent.tenant_id == tenant_id)
+    if after:
+        query = query.where(AuditEvent.id < after)
+    return list(session.scalars(query.order_by(AuditEvent.id.desc()).limit(limit + 1)))
+
+
+def forget(session: Session, days: int) -> None:
+    """Delete lines that are older."""
+    old = AuditEvent.created_at < func.clock_timestamp() - timedelta(days=days)
+    session.execute(delete(AuditEvent).where(old))
