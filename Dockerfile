@@ -16,7 +16,7 @@ RUN pip install -c constraints.txt ./clients/python '.[service,s3]'
 USER evoselect
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/livez').raise_for_status()"]
-CMD ["uvicorn", "--factory", "service.app:from_environment", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["uvicorn", "--factory", "service.app:from_environment", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--timeout-graceful-shutdown", "5"]
 
 FROM base AS worker
 COPY service/__init__.py ./service/__init__.py

@@ -48,7 +48,7 @@ class Once:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _once(
+async def _once(
     request: Request,
     state: Services,
     tenant_id: TenantId,

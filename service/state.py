@@ -5,6 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.looks import Looks
+from service.watch import Watch
 from store.artifacts import Artifacts
 from store.model_registry import ModelSource, models
 from store.session import Database
@@ -22,24 +24,31 @@ class State:
     artifacts: Artifacts
     models: dict[str, ModelSource]
     """The allow-list, by alias."""
+    looks: Looks
+    """Where routes read the state of one job."""
+    watch: Watch
+    """Where routes wait for the next event of one job."""
 
 
 def open_state(settings: Settings) -> State:
     """Connections are opened on first use; raises BadModelList for an operator's list that cannot be used."""
+    database = Database(settings.database_url, pool_size=REQUEST_THREADS)
     return State(
         settings,
-        Database(settings.database_url, pool_size=REQUEST_THREADS),
+        database,
         Artifacts(settings.artifacts_url),
         models(settings.models),
+        Looks(database),
+        Watch(database),
     )
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:  # a coroutine: others would go through a thread
     state: State = request.app.state.services
     return state
 
 
-def _tenant(request: Request) -> str:
+async def _tenant(request: Request) -> str:
     tenant_id: str = request.state.tenant_id  # set by Authentication for everything below /v1
     return tenant_id
 

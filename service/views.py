@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy.orm import Session
+import orjson
+from fastapi import Response
 
-from store import jobs
 from store.account_models import AuditEvent
+from store.job_reads import Progress
 from store.model_registry import ModelSource
 from store.models import ApiKey, Batch, Event, File, Job, Model, Pool, Target
 from store.states import TERMINAL, JobStatus
@@ -65,16 +66,8 @@ def batch(row: Batch) -> Json:
     }
 
 
-def job(session: Session, row: Job) -> Json:
-    """A selection, training or evaluation with its progress."""
-    phases = {
-        name: {
-            "done": phase["rows_done"],
-            "total": phase["rows_total"],
-            "seconds": round(phase["seconds"], 3),
-        }
-        for name, phase in jobs.progress(session, row.id).items()
-    }
+def job(row: Job, phases: Progress) -> Json:
+    """A selection, training or evaluation with its progress by phase."""
     return {
         "id": row.id,
         "object": row.kind,
@@ -152,6 +145,11 @@ def audit_event(row: AuditEvent) -> Json:
     return {**line, "object": "audit_event", "created_at": _time(row.created_at)}
 
 
+def as_response(content: Json) -> Response:
+    """JSON as it is: the schema is documentation, and checking each answer against it would be slow."""
+    return Response(orjson.dumps(content), media_type="application/json")
+
+
 def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], Json]) -> Json:
     """At most `limit` of limit + 1 rows, and whether there are more."""
     return {"object": "list", "data": [render(row) for row in rows[:limit]], "has_more": len(rows) > limit}
@@ -167,7 +165,7 @@ def _resource(kind: str, row: Target | Pool) -> Json:
     }
 
 
-def _eta(row: Job, phases: Json) -> float | None:
+def _eta(row: Job, phases: Progress) -> float | None:
     """Seconds left of the present phase at its pace so far; None while that says nothing."""
     phase = phases.get(row.phase or "")
     if row.status != JobStatus.RUNNING or phase is None or phase["done"] < ETA_ROWS:

@@ -1,5 +1,6 @@
 """Jobs: created, listed, moved from status to status, cancelled. Every change writes its event."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -84,14 +85,17 @@ def listing(
     *,
     after: str | None,
     limit: int,
-    status: str | None = None,
+    statuses: Sequence[str] | None = None,
+    name: str | None = None,
 ) -> list[Job]:
     """Newest first, at most limit + 1 rows so that the caller sees whether there are more."""
     query = select(Job).where(Job.tenant_id == tenant_id, Job.kind == kind)
     if after:
         query = query.where(Job.id < after)
-    if status:
-        query = query.where(Job.status == status)
+    if statuses:
+        query = query.where(Job.status.in_(statuses))
+    if name is not None:
+        query = query.where(Job.name == name)
     return list(session.scalars(query.order_by(Job.id.desc()).limit(limit + 1)))
 
 
@@ -162,43 +166,3 @@ def events(session: Session, job_id: str, *, after: int = 0, limit: int = 1000) 
     """Events with a sequence above `after`, in order."""
     query = select(Event).where(Event.job_id == job_id, Event.sequence > after)
     return list(session.scalars(query.order_by(Event.sequence).limit(limit)))
-
-
-def progress(session: Session, job_id: str) -> dict[str, dict[str, float]]:
-    """Per phase: rows and shards done and in all, and seconds from the first claim to the last commit."""
-    rows = session.execute(
-        select(
-            Shard.phase,
-            func.sum(Shard.rows_done),
-            func.sum(Shard.rows_total),
-            func.count().filter(Shard.state == ShardState.DONE),
-            func.count(),
-            func.extract(
-                "epoch",
-                func.coalesce(
-                    func.max(Shard.finished_at).filter(
-                        ~select(1)
-                        .where(
-                            Shard.job_id == job_id, Shard.state.in_([ShardState.READY, ShardState.RUNNING])
-                        )
-                        .correlate(None)
-                        .exists()
-                    ),
-                    func.clock_timestamp(),
-                )
-                - func.min(Shard.started_at),
-            ),
-        )
-        .where(Shard.job_id == job_id)
-        .group_by(Shard.phase)
-    )
-    return {
-        phase: {
-            "rows_done": int(done),
-            "rows_total": int(total),
-            "shards_done": shards_done,
-            "shards_total": shards,
-            "seconds": float(seconds or 0.0),
-        }
-        for phase, done, total, shards_done, shards, seconds in rows
-    }

@@ -1,86 +1,136 @@
 """What selections, trainings and evaluations share: list, look, wait, cancel, events."""
 
-import asyncio
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
-from service import views
+from service import answers, streams, views
+from service.conditional import conditional
+from service.looks import Look
+from service.middleware import media_type
+from service.problems import Problem
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.schemas import ShortText
 from service.state import Services, State, TenantId
 from service.strict_json import StrictRoute
-from store import jobs
+from store import job_reads, jobs
+from store.errors import NotFound
+from store.models import Job
 from store.states import JobKind, JobStatus
 
 MAX_WAIT = 60  # seconds that one request may be held
-LOOK_SECONDS = 0.25  # between two looks at a job that somebody waits for
 POLL_SECONDS = "2"  # Retry-After: how soon asking again makes sense
+MAX_SEQUENCE = 2**62
+
+Wait = Annotated[float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for the job's end.")]
+AfterEvent = Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="The number of the last event seen.")]
 
 
 def job_routes(kind: JobKind, noun: str) -> APIRouter:
     """The routes of one kind of job below /v1/{noun}; creating one is the noun's own."""
     router = APIRouter(prefix=f"/v1/{noun}", route_class=StrictRoute, tags=[noun])
 
-    @router.get("")
+    @router.get("", response_model=answers.Page[answers.Job])
     def listing(
         state: Services,
         tenant_id: TenantId,
         after: After = None,
         limit: Limit = DEFAULT_LIMIT,
-        status: Annotated[JobStatus | None, Query()] = None,
-    ) -> dict[str, Any]:
-        """All of them, newest first."""
+        status: Annotated[list[JobStatus] | None, Query()] = None,
+        name: Annotated[ShortText | None, Query()] = None,
+    ) -> Response:
+        """All of them, newest first; `status` may be given several times."""
         with state.database.transaction() as session:
-            rows = jobs.listing(session, tenant_id, kind, after=after, limit=limit, status=status)
-            return views.page(rows, limit, lambda row: views.job(session, row))
+            rows = jobs.listing(
+                session, tenant_id, kind, after=after, limit=limit, statuses=status, name=name
+            )
+            progress = job_reads.progress(session, [row.id for row in rows])
+        page = views.page(rows, limit, lambda row: views.job(row, progress[row.id]))
+        return views.as_response(page)
 
-    @router.get("/{job_id}")
+    @router.get("/{job_id}", response_model=answers.Job, responses={304: {"description": "As you know it."}})
     async def retrieve(
-        job_id: ResourceId,
-        response: Response,
-        state: Services,
-        tenant_id: TenantId,
-        wait: Annotated[float, Query(ge=0, le=MAX_WAIT)] = 0,
-    ) -> dict[str, Any]:
+        job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId, wait: Wait = 0
+    ) -> Response:
         """One of them; with `wait`, as soon as it has ended or after so many seconds."""
         deadline = time.monotonic() + wait
-        job = await run_in_threadpool(load, state, tenant_id, job_id, kind)
-        while not job["done"] and (left := deadline - time.monotonic()) > 0:
-            await asyncio.sleep(min(LOOK_SECONDS, left))
-            job = await run_in_threadpool(load, state, tenant_id, job_id, kind)
-        if not job["done"]:
-            response.headers["Retry-After"] = POLL_SECONDS
-        return job
+        look = await _look(state, tenant_id, job_id, kind)
+        while not look.done and (left := deadline - time.monotonic()) > 0:
+            await state.watch.beyond(job_id, look.last_event, left)
+            look = await _look(state, tenant_id, job_id, kind)
+        headers = {} if look.done else {"Retry-After": POLL_SECONDS}
+        return conditional(request, look.body, look.etag, headers)
 
-    @router.post("/{job_id}/cancel", status_code=202)
+    @router.post("/{job_id}/cancel", status_code=202, response_model=answers.Job)
     def cancel(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
         """Ask it to stop; 409 when it has ended already."""
         with state.database.transaction() as session:
-            return views.job(session, jobs.request_cancel(session, tenant_id, job_id, kind))
+            row = jobs.request_cancel(session, tenant_id, job_id, kind)
+            return views.job(row, job_reads.progress(session, [job_id])[job_id])
 
-    @router.get("/{job_id}/events")
+    @router.get(
+        "/{job_id}/events",
+        response_model=answers.Page[answers.Event],
+        responses={
+            200: {"content": {streams.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+            204: {"description": "The job has ended and every event was seen: do not connect again."},
+        },
+    )
     def events(
         job_id: ResourceId,
+        request: Request,
         state: Services,
         tenant_id: TenantId,
-        after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+        after: AfterEvent = 0,
         limit: Limit = DEFAULT_LIMIT,
-    ) -> dict[str, Any]:
-        """Its transitions in order, those with a sequence above `after`."""
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """Its transitions in order, those with a number above `after`.
+
+        With `Accept: text/event-stream` they come as they happen, until the job has ended; a client that
+        connects again with `Last-Event-ID` misses none.
+        """
         with state.database.transaction() as session:
-            jobs.get(session, tenant_id, job_id, kind)
+            job = jobs.get(session, tenant_id, job_id, kind)
+            if media_type(request.headers.get("accept")) == streams.MEDIA_TYPE:
+                return _stream(state, job, max(after, _sequence(last_event_id)))
             rows = jobs.events(session, job_id, after=after, limit=limit + 1)
-            return views.page(rows, limit, views.event)
+            return views.as_response(views.page(rows, limit, views.event))
 
     return router
+
+
+async def _look(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Look:
+    look = await state.looks.job(tenant_id, job_id)
+    if look is None or look.kind != kind:
+        raise NotFound(kind, job_id)
+    return look
+
+
+def _sequence(last_event_id: str | None) -> int:
+    if not last_event_id:
+        return 0
+    if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id) <= MAX_SEQUENCE):
+        raise Problem(422, "invalid_request", f"Last-Event-ID is {last_event_id!r:.40}, not a whole number.")
+    return int(last_event_id)
+
+
+def _stream(state: State, job: Job, after: int) -> Response:
+    if jobs.is_terminal(job) and after >= job.last_event:
+        return Response(status_code=204)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies pass events on at once
+    return StreamingResponse(
+        streams.events(state, job.id, after), media_type=streams.MEDIA_TYPE, headers=headers
+    )
 
 
 def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> dict[str, Any]:
     """The job as clients see it; raises NotFound."""
     with state.database.transaction() as session:
-        return views.job(session, jobs.get(session, tenant_id, job_id, kind))
+        row = jobs.get(session, tenant_id, job_id, kind)
+        return views.job(row, job_reads.progress(session, [job_id])[job_id])
 
 
 def accepted(response: Response, noun: str, job: dict[str, Any]) -> dict[str, Any]:

@@ -215,6 +215,7 @@ class Supervisor:
     def _api(self) -> Child:
         arguments = [sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"]
         arguments += ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
+        arguments += ["--timeout-graceful-shutdown", "5"]  # open event streams would hold it for ever
         return Child("api", arguments, self._log("api"), self.environment)
 
     def _worker(self, queue: str) -> Child:
