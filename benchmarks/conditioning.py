@@ -35,7 +35,7 @@ from workers.models import LoadedModel, load
 TARGETS = ("OpenBookQA", "CommonsenseQA", "MedMCQA")
 CHOOSING, JUDGING = 20, 20
 MAX_CHARS = 400  # of a question: a few long ones would take most of the time
-JUDGE = FeatureSpec(positions="all", modules=r".*_proj", sketch_in=8, sketch_out=5, seed=1)
+JUDGE = FeatureSpec(positions="all", seed=1)
 SHRINKAGES = (1.0, 3.0, 10.0, 30.0)
 
 Json = dict[str, Any]

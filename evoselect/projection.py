@@ -1,11 +1,14 @@
-"""Seeded random sketches of a linear layer's two sides.
+"""Seeded random sketches of a linear layer's weight gradient, in two stages.
 
 A weight gradient is a sum of outer products x d' of inputs and output gradients. Its two-sided sketch
-P' (x d') Q = (P'x)(Q'd)' needs neither the gradient nor a matrix over its flattened form. Inner products of
-sketches are unbiased estimates of the inner products of the gradients (entries have mean 0 and E[PP'] = I).
+P' (x d') Q = (P'x)(Q'd)' needs neither the gradient nor a matrix over its flattened form, but its noise
+falls only with 1/p + 1/q. So p and q are larger than the wanted numbers need, and a third matrix over the
+p * q numbers of an example (not of a token, so it costs nothing) brings them down (ours). Inner products of
+sketches are unbiased estimates of the gradients' inner products (entries have mean 0 and E[PP'] = I).
 """
 
 import hashlib
+from dataclasses import dataclass
 from math import isqrt
 from typing import Literal
 
@@ -32,6 +35,47 @@ def sketch_matrix(rows: int, columns: int, *, kind: Kind, seed: int, name: str) 
     sketch = torch.zeros(rows, columns)
     sketch.scatter_(1, where, signs / entries**0.5)
     return sketch
+
+
+@dataclass(frozen=True, slots=True)
+class GradientSketch:
+    """The linear map from one layer's weight gradients (in, out) to ``dim`` numbers."""
+
+    left: Tensor
+    """(in, p), in the model's dtype."""
+    right: Tensor
+    """(out, q), in the model's dtype."""
+    mix: Tensor | None
+    """(p * q, dim) float32; None where p * q numbers are no more than wanted."""
+
+    @property
+    def dim(self) -> int:
+        """Numbers of a sketch."""
+        return self.left.shape[1] * self.right.shape[1] if self.mix is None else self.mix.shape[1]
+
+    def of_sides(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """(b, dim) float32 from x P (b, t, p) and d Q (b, t, q)."""
+        return self._mixed(torch.bmm(inputs.float().transpose(1, 2), outputs.float()))
+
+    def of_gradient(self, gradient: Tensor) -> Tensor:
+        """(b, dim) float32 from whole gradients (b, in, out)."""
+        return self._mixed(self.left.float().T @ gradient.float() @ self.right.float())
+
+    def _mixed(self, two_sided: Tensor) -> Tensor:
+        flat = two_sided.flatten(1)
+        return flat if self.mix is None else flat @ self.mix
+
+
+def gradient_sketch(
+    inputs: int, outputs: int, *, sides: tuple[int, int], dim: int, kind: Kind, seed: int, name: str
+) -> GradientSketch:
+    """The sketch of a layer with that many inputs and outputs to at most ``dim`` numbers, float32."""
+    p, q = sides
+    left = sketch_matrix(inputs, p, kind=kind, seed=seed, name=f"{name}/in")
+    right = sketch_matrix(outputs, q, kind=kind, seed=seed, name=f"{name}/out")
+    if p * q <= dim:
+        return GradientSketch(left, right, None)
+    return GradientSketch(left, right, sketch_matrix(p * q, dim, kind=kind, seed=seed, name=f"{name}/mix"))
 
 
 def _seed_of(text: str) -> int:

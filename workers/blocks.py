@@ -49,6 +49,20 @@ def check_same_sketch(blocks: Sequence[FeatureBlock]) -> None:
         )
 
 
+def in_original_order(block: FeatureBlock, order: Sequence[int]) -> FeatureBlock:
+    """Undo that row ``order[i]`` was computed as the i-th; see workers.ordering."""
+    back = np.argsort(np.asarray(order, dtype=np.int64))
+    return FeatureBlock(
+        values=block.values[back],
+        norms=block.norms[back],
+        nll=block.nll[back],
+        tokens=block.tokens[back],
+        status=[block.status[row] for row in back],
+        sketch=block.sketch,
+        stats={},
+    )
+
+
 def join(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
     """The rows of all blocks in order; raises InvalidInput unless all have the same sketch."""
     check_same_sketch(blocks)

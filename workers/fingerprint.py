@@ -9,7 +9,7 @@ from evoselect.spec.features import FeatureSpec
 from store.records import Record
 from workers.models import LoadedModel
 
-FEATURES_VERSION = 1  # raise with every change of the features' numbers
+FEATURES_VERSION = 2  # raise with every change of the features' numbers
 NOT_NUMBERS = {
     "batch_tokens",
     "conditioning",

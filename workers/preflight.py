@@ -82,7 +82,7 @@ def require(needs: Prediction, *, ram_bytes: int, disk_bytes: int) -> None:
     if needs.disk_bytes > disk_bytes:
         raise TooLarge(
             f"features of {needs.rows} rows need {needs.disk_bytes / 2**30:.2f} GiB of disk and there are "
-            f"{disk_bytes / 2**30:.2f}: lower features.sketch_in or sketch_out, or choose layers every-2"
+            f"{disk_bytes / 2**30:.2f}: lower features.dim"
         )
 
 

@@ -11,9 +11,10 @@ from store import files, pools, records, shards, targets
 from store.errors import ArtifactCorrupt, DamagedInput
 from store.plans import Source
 from store.records import Record
-from workers.blocks import from_bytes, join
+from workers.blocks import from_bytes, in_original_order, join
 from workers.features import FeatureBlock
 from workers.job_task import Work
+from workers.ordering import by_length
 from workers.provided import provided_block
 
 logger = logging.getLogger(__name__)
@@ -44,10 +45,12 @@ def load_computed(work: Work, role: str) -> Side:
     for part in (part for part in parts if part.payload["role"] == role):
         payload = part.payload
         table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
-        rows += records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+        own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+        rows += own
         found = dict(part.result or {})
         try:
-            blocks += [_read_block(work, block) for block in found.pop("blocks")]
+            computed = join([_read_block(work, block) for block in found.pop("blocks")])
+            blocks.append(in_original_order(computed, by_length(own)))
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
             damaged.append(part.id)

@@ -12,6 +12,7 @@ CPU_OUT_OF_MEMORY = "can't allocate memory"  # of PyTorch's CPU allocator, which
 
 Size = tuple[int, int]  # of a row: tokens that run without a graph, and with one
 GRAPH_TOKEN = 3  # a token in the graph runs forward, backward, and keeps its activations
+PADDING_SHARE = 0.1  # of the budget; a smaller batch then costs less than more padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,15 @@ class Example:
 
 
 def plan_batches(sizes: Sequence[Size], budget: int) -> list[list[int]]:
-    """Indices cut into batches of rows of similar size, each of at most ``budget`` by ``padded_work``.
+    """Indices cut into batches of at most ``budget`` by ``padded_work``, little of it padding.
 
-    Sorted by the tokens in the graph, then by the prompt's, because padding of the graph costs most. A single
-    row may exceed the budget. The plan depends on the sizes and their order alone.
+    Sorted by the tokens in the graph, which are padded to the longest of the batch; prompts run in groups of
+    their own, so their lengths may differ. A single row may exceed the budget. The plan depends on the sizes
+    and their order alone.
     """
     batches: list[list[int]] = []
     for index in sorted(range(len(sizes)), key=lambda i: (-sizes[i][1], -sizes[i][0], i)):
-        if batches and padded_work([sizes[i] for i in [*batches[-1], index]]) <= budget:
+        if batches and _fits([sizes[i] for i in [*batches[-1], index]], budget):
             batches[-1].append(index)
         else:
             batches.append([index])
@@ -43,8 +45,15 @@ def plan_batches(sizes: Sequence[Size], budget: int) -> list[list[int]]:
 
 
 def padded_work(sizes: Sequence[Size]) -> int:
-    """Cost of a batch in units of a token that runs without a graph, padding included."""
-    return len(sizes) * (max(prompt for prompt, _ in sizes) + GRAPH_TOKEN * max(graph for _, graph in sizes))
+    """Cost of a batch in units of a token that runs without a graph, padding of the graph included."""
+    longest = max(graph for _, graph in sizes)
+    return sum(prompt for prompt, _ in sizes) + GRAPH_TOKEN * len(sizes) * longest
+
+
+def _fits(sizes: Sequence[Size], budget: int) -> bool:
+    needed = sum(prompt + GRAPH_TOKEN * graph for prompt, graph in sizes)
+    work = padded_work(sizes)
+    return work <= budget and work - needed <= PADDING_SHARE * budget
 
 
 def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterator[tuple[list[int], Result]]:

@@ -1,21 +1,22 @@
 """Sketched per-example gradients of linear layers from one batched backward through activations only.
 
 Hooks keep each chosen layer's sketched input xP (b, t, p); when its output gradient d (b, t, out) arrives,
-sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient, which is never formed (ours).
+sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient, which is never formed (ours); a
+third matrix takes it to the wanted numbers (evoselect.projection).
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import Example
-from evoselect.gradients.layers import causal_model, choose_layers
+from evoselect.gradients.layers import LinearLayer, causal_model, choose_layers
 from evoselect.gradients.passes import answer_losses, mean_hidden_state
-from evoselect.projection import sketch_matrix
+from evoselect.projection import GradientSketch, gradient_sketch
 from evoselect.spec.features import FeatureSpec
 
 
@@ -42,20 +43,26 @@ class GradientExtractor:
         self.model = model
         self.positions = spec.positions
         self.layers = choose_layers(model, spec.layers, spec.modules)
-        self.block_dim = spec.sketch_in * spec.sketch_out
+        sketches = [_sketch(layer, spec, self._numbers_of_a_block(spec.dim)) for layer in self.layers]
         weight = next(model.parameters())
         self._sketches = [
-            tuple(
-                sketch_matrix(
-                    rows, columns, kind=spec.sketch, seed=spec.seed, name=f"{layer.name}/{side}"
-                ).to(weight)
-                for side, rows, columns in (
-                    ("in", layer.inputs, spec.sketch_in),
-                    ("out", layer.outputs, spec.sketch_out),
-                )
+            replace(
+                sketch,
+                left=sketch.left.to(weight),
+                right=sketch.right.to(weight),
+                mix=None if sketch.mix is None else sketch.mix.to(weight.device),
             )
-            for layer in self.layers
+            for sketch in sketches
         ]
+        self.block_dim = sketches[0].dim
+
+    def _numbers_of_a_block(self, dim: int) -> int:
+        if dim < len(self.layers):
+            raise InvalidInput(
+                f"dim is {dim}, but {len(self.layers)} layers are chosen and each takes at least one number: "
+                "raise dim or choose fewer layers"
+            )
+        return dim // len(self.layers)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -82,7 +89,7 @@ class GradientExtractor:
     def _recorder(
         self, block: int, values: Tensor
     ) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        left, right = self._sketches[block]
+        sketch = self._sketches[block]
 
         def forward(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             if not torch.is_grad_enabled():  # the prompt's pass
@@ -92,17 +99,28 @@ class GradientExtractor:
                     f"{self.layers[block].name} has outputs of shape {tuple(output.shape)}, not "
                     "(batch, tokens, features): choose other modules"
                 )
-            inputs = args[0].detach() @ left  # (b, t, p)
+            inputs = args[0].detach() @ sketch.left  # (b, t, p)
 
             def backward(gradient: Tensor) -> None:
-                outer = torch.einsum("btp,btq->bpq", inputs.float(), (gradient @ right).float())
-                values[:, block] = outer.flatten(1)
+                values[:, block] = sketch.of_sides(inputs, gradient @ sketch.right)
 
             if not output.requires_grad:
                 output.requires_grad_()  # the lowest chosen layer: the graph starts here
             output.register_hook(backward)  # type: ignore[no-untyped-call]  # torch's stub
 
         return forward
+
+
+def _sketch(layer: LinearLayer, spec: FeatureSpec, dim: int) -> GradientSketch:
+    return gradient_sketch(
+        layer.inputs,
+        layer.outputs,
+        sides=(spec.sketch_in, spec.sketch_out),
+        dim=dim,
+        kind=spec.sketch,
+        seed=spec.seed,
+        name=layer.name,
+    )
 
 
 def extract_together(

@@ -13,13 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from transformers import DynamicCache
 
 from evoselect.gradients.examples import Example
 from evoselect.gradients.layers import causal_model
 
-SHORT_TAIL = (
-    64  # tokens; below it plain attention is faster on a CPU than the fused kernel, whose backward is slow
-)
+# Tokens; up to it plain attention is faster on a CPU than the fused kernel, above all backward.
+SHORT_TAIL = 64
+# Tokens that the prompts of a group are padded by at most: about what another forward costs to start.
+PADDING = {"cpu": 64, "cuda": 8192}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,67 @@ def _prompt_cache(model: nn.Module, prompts: Sequence[Sequence[int]]) -> tuple[A
     """Keys and values of the prompts, and their (b, longest) mask; no cache when all are empty.
 
     Padded on the left, so that a sliding attention window sees true distances across prompt and answer.
+    Prompts run in groups of similar length; only their keys and values are padded to the longest of all.
     """
-    ids, mask = _padded(prompts, model, left=True)
-    if ids.shape[1] == 0:
-        return None, mask
+    device = next(model.parameters()).device
+    groups = _groups_by_length([len(prompt) for prompt in prompts], PADDING[device.type])
+    longest = max(map(len, prompts))
+    if longest == 0:
+        return None, torch.zeros(len(prompts), 0, dtype=torch.int64, device=device)
+    parts = []
+    for group in groups:
+        ids, mask = _padded([prompts[row] for row in group], model, left=True)
+        if ids.shape[1]:
+            # All groups but a lone one keep every key: a sliding window cuts them once they are joined.
+            parts.append((group, _prompt_pass(model, ids, mask, DynamicCache() if len(groups) > 1 else None)))
+    mask = _padded(prompts, model, left=True)[1]
+    return (parts[0][1] if len(groups) == 1 else _joined_cache(model, parts, (len(prompts), longest))), mask
+
+
+def _prompt_pass(model: nn.Module, ids: Tensor, mask: Tensor, cache: Any) -> Any:
+    """The cache that a forward without a graph fills; ``cache`` None takes the model's own kind."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    with torch.no_grad():
-        result = _decoder(model)(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True)
-    return result.past_key_values, mask
+    with torch.no_grad(), _attention_for(model, mask):
+        result = _decoder(model)(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            use_cache=True,
+            past_key_values=cache,
+        )
+    return result.past_key_values
+
+
+def _groups_by_length(lengths: Sequence[int], padding: int) -> list[list[int]]:
+    """Indices in groups of falling length, each padded by at most ``padding`` tokens in all."""
+    groups: list[list[int]] = []
+    waste = 0
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        more = lengths[groups[-1][0]] - lengths[index] if groups else 0
+        if groups and waste + more <= padding:
+            groups[-1].append(index)
+            waste += more
+        else:
+            groups.append([index])
+            waste = 0
+    return [sorted(group) for group in groups]
+
+
+def _joined_cache(model: nn.Module, parts: Sequence[tuple[list[int], Any]], size: tuple[int, int]) -> Any:
+    """One cache of (rows, longest) = ``size`` from the caches of groups of its rows, aligned on the right."""
+    rows, longest = size
+    joined = DynamicCache(config=causal_model(model).config)
+    for number, layer in enumerate(parts[0][1].layers):
+        both = []
+        for name in ("keys", "values"):
+            like = getattr(layer, name)  # (group, heads, tokens, head size)
+            whole = like.new_zeros(rows, like.shape[1], longest, like.shape[3])
+            for group, cache in parts:
+                part = getattr(cache.layers[number], name)
+                whole[group, :, longest - part.shape[2] :] = part
+            both.append(whole)
+        joined.update(both[0], both[1], number)
+    return joined
 
 
 def _decoder(model: nn.Module) -> Any:
@@ -124,7 +179,7 @@ def _padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> t
 
 @contextmanager
 def _attention_for(model: nn.Module, mask: Tensor) -> Iterator[None]:
-    """Plain attention for short tails on a CPU; the model's own otherwise."""
+    """Plain attention for short rows on a CPU; the model's own otherwise."""
     causal = causal_model(model)
     before = causal.config._attn_implementation
     if mask.device.type != "cpu" or mask.shape[1] > SHORT_TAIL or before == "eager":

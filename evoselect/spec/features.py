@@ -24,10 +24,12 @@ class FeatureSpec(BaseModel):
     positions: Literal["answer", "all"] = "answer"
     """Positions whose outer products count: the answer's (the prompt is a constant cache), or every one."""
     sketch: Literal["gaussian", "sparse"] = "gaussian"
-    sketch_in: int = Field(default=6, ge=1, le=1024)
-    """Columns that a module's input is projected to."""
-    sketch_out: int = Field(default=6, ge=1, le=1024)
-    """Columns that a module's output gradient is projected to; a block has sketch_in * sketch_out numbers."""
+    dim: int = Field(default=8192, ge=1, le=2**20)
+    """Numbers of a row at most: every chosen module gets an equal share, rounded down."""
+    sketch_in: int = Field(default=24, ge=1, le=1024)
+    """Columns that a module's input is projected to first; the outcome is then brought down to dim."""
+    sketch_out: int = Field(default=24, ge=1, le=1024)
+    """Columns that a module's output gradient is projected to; more columns, less noise, more time."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the model's arithmetic; auto takes the one that this machine was measured to be faster with."""

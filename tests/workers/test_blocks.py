@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from evoselect.errors import InvalidInput
-from workers.blocks import from_bytes, join, to_bytes
+from tests.workers.proxy import record
+from workers.blocks import from_bytes, in_original_order, join, to_bytes
 from workers.features import FeatureBlock
+from workers.ordering import by_length
 
 
 def block(sketch: str = "s") -> FeatureBlock:
@@ -35,3 +37,15 @@ def test_blocks_are_joined_in_order_and_only_of_one_sketch() -> None:
     assert join([block(), block()]).status == ["ok", "too_long", "ok", "too_long"]
     with pytest.raises(InvalidInput, match="2 different sketches"):
         join([block("s"), block("t")])
+
+
+def test_rows_are_computed_by_length_and_come_back_in_their_order() -> None:
+    records = [record("long " * 9, "a"), record("p", "answer"), record("long", "a"), record("q", "answer")]
+    order = by_length(records)
+    assert order == [1, 3, 0, 2]
+    computed = join([block(), block()])
+    computed.tokens = np.array(order, dtype=np.int32)
+    found = in_original_order(computed, order)
+    assert found.tokens.tolist() == [0, 1, 2, 3]
+    assert found.status == [computed.status[order.index(row)] for row in range(4)]
+    np.testing.assert_array_equal(found.norms[order], computed.norms)

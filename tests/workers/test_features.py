@@ -25,7 +25,7 @@ def features(records: list[Record], loaded: LoadedModel, spec: FeatureSpec = FLO
 def test_rows_come_in_order_with_blocks_of_norm_one(proxy: LoadedModel) -> None:
     records = questions(6)
     block = features(records, proxy)
-    assert block.values.shape == (6, 14, 36)
+    assert block.values.shape == (6, 14, 576)
     assert block.status == ["ok"] * 6
     np.testing.assert_allclose(np.linalg.norm(block.values, axis=2), 1.0, rtol=1e-5)
     alone = np.concatenate([features([item], proxy).values for item in records])
@@ -93,7 +93,7 @@ def test_progress_counts_every_row_and_may_stop_the_work(proxy: LoadedModel) -> 
 def test_no_usable_row_still_answers(proxy: LoadedModel) -> None:
     block = features([record("please " * 70, "x")], proxy)
     assert block.status == ["too_long"]
-    assert block.values.shape == (1, 14, 36)
+    assert block.values.shape == (1, 14, 576)
 
 
 def test_memory_that_does_not_suffice_halves_the_batch(proxy: LoadedModel) -> None:
@@ -134,6 +134,7 @@ def test_fingerprint_changes_with_everything_that_changes_the_numbers(
         {"seed": 1},
         {"sketch": "sparse"},
         {"sketch_in": 4},
+        {"dim": 512},
         {"layers": "top-1"},
         {"positions": "all"},
         {"modules": "q_proj"},

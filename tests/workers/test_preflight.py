@@ -37,7 +37,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_the_setting(proxy: Lo
         TooLarge, match=r"6 rows need .* GiB of memory and there are 0.00: lower features.batch_tokens"
     ):
         require(needs, ram_bytes=2**20, disk_bytes=2**40)
-    with pytest.raises(TooLarge, match=r"GiB of disk and there are 0.00: lower features.sketch_in"):
+    with pytest.raises(TooLarge, match=r"GiB of disk and there are 0.00: lower features.dim"):
         require(needs, ram_bytes=2**40, disk_bytes=0)
 
 

@@ -15,6 +15,7 @@ from workers.fingerprint import block_key, sketch_fingerprint
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
 from workers.models import LoadedModel
+from workers.ordering import by_length
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +28,11 @@ def run(work: Work) -> Outcome:
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
     loaded = load_for(work, work.claim.request["model"], spec.dtype)
     outlook = checks.outlook(work, loaded, spec, rows) if _opens_the_pool(payload) else {}
+    ordered = [rows[row] for row in by_length(rows)]
     size = work.context.settings.block_rows
     blocks = [
-        _block(work, loaded, spec, rows[start : start + size], start) for start in range(0, len(rows), size)
+        _block(work, loaded, spec, ordered[start : start + size], start)
+        for start in range(0, len(rows), size)
     ]
     return Outcome({"blocks": blocks, **outlook})
 
