@@ -1,0 +1,207 @@
+"""Every route of the API with another tenant's ids, one position at a time: what leaks, as a list.
+
+The routes come from the application's own OpenAPI document. A new route whose ids nobody here can make is
+an error, so that none is forgotten.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from store import adapters, jobs, plans
+from store.ids import new_id
+from store.states import JobKind
+from tests.live import Api, Json, another_tenant, question
+
+BODIES: dict[str, Json] = {  # of routes whose bodies carry no ids
+    "POST /v1/targets": {"records": [question(1)]},
+    "POST /v1/pools": {},
+    "POST /v1/pools/{pool_id}/batches": {"records": [question(1)]},
+    "POST /v1/api_keys": {"name": "matrix", "scopes": ["select:read"]},
+    "POST /v1/api_keys/{key_id}/rotate": {},
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """One tenant's resources, by the names that ids go by in paths and bodies."""
+
+    ids: dict[str, str]
+
+    def of(self, name: str, path: str) -> str:
+        """The id for a parameter; `job_id` and the like depend on the noun of the path."""
+        noun = path.split("/")[2]
+        found = self.ids.get(f"{noun}.{name}") or self.ids.get(name)
+        if found is None:
+            raise LookupError(f"tests/tenancy.py cannot make {{{name}}} of {path}: add it to populate()")
+        return found
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request with one foreign id."""
+
+    method: str
+    path: str
+    position: str
+    foreign: str
+    make: Callable[[str], tuple[str, Json | None]]
+    """The URL and body with this id in the position."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} with another tenant's {self.position}"
+
+
+def populate(api: Api) -> World:
+    """One of everything for the tenant."""
+    target = api.made("/v1/targets", {"records": [question(1)]})["id"]
+    pool = api.made("/v1/pools", {})["id"]
+    api.made(f"/v1/pools/{pool}/batches", {"records": [question(2)]})
+    file = api.call(
+        "POST", "/v1/files", content=b"x", headers={"Content-Type": "application/octet-stream"}
+    ).json()["id"]
+    model = api.settings.default_model
+    training, adapter = _trained(api)
+    return World(
+        {
+            "target_id": target,
+            "pool_id": pool,
+            "file_id": file,
+            "key_id": api.get("/v1/api_keys")["data"][0]["id"],
+            "selections.job_id": api.made("/v1/selections", {"target_id": target, "pool_id": pool, "k": 1})[
+                "id"
+            ],
+            "evaluations.job_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
+            "trainings.job_id": training,
+            "models.name": adapter,
+        }
+    )
+
+
+def _trained(api: Api) -> tuple[str, str]:
+    """A training and its adapter, as a worker would leave them."""
+    with api.database.transaction() as session:
+        shard = plans.single_shard("train", 1)
+        job = jobs.create(session, tenant_id=api.tenant_id, kind=JobKind.TRAINING, request={}, plans=shard)
+        adapter = adapters.fresh_id()
+        adapters.create(
+            session,
+            model_id=adapter,
+            tenant_id=api.tenant_id,
+            training_id=job.id,
+            base_model=api.settings.default_model,
+            files={},
+            lineage={},
+        )
+        return job.id, adapter
+
+
+def attempts(api: Api, mine: World, theirs: World) -> Iterator[Attempt]:
+    """Each id position of each route below /v1."""
+    paths: dict[str, Json] = httpx.get(f"{api.url}/openapi.json").json()["paths"]
+    for path, operations in paths.items():
+        if not path.startswith("/v1/"):
+            continue
+        for method, operation in operations.items():
+            names = [item["name"] for item in operation.get("parameters", []) if item["in"] == "path"]
+            for name in names:
+                yield _in_path(method.upper(), path, name, names, mine, theirs)
+    yield from in_bodies(mine, theirs)
+
+
+def leaks(api: Api) -> list[str]:
+    """What one tenant learns or changes of another one's; empty when all is well."""
+    victim, attacker = another_tenant(api), another_tenant(api)
+    theirs, mine = populate(victim), populate(attacker)
+    before = _seen(victim)
+    tried = list(attempts(attacker, mine, theirs))
+    found = [f"{attempt}: {why}" for attempt in tried if (why := leak(attacker, attempt))]
+    found += [f"{path} lists {name} {id}" for path, name, id in _listed(attacker, theirs)]
+    if _seen(victim) != before:
+        found.append("an attempt changed what the other tenant sees")
+    if len(tried) < len(BODIES):
+        found.append(f"only {len(tried)} attempts were made: the matrix is broken")
+    return found
+
+
+def _in_path(method: str, path: str, name: str, names: list[str], mine: World, theirs: World) -> Attempt:
+    body = None if method in ("GET", "DELETE") else BODIES.get(f"{method} {path}", {})
+
+    def make(id: str) -> tuple[str, Json | None]:
+        values = {other: mine.of(other, path) for other in names} | {name: id}
+        return path.format(**values), body
+
+    return Attempt(method, path, name, theirs.of(name, path), make)
+
+
+def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
+    """Each id field of each request body; test_every_id_field_is_tried holds the list complete."""
+    selection = {"target_id": mine.ids["target_id"], "pool_id": mine.ids["pool_id"], "k": 1}
+    files = {"target": mine.ids["file_id"], "pool": mine.ids["file_id"]}
+    provided = {**selection, "features": {"kind": "provided"}, "feature_files": files}
+    evaluation = {"target_id": mine.ids["target_id"], "model": "smollm2-135m-instruct"}
+    chosen = theirs.ids["selections.job_id"]
+    yield _in_body("/v1/selections", selection, ("target_id",), theirs.ids["target_id"])
+    yield _in_body("/v1/selections", selection, ("pool_id",), theirs.ids["pool_id"])
+    yield _in_body("/v1/selections", selection, ("exclude_selection_ids",), chosen, as_list=True)
+    yield _in_body("/v1/selections", provided, ("feature_files", "target"), theirs.ids["file_id"])
+    yield _in_body("/v1/selections", provided, ("feature_files", "pool"), theirs.ids["file_id"])
+    yield _in_body("/v1/trainings", {}, ("selection_id",), chosen)
+    training = {"selection_id": mine.ids["selections.job_id"]}
+    yield _in_body("/v1/trainings", training, ("base_model",), theirs.ids["models.name"])
+    yield _in_body("/v1/evaluations", evaluation, ("model",), theirs.ids["models.name"])
+    yield _in_body("/v1/evaluations", evaluation, ("target_id",), theirs.ids["target_id"])
+
+
+def _in_body(
+    path: str, body: Json, field: tuple[str, ...], foreign: str, *, as_list: bool = False
+) -> Attempt:
+    def make(id: str) -> tuple[str, Json]:
+        *outer, last = field
+        inner: Any = [id] if as_list else id
+        changed: Json = {last: inner}
+        for name in reversed(outer):
+            changed = {name: {**body[name], **changed}}
+        return path, {**body, **changed}
+
+    return Attempt("POST", path, ".".join(field), foreign, make)
+
+
+def leak(api: Api, attempt: Attempt) -> str | None:
+    """How the answer to a foreign id differs from that to an id that nobody has; None when it does not."""
+    nobodys = new_id(attempt.foreign.split("_")[0])
+    foreign, missing = (_answer(api, attempt, id) for id in (attempt.foreign, nobodys))
+    if foreign.status_code != 404 and foreign.json().get("code") != "unknown_model":
+        return f"answered {foreign.status_code}: {foreign.text[:200]}"
+    bodies = [
+        {**json.loads(answer.text.replace(id, "...")), "request_id": ""}
+        for answer, id in ((foreign, attempt.foreign), (missing, nobodys))
+    ]
+    return None if bodies[0] == bodies[1] else f"{bodies[0]} is not {bodies[1]}"
+
+
+def _answer(api: Api, attempt: Attempt, id: str) -> httpx.Response:
+    url, body = attempt.make(id)
+    return api.call(attempt.method, url, **({} if body is None else {"json": body}))
+
+
+def _listings(api: Api) -> list[str]:
+    paths: dict[str, Json] = httpx.get(f"{api.url}/openapi.json").json()["paths"]
+    return [
+        path for path, item in paths.items() if path.startswith("/v1/") and "get" in item and "{" not in path
+    ]
+
+
+def _seen(api: Api) -> dict[str, str]:
+    """All that the tenant's listings show."""
+    return {path: api.call("GET", path).text for path in _listings(api)}
+
+
+def _listed(api: Api, theirs: World) -> Iterator[tuple[str, str, str]]:
+    for path in _listings(api):
+        for after in ("", *(f"?after={id}" for id in theirs.ids.values())):
+            text = api.call("GET", f"{path}{after}").text
+            yield from ((path, name, id) for name, id in theirs.ids.items() if id in text)
