@@ -73,6 +73,43 @@ class AuditEvent(BaseModel):
     created_at: datetime
 
 
+class Endpoint(BaseModel):
+    """An address that is told when jobs end."""
+
+    id: str
+    object: Literal["webhook_endpoint"]
+    url: str
+    events: list[str]
+    description: str | None
+    status: Literal["enabled", "disabled"]
+    disabled_reason: str | None
+    created_at: datetime
+
+
+class NewEndpoint(Endpoint):
+    """An endpoint with the secret that verifies its messages."""
+
+    secret: str
+
+
+class Delivery(BaseModel):
+    """One message for one endpoint."""
+
+    id: str
+    object: Literal["webhook_delivery"]
+    endpoint_id: str
+    job_id: str
+    type: str
+    payload: Json
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    next_attempt_at: datetime | None
+    response_status: int | None
+    last_error: str | None
+    delivered_at: datetime | None
+    created_at: datetime
+
+
 class PhaseProgress(BaseModel):
     """Rows of one phase, and its seconds so far."""
 

@@ -20,6 +20,8 @@ from service.routes import (
     selections,
     targets,
     trainings,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from service.state import open_state
 from store.migrate import NotAtHead, require_head
@@ -37,6 +39,8 @@ ROUTES = (
     models,
     api_keys,
     audit_events,
+    webhook_endpoints,
+    webhook_deliveries,
 )
 
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: the database does not answer

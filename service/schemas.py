@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from store.egress import MAX_URL
 from store.scopes import Scope
+from store.webhooks import TYPES
 
 MAX_INTEGER = 2**63 - 1  # of PostgreSQL
 MAX_OVERLAP = 30 * 24 * 3600  # seconds that a rotated key may work on
@@ -21,6 +23,12 @@ def _printable(text: str) -> str:
     return text
 
 
+def _known_event(name: str) -> str:
+    if name not in TYPES:
+        raise ValueError(f"unknown event: use {', '.join(TYPES)}")
+    return name
+
+
 ShortText = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_printable)]
 Id = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
@@ -28,6 +36,7 @@ MetadataValue = Annotated[str, Field(max_length=512), AfterValidator(_printable)
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
 Count = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
+EventType = Annotated[str, AfterValidator(_known_event), WithJsonSchema({"enum": list(TYPES)})]
 Records = list[Any]  # each is checked by store.records, which names the line
 
 
@@ -142,6 +151,14 @@ class RotateRequest(Request):
     """Replace a key; the old one works on for a while, so that its users can change over."""
 
     overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_OVERLAP)] = 3600
+
+
+class EndpointRequest(Request):
+    """An address that wants to hear of jobs that end."""
+
+    url: Annotated[str, Field(min_length=1, max_length=MAX_URL)]
+    events: Annotated[list[EventType], Field(min_length=1, max_length=len(TYPES))] = list(TYPES)
+    description: ShortText | None = None
 
 
 def _exactly_one(first: str, one: object, second: str, other: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Response
 
-from store.account_models import AuditEvent
+from store.account_models import AuditEvent, WebhookDelivery, WebhookEndpoint
 from store.job_reads import Progress
 from store.model_registry import ModelSource
 from store.models import ApiKey, Batch, Event, File, Job, Model, Pool, Target
@@ -143,6 +143,33 @@ def audit_event(row: AuditEvent) -> Json:
     names = ("id", "key_id", "request_id", "method", "path", "status")
     line = {name: getattr(row, name) for name in names}
     return {**line, "object": "audit_event", "created_at": _time(row.created_at)}
+
+
+def webhook_endpoint(row: WebhookEndpoint) -> Json:
+    """An endpoint without its secret."""
+    return {
+        "id": row.id,
+        "object": "webhook_endpoint",
+        "url": row.url,
+        "events": row.events,
+        "description": row.description,
+        "status": "enabled" if row.disabled_reason is None else "disabled",
+        "disabled_reason": row.disabled_reason,
+        "created_at": _time(row.created_at),
+    }
+
+
+def webhook_delivery(row: WebhookDelivery) -> Json:
+    """A delivery with its last attempt."""
+    names = ("id", "endpoint_id", "job_id", "type", "payload", "state", "attempts")
+    names += ("response_status", "last_error")
+    return {
+        "object": "webhook_delivery",
+        **{name: getattr(row, name) for name in names},
+        "next_attempt_at": _time(row.next_attempt_at) if row.state == "pending" else None,
+        "delivered_at": _time(row.delivered_at),
+        "created_at": _time(row.created_at),
+    }
 
 
 def as_response(content: Json) -> Response:

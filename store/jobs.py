@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from store import outbox
+from store import outbox, webhooks
 from store.errors import Conflict, NotFound
 from store.ids import new_id
 from store.models import Event, Job, Shard
@@ -103,6 +103,7 @@ def record_event(session: Session, job: Job, event_type: str, data: dict[str, An
     """Append to the job's events; the caller holds the row's lock, so numbers have no gap."""
     job.last_event += 1
     session.add(Event(job_id=job.id, sequence=job.last_event, type=event_type, data=data))
+    webhooks.promise(session, job, job.last_event)
 
 
 def transition(session: Session, job: Job, status: JobStatus, data: dict[str, Any] | None = None) -> None:

@@ -1,10 +1,17 @@
 """Every setting of the service and the workers, read from EVOSELECT_* variables."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from store import egress
+
+
+def _networks(text: str) -> str:
+    egress.networks(text)
+    return text
 
 
 class Settings(BaseSettings):
@@ -59,6 +66,10 @@ class Settings(BaseSettings):
     """Bytes that one tenant may store."""
     max_k: int = Field(10_000_000, ge=1)
     """Candidates that one selection may ask for."""
+    webhooks: float = Field(1.0, gt=0)
+    """How often webhooks that are due are looked for."""
+    webhook_networks: Annotated[str, AfterValidator(_networks)] = ""
+    """Networks that webhooks may go to besides public addresses: 10.1.0.0/16,fd00:1::/32"""
     audit_days: int = Field(365, ge=1)
     """How long the audit log reaches back."""
     docs: bool = False
