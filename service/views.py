@@ -161,11 +161,17 @@ def webhook_endpoint(row: WebhookEndpoint) -> Json:
 
 def webhook_delivery(row: WebhookDelivery) -> Json:
     """A delivery with its last attempt."""
-    names = ("id", "endpoint_id", "job_id", "type", "payload", "state", "attempts")
-    names += ("response_status", "last_error")
     return {
+        "id": row.id,
         "object": "webhook_delivery",
-        **{name: getattr(row, name) for name in names},
+        "endpoint_id": row.endpoint_id,
+        "job_id": row.job_id,
+        "type": row.type,
+        "payload": row.payload,
+        "state": row.state,
+        "attempts": row.attempts,
+        "response_status": row.response_status,
+        "last_error": row.last_error,
         "next_attempt_at": _time(row.next_attempt_at) if row.state == "pending" else None,
         "delivered_at": _time(row.delivered_at),
         "created_at": _time(row.created_at),

@@ -12,7 +12,7 @@ from store.models import Json
 
 LEASE_SECONDS = 60  # a sender that fell silent for so long is replaced
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-"""Waits after the first failed attempt, the second, ...: about 3.4 days in all, as Standard Webhooks proposes."""
+"""Waits after the first failed attempt, the second, ...: 3.4 days in all, as Standard Webhooks proposes."""
 GONE = 410  # the receiver wants no more
 
 
@@ -32,9 +32,7 @@ def take(session: Session, limit: int) -> list[Due]:
     """Lease what is due; another sender passes it over until the lease ends."""
     due = (
         select(WebhookDelivery)
-        .where(
-            WebhookDelivery.state == "pending", WebhookDelivery.next_attempt_at <= func.clock_timestamp()
-        )
+        .where(WebhookDelivery.state == "pending", WebhookDelivery.next_attempt_at <= func.clock_timestamp())
         .order_by(WebhookDelivery.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -51,6 +49,10 @@ def take(session: Session, limit: int) -> list[Due]:
 
 def settle(session: Session, due: Due, status: int | None, error: str | None) -> None:
     """Write down what came of an attempt; nothing when a later attempt has begun meanwhile."""
+    if status == GONE:  # the endpoint's row before those of its deliveries: two of them cannot deadlock
+        session.execute(
+            select(WebhookEndpoint.id).where(WebhookEndpoint.id == due.endpoint_id).with_for_update()
+        )
     row = session.scalar(
         select(WebhookDelivery)
         .where(WebhookDelivery.id == due.id, WebhookDelivery.attempts == due.attempt)

@@ -53,7 +53,12 @@ class Url:
 
 def parse(text: str) -> Url:
     """The parts of an https URL; raises Refused for anything that two parsers could read differently."""
-    if len(text) > MAX_URL or not text.isascii() or not text.isprintable() or any(c in text for c in ' \\"<>'):
+    if (
+        len(text) > MAX_URL
+        or not text.isascii()
+        or not text.isprintable()
+        or any(c in text for c in ' \\"<>')
+    ):
         raise Refused(f"the URL must be at most {MAX_URL} printable ASCII characters without spaces")
     try:
         parts = urlsplit(text)
@@ -100,25 +105,31 @@ class Egress:
     """Whom to trust; None trusts the system's authorities."""
     resolve: Callable[[str, int], list[str]] = system_resolver
     connect: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection
+    seconds: float = SECONDS
 
     def post(self, text: str, content: bytes, headers: dict[str, str]) -> int:
         """The status of the answer; raises Refused or Unreachable."""
         url = parse(text)
         connection = _Pinned(url, self._checked(url), self)
-        deadline = threading.Timer(SECONDS, connection.abort)
+        deadline = threading.Timer(self.seconds, connection.abort)
         deadline.daemon = True
         deadline.start()
         try:
             connection.request("POST", url.target, content, headers)
             answer = connection.getresponse()
             answer.read(MAX_ANSWER)
-            return answer.status
         except (OSError, http.client.HTTPException) as error:
-            reason = f"no answer within {SECONDS:.0f} s" if connection.aborted else f"{type(error).__name__}: {error}"
+            reason = self._too_late() if connection.aborted else f"{type(error).__name__}: {error}"
             raise Unreachable(reason[:300]) from error
         finally:
             deadline.cancel()
             connection.close()
+        if connection.aborted:  # a head that was cut off can look like a whole one
+            raise Unreachable(self._too_late())
+        return answer.status
+
+    def _too_late(self) -> str:
+        return f"no answer within {self.seconds:.0f} s"
 
     def _checked(self, url: Url) -> str:
         try:
@@ -143,15 +154,15 @@ class _Pinned(http.client.HTTPSConnection):
 
     def __init__(self, url: Url, address: str, egress: Egress) -> None:
         self._trust = egress.context or ssl.create_default_context()
-        super().__init__(url.host, url.port, timeout=SECONDS, context=self._trust)
+        super().__init__(url.host, url.port, timeout=egress.seconds, context=self._trust)
         self._address = address
-        self._open = egress.connect
+        self._open, self._seconds = egress.connect, egress.seconds
         self._raw: socket.socket | None = None
         self.aborted = False
 
     def connect(self) -> None:
         """Connect to the checked address, whatever the name resolves to by now."""
-        self._raw = self._open((self._address, self.port), SECONDS)
+        self._raw = self._open((self._address, self.port), self._seconds)
         self.sock = self._trust.wrap_socket(self._raw, server_hostname=self.host)
 
     def abort(self) -> None:

@@ -103,7 +103,8 @@ def record_event(session: Session, job: Job, event_type: str, data: dict[str, An
     """Append to the job's events; the caller holds the row's lock, so numbers have no gap."""
     job.last_event += 1
     session.add(Event(job_id=job.id, sequence=job.last_event, type=event_type, data=data))
-    webhooks.promise(session, job, job.last_event)
+    if event_type == f"job.{job.status}":
+        webhooks.promise(session, job, job.last_event)
 
 
 def transition(session: Session, job: Job, status: JobStatus, data: dict[str, Any] | None = None) -> None:

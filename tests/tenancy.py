@@ -65,6 +65,9 @@ def populate(api: Api) -> World:
     ).json()["id"]
     model = api.settings.default_model
     training, adapter = _trained(api)
+    endpoint = api.made("/v1/webhook_endpoints", {"url": "https://receiver.example/"})["id"]
+    cancelled = api.made("/v1/selections", {"target_id": target, "pool_id": pool, "k": 1})["id"]
+    api.made(f"/v1/selections/{cancelled}/cancel", {})
     return World(
         {
             "target_id": target,
@@ -76,6 +79,8 @@ def populate(api: Api) -> World:
             ],
             "evaluations.job_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
             "trainings.job_id": training,
+            "endpoint_id": endpoint,
+            "delivery_id": api.get("/v1/webhook_deliveries")["data"][0]["id"],
             "models.name": adapter,
         }
     )

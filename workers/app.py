@@ -8,6 +8,7 @@ from celery import Celery
 from store.settings import load_settings
 
 SOFT_SHUTDOWN_SECONDS = 5.0
+FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
 
 
 def make_app() -> Celery:
@@ -32,6 +33,12 @@ def make_app() -> Celery:
         beat_schedule={
             "relay": {"task": "ops.relay", "schedule": settings.relay, "options": _ops(settings.relay)},
             "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": _ops(settings.sweep)},
+            "webhooks": {
+                "task": "ops.webhooks",
+                "schedule": settings.webhooks,
+                "options": _ops(settings.webhooks),
+            },
+            "forget": {"task": "ops.forget", "schedule": FORGET_SECONDS, "options": _ops(FORGET_SECONDS)},
         },
     )
     return app

@@ -2,9 +2,10 @@
 
 import redis
 
-from store import outbox, plans, sweeper
+from store import audit, idempotency, outbox, plans, sweeper
 from workers.app import app
 from workers.context import context
+from workers.courier import courier
 from workers.job_task import JobTask
 
 
@@ -23,6 +24,21 @@ def sweep() -> None:
     with ctx.database.transaction() as session:
         sweeper.sweep(session, rekick=ctx.settings.rekick, quiet=quiet)
         sweeper.settle_cancelling(session)
+
+
+@app.task(name="ops.webhooks")  # type: ignore[untyped-decorator]  # celery has no types
+def send_webhooks() -> None:
+    """Wake the courier; sending itself happens in its thread."""
+    courier().wake()
+
+
+@app.task(name="ops.forget")  # type: ignore[untyped-decorator]  # celery has no types
+def forget() -> None:
+    """Delete what has served its time: old idempotency keys, old lines of the audit log."""
+    ctx = context()
+    with ctx.database.transaction() as session:
+        idempotency.forget(session)
+        audit.forget(session, ctx.settings.audit_days)
 
 
 @app.task(base=JobTask, bind=True, name="shards.features")  # type: ignore[untyped-decorator]  # celery has no types

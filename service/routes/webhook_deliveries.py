@@ -19,9 +19,7 @@ def listing(
     after: After = None,
     limit: Limit = DEFAULT_LIMIT,
     endpoint_id: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
-    delivery_state: Annotated[
-        Literal["pending", "delivered", "failed"] | None, Query(alias="state")
-    ] = None,
+    delivery_state: Annotated[Literal["pending", "delivered", "failed"] | None, Query(alias="state")] = None,
 ) -> dict[str, Any]:
     """All deliveries, newest first."""
     with state.database.transaction() as session:

@@ -77,9 +77,7 @@ def _check(state: State, url: str) -> None:
         egress.check_literal(egress.parse(url), egress.networks(state.settings.webhook_networks))
     except egress.Refused as reason:
         detail = f"{reason}."
-        raise Problem(
-            422, "url_refused", detail, errors=[{"pointer": "/url", "detail": detail}]
-        ) from None
+        raise Problem(422, "url_refused", detail, errors=[{"pointer": "/url", "detail": detail}]) from None
 
 
 def _with_secret(state: State, row: WebhookEndpoint) -> dict[str, Any]:

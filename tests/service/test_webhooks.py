@@ -1,0 +1,216 @@
+"""Webhooks from the end of a job to a receiver: promised with the event, signed, tried again, redelivered."""
+
+import http.server
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+import trustme
+from sqlalchemy import func, select, update
+from standardwebhooks import Webhook
+
+from store import deliveries
+from store.account_models import WebhookDelivery
+from store.egress import Egress
+from store.webhooks import MAX_ENDPOINTS, TYPES
+from tests.live import PEPPER, Api, question
+from workers.courier import Courier
+
+URL = "https://receiver.example/hook"
+
+
+@dataclass
+class Receiver:
+    """What arrived, and what is answered."""
+
+    port: int = 0
+    statuses: list[int] = field(default_factory=list)
+    """Answers to give, in order; 200 when there are none left."""
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    way: Egress = field(default_factory=Egress)
+
+    @property
+    def url(self) -> str:
+        return f"https://receiver.example:{self.port}/hook?a=b"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A TLS server on loopback whose certificate the courier trusts."""
+    state = Receiver()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            state.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(state.statuses.pop(0) if state.statuses else 200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """Silence."""
+
+    authority = trustme.CA()
+    server_side, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("receiver.example").configure_cert(server_side)
+    authority.configure_trust(trusting)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = server_side.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever).start()
+    state.port = server.server_port
+    state.way = Egress([ip_network("127.0.0.0/8")], trusting, resolve=lambda host, port: ["127.0.0.1"])
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+def deliver(api: Api, receiver: Receiver) -> None:
+    """One run of the ops worker's courier."""
+    Courier(api.database, PEPPER, receiver.way).send_all()
+
+
+def make_due(api: Api) -> None:
+    """Let the waiting time of every delivery pass."""
+    with api.database.transaction() as session:
+        session.execute(update(WebhookDelivery).values(next_attempt_at=func.clock_timestamp()))
+
+
+def end_a_job(api: Api) -> str:
+    job = api.made("/v1/selections", {"target": [question(9)], "candidates": [question(1)], "k": 1})
+    api.made(f"/v1/selections/{job['id']}/cancel", {})
+    job_id: str = job["id"]
+    return job_id
+
+
+def only_delivery(api: Api) -> dict[str, Any]:
+    (found,) = api.get("/v1/webhook_deliveries")["data"]
+    delivery: dict[str, Any] = found
+    return delivery
+
+
+def test_the_end_of_a_job_arrives_signed(other: Api, receiver: Receiver) -> None:
+    endpoint = other.made("/v1/webhook_endpoints", {"url": receiver.url})
+    assert endpoint["events"] == list(TYPES)
+    job_id = end_a_job(other)
+    deliver(other, receiver)
+    ((headers, body),) = receiver.received
+    message = Webhook(endpoint["secret"]).verify(body, headers)  # the reference implementation
+    assert message["type"] == "selection.cancelled"
+    assert message["data"] == {"id": job_id, "object": "selection", "status": "cancelled"}
+    delivery = only_delivery(other)
+    assert (delivery["state"], delivery["attempts"], delivery["response_status"]) == ("delivered", 1, 200)
+    assert delivery["id"] == headers["webhook-id"]
+    deliver(other, receiver)
+    assert len(receiver.received) == 1
+
+
+def test_only_wanted_events_are_promised(other: Api, receiver: Receiver) -> None:
+    other.made("/v1/webhook_endpoints", {"url": receiver.url, "events": ["training.completed"]})
+    end_a_job(other)
+    assert other.get("/v1/webhook_deliveries")["data"] == []
+
+
+def test_a_failing_receiver_is_tried_by_the_table_and_then_given_up(other: Api, receiver: Receiver) -> None:
+    other.made("/v1/webhook_endpoints", {"url": receiver.url})
+    end_a_job(other)
+    attempts = len(deliveries.RETRY_SECONDS) + 1
+    receiver.statuses = [500] * attempts
+    for number, wait in enumerate(deliveries.RETRY_SECONDS, start=1):
+        deliver(other, receiver)
+        with other.database.transaction() as session:
+            left = session.scalar(
+                select(func.extract("epoch", WebhookDelivery.next_attempt_at - func.clock_timestamp())).where(
+                    WebhookDelivery.tenant_id == other.tenant_id
+                )
+            )
+        assert wait - 30 < float(left or 0) <= wait
+        assert (only_delivery(other)["state"], only_delivery(other)["attempts"]) == ("pending", number)
+        make_due(other)
+    deliver(other, receiver)
+    delivery = only_delivery(other)
+    assert (delivery["state"], delivery["attempts"], len(receiver.received)) == ("failed", attempts, attempts)
+    assert len({headers["webhook-id"] for headers, _ in receiver.received}) == 1
+    again = other.made(f"/v1/webhook_deliveries/{delivery['id']}/redeliver", {})
+    assert (again["state"], again["attempts"]) == ("pending", 0)
+    deliver(other, receiver)
+    assert only_delivery(other)["state"] == "delivered"
+
+
+def test_gone_disables_until_enabled(other: Api, receiver: Receiver) -> None:
+    endpoint_id = other.made("/v1/webhook_endpoints", {"url": receiver.url})["id"]
+    end_a_job(other)
+    end_a_job(other)
+    receiver.statuses = [410, 410]
+    deliver(other, receiver)
+    endpoint = other.get(f"/v1/webhook_endpoints/{endpoint_id}")
+    assert (endpoint["status"], endpoint["disabled_reason"]) == ("disabled", "the receiver answered 410 Gone")
+    end_a_job(other)
+    states = [delivery["state"] for delivery in other.get("/v1/webhook_deliveries")["data"]]
+    assert states == ["failed", "failed"]  # and nothing was promised for the third
+    first = other.get("/v1/webhook_deliveries")["data"][0]["id"]
+    refused = other.post(f"/v1/webhook_deliveries/{first}/redeliver", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "endpoint_disabled")
+    assert other.made(f"/v1/webhook_endpoints/{endpoint_id}/enable", {})["status"] == "enabled"
+    assert other.post(f"/v1/webhook_deliveries/{first}/redeliver", {}).status_code == 202
+
+
+def test_a_rotated_secret_overlaps_with_the_one_before(other: Api, receiver: Receiver) -> None:
+    first = other.made("/v1/webhook_endpoints", {"url": receiver.url})
+    second = other.made(f"/v1/webhook_endpoints/{first['id']}/rotate_secret", {})
+    assert first["secret"] != second["secret"]
+    end_a_job(other)
+    deliver(other, receiver)
+    headers, body = receiver.received[0]
+    for secret in (first["secret"], second["secret"]):
+        assert Webhook(secret).verify(body, headers)
+    third = other.made(f"/v1/webhook_endpoints/{first['id']}/rotate_secret", {})["secret"]
+    with pytest.raises(Exception, match="No matching signature"):
+        Webhook(third).verify(body, headers)
+
+
+def test_a_lost_courier_is_replaced_and_its_late_answer_ignored(other: Api, receiver: Receiver) -> None:
+    other.made("/v1/webhook_endpoints", {"url": receiver.url})
+    end_a_job(other)
+    with other.database.transaction() as session:
+        (lost,) = deliveries.take(session, 1)
+    deliver(other, receiver)
+    assert receiver.received == []  # leased
+    make_due(other)
+    deliver(other, receiver)
+    assert len(receiver.received) == 1
+    with other.database.transaction() as session:
+        deliveries.settle(session, lost, 500, None)
+    assert only_delivery(other)["state"] == "delivered"
+
+
+def test_a_private_receiver_is_refused_at_once_and_at_sending(other: Api, receiver: Receiver) -> None:
+    for url in ("https://127.0.0.1/x", "http://example.com/", "https://[::1]/", "https://a@example.com/"):
+        answer = other.post("/v1/webhook_endpoints", {"url": url})
+        assert (answer.status_code, answer.json()["code"]) == (422, "url_refused"), url
+        assert answer.json()["errors"][0]["pointer"] == "/url"
+    other.made("/v1/webhook_endpoints", {"url": receiver.url})
+    end_a_job(other)
+    Courier(other.database, PEPPER, Egress(resolve=receiver.way.resolve)).send_all()
+    assert receiver.received == []
+    delivery = only_delivery(other)
+    assert (delivery["state"], delivery["response_status"]) == ("pending", None)
+    assert "not at a public address" in delivery["last_error"]
+    assert "127.0.0.1" not in json.dumps(delivery)
+
+
+def test_endpoints_are_counted_and_deleted(other: Api) -> None:
+    made = [other.made("/v1/webhook_endpoints", {"url": URL})["id"] for _ in range(MAX_ENDPOINTS)]
+    refused = other.post("/v1/webhook_endpoints", {"url": URL})
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    end_a_job(other)
+    assert other.call("DELETE", f"/v1/webhook_endpoints/{made[0]}").status_code == 204
+    assert other.call("GET", f"/v1/webhook_endpoints/{made[0]}").status_code == 404
+    listed = other.get("/v1/webhook_deliveries")["data"]
+    assert len(listed) == MAX_ENDPOINTS - 1
+    assert other.get(f"/v1/webhook_deliveries?endpoint_id={made[1]}&state=pending")["data"] == [
+        one for one in listed if one["endpoint_id"] == made[1]
+    ]
