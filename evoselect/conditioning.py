@@ -1,10 +1,12 @@
 """Conditioning of features: without it one early layer decides every similarity.
 
-Steps: each module's block to norm 1, minus the pool's mean, optionally whitened with shrinkage, each row
-to norm 1. Fitted on the pool, applied to pool and target alike. The steps and their order are ours; whitening
-follows TAROT's idea, with true whitening x (C + c I)^-1/2 and strong shrinkage: without it noise wins.
+Steps: each module's block to norm 1 (times the root of its checkpoint's weight), minus the pool's mean,
+optionally whitened with shrinkage, each row to norm 1. Fitted on the pool, applied to pool and target alike.
+The steps and their order are ours; whitening follows TAROT's idea, with true whitening x (C + c I)^-1/2 and
+strong shrinkage: without it noise wins.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +27,8 @@ FIT_ROWS = 16_384  # whitening is fitted on at most so many rows, evenly spaced:
 class Conditioner:
     """What was fitted on a pool; ``apply`` makes unit rows of any features of the same sketch."""
 
+    weights: Tensor
+    """(blocks,) float32: the norm that every block gets."""
     mean: Tensor
     """(blocks * block_dim,) float32."""
     directions: Tensor
@@ -36,45 +40,60 @@ class Conditioner:
 
     def apply(self, values: Tensor) -> Tensor:
         """(n, d) float32 rows of norm 1 from (n, blocks, block_dim) features; a zero row stays zero."""
-        rows = flatten(values) - self.mean
+        rows = flatten(values, self.weights) - self.mean
         if self.directions.shape[1]:
             inside = rows @ self.directions
             rows = self.rest * rows + (inside * (self.scales - self.rest)) @ self.directions.T
         return torch.nn.functional.normalize(rows, dim=1)
 
 
-def fit(pool: Tensor, kind: Kind = "centred", shrinkage: float = 10.0) -> Conditioner:
+def fit(
+    pool: Tensor, kind: Kind = "centred", shrinkage: float = 10.0, weights: Sequence[float] = (1.0,)
+) -> Conditioner:
     """A conditioner fitted on the pool's (n, blocks, block_dim) features.
 
     whitened: direction with mean squared coordinate s is scaled by (s + shrinkage * mean of s)^-1/2.
-    Raises InvalidInput for features that are not finite, or for fewer than two rows to centre by.
+    weights: of each checkpoint's equal share of the blocks, in order. Raises InvalidInput for features that
+    are not finite, or for fewer than two rows to centre by.
     """
-    rows = flatten(pool)
+    norms = _block_norms(pool, weights)
+    rows = flatten(pool, norms)
     if not bool(torch.isfinite(rows).all()):
         raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
     dims = rows.shape[1]
     nothing = (torch.zeros(dims, 0), torch.zeros(0), 1.0)
     if kind == "none":
-        return Conditioner(torch.zeros(dims), *nothing)
+        return Conditioner(norms, torch.zeros(dims), *nothing)
     if rows.shape[0] < 2:
         raise InvalidInput(f"centring needs at least 2 rows, got {rows.shape[0]}: use conditioning none")
     mean = rows.double().mean(0).float()
     if kind == "centred":
-        return Conditioner(mean, *nothing)
-    return Conditioner(mean, *_whitening(rows - mean, shrinkage))
+        return Conditioner(norms, mean, *nothing)
+    return Conditioner(norms, mean, *_whitening(rows - mean, shrinkage))
 
 
 def condition(pool: Values, target: Values, spec: FeatureSpec) -> tuple[Tensor, Tensor]:
     """Unit rows of pool (N, d) and target (M, d), float32, conditioned as the spec says by the pool alone."""
-    fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage)
+    weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
+    fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights)
     return fitted.apply(torch.as_tensor(pool)), fitted.apply(torch.as_tensor(target))
 
 
-def flatten(values: Tensor) -> Tensor:
-    """(n, d) float32 rows in which every block has norm 1; a zero block stays zero."""
+def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:
+    """(n, d) float32 rows in which every block has its norm (blocks,), or 1; a zero block stays zero."""
     if values.ndim != 3:
         raise InvalidInput(f"features must be (n, blocks, block_dim); their shape is {tuple(values.shape)}")
-    return torch.nn.functional.normalize(values.float(), dim=2).flatten(1)
+    unit = torch.nn.functional.normalize(values.float(), dim=2)
+    return (unit if norms is None else unit * norms[:, None]).flatten(1)
+
+
+def _block_norms(values: Tensor, weights: Sequence[float]) -> Tensor:
+    """(blocks,): root of each block's weight, so that cosines add up by weight; the mean weight is 1."""
+    blocks = values.shape[1] if values.ndim == 3 else 0
+    if blocks % len(weights):
+        raise InvalidInput(f"{blocks} blocks are not {len(weights)} equal shares: one for each checkpoint")
+    shares = torch.tensor(weights) / (sum(weights) / len(weights))
+    return shares.sqrt().repeat_interleave(blocks // len(weights))
 
 
 def _whitening(centred: Tensor, shrinkage: float) -> tuple[Tensor, Tensor, float]:

@@ -53,6 +53,11 @@ class GradientSketch:
         """Numbers of a sketch."""
         return self.left.shape[1] * self.right.shape[1] if self.mix is None else self.mix.shape[1]
 
+    def to(self, like: Tensor) -> "GradientSketch":
+        """The same on the device of ``like``, its sides also in that dtype."""
+        mix = None if self.mix is None else self.mix.to(like.device)
+        return GradientSketch(self.left.to(like), self.right.to(like), mix)
+
     def of_sides(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         """(b, dim) float32 from x P (b, t, p) and d Q (b, t, q)."""
         return self._mixed(torch.bmm(inputs.float().transpose(1, 2), outputs.float()))

@@ -1,6 +1,6 @@
 """Which shards a job needs, phase by phase. Pure: rows in, shard plans out."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,21 +37,29 @@ class Source:
     rows: int
 
 
-def feature_shards(sources: Iterable[Source], shard_rows: int) -> list[ShardPlan]:
-    """Cut every source into runs of at most `shard_rows` rows; a shard never spans two files."""
+def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int = 1) -> list[ShardPlan]:
+    """Cut every source into runs of at most `shard_rows` rows; a shard never spans two files.
+
+    All rows of one checkpoint come before those of the next, so that workers seldom load another model.
+    """
     plans: list[ShardPlan] = []
-    for source in sources:
-        for start in range(0, source.rows, shard_rows):
-            stop = min(start + shard_rows, source.rows)
-            payload = {
-                "role": source.role,
-                "artifact": source.artifact,
-                "sha256": source.sha256,
-                "start": start,
-                "stop": stop,
-                "first": not any(plan.payload["role"] == source.role for plan in plans),
-            }
-            plans.append(ShardPlan("features", len(plans), stop - start, payload))
+    seen: set[str] = set()
+    for checkpoint in range(checkpoints):
+        for source in sources:
+            for start in range(0, source.rows, shard_rows):
+                stop = min(start + shard_rows, source.rows)
+                payload = {
+                    "role": source.role,
+                    "artifact": source.artifact,
+                    "sha256": source.sha256,
+                    "start": start,
+                    "stop": stop,
+                    "checkpoint": checkpoint,
+                    "first": source.role not in seen,
+                    "of": sum(other.rows for other in sources if other.role == source.role),
+                }
+                seen.add(source.role)
+                plans.append(ShardPlan("features", len(plans), stop - start, payload))
     return plans
 
 

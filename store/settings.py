@@ -8,6 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store import egress
 
+WINDOW_BLOCKS = 4  # sorting more rows would save little padding; a shard is at least so many blocks
+
 
 def _networks(text: str) -> str:
     egress.networks(text)
@@ -43,8 +45,8 @@ class Settings(BaseSettings):
     max_attempts: int = Field(5, ge=1)
     """A shard that killed or failed so many workers fails its job."""
 
-    shard_rows: int = Field(512, ge=1)
-    """Candidates per feature shard: 30 - 120 s of work for the default proxy on 2 cores."""
+    shard_rows: int = Field(1024, ge=1)
+    """Candidates per feature shard until the pace of a model is known; then shards take about a minute."""
     block_rows: int = Field(128, ge=1)
     """Rows per feature block: what a killed shard loses at most."""
 
@@ -78,6 +80,11 @@ class Settings(BaseSettings):
     default_model: str = "smollm2-135m-instruct"
     models: Path | None = None
     """JSON file that allows further models: alias to source. Workers and API must see the same."""
+
+    @property
+    def window_rows(self) -> int:
+        """Rows that are sorted by length before they are cut into blocks; shards take whole windows."""
+        return WINDOW_BLOCKS * self.block_rows
 
     def ready(self) -> "Settings":
         """Self, or an error that names the first missing server."""

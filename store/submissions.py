@@ -87,7 +87,8 @@ def selection(
         shards = plans.single_shard("transport", candidates)
         return _create(session, tenant_id, JobKind.SELECTION, request, shards, label)
     sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
-    shards = plans.feature_shards(sources, shard_rows)
+    checkpoints = len(settings["features"]["checkpoints"]) or 1
+    shards = plans.feature_shards(sources, shard_rows, checkpoints)
     return _create(session, tenant_id, JobKind.SELECTION, request, shards, label)
 
 

@@ -63,6 +63,34 @@ def in_original_order(block: FeatureBlock, order: Sequence[int]) -> FeatureBlock
     )
 
 
+def side_by_side(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
+    """The features of the same rows at several checkpoints as one; a row is usable if it is at every one.
+
+    Raises InvalidInput where the checkpoints' models have other layers. The losses are the first one's.
+    """
+    if len(blocks) == 1:
+        return blocks[0]
+    shapes = {block.values.shape[1:] for block in blocks}
+    if len(shapes) > 1:
+        raise InvalidInput(
+            f"the checkpoints have features of {len(shapes)} shapes (blocks, numbers: {sorted(shapes)}): "
+            "use checkpoints of one base model"
+        )
+    bad = [
+        [status for status in row if status != "ok"] for row in zip(*(b.status for b in blocks), strict=True)
+    ]
+    usable = np.array([not row for row in bad])
+    return FeatureBlock(
+        values=np.concatenate([block.values for block in blocks], axis=1) * usable[:, None, None],
+        norms=np.concatenate([block.norms for block in blocks], axis=1) * usable[:, None],
+        nll=blocks[0].nll,
+        tokens=blocks[0].tokens,
+        status=[row[0] if row else "ok" for row in bad],
+        sketch="+".join(block.sketch for block in blocks),
+        stats={},
+    )
+
+
 def join(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
     """The rows of all blocks in order; raises InvalidInput unless all have the same sketch."""
     check_same_sketch(blocks)

@@ -1,30 +1,44 @@
 """What a pool's first shard finds out for the whole job: whether it fits, and how noisy the sketch is."""
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import psutil
+import pyarrow as pa
 
 from evoselect.gradients.agreement import MIN_ROWS, two_seed_agreement
 from evoselect.spec.features import FeatureSpec
-from store import feature_blocks
-from store.errors import Invalid
+from store import feature_blocks, records
+from store.errors import ArtifactCorrupt, Invalid
 from store.records import Record
-from workers import preflight
+from workers import moments, preflight
+from workers.features import FeatureBlock
 from workers.fingerprint import block_key, max_length, sketch_fingerprint
 from workers.job_task import Work
 from workers.models import LoadedModel
-from workers.preflight import Prediction, TooLarge
+from workers.preflight import TooLarge
 from workers.tokenization import tokenize
 
 SAMPLE = 32  # rows whose pairwise cosines are compared between two sketches: 496 pairs
+PREDICTED_ROWS = 512  # whose tokens are counted to predict those of the whole pool
 PLENTY = 2**62  # bytes free on a store that does not say
 
+Json = dict[str, Any]
 
-def outlook(work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> dict[str, Any]:
-    """Two-seed agreement, and a prediction where the pool spans several shards; raises Invalid early.
+
+def outlook(
+    work: Work,
+    loaded: LoadedModel,
+    spec: FeatureSpec,
+    rows: list[Record],
+    batch: pa.Table,
+    first: FeatureBlock | None,
+) -> Json:
+    """Two-seed agreement, and what all will need if the first block was computed here; raises Invalid early.
 
     Kept beside the feature blocks under the same fingerprint, so that a cached pool costs nothing again.
     """
@@ -33,11 +47,14 @@ def outlook(work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Recor
     with database.transaction() as session:
         known = feature_blocks.find(session, tenant, key)
     if known is not None:
-        kept: dict[str, Any] = orjson.loads(artifacts.get_bytes(known.path, known.sha256))
-        return kept
-    found: dict[str, Any] = {"two_seed_agreement": _agreement(loaded, spec, rows)}
-    if len(rows) == work.context.settings.shard_rows:
-        found["prediction"] = _prediction(work, loaded, spec, rows)
+        try:
+            kept: Json = orjson.loads(artifacts.get_bytes(known.path, known.sha256))
+            return kept
+        except ArtifactCorrupt:
+            with database.transaction() as session:
+                feature_blocks.forget(session, tenant, key)
+    prediction = _prediction(work, loaded, spec, batch, first) if first is not None else None
+    found: Json = {"two_seed_agreement": _agreement(loaded, spec, rows), "prediction": prediction}
     stored = artifacts.put_bytes(f"{tenant}/features", orjson.dumps(found), ".json")
     with database.transaction() as session:
         feature_blocks.remember(session, tenant, key, 0, stored)
@@ -46,31 +63,36 @@ def outlook(work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Recor
 
 def _agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
     """None where the sketch is no gradient's, or too few rows can be compared."""
-    items = tokenize(rows[:SAMPLE], loaded.tokenizer, max_length(loaded, spec))
+    items = tokenize(
+        [rows[i] for i in _evenly(len(rows), SAMPLE)], loaded.tokenizer, max_length(loaded, spec)
+    )
     examples = [item.example for item in items if item.example is not None]
     if spec.kind != "gradient" or len(examples) < MIN_ROWS:
         return None
-    return round(two_seed_agreement(loaded.model, examples, spec), 4)
+    return round(two_seed_agreement(loaded.model, examples, spec, moments.read(loaded, spec)), 4)
 
 
 def _prediction(
-    work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]
-) -> dict[str, float | int]:
-    """Needs of this shard, refused where this machine has less."""
+    work: Work, loaded: LoadedModel, spec: FeatureSpec, batch: pa.Table, first: FeatureBlock
+) -> Json:
+    """Needs of the whole pool, refused where this machine has less."""
+    sample = records.from_table(batch.take(_evenly(batch.num_rows, PREDICTED_ROWS)))
+    total = work.claim.payload["of"] * max(1, len(spec.checkpoints))
+    needs = preflight.predict(sample, first, loaded, spec, rows=total)
+    available = psutil.virtual_memory().available + psutil.Process().memory_info().rss
     try:
-        needs: Prediction = preflight.predict(rows, loaded, spec)
-        available = psutil.virtual_memory().available + psutil.Process().memory_info().rss
         preflight.require(needs, ram_bytes=available, disk_bytes=_free_disk(work))
     except TooLarge as error:
         raise Invalid(str(error), code="does_not_fit") from error
-    return {
-        "rows": needs.rows,
-        "tokens": needs.tokens,
-        "seconds": round(needs.seconds, 2),
-        "ram_bytes": needs.ram_bytes,
-        "disk_bytes": needs.disk_bytes,
-        "gpu_bytes": needs.gpu_bytes,
-    }
+    return asdict(needs) | {"seconds": round(needs.seconds, 2)}
+
+
+def _evenly(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` of the first ``count`` whole numbers, evenly spaced."""
+    found: list[int] = np.unique(
+        np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64)
+    ).tolist()
+    return found
 
 
 def _free_disk(work: Work) -> int:

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from evoselect.gradients.examples import Example, halving, plan_batches
+from evoselect.gradients.examples import Example, Size, halving, padded_work, plan_batches
 from evoselect.gradients.extractor import RawFeatures, make_extractor
 from evoselect.spec.features import FeatureSpec
 from store.records import Record
+from workers import moments
 from workers.fingerprint import FEATURES_VERSION as FEATURES_VERSION
 from workers.fingerprint import max_length, sketch_fingerprint
 from workers.models import LoadedModel
@@ -55,13 +56,14 @@ def compute_features(
     """
     start = time.perf_counter()
     tokenized = tokenize(records, loaded.tokenizer, max_length(loaded, spec))
-    extractor = make_extractor(loaded.model, spec)
+    extractor = make_extractor(loaded.model, spec, moments.read(loaded, spec))
     block = _empty(tokenized, len(extractor.blocks), extractor.block_dim, sketch_fingerprint(loaded, spec))
     tokenized_at = time.perf_counter()
     usable = [row for row, item in enumerate(tokenized) if item.example is not None]
     examples = [item.example for item in tokenized if item.example is not None]
-    done, sizes = len(tokenized) - len(usable), []
+    done, sizes, work = len(tokenized) - len(usable), [], 0
     for batch in plan(examples, loaded, spec):
+        work += padded_work([row_size(examples[i], spec) for i in batch])
         for part, features in halving(batch, lambda part: extractor([examples[i] for i in part])):
             _write(block, [usable[i] for i in part], features)
             sizes.append(len(part))
@@ -70,6 +72,7 @@ def compute_features(
     block.stats = {
         "tokens": sum(len(example.ids) for example in examples),
         "answer_tokens": sum(len(example.ids) - example.start for example in examples),
+        "work": work,
         "micro_batches": len(sizes),
         "largest_micro_batch": max(sizes, default=0),
         "seconds_tokenize": tokenized_at - start,
@@ -81,8 +84,12 @@ def compute_features(
 def plan(examples: Sequence[Example], loaded: LoadedModel, spec: FeatureSpec) -> list[list[int]]:
     """The micro-batches of these examples on this model's device."""
     budget = spec.batch_tokens or BATCH_TOKENS[loaded.device.type]
-    cached = spec.kind == "gradient" and spec.positions == "answer"
-    return plan_batches([example.size(cached_prompt=cached) for example in examples], budget)
+    return plan_batches([row_size(example, spec) for example in examples], budget)
+
+
+def row_size(example: Example, spec: FeatureSpec) -> Size:
+    """Tokens of a row before the graph and in it."""
+    return example.size(cached_prompt=spec.kind == "gradient" and spec.positions == "answer")
 
 
 def _empty(tokenized: Sequence[TokenizedRecord], blocks: int, block_dim: int, sketch: str) -> FeatureBlock:

@@ -10,12 +10,8 @@ from store.records import Record
 from workers.models import LoadedModel
 
 FEATURES_VERSION = 2  # raise with every change of the features' numbers
-NOT_NUMBERS = {
-    "batch_tokens",
-    "conditioning",
-    "shrinkage",
-    "on_bad_row",
-}  # they act later, or not on the numbers
+# They act later, or not on the numbers; which checkpoint it is shows in the model's fingerprint.
+NOT_NUMBERS = {"batch_tokens", "checkpoints", "conditioning", "shrinkage", "on_bad_row"}
 RESOLVED = {"dtype", "max_length"}  # what they came to mean here is in the fingerprint instead
 
 

@@ -1,23 +1,27 @@
-"""What a feature job will need: predicted from its own tokens and two of its micro-batches."""
+"""What a feature job will need: predicted from its own tokens and from the first rows that were computed.
+
+The first block of a shard holds the longest rows, and its first micro-batch the longest of them: what that
+needed in memory is the worst case, and the block's time for each unit of work is the pace of the rest.
+"""
 
 import resource
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from evoselect.gradients.examples import halving, padded_work
-from evoselect.gradients.extractor import make_extractor
+from evoselect.gradients.examples import padded_work
 from evoselect.spec.features import FeatureSpec
 from store.records import Record
-from workers.features import plan
+from workers.features import FeatureBlock, plan, row_size
 from workers.fingerprint import max_length
 from workers.models import LoadedModel
 from workers.tokenization import tokenize
 
-ROW_BYTES = 4  # of each feature number
+NUMBER_BYTES = 2  # of each feature number in a block's file
+NORM_BYTES = 4  # of each block's norm there
+MATRIX_BYTES = 4  # of each number while a selection is solved
 
 
 class TooLarge(ValueError):
@@ -26,49 +30,43 @@ class TooLarge(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Needs of one feature job on this machine."""
+    """Needs of one feature job by one worker on this machine."""
 
     rows: int
     tokens: int
     seconds: float
+    """Of extraction; loading the model is not in it."""
     ram_bytes: int
-    """Peak of the process, features of all rows included."""
+    """Peak of the feature worker."""
     disk_bytes: int
     """Of the stored features."""
     gpu_bytes: int
     """Peak on the device; 0 on a CPU."""
-    largest_micro_batch: int
-    """Rows of the largest part of the worst micro-batch that memory sufficed for."""
+    select_ram_bytes: int
+    """Of the matrix that the select worker holds."""
 
 
-def predict(records: Sequence[Record], loaded: LoadedModel, spec: FeatureSpec) -> Prediction:
-    """Run the micro-batch with most padded tokens and a middle one, and scale by the work of the rest."""
-    items = tokenize(records, loaded.tokenizer, max_length(loaded, spec))
+def predict(
+    sample: Sequence[Record], first: FeatureBlock, loaded: LoadedModel, spec: FeatureSpec, *, rows: int
+) -> Prediction:
+    """Scale the work of a sample to ``rows`` rows, at the pace of the ``first`` block computed here."""
+    items = tokenize(sample, loaded.tokenizer, max_length(loaded, spec))
     examples = [item.example for item in items if item.example is not None]
-    batches = plan(examples, loaded, spec)
-    extractor = make_extractor(loaded.model, spec)
-    cached = spec.positions == "answer"
-    work = [padded_work([examples[i].size(cached_prompt=cached) for i in batch]) for batch in batches]
-    largest, rate = 0, 0.0
-    if batches:
-        worst, middle = max(range(len(work)), key=work.__getitem__), len(batches) // 2
-        largest = max(
-            len(part)
-            for part, _ in halving(batches[worst], lambda part: extractor([examples[i] for i in part]))
-        )
-        start = time.perf_counter()
-        extractor([examples[i] for i in batches[middle]])
-        rate = (time.perf_counter() - start) / work[middle]
-    features = len(records) * len(extractor.blocks) * extractor.block_dim * ROW_BYTES
+    work = sum(
+        padded_work([row_size(examples[i], spec) for i in batch]) for batch in plan(examples, loaded, spec)
+    )
+    pace = first.stats["seconds_extract"] / max(first.stats["work"], 1)
+    scale = rows / len(sample)
+    _, blocks, numbers = first.values.shape
     on_gpu = loaded.device.type == "cuda"
     return Prediction(
-        rows=len(records),
-        tokens=sum(len(example.ids) for example in examples),
-        seconds=rate * sum(work),
-        ram_bytes=_peak_bytes() + features,
-        disk_bytes=features,
+        rows=rows,
+        tokens=round(scale * sum(len(example.ids) for example in examples)),
+        seconds=scale * work * pace,
+        ram_bytes=_peak_bytes(),
+        disk_bytes=rows * blocks * (numbers * NUMBER_BYTES + NORM_BYTES),
         gpu_bytes=torch.cuda.max_memory_allocated(loaded.device) if on_gpu else 0,
-        largest_micro_batch=largest,
+        select_ram_bytes=rows * blocks * numbers * MATRIX_BYTES,
     )
 
 
@@ -77,12 +75,12 @@ def require(needs: Prediction, *, ram_bytes: int, disk_bytes: int) -> None:
     if needs.ram_bytes > ram_bytes:
         raise TooLarge(
             f"features of {needs.rows} rows need {needs.ram_bytes / 2**30:.2f} GiB of memory and there are "
-            f"{ram_bytes / 2**30:.2f}: lower features.batch_tokens, or split the pool into smaller shards"
+            f"{ram_bytes / 2**30:.2f}: lower features.batch_tokens or features.max_length"
         )
     if needs.disk_bytes > disk_bytes:
         raise TooLarge(
             f"features of {needs.rows} rows need {needs.disk_bytes / 2**30:.2f} GiB of disk and there are "
-            f"{disk_bytes / 2**30:.2f}: lower features.dim"
+            f"{disk_bytes / 2**30:.2f}: lower features.dim, or free disk space"
         )
 
 

@@ -11,7 +11,7 @@ from store import files, pools, records, shards, targets
 from store.errors import ArtifactCorrupt, DamagedInput
 from store.plans import Source
 from store.records import Record
-from workers.blocks import from_bytes, in_original_order, join
+from workers.blocks import from_bytes, in_original_order, join, side_by_side
 from workers.features import FeatureBlock
 from workers.job_task import Work
 from workers.ordering import by_length
@@ -37,28 +37,30 @@ class Side:
 def load_computed(work: Work, role: str) -> Side:
     """One role's records and features; raises DamagedInput with the shards to be run again."""
     with work.context.database.transaction() as session:
-        parts = shards.of_phase(session, work.claim.job_id, "features")
+        every = shards.of_phase(session, work.claim.job_id, "features")
+    parts = [part for part in every if part.payload["role"] == role]
     rows: list[Record] = []
-    blocks: list[FeatureBlock] = []
+    blocks: dict[int, list[FeatureBlock]] = {part.payload["checkpoint"]: [] for part in parts}
     damaged: list[str] = []
     outlook: dict[str, Any] = {}
-    for part in (part for part in parts if part.payload["role"] == role):
+    for part in parts:
         payload = part.payload
         table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
         own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-        rows += own
-        found = dict(part.result or {})
+        rows += own if payload["checkpoint"] == 0 else []
+        found = part.result or {}
         try:
-            computed = join([_read_block(work, block) for block in found.pop("blocks")])
-            blocks.append(in_original_order(computed, by_length(own)))
+            computed = join([_read_block(work, block) for block in found["blocks"]])
+            order = by_length(own, work.context.settings.window_rows)
+            blocks[payload["checkpoint"]].append(in_original_order(computed, order))
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
             damaged.append(part.id)
-        outlook |= found
+        outlook |= found["outlook"]
         work.progress(0)
     if damaged:
         raise DamagedInput(damaged)
-    return Side(rows, join(blocks), outlook)
+    return Side(rows, side_by_side([join(of_one) for of_one in blocks.values()]), outlook)
 
 
 def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:

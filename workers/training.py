@@ -23,6 +23,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from evoselect.gradients.examples import Example
 from evoselect.spec.training import TrainingSpec
 from store.records import Record
+from workers import moments
 from workers.models import LoadedModel, load_base, with_adapter
 from workers.tokenization import TokenizedRecord, tokenize
 
@@ -91,6 +92,7 @@ def train_lora(
     trainer.train()
     seconds = time.perf_counter() - start
     model.save_pretrained(str(out_dir), safe_serialization=True)
+    moments.write(model, trainer.optimizer, out_dir)
     (out_dir / "README.md").unlink()  # an empty model card, with this machine's path in it
     return TrainingResult(
         steps=trainer.state.global_step,

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import torch
 
+from evoselect.errors import InvalidInput
+
 Result = TypeVar("Result")
 CPU_OUT_OF_MEMORY = "can't allocate memory"  # of PyTorch's CPU allocator, which raises a plain RuntimeError
 
@@ -59,7 +61,7 @@ def _fits(sizes: Sequence[Size], budget: int) -> bool:
 def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterator[tuple[list[int], Result]]:
     """``compute`` on the batch; where memory does not suffice, on its halves, down to one example.
 
-    Yields each part with its result, in order; out of memory with a single example is raised.
+    Yields each part with its result, in order. Raises InvalidInput when memory does not suffice for one.
     """
     waiting = [batch]
     while waiting:
@@ -67,8 +69,13 @@ def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterato
         try:
             result = compute(part)
         except RuntimeError as error:
-            if len(part) == 1 or not _out_of_memory(error):
+            if not _out_of_memory(error):
                 raise
+            if len(part) == 1:
+                raise InvalidInput(
+                    "memory does not suffice for a single example: lower max_length, choose fewer layers, or "
+                    f"use a machine with more ({error})"
+                ) from error
         else:
             yield part, result
             continue

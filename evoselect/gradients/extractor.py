@@ -5,9 +5,9 @@ sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient, which
 third matrix takes it to the wanted numbers (evoselect.projection).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from evoselect.gradients.layers import LinearLayer, causal_model, choose_layers
 from evoselect.gradients.passes import answer_losses, mean_hidden_state
 from evoselect.projection import GradientSketch, gradient_sketch
 from evoselect.spec.features import FeatureSpec
+
+ADAM_EPS = 1e-8  # beside the root, where Adam has it (LESS has it under the root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +37,26 @@ class GradientExtractor:
 
     The model must be in evaluation mode with frozen weights, so that the graph starts at the lowest chosen
     layer. With an adapter, the gradient is that of the adapted layer's base weight, at the adapted model.
+
+    ``precondition: adam`` takes the adapter's own weights instead, with their second moments v, shaped as the
+    weights. Each gradient is then formed (an adapter is small) and scaled by (sqrt(v) + ADAM_EPS)^-1/2 before
+    its sketch: the inner product of two rows is <g / (sqrt(v) + eps), g'>, LESS's with Adam's place for eps.
+    Left out of LESS's form: the first moment, which is the same for all rows, and the row's own share in v.
     """
 
-    def __init__(self, model: nn.Module, spec: FeatureSpec) -> None:
+    def __init__(
+        self, model: nn.Module, spec: FeatureSpec, moments: Mapping[str, Tensor] | None = None
+    ) -> None:
         if model.training or any(weight.requires_grad for weight in model.parameters()):
             raise InvalidInput("the model must be frozen: call eval() and requires_grad_(False) first")
         self.model = model
         self.positions = spec.positions
-        self.layers = choose_layers(model, spec.layers, spec.modules)
+        adam = spec.precondition == "adam"
+        self.layers = choose_layers(model, spec.layers, spec.modules, adapter=adam)
+        self._scales = [_scale(layer, moments or {}) if adam else None for layer in self.layers]
         sketches = [_sketch(layer, spec, self._numbers_of_a_block(spec.dim)) for layer in self.layers]
-        weight = next(model.parameters())
         self._sketches = [
-            replace(
-                sketch,
-                left=sketch.left.to(weight),
-                right=sketch.right.to(weight),
-                mix=None if sketch.mix is None else sketch.mix.to(weight.device),
-            )
-            for sketch in sketches
+            sketch.to(layer.module.weight) for layer, sketch in zip(self.layers, sketches, strict=True)
         ]
         self.block_dim = sketches[0].dim
 
@@ -89,7 +93,7 @@ class GradientExtractor:
     def _recorder(
         self, block: int, values: Tensor
     ) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        sketch = self._sketches[block]
+        sketch, scale = self._sketches[block], self._scales[block]
 
         def forward(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             if not torch.is_grad_enabled():  # the prompt's pass
@@ -99,10 +103,16 @@ class GradientExtractor:
                     f"{self.layers[block].name} has outputs of shape {tuple(output.shape)}, not "
                     "(batch, tokens, features): choose other modules"
                 )
-            inputs = args[0].detach() @ sketch.left  # (b, t, p)
+            inputs = args[0].detach()
+            if scale is None:
+                inputs = inputs @ sketch.left  # (b, t, p): all that is kept until the backward
 
             def backward(gradient: Tensor) -> None:
-                values[:, block] = sketch.of_sides(inputs, gradient @ sketch.right)
+                if scale is None:
+                    values[:, block] = sketch.of_sides(inputs, gradient @ sketch.right)
+                else:
+                    whole = torch.bmm(inputs.float().transpose(1, 2), gradient.float())  # (b, in, out)
+                    values[:, block] = sketch.of_gradient(whole * scale)
 
             if not output.requires_grad:
                 output.requires_grad_()  # the lowest chosen layer: the graph starts here
@@ -121,6 +131,16 @@ def _sketch(layer: LinearLayer, spec: FeatureSpec, dim: int) -> GradientSketch:
         seed=spec.seed,
         name=layer.name,
     )
+
+
+def _scale(layer: LinearLayer, moments: Mapping[str, Tensor]) -> Tensor:
+    """(in, out) float32 on the layer's device."""
+    if layer.name not in moments:
+        raise InvalidInput(
+            f"precondition 'adam' needs the second moments of {layer.name}, and they are not there: "
+            "use an adapter that was trained with all the chosen modules"
+        )
+    return (moments[layer.name].float().sqrt() + ADAM_EPS).rsqrt().T.to(layer.module.weight.device)
 
 
 def extract_together(
@@ -155,6 +175,8 @@ class EmbeddingExtractor:
         return RawFeatures(values, torch.full((len(examples),), torch.nan))
 
 
-def make_extractor(model: nn.Module, spec: FeatureSpec) -> GradientExtractor | EmbeddingExtractor:
+def make_extractor(
+    model: nn.Module, spec: FeatureSpec, moments: Mapping[str, Tensor] | None = None
+) -> GradientExtractor | EmbeddingExtractor:
     """The extractor that the spec asks for."""
-    return GradientExtractor(model, spec) if spec.kind == "gradient" else EmbeddingExtractor(model)
+    return GradientExtractor(model, spec, moments) if spec.kind == "gradient" else EmbeddingExtractor(model)

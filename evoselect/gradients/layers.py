@@ -17,7 +17,7 @@ class LinearLayer:
 
     name: str
     """As in the model without an adapter."""
-    module: nn.Module
+    module: Any
     inputs: int
     outputs: int
 
@@ -28,20 +28,22 @@ def causal_model(model: nn.Module) -> Any:
     return get_base() if get_base else model
 
 
-def choose_layers(model: nn.Module, layers: str, modules: str) -> list[LinearLayer]:
+def choose_layers(model: nn.Module, layers: str, modules: str, *, adapter: bool = False) -> list[LinearLayer]:
     """Linear modules of the decoder layers ``layers`` whose last name matches ``modules``, in model order.
 
-    Raises InvalidInput when none is left, naming what there is.
+    ``adapter``: in their place the two factors of the LoRA adapter on each. Raises InvalidInput when none is
+    left, naming what there is.
     """
-    every = [layer for layer in _linear_layers(causal_model(model)) if LAYER_NUMBER.search(layer.name)]
+    found = _linear_layers(causal_model(model), adapter=adapter)
+    every = [layer for layer in found if LAYER_NUMBER.search(layer.name)]
     numbers = sorted({_number(layer.name) for layer in every})
     wanted = _wanted(numbers, layers)
     pattern = re.compile(modules)
-    chosen = [e for e in every if _number(e.name) in wanted and pattern.fullmatch(e.name.rpartition(".")[2])]
+    chosen = [e for e in every if _number(e.name) in wanted and pattern.fullmatch(_kind(e.name))]
     if not chosen:
-        there = sorted({layer.name.rpartition(".")[2] for layer in every})
+        there = sorted({_kind(layer.name) for layer in every})
         raise InvalidInput(
-            f"no linear layer matches layers={layers!r} and modules={modules!r}: "
+            f"no linear layer{' of an adapter' * adapter} matches layers={layers!r} and modules={modules!r}: "
             f"the model has {len(numbers)} decoder layers with {there}"
         )
     return chosen
@@ -56,6 +58,11 @@ def _wanted(numbers: list[int], layers: str) -> set[int]:
     return set(numbers[:: -int(count)])  # every: the last layer, and every count-th below it
 
 
+def _kind(name: str) -> str:
+    """The last part of a module's name, such as q_proj, also for an adapter's factors on it."""
+    return name.removesuffix(".lora_A").removesuffix(".lora_B").rpartition(".")[2]
+
+
 def _number(name: str) -> int:
     found = LAYER_NUMBER.search(name)
     if not found:
@@ -63,12 +70,12 @@ def _number(name: str) -> int:
     return int(found.group(1))
 
 
-def _linear_layers(model: nn.Module) -> list[LinearLayer]:
-    """Linear and Conv1D (GPT-2's transposed linear) modules; of an adapted layer the base alone."""
+def _linear_layers(model: nn.Module, *, adapter: bool) -> list[LinearLayer]:
+    """Linear and Conv1D (GPT-2's transposed linear) modules: the base model's, or its adapter's."""
     found = []
     for path, module in model.named_modules():
-        name = path.removesuffix(".base_layer")
-        if "lora_" in name:
+        name = path.removesuffix(".base_layer").removesuffix(".default")
+        if ("lora_" in name) != adapter:
             continue
         if isinstance(module, nn.Linear):
             found.append(LinearLayer(name, module, module.in_features, module.out_features))

@@ -1,11 +1,22 @@
 """What a record's features are: everything here changes the numbers, and is part of their fingerprint."""
 
 import re
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
+
+
+class Checkpoint(BaseModel):
+    """One of several models whose gradients count together, as in LESS over a training's checkpoints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    model: str = Field(min_length=1, max_length=256)
+    """Alias of a model, or the id of an adapter that a training made."""
+    weight: float = Field(default=1.0, gt=0.0, le=1e6)
+    """What its cosines count for, such as the learning rate there; only the ratios matter."""
 
 
 class FeatureSpec(BaseModel):
@@ -31,6 +42,10 @@ class FeatureSpec(BaseModel):
     sketch_out: int = Field(default=24, ge=1, le=1024)
     """Columns that a module's output gradient is projected to; more columns, less noise, more time."""
     seed: int = Field(default=0, ge=0, lt=2**63)
+    checkpoints: tuple[Checkpoint, ...] = Field(default=(), max_length=16)
+    """Models whose features are put side by side by weight, in place of the selection's one model."""
+    precondition: Literal["none", "adam"] = "none"
+    """adam: gradients of an adapter's own weights, scaled by the second moments that its training left."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the model's arithmetic; auto takes the one that this machine was measured to be faster with."""
     max_length: int | None = Field(default=None, ge=2)
@@ -46,6 +61,12 @@ class FeatureSpec(BaseModel):
     """Of whitening, in units of the mean squared singular value."""
     on_bad_row: Literal["reject", "skip"] = "skip"
     """A record without usable features fails the job, or is left out and counted."""
+
+    @model_validator(mode="after")
+    def _gradients_alone(self) -> Self:
+        if self.kind != "gradient" and (self.checkpoints or self.precondition != "none"):
+            raise ValueError(f"checkpoints and precondition belong to kind 'gradient', not {self.kind!r}")
+        return self
 
     @field_validator("layers")
     @classmethod

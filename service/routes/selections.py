@@ -17,7 +17,7 @@ from service.routes.jobs import accepted, job_routes, load
 from service.routes.naming import known_model, stored_pool, stored_target
 from service.schemas import SelectionRequest
 from service.state import Services, State, TenantId
-from store import jobs, selected, submissions
+from store import jobs, pace, selected, submissions
 from store.states import JobKind, JobStatus
 
 router = job_routes(JobKind.SELECTION, "selections")
@@ -37,6 +37,9 @@ def create(
 
     def store(session: Session) -> str:
         model = known_model(session, state, tenant_id, body.model or state.settings.default_model, "/model")
+        for number, checkpoint in enumerate(body.features.checkpoints):
+            pointer = f"/features/checkpoints/{number}/model"
+            known_model(session, state, tenant_id, checkpoint.model, pointer)
         job = submissions.selection(
             session,
             tenant_id,
@@ -52,7 +55,7 @@ def create(
             },
             exclude_selection_ids=body.exclude_selection_ids,
             feature_files=body.feature_files.model_dump() if body.feature_files else None,
-            shard_rows=state.settings.shard_rows,
+            shard_rows=pace.shard_rows(session, tenant_id, model, state.settings),
             label=submissions.Label(body.name, body.metadata),
         )
         return job.id

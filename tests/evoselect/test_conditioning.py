@@ -70,6 +70,17 @@ def test_strong_shrinkage_is_centring() -> None:
     torch.testing.assert_close(whitened, fit(pool, "centred").apply(target), atol=1e-4, rtol=1e-3)
 
 
+def test_checkpoints_cosines_add_up_by_weight() -> None:
+    pool, target = features(20, blocks=2), features(3, blocks=2, seed=1)
+    checkpoints = ({"model": "a", "weight": 3.0}, {"model": "b", "weight": 1.0})
+    spec = FeatureSpec.model_validate({"conditioning": "none", "checkpoints": checkpoints})
+    rows, goals = condition(pool, target, spec)
+    one, two = ((flatten(pool[:, [i]]) @ flatten(target[:, [i]]).T) for i in (0, 1))
+    torch.testing.assert_close(rows @ goals.T, 0.75 * one + 0.25 * two)
+    with pytest.raises(InvalidInput, match="3 blocks are not 2 equal shares"):
+        condition(features(20), target, spec)
+
+
 def test_a_zero_block_stays_zero() -> None:
     values = features(3)
     values[1, 2] = 0.0

@@ -12,7 +12,7 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from evoselect.errors import InvalidInput
 from evoselect.gradients.agreement import two_seed_agreement
 from evoselect.gradients.examples import Example
-from evoselect.gradients.extractor import GradientExtractor, extract_together, make_extractor
+from evoselect.gradients.extractor import ADAM_EPS, GradientExtractor, extract_together, make_extractor
 from evoselect.gradients.layers import causal_model
 from evoselect.projection import sketch_matrix
 from evoselect.spec.features import FeatureSpec
@@ -96,6 +96,36 @@ def test_adapted_model_gives_the_base_weights_gradients_at_the_adapted_model() -
         assert (found.values[row] - expected).norm() / expected.norm() < 1e-4
     without = GradientExtractor(tiny_model(), spec)(batch)
     assert not torch.allclose(found.values, without.values, rtol=1e-2)
+
+
+def test_adam_scales_an_adapters_own_gradients_by_their_second_moments() -> None:
+    torch.manual_seed(1)
+    model = get_peft_model(
+        tiny_model(), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+    )
+    model = model.eval().requires_grad_(False)
+    spec = FeatureSpec(precondition="adam", positions="all", dim=42 * 6, sketch_in=5, sketch_out=3)
+    moments = {
+        name.removesuffix(".default"): torch.rand(module.weight.shape) * 10.0 ** -torch.randint(4, 12, (1,))
+        for name, module in causal_model(model).named_modules()
+        if isinstance(module, torch.nn.Linear) and name.endswith(".default")
+    }
+    extractor = GradientExtractor(model, spec, moments)
+    assert len(extractor.layers) == 2 * 21
+    batch, plain = examples(4), causal_model(model)
+    found = extractor(batch)
+    for row, example in enumerate(batch):
+        gradients = reference_gradients(extractor, plain, example)
+        scaled = [
+            gradient / (moments[layer.name].T.sqrt() + ADAM_EPS).sqrt()
+            for layer, gradient in zip(extractor.layers, gradients, strict=True)
+        ]
+        expected = sketched(extractor, spec, scaled)
+        assert (found.values[row] - expected).norm() / expected.norm() < 1e-4
+    with pytest.raises(InvalidInput, match=r"second moments of model.layers.0.self_attn.q_proj.lora_A"):
+        GradientExtractor(model, spec)
+    with pytest.raises(InvalidInput, match="no linear layer of an adapter"):
+        GradientExtractor(tiny_model(), spec, moments)
 
 
 def masked_backward(model: Any, spec: FeatureSpec, example: Example) -> Tensor:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import GRAPH_TOKEN, Example, halving, padded_work, plan_batches
 
 
@@ -48,7 +49,7 @@ def test_memory_that_does_not_suffice_for_one_example_is_raised() -> None:
     def compute(part: list[int]) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
 
-    with pytest.raises(RuntimeError, match="can't allocate"):
+    with pytest.raises(InvalidInput, match=r"single example: lower max_length.*can't allocate"):
         list(halving([3], compute))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from evoselect.errors import InvalidInput
 from tests.workers.proxy import record
-from workers.blocks import from_bytes, in_original_order, join, to_bytes
+from workers.blocks import from_bytes, in_original_order, join, side_by_side, to_bytes
 from workers.features import FeatureBlock
 from workers.ordering import by_length
 
@@ -39,10 +39,25 @@ def test_blocks_are_joined_in_order_and_only_of_one_sketch() -> None:
         join([block("s"), block("t")])
 
 
+def test_checkpoints_stand_side_by_side_and_a_row_must_be_usable_at_each() -> None:
+    other = block("t")
+    other.status = ["non_finite", "ok"]
+    assert side_by_side([block()]).sketch == "s"
+    found = side_by_side([block(), block("t"), other])
+    assert (found.values.shape, found.sketch) == ((2, 3, 2), "s+t+t")
+    assert found.status == ["non_finite", "too_long"]
+    assert not found.values.any()
+    np.testing.assert_array_equal(side_by_side([block(), block()]).values[0], [[0.5, -0.5], [0.5, -0.5]])
+    other.values = other.values[:, :, :1]
+    with pytest.raises(InvalidInput, match="features of 2 shapes"):
+        side_by_side([block(), other])
+
+
 def test_rows_are_computed_by_length_and_come_back_in_their_order() -> None:
     records = [record("long " * 9, "a"), record("p", "answer"), record("long", "a"), record("q", "answer")]
-    order = by_length(records)
+    order = by_length(records, 4)
     assert order == [1, 3, 0, 2]
+    assert by_length(records, 2) == [1, 0, 3, 2]  # windows of two rows
     computed = join([block(), block()])
     computed.tokens = np.array(order, dtype=np.int32)
     found = in_original_order(computed, order)

@@ -3,35 +3,45 @@
 import pytest
 
 from evoselect.spec.features import FeatureSpec
+from store.records import Record
 from tests.workers.proxy import questions, record
-from workers.features import compute_features
+from workers.blocks import to_bytes
+from workers.features import FeatureBlock, compute_features
 from workers.models import LoadedModel
-from workers.preflight import TooLarge, predict, require
+from workers.preflight import Prediction, TooLarge, predict, require
 
 SPEC = FeatureSpec(dtype="float32", batch_tokens=64)
 
 
+def compute(records: list[Record], loaded: LoadedModel) -> FeatureBlock:
+    return compute_features(records, loaded, SPEC, progress=lambda done: None)
+
+
+def prediction(records: list[Record], loaded: LoadedModel, rows: int) -> Prediction:
+    return predict(records, compute(records, loaded), loaded, SPEC, rows=rows)
+
+
 def test_counts_are_those_of_the_job(proxy: LoadedModel) -> None:
     records = [*questions(12), record("please " * 70, "x")]
-    needs = predict(records, proxy, SPEC)
-    block = compute_features(records, proxy, SPEC, progress=lambda done: None)
-    assert needs.rows == 13
-    assert needs.tokens == block.stats["tokens"]
-    assert needs.disk_bytes == block.values.nbytes
-    assert needs.largest_micro_batch == block.stats["largest_micro_batch"]
-    assert needs.gpu_bytes == 0
+    block = compute(records, proxy)
+    needs = predict(records, block, proxy, SPEC, rows=13)
+    assert (needs.rows, needs.tokens, needs.gpu_bytes) == (13, block.stats["tokens"], 0)
+    assert needs.seconds == pytest.approx(block.stats["seconds_extract"])  # the same work at its own pace
+    assert needs.disk_bytes == pytest.approx(len(to_bytes(block)), rel=0.02)
+    assert needs.select_ram_bytes == block.values.nbytes
     assert needs.ram_bytes > 2**27  # PyTorch alone is larger
 
 
-def test_more_of_the_same_rows_take_proportionally_longer(proxy: LoadedModel) -> None:
-    predict(questions(24), proxy, SPEC)  # warms up
-    small, large = predict(questions(24), proxy, SPEC), predict(questions(240), proxy, SPEC)
-    assert 0 < small.seconds < large.seconds
-    assert large.disk_bytes == 10 * small.disk_bytes
+def test_a_sample_stands_for_the_whole_pool(proxy: LoadedModel) -> None:
+    records = questions(24)
+    block = compute(records, proxy)
+    small, large = (predict(records, block, proxy, SPEC, rows=rows) for rows in (24, 240))
+    assert large.seconds == pytest.approx(10 * small.seconds)
+    assert (large.tokens, large.disk_bytes) == (10 * small.tokens, 10 * small.disk_bytes)
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_the_setting(proxy: LoadedModel) -> None:
-    needs = predict(questions(6), proxy, SPEC)
+    needs = prediction(questions(6), proxy, 6)
     require(needs, ram_bytes=2**40, disk_bytes=2**40)
     with pytest.raises(
         TooLarge, match=r"6 rows need .* GiB of memory and there are 0.00: lower features.batch_tokens"
@@ -41,6 +51,6 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_the_setting(proxy: Lo
         require(needs, ram_bytes=2**40, disk_bytes=0)
 
 
-def test_a_pool_without_usable_rows_needs_next_to_nothing(proxy: LoadedModel) -> None:
-    needs = predict([record("please " * 70, "x")], proxy, SPEC)
-    assert (needs.tokens, needs.seconds, needs.largest_micro_batch) == (0, 0.0, 0)
+def test_a_pool_without_usable_rows_needs_no_time(proxy: LoadedModel) -> None:
+    needs = prediction([record("please " * 70, "x")], proxy, 1)
+    assert (needs.tokens, needs.seconds) == (0, 0.0)

@@ -7,9 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from evoselect.spec.features import FeatureSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from store.errors import Invalid
 from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
+from workers import moments
 from workers.evaluation import evaluate
+from workers.features import compute_features
 from workers.models import LoadedModel, load
 from workers.training import LossDiverged, TrainingResult, UntrainableRecord, train_lora
 
@@ -51,12 +55,31 @@ def test_learns_writes_an_adapter_and_leaves_the_loaded_model_alone(
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "adam_second_moments.safetensors",
         "adapter_config.json",
         "adapter_model.safetensors",
     ]
     trained = load(ALIAS, tmp_path, dtype="float32")
     assert nll(trained) < base - 0.5
     assert trained.fingerprint != proxy.fingerprint
+
+
+def test_second_moments_stay_beside_the_adapter_and_scale_its_gradients(
+    proxy: LoadedModel, tmp_path: Path
+) -> None:
+    train(proxy, tmp_path)
+    trained = load(ALIAS, tmp_path, dtype="float32")
+    spec = FeatureSpec(precondition="adam", dtype="float32")
+    found = moments.read(trained, spec)
+    assert found is not None
+    weights = {name: weight.shape for name, weight in adapter(tmp_path).items()}
+    kept = {f"base_model.model.{name}.weight": moment.shape for name, moment in found.items()}
+    assert kept == weights
+    assert all(bool((moment >= 0).all()) and bool(moment.any()) for moment in found.values())
+    block = compute_features(questions(4), trained, spec, progress=lambda done: None)
+    assert block.status == ["ok"] * 4
+    with pytest.raises(Invalid, match="model 'tiny' has no optimizer state beside it"):
+        compute_features(questions(4), proxy, spec, progress=lambda done: None)
 
 
 def test_the_same_seed_gives_the_same_adapter_and_another_another(proxy: LoadedModel, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Phase `features`: gradient features of a run of records, block by block, cached where they are known."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from evoselect.spec.features import FeatureSpec
@@ -10,7 +11,7 @@ from store.errors import ArtifactCorrupt
 from store.records import Record
 from workers import checks
 from workers.blocks import to_bytes
-from workers.features import compute_features
+from workers.features import FeatureBlock, compute_features
 from workers.fingerprint import block_key, sketch_fingerprint
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
@@ -18,37 +19,49 @@ from workers.models import LoadedModel
 from workers.ordering import by_length
 
 logger = logging.getLogger(__name__)
+Json = dict[str, Any]
 
 
 def run(work: Work) -> Outcome:
     """Compute or find every block of the shard; a block that is stored is never computed again."""
-    payload = work.claim.payload
+    payload, settings = work.claim.payload, work.context.settings
     spec = FeatureSpec.model_validate(work.claim.request["features"])
+    model = spec.checkpoints[payload["checkpoint"]].model if spec.checkpoints else work.claim.request["model"]
     table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-    loaded = load_for(work, work.claim.request["model"], spec.dtype)
-    outlook = checks.outlook(work, loaded, spec, rows) if _opens_the_pool(payload) else {}
-    ordered = [rows[row] for row in by_length(rows)]
-    size = work.context.settings.block_rows
-    blocks = [
-        _block(work, loaded, spec, ordered[start : start + size], start)
-        for start in range(0, len(rows), size)
-    ]
-    return Outcome({"blocks": blocks, **outlook})
+    loaded = load_for(work, model, spec.dtype)
+    ordered = [rows[row] for row in by_length(rows, settings.window_rows)]
+    stored: list[Json] = []
+    computed: list[FeatureBlock] = []
+    outlook: Json = {}
+    for start in range(0, len(ordered), settings.block_rows):
+        own = ordered[start : start + settings.block_rows]
+        entry, block = _block(work, loaded, spec, own, start)
+        stored.append(entry)
+        if block is not None:
+            computed.append(block)
+        if start == 0 and _opens_the_pool(payload):
+            outlook = checks.outlook(work, loaded, spec, rows, table, block)
+    return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": outlook})
 
 
-def _opens_the_pool(payload: dict[str, Any]) -> bool:
+def _opens_the_pool(payload: Json) -> bool:
     """Whether this is the first shard of the first batch: the one that speaks for the whole pool."""
     return bool(payload["role"] == "pool" and payload["first"])
 
 
+def _pace(computed: Sequence[FeatureBlock]) -> Json:
+    """Rows that were computed here, and the seconds that took: what later jobs cut their shards by."""
+    seconds = sum(block.stats["seconds_tokenize"] + block.stats["seconds_extract"] for block in computed)
+    return {"rows": sum(len(block.status) for block in computed), "seconds": round(seconds, 3)}
+
+
 def _block(
     work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record], done: int
-) -> dict[str, object]:
-    """Where the features of these rows lie; `done` rows of the shard came before them."""
+) -> tuple[Json, FeatureBlock | None]:
+    """Where the features of these rows lie, and they where they were computed; `done` rows came before."""
     key = block_key(sketch_fingerprint(loaded, spec), rows, work.claim.tenant_id)
-    stored = _find_intact(work, key)
-    cached = stored is not None
+    stored, block = _find_intact(work, key), None
     if stored is None:
         block = compute_features(rows, loaded, spec, progress=lambda count: work.progress(done + count))
         folder = f"{work.claim.tenant_id}/features"
@@ -56,7 +69,8 @@ def _block(
         with work.context.database.transaction() as session:
             feature_blocks.remember(session, work.claim.tenant_id, key, len(rows), stored)
     work.progress(done + len(rows))
-    return {"key": key, "artifact": stored.path, "sha256": stored.sha256, "rows": len(rows), "cached": cached}
+    entry = {"key": key, "artifact": stored.path, "sha256": stored.sha256, "rows": len(rows)}
+    return entry | {"cached": block is None}, block
 
 
 def _find_intact(work: Work, key: str) -> Artifact | None:
