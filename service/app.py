@@ -1,12 +1,9 @@
 """The ASGI application: `uvicorn --factory service.app:from_environment`, or create_app(settings)."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NoReturn
 
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
 
 from service import middleware, problems
 from service.routes import (
@@ -24,7 +21,7 @@ from service.routes import (
     webhook_endpoints,
 )
 from service.state import open_state
-from store.migrate import NotAtHead, require_head
+from store.migrate import EXIT_CONFIGURATION, leave, start_or_leave
 from store.model_registry import BadModelList
 from store.settings import MissingSetting, Settings, load_settings
 
@@ -42,9 +39,6 @@ ROUTES = (
     webhook_endpoints,
     webhook_deliveries,
 )
-
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: the database does not answer
-EXIT_CONFIGURATION = 78  # EX_CONFIG: a setting is missing, or the database has another shape
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -70,17 +64,7 @@ def from_environment() -> FastAPI:
     """The application as EVOSELECT_* variables describe it; leaves the process when it could not serve."""
     try:
         settings = load_settings()
-        require_head(settings.database_url)
+        start_or_leave(settings.database_url)
         return create_app(settings)
-    except OperationalError as error:
-        _leave(
-            EXIT_UNAVAILABLE,
-            f"the database does not answer ({str(error.orig).strip()}): start it, then try again",
-        )
-    except (MissingSetting, NotAtHead, BadModelList) as error:
-        _leave(EXIT_CONFIGURATION, str(error))
-
-
-def _leave(code: int, reason: str) -> NoReturn:
-    print(f"evoselect: {reason}", file=sys.stderr, flush=True)
-    raise SystemExit(code)
+    except (MissingSetting, BadModelList) as error:
+        leave(EXIT_CONFIGURATION, str(error))

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -94,6 +95,23 @@ class Artifacts:
         stream: IO[bytes] = self.filesystem.open(self._full(path), "rb")
         return stream
 
+    def listing(self) -> Iterator[tuple[str, datetime]]:
+        """(path, time of the last change) of every file, unfinished ones of dead writers included."""
+        if not self.filesystem.exists(self.root):
+            return
+        for full, entry in self.filesystem.find(self.root, detail=True).items():
+            yield str(full).removeprefix(f"{self.root}/"), _changed(entry)
+
+    def remove_older(self, path: str, before: datetime) -> bool:
+        """Delete a file, unless it is gone or was written again since; returns whether it was deleted."""
+        try:
+            if _changed(self.filesystem.info(self._full(path))) >= before:
+                return False
+            self.filesystem.rm_file(self._full(path))
+        except FileNotFoundError:
+            return False
+        return True
+
     def probe(self) -> None:
         """Write, read and delete one small file; raises OSError when the store is not usable."""
         full = self._full(f"probe/{uuid.uuid4().hex}")
@@ -106,6 +124,16 @@ class Artifacts:
         if ".." in path.split("/") or path.startswith("/"):
             raise ArtifactCorrupt(f"artifact path {path!r} leaves the store")
         return f"{self.root}/{path}"
+
+
+def _changed(entry: dict[str, Any]) -> datetime:
+    """When a file was last written: file systems say mtime, object stores LastModified."""
+    moment = entry.get("mtime", entry.get("LastModified", entry.get("last_modified")))
+    if isinstance(moment, (int, float)):
+        return datetime.fromtimestamp(moment, UTC)
+    if not isinstance(moment, datetime):
+        raise OSError(f"{entry.get('name')}: the store does not say when it was written")
+    return moment
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from store import outbox, webhooks
 from store.errors import Conflict, NotFound
 from store.ids import new_id
-from store.models import Event, Job, Shard
-from store.plans import ShardPlan
+from store.models import Event, Job, Shard, Turn
+from store.plans import PAYLOAD_VERSION, ShardPlan
 from store.states import NEXT, PREFIX, TERMINAL, JobKind, JobStatus, ShardState
 
 
@@ -23,6 +24,7 @@ def create(
     plans: list[ShardPlan],
     name: str | None = None,
     user_metadata: dict[str, Any] | None = None,
+    priority: int = 0,
 ) -> Job:
     """Job, shards, event and outbox rows in the caller's transaction: all of it is stored or none."""
     job = Job(
@@ -34,6 +36,7 @@ def create(
         name=name,
         request=request,
         user_metadata=user_metadata or {},
+        priority=priority,
         last_event=0,
         queued_at=func.clock_timestamp(),
     )
@@ -47,20 +50,27 @@ def create(
 
 
 def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
-    """Add the shards of one phase and ring for each."""
-    for plan in plans:
-        shard = Shard(
-            id=new_id("shd"),
-            job_id=job.id,
-            phase=plan.phase,
-            index=plan.index,
-            queue=plan.queue,
-            payload=plan.payload,
-            rows_total=plan.rows,
-        )
-        session.add(shard)
-        outbox.ring(session, shard)
-    session.flush()
+    """Add the shards of one phase, give the tenant its turn in their queues, and ring."""
+    rows = [
+        {
+            "id": new_id("shd"),
+            "job_id": job.id,
+            "tenant_id": job.tenant_id,
+            "priority": job.priority,
+            "version": PAYLOAD_VERSION,
+            "phase": plan.phase,
+            "index": plan.index,
+            "queue": plan.queue,
+            "payload": plan.payload,
+            "rows_total": plan.rows,
+        }
+        for plan in plans
+    ]
+    session.execute(insert(Shard), rows)
+    for queue in sorted({plan.queue for plan in plans}):
+        turn = {"queue": queue, "tenant_id": job.tenant_id, "served_at": func.to_timestamp(0)}
+        session.execute(upsert(Turn).values(turn).on_conflict_do_nothing())
+        outbox.ring(session, queue, sum(plan.queue == queue for plan in plans))
 
 
 def get(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
@@ -125,7 +135,14 @@ def fail(session: Session, job: Job, code: str, detail: str) -> None:
     """End a locked job with the reason; its waiting shards are cancelled."""
     job.error = {"code": code, "detail": detail}
     transition(session, job, JobStatus.FAILED, job.error)
-    cancel_waiting_shards(session, job)
+    cancel_waiting_shards(session, job.id)
+
+
+def expire(session: Session, job: Job, detail: str) -> None:
+    """End a locked job that took too long; its running shards stop at their next heartbeat."""
+    job.error = {"code": "job_expired", "detail": detail}
+    transition(session, job, JobStatus.EXPIRED, job.error)
+    cancel_waiting_shards(session, job.id)
 
 
 def request_cancel(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
@@ -137,18 +154,18 @@ def request_cancel(session: Session, tenant_id: str, job_id: str, kind: JobKind)
     if not job.cancel_requested:
         job.cancel_requested = True
         transition(session, job, JobStatus.CANCELLING)
-        cancel_waiting_shards(session, job)
+        cancel_waiting_shards(session, job.id)
         settle_cancel(session, job)
     session.flush()
     session.refresh(job)
     return job
 
 
-def cancel_waiting_shards(session: Session, job: Job) -> None:
+def cancel_waiting_shards(session: Session, job_id: str) -> None:
     """No worker will start on the rest of the job."""
     session.execute(
         update(Shard)
-        .where(Shard.job_id == job.id, Shard.state == ShardState.READY)
+        .where(Shard.job_id == job_id, Shard.state == ShardState.READY)
         .values(state=ShardState.CANCELLED, finished_at=func.clock_timestamp())
     )
 

@@ -1,15 +1,21 @@
 """The database's shape: brought to the newest migration, or refused when it is not there."""
 
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 import migrations
 from store.settings import Settings
+
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: the database does not answer
+EXIT_CONFIGURATION = 78  # EX_CONFIG: a setting is missing, or the database has another shape
 
 
 class NotAtHead(RuntimeError):
@@ -30,18 +36,40 @@ def upgrade(url: str) -> None:
 
 def require_head(url: str) -> None:
     """Raise NotAtHead unless the database is at the newest migration."""
-    wanted = ScriptDirectory.from_config(_config(url)).get_current_head()
+    found, wanted = revisions(url)
+    if found != wanted:
+        raise NotAtHead(
+            f"the database is at migration {found}, this release needs {wanted}: "
+            "run `python -m store.migrate`"
+        )
+
+
+def revisions(url: str) -> tuple[str | None, str | None]:
+    """(migration that the database is at, newest one of this release)."""
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()
-    if found != wanted:
-        raise NotAtHead(
-            f"the database is at migration {found}, this release needs {wanted}: "
-            "run `python -m store.migrate`"
-        )
+    return found, ScriptDirectory.from_config(_config(url)).get_current_head()
+
+
+def start_or_leave(url: str) -> None:
+    """For a process that starts: end it with a sentence and an exit code where it could not serve."""
+    try:
+        require_head(url)
+    except OperationalError as error:
+        reason = str(error.orig).strip()
+        leave(EXIT_UNAVAILABLE, f"the database does not answer ({reason}): start it, then try again")
+    except NotAtHead as error:
+        leave(EXIT_CONFIGURATION, str(error))
+
+
+def leave(code: int, reason: str) -> NoReturn:
+    """End the process; the reason goes to its standard error."""
+    print(f"evoselect: {reason}", file=sys.stderr, flush=True)
+    raise SystemExit(code)
 
 
 def main() -> None:

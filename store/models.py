@@ -4,7 +4,8 @@ Text of records never lives here: rows point at artifacts.
 
 Tenant -< ApiKey
 Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock, IdempotencyKey
-Tenant -< Job (selection | training | evaluation) -< Shard, Event;   Outbox rows ring for shards
+Tenant -< Job (selection | training | evaluation) -< Shard, Event
+Outbox: rings that were promised; Turn: who is served next; Chore: when upkeep was done last
 """
 
 from datetime import datetime
@@ -15,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Json = dict[str, Any]
+OPEN = "status not in ('completed', 'failed', 'cancelled', 'expired')"
 
 
 class Base(DeclarativeBase):
@@ -130,7 +132,10 @@ class Job(Base):
     """One accepted request for work; `request` is what runs, `result` what came of it."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("jobs_by_tenant", "tenant_id", "kind", "id"),)
+    __table_args__ = (
+        Index("jobs_by_tenant", "tenant_id", "kind", "id"),
+        Index("jobs_open", "created_at", postgresql_where=text(OPEN)),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = _tenant()
     kind: Mapped[str]
@@ -141,6 +146,7 @@ class Job(Base):
     result: Mapped[Json | None]
     error: Mapped[Json | None]
     user_metadata: Mapped[Json] = _empty()
+    priority: Mapped[int] = mapped_column(server_default="0")
     cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
     last_event: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = _now()
@@ -161,9 +167,22 @@ class Shard(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "phase", "index"),
         Index("shards_by_state", "state", "lease_until"),
+        Index("shards_unfinished", "job_id", "phase", "index", postgresql_where=text("state <> 'done'")),
+        Index(
+            "shards_ready",
+            "queue",
+            "tenant_id",
+            text("priority desc"),
+            "job_id",
+            "index",
+            postgresql_where=text("state = 'ready'"),
+        ),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    tenant_id: Mapped[str]
+    priority: Mapped[int] = mapped_column(server_default="0")
+    version: Mapped[int] = mapped_column(server_default="1")
     phase: Mapped[str]
     index: Mapped[int]
     queue: Mapped[str]
@@ -175,10 +194,11 @@ class Shard(Base):
     token: Mapped[int] = mapped_column(server_default="0")
     attempt: Mapped[int] = mapped_column(server_default="0")
     deaths: Mapped[int] = mapped_column(server_default="0")
+    faults: Mapped[int] = mapped_column(server_default="0")
     last_fault: Mapped[str | None]
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
-    kicked_at: Mapped[datetime] = _now()
+    available_at: Mapped[datetime] = _now()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -195,14 +215,29 @@ class Event(Base):
 
 
 class Outbox(Base):
-    """A message that was promised in a transaction and is published after it."""
+    """A ring that was promised in a transaction and is published after it."""
 
     __tablename__ = "outbox"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     queue: Mapped[str]
-    phase: Mapped[str]
-    shard_id: Mapped[str]
     created_at: Mapped[datetime] = _now()
+
+
+class Turn(Base):
+    """When a queue last took a shard of a tenant: the one served longest ago is next."""
+
+    __tablename__ = "turns"
+    queue: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    served_at: Mapped[datetime]
+
+
+class Chore(Base):
+    """When a piece of upkeep was last begun: of many processes, one does it."""
+
+    __tablename__ = "chores"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    begun_at: Mapped[datetime] = _now()
 
 
 class FeatureBlock(Base):

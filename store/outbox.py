@@ -1,30 +1,40 @@
-"""The promise to ring a worker, made in the transaction that creates the work and kept after it."""
+"""The promise to ring workers, made in the transaction that creates work and kept after it.
+
+A ring names a queue and nothing else: the worker that hears it claims whatever is fairest there, and goes on
+until nothing waits. So a handful of rings is enough for any number of shards, and none of them carries a
+payload that another release could misread.
+"""
 
 from collections.abc import Callable
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from store.models import Outbox, Shard
+from store.models import Outbox
 
 BATCH = 500  # rows published per transaction
+MOST_RINGS = 32  # at once: as many idle workers start at once, others when they poll
 
 
-def ring(session: Session, shard: Shard) -> None:
-    """Promise that a worker of the shard's queue hears of it; ringing twice is harmless."""
-    session.add(Outbox(queue=shard.queue, phase=shard.phase, shard_id=shard.id))
+def ring(session: Session, queue: str, shards: int = 1) -> None:
+    """Promise that workers of the queue hear of so many shards; ringing twice is harmless."""
+    session.execute(insert(Outbox), [{"queue": queue}] * min(shards, MOST_RINGS))
 
 
-def publish(session: Session, send: Callable[[str, str, str], None]) -> int:
-    """Send up to BATCH promises through `send(queue, phase, shard_id)` and forget them; returns how many.
+def publish(session: Session, send: Callable[[str], None]) -> int:
+    """Keep up to BATCH promises through `send(queue)` and forget them; returns how many rings were sent.
 
     Rows that another relay holds are passed over. When `send` raises, the transaction rolls back and
-    everything is sent again later, so a message may arrive twice and never not at all.
+    everything is sent again later, so a ring may come twice and never not at all.
     """
     rows = session.scalars(
         select(Outbox).order_by(Outbox.id).limit(BATCH).with_for_update(skip_locked=True)
     ).all()
+    rings: dict[str, int] = {}
     for row in rows:
-        send(row.queue, row.phase, row.shard_id)
+        rings[row.queue] = min(rings.get(row.queue, 0) + 1, MOST_RINGS)
+    for queue, count in rings.items():
+        for _ in range(count):
+            send(queue)
     session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in rows])))
-    return len(rows)
+    return sum(rings.values())

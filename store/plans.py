@@ -8,6 +8,7 @@ from store.states import JobKind
 
 FIRST_PHASE = {JobKind.SELECTION: "features", JobKind.TRAINING: "train", JobKind.EVALUATION: "evaluate"}
 NEXT_PHASE = {"features": "transport"}
+PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
 QUEUE = {"features": "features", "transport": "select", "train": "train", "evaluate": "train"}
 
 

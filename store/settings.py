@@ -41,9 +41,23 @@ class Settings(BaseSettings):
     relay: float = Field(0.5, gt=0)
     """How often the outbox is published."""
     rekick: float = Field(30.0, gt=0)
-    """A ready shard that nobody took for so long is announced again."""
+    """Where a ready shard waits for so long, its queue is rung again."""
+    poll: float = Field(5.0, gt=0)
+    """How often an idle worker looks into the database itself, rung or not."""
+    shutdown: float = Field(8.0, gt=0)
+    """How long a worker that is asked to end may go on before it gives its shard back."""
     max_attempts: int = Field(5, ge=1)
     """A shard that killed or failed so many workers fails its job."""
+    retry_delay: float = Field(5.0, gt=0)
+    """Wait after a shard's first passing fault; it doubles with each further one."""
+    job_deadline: float = Field(7 * 86_400.0, gt=0)
+    """A job that is not done so long after it was accepted expires."""
+    retention: float = Field(90 * 86_400.0, gt=0)
+    """Ended jobs older than this are deleted, their shards, events and unreferenced files too."""
+    orphan_age: float = Field(86_400.0, gt=0)
+    """A file that no row names is deleted when it is older than this."""
+    max_waiting_shards: int = Field(100_000, ge=1)
+    """With so many shards of a tenant waiting in a queue, further jobs are refused with 429."""
 
     shard_rows: int = Field(1024, ge=1)
     """Candidates per feature shard until the pace of a model is known; then shards take about a minute."""

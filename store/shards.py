@@ -1,16 +1,31 @@
-"""Claim, heartbeat, fenced commit: how exactly one result of a shard is accepted, whatever dies."""
+"""Claim, heartbeat, fenced commit: how exactly one result of a shard is accepted, whatever dies.
 
+                    claim                 commit
+    (new) -> ready --------> running ------------------> done
+               ^                |  \\-> failed | cancelled
+               +----------------+
+          released | handed back | lost (the sweeper, when the lease ran out)
+
+Every change locks the job's row first, so the changes of one job happen one after another and its events
+have no gap. The token grows with every claim and every loss; a write counts only where the token is still the
+writer's. Only the database's clock counts.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from store import jobs, outbox, plans
 from store.errors import LostLease
 from store.models import Job, Shard
 from store.states import TERMINAL, JobStatus, ShardState
+
+LONGEST_RETRY = 300.0  # seconds between two attempts at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,73 +50,117 @@ class Pulse:
     cancel_requested: bool
 
 
-def _lease(seconds: float) -> Any:
-    return func.clock_timestamp() + timedelta(seconds=seconds)
+# The tenant that this queue served longest ago, of its shards the one of highest priority, then oldest job.
+_PICK = text("""
+select id, tenant_id, status, cancel_requested, request from jobs where id = (
+    select waiting.job_id from turns cross join lateral (
+        select job_id from shards
+        where queue = turns.queue and tenant_id = turns.tenant_id and state = 'ready'
+            and version <= :version and phase = any(:phases)
+            and available_at <= clock_timestamp() - cast(:waited as interval)
+        order by priority desc, job_id, index limit 1
+    ) waiting
+    where turns.queue = :queue order by turns.served_at, turns.tenant_id limit 1
+) for update
+""")
+
+_TELL = """
+    insert into events (job_id, sequence, type, data)
+    select :job_id, numbered.last_event, '{type}', jsonb_build_object({data}) from numbered, {source}
+"""
+_CLAIMED = _TELL.format(
+    type="shard.claimed",
+    data="'phase', phase, 'index', index, 'attempt', attempt, 'token', token, 'worker', worker",
+    source="taken",
+)
+_DONE = _TELL.format(
+    type="shard.done", data="'phase', phase, 'index', index, 'token', token", source="finished"
+)
+
+# The job's row is locked, so its first waiting shard cannot be taken meanwhile.
+_TAKE = text(f"""
+with waiting as (
+    select id from shards
+    where job_id = :job_id and queue = :queue and state = 'ready' and version <= :version
+        and phase = any(:phases) and available_at <= clock_timestamp()
+    order by index limit 1
+), taken as (
+    update shards set state = 'running', worker = :worker, token = token + 1, attempt = attempt + 1,
+        lease_until = clock_timestamp() + cast(:lease as interval),
+        started_at = coalesce(started_at, clock_timestamp())
+    from waiting where shards.id = waiting.id
+    returning shards.id, phase, index, token, attempt, worker, payload
+), served as (
+    update turns set served_at = clock_timestamp()
+    where queue = :queue and tenant_id = :tenant_id and exists (select from taken)
+), numbered as (
+    update jobs set last_event = last_event + 1 from taken where jobs.id = :job_id returning last_event
+), told as ({_CLAIMED})
+select id, phase, token, attempt, payload from taken
+""")
+
+_FINISH = text(f"""
+with finished as (
+    update shards set state = 'done', result = :result, rows_done = rows_total, lease_until = null,
+        finished_at = clock_timestamp()
+    where id = :shard_id and token = :token and state = 'running'
+    returning phase, index, token
+), numbered as (
+    update jobs set last_event = last_event + 1 from finished where jobs.id = :job_id returning last_event
+), told as ({_DONE})
+select exists (select from finished) as accepted, exists (
+    select from shards where job_id = :job_id and phase = :phase and state <> 'done' and id <> :shard_id
+) as unfinished
+""").bindparams(bindparam("result", type_=JSONB))
 
 
-def claim(session: Session, shard_id: str, *, worker: str, lease: float, max_attempts: int) -> Claim | None:
-    """Take the shard when it waits or its lease ran out; None when there is nothing to take.
+def claim(
+    session: Session,
+    queue: str,
+    *,
+    phases: Collection[str],
+    worker: str,
+    lease: float,
+    waited: float = 0.0,
+) -> Claim | None:
+    """Take the shard whose turn it is in the queue; None when none waits (for at least `waited` seconds).
 
-    Token and attempt grow with every claim. A shard at its last attempt fails its job instead.
+    Tenants take turns shard by shard; of one tenant's shards priority, then age of the job decide.
+    Token and attempt grow with every claim. Shards of phases that the worker does not know, or of a later
+    payload version, are left to a later release.
     """
-    free = or_(
-        Shard.state == ShardState.READY,
-        (Shard.state == ShardState.RUNNING) & (Shard.lease_until < func.clock_timestamp()),
-    )
-    job_id = session.scalar(select(Shard.job_id).where(Shard.id == shard_id, free))
-    if job_id is None:
-        return None
-    job = jobs.lock(session, job_id)
-    shard = session.scalar(select(Shard).where(Shard.id == shard_id, free).with_for_update())
-    if shard is None or jobs.is_terminal(job) or job.cancel_requested:
-        return None
-    if shard.attempt >= max_attempts:
-        _give_up(session, job, shard)
-        return None
-    if shard.state == ShardState.RUNNING:
-        shard.deaths += 1
-    return _take(session, job, shard, worker, lease)
-
-
-def _take(session: Session, job: Job, shard: Shard, worker: str, lease: float) -> Claim:
-    shard.state = ShardState.RUNNING
-    shard.worker = worker
-    shard.token += 1
-    shard.attempt += 1
-    shard.lease_until = _lease(lease)
-    if shard.started_at is None:
-        shard.started_at = func.clock_timestamp()
-    if job.status == JobStatus.QUEUED:
-        jobs.transition(session, job, JobStatus.RUNNING)
-    jobs.record_event(
-        session,
-        job,
-        "shard.claimed",
-        {"phase": shard.phase, "index": shard.index, "attempt": shard.attempt, "worker": worker},
-    )
-    session.flush()
-    return Claim(
-        shard.id, job.id, job.tenant_id, shard.phase, shard.token, shard.attempt, shard.payload, job.request
-    )
-
-
-def _give_up(session: Session, job: Job, shard: Shard) -> None:
-    shard.state = ShardState.FAILED
-    shard.finished_at = func.clock_timestamp()
-    detail = (
-        f"shard {shard.index} of phase {shard.phase} was tried {shard.attempt} times and its worker was lost "
-        f"{shard.deaths} times (last fault: {shard.last_fault or 'none reported'}): "
-        "mend that, then start the job again"
-    )
-    jobs.fail(session, job, "shard_poisoned", detail)
+    place = {"queue": queue, "version": plans.PAYLOAD_VERSION, "phases": list(phases)}
+    while job := session.execute(_PICK, {**place, "waited": timedelta(seconds=waited)}).one_or_none():
+        if job.cancel_requested or job.status in TERMINAL:
+            jobs.cancel_waiting_shards(session, job.id)  # only a row edited by hand gets here
+            continue
+        if job.status == JobStatus.QUEUED:
+            jobs.transition(session, jobs.lock(session, job.id), JobStatus.RUNNING)
+            session.flush()
+        holder = {"worker": worker, "lease": timedelta(seconds=lease)}
+        whose = {"job_id": job.id, "tenant_id": job.tenant_id}
+        taken = session.execute(_TAKE, {**place, **holder, **whose}).one_or_none()
+        if taken is None:
+            continue  # another worker took it while we waited for the lock
+        return Claim(
+            taken.id,
+            job.id,
+            job.tenant_id,
+            taken.phase,
+            taken.token,
+            taken.attempt,
+            taken.payload,
+            job.request,
+        )
+    return None
 
 
 def heartbeat(session: Session, claim: Claim, *, lease: float, rows_done: int) -> Pulse:
-    """Renew the lease and report progress; `ours` is False when another worker took the shard."""
+    """Renew the lease and report progress; `ours` is False when the shard was lost to us."""
     changed = session.execute(
         update(Shard)
         .where(Shard.id == claim.shard_id, Shard.token == claim.token, Shard.state == ShardState.RUNNING)
-        .values(lease_until=_lease(lease), rows_done=rows_done)
+        .values(lease_until=func.clock_timestamp() + timedelta(seconds=lease), rows_done=rows_done)
         .returning(Shard.id)
     ).scalar_one_or_none()
     stop = session.scalar(
@@ -110,55 +169,25 @@ def heartbeat(session: Session, claim: Claim, *, lease: float, rows_done: int) -
     return Pulse(ours=changed is not None, cancel_requested=bool(stop))
 
 
-def _owned(session: Session, claim: Claim) -> tuple[Job, Shard]:
-    """The locked job and shard, or LostLease: the fence that every commit passes."""
-    job = jobs.lock(session, claim.job_id)
-    shard = session.scalar(
-        select(Shard)
-        .where(Shard.id == claim.shard_id, Shard.token == claim.token, Shard.state == ShardState.RUNNING)
-        .with_for_update()
-    )
-    if shard is None:
-        raise LostLease(f"shard {claim.shard_id} no longer belongs to token {claim.token}")
-    return job, shard
-
-
 def commit(
     session: Session, claim: Claim, result: dict[str, Any], job_result: dict[str, Any] | None = None
 ) -> None:
     """Accept the shard's result; the last finisher starts the next phase or completes the job.
 
-    Raises LostLease when the token is not ours: the caller then deletes what it wrote.
+    Raises LostLease when the token is not ours.
     """
-    job, shard = _owned(session, claim)
-    shard.state = ShardState.DONE
-    shard.result = result
-    shard.rows_done = shard.rows_total
-    shard.lease_until = None
-    shard.finished_at = func.clock_timestamp()
-    session.flush()
-    jobs.record_event(session, job, "shard.done", {"phase": shard.phase, "index": shard.index})
+    locked = select(Job.status, Job.cancel_requested).where(Job.id == claim.job_id).with_for_update()
+    job = session.execute(locked).one()
+    names = {"shard_id": claim.shard_id, "job_id": claim.job_id, "phase": claim.phase}
+    done = session.execute(_FINISH, {**names, "token": claim.token, "result": result}).one()
+    if not done.accepted:
+        raise _lost(claim)
     if job_result is not None:
-        job.result = job_result
+        session.execute(update(Job).where(Job.id == claim.job_id).values(result=job_result))
     if job.cancel_requested:
-        jobs.settle_cancel(session, job)
-    elif not jobs.is_terminal(job) and not _unfinished(session, claim):
-        _advance(session, job, claim.phase)
-
-
-def _unfinished(session: Session, claim: Claim) -> bool:
-    return (
-        session.scalar(
-            select(
-                select(Shard)
-                .where(
-                    Shard.job_id == claim.job_id, Shard.phase == claim.phase, Shard.state != ShardState.DONE
-                )
-                .exists()
-            )
-        )
-        or False
-    )
+        jobs.settle_cancel(session, jobs.lock(session, claim.job_id))
+    elif job.status not in TERMINAL and not done.unfinished:
+        _advance(session, jobs.lock(session, claim.job_id), claim.phase)
 
 
 def _advance(session: Session, job: Job, phase: str) -> None:
@@ -172,11 +201,33 @@ def _advance(session: Session, job: Job, phase: str) -> None:
     jobs.record_event(session, job, "phase.started", {"phase": job.phase})
 
 
+def _lost(claim: Claim) -> LostLease:
+    return LostLease(f"shard {claim.shard_id} no longer belongs to token {claim.token}")
+
+
+def _owned(session: Session, claim: Claim) -> tuple[Job, Shard]:
+    """The locked job and shard, or LostLease: the fence that every write passes."""
+    job = jobs.lock(session, claim.job_id)
+    shard = session.scalar(
+        select(Shard)
+        .where(Shard.id == claim.shard_id, Shard.token == claim.token, Shard.state == ShardState.RUNNING)
+        .with_for_update()
+    )
+    if shard is None:
+        raise _lost(claim)
+    return job, shard
+
+
+def _end(shard: Shard, state: ShardState) -> None:
+    shard.state = state
+    shard.lease_until = None
+    shard.finished_at = func.clock_timestamp()
+
+
 def fail(session: Session, claim: Claim, code: str, detail: str) -> None:
     """The shard cannot succeed (bad input, a bug): its job fails with the reason."""
     job, shard = _owned(session, claim)
-    shard.state = ShardState.FAILED
-    shard.finished_at = func.clock_timestamp()
+    _end(shard, ShardState.FAILED)
     session.flush()
     if job.cancel_requested:
         jobs.settle_cancel(session, job)
@@ -184,47 +235,119 @@ def fail(session: Session, claim: Claim, code: str, detail: str) -> None:
         jobs.fail(session, job, code, detail)
 
 
-def release(session: Session, claim: Claim, reason: str) -> None:
-    """Give the shard back after a passing fault or a shutdown; the next claim starts it again."""
+def stop(session: Session, claim: Claim) -> None:
+    """The shard stopped because its job was cancelled."""
     job, shard = _owned(session, claim)
-    shard.state = ShardState.READY
+    _end(shard, ShardState.CANCELLED)
+    session.flush()
+    jobs.settle_cancel(session, job)
+
+
+def hand_back(session: Session, claim: Claim) -> None:
+    """Give the shard back because the worker is asked to end; this counts against nobody."""
+    job, shard = _owned(session, claim)
+    _again(session, job, shard, "shard.released", "the worker was asked to end")
+
+
+def release(session: Session, claim: Claim, reason: str, *, retry_delay: float, max_attempts: int) -> None:
+    """Give the shard back after a passing fault; it waits, twice as long after each further fault."""
+    job, shard = _owned(session, claim)
+    shard.faults += 1
     shard.last_fault = reason
-    shard.lease_until = None
-    shard.kicked_at = func.clock_timestamp()
-    jobs.record_event(
-        session, job, "shard.released", {"phase": shard.phase, "index": shard.index, "reason": reason}
-    )
-    outbox.ring(session, shard)
+    if not _give_up(session, job, shard, max_attempts):
+        delay = min(retry_delay * 2 ** (shard.faults - 1), LONGEST_RETRY)
+        _again(session, job, shard, "shard.released", reason, delay)
 
 
-def reopen(session: Session, claim: Claim, shard_ids: list[str]) -> None:
+def lose(session: Session, shard_id: str, *, max_attempts: int) -> bool:
+    """Take a shard from a worker whose lease ran out, and fence it; False when nothing was to be taken."""
+    job_id = session.scalar(select(Shard.job_id).where(Shard.id == shard_id))
+    if job_id is None:
+        return False
+    job = jobs.lock(session, job_id)
+    silent = or_(Shard.lease_until.is_(None), Shard.lease_until < func.clock_timestamp())
+    query = select(Shard).where(Shard.id == shard_id, Shard.state == ShardState.RUNNING, silent)
+    shard = session.scalar(query.with_for_update())
+    if shard is None:
+        return False
+    shard.token += 1
+    shard.deaths += 1
+    if job.cancel_requested or jobs.is_terminal(job):
+        _end(shard, ShardState.CANCELLED)
+        session.flush()
+        jobs.settle_cancel(session, job)
+    elif not _give_up(session, job, shard, max_attempts):
+        _again(session, job, shard, "shard.lost", f"its worker {shard.worker} fell silent")
+    return True
+
+
+def reopen(session: Session, claim: Claim, shard_ids: list[str], *, max_attempts: int) -> None:
     """The input is damaged: the shards that made it run again, and this phase starts anew after them.
 
-    Their attempts count on, so that storage which damages every file fails the job in the end.
+    Their faults count on, so that storage which damages every file fails the job in the end.
     """
     job, shard = _owned(session, claim)
     session.delete(shard)
     session.flush()
     for damaged in session.scalars(select(Shard).where(Shard.id.in_(shard_ids), Shard.job_id == job.id)):
-        damaged.state = ShardState.READY
+        damaged.faults += 1
         damaged.rows_done = 0
         damaged.last_fault = f"its result was found damaged by phase {claim.phase}"
-        damaged.kicked_at = func.clock_timestamp()
+        if jobs.is_terminal(job) or _give_up(session, job, damaged, max_attempts):
+            return
         job.phase = damaged.phase
-        jobs.record_event(session, job, "shard.reopened", {"phase": damaged.phase, "index": damaged.index})
-        outbox.ring(session, damaged)
+        _again(session, job, damaged, "shard.reopened", damaged.last_fault)
 
 
-def stop(session: Session, claim: Claim) -> None:
-    """The shard stopped because its job was cancelled."""
-    job, shard = _owned(session, claim)
-    shard.state = ShardState.CANCELLED
-    shard.finished_at = func.clock_timestamp()
+def _again(session: Session, job: Job, shard: Shard, event: str, reason: str, delay: float = 0.0) -> None:
+    """The shard waits again, unless its job ended or is to be cancelled."""
+    if job.cancel_requested or jobs.is_terminal(job):
+        _end(shard, ShardState.CANCELLED)
+        session.flush()
+        jobs.settle_cancel(session, job)
+        return
+    shard.state = ShardState.READY
+    shard.lease_until = None
+    shard.available_at = func.clock_timestamp() + timedelta(seconds=delay)
+    data = {"phase": shard.phase, "index": shard.index, "reason": reason, "delay": delay}
+    jobs.record_event(session, job, event, data)
+    outbox.ring(session, shard.queue)
+
+
+def _give_up(session: Session, job: Job, shard: Shard, max_attempts: int) -> bool:
+    """Whether the shard has had enough attempts; then its job fails and says what the last fault was."""
+    if shard.deaths + shard.faults < max_attempts or jobs.is_terminal(job) or job.cancel_requested:
+        return False
+    _end(shard, ShardState.FAILED)
     session.flush()
-    jobs.settle_cancel(session, job)
+    detail = (
+        f"shard {shard.index} of phase {shard.phase} failed {shard.faults} times and its worker was lost "
+        f"{shard.deaths} times (last fault: {shard.last_fault or 'none reported'}): "
+        "mend that, then start the job again"
+    )
+    jobs.fail(session, job, "shard_poisoned", detail)
+    return True
 
 
 def of_phase(session: Session, job_id: str, phase: str) -> list[Shard]:
     """All shards of one phase, in order."""
     query = select(Shard).where(Shard.job_id == job_id, Shard.phase == phase)
     return list(session.scalars(query.order_by(Shard.index)))
+
+
+def waiting(session: Session, tenant_id: str, queue: str, limit: int) -> int:
+    """How many shards of a tenant wait in a queue, counted up to `limit`."""
+    ready = select(Shard.id).where(
+        Shard.queue == queue, Shard.tenant_id == tenant_id, Shard.state == ShardState.READY
+    )
+    return session.scalar(select(func.count()).select_from(ready.limit(limit).subquery())) or 0
+
+
+def too_new(session: Session) -> dict[str, int]:
+    """Per queue, how many waiting shards have a payload version that this release does not know."""
+    rows = session.execute(
+        select(Shard.queue, func.count().label("waiting"))
+        .where(Shard.state == ShardState.READY, Shard.version > plans.PAYLOAD_VERSION)
+        .group_by(Shard.queue)
+    )
+    return {row.queue: row.waiting for row in rows}

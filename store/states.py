@@ -37,11 +37,12 @@ class JobStatus(StrEnum):
 
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 
+_ENDS_EARLY = {JobStatus.CANCELLING, JobStatus.FAILED, JobStatus.EXPIRED}
 NEXT = {
-    JobStatus.QUEUED: {JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.CANCELLED, JobStatus.FAILED},
-    JobStatus.RUNNING: {JobStatus.FINALIZING, JobStatus.CANCELLING, JobStatus.COMPLETED, JobStatus.FAILED},
-    JobStatus.FINALIZING: {JobStatus.CANCELLING, JobStatus.COMPLETED, JobStatus.FAILED},
-    JobStatus.CANCELLING: {JobStatus.CANCELLED, JobStatus.FAILED},
+    JobStatus.QUEUED: _ENDS_EARLY | {JobStatus.RUNNING},
+    JobStatus.RUNNING: _ENDS_EARLY | {JobStatus.FINALIZING, JobStatus.COMPLETED},
+    JobStatus.FINALIZING: _ENDS_EARLY | {JobStatus.COMPLETED},
+    JobStatus.CANCELLING: {JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.EXPIRED},
 }
 
 
@@ -49,7 +50,7 @@ class ShardState(StrEnum):
     """Where a shard stands."""
 
     READY = "ready"
-    """Waits for a worker, or its worker was lost."""
+    """Waits for a worker."""
     RUNNING = "running"
     """Leased to a worker until `lease_until`."""
     DONE = "done"

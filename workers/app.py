@@ -3,12 +3,18 @@
 A parent that has run torch or faiss hangs its forked children, so children are spawned and only they compute.
 """
 
-from celery import Celery
+import os
+import threading
+from typing import Any
 
+from celery import Celery, signals
+
+from store.migrate import start_or_leave
 from store.settings import load_settings
 
-SOFT_SHUTDOWN_SECONDS = 5.0
 FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
+OPS = {"queue": "ops"}  # without an expiry: the clocks of two machines need not agree
+_parent: list[Any] = []  # the celery worker of this process, where this is a parent
 
 
 def make_app() -> Celery:
@@ -25,28 +31,46 @@ def make_app() -> Celery:
         worker_pool_start_method="spawn",
         worker_concurrency=1,
         worker_prefetch_multiplier=1,
-        worker_soft_shutdown_timeout=SOFT_SHUTDOWN_SECONDS,
+        worker_soft_shutdown_timeout=settings.shutdown,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # the children poll the database meanwhile
         broker_transport_options={"visibility_timeout": 3600},
         beat_schedule={
-            "relay": {"task": "ops.relay", "schedule": settings.relay, "options": _ops(settings.relay)},
-            "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": _ops(settings.sweep)},
-            "webhooks": {
-                "task": "ops.webhooks",
-                "schedule": settings.webhooks,
-                "options": _ops(settings.webhooks),
-            },
-            "forget": {"task": "ops.forget", "schedule": FORGET_SECONDS, "options": _ops(FORGET_SECONDS)},
+            "relay": {"task": "ops.relay", "schedule": settings.relay, "options": OPS},
+            "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": OPS},
+            "webhooks": {"task": "ops.webhooks", "schedule": settings.webhooks, "options": OPS},
+            "forget": {"task": "ops.forget", "schedule": FORGET_SECONDS, "options": OPS},
         },
     )
     return app
 
 
-def _ops(period: float) -> dict[str, object]:
-    """A tick that nobody took before the next one is worthless."""
-    return {"queue": "ops", "expires": max(2 * period, 5.0)}
-
-
 app = make_app()
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _start_parent(sender: Any, **_: Any) -> None:
+    from workers.bench import QUEUES_VARIABLE
+
+    start_or_leave(load_settings().database_url)
+    _parent.append(sender)
+    os.environ[QUEUES_VARIABLE] = ",".join(sender.app.amqp.queues.consume_from)
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _tell_children(**_: Any) -> None:
+    from workers import leaving
+
+    for worker in _parent:
+        leaving.tell(worker)
+
+
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _start_child(**_: Any) -> None:
+    from workers import leaving
+    from workers.bench import bench
+
+    leaving.listen()
+    threading.Thread(target=bench().watch, name="watch", daemon=True).start()

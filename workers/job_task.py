@@ -1,34 +1,36 @@
-"""One base task: claim, heartbeat, run the body, commit behind the fence, or say how it failed.
+"""A claimed shard: heartbeat, run the body, commit behind the fence, or say how it failed.
 
 A body is load - compute - save: it gets a Work and returns an Outcome. Failures by type:
 Cancelled          the shard stops, the job becomes cancelled
 LostLease          nothing is written: another worker owns the shard
+Leaving            the worker is asked to end, the shard goes back and counts no fault
 DamagedInput       the shards whose results are damaged run again, then this phase
 input errors       the job fails with the error's code and sentence
-passing faults     the shard goes back and is tried again, at most max_attempts times
+passing faults     the shard goes back and is tried again after a while, at most max_attempts times
 anything else      the job fails with internal_error; the trace stands in the worker's log
 """
 
 import logging
-import os
-import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from celery import Task
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from evoselect.errors import EvoSelectError
 from store import shards
 from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
+from store.settings import Settings
 from store.shards import Claim
-from workers.context import Context, context
-from workers.pulse import Pulse
+from workers.context import Context
+from workers.pulse import Leaving, Pulse
 
 logger = logging.getLogger(__name__)
 PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt)
+RETRY_SECONDS = 0.5  # between two tries to write to a database that is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,76 +55,78 @@ class Outcome:
     """Writes further rows in the transaction that commits the shard."""
 
 
-class JobTask(Task):  # type: ignore[misc]  # celery has no types
-    """Base of the tasks that work on shards."""
-
-    abstract = True
-
-    def see_through(self, shard_id: str, body: Callable[[Work], Outcome]) -> None:
-        """Take the shard if it can be taken, run the body, settle what came of it."""
-        ctx = context()
-        claim = _claim(ctx, shard_id)
-        if claim is None:
-            logger.info("shard %s: nothing to take", shard_id)
-            return
-        logger.info("shard %s: attempt %d of phase %s", shard_id, claim.attempt, claim.phase)
-        try:
-            _settle(ctx, claim, body)
-        except LostLease as error:
-            logger.warning("%s; its result is dropped", error)
-
-
-def _settle(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> None:
+def see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> None:
+    """Run the body on a claimed shard and settle what came of it."""
+    logger.info("shard %s: attempt %d of phase %s", claim.shard_id, claim.attempt, claim.phase)
+    settings = ctx.settings
+    pulse = Pulse(ctx.database, claim, settings)
     try:
-        outcome = _run_with_pulse(ctx, claim, body)
+        with pulse:
+            write = _attempt(ctx, claim, body, pulse)
+            _transact(ctx, write)
+    except LostLease as error:
+        logger.warning("%s; its result is dropped", error)
+
+
+def _attempt(
+    ctx: Context, claim: Claim, body: Callable[[Work], Outcome], pulse: Pulse
+) -> Callable[[Session], None]:
+    """Run the body; returns what is to be written in consequence."""
+    settings = ctx.settings
+    try:
+        outcome = body(Work(claim, ctx, pulse.progress))
+        pulse.check()
     except Cancelled:
-        _transact(ctx, lambda session: shards.stop(session, claim))
+        return lambda session: shards.stop(session, claim)
     except LostLease:
         raise
+    except Leaving:
+        return lambda session: shards.hand_back(session, claim)
     except DamagedInput as error:
         logger.warning("shard %s waits: %s", claim.shard_id, error)
         damaged = error.shard_ids
-        _transact(ctx, lambda session: shards.reopen(session, claim, damaged))
+        return lambda session: shards.reopen(session, claim, damaged, max_attempts=settings.max_attempts)
     except PASSING_FAULTS as error:
         logger.exception("shard %s goes back after a passing fault", claim.shard_id)
-        reason = f"{type(error).__name__}: {error}"[:500]
-        _transact(ctx, lambda session: shards.release(session, claim, reason))
+        return partial(_release, claim, f"{type(error).__name__}: {error}"[:500], settings)
     except (EvoSelectError, StoreError) as error:
-        code, detail = getattr(error, "code", "invalid_input"), str(error)
-        _transact(ctx, lambda session: shards.fail(session, claim, code, detail))
+        return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
     except Exception as error:
         logger.exception("shard %s failed", claim.shard_id)
-        detail = (
-            f"{type(error).__name__} in phase {claim.phase}: see the worker's log for shard {claim.shard_id}"
+        what = f"{type(error).__name__} in phase {claim.phase}"
+        return partial(
+            _fail, claim, "internal_error", f"{what}: see the worker's log for shard {claim.shard_id}"
         )
-        _transact(ctx, lambda session: shards.fail(session, claim, "internal_error", detail))
-    else:
-        _transact(ctx, lambda session: _commit(session, claim, outcome))
+    return partial(_commit, claim, outcome)
 
 
-def _run_with_pulse(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> Outcome:
-    with Pulse(ctx.database, claim, lease=ctx.settings.lease, every=ctx.settings.heartbeat) as pulse:
-        outcome = body(Work(claim, ctx, pulse.progress))
-        pulse.check()
-        return outcome
+def _release(claim: Claim, reason: str, settings: Settings, session: Session) -> None:
+    delay, attempts = settings.retry_delay, settings.max_attempts
+    shards.release(session, claim, reason, retry_delay=delay, max_attempts=attempts)
 
 
-def _claim(ctx: Context, shard_id: str) -> Claim | None:
-    with ctx.database.transaction() as session:
-        return shards.claim(
-            session,
-            shard_id,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            lease=ctx.settings.lease,
-            max_attempts=ctx.settings.max_attempts,
-        )
+def _fail(claim: Claim, code: str, detail: str, session: Session) -> None:
+    shards.fail(session, claim, code, detail)
+
+
+def _commit(claim: Claim, outcome: Outcome, session: Session) -> None:
+    outcome.save(session)
+    shards.commit(session, claim, outcome.result, outcome.job_result)
 
 
 def _transact(ctx: Context, write: Callable[[Session], None]) -> None:
-    with ctx.database.transaction() as session:
-        write(session)
+    """Write, waiting for a database that is away for a moment.
 
-
-def _commit(session: Session, claim: Claim, outcome: Outcome) -> None:
-    outcome.save(session)
-    shards.commit(session, claim, outcome.result, outcome.job_result)
+    A commit whose answer was lost may have counted: then the second try finds the token used up (LostLease).
+    """
+    deadline = time.monotonic() + ctx.settings.lease
+    while True:
+        try:
+            with ctx.database.transaction() as session:
+                write(session)
+            return
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("the database is away, trying again: %s", error.orig)
+            time.sleep(RETRY_SECONDS)

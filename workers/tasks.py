@@ -1,12 +1,16 @@
-"""The tasks by name. Bodies load torch and friends on first use, so that only children pay for them."""
+"""What messages can ask for. None carries work: a ring says that shards wait, a tick that chores may be."""
 
-import redis
-
-from store import audit, idempotency, outbox, plans, sweeper
+from store import audit, idempotency, outbox
 from workers.app import app
+from workers.bench import bench, upkeep
 from workers.context import context
 from workers.courier import courier
-from workers.job_task import JobTask
+
+
+@app.task(name="shards.ring")  # type: ignore[untyped-decorator]  # celery has no types
+def ring() -> None:
+    """Work on what waits in the queues of this worker."""
+    bench().hear()
 
 
 @app.task(name="ops.relay")  # type: ignore[untyped-decorator]  # celery has no types
@@ -18,12 +22,8 @@ def relay() -> None:
 
 @app.task(name="ops.sweep")  # type: ignore[untyped-decorator]  # celery has no types
 def sweep() -> None:
-    """Ring again for lost shards, settle cancelled jobs."""
-    ctx = context()
-    quiet = _quiet_queues(ctx.settings.redis_url)
-    with ctx.database.transaction() as session:
-        sweeper.sweep(session, rekick=ctx.settings.rekick, quiet=quiet)
-        sweeper.settle_cancelling(session)
+    """Find what was lost, tidy up."""
+    upkeep(context())
 
 
 @app.task(name="ops.webhooks")  # type: ignore[untyped-decorator]  # celery has no types
@@ -41,43 +41,5 @@ def forget() -> None:
         audit.forget(session, ctx.settings.audit_days)
 
 
-@app.task(base=JobTask, bind=True, name="shards.features")  # type: ignore[untyped-decorator]  # celery has no types
-def features(self: JobTask, shard_id: str) -> None:
-    """Gradient features of a run of records."""
-    from workers.phases.features import run
-
-    self.see_through(shard_id, run)
-
-
-@app.task(base=JobTask, bind=True, name="shards.transport")  # type: ignore[untyped-decorator]  # celery has no types
-def transport(self: JobTask, shard_id: str) -> None:
-    """The selection itself."""
-    from workers.phases.transport import run
-
-    self.see_through(shard_id, run)
-
-
-@app.task(base=JobTask, bind=True, name="shards.train")  # type: ignore[untyped-decorator]  # celery has no types
-def train(self: JobTask, shard_id: str) -> None:
-    """LoRA-SFT on a selection."""
-    from workers.phases.train import run
-
-    self.see_through(shard_id, run)
-
-
-@app.task(base=JobTask, bind=True, name="shards.evaluate")  # type: ignore[untyped-decorator]  # celery has no types
-def evaluate(self: JobTask, shard_id: str) -> None:
-    """Accuracy and negative log-likelihood of a model on held-out examples."""
-    from workers.phases.evaluate import run
-
-    self.see_through(shard_id, run)
-
-
-def _send(queue: str, phase: str, shard_id: str) -> None:
-    app.send_task(f"shards.{phase}", args=[shard_id], queue=queue, retry=False)
-
-
-def _quiet_queues(url: str) -> list[str]:
-    """Queues whose list in the broker is empty."""
-    with redis.Redis.from_url(url, socket_timeout=5) as client:
-        return [queue for queue in sorted(set(plans.QUEUE.values())) if not client.llen(queue)]
+def _send(queue: str) -> None:
+    app.send_task("shards.ring", queue=queue, retry=False)

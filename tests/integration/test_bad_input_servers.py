@@ -11,10 +11,11 @@ import psycopg
 import uvicorn
 
 from evoselect_cli import exits
-from service.app import EXIT_CONFIGURATION, EXIT_UNAVAILABLE, create_app
+from service.app import create_app
 from store import tenants
 from store.embedded import servers
 from store.ids import new_id
+from store.migrate import EXIT_CONFIGURATION, EXIT_UNAVAILABLE
 from store.settings import Settings
 
 DEAD = "postgresql+psycopg://nobody:s3cret@127.0.0.1:{port}/none"

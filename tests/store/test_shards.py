@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from store import jobs, outbox, shards, sweeper
+from store import jobs, outbox, shards, sweeper, tenants
 from store.errors import Conflict, LostLease
 from store.models import Event, Job, Outbox, Shard
 from store.plans import ShardPlan
@@ -14,12 +14,19 @@ from store.session import Database
 from store.shards import Claim
 from store.states import JobKind, JobStatus, ShardState
 
+ATTEMPTS = 3
 
-def make_job(database: Database, tenant: str, shards_wanted: int = 2) -> str:
+
+def make_job(database: Database, tenant: str, shards_wanted: int = 2, priority: int = 0) -> str:
     plans = [ShardPlan("features", i, 10, {"start": 10 * i}) for i in range(shards_wanted)]
     with database.transaction() as session:
         return jobs.create(
-            session, tenant_id=tenant, kind=JobKind.SELECTION, request={"k": 1}, plans=plans
+            session,
+            tenant_id=tenant,
+            kind=JobKind.SELECTION,
+            request={"k": 1},
+            plans=plans,
+            priority=priority,
         ).id
 
 
@@ -28,23 +35,35 @@ def shard_ids(database: Database, job_id: str, phase: str = "features") -> list[
         return [shard.id for shard in shards.of_phase(session, job_id, phase)]
 
 
-def take(database: Database, shard_id: str, worker: str = "w", lease: float = 60.0) -> Claim | None:
+def take(
+    database: Database, queue: str = "features", worker: str = "w", lease: float = 60.0, waited: float = 0.0
+) -> Claim | None:
     with database.transaction() as session:
-        return shards.claim(session, shard_id, worker=worker, lease=lease, max_attempts=3)
+        return shards.claim(
+            session, queue, phases=["features", "transport"], worker=worker, lease=lease, waited=waited
+        )
 
 
-def must_take(database: Database, shard_id: str, **more: Any) -> Claim:
-    claim = take(database, shard_id, **more)
+def must_take(database: Database, queue: str = "features", **more: Any) -> Claim:
+    claim = take(database, queue, **more)
     assert claim is not None
     return claim
 
 
 def expire(database: Database, shard_id: str) -> None:
+    """The lease runs out, and the sweeper sees it."""
+    run(database, "update shards set lease_until = now() - interval '1 second' where id = :id", id=shard_id)
+    assert sweeper.take_back(database, max_attempts=ATTEMPTS) == 1
+
+
+def run(database: Database, statement: str, **values: Any) -> None:
     with database.transaction() as session:
-        session.execute(
-            text("update shards set lease_until = now() - interval '1 second' where id = :id"),
-            {"id": shard_id},
-        )
+        session.execute(text(statement), values)
+
+
+def release(database: Database, claim: Claim, reason: str, retry_delay: float = 1e-6) -> None:
+    with database.transaction() as session:
+        shards.release(session, claim, reason, retry_delay=retry_delay, max_attempts=ATTEMPTS)
 
 
 def finish(database: Database, claim: Claim, job_result: dict[str, Any] | None = None) -> None:
@@ -57,7 +76,7 @@ def status(database: Database, job_id: str) -> str:
         return session.scalar(select(Job.status).where(Job.id == job_id)) or ""
 
 
-def test_a_job_is_stored_with_its_shards_event_and_messages(database: Database, tenant: str) -> None:
+def test_a_job_is_stored_with_its_shards_event_and_rings(database: Database, tenant: str) -> None:
     job_id = make_job(database, tenant, 3)
     with database.transaction() as session:
         assert session.scalar(select(func.count()).select_from(Outbox)) == 3
@@ -75,23 +94,25 @@ def test_a_failed_creation_leaves_nothing(database: Database, tenant: str) -> No
 
 
 def test_a_shard_is_claimed_once(database: Database, tenant: str) -> None:
-    shard_id = shard_ids(database, make_job(database, tenant))[0]
+    make_job(database, tenant, 3)
     claims: list[Claim | None] = []
-    threads = [threading.Thread(target=lambda: claims.append(take(database, shard_id))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: claims.append(take(database))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(claim is not None for claim in claims) == 1
+    taken = [claim.shard_id for claim in claims if claim is not None]
+    assert len(taken) == len(set(taken)) == 3
 
 
-def test_an_expired_lease_is_taken_over_and_the_old_token_is_fenced(database: Database, tenant: str) -> None:
-    shard_id = shard_ids(database, make_job(database, tenant))[0]
-    first = must_take(database, shard_id, worker="slow")
-    assert take(database, shard_id) is None
+def test_a_lost_shard_is_taken_over_and_the_old_token_is_fenced(database: Database, tenant: str) -> None:
+    shard_id = shard_ids(database, make_job(database, tenant, 1))[0]
+    first = must_take(database, worker="slow")
+    assert take(database) is None
     expire(database, shard_id)
-    second = must_take(database, shard_id, worker="fast")
-    assert (second.token, second.attempt) == (first.token + 1, first.attempt + 1)
+    second = must_take(database, worker="fast")
+    assert second.token > first.token
+    assert second.attempt == first.attempt + 1
     with pytest.raises(LostLease):
         finish(database, first)
     with database.transaction() as session:
@@ -106,14 +127,13 @@ def test_an_expired_lease_is_taken_over_and_the_old_token_is_fenced(database: Da
 
 def test_only_the_last_finisher_starts_the_next_phase(database: Database, tenant: str) -> None:
     job_id = make_job(database, tenant, 4)
-    claims = [must_take(database, shard_id) for shard_id in shard_ids(database, job_id)]
+    claims = [must_take(database) for _ in range(4)]
     threads = [threading.Thread(target=finish, args=(database, claim)) for claim in claims]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    (transport,) = shard_ids(database, job_id, "transport")
-    finish(database, must_take(database, transport), {"selected": 1})
+    finish(database, must_take(database, "select"), {"selected": 1})
     assert status(database, job_id) == JobStatus.COMPLETED
     with database.transaction() as session:
         sequence = [event.sequence for event in jobs.events(session, job_id)]
@@ -124,53 +144,106 @@ def test_damaged_results_are_made_again_before_the_phase_that_needs_them(
     database: Database, tenant: str
 ) -> None:
     job_id = make_job(database, tenant, 2)
-    first, second = shard_ids(database, job_id)
-    for shard_id in (first, second):
-        finish(database, must_take(database, shard_id))
-    claim = must_take(database, shard_ids(database, job_id, "transport")[0])
+    _, second = shard_ids(database, job_id)
+    for _ in range(2):
+        finish(database, must_take(database))
+    claim = must_take(database, "select")
     with database.transaction() as session:
-        shards.reopen(session, claim, [second])
+        shards.reopen(session, claim, [second], max_attempts=ATTEMPTS)
     assert shard_ids(database, job_id, "transport") == []
     with pytest.raises(LostLease):
         finish(database, claim)
-    again = must_take(database, second)
-    assert again.attempt == 2
+    again = must_take(database)
+    assert (again.shard_id, again.attempt) == (second, 2)
     finish(database, again)
-    finish(database, must_take(database, shard_ids(database, job_id, "transport")[0]), {"selected": 1})
+    finish(database, must_take(database, "select"), {"selected": 1})
     assert status(database, job_id) == JobStatus.COMPLETED
 
 
 def test_a_poison_shard_fails_its_job_with_the_last_fault(database: Database, tenant: str) -> None:
-    job_id = make_job(database, tenant)
-    shard_id = shard_ids(database, job_id)[0]
+    job_id = make_job(database, tenant, 1)
     for _ in range(2):
-        must_take(database, shard_id)
-        expire(database, shard_id)
-    claim = must_take(database, shard_id)
-    with database.transaction() as session:
-        shards.release(session, claim, "OSError: disk full")
-    assert take(database, shard_id) is None
+        expire(database, must_take(database).shard_id)
+    release(database, must_take(database), "OSError: disk full")
+    assert take(database) is None
     with database.transaction() as session:
         job = session.get(Job, job_id)
         assert job is not None
         assert job.error is not None
         assert job.error["code"] == "shard_poisoned"
-        assert (
-            "tried 3 times and its worker was lost 2 times (last fault: OSError: disk full)"
-            in job.error["detail"]
-        )
+        said = "failed 1 times and its worker was lost 2 times (last fault: OSError: disk full)"
+        assert said in job.error["detail"]
+
+
+def test_a_passing_fault_waits_longer_each_time(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 1)
+    waits = []
+    for _ in range(2):
+        release(database, must_take(database), "OSError: disk full", retry_delay=60)
+        assert take(database) is None
+        with database.transaction() as session:
+            waits.append(session.scalar(text("select extract(epoch from available_at - now()) from shards")))
+        run(database, "update shards set available_at = now()")
+    assert [round(float(wait)) for wait in waits] == [60, 120]
+
+
+def test_a_shard_that_a_leaving_worker_gives_back_counts_no_fault(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 1)
+    for attempt in range(1, 3 * ATTEMPTS):
+        claim = must_take(database)
+        assert claim.attempt == attempt
+        with database.transaction() as session:
+            shards.hand_back(session, claim)
+    finish(database, must_take(database))
+
+
+def test_tenants_take_turns(database: Database, tenant: str) -> None:
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    flood = make_job(database, tenant, 500)
+    assert must_take(database).job_id == flood
+    small = make_job(database, other, 2)
+    assert [must_take(database).job_id for _ in range(5)] == [small, flood, small, flood, flood]
+
+
+def test_priority_orders_a_tenants_own_jobs_and_nobody_elses(database: Database, tenant: str) -> None:
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    low, high = make_job(database, tenant, 2), make_job(database, tenant, 2, priority=5)
+    theirs = make_job(database, other, 2)
+    order = [must_take(database).job_id for _ in range(6)]
+    assert [job_id for job_id in order if job_id != theirs] == [high, high, low, low]
+    assert order.index(theirs) < 2
+
+
+def test_what_this_release_does_not_know_is_left_to_a_later_one(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 1)
+    run(database, "update shards set version = 2")
+    assert take(database) is None
+    with database.transaction() as session:
+        assert shards.too_new(session) == {"features": 1}
+    run(database, "update shards set version = 1, phase = 'unheard_of'")
+    assert take(database) is None
+    run(database, "update shards set phase = 'features'")
+    finish(database, must_take(database))
+
+
+def test_a_poller_takes_only_what_rings_left_lying(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 1)
+    assert take(database, waited=5) is None
+    run(database, "update shards set available_at = now() - interval '6 seconds'")
+    assert take(database, waited=5) is not None
 
 
 def test_cancel_stops_waiting_shards_at_once_and_running_ones_by_their_pulse(
     database: Database, tenant: str
 ) -> None:
     job_id = make_job(database, tenant)
-    first, second = shard_ids(database, job_id)
-    claim = must_take(database, first)
+    claim = must_take(database)
     with database.transaction() as session:
         assert jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION).status == JobStatus.CANCELLING
         assert jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION).status == JobStatus.CANCELLING
-    assert take(database, second) is None
+    assert take(database) is None
     with database.transaction() as session:
         assert shards.heartbeat(session, claim, lease=60, rows_done=0).cancel_requested
         shards.stop(session, claim)
@@ -179,63 +252,109 @@ def test_cancel_stops_waiting_shards_at_once_and_running_ones_by_their_pulse(
         jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION)
 
 
-def test_a_cancelling_job_whose_worker_died_is_settled_by_the_sweeper(
-    database: Database, tenant: str
-) -> None:
+@pytest.mark.parametrize("ending", ["expire", "release", "hand_back"])
+def test_a_shard_of_a_cancelled_job_never_waits_again(database: Database, tenant: str, ending: str) -> None:
     job_id = make_job(database, tenant)
-    shard_id = shard_ids(database, job_id)[0]
-    must_take(database, shard_id)
+    claim = must_take(database)
     with database.transaction() as session:
         jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION)
-        assert sweeper.settle_cancelling(session) == 0
-    expire(database, shard_id)
-    with database.transaction() as session:
-        assert sweeper.settle_cancelling(session) == 1
+    assert status(database, job_id) == JobStatus.CANCELLING
+    if ending == "expire":
+        expire(database, claim.shard_id)
+    elif ending == "release":
+        release(database, claim, "OSError: disk full")
+    else:
+        with database.transaction() as session:
+            shards.hand_back(session, claim)
     assert status(database, job_id) == JobStatus.CANCELLED
+    assert take(database) is None
 
 
-def test_the_sweeper_rings_for_lost_shards_and_only_for_those(database: Database, tenant: str) -> None:
-    lost, held = shard_ids(database, make_job(database, tenant))
-    must_take(database, lost)
-    must_take(database, held)
-    expire(database, lost)
+def test_a_job_that_takes_too_long_expires(database: Database, tenant: str) -> None:
+    job_id = make_job(database, tenant)
+    claim = must_take(database)
+    assert sweeper.expire(database, deadline=3600) == 0
+    run(database, "update jobs set created_at = created_at - interval '2 hours'")
+    assert sweeper.expire(database, deadline=3600) == 1
+    assert status(database, job_id) == JobStatus.EXPIRED
+    assert take(database) is None
     with database.transaction() as session:
-        session.execute(text("delete from outbox"))
-        session.execute(text("update shards set kicked_at = now() - interval '2 seconds'"))
-        assert sweeper.sweep(session, rekick=30, quiet=["features"]) == 1
-        assert session.scalars(select(Outbox.shard_id)).all() == [lost]
+        assert shards.heartbeat(session, claim, lease=60, rows_done=0).cancel_requested
+        shards.stop(session, claim)
+        assert sweeper.impossible(session) == []
 
 
-def test_a_waiting_shard_is_rung_for_only_where_no_message_waits(database: Database, tenant: str) -> None:
+def test_a_queue_is_rung_again_only_for_what_waits_long_and_not_all_the_time(
+    database: Database, tenant: str
+) -> None:
     make_job(database, tenant, 2)
     with database.transaction() as session:
-        session.execute(text("update shards set kicked_at = now() - interval '31 seconds'"))
-        assert sweeper.sweep(session, rekick=30, quiet=["train"]) == 0
-        assert sweeper.sweep(session, rekick=30, quiet=["features"]) == 2
-        assert sweeper.sweep(session, rekick=30, quiet=["features"]) == 0
+        assert sweeper.ring_again(session, 30) == []
+    run(database, "update shards set available_at = now() - interval '31 seconds'")
+    with database.transaction() as session:
+        assert sweeper.ring_again(session, 30) == ["features"]
+        assert sweeper.ring_again(session, 30) == []
 
 
-def test_a_message_that_could_not_be_sent_is_sent_later(database: Database, tenant: str) -> None:
-    make_job(database, tenant, 3)
-    sent: list[tuple[str, str]] = []
+def test_one_of_many_does_a_chore(database: Database) -> None:
+    chosen: list[bool] = []
 
-    def broken(queue: str, phase: str, shard_id: str) -> None:
+    def ask() -> None:
+        with database.transaction() as session:
+            chosen.append(sweeper.due(session, "sweep", 60))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(chosen) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize(
+    ("damage", "finding"),
+    [
+        ("update shards set state = 'done'", "is queued but nothing of it waits or runs"),
+        ("update jobs set status = 'completed'", "is completed but its shard"),
+        ("update jobs set status = 'paused'", "unknown status paused"),
+        ("update shards set state = 'lost'", "unknown state lost"),
+        ("update shards set state = 'running'", "runs without a lease"),
+        ("delete from turns", "which knows no turn of tenant"),
+    ],
+)
+def test_rows_edited_by_hand_are_reported(database: Database, tenant: str, damage: str, finding: str) -> None:
+    make_job(database, tenant, 1)
+    with database.transaction() as session:
+        assert sweeper.impossible(session) == []
+    run(database, damage)
+    with database.transaction() as session:
+        assert any(finding in sentence for sentence in sweeper.impossible(session))
+    take(database)  # must not spin
+
+
+def test_rings_that_could_not_be_sent_are_sent_later_and_never_pile_up(
+    database: Database, tenant: str
+) -> None:
+    make_job(database, tenant, 200)
+    sent: list[str] = []
+
+    def broken(queue: str) -> None:
         raise ConnectionError("broker down")
 
     with pytest.raises(ConnectionError), database.transaction() as session:
         outbox.publish(session, broken)
     with database.transaction() as session:
-        assert outbox.publish(session, lambda queue, phase, shard_id: sent.append((queue, phase))) == 3
+        assert outbox.publish(session, sent.append) == outbox.MOST_RINGS
     with database.transaction() as session:
-        assert outbox.publish(session, lambda *_: pytest.fail("sent twice")) == 0
-    assert sent == [("features", "features")] * 3
+        assert outbox.publish(session, lambda _: pytest.fail("sent twice")) == 0
+    assert sent == ["features"] * outbox.MOST_RINGS
 
 
 def test_a_finished_sibling_of_a_failed_shard_does_not_revive_the_job(
     database: Database, tenant: str
 ) -> None:
     job_id = make_job(database, tenant)
-    bad, good = (must_take(database, shard_id) for shard_id in shard_ids(database, job_id))
+    bad, good = must_take(database), must_take(database)
     with database.transaction() as session:
         shards.fail(session, bad, "bad_input", "no usable rows")
         assert shards.heartbeat(session, good, lease=60, rows_done=1).cancel_requested

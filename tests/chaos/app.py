@@ -1,0 +1,20 @@
+"""The worker of the chaos suite: the product's own, with two light bodies in place of the numerical ones.
+
+CHAOS_BREAK names a guard that is taken out of this process, to show that the suite would notice.
+"""
+
+import os
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tests.chaos.breaking import BREAK_VARIABLE, breaker
+from workers.app import app as app
+from workers.bodies import BODIES
+
+BODIES.clear()
+BODIES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
+app.conf.include = [*app.conf.include, "tests.chaos.app"]
+
+if os.environ.get(BREAK_VARIABLE):
+    event.listen(Engine, "before_cursor_execute", breaker(os.environ[BREAK_VARIABLE]), retval=True)

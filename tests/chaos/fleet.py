@@ -1,0 +1,209 @@
+"""The whole product under test: servers, proxies before them, API, two workers, relay. All real processes."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from pydantic import SecretStr
+
+import store
+from store import migrate, tenants
+from store.artifacts import Artifacts
+from store.embedded import processes, servers
+from store.embedded.processes import Child, Running
+from store.session import Database
+from store.settings import Settings, as_environment
+from tests.chaos.breaking import BREAK_VARIABLE
+from tests.chaos.proxy import Proxy
+
+ROOT = Path(store.__file__).parent.parent
+PASSWORD = "secret"
+PEPPER = "pepper-of-the-chaos"
+WORKERS = ("worker-a", "worker-b")
+LOOK_SECONDS = 0.05
+TEST_SETTINGS = {
+    "lease": 1.5,
+    "heartbeat": 0.3,
+    "sweep": 0.3,
+    "relay": 0.1,
+    "poll": 0.5,
+    "rekick": 2.0,
+    "shutdown": 1.0,
+    "retry_delay": 0.1,
+    "max_attempts": 50,
+    "shard_rows": 2,
+}
+
+
+@dataclass
+class Tenant:
+    """Who submits."""
+
+    id: str
+    key: str
+
+
+@dataclass
+class Fleet:
+    """What runs, and how to reach it."""
+
+    home: Path
+    settings: Settings
+    database: Database
+    """Reaches the server directly, past the proxy."""
+    postgres_proxy: Proxy
+    valkey_proxy: Proxy
+    running: dict[str, Running]
+    port: int
+    tenants: list[Tenant]
+    environment: dict[str, str]
+    ending: bool = False
+    restarts: int = 0
+    paused: set[str] = field(default_factory=set)
+    """Servers that a fault is restarting."""
+
+    @property
+    def url(self) -> str:
+        """Where the API listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The store that the workers write to."""
+        return Artifacts(self.settings.artifacts_url)
+
+    def child_pid(self, worker: str) -> int | None:
+        """The process below a worker's parent that does the work."""
+        with suppress(psutil.Error):
+            for child in psutil.Process(self.running[worker].process.pid).children():
+                if "tracker" not in " ".join(child.cmdline()):
+                    return child.pid
+        return None
+
+    def restart_server(self, name: str, number: signal.Signals, seconds: float) -> None:
+        """End a server, leave it down for a while, start it on the same port over the same data."""
+        old = self.running[name]
+        old.process.send_signal(number)
+        old.process.wait()
+        processes.kill_session(old.process.pid)
+        time.sleep(seconds)
+        self.running[name] = processes.start(old.child)
+        servers.wait_until(lambda: self._answers(name), name, old.child.log)
+
+    def _answers(self, name: str) -> bool:
+        running = self.running[name]
+        if running.process.poll() is not None:  # crash recovery may refuse a first start
+            self.running[name] = processes.start(running.child)
+        if name == "postgres":
+            return servers.postgres_answers(servers.postgres_url(self.postgres_proxy.upstream, PASSWORD))
+        return servers.redis_answers(servers.valkey_url(self.valkey_proxy.upstream))
+
+    def keep(self) -> None:
+        """Start again what died, at once; until the fleet ends."""
+        while not self.ending:
+            for name, running in list(self.running.items()):
+                if name not in ("postgres", "valkey") and running.process.poll() is not None:
+                    processes.kill_session(running.process.pid)
+                    self.running[name] = processes.start(running.child)
+                    self.restarts += 1
+            time.sleep(LOOK_SECONDS)
+
+    def wait_for_api(self) -> None:
+        """Until the API answers."""
+        servers.wait_until(self._api_answers, "the API", self.home / "api.log")
+
+    def _api_answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=1).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+
+@contextmanager
+def fleet(home: Path, *, broken: str = "", **settings: object) -> Iterator[Fleet]:
+    """Everything, until the block ends. `broken` takes a guard out of the workers (tests.chaos.breaking)."""
+    running: dict[str, Running] = {}
+    try:
+        made = _start(home, running, broken, {**TEST_SETTINGS, **settings})
+        keeper = threading.Thread(target=made.keep, daemon=True)
+        keeper.start()
+        made.wait_for_api()
+        yield made
+        made.ending = True
+        keeper.join()
+    finally:
+        for name in reversed(list(running)):
+            processes.stop(running[name], seconds=3.0)
+
+
+def _start(home: Path, running: dict[str, Running], broken: str, settings: dict[str, object]) -> Fleet:
+    postgres_port, running["postgres"] = servers.start_server(
+        lambda port: servers.postgres_child(home / "postgres", port, PASSWORD, home / "postgres.log"),
+        lambda port: servers.postgres_answers(servers.postgres_url(port, PASSWORD)),
+    )
+    valkey_port, running["valkey"] = servers.start_server(
+        lambda port: servers.valkey_child(home / "valkey", port, home / "valkey.log"),
+        lambda port: servers.redis_answers(servers.valkey_url(port)),
+    )
+    direct = servers.postgres_url(postgres_port, PASSWORD)
+    migrate.upgrade(direct)
+    postgres_proxy, valkey_proxy = Proxy(postgres_port), Proxy(valkey_port)
+    configured = Settings(
+        home=home,
+        database_url=servers.postgres_url(postgres_proxy.port, PASSWORD),
+        redis_url=servers.valkey_url(valkey_proxy.port),
+        artifacts_url=f"file://{home}/artifacts",
+        key_pepper=SecretStr(PEPPER),
+        **settings,  # type: ignore[arg-type]
+    )
+    environment = {
+        **as_environment(configured),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        BREAK_VARIABLE: broken,
+    }
+    database, port = Database(direct), servers.free_port()
+    made = Fleet(
+        home,
+        configured,
+        database,
+        postgres_proxy,
+        valkey_proxy,
+        running,
+        port,
+        [_tenant(database, name) for name in ("one", "two")],
+        environment,
+    )
+    for child in (_api(home, port, environment), *_workers(home, environment)):
+        running[child.name] = processes.start(child)
+    return made
+
+
+def _tenant(database: Database, name: str) -> Tenant:
+    key = tenants.generate_key()
+    with database.transaction() as session:
+        tenant_id = tenants.ensure_tenant(session, name)
+        tenants.add_key(session, tenant_id, name, key, PEPPER)
+    return Tenant(tenant_id, key)
+
+
+def _api(home: Path, port: int, environment: dict[str, str]) -> Child:
+    arguments = [sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"]
+    arguments += ["--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+    return Child("api", arguments, home / "api.log", environment)
+
+
+def _workers(home: Path, environment: dict[str, str]) -> Iterator[Child]:
+    for name, queues in [*((name, "features,select") for name in WORKERS), ("relay", "ops")]:
+        arguments = [sys.executable, "-m", "celery", "-A", "tests.chaos.app", "worker", "-Q", queues]
+        arguments += ["-n", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        if queues == "ops":
+            arguments += ["-B", "-s", str(home / "beat-schedule")]
+        yield Child(name, arguments, home / f"{name}.log", environment)

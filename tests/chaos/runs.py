@@ -1,0 +1,158 @@
+"""One seeded run: jobs come in, faults happen, everything must end as if nothing had."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+import httpx
+from sqlalchemy import delete, select
+
+from store import records
+from store.models import Event, Job, Outbox, Shard
+from store.states import TERMINAL
+from tests.chaos import faults, history
+from tests.chaos.faults import KINDS, Loss
+from tests.chaos.fleet import Fleet, Tenant
+from tests.chaos.history import Accepted
+from tests.chaos.phases.features import digest
+from tests.chaos.phases.transport import total
+
+JOBS = 3
+CANCELLED_SHARE = 0.15
+SUBMIT_SECONDS = 0.8  # jobs come in over this time
+FAULT_SECONDS = 1.5  # faults happen over this time
+END_SECONDS = 60.0  # later than this, a job has not ended
+
+
+@dataclass
+class Report:
+    """What a run, or many of them, came to."""
+
+    runs: int = 0
+    breaks: list[str] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds from a kill to the next claim of the shard that was held."""
+
+
+def one_run(
+    fleet: Fleet, seed: int, kinds: list[str], report: Report, *, end_seconds: float = END_SECONDS
+) -> None:
+    """Run a seed and add what came of it to the report."""
+    rng = Random(seed)
+    chosen = [rng.choice(kinds) for _ in range(rng.randint(1, 3))]
+    accepted: list[Accepted] = []
+    losses: list[Loss] = []
+    threads = [
+        threading.Thread(target=_submit, args=(fleet, Random(f"{seed}-job-{number}"), number, accepted))
+        for number in range(JOBS)
+    ]
+    threads += [
+        threading.Thread(target=_inflict, args=(fleet, Random(f"{seed}-fault-{n}"), kind, losses))
+        for n, kind in enumerate(chosen)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    late = _wait_for_ends(fleet, accepted, end_seconds)
+    found = [f"job {job_id} has not ended after {end_seconds:.0f} s" for job_id in late]
+    if len(accepted) < JOBS:
+        found.append(f"only {len(accepted)} of {JOBS} jobs were accepted")
+    found += history.breaks(fleet.database, fleet.artifacts, accepted)
+    report.runs += 1
+    report.faults.update(chosen)
+    report.breaks += [f"seed {seed} ({', '.join(chosen)}): {sentence}" for sentence in found]
+    report.recoveries += _recoveries(fleet, losses)
+    _forget(fleet)
+
+
+def _inflict(fleet: Fleet, rng: Random, kind: str, losses: list[Loss]) -> None:
+    time.sleep(rng.uniform(0.0, FAULT_SECONDS))
+    losses += KINDS[kind](fleet, rng)
+
+
+def _submit(fleet: Fleet, rng: Random, number: int, accepted: list[Accepted]) -> None:
+    """POST until the answer is 202; the same Idempotency-Key makes that one job."""
+    time.sleep(rng.uniform(0.0, SUBMIT_SECONDS))
+    tenant = fleet.tenants[number % len(fleet.tenants)]
+    wanted = [_record(rng) for _ in range(2)]
+    candidates = [_record(rng) for _ in range(rng.randint(4, 8))]
+    body = {"target": wanted, "candidates": candidates, "k": 2}
+    job_id = _post_until_accepted(fleet, tenant, "/v1/selections", body, f"{rng.random()}")
+    hashes = [records.parse_record(record).content_hash for record in (*wanted, *candidates)]
+    cancelled = rng.random() < CANCELLED_SHARE
+    accepted.append(Accepted(job_id, total(map(digest, hashes)), cancelled))
+    if cancelled:
+        time.sleep(rng.random())
+        _try(fleet, tenant, f"/v1/selections/{job_id}/cancel", {}, {})
+
+
+def _record(rng: Random) -> dict[str, str]:
+    return {"prompt": f"{rng.random()}?", "completion": f"{rng.random()}"}
+
+
+def _post_until_accepted(fleet: Fleet, tenant: Tenant, path: str, body: object, key: str) -> str:
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        answer = _try(fleet, tenant, path, body, {"Idempotency-Key": key})
+        if answer is not None and answer.status_code == httpx.codes.ACCEPTED:
+            job_id: str = answer.json()["id"]
+            return job_id
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{path} was not accepted: {answer and answer.text}")
+        time.sleep(0.1)
+
+
+def _try(
+    fleet: Fleet, tenant: Tenant, path: str, body: object, headers: dict[str, str]
+) -> httpx.Response | None:
+    try:
+        headers = {"Authorization": f"Bearer {tenant.key}", **headers}
+        return httpx.post(f"{fleet.url}{path}", json=body, headers=headers, timeout=10)
+    except httpx.HTTPError:
+        return None
+
+
+def _wait_for_ends(fleet: Fleet, accepted: list[Accepted], seconds: float) -> list[str]:
+    """The jobs that have not ended in time; waits for unsent rings too."""
+    ids = [job.job_id for job in accepted]
+    deadline = time.monotonic() + seconds
+    while True:
+        with fleet.database.transaction() as session:
+            open_jobs = session.scalars(
+                select(Job.id).where(Job.id.in_(ids), Job.status.not_in(TERMINAL))
+            ).all()
+            running = session.scalar(select(Shard.id).where(Shard.state == "running").limit(1))
+            unsent = session.scalar(select(Outbox.id).limit(1))
+        if not (open_jobs or running or unsent) or time.monotonic() > deadline:
+            return list(open_jobs)
+        time.sleep(0.05)
+
+
+def _recoveries(fleet: Fleet, losses: list[Loss]) -> Iterator[float]:
+    with fleet.database.transaction() as session:
+        for loss in losses:
+            claims = session.scalars(
+                select(Event).where(Event.job_id == loss.job_id, Event.type == "shard.claimed")
+            )
+            for claim in claims:
+                place = (claim.data["phase"], claim.data["index"], claim.data["attempt"])
+                if place == (loss.phase, loss.index, loss.attempt + 1):
+                    yield claim.created_at.timestamp() - loss.killed_at
+
+
+def _forget(fleet: Fleet) -> None:
+    """The next run starts with no jobs, so that its checks see only its own."""
+    with fleet.database.transaction() as session:
+        for table in (Event, Shard):
+            session.execute(delete(table))
+        session.execute(delete(Job))
+
+
+def default_kinds() -> list[str]:
+    """All of them, each as likely."""
+    return list(faults.KINDS)

@@ -1,0 +1,44 @@
+"""A seeded part of the chaos suite, and proof that it would notice a missing guard.
+
+The long run is `python -m tests.chaos --seeds 500 --json`.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.faults import KINDS
+from tests.chaos.fleet import fleet
+from tests.chaos.runs import Report, one_run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def test_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
+    report = Report()
+    with fleet(tmp_path) as made:
+        for seed, kind in enumerate(KINDS):
+            one_run(made, seed, [kind], report)
+    assert report.breaks == []
+    assert set(report.faults) == set(KINDS)
+
+
+# Which fault shows that a guard is missing, where nothing else covers for it: a worker that looks
+# into the database itself needs no ring.
+DEAF = {"poll": 3600.0, "rekick": 3600.0}
+
+
+@pytest.mark.parametrize(
+    ("guard", "kind", "settings"),
+    [("fence", "stop_past_lease", {}), ("sweeper", "kill_parent", {}), ("outbox", "kill_api", DEAF)],
+)
+def test_without_a_guard_the_suite_fails(
+    tmp_path: Path, guard: str, kind: str, settings: dict[str, float]
+) -> None:
+    report = Report()
+    with fleet(tmp_path, broken=guard, **settings) as made:
+        for seed in range(10):
+            one_run(made, seed, [kind], report, end_seconds=8.0)
+            if report.breaks:
+                break
+    assert report.breaks

@@ -1,0 +1,18 @@
+"""Which function works on which phase. Named, not imported: torch and friends load on first use."""
+
+import importlib
+
+from workers.job_task import Outcome, Work
+
+BODIES = {
+    "features": "workers.phases.features",
+    "transport": "workers.phases.transport",
+    "train": "workers.phases.train",
+    "evaluate": "workers.phases.evaluate",
+}
+
+
+def run(work: Work) -> Outcome:
+    """The phase's own `run`; its import may take many seconds, so this is called under the heartbeat."""
+    outcome: Outcome = importlib.import_module(BODIES[work.claim.phase]).run(work)
+    return outcome

@@ -1,0 +1,26 @@
+"""A worker that is asked to end gives its shard back: the parent tells its children at once.
+
+SIGTERM -> parent (celery's warm shutdown) -> SIGUSR2 -> child: `leaving` is set -> the body stops at its next
+step and the shard goes back; after EVOSELECT_SHUTDOWN seconds the pulse gives it back without the body.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from typing import Any
+
+leaving = threading.Event()
+"""Set in a child that is to end; the main thread only reads it, so the signal handler cannot deadlock."""
+
+
+def listen() -> None:
+    """In a child: hear the parent."""
+    signal.signal(signal.SIGUSR2, lambda number, frame: leaving.set())
+
+
+def tell(worker: Any) -> None:
+    """In the parent: tell every child of celery's pool."""
+    for pid in worker.pool.info["processes"]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR2)
