@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -311,5 +312,5 @@ def all_points() -> tuple[list[Point], int]:
         for point in listed:
             found = crash(made, point)
             good += not found
-            print(f"{point.life} {point.number} {point.step}: {found or 'converges'}", flush=True)
+            print(f"{point.life} {point.number} {point.step}: {found or 'converges'}", file=sys.stderr)
     return listed, good

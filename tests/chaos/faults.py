@@ -32,7 +32,7 @@ from tests.chaos.proxy import Proxy
 SLOW_SECONDS = 0.02  # per piece of data that passes the proxy
 DOWN_SECONDS = (0.05, 0.8)
 AWAKE_SECONDS = 0.5  # for a worker that was stopped to try its commit before the history is read
-BUSY_SECONDS = 1.5  # that a fault waits for a worker to be at work
+BUSY_SECONDS = 3.0  # that a fault waits for a worker to be at work
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Fleet:
         """The process below a worker's parent that does the work."""
         with suppress(psutil.Error):
             for child in psutil.Process(self.running[worker].process.pid).children():
-                if "tracker" not in " ".join(child.cmdline()):
+                if "spawn_main" in " ".join(child.cmdline()):
                     return child.pid
         return None
 
