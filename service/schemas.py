@@ -53,6 +53,12 @@ class Labelled(Request):
     metadata: Metadata = {}
 
 
+class JobRequest(Labelled):
+    """Work to be done; among the jobs of one tenant higher priority comes first."""
+
+    priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
+
+
 class TargetRequest(Labelled):
     """Examples of the target task."""
 
@@ -78,7 +84,7 @@ class FeatureFiles(Request):
     pool: Id
 
 
-class SelectionRequest(Labelled):
+class SelectionRequest(JobRequest):
     """Which candidates of a pool are wanted for a target, and how many."""
 
     target_id: Id | None = None
@@ -117,7 +123,7 @@ class SelectionRequest(Labelled):
         return self.spec.model_copy(update={"method": self.method}) if self.method else self.spec
 
 
-class TrainingRequest(Labelled):
+class TrainingRequest(JobRequest):
     """Train a LoRA adapter on a completed selection."""
 
     selection_id: Id
@@ -126,7 +132,7 @@ class TrainingRequest(Labelled):
     seed: Whole = 0
 
 
-class EvaluationRequest(Labelled):
+class EvaluationRequest(JobRequest):
     """Measure a model on held-out examples."""
 
     model: ShortText

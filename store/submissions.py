@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from store import files, jobs, plans, pools, targets
-from store.errors import Conflict, Invalid
+from store import files, jobs, plans, pools, shards, targets
+from store.errors import Conflict, Invalid, OverQuota
 from store.models import Job
 from store.plans import Source
 from store.states import JobKind, JobStatus
+
+FULL_SECONDS = 60  # Retry-After of a full queue: about as long as a shard takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Label:
 
     name: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +87,12 @@ def selection(
     if feature_files is not None:
         for file_id in feature_files.values():
             files.get(session, tenant_id, file_id)
-        shards = plans.single_shard("transport", candidates)
-        return _create(session, tenant_id, JobKind.SELECTION, request, shards, label)
+        parts = plans.single_shard("transport", candidates)
+        return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
     sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
     checkpoints = len(settings["features"]["checkpoints"]) or 1
-    shards = plans.feature_shards(sources, shard_rows, checkpoints)
-    return _create(session, tenant_id, JobKind.SELECTION, request, shards, label)
+    parts = plans.feature_shards(sources, shard_rows, checkpoints)
+    return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
 
 
 def training(
@@ -97,9 +100,9 @@ def training(
 ) -> Job:
     """request: selection_id; and base_model, spec, seed of `settings`."""
     chosen = _completed_selection(session, tenant_id, selection_id)
-    shards = plans.single_shard("train", _training_rows(settings["spec"], int(chosen.request["k"])))
+    parts = plans.single_shard("train", _training_rows(settings["spec"], int(chosen.request["k"])))
     request = {"selection_id": selection_id, **settings}
-    return _create(session, tenant_id, JobKind.TRAINING, request, shards, label)
+    return _create(session, tenant_id, JobKind.TRAINING, request, parts, label)
 
 
 def evaluation(
@@ -107,9 +110,9 @@ def evaluation(
 ) -> Job:
     """request: target_id; and model, spec of `settings`."""
     target = targets.get(session, tenant_id, target_id)
-    shards = plans.single_shard("evaluate", target.count)
+    parts = plans.single_shard("evaluate", target.count)
     request = {"target_id": target_id, **settings}
-    return _create(session, tenant_id, JobKind.EVALUATION, request, shards, label)
+    return _create(session, tenant_id, JobKind.EVALUATION, request, parts, label)
 
 
 def _training_rows(spec: dict[str, Any], k: int) -> int:
@@ -129,12 +132,23 @@ def _completed_selection(session: Session, tenant_id: str, selection_id: str) ->
     return job
 
 
+def check_room(session: Session, tenant_id: str, kind: JobKind, most: int) -> None:
+    """Raise OverQuota while `most` or more of the tenant's shards wait where such a job would begin."""
+    queue = plans.QUEUE[plans.FIRST_PHASE[kind]]
+    if (count := shards.waiting(session, tenant_id, queue, most)) >= most:
+        raise OverQuota(
+            f"{count} or more shards of yours wait in the queue {queue}: try again when some are done",
+            code="queue_full",
+            retry_after=FULL_SECONDS,
+        )
+
+
 def _create(
     session: Session,
     tenant_id: str,
     kind: JobKind,
     request: dict[str, Any],
-    shards: list[plans.ShardPlan],
+    parts: list[plans.ShardPlan],
     label: Label,
 ) -> Job:
     return jobs.create(
@@ -142,7 +156,8 @@ def _create(
         tenant_id=tenant_id,
         kind=kind,
         request=request,
-        plans=shards,
+        plans=parts,
         name=label.name,
         user_metadata=label.metadata,
+        priority=label.priority,
     )

@@ -26,12 +26,14 @@ def create(
     records = None if body.records is None else parse_all(body.records, "/records", limit)
 
     def store(session: Session) -> str:
+        most = state.settings.max_waiting_shards
+        submissions.check_room(session, tenant_id, JobKind.EVALUATION, most)
         settings = {
             "model": known_model(session, state, tenant_id, body.model, "/model"),
             "spec": body.spec.model_dump(mode="json"),
         }
         target_id = body.target_id or stored_target(session, state, tenant_id, records)
-        label = submissions.Label(body.name, body.metadata)
+        label = submissions.Label(body.name, body.metadata, body.priority)
         return submissions.evaluation(
             session, tenant_id, target_id=target_id, settings=settings, label=label
         ).id

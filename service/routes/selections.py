@@ -36,6 +36,8 @@ def create(
     candidates = None if body.candidates is None else parse_all(body.candidates, "/candidates", limit)
 
     def store(session: Session) -> str:
+        most = state.settings.max_waiting_shards
+        submissions.check_room(session, tenant_id, JobKind.SELECTION, most)
         model = known_model(session, state, tenant_id, body.model or state.settings.default_model, "/model")
         for number, checkpoint in enumerate(body.features.checkpoints):
             pointer = f"/features/checkpoints/{number}/model"
@@ -56,7 +58,7 @@ def create(
             exclude_selection_ids=body.exclude_selection_ids,
             feature_files=body.feature_files.model_dump() if body.feature_files else None,
             shard_rows=pace.shard_rows(session, tenant_id, model, state.settings),
-            label=submissions.Label(body.name, body.metadata),
+            label=submissions.Label(body.name, body.metadata, body.priority),
         )
         return job.id
 

@@ -23,13 +23,15 @@ def create(
     """Start a training."""
 
     def store(session: Session) -> str:
+        most = state.settings.max_waiting_shards
+        submissions.check_room(session, tenant_id, JobKind.TRAINING, most)
         name = body.base_model or state.settings.default_model
         settings = {
             "base_model": known_model(session, state, tenant_id, name, "/base_model"),
             "spec": body.spec.model_dump(mode="json"),
             "seed": body.seed,
         }
-        label = submissions.Label(body.name, body.metadata)
+        label = submissions.Label(body.name, body.metadata, body.priority)
         job = submissions.training(
             session, tenant_id, selection_id=body.selection_id, settings=settings, label=label
         )

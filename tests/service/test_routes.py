@@ -2,18 +2,22 @@
 
 import gzip
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
-from sqlalchemy import update
+import psycopg
+from sqlalchemy import select, update
 
 from store import jobs, plans, pools, selected, shards
 from store.artifacts import Artifacts
+from store.ids import new_id
 from store.models import Job, Shard
 from store.records import from_table
 from store.states import JobKind, JobStatus
-from tests.live import Api, lines, question
+from tests.conftest import TEMPLATE
+from tests.live import Api, lines, question, serve
 
 
 def make_pool(api: Api, count: int = 8) -> str:
@@ -250,3 +254,27 @@ def test_progress_of_a_training_counts_what_the_optimizer_sees(api: Api) -> None
         made = api.made("/v1/trainings", {"selection_id": job_id, "spec": spec})
         totals[name] = made["progress"]["rows_total"]
     assert totals == {"steps": 20, "epochs": 5, "one": 3}
+
+
+def test_a_full_queue_is_a_429_that_says_when_to_come_back(migrated: str, tmp_path: Path) -> None:
+    name = new_id("full")
+    with psycopg.connect(migrated.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}".encode())
+    url = migrated.rsplit("/", 1)[0] + f"/{name}"
+    with serve(url, tmp_path, shard_rows=2, max_waiting_shards=3) as small:
+        first = make_selection(small)
+        refused = small.post("/v1/selections", {"target_id": make_target(small), "pool_id": "x", "k": 1})
+        assert (refused.status_code, refused.json()["code"]) == (429, "queue_full")
+        assert "wait in the queue features" in refused.json()["detail"]
+        assert int(refused.headers["retry-after"]) > 0
+        small.call("POST", f"/v1/selections/{first['id']}/cancel", json={})
+        make_selection(small)
+
+
+def test_priority_is_kept_and_bounded(api: Api) -> None:
+    job = make_selection(api, priority=7)
+    with api.database.transaction() as session:
+        assert session.scalars(select(Shard.priority).where(Shard.job_id == job["id"])).unique().all() == [7]
+    target = make_target(api)
+    refused = api.post("/v1/selections", {"target_id": target, "pool_id": "x", "k": 1, "priority": 101})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/priority")
