@@ -114,6 +114,8 @@ class SelectionRequest(JobRequest):
                 f"features.kind is {self.features.kind!r} and feature_files is "
                 f"{'given' if self.feature_files else 'missing'}: feature_files belong to kind 'provided'"
             )
+        if self.features.checkpoints and self.model is not None:
+            raise ValueError(f"model is {self.model!r} and features.checkpoints name models too: send one")
         if self.method and "method" in self.spec.model_fields_set and self.method != self.spec.method:
             raise ValueError(f"method is {self.method!r} but spec.method is {self.spec.method!r}: send one")
         return self

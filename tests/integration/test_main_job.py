@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,7 +89,7 @@ def test_a_selection_gives_k_distinct_items_in_order_with_reasons(
     assert counts["usable"] + sum(counts["left_out"].values()) == counts["pool"] == len(data.pool)
     assert result["diagnostics"]["gap"] <= 0.01
     assert 0.2 < result["features"]["two_seed_agreement"] <= 1.0
-    assert result["features"]["prediction"]["rows"] == SHARD_ROWS
+    assert result["features"]["prediction"]["rows"] == len(data.pool)
     fields = {"score", "redundancy", "targets", "why", "nearest_selected", "repeats"}
     assert fields <= (items[0].model_extra or {}).keys()
 
@@ -97,11 +99,7 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
     again = client.selections.create(
         target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="round_robin"
     ).wait(timeout=120)
-    with _database(stack).transaction() as session:
-        results = session.scalars(
-            text("select result from shards where job_id = :id and phase = 'features'"), {"id": again.id}
-        ).all()
-    blocks = [block for result in results for block in result["blocks"]]
+    blocks = _blocks(stack, again.id)
     assert blocks
     assert all(block["cached"] for block in blocks)
 
@@ -247,17 +245,100 @@ def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
     _wait_until_inside_a_shard(stack, job.id)
     killed = _kill_session(stack.worker_pid("features"))
     assert killed >= 2  # the parent and its computing child
+    with _database(stack).transaction() as session:  # before another worker has loaded the model
+        finished = set(session.scalars(text("select key from feature_blocks where rows > 0")))
+    committed = {block["key"] for block in _blocks(stack, job.id)}
     done = job.wait(timeout=300)
     assert [item.model_dump() for item in done.items()] == [item.model_dump() for item in selection.items()]
     with _database(stack).transaction() as session:
         attempts = session.scalars(
             text("select attempt from shards where job_id = :id"), {"id": job.id}
         ).all()
-        results = session.scalars(
-            text("select result from shards where job_id = :id and phase = 'features'"), {"id": job.id}
-        ).all()
     assert max(attempts) == 2
-    assert any(block["cached"] for result in results for block in result["blocks"])
+    assert finished - committed  # blocks of the shard that was killed
+    blocks = _blocks(stack, job.id)
+    assert {block["key"] for block in blocks if block["cached"]} == finished - committed
+
+
+def test_two_feature_workers_give_the_same_features_as_one(
+    client: Client, stack: Stack, data: DemoData, target_id: str, pool_id: str, selection: Selection
+) -> None:
+    alone = {block["key"]: block["sha256"] for block in _blocks(stack, selection.id)}
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "workers.app",
+        "worker",
+        "-Q",
+        "features",
+        "-n",
+        "second@%h",
+    ]
+    before = _workers(stack, None)
+    second = subprocess.Popen(command, env=stack.supervisor.environment, start_new_session=True)
+    try:
+        seed = 100
+        while _workers(stack, None) == before:  # until the second one has loaded the model too
+            seed += 1
+            client.selections.create(
+                target=data.test[:4], candidates=data.test[4:8], k=1, features={"seed": seed}
+            ).wait(timeout=120)
+        with _database(stack).transaction() as session:
+            session.execute(text("delete from feature_blocks"))
+        job = client.selections.create(target_id=target_id, pool_id=pool_id, k=K)
+        done = job.wait(timeout=300)
+    finally:
+        _kill_session(second.pid)
+        second.wait()
+    assert len(_workers(stack, done.id)) == 2
+    together = _blocks(stack, done.id)
+    assert not any(block["cached"] for block in together)
+    assert {block["key"]: block["sha256"] for block in together} == alone
+    assert [item.model_dump() for item in done.items()] == [item.model_dump() for item in selection.items()]
+
+
+def test_gradients_of_several_checkpoints_scaled_by_adam(
+    client: Client, stack: Stack, data: DemoData, selection: Selection
+) -> None:
+    models = [
+        client.trainings.create(selection_id=selection.id, spec={"max_steps": steps})
+        .wait(timeout=240)
+        .model_id
+        for steps in (1, 2)
+    ]
+    checkpoints = [
+        {"model": model, "weight": weight} for model, weight in zip(models, (1.0, 0.5), strict=True)
+    ]
+    asked = {"checkpoints": checkpoints, "precondition": "adam", "dim": 840}
+    done = client.selections.create(
+        target=data.target[:4], candidates=data.pool[:12], k=3, features=asked
+    ).wait(timeout=240)
+    assert len(list(done.items())) == 3
+    shards = {block["key"]: block for block in _blocks(stack, done.id)}
+    assert len(shards) == 4  # target and pool at each checkpoint
+    with pytest.raises(JobFailedError, match="'smollm2-135m-instruct' has no optimizer state beside it"):
+        client.selections.create(
+            target=data.target[:4], candidates=data.pool[:12], k=3, features={"precondition": "adam"}
+        ).wait(timeout=240)
+
+
+def _blocks(stack: Stack, job_id: str) -> list[dict[str, Any]]:
+    """The blocks of a job's committed feature shards."""
+    query = text("select result from shards where job_id = :id and phase = 'features' and result is not null")
+    with _database(stack).transaction() as session:
+        results = session.scalars(query, {"id": job_id}).all()
+    return [block for result in results for block in result["blocks"]]
+
+
+def _workers(stack: Stack, job_id: str | None) -> set[str]:
+    """The processes that took a job's feature shards, or those of all jobs of this run that are left."""
+    query = text(
+        "select distinct worker from shards where phase = 'features' and (job_id = :id or cast(:id as text) is null)"
+    )
+    with _database(stack).transaction() as session:
+        return set(session.scalars(query, {"id": job_id}))
 
 
 def _wait_until_inside_a_shard(stack: Stack, job_id: str) -> None:
