@@ -335,7 +335,7 @@ def _blocks(stack: Stack, job_id: str) -> list[dict[str, Any]]:
 def _workers(stack: Stack, job_id: str | None) -> set[str]:
     """The processes that took a job's feature shards, or those of all jobs of this run that are left."""
     query = text(
-        "select distinct worker from shards where phase = 'features' and (job_id = :id or cast(:id as text) is null)"
+        "select distinct worker from shards where phase = 'features' and job_id = coalesce(:id, job_id)"
     )
     with _database(stack).transaction() as session:
         return set(session.scalars(query, {"id": job_id}))
