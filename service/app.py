@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from service import middleware, problems
+from service import middleware, openapi, problems
 from service.routes import (
     api_keys,
     audit_events,
+    docs,
     evaluations,
     files,
     health,
@@ -57,6 +58,9 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in ROUTES:
         app.include_router(module.router)
+    if settings.docs:
+        app.include_router(docs.router)
+    openapi.install(app)
     return app
 
 

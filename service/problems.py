@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from evoselect.errors import InvalidInput
 from store.errors import StoreError
@@ -122,7 +123,22 @@ def _from_http(request: Request, error: HTTPException) -> Problem:
         405: f"{where} is not allowed; the Allow header lists what is.",
     }
     code = CODES.get(status, f"http_{status}")
-    return Problem(status, code, details.get(status, str(error.detail)), headers=error.headers)
+    headers = (
+        {"Allow": _allowed(request) or (error.headers or {})["Allow"]} if status == 405 else error.headers
+    )
+    return Problem(status, code, details.get(status, str(error.detail)), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the path; the framework names those of the first route only."""
+    documented: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    methods = {
+        method.upper()
+        for template, operations in documented.items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
+    }
+    return ", ".join(sorted(methods))
 
 
 def _from_validation(error: RequestValidationError) -> Problem:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from service.record_schema import RECORDS
 from store.egress import MAX_URL
 from store.scopes import Scope
 from store.webhooks import TYPES
@@ -37,13 +38,22 @@ Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
 Count = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
 EventType = Annotated[str, AfterValidator(_known_event), WithJsonSchema({"enum": list(TYPES)})]
-Records = list[Any]  # each is checked by store.records, which names the line
+Records = Annotated[list[Any], WithJsonSchema(RECORDS)]  # store.records checks each, and names the line
+
+
+QUESTION = {"prompt": "2 + 2?", "completion": "4"}
+CHAT = {"messages": [{"role": "user", "content": "3 + 3?"}, {"role": "assistant", "content": "6"}]}
 
 
 class Request(BaseModel):
     """Base of all bodies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _example(**fields: Any) -> ConfigDict:
+    """A body that works as it stands; the suite sends it. Ids in it stand for the reader's own."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 class Labelled(Request):
@@ -62,15 +72,21 @@ class JobRequest(Labelled):
 class TargetRequest(Labelled):
     """Examples of the target task."""
 
+    model_config = _example(records=[QUESTION], name="sums", metadata={"team": "a"})
+
     records: Records
 
 
 class PoolRequest(Labelled):
     """An empty pool."""
 
+    model_config = _example(name="candidates")
+
 
 class BatchRequest(Request):
     """Candidates as one JSON body; larger batches go as NDJSON."""
+
+    model_config = _example(records=[QUESTION, CHAT], client_batch_id="day-1", on_invalid="skip")
 
     records: Records
     client_batch_id: ShortText | None = None
@@ -86,6 +102,8 @@ class FeatureFiles(Request):
 
 class SelectionRequest(JobRequest):
     """Which candidates of a pool are wanted for a target, and how many."""
+
+    model_config = _example(target=[QUESTION], candidates=[QUESTION, CHAT], k=1, method="capacity", seed=7)
 
     target_id: Id | None = None
     target: Records | None = None
@@ -128,6 +146,8 @@ class SelectionRequest(JobRequest):
 class TrainingRequest(JobRequest):
     """Train a LoRA adapter on a completed selection."""
 
+    model_config = _example(selection_id="sel_01jd8x00000000000000000000", spec={"epochs": 1.0})
+
     selection_id: Id
     base_model: ShortText | None = None
     spec: TrainingSpec = TrainingSpec()
@@ -136,6 +156,8 @@ class TrainingRequest(JobRequest):
 
 class EvaluationRequest(JobRequest):
     """Measure a model on held-out examples."""
+
+    model_config = _example(model="smollm2-135m-instruct", records=[QUESTION])
 
     model: ShortText
     target_id: Id | None = None
@@ -151,6 +173,8 @@ class EvaluationRequest(JobRequest):
 class ApiKeyRequest(Request):
     """A key for a program or a person."""
 
+    model_config = _example(name="pipeline", scopes=["select:write", "train"])
+
     name: ShortText
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
 
@@ -158,11 +182,15 @@ class ApiKeyRequest(Request):
 class RotateRequest(Request):
     """Replace a key; the old one works on for a while, so that its users can change over."""
 
+    model_config = _example(overlap_seconds=86_400)
+
     overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_OVERLAP)] = 3600
 
 
 class EndpointRequest(Request):
     """An address that wants to hear of jobs that end."""
+
+    model_config = _example(url="https://example.com/hook", events=["selection.completed"])
 
     url: Annotated[str, Field(min_length=1, max_length=MAX_URL)]
     events: Annotated[list[EventType], Field(min_length=1, max_length=len(TYPES))] = list(TYPES)

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import Response
 from sqlalchemy.orm import Session
 
+from service import answers
 from service.idempotency import OnceOnly
 from service.inline import parse_all
 from service.routes.jobs import accepted, job_routes, load
@@ -17,7 +18,7 @@ from store.states import JobKind
 router = job_routes(JobKind.EVALUATION, "evaluations")
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, response_model=answers.Job)
 def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:

@@ -3,32 +3,50 @@
 import importlib.metadata
 from typing import Any
 
+import redis
 from fastapi import APIRouter
 from sqlalchemy.exc import OperationalError
 
-from service import problems
+from service import answers, problems
 from service.state import Services
+
+PING_SECONDS = 0.5
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez")
-def livez() -> dict[str, Any]:
+@router.get("/livez", response_model=answers.Livez)
+async def livez() -> dict[str, Any]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=answers.Readyz)
 def readyz(state: Services) -> dict[str, Any]:
-    """The database answers; jobs are accepted without the broker too, so that one is not asked."""
+    """The database answers. Without the broker jobs are accepted all the same: degraded, but ready."""
     try:
         state.database.ping()
     except OperationalError:
         raise problems.unavailable() from None
-    return {"status": "ok", "database": "ok"}
+    broker = _broker_answers(state.settings.redis_url)
+    return {
+        "status": "ok" if broker else "degraded",
+        "database": "ok",
+        "redis": "ok" if broker else "down",
+    }
 
 
-@router.get("/version")
-def version() -> dict[str, Any]:
+@router.get("/version", response_model=answers.Version)
+async def version() -> dict[str, Any]:
     """The release of the service."""
     return {"name": "evoselect", "version": importlib.metadata.version("evoselect")}
+
+
+def _broker_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=PING_SECONDS, socket_connect_timeout=PING_SECONDS
+        ) as one:
+            return bool(one.ping())
+    except (redis.RedisError, ValueError):
+        return False

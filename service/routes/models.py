@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from service import views
+from service import answers, views
 from service.routes.common import DEFAULT_LIMIT, After, Limit
 from service.state import Services, TenantId
 from service.strict_json import StrictRoute
@@ -15,7 +15,10 @@ router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"]
 ModelName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 
 
-@router.get("")
+AnyModel = answers.BaseModelEntry | answers.Adapter
+
+
+@router.get("", response_model=answers.Page[AnyModel])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def listing(
     return page if after else page | {"data": bases + page["data"]}
 
 
-@router.get("/{name}")
+@router.get("/{name}", response_model=AnyModel)
 def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One model, by alias or id."""
     source = state.models.get(name)

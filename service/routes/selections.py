@@ -8,6 +8,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
+from service import answers
 from service.idempotency import OnceOnly
 from service.inline import parse_all
 from service.middleware import NDJSON, media_type
@@ -26,7 +27,7 @@ MAX_PAGE = 1000
 ALL_ITEMS = 2**62
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, response_model=answers.Job)
 def create(
     body: SelectionRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:

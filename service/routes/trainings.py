@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import Response
 from sqlalchemy.orm import Session
 
+from service import answers
 from service.idempotency import OnceOnly
 from service.routes.jobs import accepted, job_routes, load
 from service.routes.naming import known_model
@@ -16,7 +17,7 @@ from store.states import JobKind
 router = job_routes(JobKind.TRAINING, "trainings")
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, response_model=answers.Job)
 def create(
     body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:

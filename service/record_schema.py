@@ -1,0 +1,31 @@
+"""The JSON Schema of a record, for the OpenAPI document; store/records.py is what checks one."""
+
+from typing import Any
+
+from store.records import MAX_CHOICES, MAX_ID_CHARS, MAX_MESSAGES, MAX_TEXT_CHARS, ROLES
+
+_TEXT = {"type": "string", "maxLength": MAX_TEXT_CHARS}
+_FILLED = {**_TEXT, "minLength": 1, "pattern": r"\S"}
+_NAME = {"type": ["string", "null"], "minLength": 1, "maxLength": MAX_ID_CHARS}
+_TURN = {
+    "type": "object",
+    "properties": {"role": {"enum": sorted(ROLES)}, "content": _TEXT},
+    "required": ["role", "content"],
+    "additionalProperties": False,
+}
+RECORD: dict[str, Any] = {
+    "type": "object",
+    "description": "One example: exactly one of prompt and messages, and what is learnt.",
+    "properties": {
+        "id": _NAME,
+        "prompt": _FILLED,
+        "messages": {"type": "array", "items": _TURN, "minItems": 1, "maxItems": MAX_MESSAGES},
+        "completion": _FILLED,
+        "choices": {"type": "array", "items": _FILLED, "minItems": 2, "maxItems": MAX_CHOICES},
+        "answer": {"type": "integer", "minimum": 0, "description": "Index into choices, from 0."},
+        "group": _NAME,
+        "metadata": {"type": ["object", "null"]},
+    },
+    "additionalProperties": False,
+}
+RECORDS: dict[str, Any] = {"type": "array", "items": RECORD, "minItems": 1}

@@ -1,0 +1,88 @@
+"""The OpenAPI document: committed as it is, with examples that work and a page that is safe to show."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from service import openapi
+from service.app import create_app
+from service.routes import docs
+from tests import tenancy
+from tests.live import Api
+from tests.service.test_routes import complete
+
+
+def test_the_committed_document_is_the_services_own() -> None:
+    written = openapi.FILE.read_text()
+    assert written == openapi.text(), "the interface changed: run `python -m service.openapi` if you meant it"
+
+
+def test_every_answer_of_a_route_below_v1_is_declared(api: Api) -> None:
+    for path, item in httpx.get(f"{api.url}/openapi.json").json()["paths"].items():
+        for method, operation in item.items():
+            statuses = set(operation["responses"])
+            if path.startswith("/v1/"):
+                assert {"401", "403", "429", "503"} <= statuses, (method, path)
+            assert any(status.startswith("2") for status in statuses), (method, path)
+            assert "500" not in statuses
+
+
+def examples(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each path with each example of its JSON body."""
+    found = []
+    for path, item in document["paths"].items():
+        content = item.get("post", {}).get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        schema = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+        found += [(path, example) for example in schema.get("examples", [])]
+    return found
+
+
+def test_the_examples_work(other: Api) -> None:
+    world = tenancy.populate(other)
+    selection = world.ids["selections.job_id"]
+    complete(other, selection, [{"rank": 1, "id": "c", "weight": 1.0, "record": {}}])
+    tried = examples(httpx.get(f"{other.url}/openapi.json").json())
+    for path, example in tried:
+        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        url = path.format(**{name: world.of(name, path) for name in names})
+        own = {"selection_id": selection} if "selection_id" in example else {}
+        answer = other.post(url, {**example, **own})
+        assert answer.is_success, (path, answer.text)
+    posts = {path for path, _ in tried}
+    assert {"/v1/targets", "/v1/pools/{pool_id}/batches", "/v1/selections", "/v1/trainings"} <= posts
+    assert len(posts) >= 9
+
+
+def test_a_refused_method_names_all_that_are_allowed(api: Api) -> None:
+    for path, methods in (("/v1/pools", "GET, POST"), ("/livez", "GET"), ("/openapi.json", "GET")):
+        for refused in ("TRACE", "PATCH"):
+            answer = api.call(refused, path)
+            assert answer.status_code == 405
+            assert answer.headers["allow"].replace("HEAD, ", "").replace(", HEAD", "") == methods
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_page_is_shown_where_the_operator_wants_it(api: Api, shown: bool) -> None:
+    app = create_app(api.settings.model_copy(update={"docs": shown}))
+    paths = {getattr(route, "path", "") for route in _flat(app)}
+    assert ("/docs" in paths) is shown
+    assert not api.settings.docs  # off unless asked for
+
+
+def _flat(app: FastAPI) -> list[Any]:
+    return [route for one in app.routes for route in (getattr(one, "routes", None) or [one])]
+
+
+def test_the_page_escapes_all_text_and_loads_nothing(api: Api) -> None:
+    document = json.loads(openapi.FILE.read_text())
+    document["info"]["description"] = "<script>alert(1)</script>"
+    page = docs.render(document)
+    assert "<script" not in page
+    assert "POST /v1/selections" in page
+    assert "src=" not in page
+    assert "default-src &#x27;none&#x27;" not in docs.HEADERS["Content-Security-Policy"]
+    assert docs.HEADERS["Content-Security-Policy"].startswith("default-src 'none'")
