@@ -2,18 +2,19 @@
 
 import gzip
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import psycopg
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from store import jobs, plans, pools, selected, shards
 from store.artifacts import Artifacts
 from store.ids import new_id
-from store.models import Job, Shard
+from store.models import Shard
 from store.records import from_table
 from store.states import JobKind, JobStatus
 from tests.conftest import TEMPLATE
@@ -41,8 +42,11 @@ def complete(api: Api, job_id: str, items: list[dict[str, Any]]) -> None:
     """Do a worker's part by the store's own functions: items stored, shards committed."""
     stored = selected.put(Artifacts(api.settings.artifacts_url), "t/items", items)
     with api.database.transaction() as session:
-        for table, column in ((Job, Job.id), (Shard, Shard.job_id)):
-            session.execute(update(table).where(column == job_id).values(priority=10**6))
+        later = func.clock_timestamp() + timedelta(days=1)  # claims are fair, and this job is to be next
+        session.execute(update(Shard).where(Shard.job_id != job_id).values(available_at=later))
+        session.execute(
+            update(Shard).where(Shard.job_id == job_id).values(available_at=func.clock_timestamp())
+        )
         for phase in ("features", "transport"):
             for _ in shards.of_phase(session, job_id, phase):
                 queue = plans.QUEUE[phase]
