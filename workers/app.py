@@ -12,6 +12,7 @@ from celery import Celery, signals
 from store.migrate import start_or_leave
 from store.settings import load_settings
 
+CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine before it is up, for ever
 FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
 OPS = {"queue": "ops"}  # without an expiry: the clocks of two machines need not agree
 _parent: list[Any] = []  # the celery worker of this process, where this is a parent
@@ -31,6 +32,7 @@ def make_app() -> Celery:
         worker_pool_start_method="spawn",
         worker_concurrency=1,
         worker_prefetch_multiplier=1,
+        worker_proc_alive_timeout=CHILD_START_SECONDS,
         worker_soft_shutdown_timeout=settings.shutdown,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,

@@ -1,6 +1,7 @@
 """The worker of the chaos suite: the product's own, with two light bodies in place of the numerical ones.
 
-CHAOS_BREAK names a guard that is taken out of this process, to show that the suite would notice.
+CHAOS_BREAK names a guard that is taken out of this process, to show that the suite would notice;
+CHAOS_BODIES=empty leaves nothing but the machinery, for benchmarks.jobs.
 """
 
 import os
@@ -13,7 +14,10 @@ from workers.app import app as app
 from workers.bodies import BODIES
 
 BODIES.clear()
-BODIES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
+if os.environ.get("CHAOS_BODIES") == "empty":
+    BODIES.update(features="tests.chaos.phases.empty", transport="tests.chaos.phases.empty")
+else:
+    BODIES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
 app.conf.include = [*app.conf.include, "tests.chaos.app"]
 
 if os.environ.get(BREAK_VARIABLE):

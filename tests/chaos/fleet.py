@@ -5,9 +5,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,7 +21,6 @@ from store.embedded import processes, servers
 from store.embedded.processes import Child, Running
 from store.session import Database
 from store.settings import Settings, as_environment
-from tests.chaos.breaking import BREAK_VARIABLE
 from tests.chaos.proxy import Proxy
 
 ROOT = Path(store.__file__).parent.parent
@@ -66,9 +65,6 @@ class Fleet:
     tenants: list[Tenant]
     environment: dict[str, str]
     ending: bool = False
-    restarts: int = 0
-    paused: set[str] = field(default_factory=set)
-    """Servers that a fault is restarting."""
 
     @property
     def url(self) -> str:
@@ -113,7 +109,6 @@ class Fleet:
                 if name not in ("postgres", "valkey") and running.process.poll() is not None:
                     processes.kill_session(running.process.pid)
                     self.running[name] = processes.start(running.child)
-                    self.restarts += 1
             time.sleep(LOOK_SECONDS)
 
     def wait_for_api(self) -> None:
@@ -128,11 +123,17 @@ class Fleet:
 
 
 @contextmanager
-def fleet(home: Path, *, broken: str = "", **settings: object) -> Iterator[Fleet]:
-    """Everything, until the block ends. `broken` takes a guard out of the workers (tests.chaos.breaking)."""
+def fleet(
+    home: Path,
+    *,
+    workers: Sequence[str] = WORKERS,
+    variables: Mapping[str, str] | None = None,
+    **settings: object,
+) -> Iterator[Fleet]:
+    """Everything, until the block ends. `variables` reach the worker of tests.chaos.app."""
     running: dict[str, Running] = {}
     try:
-        made = _start(home, running, broken, {**TEST_SETTINGS, **settings})
+        made = _start(home, running, workers, variables or {}, {**TEST_SETTINGS, **settings})
         keeper = threading.Thread(target=made.keep, daemon=True)
         keeper.start()
         made.wait_for_api()
@@ -144,7 +145,13 @@ def fleet(home: Path, *, broken: str = "", **settings: object) -> Iterator[Fleet
             processes.stop(running[name], seconds=3.0)
 
 
-def _start(home: Path, running: dict[str, Running], broken: str, settings: dict[str, object]) -> Fleet:
+def _start(
+    home: Path,
+    running: dict[str, Running],
+    workers: Sequence[str],
+    variables: Mapping[str, str],
+    settings: dict[str, object],
+) -> Fleet:
     postgres_port, running["postgres"] = servers.start_server(
         lambda port: servers.postgres_child(home / "postgres", port, PASSWORD, home / "postgres.log"),
         lambda port: servers.postgres_answers(servers.postgres_url(port, PASSWORD)),
@@ -167,7 +174,7 @@ def _start(home: Path, running: dict[str, Running], broken: str, settings: dict[
     environment = {
         **as_environment(configured),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        BREAK_VARIABLE: broken,
+        **variables,
     }
     database, port = Database(direct), servers.free_port()
     made = Fleet(
@@ -181,7 +188,7 @@ def _start(home: Path, running: dict[str, Running], broken: str, settings: dict[
         [_tenant(database, name) for name in ("one", "two")],
         environment,
     )
-    for child in (_api(home, port, environment), *_workers(home, environment)):
+    for child in (_api(home, port, environment), *_workers(home, workers, environment)):
         running[child.name] = processes.start(child)
     return made
 
@@ -200,8 +207,8 @@ def _api(home: Path, port: int, environment: dict[str, str]) -> Child:
     return Child("api", arguments, home / "api.log", environment)
 
 
-def _workers(home: Path, environment: dict[str, str]) -> Iterator[Child]:
-    for name, queues in [*((name, "features,select") for name in WORKERS), ("relay", "ops")]:
+def _workers(home: Path, names: Sequence[str], environment: dict[str, str]) -> Iterator[Child]:
+    for name, queues in [*((name, "features,select") for name in names), ("relay", "ops")]:
         arguments = [sys.executable, "-m", "celery", "-A", "tests.chaos.app", "worker", "-Q", queues]
         arguments += ["-n", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
         if queues == "ops":

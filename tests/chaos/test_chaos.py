@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.breaking import BREAK_VARIABLE
 from tests.chaos.faults import KINDS
 from tests.chaos.fleet import fleet
 from tests.chaos.runs import Report, one_run
@@ -36,7 +37,7 @@ def test_without_a_guard_the_suite_fails(
     tmp_path: Path, guard: str, kind: str, settings: dict[str, float]
 ) -> None:
     report = Report()
-    with fleet(tmp_path, broken=guard, **settings) as made:
+    with fleet(tmp_path, variables={BREAK_VARIABLE: guard}, **settings) as made:
         for seed in range(10):
             one_run(made, seed, [kind], report, end_seconds=8.0)
             if report.breaks:

@@ -10,6 +10,8 @@ from store import feature_blocks, records
 from workers.job_task import Outcome, Work
 
 STEP_SECONDS = float(os.environ.get("CHAOS_STEP_SECONDS", "0.02"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "0"))  # hashes of a megabyte, for work that keeps a core busy
+MEGABYTE = bytes(2**20)
 
 
 def digest(content_hash: str) -> str:
@@ -25,6 +27,8 @@ def run(work: Work) -> Outcome:
     digests = []
     for done, row in enumerate(rows, start=1):
         time.sleep(STEP_SECONDS)
+        for _ in range(ROUNDS):
+            hashlib.sha256(MEGABYTE).digest()
         digests.append(digest(row.content_hash))
         work.progress(done)
     stored = work.context.artifacts.put_bytes(
