@@ -1,13 +1,15 @@
 """The chaos suite by seed: python -m tests.chaos --seeds N [--first SEED] [--json]
 
 Runs N seeded fault schedules against real servers and processes, then every crash point, and says what broke.
-Exit code 1 when anything did.
+Exit code 1 when anything did. SIGTERM ends it after the present seed; what ran until then is reported.
 """
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -27,19 +29,23 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=default_kinds(), choices=default_kinds())
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    report = chaos(range(arguments.first, arguments.first + arguments.seeds), arguments.kinds)
-    points, converged = crash_points.all_points()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    report = chaos(range(arguments.first, arguments.first + arguments.seeds), arguments.kinds, stop)
+    points, converged = crash_points.all_points(stop)
     found = summary(report) | {"crash_points": len(points), "crash_points_converged": converged}
     print(json.dumps(found) if arguments.json else "\n".join(f"{key}: {found[key]}" for key in found))
     raise SystemExit(int(bool(report.breaks) or converged < len(points)))
 
 
-def chaos(seeds: range, kinds: list[str]) -> Report:
+def chaos(seeds: range, kinds: list[str], stop: threading.Event) -> Report:
     """All the seeds, some hundred to a fleet."""
     report = Report()
     for start in range(0, len(seeds), RUNS_PER_FLEET):
         with tempfile.TemporaryDirectory(prefix="evoselect-chaos-") as home, fleet(Path(home)) as made:
             for seed in seeds[start : start + RUNS_PER_FLEET]:
+                if stop.is_set():
+                    return report
                 begun, before = time.monotonic(), len(report.breaks)
                 one_run(made, seed, kinds, report)
                 _tell(seed, time.monotonic() - begun, report.breaks[before:])

@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -304,12 +305,14 @@ def _ends(life: str, rows: Sequence[Job]) -> list[str]:
     return [] if ends == wanted else [f"the jobs ended as {ends}, not {wanted}"]
 
 
-def all_points() -> tuple[list[Point], int]:
-    """Every point of every life, and at how many of them all converged."""
+def all_points(stop: threading.Event) -> tuple[list[Point], int]:
+    """Every point of every life, and at how many of them all converged; `stop` ends it early."""
     with tempfile.TemporaryDirectory(prefix="evoselect-crash-") as home, scene(Path(home)) as made:
         listed = [point for life in LIVES for point in points(made, life)]
         good = 0
-        for point in listed:
+        for number, point in enumerate(listed):
+            if stop.is_set():
+                return listed[:number], good
             found = crash(made, point)
             good += not found
             print(f"{point.life} {point.number} {point.step}: {found or 'converges'}", file=sys.stderr)
