@@ -1,20 +1,22 @@
 """What the machinery around the work costs, and how fast it recovers.
 
-python -m benchmarks.jobs [--quick] [--json]
+python -m benchmarks.jobs [--json]
 
-Real servers and worker processes (tests.chaos.fleet), bodies that are empty, busy, or slow:
-shards_per_second      empty shards from the commit of the job to its completion, two workers
-overhead_ratio         100 shards of busy work by one worker / the same bodies called in a loop, minus 1
-recovery_seconds_p99   from kill -9 of a worker child to the next claim of its shard, short leases
-cancel_seconds         from the request to the cancelled job, with the default heartbeat
-accepts_without_broker POST while the broker is down, and the job's end after it is back
-polling_p99_ms         1,000 jobs polled 200 times a second while a job computes
+Real servers and worker processes (tests.chaos.fleet); bodies that are empty, busy or slow.
+shards_per_second       empty shards, from the commit of the job to its completion, two workers
+overhead_ratio          100 shards of busy work by one worker / the same bodies in a loop in one process, minus 1
+recovery_seconds_p99    from kill -9 of a worker's child to the next claim of its shard, short leases
+cancel_seconds          from the request to the cancelled job, heartbeat at its default
+accepted_without_broker whether a POST is answered 202 while the broker is down, and completes once it is back
+polling_p99_ms          1,000 jobs polled 200 times a second while a job computes
 """
 
 import argparse
 import asyncio
 import json
 import random
+import signal
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,21 +28,201 @@ from typing import Any
 import httpx
 
 from benchmarks.machine import describe
-from store import jobs, pools, targets
-from store.embedded import processes, servers
+from store import jobs, plans
+from store.artifacts import Artifacts
+from store.embedded import processes
 from store.models import Job
-from store.plans import ShardPlan
+from store.plans import ShardPlan, Source
+from store.records import parse_record, to_table
 from store.settings import Settings
-from store.shards import Claim
 from store.states import TERMINAL, JobKind
 from tests.chaos import faults
-from tests.chaos.fleet import Fleet, fleet
+from tests.chaos.faults import Loss
+from tests.chaos.fleet import Fleet, Tenant, fleet
 from tests.chaos.phases import features
 from tests.chaos.runs import recoveries
-from workers.context import Context
-from workers.job_task import Work
 
-EMPTY = {"CHAOS_BODIES": "empty"}
-ROUNDS_PER_SHARD = 300  # of a megabyte of SHA-256: about half a second
-POLLED = 1_000
+EMPTY_SHARDS = 2_000
+BUSY_SHARDS = 100
+ROUNDS = 500  # megabytes hashed per shard of busy work: half a second to a second
+KILLS = 12
+POLLED_JOBS = 1_000
 POLLS_PER_SECOND = 200
+POLL_SECONDS = 10
+END_SECONDS = 200.0
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    report = {"machine": describe(), **empty(), **busy(), **recovery(), **cancel()}
+    print(json.dumps(report) if arguments.json else "\n".join(f"{key}: {report[key]}" for key in report))
+
+
+@contextmanager
+def started(**options: Any) -> Iterator[Fleet]:
+    """A fleet in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="evoselect-bench-") as home, fleet(Path(home), **options) as made:
+        yield made
+
+
+def submit(made: Fleet, shard_plans: list[ShardPlan]) -> str:
+    """A job with these shards, stored as the API stores it."""
+    with made.database.transaction() as session:
+        tenant_id = made.tenants[0].id
+        return jobs.create(
+            session, tenant_id=tenant_id, kind=JobKind.SELECTION, request={}, plans=shard_plans
+        ).id
+
+
+def seconds_of(made: Fleet, job_id: str) -> float:
+    """From the job's creation to its end by the database's clock; waits for the end."""
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline:
+        with made.database.transaction() as session:
+            job = session.get_one(Job, job_id)
+            if job.status in TERMINAL:
+                ended = job.completed_at or job.cancelled_at
+                if ended is None:
+                    raise RuntimeError(f"{job_id} ended as {job.status}: {job.error}")
+                return (ended - job.created_at).total_seconds()
+        time.sleep(0.05)
+    raise TimeoutError(f"{job_id} has not ended after {END_SECONDS:.0f} s")
+
+
+def empty() -> dict[str, Any]:
+    """Throughput of the machinery, polling beside it, and life without a broker."""
+    with started(
+        variables={"CHAOS_BODIES": "empty"}, heartbeat=5.0, lease=60.0, sweep=10.0, relay=0.5
+    ) as made:
+        warm = [ShardPlan("features", index, 1) for index in range(50)]
+        seconds_of(made, submit(made, warm))
+        many = [ShardPlan("features", index, 1) for index in range(EMPTY_SHARDS)]
+        rate = EMPTY_SHARDS / seconds_of(made, submit(made, many))
+        accepted = without_broker(made)
+        ids = [submit(made, warm[:1]) for _ in range(POLLED_JOBS)]
+        submit(made, many)
+        latencies = sorted(asyncio.run(poll(made, ids)))
+        return {
+            "shards_per_second": round(rate, 1),
+            "accepted_without_broker": accepted,
+            "polls": len(latencies),
+            "polling_p50_ms": round(1e3 * statistics.median(latencies), 1),
+            "polling_p99_ms": round(1e3 * latencies[int(0.99 * len(latencies))], 1),
+        }
+
+
+def without_broker(made: Fleet) -> bool:
+    """Whether a job is accepted while the broker is down, and done after it is back."""
+    down = made.running["valkey"]
+    made.running["valkey"].process.send_signal(signal.SIGTERM)
+    down.process.wait()
+    record = {"prompt": "1 + 1?", "completion": "2"}
+    body = {"target": [record], "candidates": [{**record, "prompt": "2 + 2?"}], "k": 1}
+    answer = httpx.post(f"{made.url}/v1/selections", json=body, headers=_bearer(made.tenants[0]), timeout=20)
+    made.running["valkey"] = processes.start(down.child)
+    if answer.status_code != httpx.codes.ACCEPTED:
+        return False
+    seconds_of(made, answer.json()["id"])
+    return True
+
+
+async def poll(made: Fleet, ids: list[str]) -> list[float]:
+    """Seconds that each GET took; one starts every 5 ms, whether or not earlier ones have ended."""
+    rng, latencies = random.Random(0), []
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(headers=_bearer(made.tenants[0]), timeout=30, limits=limits) as client:
+
+        async def one() -> None:
+            begun = time.perf_counter()
+            answer = await client.get(f"{made.url}/v1/selections/{rng.choice(ids)}")
+            answer.raise_for_status()
+            latencies.append(time.perf_counter() - begun)
+
+        begun, tasks = time.perf_counter(), []
+        for number in range(POLLS_PER_SECOND * POLL_SECONDS):
+            await asyncio.sleep(max(0.0, begun + number / POLLS_PER_SECOND - time.perf_counter()))
+            tasks.append(asyncio.create_task(one()))
+        await asyncio.gather(*tasks)
+    return latencies
+
+
+def _bearer(tenant: Tenant) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tenant.key}"}
+
+
+def busy() -> dict[str, Any]:
+    """The same 100 pieces of work through the machinery and in a loop."""
+    variables = {"CHAOS_ROUNDS": str(ROUNDS), "CHAOS_STEP_SECONDS": "0"}
+    defaults = {"heartbeat": 5.0, "lease": 60.0, "sweep": 10.0, "relay": 0.5, "poll": 5.0}
+    with started(workers=("worker-a",), variables=variables, **defaults) as made:
+        rows = [parse_record({"prompt": f"{n}?", "completion": f"{n}"}) for n in range(BUSY_SHARDS)]
+        stored = made.artifacts.put_table(f"{made.tenants[0].id}/pools", to_table(rows))
+        shard_plans = plans.feature_shards([Source("pool", stored.path, stored.sha256, len(rows))], 1)
+        seconds_of(made, submit(made, shard_plans[:2]))
+        through = seconds_of(made, submit(made, shard_plans))
+        alone = in_a_loop(made.artifacts, shard_plans)
+    return {
+        "busy_shards": BUSY_SHARDS,
+        "seconds_per_busy_shard": round(alone / BUSY_SHARDS, 3),
+        "overhead_ratio": round(through / alone - 1, 4),
+        "overhead_ms_per_shard": round(1e3 * (through - alone) / BUSY_SHARDS, 2),
+    }
+
+
+def in_a_loop(artifacts: Artifacts, parts: list[ShardPlan]) -> float:
+    """Seconds that the same bodies take without claims, heartbeats and commits."""
+    begun = time.perf_counter()
+    for part in parts:
+        features.digests(artifacts, part.payload, lambda done: None, 0.0, ROUNDS)
+    return time.perf_counter() - begun
+
+
+def recovery() -> dict[str, Any]:
+    """Kill the child that works, again and again."""
+    losses: list[Loss] = []
+    with started(variables={"CHAOS_STEP_SECONDS": "0.2"}) as made:
+        rows = [parse_record({"prompt": f"{n}?", "completion": f"{n}"}) for n in range(4_000)]
+        stored = made.artifacts.put_table(f"{made.tenants[0].id}/pools", to_table(rows))
+        submit(made, plans.feature_shards([Source("pool", stored.path, stored.sha256, len(rows))], 10))
+        rng = Random(0)
+        for _ in range(KILLS):
+            losses += faults.kill_child(made, rng)
+            time.sleep(5.0)
+        seconds = sorted(recoveries(made, losses))
+    return {
+        "kills": len(losses),
+        "recoveries": len(seconds),
+        "recovery_seconds_p50": round(statistics.median(seconds), 2),
+        "recovery_seconds_p99": round(seconds[int(0.99 * len(seconds))], 2),
+        "recovery_bound_at_defaults": Settings().lease + Settings().sweep,
+    }
+
+
+def cancel() -> dict[str, Any]:
+    """Cancel a job whose only shard has long to go, heartbeat at its default."""
+    with started(
+        variables={"CHAOS_STEP_SECONDS": "0.05"}, heartbeat=Settings().heartbeat, lease=60.0
+    ) as made:
+        record = {"prompt": "?", "completion": "!"}
+        body = {
+            "target": [record],
+            "candidates": [{**record, "prompt": f"{n}?"} for n in range(2_000)],
+            "k": 1,
+        }
+        headers = _bearer(made.tenants[0])
+        job_id = httpx.post(f"{made.url}/v1/selections", json=body, headers=headers, timeout=20).json()["id"]
+        faults.busy_worker(made, Random(0))
+        time.sleep(1.0)
+        begun = time.perf_counter()
+        httpx.post(
+            f"{made.url}/v1/selections/{job_id}/cancel", headers=headers, timeout=20
+        ).raise_for_status()
+        seconds_of(made, job_id)
+        return {"cancel_seconds": round(time.perf_counter() - begun, 2)}
+
+
+if __name__ == "__main__":
+    main()

@@ -49,12 +49,12 @@ class Loss:
 
 def kill_child(fleet: Fleet, rng: Random) -> list[Loss]:
     """The out-of-memory killer's choice."""
-    return _kill(fleet, fleet.child_pid(_busy(fleet, rng)))
+    return _kill(fleet, fleet.child_pid(busy_worker(fleet, rng)))
 
 
 def kill_parent(fleet: Fleet, rng: Random) -> list[Loss]:
     """The children die with it."""
-    worker = _busy(fleet, rng)
+    worker = busy_worker(fleet, rng)
     child = fleet.child_pid(worker)
     return _kill(fleet, fleet.running[worker].process.pid, child)
 
@@ -72,13 +72,13 @@ def kill_relay(fleet: Fleet, rng: Random) -> list[Loss]:
 def term_parent(fleet: Fleet, rng: Random) -> list[Loss]:
     """A machine that is taken away with notice."""
     with suppress(ProcessLookupError):
-        os.kill(fleet.running[_busy(fleet, rng)].process.pid, signal.SIGTERM)
+        os.kill(fleet.running[busy_worker(fleet, rng)].process.pid, signal.SIGTERM)
     return []
 
 
 def stop_past_lease(fleet: Fleet, rng: Random) -> list[Loss]:
     """The worker wakes up and believes that it still holds its shard."""
-    pid = fleet.child_pid(_busy(fleet, rng))
+    pid = fleet.child_pid(busy_worker(fleet, rng))
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
@@ -174,7 +174,7 @@ KINDS: dict[str, Callable[[Fleet, Random], list[Loss]]] = {
 _servers = {"valkey": threading.Lock(), "postgres": threading.Lock()}
 
 
-def _busy(fleet: Fleet, rng: Random) -> str:
+def busy_worker(fleet: Fleet, rng: Random) -> str:
     """A worker that holds a shard, as soon as there is one; after a while any."""
     deadline = time.monotonic() + BUSY_SECONDS
     while time.monotonic() < deadline:

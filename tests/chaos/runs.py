@@ -66,7 +66,7 @@ def one_run(
     report.runs += 1
     report.faults.update(chosen)
     report.breaks += [f"seed {seed} ({', '.join(chosen)}): {sentence}" for sentence in found]
-    report.recoveries += _recoveries(fleet, losses)
+    report.recoveries += recoveries(fleet, losses)
     _forget(fleet)
 
 
@@ -133,7 +133,8 @@ def _wait_for_ends(fleet: Fleet, accepted: list[Accepted], seconds: float) -> li
         time.sleep(0.05)
 
 
-def _recoveries(fleet: Fleet, losses: list[Loss]) -> Iterator[float]:
+def recoveries(fleet: Fleet, losses: list[Loss]) -> Iterator[float]:
+    """Seconds from each kill to the next claim of the shard that was held."""
     with fleet.database.transaction() as session:
         for loss in losses:
             claims = session.scalars(

@@ -3,10 +3,13 @@
 import hashlib
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
 from store import feature_blocks, records
+from store.artifacts import Artifact, Artifacts
 from workers.job_task import Outcome, Work
 
 STEP_SECONDS = float(os.environ.get("CHAOS_STEP_SECONDS", "0.02"))
@@ -19,21 +22,27 @@ def digest(content_hash: str) -> str:
     return hashlib.sha256(content_hash.encode()).hexdigest()
 
 
-def run(work: Work) -> Outcome:
-    """One digest a record."""
-    payload = work.claim.payload
-    table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
+def digests(
+    artifacts: Artifacts, payload: dict[str, Any], progress: Callable[[int], None], step: float, rounds: int
+) -> tuple[Artifact, int]:
+    """Read the shard's records, work `rounds` and sleep `step` for each, store one digest a record."""
+    table = artifacts.get_table(payload["artifact"], payload["sha256"])
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-    digests = []
+    found = []
     for done, row in enumerate(rows, start=1):
-        time.sleep(STEP_SECONDS)
-        for _ in range(ROUNDS):
+        time.sleep(step)
+        for _ in range(rounds):
             hashlib.sha256(MEGABYTE).digest()
-        digests.append(digest(row.content_hash))
-        work.progress(done)
-    stored = work.context.artifacts.put_bytes(
-        f"{work.claim.tenant_id}/features", orjson.dumps(digests), ".json"
-    )
+        found.append(digest(row.content_hash))
+        progress(done)
+    folder = payload["artifact"].split("/")[0]
+    return artifacts.put_bytes(f"{folder}/features", orjson.dumps(found), ".json"), len(rows)
+
+
+def run(work: Work) -> Outcome:
+    """Load, work, save."""
+    artifacts, tenant_id = work.context.artifacts, work.claim.tenant_id
+    stored, rows = digests(artifacts, work.claim.payload, work.progress, STEP_SECONDS, ROUNDS)
     with work.context.database.transaction() as session:
-        feature_blocks.remember(session, work.claim.tenant_id, stored.sha256, len(rows), stored)
+        feature_blocks.remember(session, tenant_id, stored.sha256, rows, stored)
     return Outcome({"artifact": stored.path, "sha256": stored.sha256})
