@@ -4,7 +4,7 @@ python -m benchmarks.jobs [--json]
 
 Real servers and worker processes (tests.chaos.fleet); bodies that are empty, busy or slow.
 shards_per_second       empty shards, from the commit of the job to its completion, two workers
-overhead_ratio          100 shards of busy work by one worker / the same bodies in a loop in one process, minus 1
+overhead_ratio          100 shards of busy work by one worker / the same bodies in a loop, minus 1
 recovery_seconds_p99    from kill -9 of a worker's child to the next claim of its shard, short leases
 cancel_seconds          from the request to the cancelled job, heartbeat at its default
 accepted_without_broker whether a POST is answered 202 while the broker is down, and completes once it is back
@@ -132,7 +132,7 @@ def without_broker(made: Fleet) -> bool:
 async def poll(made: Fleet, ids: list[str]) -> list[float]:
     """Seconds that each GET took; one starts every 5 ms, whether or not earlier ones have ended."""
     rng, latencies = random.Random(0), []
-    limits = httpx.Limits(max_connections=100)
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=2.0)  # below uvicorn's 5 s
     async with httpx.AsyncClient(headers=_bearer(made.tenants[0]), timeout=30, limits=limits) as client:
 
         async def one() -> None:

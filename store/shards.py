@@ -99,6 +99,8 @@ with waiting as (
 select id, phase, token, attempt, payload from taken
 """)
 
+_LOCK = text("select status, cancel_requested from jobs where id = :job_id for update")
+
 _FINISH = text(f"""
 with finished as (
     update shards set state = 'done', result = :result, rows_done = rows_total, lease_until = null,
@@ -176,8 +178,7 @@ def commit(
 
     Raises LostLease when the token is not ours.
     """
-    locked = select(Job.status, Job.cancel_requested).where(Job.id == claim.job_id).with_for_update()
-    job = session.execute(locked).one()
+    job = session.execute(_LOCK, {"job_id": claim.job_id}).one()
     names = {"shard_id": claim.shard_id, "job_id": claim.job_id, "phase": claim.phase}
     done = session.execute(_FINISH, {**names, "token": claim.token, "result": result}).one()
     if not done.accepted:

@@ -4,6 +4,7 @@ The long run is `python -m tests.chaos --seeds 500 --json`.
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ DEAF = {"poll": 3600.0, "rekick": 3600.0}
     [("fence", "stop_past_lease", {}), ("sweeper", "kill_parent", {}), ("outbox", "kill_api", DEAF)],
 )
 def test_without_a_guard_the_suite_fails(
-    tmp_path: Path, guard: str, kind: str, settings: dict[str, float]
+    tmp_path: Path, guard: str, kind: str, settings: dict[str, Any]
 ) -> None:
     report = Report()
     with fleet(tmp_path, variables={BREAK_VARIABLE: guard}, **settings) as made:
