@@ -14,7 +14,7 @@ from store import files, jobs, plans, pools, shards, targets
 from store.errors import Conflict, Invalid, OverQuota
 from store.models import Job
 from store.plans import Source
-from store.states import JobKind, JobStatus
+from store.states import TERMINAL, JobKind, JobStatus
 
 FULL_SECONDS = 60  # Retry-After of a full queue: about as long as a shard takes
 
@@ -113,6 +113,24 @@ def evaluation(
     parts = plans.single_shard("evaluate", target.count)
     request = {"target_id": target_id, **settings}
     return _create(session, tenant_id, JobKind.EVALUATION, request, parts, label)
+
+
+def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
+    """A new job from the request of one that ended without a result; finished feature blocks are found again.
+
+    Raises Conflict where the job goes on or has a result.
+    """
+    old = jobs.get(session, tenant_id, job_id, kind)
+    if old.status not in TERMINAL or old.status == JobStatus.COMPLETED:
+        raise Conflict(
+            f"{kind} {job_id} is {old.status}: only one that failed, expired or was cancelled can be retried",
+            code="not_retryable",
+        )
+    first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
+    rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
+    parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
+    label = Label(old.name, old.user_metadata, old.priority)
+    return _create(session, tenant_id, kind, old.request, parts, label)
 
 
 def _training_rows(spec: dict[str, Any], k: int) -> int:

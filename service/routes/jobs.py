@@ -1,4 +1,4 @@
-"""What selections, trainings and evaluations share: list, look, wait, cancel, events."""
+"""What selections, trainings and evaluations share: list, look, wait, cancel, retry, events."""
 
 import time
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import ShortText
 from service.state import Services, State, TenantId
 from service.strict_json import StrictRoute
-from store import job_reads, jobs
+from store import job_reads, jobs, submissions
 from store.errors import NotFound
 from store.models import Job
 from store.states import JobKind, JobStatus
@@ -69,6 +69,15 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
         with state.database.transaction() as session:
             row = jobs.request_cancel(session, tenant_id, job_id, kind)
             return views.job(row, job_reads.progress(session, [job_id])[job_id])
+
+    @router.post("/{job_id}/retry", status_code=202, response_model=answers.Job)
+    def retry(job_id: ResourceId, response: Response, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+        """The same request as a new job, for one that failed, expired or was cancelled; else 409."""
+        with state.database.transaction() as session:
+            submissions.check_room(session, tenant_id, kind, state.settings.max_waiting_shards)
+            row = submissions.again(session, tenant_id, job_id, kind)
+            again = views.job(row, job_reads.progress(session, [row.id])[row.id])
+        return accepted(response, noun, again)
 
     @router.get(
         "/{job_id}/events",

@@ -3,6 +3,7 @@
 home/lock              held by the supervisor for as long as it runs; holds its pid
 home/secrets.json      0600: database password, key pepper, API key
 home/credentials.json  0600: {"url", "api_key"} for the command line and the SDK; only while running
+home/servers.json      0600: where PostgreSQL, Valkey and artifacts are, for `evoselect doctor`
 home/children.json     pids that the supervisor started, so that the next one can clear what was left
 home/{postgres,valkey,artifacts,logs}/
 """
@@ -15,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from store.settings import Settings
 from store.tenants import generate_key
+
+SERVERS = ("database_url", "redis_url", "artifacts_url", "key_pepper")  # what embedded mode fills in
 
 
 class HomeInUse(RuntimeError):
@@ -63,6 +67,7 @@ class Home:
     def release(self) -> None:
         """Let go of the directory."""
         self.credentials.unlink(missing_ok=True)
+        self.servers.unlink(missing_ok=True)
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -84,6 +89,19 @@ class Home:
     def credentials(self) -> Path:
         """Where clients find the URL and the key."""
         return self.path / "credentials.json"
+
+    @property
+    def servers(self) -> Path:
+        """Where the running servers' addresses are."""
+        return self.path / "servers.json"
+
+    def completed(self, settings: Settings) -> Settings:
+        """The settings with what they leave open taken from the embedded mode that runs here, if any."""
+        if not self.servers.exists():
+            return settings
+        known = Settings(**json.loads(self.servers.read_text()))
+        names = [name for name in SERVERS if not getattr(settings, name)]
+        return settings.model_copy(update={name: getattr(known, name) for name in names})
 
     @property
     def logs(self) -> Path:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 import store
 from store import migrate, sweeper, tenants
 from store.embedded import processes, servers
-from store.embedded.home import Home, Secrets, write_private
+from store.embedded.home import SERVERS, Home, Secrets, write_private
 from store.embedded.processes import Child, Running
 from store.session import Database
 from store.settings import Settings, as_environment
@@ -81,6 +81,8 @@ class Supervisor:
         for queue in QUEUES:
             self._launch(self._worker(queue))
         servers.wait_until(self._api_ready, "the API", self._log("api"))
+        servers_of_ours = {name: self.environment[f"EVOSELECT_{name.upper()}"] for name in SERVERS}
+        write_private(self.home.servers, servers_of_ours)
         write_private(self.home.credentials, {"url": self.url, "api_key": secrets.api_key})
 
     def run(self) -> None:

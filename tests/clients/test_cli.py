@@ -16,13 +16,15 @@ from tests.service.test_routes import complete
 Done = subprocess.CompletedProcess[str]
 
 
-def evoselect(*arguments: str, home: Path, api: Api | None = None) -> Done:
+def evoselect(
+    *arguments: str, home: Path, api: Api | None = None, variables: dict[str, str] | None = None
+) -> Done:
     """Run the command with a configuration of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVOSELECT_")}
     service = {"EVOSELECT_URL": api.url, "EVOSELECT_API_KEY": api.api_key} if api else {}
     return subprocess.run(
         [sys.executable, "-c", "from evoselect_cli.main import app; app()", *arguments],
-        env={**inherited, **service, "EVOSELECT_HOME": str(home)},
+        env={**inherited, **service, **(variables or {}), "EVOSELECT_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,

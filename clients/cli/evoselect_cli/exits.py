@@ -1,7 +1,7 @@
 """Exit codes of the command, the same for every subcommand; `evoselect --help` lists them.
 
 0    done
-1    the job ended without a result, or the service failed
+1    the job ended without a result, the service failed, or the doctor found something
 2    wrong usage of the command
 3    no service: none configured, or it does not answer
 4    the service refused the request (bad input, unknown id, wrong key)

@@ -1,4 +1,4 @@
-"""The `evoselect` command: serve (up, down, status) and use (select, train, evaluate, items)."""
+"""The `evoselect` command: serve (up, down, status), use (select, train, ...), operate (jobs, doctor)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evoselect_cli import exits, serving, using
+from evoselect_cli import exits, operating, serving, using
 from evoselect_cli.output import err
 from evoselect_client import (
     ApiError,
@@ -60,6 +60,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     using.train,
     using.evaluate,
     using.items,
+    operating.doctor,
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(operating.jobs, name="jobs")

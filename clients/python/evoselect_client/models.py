@@ -182,6 +182,11 @@ class Job(Bound):
         job: JobT = self._noun.cancel(self.id)
         return job
 
+    def retry(self: JobT) -> JobT:
+        """A new job with the same request; ConflictError unless this one ended without a result."""
+        job: JobT = self._noun.retry(self.id)
+        return job
+
     def output(self) -> dict[str, Any]:
         """The result of a completed job; raises JobFailedError for any other."""
         if self.result is None:

@@ -135,6 +135,10 @@ class Jobs(Nouns[JobT]):
         """Ask the job to stop; ConflictError when it has ended already."""
         return self._client.send(post(f"{self.path}/{id}/cancel", self._decode, {}))
 
+    def retry(self, id: str) -> JobT:
+        """The same request as a new job; ConflictError unless the old one ended without a result."""
+        return self._client.send(post(f"{self.path}/{id}/retry", self._decode, {}))
+
     def poll(self, id: str, seconds: float) -> JobT:
         """The job's state, as soon as it has ended or after some seconds."""
         call = get(f"{self.path}/{id}", self._decode, wait=max(0, round(seconds)))
