@@ -4,7 +4,7 @@
 
 One model, the same rows, the same threads, one run. By default on a CPU the default proxy and the demo's
 records, on CUDA a random-weight Qwen2 of 0.5B parameters in bfloat16 with random tokens of the same lengths.
-Every time is the best of the repeats after a warm-up. Forward, LoRA step and one by one run on batches that
+Every time is the best of at least two, taken in turns. Forward, LoRA step and one by one run on batches that
 pad them least. The LoRA step is LESS's: rank 128 on the q, k, v and o projections, forward, backward and
 AdamW, logits for answer tokens only. One by one is that backward for each example alone, without the
 optimizer, timed on the first rows and scaled by tokens; projected adds LESS's Rademacher projection to 8,192,
@@ -15,6 +15,7 @@ the same between two such references.
 """
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -43,8 +44,8 @@ LESS_DIMS = 8192
 LESS_GROUP = 16  # gradients that LESS projects together
 PROJECTED = 2**14  # coordinates of the gradient that the projection is timed on; the rest is in proportion
 TOP = "top-8"
-ROWS = {"timed": 384, "pool": 384, "target": 64, "alone": 32}
-QUICK_ROWS = {"timed": 64, "pool": 96, "target": 16, "alone": 8}
+ROWS = {"timed": 256, "pool": 384, "target": 64, "alone": 32}
+QUICK_ROWS = {"timed": 40, "pool": 80, "target": 16, "alone": 8}
 GPU_COPIES = 16  # of the timed rows, so that a GPU is busy
 
 Json = dict[str, Any]
@@ -74,7 +75,7 @@ def measure(device: str, shape: str, *, quick: bool) -> Json:
     vocabulary = None if shape == PROXY else model.config.vocab_size
     pool, target = inputs.texts(max(rows["timed"], rows["pool"]), rows["target"], vocabulary=vocabulary)
     examples = pool[: rows["timed"]] * (GPU_COPIES if device == "cuda" else 1)
-    spec, repeats = FeatureSpec(batch_tokens=BATCH_TOKENS[device]), 1 if quick else 3
+    spec, repeats = FeatureSpec(batch_tokens=BATCH_TOKENS[device]), 2 if quick else 3
     times = _times(model, examples, spec, repeats, alone=rows["alone"])
     agreement = _agreement(model, pool[: rows["pool"]], target, spec) if shape == PROXY else {}
     features = times["seconds_features_all"]
@@ -105,25 +106,39 @@ def _times(
     own = inputs.batches(examples, budget, cached_prompt=spec.positions == "answer")
     whole = inputs.batches(examples, budget, cached_prompt=False)
     every, top = (GradientExtractor(model, spec.model_copy(update={"layers": kind})) for kind in ("all", TOP))
-    return {
-        "seconds_forward": _best(lambda some: _forward(model, some), whole, repeats),
-        "seconds_floor": _best(lambda some: _floor(model, some, spec), own, repeats),
-        "seconds_features_all": _best(lambda some: [every(batch) for batch in some], own, repeats),
-        "seconds_features_top": _best(lambda some: [top(batch) for batch in some], own, repeats),
-    } | _lora(model, whole, examples, repeats, alone)
+    adapted = _adapted(model)
+    weights = [weight for weight in adapted.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=1e-4)
+    part = examples[:alone]
+    times = _best(
+        {
+            "seconds_forward": lambda: _forward(model, whole),
+            "seconds_floor": lambda: _floor(model, own, spec),
+            "seconds_features_all": lambda: [every(batch) for batch in own],
+            "seconds_features_top": lambda: [top(batch) for batch in own],
+            "seconds_lora_step": lambda: _train(adapted, optimizer, whole, step=True),
+        },
+        repeats,
+    )
+    one = _best(
+        {"alone": lambda: _train(adapted, optimizer, [[example] for example in part], step=False)}, 1
+    )["alone"]
+    one *= inputs.tokens(examples) / inputs.tokens(part)
+    projection = _projection(sum(weight.numel() for weight in weights), weights[0].device) * len(examples)
+    return times | {"seconds_one_by_one": one, "seconds_one_by_one_projected": one + projection}
 
 
-def _best(work: Callable[[Batches], object], batches: Batches, repeats: int) -> float:
-    """Seconds of the fastest run after a warm-up on the first batch."""
-    work(batches[:1])
-    times = []
+def _best(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Seconds of the fastest run of each; they take turns, so that a busy moment of the machine hits all."""
+    times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats):
-        _synchronize()
-        start = time.perf_counter()
-        work(batches)
-        _synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        for name, work in works.items():
+            _synchronize()
+            start = time.perf_counter()
+            work()
+            _synchronize()
+            times[name].append(time.perf_counter() - start)
+    return {name: min(found) for name, found in times.items()}
 
 
 def _synchronize() -> None:
@@ -151,35 +166,19 @@ def _floor(model: Any, batches: Batches, spec: FeatureSpec) -> None:
     handle.remove()
 
 
-def _lora(
-    model: Any, batches: Batches, examples: Sequence[Example], repeats: int, alone: int
-) -> dict[str, float]:
-    """Seconds of LoRA steps over the batches, and of one backward for each example; the model is restored."""
-    adapted: Any = get_peft_model(
-        model, LoraConfig(r=128, lora_alpha=512, target_modules=LESS_MODULES, task_type="CAUSAL_LM")
-    ).train()
-    weights = [weight for weight in adapted.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=1e-4)
+def _adapted(model: Any) -> Any:
+    """A copy of the model with LESS's adapter on it, ready to be trained."""
+    lora = LoraConfig(r=128, lora_alpha=512, target_modules=LESS_MODULES, task_type="CAUSAL_LM")
+    return get_peft_model(copy.deepcopy(model), lora).train()
 
-    def backward(some: Batches, *, step: bool) -> None:
-        for batch in some:
-            torch.autograd.backward(answer_losses(adapted, batch, cached_prompt=False).mean())
-            if step:
-                optimizer.step()
-            optimizer.zero_grad()
 
-    steps = _best(lambda some: backward(some, step=True), batches, repeats)
-    part = examples[:alone]
-    one = _best(lambda some: backward(some, step=False), [[example] for example in part], 1)
-    one *= inputs.tokens(examples) / inputs.tokens(part)
-    projection = _projection(sum(weight.numel() for weight in weights), weights[0].device) * len(examples)
-    adapted.unload()
-    model.eval().requires_grad_(False)
-    return {
-        "seconds_lora_step": steps,
-        "seconds_one_by_one": one,
-        "seconds_one_by_one_projected": one + projection,
-    }
+def _train(adapted: Any, optimizer: torch.optim.Optimizer, batches: Batches, *, step: bool) -> None:
+    """Forward and backward of each batch, and an optimizer step where wanted."""
+    for batch in batches:
+        torch.autograd.backward(answer_losses(adapted, batch, cached_prompt=False).mean())
+        if step:
+            optimizer.step()
+        optimizer.zero_grad()
 
 
 def _projection(dims: int, device: torch.device) -> float:
@@ -191,7 +190,7 @@ def _projection(dims: int, device: torch.device) -> float:
             signs = torch.randint(0, 2, (4096, LESS_DIMS), device=device, dtype=torch.int8)
             gradients[:, start : start + 4096] @ (signs.float() * 2 - 1)
 
-    return _best(lambda _: project(), [], 1) * dims / PROJECTED / LESS_GROUP
+    return _best({"project": project}, 2)["project"] * dims / PROJECTED / LESS_GROUP
 
 
 def _agreement(
