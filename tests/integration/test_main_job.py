@@ -194,6 +194,13 @@ def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
         leaked["id"]: "in_target",
         "endless": "too_long",
     }
+    strict = client.selections.create(
+        target_id=target_id, pool_id=pool_id, k=2, features={"on_bad_row": "reject"}
+    )
+    with pytest.raises(
+        JobFailedError, match=r"without usable features: \{'too_long': 1\}; remove them, or set"
+    ):
+        strict.wait(timeout=120)
     headers = {"Authorization": f"Bearer {stack.api_key}"}
     listed = httpx.get(f"{stack.url}/v1/selections/{done.id}/rejected", headers=headers)
     assert [json.loads(line) for line in listed.text.splitlines()] == result["rejected"]
