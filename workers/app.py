@@ -76,3 +76,12 @@ def _start_child(**_: Any) -> None:
 
     leaving.listen()
     threading.Thread(target=bench().watch, name="watch", daemon=True).start()
+
+
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _end_child(**_: Any) -> None:
+    from workers.bench import bench
+    from workers.leaving import leave
+
+    leave()
+    bench().rest(load_settings().shutdown + 1.0)  # by then the pulse has given the shard back

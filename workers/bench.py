@@ -53,6 +53,10 @@ class Bench:
         except OperationalError as error:
             logger.warning("the database is away: %s", error.orig)  # the watch comes back to what waits
 
+    def rest(self, seconds: float) -> None:
+        """Wait for the watch to put down what it works on: celery knows only of what a ring has started."""
+        self._busy.acquire(timeout=seconds)
+
     def watch(self) -> None:
         """Look at once, then every few seconds, until the process is to end."""
         poll = self._context.settings.poll

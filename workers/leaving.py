@@ -19,6 +19,11 @@ def listen() -> None:
     signal.signal(signal.SIGUSR2, lambda number, frame: leaving.set())
 
 
+def leave() -> None:
+    """In a child: what hearing the parent does."""
+    signal.raise_signal(signal.SIGUSR2)
+
+
 def tell(worker: Any) -> None:
     """In the parent: tell every child of celery's pool."""
     for pid in worker.pool.info["processes"]:

@@ -88,7 +88,7 @@ def _submit(fleet: Fleet, rng: Random, number: int, accepted: list[Accepted]) ->
     accepted.append(Accepted(job_id, total(map(digest, hashes)), cancelled))
     if cancelled:
         time.sleep(rng.random())
-        _try(fleet, tenant, f"/v1/selections/{job_id}/cancel", {}, {})
+        post(fleet, tenant, f"/v1/selections/{job_id}/cancel", {}, {})
 
 
 def _record(rng: Random) -> dict[str, str]:
@@ -98,7 +98,7 @@ def _record(rng: Random) -> dict[str, str]:
 def _post_until_accepted(fleet: Fleet, tenant: Tenant, path: str, body: object, key: str) -> str:
     deadline = time.monotonic() + END_SECONDS
     while True:
-        answer = _try(fleet, tenant, path, body, {"Idempotency-Key": key})
+        answer = post(fleet, tenant, path, body, {"Idempotency-Key": key})
         if answer is not None and answer.status_code == httpx.codes.ACCEPTED:
             job_id: str = answer.json()["id"]
             return job_id
@@ -107,9 +107,10 @@ def _post_until_accepted(fleet: Fleet, tenant: Tenant, path: str, body: object, 
         time.sleep(0.1)
 
 
-def _try(
+def post(
     fleet: Fleet, tenant: Tenant, path: str, body: object, headers: dict[str, str]
 ) -> httpx.Response | None:
+    """One request; None where no answer came."""
     try:
         headers = {"Authorization": f"Bearer {tenant.key}", **headers}
         return httpx.post(f"{fleet.url}{path}", json=body, headers=headers, timeout=10)

@@ -64,6 +64,29 @@ def test_the_api_refuses_a_database_without_our_tables(migrated: str, tmp_path: 
     assert "store.migrate" in done.stderr
 
 
+def test_a_worker_refuses_a_database_without_our_tables(migrated: str, tmp_path: Path) -> None:
+    name = new_id("bare")
+    with psycopg.connect(migrated.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+    variables = {
+        "EVOSELECT_HOME": str(tmp_path),
+        "EVOSELECT_DATABASE_URL": migrated.rsplit("/", 1)[0] + f"/{name}",
+        "EVOSELECT_REDIS_URL": "redis://127.0.0.1:1",
+        "EVOSELECT_ARTIFACTS_URL": f"file://{tmp_path}",
+        "EVOSELECT_KEY_PEPPER": "p",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", "select"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == EXIT_CONFIGURATION, done.stderr
+    assert "store.migrate" in done.stderr
+
+
 def test_embedded_mode_says_that_the_named_database_is_down(tmp_path: Path) -> None:
     url = DEAD.format(port=servers.free_port())
     done = subprocess.run(
