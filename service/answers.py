@@ -159,6 +159,25 @@ class Job(BaseModel):
     expired_at: datetime | None
 
 
+class EstimatedSeconds(BaseModel):
+    """Of one worker."""
+
+    features: float
+    transport: float
+
+
+class Estimate(BaseModel):
+    """What a selection would cost; nothing was stored."""
+
+    object: Literal["selection.estimate"]
+    request: Json
+    rows: int
+    tokens: int
+    shards: int
+    seconds: EstimatedSeconds
+    basis: Literal["measured", "formula"]
+
+
 class Event(BaseModel):
     """One transition of a job."""
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from service import middleware, openapi, problems
+from service.room import SPACE_LEFT
 from service.routes import (
     api_keys,
     audit_events,
@@ -22,6 +23,7 @@ from service.routes import (
     webhook_endpoints,
 )
 from service.state import open_state
+from store import logs
 from store.migrate import EXIT_CONFIGURATION, leave, start_or_leave
 from store.model_registry import BadModelList
 from store.settings import MissingSetting, Settings, load_settings
@@ -41,6 +43,8 @@ ROUTES = (
     webhook_deliveries,
 )
 
+STORING = (files, targets, pools)  # what these take counts against the tenant's records and bytes
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The application over the servers that the settings name; nothing is opened before the first request."""
@@ -57,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(layer, **arguments)
     problems.install(app)
     for module in ROUTES:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[SPACE_LEFT] if module in STORING else [])
     if settings.docs:
         app.include_router(docs.router)
     openapi.install(app)
@@ -67,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
 def from_environment() -> FastAPI:
     """The application as EVOSELECT_* variables describe it; leaves the process when it could not serve."""
     try:
+        logs.configure()
         settings = load_settings()
         start_or_leave(settings.database_url)
         return create_app(settings)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import access
 from service.problems import Problem, no_such_route
 from service.state import State
-from store import api_keys, audit, scopes, tenants
+from store import api_keys, audit, logs, scopes, tenants
 from store.api_keys import Principal
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,13 @@ class Authentication:
         principal = await self._principal(_bearer(Headers(scope=scope)))
         scope["state"]["tenant_id"] = principal.tenant_id
         scope["state"]["principal"] = principal
+        with logs.about(
+            request=scope["state"]["request_id"], tenant=principal.tenant_id, key=principal.key_id
+        ):
+            await self._allowed(principal, scope, receive, send)
+
+    async def _allowed(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
         needed = access.needed(scope["method"], path)
         if needed is None:
             raise no_such_route(scope["method"], path)

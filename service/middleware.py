@@ -1,4 +1,4 @@
-"""What surrounds every request, outermost first: Envelope, Authentication, RateLimit, BodyLimit."""
+"""What surrounds every request, outermost first: Journal, Envelope, Authentication, RateLimit, BodyLimit."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.authentication import Authentication
+from service.journal import Journal
 from service.problems import Problem
 from service.rates import RateLimit
 from service.state import State
@@ -142,6 +143,7 @@ def _too_large(limit: int) -> Problem:
 def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
     """The middleware with its arguments, outermost first."""
     return [
+        (Journal, {"metrics": state.metrics}),
         (Envelope, {}),
         (Authentication, {"state": state}),
         (RateLimit, {"state": state}),

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.looks import Looks
+from service.metrics import Metrics
 from service.watch import Watch
 from store.artifacts import Artifacts
 from store.model_registry import ModelSource, models
@@ -28,6 +29,7 @@ class State:
     """Where routes read the state of one job."""
     watch: Watch
     """Where routes wait for the next event of one job."""
+    metrics: Metrics
 
 
 def open_state(settings: Settings) -> State:
@@ -40,6 +42,7 @@ def open_state(settings: Settings) -> State:
         models(settings.models),
         Looks(database),
         Watch(database),
+        Metrics(database),
     )
 
 

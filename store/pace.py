@@ -15,6 +15,14 @@ FEWEST = 32  # rows computed anew; a shard that found nearly all in the cache sa
 
 def shard_rows(session: Session, tenant_id: str, model: str, settings: Settings) -> int:
     """Rows of about SHARD_SECONDS of work, in whole windows; the setting where nothing is known yet."""
+    seconds = seconds_per_row(session, tenant_id, model)
+    if seconds is None:
+        return settings.shard_rows
+    return max(1, round(min(SHARD_SECONDS / seconds, MAX_ROWS) / settings.window_rows)) * settings.window_rows
+
+
+def seconds_per_row(session: Session, tenant_id: str, model: str) -> float | None:
+    """How long a worker takes for one row with the model; None where nothing is known yet."""
     query = (
         select(Shard.result["pace"])
         .join(Job, Job.id == Shard.job_id)
@@ -30,7 +38,4 @@ def shard_rows(session: Session, tenant_id: str, model: str, settings: Settings)
     )
     known = list(session.scalars(query))
     seconds = sum(float(pace["seconds"]) for pace in known)
-    if not seconds:
-        return settings.shard_rows
-    rows = SHARD_SECONDS * sum(int(pace["rows"]) for pace in known) / seconds
-    return max(1, round(min(rows, MAX_ROWS) / settings.window_rows)) * settings.window_rows
+    return seconds / sum(int(pace["rows"]) for pace in known) if seconds else None

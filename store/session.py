@@ -21,6 +21,7 @@ class Database:
         self.engine = create_engine(
             url,
             pool_size=pool_size,
+            hide_parameters=True,  # errors are logged, and values are the users'
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "evoselect"},
         )
         event.listen(self.engine, "checkin", _note_time)

@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from store import logs
 from store.migrate import start_or_leave
 from store.settings import load_settings
 
@@ -50,6 +51,11 @@ def make_app() -> Celery:
 
 
 app = make_app()
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _set_up_logs(**_: Any) -> None:
+    logs.configure()
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from evoselect.errors import EvoSelectError
-from store import shards
+from store import logs, shards
 from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
 from store.settings import Settings
 from store.shards import Claim
@@ -56,7 +56,12 @@ class Outcome:
 
 
 def see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> None:
-    """Run the body on a claimed shard and settle what came of it."""
+    """Run the body on a claimed shard and settle what came of it; every log line meanwhile names it."""
+    with logs.about(tenant=claim.tenant_id, job=claim.job_id, shard=claim.shard_id, attempt=claim.attempt):
+        _see_through(ctx, claim, body)
+
+
+def _see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> None:
     logger.info("shard %s: attempt %d of phase %s", claim.shard_id, claim.attempt, claim.phase)
     settings = ctx.settings
     pulse = Pulse(ctx.database, claim, settings)

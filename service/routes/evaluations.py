@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from service import answers
 from service.idempotency import OnceOnly
 from service.inline import parse_all
+from service.room import require_room_for_job
 from service.routes.jobs import accepted, job_routes, load
 from service.routes.naming import known_model, stored_target
 from service.schemas import EvaluationRequest
@@ -27,8 +28,7 @@ def create(
     records = None if body.records is None else parse_all(body.records, "/records", limit)
 
     def store(session: Session) -> str:
-        most = state.settings.max_waiting_shards
-        submissions.check_room(session, tenant_id, JobKind.EVALUATION, most)
+        require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
         settings = {
             "model": known_model(session, state, tenant_id, body.model, "/model"),
             "spec": body.spec.model_dump(mode="json"),

@@ -4,7 +4,9 @@ import importlib.metadata
 from typing import Any
 
 import redis
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import OperationalError
 
 from service import answers, problems
@@ -34,6 +36,12 @@ def readyz(state: Services) -> dict[str, Any]:
         "database": "ok",
         "redis": "ok" if broker else "down",
     }
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(state: Services) -> Response:
+    """Requests of this process and jobs of the whole deployment, for Prometheus; nothing of one tenant."""
+    return Response(state.metrics.render(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 @router.get("/version", response_model=answers.Version)

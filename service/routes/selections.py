@@ -9,16 +9,18 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from service import answers
+from service.estimates import estimate
 from service.idempotency import OnceOnly
 from service.inline import parse_all
 from service.middleware import NDJSON, media_type
 from service.problems import Problem
+from service.room import require_room_for_job
 from service.routes.common import ResourceId
 from service.routes.jobs import accepted, job_routes, load
 from service.routes.naming import known_model, stored_pool, stored_target
 from service.schemas import SelectionRequest
 from service.state import Services, State, TenantId
-from store import jobs, pace, selected, submissions
+from store import jobs, pace, quotas, selected, submissions
 from store.states import JobKind, JobStatus
 
 router = job_routes(JobKind.SELECTION, "selections")
@@ -27,9 +29,19 @@ MAX_PAGE = 1000
 ALL_ITEMS = 2**62
 
 
-@router.post("", status_code=202, response_model=answers.Job)
+@router.post(
+    "",
+    status_code=202,
+    response_model=answers.Job | answers.Estimate,
+    responses={200: {"model": answers.Estimate, "description": "validate_only: nothing was stored."}},
+)
 def create(
-    body: SelectionRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+    body: SelectionRequest,
+    response: Response,
+    state: Services,
+    tenant_id: TenantId,
+    once: OnceOnly,
+    validate_only: Annotated[bool, Query(description="Only check, and say what it would cost.")] = False,
 ) -> dict[str, Any]:
     """Start a selection. Inline records become a target or a pool of their own."""
     limit = state.settings.max_inline_records
@@ -37,8 +49,7 @@ def create(
     candidates = None if body.candidates is None else parse_all(body.candidates, "/candidates", limit)
 
     def store(session: Session) -> str:
-        most = state.settings.max_waiting_shards
-        submissions.check_room(session, tenant_id, JobKind.SELECTION, most)
+        require_room_for_job(session, state, tenant_id, JobKind.SELECTION)
         model = known_model(session, state, tenant_id, body.model or state.settings.default_model, "/model")
         for number, checkpoint in enumerate(body.features.checkpoints):
             pointer = f"/features/checkpoints/{number}/model"
@@ -61,8 +72,12 @@ def create(
             shard_rows=pace.shard_rows(session, tenant_id, model, state.settings),
             label=submissions.Label(body.name, body.metadata, body.priority),
         )
+        quotas.require_k(job.request["k"], state.settings.max_k)
         return job.id
 
+    if validate_only:
+        response.status_code = 200
+        return estimate(state, store)
     job = load(state, tenant_id, once.run(body, store), JobKind.SELECTION)
     return accepted(response, "selections", job)
 

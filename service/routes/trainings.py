@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from service import answers
 from service.idempotency import OnceOnly
+from service.room import require_room_for_job
 from service.routes.jobs import accepted, job_routes, load
 from service.routes.naming import known_model
 from service.schemas import TrainingRequest
@@ -24,8 +25,7 @@ def create(
     """Start a training."""
 
     def store(session: Session) -> str:
-        most = state.settings.max_waiting_shards
-        submissions.check_room(session, tenant_id, JobKind.TRAINING, most)
+        require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
         name = body.base_model or state.settings.default_model
         settings = {
             "base_model": known_model(session, state, tenant_id, name, "/base_model"),

@@ -1,0 +1,132 @@
+"""What one tenant may do: requests per second counted in a real Valkey, open jobs, records, bytes, k."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from store.embedded import processes, servers
+from store.ids import new_id
+from tests.conftest import TEMPLATE
+from tests.live import Api, another_tenant, question, serve
+
+RATE = 20
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real Valkey."""
+    home = tmp_path_factory.mktemp("valkey")
+    port, running = servers.start_server(
+        lambda port: servers.valkey_child(home / "data", port, home / "log"),
+        lambda port: servers.redis_answers(servers.valkey_url(port)),
+    )
+    yield servers.valkey_url(port)
+    processes.stop(running)
+
+
+@pytest.fixture(scope="module")
+def limited(migrated: str, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An API with small limits."""
+    with serve(
+        _new_database(migrated),
+        tmp_path_factory.mktemp("limited"),
+        redis_url=valkey,
+        requests_per_second=RATE,
+        max_jobs=2,
+        max_records=10,
+        max_stored_bytes=100,
+        max_k=3,
+    ) as api:
+        yield api
+
+
+def _new_database(server: str) -> str:
+    name = new_id("api")
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}".encode())
+    return server.rsplit("/", 1)[0] + f"/{name}"
+
+
+def test_too_many_requests_are_told_when_to_come_back(limited: Api) -> None:
+    tenant = another_tenant(limited)
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: tenant.call("GET", "/v1/pools"), range(4 * RATE)))
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert len(refused) >= RATE  # four times the rate came within about a second
+    assert {answer.json()["code"] for answer in refused} == {"rate_limited"}
+    assert refused[0].headers["retry-after"] == "1"
+    assert refused[0].headers["ratelimit"] == '"requests";r=0'
+    policy = {answer.headers["ratelimit-policy"] for answer in answers}
+    assert policy == {f'"requests";q={RATE};w=1'}
+    assert another_tenant(limited).call("GET", "/v1/pools").status_code == 200  # others are not held up
+    time.sleep(1.1)
+    assert tenant.call("GET", "/v1/pools").status_code == 200
+
+
+@pytest.mark.parametrize(("setting", "status"), [("open", 200), ("closed", 503)])
+def test_an_outage_of_the_counter_is_decided_by_the_setting(
+    migrated: str, tmp_path: Path, setting: str, status: int
+) -> None:
+    with serve(_new_database(migrated), tmp_path, rates_without_redis=setting) as api:
+        answer = api.call("GET", "/v1/pools")
+        assert answer.status_code == status
+        if status == 503:
+            assert (answer.json()["code"], answer.headers["retry-after"]) == ("rates_unavailable", "1")
+        assert api.call("GET", "/readyz").json() == {"status": "degraded", "database": "ok", "redis": "down"}
+
+
+def test_open_jobs_are_limited_even_at_once(limited: Api) -> None:
+    tenant = another_tenant(limited)
+    body = {"target": [question(9)], "candidates": [question(1)], "k": 1}
+    with ThreadPoolExecutor(5) as threads:
+        answers = list(threads.map(lambda _: tenant.post("/v1/selections", body), range(5)))
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes == [202, 202, 429, 429, 429]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert (refused.json()["code"], refused.headers["retry-after"]) == ("quota_exceeded", "60")
+    made = next(answer.json()["id"] for answer in answers if answer.status_code == 202)
+    tenant.made(f"/v1/selections/{made}/cancel", {})
+    assert tenant.post("/v1/selections", body).status_code == 202
+
+
+def test_records_and_bytes_are_limited(limited: Api) -> None:
+    tenant = another_tenant(limited)
+    tenant.made("/v1/targets", {"records": [question(n) for n in range(10)]})
+    full = tenant.post("/v1/targets", {"records": [question(1)]})
+    assert (full.status_code, full.json()["code"]) == (429, "quota_exceeded")
+    other = another_tenant(limited)
+    binary = {"headers": {"Content-Type": "application/octet-stream"}, "content": b"x" * 100}
+    codes = [other.call("POST", "/v1/files", **binary).status_code for _ in range(2)]
+    assert codes == [201, 429]
+
+
+def test_a_selection_may_not_ask_for_too_much(limited: Api) -> None:
+    tenant = another_tenant(limited)
+    records = {"target": [question(9)], "candidates": [question(n) for n in range(6)]}
+    for size in ({"k": 4}, {"ratio": 1.0}):
+        answer = tenant.post("/v1/selections", {**records, **size})
+        assert (answer.status_code, answer.json()["code"]) == (422, "k_over_limit")
+        assert answer.json()["errors"][0]["pointer"] == "/k"
+    assert tenant.get("/v1/selections")["data"] == []
+
+
+def test_validate_only_says_the_cost_and_stores_nothing(api: Api, other: Api) -> None:
+    records = [question(n, group="g" * n) for n in range(1, 41)]
+    body = {"target": records[:1], "candidates": records[1:], "k": 5}
+    answer = other.post("/v1/selections?validate_only=true", body)
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["object"], found["rows"], found["request"]["k"]) == ("selection.estimate", 40, 5)
+    assert found["basis"] == "formula"
+    characters = sum(len(record["prompt"]) + len(record["completion"]) for record in records)
+    assert characters / 8 < found["tokens"] < 8 * characters
+    assert found["seconds"]["features"] > 0
+    for path in ("/v1/selections", "/v1/targets", "/v1/pools"):
+        assert other.get(path)["data"] == []
+    refused = other.post("/v1/selections?validate_only=true", {**body, "k": 1000})
+    assert (refused.status_code, refused.json()["code"]) == (422, "k_exceeds_pool")

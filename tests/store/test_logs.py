@@ -1,0 +1,48 @@
+"""Log lines: JSON, with what they are about, without secrets wherever those come from."""
+
+import json
+import logging
+import subprocess
+import sys
+
+from store import logs, tenants, webhooks
+
+PROGRAM = """
+import logging, sys
+from store import logs
+logs.configure()
+key, webhook = sys.stdin.read().split()
+with logs.about(job="sel_1", shard="shd_1", attempt=2):
+    logging.getLogger("x").info("used %s", key, extra={"note": webhook})
+    try:
+        raise ValueError(f"bad key {key} for postgresql://me:hunter2@db/x")
+    except ValueError:
+        logging.getLogger("y").exception("failed")
+logging.getLogger("z").debug("not shown")
+"""
+
+
+def test_lines_are_json_with_their_subject_and_without_secrets() -> None:
+    key, secret = tenants.generate_key(), webhooks.secret("whe_1", 1, "pepper")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], input=f"{key} {secret}", capture_output=True, text=True, check=True
+    )
+    first, second = map(json.loads, done.stderr.splitlines())
+    assert first["event"] == "used evs_***"
+    assert first["note"] == "whsec_***"
+    assert {name: first[name] for name in ("job", "shard", "attempt", "logger", "level")} == {
+        "job": "sel_1",
+        "shard": "shd_1",
+        "attempt": 2,
+        "logger": "x",
+        "level": "info",
+    }
+    assert "ValueError" in second["exception"]
+    for hidden in (key[4:], secret[6:], "hunter2"):
+        assert hidden not in done.stderr
+
+
+def test_what_is_no_secret_stays() -> None:
+    for text in ("evs_...", "GET /v1/selections/sel_01jd8x00000000000000000000", "http://127.0.0.1:8000/"):
+        assert logs.without_secrets(text) == text
+    assert logs.without_secrets(logging.INFO) == logging.INFO
