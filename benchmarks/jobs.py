@@ -64,7 +64,10 @@ def main() -> None:
 @contextmanager
 def started(**options: Any) -> Iterator[Fleet]:
     """A fleet in a directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="evoselect-bench-") as home, fleet(Path(home), **options) as made:
+    with (
+        tempfile.TemporaryDirectory(prefix="evoselect-bench-") as home,
+        fleet(Path(home), proxied=False, **options) as made,
+    ):
         yield made
 
 
