@@ -10,15 +10,19 @@ from service.room import SPACE_LEFT
 from service.routes import (
     api_keys,
     audit_events,
+    candidates,
+    comparisons,
     docs,
     evaluations,
     files,
     health,
     models,
     pools,
+    selection_items,
     selections,
     targets,
     trainings,
+    uploads,
     webhook_deliveries,
     webhook_endpoints,
 )
@@ -31,9 +35,13 @@ from store.settings import MissingSetting, Settings, load_settings
 ROUTES = (
     health,
     files,
+    uploads,
     targets,
     pools,
     selections,
+    selection_items,
+    comparisons,
+    candidates,
     trainings,
     evaluations,
     models,
@@ -43,7 +51,7 @@ ROUTES = (
     webhook_deliveries,
 )
 
-STORING = (files, targets, pools)  # what these take counts against the tenant's records and bytes
+STORING = (files, uploads, targets, pools)  # what these take counts against the tenant's records and bytes
 
 
 def create_app(settings: Settings) -> FastAPI:

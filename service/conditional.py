@@ -9,12 +9,12 @@ def conditional(request: Request, body: bytes, etag: str, headers: Mapping[str, 
     """The JSON body with its tag, or 304 when the request names the tag."""
     known = request.headers.get("if-none-match")
     tagged = {"ETag": etag, "Cache-Control": "private, no-cache", **headers}
-    if known is not None and _matches(known, etag):
+    if known is not None and matches(known, etag):
         return Response(status_code=304, headers=tagged)
     return Response(body, media_type="application/json", headers=tagged)
 
 
-def _matches(known: str, etag: str) -> bool:
-    """Weak comparison, as RFC 9110 asks for If-None-Match."""
+def matches(known: str, etag: str) -> bool:
+    """Whether If-None-Match names the tag. Weak comparison, as RFC 9110 asks for If-None-Match."""
     tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
     return etag in tags or tags == ["*"]

@@ -1,44 +1,49 @@
-"""NDJSON into Parquet with constant memory: bytes in, checked records out to a temporary file, exact counts.
+"""Records into Parquet with constant memory: bytes or tables in, checked records out, exact counts.
 
-    with BatchWriter(settings, on_invalid) as writer:
-        writer.feed(chunk) ...  writer.finish()  ->  writer.path, writer.counts(), writer.faults
+    with BatchWriter(settings, on_invalid, known) as writer:
+        writer.feed(chunk) ...  writer.finish()  ->  writer.stored, writer.repeated, writer.counts(), ...
 
-Nothing of it is visible until the caller commits the file; leaving the block deletes it.
+Nothing of it is visible until the caller commits it (service.batches); leaving the block deletes it.
+A line is read by store.record_columns where that suffices, and else by parse_record.
 """
 
-import tempfile
-from array import array
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import orjson
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from service.inline import refused
 from service.problems import MAX_FAULTS, Problem
-from store.pools import Counts
-from store.records import SCHEMA, InvalidRecord, Record, parse_record, to_table
+from service.spools import TableSpool, spool
+from store.pool_keys import Known, Run, Seen
+from store.pools import BATCH_SCHEMA, REPEATED_SCHEMA, Counts
+from store.record_columns import NEWLINE, PLAIN, Mask, content_keys, plain_rows, read_block
+from store.records import InvalidRecord, Record, parse_record, to_table
 from store.settings import Settings
 
-ROWS_PER_GROUP = 8192
-HASH_DIGITS = 16  # of the content hash, 64 bits: enough to count duplicates among 10 million records
+Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class BatchWriter:
-    """Takes the body piece by piece; raises a Problem when the batch is refused."""
+    """Takes a batch piece by piece; raises a Problem when the batch is refused.
 
-    def __init__(self, settings: Settings, on_invalid: str) -> None:
+    `known` is what the batch's pool holds already; without it nothing counts as a repetition.
+    """
+
+    def __init__(self, settings: Settings, on_invalid: str, known: Known | None) -> None:
         self._settings = settings
         self._skip = on_invalid == "skip"
-        self._folder = tempfile.TemporaryDirectory(prefix="evoselect-batch-")
-        self.path = Path(self._folder.name) / "batch.parquet"
-        self._parquet = pq.ParquetWriter(self.path, SCHEMA, compression="zstd")
-        self._tail = b""
-        self._rows: list[Record] = []
-        self._hashes = array("Q")
+        self.stored = TableSpool(BATCH_SCHEMA)
+        self.repeated = TableSpool(REPEATED_SCHEMA)
+        self.error_lines: IO[bytes] = spool()
         self.faults: list[dict[str, Any]] = []
+        self.known = known
+        self._seen = Seen(known.runs if known else [])
+        self._tail = b""
         self._line = 0
         self._received = 0
         self._rejected = 0
@@ -49,83 +54,189 @@ class BatchWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._parquet.close()
-        self._folder.cleanup()
+        self.stored.close()
+        self.repeated.close()
+        self.error_lines.close()
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes of the body; a line may be cut anywhere."""
-        lines = (self._tail + chunk).split(b"\n")
-        self._tail = lines.pop()
-        for line in lines:
-            self._take_line(line)
+        """The next bytes of the lines; a line may be cut anywhere."""
+        whole = chunk.rfind(b"\n") + 1
+        if whole:
+            self._take_block(self._tail + chunk[:whole])
+            self._tail = chunk[whole:]
+        else:
+            self._tail += chunk
         if len(self._tail) > self._settings.max_line_bytes:
             raise self._line_too_long(self._line + 1)
 
-    def add(self, values: list[Any]) -> None:
+    def add_values(self, values: list[Any]) -> None:
         """Records that are decoded already; each counts as one line."""
-        for value in values:
-            self._line += 1
-            self._take_value(value)
+        with self._one_by_one() as take:
+            for value in values:
+                self._line += 1
+                take(self._checked(value))
+
+    def add_records(self, records: list[Record]) -> None:
+        """Records that were checked before."""
+        with self._one_by_one() as take:
+            for record in records:
+                take(record)
+
+    def add_table(self, table: pa.Table) -> None:
+        """Rows of a foreign table whose columns are fields of a record; each counts as one line."""
+        plain = [field.name for field in table.schema if field.name in PLAIN and field.type == pa.string()]
+        others = [name for name in table.column_names if name not in plain]
+        if any(table[name].null_count < table.num_rows for name in others):
+            self.add_values(_as_values(table))
+            return
+        rows = pa.table({name: table[name] if name in plain else _no_texts(table) for name in PLAIN})
+        self._merge(*plain_rows(rows), lambda row: _as_values(rows.slice(row, 1))[0])
 
     def finish(self) -> None:
-        """The body is complete: write the rest, or refuse the batch when lines are bad or there are none."""
+        """The batch is complete: write the rest, or refuse it when lines are bad or there are none."""
         if self._tail:
-            self._take_line(self._tail)
+            self._take_block(self._tail + b"\n")
         if not self._received:
             raise Problem(422, "no_records", "The batch has 0 records; send at least 1.")
-        if self._rejected and not (self._skip and len(self._hashes)):
+        if self._rejected and not (self._skip and self._rejected < self._received):
             raise refused(self.faults, self._rejected, self._received)
-        self._flush()
-        self._parquet.close()
+        self.stored.finish()
+        self.repeated.finish()
 
     def counts(self) -> Counts:
-        """received = accepted + rejected; duplicates are accepted rows that repeat an earlier one."""
-        accepted = len(self._hashes)
-        distinct = len(np.unique(np.frombuffer(self._hashes, dtype=np.uint64))) if accepted else 0
-        return Counts(self._received, accepted, self._rejected, accepted - distinct)
+        """What became of the records."""
+        return Counts(self._received, self._received - self._rejected, self._rejected, self.repeated.rows)
 
-    def _take_line(self, line: bytes) -> None:
-        self._line += 1
-        if len(line) > self._settings.max_line_bytes:
-            raise self._line_too_long(self._line)
-        if not line or line.isspace():
-            return
-        try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            self._reject("not_json", f"The line is not UTF-8 JSON: {error}.")
-            return
-        self._take_value(value)
+    def keys(self) -> Run:
+        """The keys of all stored records."""
+        return self._seen.own()
 
-    def _take_value(self, value: object) -> None:
+    def drop_known(self, runs: list[Run]) -> None:
+        """Leave out what others stored meanwhile; the batch is finished already."""
+        own = self._seen.own()
+        if not any(run.holds(own.low, own.high).any() for run in runs):
+            return
+        before, self.stored = self.stored, TableSpool(BATCH_SCHEMA)
+        earlier, self.repeated = self.repeated, TableSpool(REPEATED_SCHEMA)
+        self._seen = Seen(runs)
+        for table in earlier.tables():
+            self.repeated.add(table)
+        for table in before.tables():
+            self._store(table)
+        before.close()
+        earlier.close()
+        self.stored.finish()
+        self.repeated.finish()
+
+    def _take_block(self, block: bytes) -> None:
+        """Whole lines, the last one's newline included."""
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
+        ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == NEWLINE)
+        lengths = np.diff(ends, prepend=-1) - 1
+        if lengths.max() > self._settings.max_line_bytes:
+            raise self._line_too_long(self._line + 1 + int(lengths.argmax()))
+        found = read_block(block, len(ends))
+        if found is None:
+            self._take_lines(block.split(b"\n")[:-1])
+            return
+        self._merge(*found, lambda row: _decoded(block[ends[row] - lengths[row] : ends[row]]))
+
+    def _take_lines(self, lines: list[bytes]) -> None:
+        with self._one_by_one() as take:
+            for line in lines:
+                self._line += 1
+                if line and not line.isspace():
+                    take(self._checked(_decoded(line)))
+
+    def _merge(self, plain: pa.Table, good: Mask, value_of: Callable[[int], object]) -> None:
+        """Keep the plain rows, and those of the others that are records after all, in their order."""
+        rows, line = len(good), self._line
+        positions = self._received + np.arange(rows)
+        records: list[Record] = []
+        kept = good.copy()
+        for row in np.flatnonzero(~good).tolist():
+            self._line = line + row + 1
+            record = self._checked(value_of(row))
+            if record is not None:
+                records.append(record)
+                kept[row] = True
+        self._line = line + rows
+        self._receive(rows)
+        if records:
+            order = np.argsort(np.concatenate([positions[good], positions[kept & ~good]]))
+            plain = pa.concat_tables([plain, to_table(records)]).take(order)
+        self._keep(plain, positions[kept])
+
+    @contextmanager
+    def _one_by_one(self) -> Iterator[Callable[[Record | None], None]]:
+        """Takes what became of one line after another: a record, or None where it was refused."""
+        records: list[Record] = []
+        positions: list[int] = []
+
+        def take(record: Record | None) -> None:
+            if record is not None:
+                records.append(record)
+                positions.append(self._received)
+            self._receive(1)
+
+        yield take
+        self._keep(to_table(records), np.array(positions, dtype=np.int64))
+
+    def _keep(self, table: pa.Table, positions: Positions) -> None:
+        """Store rows whose content is new; of the others remember where they were and what they repeat."""
+        if self._rejected and not self._skip:
+            return  # the batch is refused: only the counts still matter
+        self._store(table.append_column(BATCH_SCHEMA.field("position"), pa.array(positions, pa.int64())))
+
+    def _store(self, table: pa.Table) -> None:
+        if self.known is None:  # not for a pool: repetitions stay
+            self.stored.add(table)
+            return
+        fresh = self._seen.add(content_keys(table))
+        if fresh.all():
+            self.stored.add(table)
+            return
+        self.stored.add(table.filter(pa.array(fresh)))
+        self.repeated.add(table.filter(pa.array(~fresh)).select(REPEATED_SCHEMA.names))
+
+    def _checked(self, value: object) -> Record | None:
         try:
-            record = parse_record(value)
+            if isinstance(value, orjson.JSONDecodeError):
+                raise InvalidRecord("not_json", f"The line is not UTF-8 JSON: {value}.")
+            return parse_record(value)
         except InvalidRecord as fault:
-            self._reject(fault.code, fault.detail)
-            return
-        self._count_received()
-        self._hashes.append(int(record.content_hash[:HASH_DIGITS], 16))
-        self._rows.append(record)
-        if len(self._rows) == ROWS_PER_GROUP:
-            self._flush()
+            found = {"line": self._line, "code": fault.code, "detail": fault.detail}
+            self._rejected += 1
+            if len(self.faults) < MAX_FAULTS:
+                self.faults.append(found)
+            if self._skip:
+                self.error_lines.write(orjson.dumps(found) + b"\n")
+            return None
 
-    def _reject(self, code: str, detail: str) -> None:
-        self._count_received()
-        self._rejected += 1
-        if len(self.faults) < MAX_FAULTS:
-            self.faults.append({"line": self._line, "code": code, "detail": detail})
-
-    def _count_received(self) -> None:
-        self._received += 1
+    def _receive(self, rows: int) -> None:
+        self._received += rows
         if self._received > self._settings.max_batch_records:
             limit = self._settings.max_batch_records
             raise Problem(413, "too_many_records", f"A batch holds at most {limit} records; send several.")
 
-    def _flush(self) -> None:
-        if self._rows:
-            self._parquet.write_table(to_table(self._rows))
-            self._rows = []
-
     def _line_too_long(self, line: int) -> Problem:
         limit = self._settings.max_line_bytes
         return Problem(413, "line_too_long", f"Line {line} is longer than {limit} bytes; shorten the record.")
+
+
+def _decoded(line: bytes) -> object:
+    """The line's value, or the error that says why it has none."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return error
+
+
+def _no_texts(table: pa.Table) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+
+
+def _as_values(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as a JSON decoder would give them: a column that is null in a row is a field left out."""
+    return [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]

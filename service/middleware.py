@@ -1,4 +1,5 @@
-"""What surrounds every request, outermost first: Journal, Envelope, Authentication, RateLimit, BodyLimit."""
+"""What surrounds every request, outermost first: Journal, Envelope, Authentication, RateLimit, Decoding,
+BodyLimit."""
 
 import asyncio
 import logging
@@ -11,7 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.authentication import Authentication
+from service.decoding import Decoding
 from service.journal import Journal
+from service.media import BINARY, NDJSON, PARQUET, media_type
 from service.problems import Problem
 from service.rates import RateLimit
 from service.state import State
@@ -101,12 +104,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if headers.get("content-encoding", "identity") != "identity":
-            detail = (
-                f"Content-Encoding {headers['content-encoding']!r:.40} is not understood; send plain bytes."
-            )
-            raise Problem(415, "unsupported_encoding", detail)
-        limit = self._limit(headers)
+        limit = self._limit(scope["path"], headers)
         if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > limit:
             raise _too_large(limit)
         seen = 0
@@ -121,22 +119,21 @@ class BodyLimit:
 
         await self.app(scope, receive_within_limit, send)
 
-    def _limit(self, headers: Headers) -> int:
-        streamed = media_type(headers.get("content-type")) in (NDJSON, BINARY)
-        return self.settings.max_batch_bytes if streamed else self.settings.max_json_bytes
-
-
-NDJSON = "application/x-ndjson"
-BINARY = "application/octet-stream"
-
-
-def media_type(content_type: str | None) -> str:
-    """The media type without its parameters, in lower case."""
-    return (content_type or "").partition(";")[0].strip().lower()
+    def _limit(self, path: str, headers: Headers) -> int:
+        if media_type(headers.get("content-type")) not in (NDJSON, PARQUET, BINARY):
+            return self.settings.max_json_bytes
+        if path.startswith("/v1/files"):
+            return self.settings.max_file_bytes
+        return (
+            self.settings.max_part_bytes if path.startswith("/v1/uploads") else self.settings.max_batch_bytes
+        )
 
 
 def _too_large(limit: int) -> Problem:
-    detail = f"The body is larger than {limit} bytes; send candidates as NDJSON to /v1/pools/{{id}}/batches."
+    detail = (
+        f"The body is larger than {limit} bytes; send candidates as NDJSON to /v1/pools/{{id}}/batches, "
+        "and large files in parts to /v1/uploads."
+    )
     return Problem(413, "body_too_large", detail)
 
 
@@ -147,5 +144,6 @@ def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
         (Envelope, {}),
         (Authentication, {"state": state}),
         (RateLimit, {"state": state}),
+        (Decoding, {}),
         (BodyLimit, {"state": state}),
     ]

@@ -20,7 +20,15 @@ INTERNAL = 500  # a bug, which no route promises
 ALWAYS = (401, 403, 429, 503)  # of every route below /v1
 WITH_PARAMETERS = (404, 422)
 WITH_BODY = (400, 404, 409, 413, 415, 422)
-CONFLICTS = ("/items", "/rejected", "/cancel", "/redeliver")  # routes without a body that a state may forbid
+CONFLICTS = (  # routes without a body that a state may forbid
+    "/items",
+    "/rejected",
+    "/cancel",
+    "/redeliver",
+    "/compare/{other_id}",
+    "/candidates/{candidate_id}",
+)
+OWN = {"/items": 406, "/content": 416}
 DESCRIPTION = "Which of these candidate examples are worth training on for a target task?"
 
 
@@ -80,6 +88,7 @@ def _statuses(path: str, method: str, operation: Json) -> list[int]:
         statuses.update(WITH_BODY)
     if method == "delete" or path.endswith(CONFLICTS):
         statuses.add(409)
+    statuses.update(status for end, status in OWN.items() if path.endswith(end))
     return sorted(statuses)
 
 

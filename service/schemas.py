@@ -38,6 +38,7 @@ Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
 Count = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
 EventType = Annotated[str, AfterValidator(_known_event), WithJsonSchema({"enum": list(TYPES)})]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Records = Annotated[list[Any], WithJsonSchema(RECORDS)]  # store.records checks each, and names the line
 
 
@@ -69,12 +70,38 @@ class JobRequest(Labelled):
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
 
 
+class UploadRequest(Request):
+    """A file that will come in parts."""
+
+    name: ShortText | None = None
+
+
+class CompleteRequest(Request):
+    """All parts are there."""
+
+    sha256: Sha256 | None = None
+
+
+class HeldOut(Request):
+    """A share of the target examples that is kept apart, for evaluations only."""
+
+    ratio: Annotated[float, Field(gt=0.0, lt=1.0)]
+    seed: Whole = 0
+
+
 class TargetRequest(Labelled):
     """Examples of the target task."""
 
     model_config = _example(records=[QUESTION], name="sums", metadata={"team": "a"})
 
-    records: Records
+    records: Records | None = None
+    file_id: Id | None = None
+    held_out: HeldOut | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        _exactly_one(records=self.records, file_id=self.file_id)
+        return self
 
 
 class PoolRequest(Labelled):
@@ -84,13 +111,19 @@ class PoolRequest(Labelled):
 
 
 class BatchRequest(Request):
-    """Candidates as one JSON body; larger batches go as NDJSON."""
+    """Candidates as one JSON body, or in a file; larger batches go as NDJSON."""
 
     model_config = _example(records=[QUESTION, CHAT], client_batch_id="day-1", on_invalid="skip")
 
-    records: Records
+    records: Records | None = None
+    file_id: Id | None = None
     client_batch_id: ShortText | None = None
     on_invalid: OnInvalid = "reject_batch"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        _exactly_one(records=self.records, file_id=self.file_id)
+        return self
 
 
 class FeatureFiles(Request):
@@ -122,9 +155,9 @@ class SelectionRequest(JobRequest):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        _exactly_one("target_id", self.target_id, "target", self.target)
-        _exactly_one("pool_id", self.pool_id, "candidates", self.candidates)
-        _exactly_one("k", self.k, "ratio", self.ratio)
+        _exactly_one(target_id=self.target_id, target=self.target)
+        _exactly_one(pool_id=self.pool_id, candidates=self.candidates)
+        _exactly_one(k=self.k, ratio=self.ratio)
         if self.pool_version is not None and self.pool_id is None:
             raise ValueError("pool_version needs pool_id: inline candidates have no versions")
         if (self.features.kind == "provided") != (self.feature_files is not None):
@@ -162,11 +195,12 @@ class EvaluationRequest(JobRequest):
     model: ShortText
     target_id: Id | None = None
     records: Records | None = None
+    file_id: Id | None = None
     spec: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        _exactly_one("target_id", self.target_id, "records", self.records)
+        _exactly_one(target_id=self.target_id, records=self.records, file_id=self.file_id)
         return self
 
 
@@ -197,7 +231,9 @@ class EndpointRequest(Request):
     description: ShortText | None = None
 
 
-def _exactly_one(first: str, one: object, second: str, other: object) -> None:
-    if (one is None) == (other is None):
-        found = "neither" if one is None else "both"
-        raise ValueError(f"send exactly one of {first} and {second}, got {found}")
+def _exactly_one(**fields: object) -> None:
+    found = [name for name, value in fields.items() if value is not None]
+    if len(found) != 1:
+        names = " and ".join(fields) if len(fields) == 2 else ", ".join(fields)
+        said = " and ".join(found) if found else "neither" if len(fields) == 2 else "none"
+        raise ValueError(f"send exactly one of {names}, got {said}")

@@ -12,6 +12,7 @@ from store.job_reads import Progress
 from store.model_registry import ModelSource
 from store.models import ApiKey, Batch, Event, File, Job, Model, Pool, Target
 from store.states import TERMINAL, JobStatus
+from store.upload_models import Upload, UploadPart
 
 Json = dict[str, Any]
 RowT = TypeVar("RowT")
@@ -36,15 +37,36 @@ def file(row: File) -> Json:
         "id": row.id,
         "object": "file",
         "name": row.name,
+        "media_type": row.media_type,
         "size": row.size,
         "sha256": row.sha256,
         "created_at": _time(row.created_at),
     }
 
 
+def upload(row: Upload, parts: Sequence[UploadPart]) -> Json:
+    """An upload and the parts that have arrived."""
+    return {
+        "id": row.id,
+        "object": "upload",
+        "name": row.name,
+        "status": row.status,
+        "file_id": row.file_id,
+        "parts": [upload_part(part) for part in parts],
+        "created_at": _time(row.created_at),
+        "expires_at": _time(row.expires_at),
+    }
+
+
+def upload_part(row: UploadPart) -> Json:
+    """A part without its bytes."""
+    return {"object": "upload.part", "number": row.number, "size": row.size, "sha256": row.sha256}
+
+
 def target(row: Target) -> Json:
     """A target without its records."""
-    return _resource("target", row) | {"count": row.count}
+    kept_apart = {"held_out_target_id": row.held_out_target_id}
+    return _resource("target", row) | {"count": row.count, "groups": row.groups, **kept_apart}
 
 
 def pool(row: Pool) -> Json:
@@ -62,6 +84,7 @@ def batch(row: Batch) -> Json:
         "client_batch_id": row.client_batch_id,
         "counts": {name: getattr(row, name) for name in ("received", "accepted", "rejected", "duplicates")},
         "errors": row.errors.get("lines", []),
+        "error_file_id": row.errors.get("file_id"),
         "created_at": _time(row.created_at),
     }
 

@@ -1,5 +1,6 @@
 """Files that jobs read and write, behind fsspec: content-hashed names, written whole or not at all."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import fsspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -59,6 +62,21 @@ class Artifacts:
                 stream.write(data)
         else:
             self.filesystem.pipe_file(full, data)
+        return artifact
+
+    def put_stream(self, folder: str, stream: IO[bytes], suffix: str) -> Artifact:
+        """Store what a seekable stream holds, from its start, with constant memory."""
+        stream.seek(0)
+        digest = hashlib.sha256()
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+        size = stream.tell()
+        stream.seek(0)
+        name = digest.hexdigest()
+        artifact = Artifact(f"{folder}/{name[:2]}/{name}{suffix}", name, size)
+        full = self._full(artifact.path)
+        with _renamed(Path(full)) if self.local else self.filesystem.open(full, "wb") as writer:
+            shutil.copyfileobj(stream, writer, CHUNK)
         return artifact
 
     def put_table(self, folder: str, table: pa.Table) -> Artifact:
@@ -111,6 +129,18 @@ class Artifacts:
         except FileNotFoundError:
             return False
         return True
+
+    def numbers(self, path: str) -> npt.NDArray[np.uint64]:
+        """A file of 64-bit numbers, mapped where the store is local; raises FileNotFoundError."""
+        full = self._full(path)
+        if self.local:
+            return np.memmap(full, dtype="<u8", mode="r")
+        return np.frombuffer(self.filesystem.cat_file(full), dtype="<u8")
+
+    def remove(self, path: str) -> None:
+        """Delete a file that nothing refers to any more; a missing one is no fault."""
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.rm_file(self._full(path))
 
     def probe(self) -> None:
         """Write, read and delete one small file; raises OSError when the store is not usable."""

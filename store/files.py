@@ -1,20 +1,46 @@
 """Files that users upload: bytes as they came, named by id, immutable."""
 
-from sqlalchemy import select
+from dataclasses import dataclass
+
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from store.artifacts import Artifact
-from store.errors import NotFound
+from store.errors import Conflict, NotFound
 from store.ids import new_id
-from store.models import File
+from store.models import File, Job
+from store.states import TERMINAL
 
 
-def create(session: Session, tenant_id: str, artifact: Artifact, *, name: str | None) -> File:
-    """The row of a stored file."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes of a file that is about to be stored will lie: in a folder of its own."""
+
+    id: str
+    folder: str
+
+
+def fresh_place(tenant_id: str) -> Place:
+    """A new id; its folder lets the bytes be deleted though another file may hold the same."""
+    file_id = new_id("file")
+    return Place(file_id, f"{tenant_id}/files/{file_id}")
+
+
+def create(
+    session: Session,
+    tenant_id: str,
+    place: Place,
+    artifact: Artifact,
+    *,
+    name: str | None,
+    media_type: str | None = None,
+) -> File:
+    """The row of a file stored at its place."""
     file = File(
-        id=new_id("file"),
+        id=place.id,
         tenant_id=tenant_id,
         name=name,
+        media_type=media_type,
         size=artifact.size,
         artifact=artifact.path,
         sha256=artifact.sha256,
@@ -30,6 +56,24 @@ def get(session: Session, tenant_id: str, file_id: str) -> File:
     file = session.get(File, file_id)
     if file is None or file.tenant_id != tenant_id:
         raise NotFound("file", file_id)
+    return file
+
+
+def delete(session: Session, tenant_id: str, file_id: str) -> File:
+    """Delete the row; raises NotFound, or Conflict while a job that has not ended reads the file.
+
+    The caller deletes the bytes after the commit.
+    """
+    file = get(session, tenant_id, file_id)
+    reads = or_(*(Job.request["feature_files"][side].astext == file_id for side in ("target", "pool")))
+    waiting = Job.status.not_in(TERMINAL)
+    job_id = session.scalar(select(Job.id).where(Job.tenant_id == tenant_id, waiting, reads).limit(1))
+    if job_id is not None:
+        raise Conflict(
+            f"selection {job_id} reads file {file_id}: wait until it has ended, or cancel it",
+            code="file_in_use",
+        )
+    session.delete(file)
     return file
 
 

@@ -72,6 +72,7 @@ class File(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = _tenant()
     name: Mapped[str | None]
+    media_type: Mapped[str | None]
     size: Mapped[int]
     artifact: Mapped[str]
     sha256: Mapped[str]
@@ -86,6 +87,10 @@ class Target(Base):
     tenant_id: Mapped[str] = _tenant()
     name: Mapped[str | None]
     count: Mapped[int]
+    groups: Mapped[Json] = _empty()
+    """Records of each group."""
+    held_out_target_id: Mapped[str | None]
+    """The target with the records that were kept apart from this one."""
     artifact: Mapped[str]
     sha256: Mapped[str]
     user_metadata: Mapped[Json] = _empty()
@@ -101,6 +106,8 @@ class Pool(Base):
     name: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="0")
     count: Mapped[int] = mapped_column(server_default="0")
+    keys: Mapped[Json] = _empty()
+    """{runs: [{path, sha256}]}: the contents that the pool holds, see store.pool_keys"""
     user_metadata: Mapped[Json] = _empty()
     created_at: Mapped[datetime] = _now()
 
@@ -123,6 +130,7 @@ class Batch(Base):
     rejected: Mapped[int]
     duplicates: Mapped[int]
     errors: Mapped[Json] = _empty()
+    repeated: Mapped[Json | None]
     artifact: Mapped[str]
     sha256: Mapped[str]
     created_at: Mapped[datetime] = _now()

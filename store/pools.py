@@ -1,8 +1,8 @@
-"""Pools: appendable, versioned sets of candidates, batch by batch."""
+"""Pools: appendable, versioned sets of candidates, batch by batch. A content is stored once in a pool."""
 
 from dataclasses import dataclass
-from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,17 +11,29 @@ from store.errors import Invalid, NotFound
 from store.ids import new_id
 from store.models import Batch, Json, Pool
 from store.plans import Source
+from store.records import SCHEMA
+
+_POSITION = pa.field("position", pa.int64(), nullable=False)
+BATCH_SCHEMA = SCHEMA.append(_POSITION)
+"""Stored records; `position` counts the records of the batch as they were received, from 0."""
+REPEATED_SCHEMA = pa.schema([SCHEMA.field("id"), SCHEMA.field("content_hash"), _POSITION])
+"""Received records whose content the pool held already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the lines of a batch; received = accepted + rejected."""
+    """What became of a batch's records; received = accepted + rejected, stored = accepted - duplicates."""
 
     received: int
     accepted: int
     rejected: int
     duplicates: int
-    """Accepted lines whose content an earlier line of the same batch already had."""
+    """Accepted records whose content an earlier record of the pool or of the batch already had."""
+
+    @property
+    def stored(self) -> int:
+        """Records that the batch adds to its pool."""
+        return self.accepted - self.duplicates
 
 
 def create(
@@ -58,39 +70,44 @@ def find_batch(session: Session, pool_id: str, client_batch_id: str) -> Batch | 
     )
 
 
+def lock(session: Session, tenant_id: str, pool_id: str) -> Pool:
+    """The pool as it is now; nobody else appends to it until the transaction ends. Raises NotFound."""
+    get(session, tenant_id, pool_id)
+    query = select(Pool).where(Pool.id == pool_id).with_for_update()
+    return session.execute(query.execution_options(populate_existing=True)).scalar_one()
+
+
 def append(
     session: Session,
-    tenant_id: str,
-    pool_id: str,
+    pool: Pool,
+    batch_id: str,
     artifact: Artifact,
     counts: Counts,
     *,
     client_batch_id: str | None = None,
-    errors: list[dict[str, Any]] | None = None,
+    errors: Json | None = None,
+    repeated: Json | None = None,
+    keys: Json | None = None,
 ) -> Batch:
-    """Commit a stored batch as the pool's next version.
+    """The stored batch as the next version of a locked pool, so that versions have no gap.
 
-    The pool's row is locked, so versions have no gap; the same client_batch_id returns the first batch.
+    `errors` is {lines, file_id}, `repeated` {path, sha256, rows} of the duplicates, `keys` {runs: [...]}.
     """
-    get(session, tenant_id, pool_id)
-    pool = session.execute(
-        select(Pool).where(Pool.id == pool_id).with_for_update().execution_options(populate_existing=True)
-    ).scalar_one()
-    if client_batch_id and (known := find_batch(session, pool_id, client_batch_id)):
-        return known
     pool.version += 1
-    pool.count += counts.accepted
+    pool.count += counts.stored
+    pool.keys = keys or pool.keys
     batch = Batch(
-        id=new_id("bat"),
-        tenant_id=tenant_id,
-        pool_id=pool_id,
+        id=batch_id,
+        tenant_id=pool.tenant_id,
+        pool_id=pool.id,
         version=pool.version,
         client_batch_id=client_batch_id,
         received=counts.received,
         accepted=counts.accepted,
         rejected=counts.rejected,
         duplicates=counts.duplicates,
-        errors={"lines": errors or []},
+        errors=errors or {},
+        repeated=repeated,
         artifact=artifact.path,
         sha256=artifact.sha256,
     )
@@ -98,6 +115,18 @@ def append(
     session.flush()
     session.refresh(batch)
     return batch
+
+
+def batches(session: Session, pool_id: str, version: int) -> list[Batch]:
+    """The batches that make up one version, in order."""
+    query = select(Batch).where(Batch.pool_id == pool_id, Batch.version <= version)
+    return list(session.scalars(query.order_by(Batch.version)))
+
+
+def batch_listing(session: Session, pool_id: str, *, after: int, limit: int) -> list[Batch]:
+    """In the order of versions, those above `after`, at most limit + 1 rows."""
+    query = select(Batch).where(Batch.pool_id == pool_id, Batch.version > after)
+    return list(session.scalars(query.order_by(Batch.version).limit(limit + 1)))
 
 
 def sources(session: Session, pool: Pool, version: int) -> list[Source]:
@@ -108,5 +137,7 @@ def sources(session: Session, pool: Pool, version: int) -> list[Source]:
             "leave pool_version out for the newest",
             pointer="/pool_version",
         )
-    query = select(Batch).where(Batch.pool_id == pool.id, Batch.version <= version).order_by(Batch.version)
-    return [Source("pool", batch.artifact, batch.sha256, batch.accepted) for batch in session.scalars(query)]
+    return [
+        Source("pool", batch.artifact, batch.sha256, batch.accepted - batch.duplicates)
+        for batch in batches(session, pool.id, version)
+    ]

@@ -131,9 +131,13 @@ def to_json(record: Record) -> dict[str, Any]:
 
 
 def _content_hash(prompt: str | None, messages: tuple[dict[str, str], ...] | None, completion: str) -> str:
+    """Over prompt FF completion, or FE role FE content per turn, FF completion: no text has these bytes."""
     try:
-        return sha256(orjson.dumps((prompt, messages, completion))).hexdigest()
-    except orjson.JSONEncodeError as error:
+        if prompt is not None:
+            return sha256(b"\xff".join((prompt.encode(), completion.encode()))).hexdigest()
+        turns = [part.encode() for turn in messages or () for part in (turn["role"], turn["content"])]
+        return sha256(b"\xfe".join((b"", *turns)) + b"\xff" + completion.encode()).hexdigest()
+    except UnicodeEncodeError as error:
         raise InvalidRecord("bad_text", f"The text cannot be written as UTF-8: {error}.") from None
 
 

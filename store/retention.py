@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+import store.upload_models  # noqa: F401 - its tables name files too
 from store.account_models import WebhookDelivery
 from store.artifacts import Artifacts
 from store.models import Base, Event, Job, Shard

@@ -40,6 +40,15 @@ def put(artifacts: Artifacts, folder: str, items: Sequence[Mapping[str, Any]]) -
 
 def read(artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int) -> Iterator[bytes]:
     """JSON texts of the items with ranks after + 1 to after + limit, one row group in memory at a time."""
+    for texts in read_groups(artifacts, stored, after=after, limit=limit):
+        for text in texts:
+            yield text.encode()
+
+
+def read_groups(
+    artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int
+) -> Iterator[list[str]]:
+    """The same by row groups."""
     stop = min(after + limit, int(stored["rows"]))
     if after >= stop:
         return
@@ -47,6 +56,21 @@ def read(artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: 
         file = pq.ParquetFile(stream)
         for group in range(after // GROUP_ROWS, (stop - 1) // GROUP_ROWS + 1):
             first = group * GROUP_ROWS
+            texts: list[str] = file.read_row_group(group, columns=["item"]).column("item").to_pylist()
+            yield texts[max(0, after - first) : stop - first]
+
+
+def find(artifacts: Artifacts, stored: Mapping[str, Any], id: str, content: str) -> dict[str, Any] | None:
+    """The item with that id and content hash, or None."""
+    with artifacts.open(stored["path"]) as stream:
+        file = pq.ParquetFile(stream)
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, columns=["id"]).column("id").to_pylist()
+            if id not in ids:
+                continue
             texts = file.read_row_group(group, columns=["item"]).column("item").to_pylist()
-            for text in texts[max(0, after - first) : stop - first]:
-                yield text.encode()
+            for own, text in zip(ids, texts, strict=True):
+                item: dict[str, Any] = orjson.loads(text) if own == id else {}
+                if item and item.get("content_hash", content) == content:
+                    return item
+    return None

@@ -69,6 +69,15 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(8 * 2**30, ge=1)
     max_batch_records: int = Field(10_000_000, ge=1)
     max_inline_records: int = Field(10_000, ge=1)
+    max_target_records: int = Field(100_000, ge=1)
+    """Of a target that comes as a file: it is held in memory."""
+    max_file_bytes: int = Field(64 * 2**30, ge=1)
+    max_part_bytes: int = Field(512 * 2**20, ge=1)
+    """Of an upload: what a cut connection loses at most."""
+    upload_seconds: int = Field(24 * 3600, ge=1)
+    """How long an upload may take; what is not complete by then is deleted."""
+    max_parquet_memory: int = Field(64 * 2**20, ge=2**20)
+    """For reading a Parquet file that a user sent, beyond what the reading process itself takes."""
 
     requests_per_second: int = Field(200, ge=1)
     """Of one tenant, over all API processes."""

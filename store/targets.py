@@ -1,5 +1,8 @@
 """Targets: immutable sets of target-task examples."""
 
+import random
+from collections import Counter, defaultdict
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,6 +21,7 @@ def create(
     *,
     name: str | None = None,
     user_metadata: Json | None = None,
+    held_out_target_id: str | None = None,
 ) -> Target:
     """Store the records as one artifact and the target's row; raises Invalid when there are none."""
     if not records:
@@ -30,6 +34,8 @@ def create(
         tenant_id=tenant_id,
         name=name,
         count=len(records),
+        groups=dict(sorted(Counter(record.group for record in records if record.group).items())),
+        held_out_target_id=held_out_target_id,
         artifact=stored.path,
         sha256=stored.sha256,
         user_metadata=user_metadata or {},
@@ -38,6 +44,33 @@ def create(
     session.flush()
     session.refresh(target)
     return target
+
+
+def split(records: list[Record], ratio: float, seed: int) -> tuple[list[Record], list[Record]]:
+    """(examples, held out) in their order; about `ratio` of every group's contents are held out.
+
+    Equal contents stay on one side, so that nothing held out is seen. Raises Invalid when a side is empty.
+    """
+    groups: dict[str | None, list[str]] = defaultdict(list)
+    for content, record in {record.content_hash: record for record in reversed(records)}.items():
+        groups[record.group].append(content)
+    draw = random.Random(seed)
+    held: set[str] = set()
+    for group in sorted(groups, key=lambda name: name or ""):
+        contents = sorted(groups[group])
+        held.update(draw.sample(contents, round(ratio * len(contents))))
+    sides = (
+        [record for record in records if record.content_hash not in held],
+        [record for record in records if record.content_hash in held],
+    )
+    if not all(sides):
+        raise Invalid(
+            f"held_out.ratio {ratio} leaves {len(sides[0])} examples and {len(sides[1])} held out of "
+            f"{len(records)}: both need at least 1",
+            code="nothing_held_out",
+            pointer="/held_out/ratio",
+        )
+    return sides
 
 
 def get(session: Session, tenant_id: str, target_id: str) -> Target:

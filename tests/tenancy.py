@@ -19,10 +19,12 @@ from tests.live import Api, Json, another_tenant, question
 BODIES: dict[str, Json] = {  # of routes whose bodies carry no ids
     "POST /v1/targets": {"records": [question(1)]},
     "POST /v1/pools": {},
+    "POST /v1/uploads": {},
     "POST /v1/pools/{pool_id}/batches": {"records": [question(1)]},
     "POST /v1/api_keys": {"name": "matrix", "scopes": ["select:read"]},
     "POST /v1/api_keys/{key_id}/rotate": {},
 }
+NO_RESOURCES = {"number": "1", "candidate_id": "nobody"}  # name nothing without the id before them
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class World:
     def of(self, name: str, path: str) -> str:
         """The id for a parameter; `job_id` and the like depend on the noun of the path."""
         noun = path.split("/")[2]
-        found = self.ids.get(f"{noun}.{name}") or self.ids.get(name)
+        found = self.ids.get(f"{noun}.{name}") or self.ids.get(name) or NO_RESOURCES.get(name)
         if found is None:
             raise LookupError(f"tests/tenancy.py cannot make {{{name}}} of {path}: add it to populate()")
         return found
@@ -63,6 +65,7 @@ def populate(api: Api) -> World:
     file = api.call(
         "POST", "/v1/files", content=b"x", headers={"Content-Type": "application/octet-stream"}
     ).json()["id"]
+    upload = api.made("/v1/uploads", {})["id"]
     model = api.settings.default_model
     training, adapter = _trained(api)
     endpoint = api.made("/v1/webhook_endpoints", {"url": "https://receiver.example/"})["id"]
@@ -73,6 +76,8 @@ def populate(api: Api) -> World:
             "target_id": target,
             "pool_id": pool,
             "file_id": file,
+            "upload_id": upload,
+            "other_id": cancelled,
             "key_id": api.get("/v1/api_keys")["data"][0]["id"],
             "selections.job_id": api.made("/v1/selections", {"target_id": target, "pool_id": pool, "k": 1})[
                 "id"
@@ -113,6 +118,8 @@ def attempts(api: Api, mine: World, theirs: World) -> Iterator[Attempt]:
         for method, operation in operations.items():
             names = [item["name"] for item in operation.get("parameters", []) if item["in"] == "path"]
             for name in names:
+                if name in NO_RESOURCES:
+                    continue
                 yield _in_path(method.upper(), path, name, names, mine, theirs)
     yield from in_bodies(mine, theirs)
 
@@ -159,6 +166,11 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/trainings", training, ("base_model",), theirs.ids["models.name"])
     yield _in_body("/v1/evaluations", evaluation, ("model",), theirs.ids["models.name"])
     yield _in_body("/v1/evaluations", evaluation, ("target_id",), theirs.ids["target_id"])
+    by_file = {"model": evaluation["model"], "file_id": mine.ids["file_id"]}
+    yield _in_body("/v1/evaluations", by_file, ("file_id",), theirs.ids["file_id"])
+    yield _in_body("/v1/targets", {}, ("file_id",), theirs.ids["file_id"])
+    batches = f"/v1/pools/{mine.ids['pool_id']}/batches"
+    yield _in_body(batches, {}, ("file_id",), theirs.ids["file_id"])
 
 
 def _in_body(

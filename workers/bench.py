@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 
-from store import retention, shards, sweeper
+from store import retention, shards, sweeper, uploads
 from store.shards import Claim
 from workers import alive
 from workers.bodies import BODIES, run
@@ -97,6 +97,8 @@ def upkeep(ctx: Context) -> None:
         sweeper.sweep(ctx.database, settings)
     if tidy:
         retention.purge(ctx.database, settings.retention)
+        with ctx.database.transaction() as session:
+            uploads.expire(session)
         retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age)
 
 

@@ -1,7 +1,8 @@
 """Feature matrices that users bring: .npy, .safetensors or .parquet, one row per record, in their order."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
@@ -19,12 +20,23 @@ Matrix = npt.NDArray[np.float32]
 SKETCH = "provided"
 
 
-def provided_block(data: bytes, name: str, rows: int) -> FeatureBlock:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How many records were sent to a pool, and which of them it stored, from 0."""
+
+    count: int
+    stored: Sequence[int]
+
+
+def provided_block(data: bytes, name: str, rows: int, sent: Sent | None = None) -> FeatureBlock:
     """The (rows, d) matrix in a file as one block of features; rows that cannot be scored get a status.
 
-    Raises Invalid for another format, shape or type. Losses and tokens are not known and are NaN and 0.
+    The file may also have a row for each record that was sent, of which the stored ones are taken. Raises
+    Invalid for another format, shape or type. Losses and tokens are not known and are NaN and 0.
     """
     matrix = _read(data, name)
+    if sent is not None and matrix.ndim == 2 and matrix.shape[0] == sent.count:
+        matrix = matrix[list(sent.stored)]
     if matrix.ndim != 2 or matrix.shape[0] != rows or not matrix.shape[1]:
         raise _invalid(name, f"holds an array of shape {matrix.shape}, but there are {rows} records")
     norms = np.linalg.norm(matrix.astype(np.float64), axis=1)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from workers.blocks import from_bytes, in_original_order, join, side_by_side
 from workers.features import FeatureBlock
 from workers.job_task import Work
 from workers.ordering import by_length
-from workers.provided import provided_block
+from workers.provided import Sent, provided_block
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +76,23 @@ def load_provided(work: Work, role: str) -> Side:
         if role == "target":
             row = targets.get(session, tenant, request["target_id"])
             sources = [Source("target", row.artifact, row.sha256, row.count)]
+            received = [row.count]
         else:
             pool = pools.get(session, tenant, request["pool_id"])
             sources = pools.sources(session, pool, request["pool_version"])
+            received = [row.received for row in pools.batches(session, pool.id, request["pool_version"])]
     tables = [work.context.artifacts.get_table(source.artifact, source.sha256) for source in sources]
     rows = [record for table in tables for record in records.from_table(table)]
     data = work.context.artifacts.get_bytes(file.artifact, file.sha256)
-    return Side(rows, provided_block(data, file.name or "", len(rows)))
+    sent = _sent(tables, received) if role == "pool" else None
+    return Side(rows, provided_block(data, file.name or "", len(rows), sent))
+
+
+def _sent(tables: list[Any], received: list[int]) -> Sent | None:
+    """Where the stored records were among those sent; None for older batches."""
+    stored: list[int] = []
+    for table, first in zip(tables, accumulate(received, initial=0), strict=False):
+        if "position" not in table.column_names:
+            return None
+        stored += [first + position for position in table.column("position").to_pylist()]
+    return Sent(sum(received), stored)

@@ -7,10 +7,9 @@ from sqlalchemy.orm import Session
 
 from service import answers
 from service.idempotency import OnceOnly
-from service.inline import parse_all
 from service.room import require_room_for_job
 from service.routes.jobs import accepted, job_routes, load
-from service.routes.naming import known_model, stored_target
+from service.routes.naming import given_records, known_model, stored_target
 from service.schemas import EvaluationRequest
 from service.state import Services, TenantId
 from store import submissions
@@ -23,9 +22,8 @@ router = job_routes(JobKind.EVALUATION, "evaluations")
 def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
-    """Start an evaluation. Inline records become a target of their own."""
-    limit = state.settings.max_inline_records
-    records = None if body.records is None else parse_all(body.records, "/records", limit)
+    """Start an evaluation. Records become a target of their own."""
+    records = given_records(state, tenant_id, body.records, body.file_id)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)

@@ -1,54 +1,53 @@
-"""Files: bytes that other requests refer to by id, such as feature matrices."""
+"""Files: bytes that other requests refer to by id, such as records and feature matrices."""
 
-import os
-import tempfile
-from pathlib import Path
-from typing import Annotated, Any
+from pathlib import PurePath
+from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from service import data_answers as answers
 from service import views
-from service.middleware import BINARY, media_type
+from service.bodies import receive_into
+from service.media import BINARY, NDJSON, PARQUET, required
 from service.problems import Problem
+from service.ranges import serve
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.schemas import ShortText
+from service.schemas import Sha256, ShortText
+from service.spools import spool
 from service.state import Services, State, TenantId
 from store import files
+from store.artifacts import Artifact
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
+
+KINDS = (BINARY, NDJSON, PARQUET)
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes than those with this hash.")]
 
 
 @router.post(
     "",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    response_model=answers.File,
+    openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(KINDS, BYTES)}},
 )
 async def create(
-    request: Request, state: Services, tenant_id: TenantId, name: Annotated[ShortText | None, Query()] = None
+    request: Request,
+    state: Services,
+    tenant_id: TenantId,
+    name: Annotated[ShortText | None, Query()] = None,
+    sha256: ExpectedHash = None,
 ) -> dict[str, Any]:
-    """Store the body as it comes; the suffix of `name` says what it is."""
-    kind = media_type(request.headers.get("content-type"))
-    if kind != BINARY:
-        raise Problem(415, "unsupported_media_type", f"Send the bytes as {BINARY}, not {kind or 'nothing'}.")
-    descriptor, path = tempfile.mkstemp(prefix="evoselect-upload-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            async for chunk in request.stream():
-                await run_in_threadpool(stream.write, chunk)
-        if not Path(path).stat().st_size:
+    """Store the body, its Content-Encoding taken off; what it holds is checked where it is used."""
+    kind = required(request.headers.get("content-type"), KINDS)
+    with spool() as file:
+        if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The body is empty: send the file's bytes.")
-        return await run_in_threadpool(_store, state, tenant_id, Path(path), name)
-    finally:
-        Path(path).unlink()
+        return await run_in_threadpool(stored, state, tenant_id, file, name, kind, sha256)
 
 
-@router.get("")
+@router.get("", response_model=answers.Page[answers.File])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
@@ -57,14 +56,55 @@ def listing(
         return views.page(files.listing(session, tenant_id, after=after, limit=limit), limit, views.file)
 
 
-@router.get("/{file_id}")
+@router.get("/{file_id}", response_model=answers.File)
 def retrieve(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One file, without its bytes."""
     with state.database.transaction() as session:
         return views.file(files.get(session, tenant_id, file_id))
 
 
-def _store(state: State, tenant_id: str, path: Path, name: str | None) -> dict[str, Any]:
-    artifact = state.artifacts.put_file(f"{tenant_id}/files", path)
+@router.get(
+    "/{file_id}/content",
+    response_model=None,
+    responses={
+        200: {"content": {BINARY: BYTES}},
+        206: {"description": "The range that was asked for."},
+        304: {"description": "As you know it."},
+    },
+)
+def content(file_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
+    """The bytes, or one Range of them; the ETag is their sha256."""
     with state.database.transaction() as session:
-        return views.file(files.create(session, tenant_id, artifact, name=name))
+        row = files.get(session, tenant_id, file_id)
+    stream = state.artifacts.open(row.artifact)
+    return serve(request, stream, row.size, row.sha256, row.media_type or BINARY)
+
+
+@router.delete("/{file_id}", response_model=answers.Deleted)
+def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Delete a file and its bytes; what was made from it stays."""
+    with state.database.transaction() as session:
+        row = files.delete(session, tenant_id, file_id)
+    state.artifacts.remove(row.artifact)
+    return {"id": file_id, "object": "file", "deleted": True}
+
+
+def stored(
+    state: State, tenant_id: str, file: IO[bytes], name: str | None, kind: str | None, sha256: str | None
+) -> dict[str, Any]:
+    """The file with the bytes of an open one; raises Problem when they are not those that were promised."""
+    place = files.fresh_place(tenant_id)
+    artifact = kept(state, place.folder, file, PurePath(name or "").suffix, sha256)
+    with state.database.transaction() as session:
+        return views.file(files.create(session, tenant_id, place, artifact, name=name, media_type=kind))
+
+
+def kept(state: State, folder: str, file: IO[bytes], suffix: str, sha256: str | None) -> Artifact:
+    """The bytes in the artifact store; raises Problem unless they have the hash that was promised."""
+    suffix = suffix if suffix.isascii() and suffix[1:].isalnum() else ""
+    artifact = state.artifacts.put_stream(folder, file, suffix)
+    if sha256 is not None and artifact.sha256 != sha256:
+        state.artifacts.remove(artifact.path)
+        detail = f"The bytes have the sha256 {artifact.sha256}, not {sha256}: send them again."
+        raise Problem(422, "wrong_sha256", detail)
+    return artifact

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from service import answers, streams, views
 from service.conditional import conditional
 from service.looks import Look
-from service.middleware import media_type
+from service.media import media_type
 from service.problems import Problem
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import ShortText

@@ -1,11 +1,18 @@
 """What requests name or bring along: models by name, records that become targets and pools."""
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
+from service import batches
+from service.ingest import BatchWriter
+from service.inline import parse_all
 from service.state import State
+from service.stored_files import read_records
 from store import adapters, pools, targets
 from store.errors import Invalid, NotFound
-from store.records import Record, to_table
+from store.pool_keys import Known
+from store.records import Record
 
 
 def known_model(session: Session, state: State, tenant_id: str, name: str, pointer: str) -> str:
@@ -20,6 +27,17 @@ def known_model(session: Session, state: State, tenant_id: str, name: str, point
         raise Invalid(detail, code="unknown_model", pointer=pointer) from None
 
 
+def given_records(
+    state: State, tenant_id: str, inline: list[Any] | None, file_id: str | None
+) -> list[Record] | None:
+    """Records of a body's /records or of the file that it names; None where it has neither."""
+    if inline is not None:
+        return parse_all(inline, "/records", state.settings.max_inline_records)
+    if file_id is not None:
+        return read_records(state, tenant_id, file_id, state.settings.max_target_records)
+    return None
+
+
 def stored_target(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
     """The id of a new target that holds the records."""
     return targets.create(session, state.artifacts, tenant_id, records or []).id
@@ -27,10 +45,9 @@ def stored_target(session: Session, state: State, tenant_id: str, records: list[
 
 def stored_pool(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
     """The id of a new pool with the records as its one batch."""
-    rows = records or []
     pool = pools.create(session, tenant_id)
-    artifact = state.artifacts.put_table(f"{tenant_id}/pools", to_table(rows))
-    distinct = len({record.content_hash for record in rows})
-    counts = pools.Counts(len(rows), len(rows), 0, len(rows) - distinct)
-    pools.append(session, tenant_id, pool.id, artifact, counts)
+    with BatchWriter(state.settings, "reject_batch", Known()) as writer:
+        writer.add_records(records or [])
+        writer.finish()
+        batches.commit(session, state, tenant_id, pool.id, writer)
     return pool.id

@@ -1,6 +1,7 @@
 """Sets of candidates that grow by batches."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -8,23 +9,27 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service import views
+from service import batches, views
+from service import data_answers as answers
+from service.bodies import in_pieces, receive_into
 from service.idempotency import OnceOnly
 from service.ingest import BatchWriter
-from service.middleware import NDJSON, media_type
+from service.media import JSON, NDJSON, PARQUET, required
 from service.problems import Problem
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.schemas import BatchRequest, OnInvalid, PoolRequest, ShortText
+from service.schemas import MAX_INTEGER, BatchRequest, OnInvalid, PoolRequest, ShortText
+from service.spools import spool
 from service.state import Services, State, TenantId
+from service.stored_files import read_into, stored_file
 from service.strict_json import StrictRoute
 from store import pools
 
 router = APIRouter(prefix="/v1/pools", route_class=StrictRoute, tags=["pools"])
 
-FEED_BYTES = 2**20  # parsed in one go in a thread, so that other requests are served meanwhile
+AfterVersion = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="The last version of the page before.")]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=answers.Pool)
 def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Make an empty pool."""
 
@@ -34,7 +39,7 @@ def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOn
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("")
+@router.get("", response_model=answers.Page[answers.Pool])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
@@ -43,21 +48,38 @@ def listing(
         return views.page(pools.listing(session, tenant_id, after=after, limit=limit), limit, views.pool)
 
 
-@router.get("/{pool_id}")
+@router.get("/{pool_id}", response_model=answers.Pool)
 def retrieve(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One pool."""
     with state.database.transaction() as session:
         return views.pool(pools.get(session, tenant_id, pool_id))
 
 
+@router.get("/{pool_id}/batches", response_model=answers.Page[answers.Batch])
+def batch_listing(
+    pool_id: ResourceId,
+    state: Services,
+    tenant_id: TenantId,
+    after: AfterVersion = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """The batches of a pool in the order of its versions, those above `after`."""
+    with state.database.transaction() as session:
+        pools.get(session, tenant_id, pool_id)
+        rows = pools.batch_listing(session, pool_id, after=after, limit=limit)
+        return views.page(rows, limit, views.batch)
+
+
 @router.post(
     "/{pool_id}/batches",
     status_code=201,
+    response_model=answers.Batch,
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {
                 NDJSON: {"schema": {"type": "string", "description": "One record per line."}},
+                PARQUET: {"schema": {"type": "string", "format": "binary"}},
                 "application/json": {"schema": BatchRequest.model_json_schema()},
             },
         }
@@ -73,36 +95,29 @@ async def add_batch(
 ) -> dict[str, Any]:
     """Append candidates, wholly or not at all; the same client_batch_id again returns the first batch.
 
-    The parameters of the query go with NDJSON; a JSON body carries them itself.
+    The parameters of the query go with NDJSON and Parquet; a JSON body carries them itself.
     """
-    kind = media_type(request.headers.get("content-type"))
-    if kind not in (NDJSON, "application/json"):
-        raise Problem(
-            415, "unsupported_media_type", f"Send {NDJSON} or application/json, not {kind or 'nothing'}."
-        )
-    if kind == NDJSON:
-        body = BatchRequest(records=[], client_batch_id=client_batch_id, on_invalid=on_invalid)
-    else:
+    kind = required(request.headers.get("content-type"), (NDJSON, PARQUET, JSON))
+    if kind == JSON:
         body = await _json_body(request)
-    known = await run_in_threadpool(_known_batch, state, tenant_id, pool_id, body.client_batch_id)
-    if known:
+    else:
+        body = BatchRequest(records=[], client_batch_id=client_batch_id, on_invalid=on_invalid)
+    batch = Intake(state, tenant_id, pool_id, body)
+    if known := await run_in_threadpool(batch.known):
         return known
-    with BatchWriter(state.settings, body.on_invalid) as writer:
-        if kind == NDJSON:
-            await _stream(request, writer)
-        else:
-            await run_in_threadpool(writer.add, body.records)
-        return await run_in_threadpool(_commit, state, tenant_id, pool_id, body, writer)
+    if kind == NDJSON:
+        return await _from_lines(request, batch)
+    if kind == PARQUET:
+        with spool() as file:
+            await receive_into(request, file)
+            return await run_in_threadpool(batch.from_file, file)
+    return await run_in_threadpool(batch.from_json)
 
 
-async def _stream(request: Request, writer: BatchWriter) -> None:
-    waiting = bytearray()
-    async for chunk in request.stream():
-        waiting += chunk
-        if len(waiting) >= FEED_BYTES:
-            await run_in_threadpool(writer.feed, bytes(waiting))
-            waiting.clear()
-    await run_in_threadpool(writer.feed, bytes(waiting))
+async def _from_lines(request: Request, batch: "Intake") -> dict[str, Any]:
+    with await run_in_threadpool(batch.writer) as writer:
+        await in_pieces(request, writer.feed)
+        return await run_in_threadpool(batch.commit, writer)
 
 
 async def _json_body(request: Request) -> BatchRequest:
@@ -119,28 +134,48 @@ async def _json_body(request: Request) -> BatchRequest:
         ) from None
 
 
-def _known_batch(
-    state: State, tenant_id: str, pool_id: str, client_batch_id: str | None
-) -> dict[str, Any] | None:
-    with state.database.transaction() as session:
-        pools.get(session, tenant_id, pool_id)
-        batch = pools.find_batch(session, pool_id, client_batch_id) if client_batch_id else None
-        return views.batch(batch) if batch else None
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """One batch on its way into a pool."""
 
+    state: State
+    tenant_id: str
+    pool_id: str
+    body: BatchRequest
 
-def _commit(
-    state: State, tenant_id: str, pool_id: str, body: BatchRequest, writer: BatchWriter
-) -> dict[str, Any]:
-    writer.finish()
-    artifact = state.artifacts.put_file(f"{tenant_id}/pools", writer.path)
-    with state.database.transaction() as session:
-        row = pools.append(
-            session,
-            tenant_id,
-            pool_id,
-            artifact,
-            writer.counts(),
-            client_batch_id=body.client_batch_id,
-            errors=writer.faults,
-        )
-        return views.batch(row)
+    def known(self) -> dict[str, Any] | None:
+        """The batch that came with the same client_batch_id before; raises NotFound."""
+        with self.state.database.transaction() as session:
+            pools.get(session, self.tenant_id, self.pool_id)
+            own = self.body.client_batch_id
+            batch = pools.find_batch(session, self.pool_id, own) if own else None
+            return views.batch(batch) if batch else None
+
+    def writer(self) -> BatchWriter:
+        """A writer that knows what the pool holds at this moment."""
+        known = batches.known(self.state, self.tenant_id, self.pool_id)
+        return BatchWriter(self.state.settings, self.body.on_invalid, known)
+
+    def from_json(self) -> dict[str, Any]:
+        """Records of the body, or of the file that it names."""
+        if self.body.file_id is None:
+            with self.writer() as writer:
+                writer.add_values(self.body.records or [])
+                return self.commit(writer)
+        with stored_file(self.state, self.tenant_id, self.body.file_id) as file:
+            return self.from_file(file)
+
+    def from_file(self, file: IO[bytes]) -> dict[str, Any]:
+        """Records of an open local file."""
+        with self.writer() as writer:
+            read_into(writer, file, self.state.settings)
+            return self.commit(writer)
+
+    def commit(self, writer: BatchWriter) -> dict[str, Any]:
+        """The writer has everything: the batch becomes a version of the pool."""
+        writer.finish()
+        with self.state.database.transaction() as session:
+            row = batches.commit(
+                session, self.state, self.tenant_id, self.pool_id, writer, self.body.client_batch_id
+            )
+            return views.batch(row)

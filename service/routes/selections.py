@@ -1,32 +1,23 @@
-"""Jobs that pick candidates for a target, and the items that they picked."""
+"""Jobs that pick candidates for a target."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
-import orjson
-from fastapi import Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
 from service import answers
 from service.estimates import estimate
 from service.idempotency import OnceOnly
 from service.inline import parse_all
-from service.middleware import NDJSON, media_type
-from service.problems import Problem
 from service.room import require_room_for_job
-from service.routes.common import ResourceId
 from service.routes.jobs import accepted, job_routes, load
 from service.routes.naming import known_model, stored_pool, stored_target
 from service.schemas import SelectionRequest
-from service.state import Services, State, TenantId
-from store import jobs, pace, quotas, selected, submissions
-from store.states import JobKind, JobStatus
+from service.state import Services, TenantId
+from store import pace, quotas, submissions
+from store.states import JobKind
 
 router = job_routes(JobKind.SELECTION, "selections")
-
-MAX_PAGE = 1000
-ALL_ITEMS = 2**62
 
 
 @router.post(
@@ -80,55 +71,3 @@ def create(
         return estimate(state, store)
     job = load(state, tenant_id, once.run(body, store), JobKind.SELECTION)
     return accepted(response, "selections", job)
-
-
-@router.get("/{job_id}/items", response_model=None)
-def items(
-    job_id: ResourceId,
-    request: Request,
-    state: Services,
-    tenant_id: TenantId,
-    after: Annotated[int, Query(ge=0, le=ALL_ITEMS, description="The last rank of the page before.")] = 0,
-    limit: Annotated[int | None, Query(ge=1)] = None,
-) -> Response:
-    """The selected candidates in order: JSON pages, or with `Accept: application/x-ndjson` all as lines."""
-    stored = _stored(state, tenant_id, job_id, "items")
-    if media_type(request.headers.get("accept")) == NDJSON:
-        lines = selected.read(state.artifacts, stored, after=after, limit=limit or ALL_ITEMS)
-        return StreamingResponse(_joined(lines), media_type=NDJSON)
-    size = min(limit or MAX_PAGE, MAX_PAGE)
-    texts = list(selected.read(state.artifacts, stored, after=after, limit=size))
-    page = {
-        "object": "list",
-        "data": [orjson.Fragment(text) for text in texts],
-        "has_more": after + len(texts) < stored["rows"],
-    }
-    return Response(orjson.dumps(page), media_type="application/json")
-
-
-@router.get("/{job_id}/rejected", response_model=None)
-def rejected(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
-    """Every candidate that could not be selected, with the reason, as lines in the order of the pool."""
-    stored = _stored(state, tenant_id, job_id, "rejected")
-    return Response(state.artifacts.get_bytes(stored["path"], stored["sha256"]), media_type=NDJSON)
-
-
-def _stored(state: State, tenant_id: str, job_id: str, name: str) -> dict[str, Any]:
-    with state.database.transaction() as session:
-        job = jobs.get(session, tenant_id, job_id, JobKind.SELECTION)
-        if job.status != JobStatus.COMPLETED or job.result is None:
-            detail = f"Selection {job_id} is {job.status}; its {name} are there once it is completed."
-            raise Problem(409, "selection_not_completed", detail)
-        stored: dict[str, Any] = job.result["artifacts"][name]
-        return stored
-
-
-def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines in pieces of about 64 KiB: one write per line would be slow."""
-    buffer = bytearray()
-    for line in lines:
-        buffer += line + b"\n"
-        if len(buffer) > 65_536:
-            yield bytes(buffer)
-            buffer.clear()
-    yield bytes(buffer)

@@ -5,33 +5,45 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
+from service import data_answers as answers
 from service import views
 from service.idempotency import OnceOnly
-from service.inline import parse_all
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.routes.naming import given_records
 from service.schemas import TargetRequest
 from service.state import Services, TenantId
 from service.strict_json import StrictRoute
 from store import targets
+from store.records import Record
 
 router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=answers.Target)
 def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
-    """Store target examples."""
-    records = parse_all(body.records, "/records", state.settings.max_inline_records)
+    """Store target examples; those that are held out become a target of their own, for evaluations."""
+    examples = given_records(state, tenant_id, body.records, body.file_id) or []
+    apart: list[Record] = []
+    if body.held_out:
+        examples, apart = targets.split(examples, body.held_out.ratio, body.held_out.seed)
 
     def store(session: Session) -> str:
+        kept_apart = targets.create(session, state.artifacts, tenant_id, apart) if apart else None
         row = targets.create(
-            session, state.artifacts, tenant_id, records, name=body.name, user_metadata=body.metadata
+            session,
+            state.artifacts,
+            tenant_id,
+            examples,
+            name=body.name,
+            user_metadata=body.metadata,
+            held_out_target_id=kept_apart.id if kept_apart else None,
         )
         return row.id
 
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("")
+@router.get("", response_model=answers.Page[answers.Target])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
@@ -41,7 +53,7 @@ def listing(
         return views.page(rows, limit, views.target)
 
 
-@router.get("/{target_id}")
+@router.get("/{target_id}", response_model=answers.Target)
 def retrieve(target_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One target."""
     with state.database.transaction() as session:

@@ -7,11 +7,12 @@ import orjson
 from torch import Tensor
 
 from evoselect.conditioning import condition
+from evoselect.neighbours import nearest
 from evoselect.select import Texts, select
 from evoselect.selection import ItemReason
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
-from store import records, selected
+from store import considered, records, selected
 from store.errors import Invalid
 from store.records import Record
 from workers.blocks import check_same_sketch
@@ -55,7 +56,11 @@ def run(work: Work) -> Outcome:
         "conditioning": kind,
         "features": pool.outlook,
         "diagnostics": selection.diagnostics,
-        "artifacts": {"items": stored, "rejected": _store_rejected(work, rejected)},
+        "artifacts": {
+            "items": stored,
+            "rejected": _store_rejected(work, rejected),
+            "considered": _store_considered(work, sent, wanted, candidates, targets),
+        },
     }
     return Outcome({}, result)
 
@@ -182,3 +187,18 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> dict[str, Any
     lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
     stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
     return {"path": stored.path, "sha256": stored.sha256, "rows": len(rejected)}
+
+
+def _store_considered(
+    work: Work, sent: list[Record], wanted: list[Record], candidates: Tensor, targets: Tensor
+) -> dict[str, Any]:
+    """Every usable candidate with its nearest target: what can be said of those that were not selected."""
+    cosine, index = nearest(targets, candidates, 1)
+    return considered.put(
+        work.context.artifacts,
+        f"{work.claim.tenant_id}/considered",
+        ids=[record.id for record in sent],
+        hashes=[record.content_hash for record in sent],
+        nearest=[wanted[row].id for row in index.ravel().tolist()],
+        cosines=cosine.ravel().tolist(),
+    )

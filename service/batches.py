@@ -1,0 +1,98 @@
+"""A finished BatchWriter becomes the next version of its pool; the pool's index of contents grows by it."""
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from service.ingest import BatchWriter
+from service.media import NDJSON
+from service.state import State
+from store import files, pool_keys, pools
+from store.errors import Conflict
+from store.ids import new_id
+from store.models import Batch, Json, Pool
+from store.pool_keys import Known, Run
+
+TRIES = 5  # to open an index that a batch at the same time replaces
+
+
+def commit(
+    session: Session,
+    state: State,
+    tenant_id: str,
+    pool_id: str,
+    writer: BatchWriter,
+    client_batch_id: str | None = None,
+) -> Batch:
+    """Store the files and the rows; the same client_batch_id returns the first batch.
+
+    The pool is locked, so that what another batch stored meanwhile is not stored again.
+    """
+    pool = pools.lock(session, tenant_id, pool_id)
+    if client_batch_id and (earlier := pools.find_batch(session, pool_id, client_batch_id)):
+        return earlier
+    if writer.known is None or pool.version != writer.known.version:
+        writer.drop_known(_load(state, pool.keys))
+    stored = state.artifacts.put_stream(f"{tenant_id}/pools", writer.stored.file, ".parquet")
+    batch_id = new_id("bat")
+    return pools.append(
+        session,
+        pool,
+        batch_id,
+        stored,
+        writer.counts(),
+        client_batch_id=client_batch_id,
+        errors=_errors(session, state, tenant_id, batch_id, writer),
+        repeated=_repeated(state, tenant_id, writer),
+        keys=_grown(session, state, pool, writer.keys()),
+    )
+
+
+def known(state: State, tenant_id: str, pool_id: str) -> Known:
+    """What the pool holds at this moment; raises NotFound."""
+    for _ in range(TRIES):
+        with state.database.transaction() as session:
+            pool = pools.get(session, tenant_id, pool_id)
+        try:
+            return Known(pool.version, _load(state, pool.keys))
+        except FileNotFoundError:  # merged away since the row was read
+            continue
+    raise Conflict(f"pool {pool_id} grows too fast to be read: send the batch again", code="pool_busy")
+
+
+def _load(state: State, keys: Json) -> list[Run]:
+    return [pool_keys.from_buffer(state.artifacts.numbers(run["path"])) for run in keys.get("runs", [])]
+
+
+def _errors(session: Session, state: State, tenant_id: str, batch_id: str, writer: BatchWriter) -> Json:
+    """The first faults, and the file with all of them."""
+    if not writer.faults:
+        return {}
+    place = files.fresh_place(tenant_id)
+    lines = state.artifacts.put_stream(place.folder, writer.error_lines, ".jsonl")
+    name = f"{batch_id}-errors.jsonl"
+    file = files.create(session, tenant_id, place, lines, name=name, media_type=NDJSON)
+    return {"lines": writer.faults, "file_id": file.id}
+
+
+def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
+    if not writer.repeated.rows:
+        return None
+    stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.repeated.file, ".parquet")
+    return {"path": stored.path, "sha256": stored.sha256, "rows": writer.repeated.rows}
+
+
+def _grown(session: Session, state: State, pool: Pool, run: Run) -> Json:
+    """The index with another run; runs of no more than twice its size are merged into it and then deleted."""
+    runs = list(pool.keys.get("runs", []))
+    if not len(run.low):
+        return {"runs": runs}
+    while runs and runs[-1]["rows"] <= 2 * len(run.low):
+        replaced = runs.pop()
+        run = pool_keys.merged(pool_keys.from_buffer(state.artifacts.numbers(replaced["path"])), run)
+        _after_commit(session, state, replaced["path"])
+    stored = state.artifacts.put_bytes(f"{pool.tenant_id}/pool_keys/{pool.id}", run.to_bytes(), ".keys")
+    return {"runs": [*runs, {"path": stored.path, "rows": len(run.low)}]}
+
+
+def _after_commit(session: Session, state: State, path: str) -> None:
+    event.listen(session, "after_commit", lambda _: state.artifacts.remove(path), once=True)

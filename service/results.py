@@ -1,0 +1,25 @@
+"""What a completed selection left behind."""
+
+from typing import Any
+
+from service.problems import Problem
+from service.state import State
+from store import jobs
+from store.models import Job
+from store.states import JobKind, JobStatus
+
+
+def completed(state: State, tenant_id: str, job_id: str, what: str) -> Job:
+    """The selection; raises NotFound, or Problem 409 while `what` is not there yet."""
+    with state.database.transaction() as session:
+        job = jobs.get(session, tenant_id, job_id, JobKind.SELECTION)
+        if job.status != JobStatus.COMPLETED or job.result is None:
+            detail = f"Selection {job_id} is {job.status}; its {what} are there once it is completed."
+            raise Problem(409, "selection_not_completed", detail)
+        return job
+
+
+def artifact(job: Job, name: str) -> dict[str, Any] | None:
+    """{path, sha256, rows} of a file that the job stored; None where it was made before there were such."""
+    found: dict[str, Any] | None = (job.result or {})["artifacts"].get(name)
+    return found

@@ -1,0 +1,63 @@
+"""The candidates that a selection could have picked, in pool order, each with its nearest target.
+
+Reads batches, repetitions and rejections too, one row group in memory at a time, to find a single candidate.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from store.artifacts import Artifacts
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("nearest_target", pa.string(), nullable=False),
+        pa.field("cosine", pa.float32(), nullable=False),
+    ]
+)
+
+
+def put(
+    artifacts: Artifacts,
+    folder: str,
+    ids: Sequence[str],
+    hashes: Sequence[str],
+    nearest: Sequence[str],
+    cosines: Sequence[float],
+) -> dict[str, Any]:
+    """Store the columns; returns {path, sha256, rows}, which the result keeps at artifacts.considered."""
+    table = pa.table([ids, hashes, nearest, pa.array(cosines, pa.float32())], schema=SCHEMA)
+    stored = artifacts.put_table(folder, table)
+    return {"path": stored.path, "sha256": stored.sha256, "rows": len(ids)}
+
+
+def find_row(
+    artifacts: Artifacts, path: str, name: str, *, more: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """The first row of a Parquet file whose id or content hash is `name`: id, content_hash and `more`."""
+    with artifacts.open(path) as stream:
+        file = pq.ParquetFile(stream)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["id", "content_hash", *more])
+            found = pc.or_(pc.equal(table["id"], name), pc.equal(table["content_hash"], name))
+            at = pc.index(found, True).as_py()
+            if at >= 0:
+                row: dict[str, Any] = table.slice(at, 1).to_pylist()[0]
+                return row
+    return None
+
+
+def rejection(artifacts: Artifacts, stored: dict[str, Any], candidate_id: str) -> str | None:
+    """Why the candidate could not be selected, from the lines {id, reason} of the job; None if it could."""
+    wanted = orjson.dumps(candidate_id)
+    with artifacts.open(stored["path"]) as stream:
+        for line in stream:
+            if wanted in line and (row := orjson.loads(line))["id"] == candidate_id:
+                return str(row["reason"])
+    return None

@@ -1,0 +1,105 @@
+"""Records column by column: the fast twin of store.records for runs of NDJSON lines and for Parquet.
+
+Rows that are plainly good are checked and hashed without a Python object each. Everything else is left to
+parse_record, which alone decides what is wrong with a record: a doubt here costs time, never a wrong answer.
+"""
+
+import binascii
+from hashlib import sha256
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from store.records import MAX_ID_CHARS, MAX_TEXT_CHARS, SCHEMA
+
+Mask = npt.NDArray[np.bool_]
+Keys = npt.NDArray[np.uint64]
+NEWLINE = ord("\n")
+DIGEST = 32  # bytes of a content hash; twice as many as hexadecimal text
+PLAIN = ("id", "prompt", "completion", "group")  # the fields that plain rows consist of
+_COLUMNS = pa.schema([pa.field(name, pa.string()) for name in PLAIN])
+_SEPARATOR = pa.scalar(b"\xff", pa.binary())  # between prompt and completion, as in store.records
+
+
+def read_block(block: bytes, lines: int) -> tuple[pa.Table, Mask] | None:
+    """The plain rows of so many whole lines as a table with SCHEMA, and which of the lines they are.
+
+    None where the lines have to be read one by one. Arrow's reader takes values, not lines, so that lines
+    are told apart as follows: each starts with { and ends with }, so a newline between two of them cannot be
+    inside an object or a list (a comma would have to stand there) nor in a text (JSON forbids it); and there
+    are as many values as lines, so that each line is one value.
+    """
+    if not block.startswith(b"{") or not block.endswith(b"}\n") or block.count(b"}\n{") != lines - 1:
+        return None
+    try:
+        table = pj.read_json(
+            pa.BufferReader(block),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            parse_options=pj.ParseOptions(explicit_schema=_COLUMNS, unexpected_field_behavior="error"),
+        )
+        table.validate(full=True)  # UTF-8
+    except pa.ArrowInvalid:
+        return None
+    return plain_rows(table) if table.num_rows == lines else None
+
+
+def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
+    """The plainly good rows of a table of the PLAIN columns, as a table with SCHEMA, and which they are."""
+    size = pc.add(pc.binary_length(table["prompt"]), pc.binary_length(table["completion"]))
+    good = pc.less_equal(size, MAX_TEXT_CHARS)
+    for name in ("prompt", "completion"):
+        good = pc.and_(good, _is_text(table[name]))
+    for name in ("id", "group"):
+        if table[name].null_count < table.num_rows:
+            good = pc.and_(good, pc.or_(pc.is_null(table[name]), pc.fill_null(_is_name(table[name]), False)))
+    plain: Mask = pc.fill_null(good, False).combine_chunks().to_numpy(zero_copy_only=False)
+    return _finished(table if plain.all() else table.filter(pa.array(plain))), plain
+
+
+def _is_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.and_(pc.greater(pc.binary_length(column), 0), pc.invert(pc.utf8_is_space(column)))
+
+
+def _is_name(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Names of ASCII only: what else is printable depends on the edition of Unicode."""
+    length = pc.binary_length(column)
+    sized = pc.and_(pc.greater(length, 0), pc.less_equal(length, MAX_ID_CHARS))
+    return pc.and_(sized, pc.and_(pc.string_is_ascii(column), pc.ascii_is_printable(column)))
+
+
+def _finished(table: pa.Table) -> pa.Table:
+    """Plain rows with their content hash, in SCHEMA."""
+    columns = {name: table[name].combine_chunks() for name in PLAIN}
+    hashes = _content_hashes(columns["prompt"], columns["completion"])
+    columns |= {"content_hash": hashes, "id": pc.coalesce(columns["id"], hashes)}
+    rows = table.num_rows
+    return pa.table(
+        [columns.get(field.name, None) or pa.nulls(rows, field.type) for field in SCHEMA], schema=SCHEMA
+    )
+
+
+def _content_hashes(prompts: pa.Array, completions: pa.Array) -> pa.Array:
+    """SHA-256 of each row as hexadecimal text."""
+    joined = pc.binary_join_element_wise(prompts.cast(pa.binary()), completions.cast(pa.binary()), _SEPARATOR)
+    rows = len(joined)
+    if not rows:
+        return pa.array([], pa.string())
+    places = np.frombuffer(joined.buffers()[1], np.int32)[: rows + 1].tolist()
+    view = memoryview(joined.buffers()[2])
+    raw = b"".join([sha256(view[a:b]).digest() for a, b in pairwise(places)])
+    offsets = np.arange(0, 2 * DIGEST * rows + 1, 2 * DIGEST, dtype=np.int32)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(binascii.hexlify(raw)))
+
+
+def content_keys(table: pa.Table) -> Keys:
+    """(rows, 2) the first 128 bits of each content hash: equal only where the contents are."""
+    column = table["content_hash"].combine_chunks()
+    start, stop = (2 * DIGEST * place for place in (column.offset, column.offset + len(column)))
+    if not len(column):
+        return np.empty((0, 2), dtype=np.uint64)
+    raw = binascii.unhexlify(memoryview(column.buffers()[2])[start:stop])
+    return np.frombuffer(raw, dtype="<u8").reshape(-1, DIGEST // 8)[:, :2]

@@ -1,0 +1,43 @@
+"""Keys of contents: new ones are told from known ones as a set of Python would."""
+
+import numpy as np
+import pytest
+
+from store.pool_keys import Run, Seen, from_buffer, merged
+
+
+def keys(numbers: list[int]) -> np.ndarray:
+    """Keys whose lower halves collide on purpose."""
+    return np.array([[number % 7, number] for number in numbers], dtype=np.uint64).reshape(-1, 2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_of_equal_keys_is_new(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    seen, known = Seen([]), set()
+    for size in (0, 1, 50, 3, 400, 20, 1000):
+        numbers = [int(number) * 2**40 for number in draw.integers(0, 300, size)]
+        values = np.array([[number, number ^ 5] for number in numbers], dtype=np.uint64).reshape(-1, 2)
+        expected = [number not in known and not known.add(number) for number in numbers]  # type: ignore[func-returns-value]
+        assert seen.add(values).tolist() == expected
+    assert sorted(seen.own().low.tolist()) == sorted(known)
+
+
+def test_what_the_pool_holds_is_not_new() -> None:
+    first = Seen([])
+    first.add(np.array([[3, 1], [1, 1], [2, 9]], dtype=np.uint64))
+    stored = from_buffer(np.frombuffer(first.own().to_bytes(), dtype="<u8"))
+    second = Seen([stored])
+    assert second.add(np.array([[1, 1], [1, 2], [4, 4]], dtype=np.uint64)).tolist() == [False, True, True]
+    assert len(second.own().low) == 2
+
+
+def test_different_contents_are_never_taken_for_one() -> None:
+    assert Seen([]).add(keys([0, 7, 14, 21])).all()
+
+
+def test_merged_runs_are_in_order() -> None:
+    halves = [np.array(half, dtype=np.uint64) for half in ([1, 5], [2, 9])]
+    run = merged(Run(halves[0], halves[0]), Run(halves[1], halves[1]))
+    assert run.low.tolist() == [1, 2, 5, 9]
+    assert run.high.tolist() == [1, 2, 5, 9]

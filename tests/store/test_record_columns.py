@@ -1,0 +1,104 @@
+"""The fast reader of records and parse_record agree on every line, whatever it is."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store.record_columns import content_keys, read_block
+from store.records import InvalidRecord, Record, from_table, parse_record, to_table
+
+blank = st.sampled_from(["", " ", "\u2003", "\x1c", "\0"])
+text = st.text(st.characters(codec="utf-8"), max_size=12) | blank
+field = st.sampled_from(["id", "prompt", "completion", "group", "metadata", "messages", "other"])
+anything = (
+    text
+    | st.none()
+    | st.integers(-9, 9)
+    | st.lists(text, max_size=2)
+    | st.dictionaries(text, text, max_size=1)
+)
+plain = st.fixed_dictionaries(
+    {"prompt": text, "completion": text}, optional={"id": text, "group": st.none() | text}
+)
+objects = plain | st.dictionaries(field, anything, max_size=4)
+junk = st.sampled_from(
+    [
+        b"{",
+        b"}",
+        b"{}",
+        b"[]",
+        b"{}{}",
+        b"{\x00}",
+        b"",
+        b'{"prompt":"a","completion":"b"}{"prompt":"c","completion":"d"}',
+        b'{"prompt":"a\xff","completion":"b"}',
+        b'{"prompt":"a","completion":"b"',
+        b'"completion":"b"}',
+        b'{"prompt":"\\ud800","completion":"b"}',
+        b'{"prompt":"a","prompt":"b","completion":"c"}',
+        b'{"prompt":NaN,"completion":"b"}',
+        b'{"prompt":"a\x01","completion":"b"}',
+        b'{"prompt":"x","messages":[{"role":"user","content":"y"}',
+        b'{"role":"user","content":"z"}]}',
+    ]
+)
+lines = st.lists(objects.map(orjson.dumps) | junk, min_size=1, max_size=6)
+
+
+def slow(line: bytes) -> Record | None:
+    try:
+        return parse_record(orjson.loads(line))
+    except (InvalidRecord, orjson.JSONDecodeError):
+        return None
+
+
+@settings(deadline=None, max_examples=400)
+@given(lines)
+def test_plain_rows_are_what_parse_record_makes_of_them(given_lines: list[bytes]) -> None:
+    block = b"".join(line + b"\n" for line in given_lines)
+    found = read_block(block, len(given_lines))
+    if found is None:
+        return
+    table, good = found
+    expected = [slow(line) for line, plain in zip(given_lines, good, strict=True) if plain]
+    assert from_table(table) == expected
+
+
+def test_a_good_file_takes_the_fast_way() -> None:
+    records: list[dict[str, Any]] = [
+        {"id": f"r{n}", "prompt": f"é {n}?", "completion": "a\nb", "group": None} for n in range(100)
+    ]
+    block = b"".join(orjson.dumps(record) + b"\n" for record in records)
+    found = read_block(block, 100)
+    assert found is not None
+    assert found[1].all()
+    assert found[0].equals(to_table(parse_record(record) for record in records))
+
+
+@pytest.mark.parametrize(
+    "glued", [b'{"prompt":"a",\n"completion":"b"}\n', b'{"prompt":"a\n","completion":"b"}\n']
+)
+def test_values_that_are_not_lines_are_left_to_the_slow_way(glued: bytes) -> None:
+    assert read_block(glued, 2) is None
+
+
+def test_white_space_means_the_same_to_both() -> None:
+    characters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    by_arrow = pc.utf8_is_space(pa.array(characters)).to_pylist()
+    assert [char for char, space in zip(characters, by_arrow, strict=True) if char.isspace() != space] == []
+
+
+def test_keys_are_the_first_128_bits() -> None:
+    table = to_table([parse_record({"prompt": str(n), "completion": "x"}) for n in range(9)]).slice(2, 5)
+    keys = content_keys(table)
+    raw = [bytes.fromhex(text)[:16] for text in table["content_hash"].to_pylist()]
+    assert keys.astype("<u8").tobytes() == b"".join(raw)
+    assert content_keys(table.slice(0, 0)).shape == (0, 2)
+    assert np.array_equal(content_keys(table.slice(1, 2)), keys[1:3])
