@@ -22,10 +22,11 @@ def balanced_shares(pool: Tensor, targets: Tensor, groups: Ints, k: int) -> Floa
     count = int(groups.max()) + 1
     shares = np.full(count, 1.0 / count)
     listed = shortlist.build(pool, targets, shortlist.first_width(pool.shape[0], targets.shape[0], k))
-    best, least = shares, np.inf
+    best, least, price = shares, np.inf, np.minimum(listed.radius, shortlist.MOST)
     for _ in range(ROUNDS):
         masses = spread(shares, groups)
-        plan = rounding.relaxed_optimum(listed, masses, k)
+        plan = rounding.relaxed_optimum(listed, masses, k, price)
+        price = plan.g
         moved = np.asarray(plan.plan.multiply(listed.cost.T).sum(axis=0)).ravel()
         mean = np.bincount(groups, moved, minlength=count) / shares
         if mean.max() < least:

@@ -21,7 +21,7 @@ FIRST_EPSILON = 0.2  # in cosine: about the spread of the costs, where Sinkhorn 
 COOLING = 0.5
 STAGE_ITERATIONS = 10  # per epsilon on the way down: a warm start needs no more
 REDUNDANCY_PERIOD = 5  # Sinkhorn steps between two updates of c
-DAMPING = 0.5  # share of the way that c moves to its new value
+DAMPING = 1.0  # share of the way that c moves to its new value; less once the residual grows
 SHARPENING = (2.0, 4.0, 4.0)  # epsilon over these, for the bound
 BACK_OFF = 0.7  # of the damping, whenever the residual has grown
 LEAST_DAMPING = 0.02
@@ -46,7 +46,7 @@ class CapacitySolution:
     plan: scipy.sparse.csr_array  # (M, n) transported mass; its columns sum to ``weights``
     epsilon: float
     iterations: int
-    residual: float  # share of the mass above the caps, plus the last weighted mean move of c
+    residual: float  # share of the mass that the last step moved, plus the last weighted mean move of c
     converged: bool
     leaving: Floats  # (M,) share of each target's mass that would rather go beyond its shortlist
 
@@ -94,20 +94,30 @@ def solve(
     return CapacitySolution(state, weights, plan, epsilon, iterations, float(residual), converged, leaving)
 
 
-def sharpened(problem: Problem, solution: CapacitySolution) -> Floats:
-    """(M,) target potentials after a few steps at smaller epsilons: they bound the transport more closely."""
+def sharpened(problem: Problem, solution: CapacitySolution) -> State:
+    """The state after a few steps at smaller epsilons, with the redundancy as it is: its prices bound the
+    transport more closely and order the candidates more sharply."""
     state = solution.state
     for divisor in SHARPENING:
         state, _, _ = _sweep(replace(problem, energy=None), state, solution.epsilon / divisor, DAMPING)
-    return state.g
+    return state
 
 
-def start(problem: Problem) -> State:
-    """Zero multipliers, and target potentials at each target's cheapest edge."""
-    shortlist = problem.shortlist
-    n = len(shortlist.candidates)
-    nearest_cost = np.minimum.reduceat(shortlist.cost.data, shortlist.cost.indptr[:-1])
-    return State(np.zeros(n), np.zeros(n), nearest_cost)
+def start(problem: Problem, g: Floats | None = None) -> State:
+    """No redundancy yet, and the multipliers that the target prices ``g`` (M,) of the linear programme
+    imply."""
+    n = len(problem.shortlist.candidates)
+    if g is None:
+        return State(np.zeros(n), np.zeros(n), np.zeros(len(problem.masses)))
+    return State(np.minimum(0.0, reduced_cost(problem.shortlist, g)), np.zeros(n), g)
+
+
+def reduced_cost(shortlist: Shortlist, g: Floats) -> Floats:
+    """(n,) min_j (C_ij - g_j) over the listed edges of every candidate."""
+    cost = shortlist.cost
+    best = np.full(cost.shape[1], np.inf)
+    np.minimum.at(best, cost.indices, cost.data - g[shortlist.target_of_edge])
+    return best
 
 
 def plan_of(shortlist: Shortlist, state: State, epsilon: float) -> scipy.sparse.csr_array:
@@ -123,36 +133,43 @@ def _sweep(problem: Problem, state: State, epsilon: float, damping: float) -> tu
     if problem.energy is None:
         return _scale(problem, state, epsilon, STAGE_ITERATIONS)
     for _ in range(STAGE_ITERATIONS // REDUNDANCY_PERIOD):
-        state, weights, above = _scale(problem, state, epsilon, REDUNDANCY_PERIOD)
-        wanted = problem.lam * problem.energy.gradient(weights)
+        state, weights, carried = _scale(problem, state, epsilon, REDUNDANCY_PERIOD)
+        wanted = problem.lam * problem.energy.penalty(weights)
         moved = float((weights * np.abs(wanted - state.c)).sum()) / max(float(weights.sum()), 1e-300)
         state = replace(state, c=state.c + damping * (wanted - state.c))
-    return state, weights, above + moved
+    return state, weights, carried + moved
 
 
 def _scale(problem: Problem, state: State, epsilon: float, steps: int) -> tuple[State, Floats, float]:
     """Sinkhorn scalings on the plan of ``state``; returns the absorbed state, the capped weights, the mass
-    above caps.
+    that the last step moved.
     """
     state = _row_shift(problem.shortlist, state, epsilon)
     plan = plan_of(problem.shortlist, state, epsilon)
-    columns = plan.T.tocsr()
+    columns = _turned(problem.shortlist, plan)
     beyond = problem.masses * np.exp((state.g - problem.shortlist.radius) / epsilon)
     cap = 1.0 / problem.k
     free = np.exp(np.minimum(-state.a / epsilon, MAX_LOG_SCALE))  # scaling at which a_i returns to 0
     u = np.ones_like(state.a)
-    above = 0.0
+    moved = 0.0
     for _ in range(steps):
         v = problem.masses / np.maximum(plan @ u + beyond, 1e-300)
         reach = np.maximum(columns @ v, 1e-300)
-        above = float(np.maximum(u * reach - cap, 0.0).sum())
-        u = np.minimum(free, cap / reach)
+        capped = np.minimum(free, cap / reach)
+        moved = float((np.abs(capped - u) * reach).sum())
+        u = capped
     state = State(
         np.minimum(0.0, state.a + epsilon * np.log(u)),
         state.c,
         state.g + epsilon * np.log(np.clip(v, 1e-300, None)),
     )
-    return state, np.asarray(u * reach), above
+    return state, np.asarray(u * reach), moved
+
+
+def _turned(shortlist: Shortlist, plan: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """The (M, n) plan as (n, M)."""
+    place, target, bounds = shortlist.turned
+    return scipy.sparse.csr_array((plan.data[place], target, bounds), shape=plan.shape[::-1])
 
 
 def _row_shift(shortlist: Shortlist, state: State, epsilon: float) -> State:

@@ -4,13 +4,17 @@ K_ij = exp(-|x_i - x_j|^2 / (2 s^2)), zero diagonal: 1 for a twin. Similar rows 
 same nearest targets, so the pairs are found in the targets' cells instead of among all candidates.
 """
 
+import bisect
+
 import numpy as np
 import scipy.sparse
 import torch
 from torch import Tensor
 
 from evoselect.features import gather
-from evoselect.neighbours import nearest
+from evoselect.hardware import has_bfloat16
+from evoselect.neighbours import nearest_above
+from evoselect.priced import BFLOAT16_ERROR, WORD, edge_cosines, true_places
 from evoselect.shortlist import Floats, Ints
 
 CROWD = 10  # neighbour whose distance sets the bandwidth: clusters of up to 10 copies do not shrink it
@@ -18,16 +22,17 @@ NARROW = 0.3  # bandwidth over that distance: twins count, mere neighbours do no
 FLOOR = 0.05  # similarities below it are left out of the graph
 MIN_BANDWIDTH = 1e-3  # keeps a pool of identical rows finite
 SAMPLE_TARGETS = 32  # targets around which the bandwidth is measured
-BATCH_BYTES = 64 * 2**20  # of the rows or products of one batch of cells
+BATCH_ENTRIES = 2**22  # of the rows or products of one batch of cells,
+PADDING = 0.8  # whose sizes differ by at most this factor
 BRUTE_ROWS = 4_096  # up to which all pairs are cheap
-CELLS = 3  # nearest targets in whose cells a row looks for twins
+CELLS = 2  # targets in whose cells a row looks for twins: those it is cheapest for
 SAMPLE_ROWS = 64  # candidates around each of them
 
 
 def bandwidth(candidates: Tensor, targets: Tensor) -> float:
     """s: NARROW times the median distance of a candidate to its CROWD-th neighbour around the same target."""
     step = -(-targets.shape[0] // SAMPLE_TARGETS)
-    _, index = nearest(candidates, targets[::step], min(candidates.shape[0], SAMPLE_ROWS))
+    _, index = nearest_above(candidates, targets[::step], min(candidates.shape[0], SAMPLE_ROWS))
     rows = gather(candidates, index.ravel()).reshape(*index.shape, -1)
     gram = rows @ rows.transpose(1, 2)
     near = gram.topk(min(CROWD + 1, gram.shape[2]), dim=2).values[..., -1]  # the first is the row itself
@@ -62,41 +67,42 @@ def cells(cost: scipy.sparse.csr_array) -> list[Ints]:
 
 def graph_by_cells(features: Tensor, members: list[Ints], s: float) -> scipy.sparse.csr_array:
     """K over the pairs of rows that share a cell."""
-    n, d = features.shape
+    n = features.shape[0]
     least = 1.0 + s * s * float(np.log(FLOOR))  # cosine at which K falls to FLOOR
-    keys, values = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    coarse = features
+    if has_bfloat16(features.device):  # finds the pairs; float32 decides about them
+        coarse, least = features.bfloat16(), least - BFLOAT16_ERROR
+    keys = [np.empty(0, dtype=np.int64)]
     waiting = sorted((cell for cell in members if len(cell) > 1), key=len)
     while waiting:
         width = len(waiting[-1])
-        batch = max(1, BATCH_BYTES // (4 * width * max(width, d)))
-        key, value = _pairs(features, waiting[-batch:], least)
-        keys.append(key)
-        values.append(value)
-        del waiting[-batch:]
-    key, place = np.unique(np.concatenate(keys), return_index=True)
-    cosine = np.concatenate(values)[place]
-    similarity = np.exp(np.minimum(cosine - 1.0, 0.0) / (s * s))
-    upper = scipy.sparse.coo_array((similarity, (key // n, key % n)), shape=(n, n))
+        fitting = max(1, BATCH_ENTRIES // (width * max(width, features.shape[1])))
+        similar = bisect.bisect_left(waiting, PADDING * width, key=len)
+        start = max(len(waiting) - fitting, similar)
+        keys.append(_pairs(coarse, waiting[start:], least))
+        del waiting[start:]
+    key = np.unique(np.concatenate(keys))
+    first, second = key // n, key % n
+    similarity = np.exp(np.minimum(edge_cosines(features, features, first, second) - 1.0, 0.0) / (s * s))
+    kept = similarity >= FLOOR
+    upper = scipy.sparse.coo_array((similarity[kept], (first[kept], second[kept])), shape=(n, n))
     return scipy.sparse.csr_array(upper + upper.T)
 
 
-def _pairs(features: Tensor, members: list[Ints], least: float) -> tuple[Ints, Floats]:
-    """Keys first * n + second and cosines >= ``least`` of the pairs within each cell; cells are ascending
-    rows.
-    """
+def _pairs(features: Tensor, members: list[Ints], least: float) -> Ints:
+    """Keys first * n + second of the pairs of cosine >= ``least`` within a cell; cells are ascending rows."""
     n, d = features.shape
     width = max(len(cell) for cell in members)
+    width += -width % WORD
     padded = np.full((len(members), width), -1, dtype=np.int64)
     for place, cell in enumerate(members):
         padded[place, : len(cell)] = cell
     index = torch.from_numpy(padded).to(features.device)
-    crowd = features[index.clamp_min(0).ravel()].float().reshape(len(members), width, d)
-    gram = torch.bmm(crowd, crowd.transpose(1, 2))
-    which, first, second = torch.nonzero(gram >= least, as_tuple=True)
-    real = (first < second) & (index[which, second] >= 0)
-    which, first, second = which[real], first[real], second[real]
-    key = index[which, first] * n + index[which, second]
-    return key.cpu().numpy(), gram[which, first, second].double().cpu().numpy()
+    crowd = features[index.clamp_min(0).ravel()].reshape(len(members), width, d)
+    found = true_places(torch.bmm(crowd, crowd.transpose(1, 2)) >= least).cpu().numpy()
+    cell, first, second = found // (width * width), found // width % width, found % width
+    real = (first < second) & (padded[cell, second] >= 0)
+    return np.asarray(padded[cell, first][real] * n + padded[cell, second][real])
 
 
 def similarity_dense(features: Tensor, s: float) -> Floats:

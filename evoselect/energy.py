@@ -24,17 +24,40 @@ class Energy(Protocol):
         """(n,) K w for weights (n,) of sum 1."""
         ...
 
+    def penalty(self, weights: Floats) -> Floats:
+        """(n,) what a solver adds to each candidate's cost; w . penalty(w) is between E(w) and w'K w."""
+        ...
+
 
 @dataclass(frozen=True)
 class LocalEnergy:
-    """Similar items among k: gradient_i is how many twins of i the k items of ``weights`` hold."""
+    """Similar items among k: gradient_i is how many twins of i the k items of ``weights`` hold.
+
+    The penalty of a candidate counts only similar ones that come before it. Its total is the energy all the
+    same, and of two twins the later one makes way, where symmetric penalties would make both give up half.
+    """
 
     similarity: scipy.sparse.csr_array  # (n, n), symmetric, zero diagonal
+    before: scipy.sparse.csr_array  # its entries (i, j) where j comes before i
     k: int
+
+    @classmethod
+    def in_order(cls, similarity: scipy.sparse.csr_array, k: int, order: Floats) -> "LocalEnergy":
+        """Candidates come in ascending ``order`` (n,), ties by index."""
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[np.lexsort((np.arange(len(order)), order))] = np.arange(len(order))
+        row = np.repeat(np.arange(len(order)), np.diff(similarity.indptr))
+        kept = rank[similarity.indices] < rank[row]
+        entries = (similarity.data[kept], (row[kept], similarity.indices[kept]))
+        return cls(similarity, scipy.sparse.csr_array(entries, shape=similarity.shape), k)
 
     def gradient(self, weights: Floats) -> Floats:
         """k (K w)_i."""
         return np.asarray(self.k * (self.similarity @ weights))
+
+    def penalty(self, weights: Floats) -> Floats:
+        """k times the row sums of K w over the candidates that come before."""
+        return np.asarray(self.k * (self.before @ weights))
 
 
 @dataclass(frozen=True)
@@ -48,6 +71,10 @@ class LinearEnergy:
         w = torch.from_numpy(weights).to(self.features)
         return np.asarray((self.features @ (w @ self.features)).double().cpu().numpy())
 
+    def penalty(self, weights: Floats) -> Floats:
+        """The gradient."""
+        return self.gradient(weights)
+
 
 @dataclass(frozen=True)
 class SquaredEnergy:
@@ -60,3 +87,7 @@ class SquaredEnergy:
         w = torch.from_numpy(weights).to(self.features)
         second = self.features.T @ (self.features * w[:, None])
         return np.asarray(((self.features @ second) * self.features).sum(dim=1).double().cpu().numpy())
+
+    def penalty(self, weights: Floats) -> Floats:
+        """The gradient."""
+        return self.gradient(weights)

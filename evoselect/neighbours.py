@@ -1,5 +1,5 @@
-"""Exact nearest candidates of every target: by FAISS for short lists on the host, by a threshold for long
-ones.
+"""Exact nearest candidates of every target: by a threshold in large pools, by FAISS for short lists on the
+host.
 
 All are exhaustive: an approximate index would void the certificate of the shortlist.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evoselect.features import row_blocks
 
-FAISS_WIDTH = 128  # longest list for which FAISS's heaps are the faster way
+FAISS_WIDTH = 128  # longest list for which FAISS's heaps are the faster way in small pools
 SAMPLE_SHARE = 1 / 16  # of the candidates, to place a threshold just below a target's list
 MIN_SAMPLE = 8_192
 
@@ -21,10 +21,10 @@ def nearest(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Te
 
     candidates (N, d), targets (M, d), unit rows -> similarity (M, count) float32, index (M, count) int64.
     """
-    if candidates.device.type == "cpu" and candidates.dtype == torch.float32 and count <= FAISS_WIDTH:
-        return _nearest_faiss(candidates, targets, count)
     if candidates.shape[0] > 2 * MIN_SAMPLE and 4 * count < candidates.shape[0]:
         return nearest_above(candidates, targets, count)
+    if candidates.device.type == "cpu" and candidates.dtype == torch.float32 and count <= FAISS_WIDTH:
+        return _nearest_faiss(candidates, targets, count)
     return nearest_blocked(candidates, targets, count)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from evoselect import capacity, diversity, rounding, shortlist
-from evoselect.capacity import CapacitySolution, Problem
+from evoselect.capacity import CapacitySolution, Problem, State
 from evoselect.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.features import gather, row_blocks
 from evoselect.rounding import Rounded
@@ -16,16 +16,14 @@ from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import Transport
 
 LEAVING = 0.01  # a target with more of its mass beyond its shortlist gets a wider one
-NEAR_TARGETS = (
-    8  # edges per candidate beyond the shortlist, so that one candidate can be shared by several targets
-)
-EXACT_EDGES = (
-    150_000  # of a shortlist whose linear programme the network simplex solves in a fraction of a second
-)
+EXACT_NODES = 10_000  # k + M up to which the network simplex takes a fraction of a second
+MANY_EDGES = 20_000_000  # of a shortlist: what a wide epsilon wants beyond it is reported, not listed
 GOOD_GAP = 2e-3  # over the bound: not worth another exchange
-COARSE_TOLERANCE = 1e-2  # of the solves that only say which targets to widen
+COARSE = 0.005  # epsilon of the solves that say which targets to widen,
+COARSE_TOLERANCE = 1e-2  # and their tolerance
 SHARP = 0.01  # epsilon up to which the mass is nearly at vertices and exact transport may settle the rest
-INTEGRAL = 1e-6  # in units of the cap
+RISE = 0.1  # of the cost of a twin: prices rise by less where twins make way
+DENSE_ENTRIES = 2**20  # listed candidates times targets up to which exchanges see every edge
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,12 @@ class Relaxation:
 
     problem: Problem
     solution: CapacitySolution
-    programme: Transport | None  # the linear programme on the shortlist; None above EXACT_EDGES
+    programme: Transport | None  # the linear programme on the shortlist; None above EXACT_NODES
     g: Floats  # (M,) target potentials of the bound
     bound: float  # no k-subset of the candidates has a smaller transport
     saved: float  # mean cost of a random candidate minus the bound: the unit of lambda
     widenings: int
-
-    @property
-    def certified(self) -> bool:
-        """No candidate outside the shortlist can enter: every potential is within its target's radius."""
-        reaches = bool((self.g > self.problem.shortlist.radius).any())
-        return not reaches and (self.programme is None or self.programme.unmatched <= INTEGRAL)
+    certified: bool  # nothing outside the shortlist can enter the solution
 
 
 @dataclass(frozen=True)
@@ -65,26 +58,45 @@ def optimise(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: Select
 
 def relax(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec) -> Relaxation:
     """Solve lambda = 0, widening the shortlist until no target wants mass from beyond its list."""
-    listed = shortlist.build(pool, targets, shortlist.first_width(pool.shape[0], targets.shape[0], k))
+    listed, g = shortlist.by_price(pool, targets, masses, k)
     widenings = 0
     while True:
         problem = Problem(listed, masses, k)
-        coarse = capacity.solve(
-            problem, max(SHARP, spec.fixed_epsilon), COARSE_TOLERANCE, spec.max_iterations
-        )
-        short = np.flatnonzero(coarse.leaving > LEAVING)
-        if not len(short):
+        programme, state, short = _coarse(problem, spec, g)
+        g = state.g
+        if len(short) and listed.cost.nnz <= MANY_EDGES:
+            listed = shortlist.widen(listed, pool, targets, short)
+            g = g.copy()
+            g[short] = np.minimum(listed.radius[short], shortlist.MOST)  # prices fall faster than they climb
+            widenings += 1
+            continue
+        if programme is None:
             break
-        listed = shortlist.widen(listed, pool, targets, short)
-        widenings += 1
-    solution = capacity.solve(
-        problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=coarse.state
-    )
-    programme = rounding.relaxed_optimum(listed, masses, k) if listed.cost.nnz <= EXACT_EDGES else None
-    g = programme.g if programme else capacity.sharpened(problem, solution)
+        listed, missing = shortlist.verified(listed, pool, targets, np.minimum(g, listed.radius))
+        if not missing:
+            break
+    problem = Problem(listed, masses, k)
+    solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=state)
+    if programme is None:
+        g = capacity.sharpened(problem, solution).g
+        listed, _ = shortlist.verified(listed, pool, targets, np.minimum(g, listed.radius))
     bound = rounding.lower_bound(listed, masses, k, g)
     saved = max(0.0, _mean_cost(pool, targets, masses) - bound)
-    return Relaxation(problem, solution, programme, g, bound, saved, widenings)
+    certified = rounding.is_complete(listed, g)
+    return Relaxation(problem, solution, programme, g, bound, saved, widenings, certified)
+
+
+def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport | None, State, Ints]:
+    """The linear programme, where it is small and wanted, else a solve at COARSE; what to start from next;
+    which targets want mass from beyond their lists.
+    """
+    if problem.k + len(problem.masses) <= EXACT_NODES and spec.fixed_epsilon <= SHARP:
+        programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.k, g)
+        state = capacity.start(problem, programme.g)
+        return programme, state, np.flatnonzero(programme.g > problem.shortlist.radius)
+    epsilon, warm = max(COARSE, spec.fixed_epsilon), capacity.start(problem, g)
+    coarse = capacity.solve(problem, epsilon, COARSE_TOLERANCE, spec.max_iterations, warm=warm)
+    return None, coarse.state, np.flatnonzero(coarse.leaving > LEAVING)
 
 
 def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Optimum:
@@ -92,49 +104,59 @@ def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: Selectio
     problem, solution = relaxation.problem, relaxation.solution
     if spec.fixed_lambda > 0:
         problem = penalised(pool, relaxation, spec, s)
-        solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations)
+        g = relaxation.g if spec.fixed_epsilon <= SHARP else solution.state.g
+        warm = capacity.start(problem, g)
+        solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=warm)
     return Optimum(problem, solution, relaxation, _rounded(pool, targets, problem, solution, relaxation))
 
 
 def _rounded(
     pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, relaxation: Relaxation
 ) -> Rounded:
-    """By exact transport where epsilon is small and the linear programme is, else by the largest weights."""
-    programme = relaxation.programme
-    if programme is None or solution.epsilon > SHARP:
-        everyone = np.arange(len(solution.weights))
-        chosen = np.sort(rounding.best(rounding.solution_score(solution), everyone, problem.k))
+    """By the linear programme where epsilon is small and it is, else by the prices of a smaller epsilon."""
+    score = rounding.solution_score(solution)
+    if relaxation.programme is None or solution.epsilon > SHARP:
+        if solution.epsilon <= SHARP:
+            score = rounding.price_score(problem, capacity.sharpened(problem, solution))
+        chosen = np.sort(rounding.best(score, np.arange(len(score)), problem.k))
         return rounding.estimate(pool, targets, problem, solution, chosen)
-    vertex = _vertex(programme, problem.k) if problem.energy is None else None
-    if vertex is not None:
-        return rounding.evaluate(problem, vertex)
-    shared = replace(
-        problem, shortlist=shortlist.with_near_targets(problem.shortlist, pool, targets, NEAR_TARGETS)
-    )
-    relaxed = float(solution.plan.multiply(problem.shortlist.cost).sum())
-    relaxed += 0.5 * problem.lam * float(solution.weights @ problem.redundancy(solution.weights))
-    enough = (relaxation.bound if problem.energy is None else relaxed) * (1.0 + GOOD_GAP)
-    return rounding.exchange(shared, rounding.round_weights(problem, solution), enough)
+    programme = relaxation.programme
+    if problem.energy is not None:
+        state = solution.state
+        programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.k, state.g, state.c)
+    whole = rounding.round_programme(programme, problem.k, score)
+    first = rounding.settle(pool, targets, problem, whole)
+    enough = programme.cost * (1.0 + GOOD_GAP)
+    if first.objective <= enough or rounding.is_vertex(programme, problem.k):
+        return first
+    shared = problem
+    if len(score) * len(problem.masses) <= DENSE_ENTRIES:
+        listed = shortlist.with_all_targets(problem.shortlist, pool, targets)
+        shared = replace(problem, shortlist=listed)
+    better = rounding.exchange(shared, first.chosen, enough)
+    settled = rounding.settle(pool, targets, problem, better.chosen)
+    return replace(min(first, settled, key=lambda rounded: rounded.objective), exchanges=better.exchanges)
 
 
 def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Problem:
-    """The problem with redundancy, lambda turned into cost by what selection can save in transport."""
-    base = relaxation.problem
-    features = gather(pool, torch.from_numpy(base.shortlist.candidates))
-    energy = _energy(features, base, spec, s)
-    scale = 1.0
-    if not isinstance(energy, LocalEnergy):
-        weights = relaxation.solution.weights
+    """The problem with redundancy, lambda turned into cost by what selection can save in transport.
+
+    Candidates that the prices of lambda = 0 call far from wanted are left out of it.
+    """
+    base, lam = relaxation.problem, spec.fixed_lambda * relaxation.saved
+    weights = relaxation.solution.weights
+    if spec.energy in ("linear", "squared"):
+        rows = gather(pool, torch.from_numpy(base.shortlist.candidates))
+        energy: Energy = LinearEnergy(rows) if spec.energy == "linear" else SquaredEnergy(rows)
         scale = max(float(weights @ energy.gradient(weights)), 1e-12)
-    return replace(base, energy=energy, lam=spec.fixed_lambda * relaxation.saved / scale)
-
-
-def _energy(features: Tensor, base: Problem, spec: SelectionSpec, s: float) -> Energy:
-    if spec.energy == "linear":
-        return LinearEnergy(features)
-    if spec.energy == "squared":
-        return SquaredEnergy(features)
-    return LocalEnergy(diversity.similarity_graph(features, base.shortlist.cost, s), base.k)
+        return replace(base, energy=energy, lam=lam / scale)
+    near = base.shortlist
+    if spec.fixed_epsilon <= SHARP:
+        near = shortlist.narrowed(near, relaxation.g, shortlist.MARGIN + RISE * lam, base.k)
+    rows = gather(pool, torch.from_numpy(near.candidates))
+    graph = diversity.similarity_graph(rows, near.reduced(relaxation.g), s)
+    order = capacity.reduced_cost(near, relaxation.g)
+    return replace(base, shortlist=near, energy=LocalEnergy.in_order(graph, base.k, order), lam=lam)
 
 
 def _mean_cost(pool: Tensor, targets: Tensor, masses: Floats) -> float:
@@ -142,10 +164,3 @@ def _mean_cost(pool: Tensor, targets: Tensor, masses: Floats) -> float:
     centre = torch.from_numpy(masses).float().to(targets.device) @ targets.float()
     total = sum(float((pool[rows].float() @ centre).double().sum()) for rows in row_blocks(pool))
     return 1.0 - total / pool.shape[0]
-
-
-def _vertex(relaxed: Transport, k: int) -> Ints | None:
-    """The k candidates of an integral solution of the linear programme; None where it is fractional."""
-    scaled = np.asarray(relaxed.plan.sum(axis=1)).ravel() * k
-    chosen = np.flatnonzero(scaled > INTEGRAL)
-    return chosen if len(chosen) == k else None

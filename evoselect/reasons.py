@@ -30,11 +30,13 @@ class Evidence:
     mass: Floats  # (k, t)
 
 
-def collect(rows: Tensor, targets: Tensor, transport: Transport, s: float) -> Evidence:
-    """Evidence for the selected ``rows``; ``transport`` carries them to ``targets``, ``s`` is the similarity
-    bandwidth.
+def collect(
+    rows: Tensor, targets: Tensor, transport: Transport, s: float, similarity: scipy.sparse.csr_array | None
+) -> Evidence:
+    """Evidence for the selected ``rows``; ``transport`` carries them to ``targets``, ``s`` is the bandwidth
+    of their ``similarity`` (k, k), which is computed unless the method knows it.
     """
-    graph = diversity.similarity_graph(rows, _crowds(rows, targets), s)
+    graph = _similarity(rows, targets, s) if similarity is None else similarity
     target, mass = _largest(transport)
     goal = targets.to(rows.device).float()[torch.from_numpy(np.maximum(target, 0)).to(rows.device)]
     cosine = torch.einsum("kd,ktd->kt", rows.float(), goal).double().cpu().numpy()
@@ -44,13 +46,16 @@ def collect(rows: Tensor, targets: Tensor, transport: Transport, s: float) -> Ev
     )
 
 
-def _crowds(rows: Tensor, targets: Tensor) -> scipy.sparse.csr_array:
-    """(M, k) pattern: the selected rows nearest to each target."""
+def _similarity(rows: Tensor, targets: Tensor, s: float) -> scipy.sparse.csr_array:
+    """(k, k) similarities, among the rows nearest to each target where all pairs are too many."""
     k, m = rows.shape[0], targets.shape[0]
+    if k <= diversity.BRUTE_ROWS:
+        return scipy.sparse.csr_array(diversity.similarity_dense(rows, s))
     width = min(k, max(MIN_CROWD, CROWD_PER_SHARE * -(-k // m)))
     cosine, index = nearest(rows, targets, width)
     bounds = np.arange(0, m * width + 1, width)
-    return scipy.sparse.csr_array((cosine.numpy().ravel(), index.numpy().ravel(), bounds), shape=(m, k))
+    near = scipy.sparse.csr_array((-cosine.numpy().ravel(), index.numpy().ravel(), bounds), shape=(m, k))
+    return diversity.similarity_graph(rows, near, s)
 
 
 def _largest(transport: Transport) -> tuple[Ints, Floats]:

@@ -1,8 +1,9 @@
 """From capped weights to exactly k candidates, and the certificate of what that cost (ours).
 
-round_weights   keep the settled weights, choose among the fractional ones by exact transport of the residual
-mass exchange        swap chosen against open candidates while the objective of the k-subset falls
-lower_bound     what no k-subset can undercut
+relaxed_optimum  the linear programme, with the solution's redundancy as a cost: mostly k candidates
+round_programme  the k that ship most in it
+exchange         swap chosen against open candidates while the objective of the k-subset falls
+lower_bound      what no k-subset can undercut
 """
 
 from dataclasses import dataclass, replace
@@ -12,16 +13,17 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from evoselect.capacity import CapacitySolution, Problem, plan_of
+from evoselect.capacity import CapacitySolution, Problem, State, plan_of, reduced_cost
 from evoselect.features import gather
 from evoselect.shortlist import Floats, Ints, Shortlist
-from evoselect.transport import Transport, over_edges, scaled_transport
+from evoselect.transport import PRICE_TOLERANCE, Transport, exact_transport, over_edges, scaled_transport
 
-SETTLED = 0.01  # a weight within 1 % of 0 or of the cap is settled; the transport decides about the rest
+SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
 MAX_EXCHANGES = 60  # transports that the exchange may solve,
-EXCHANGE_EDGES = 2_000_000  # and the edges that they may have all together
+EXCHANGE_NODES = 100_000  # and the rows and targets that they may have all together
 SINGLES = 8  # leaving and entering candidates whose pairs are tried one by one
 MIN_GAIN = 1e-9
+CLOSE = 0.002  # in cost: a candidate this near to being wanted may be
 
 
 @dataclass(frozen=True)
@@ -34,43 +36,77 @@ class Rounded:
     exchanges: int  # transports solved while exchanging
 
 
-def relaxed_optimum(shortlist: Shortlist, masses: Floats, k: int) -> Transport:
-    """The linear programme of lambda = 0 on the shortlist: every candidate ships at most 1/k."""
+def relaxed_optimum(
+    shortlist: Shortlist, masses: Floats, k: int, g: Floats, extra: Floats | None = None
+) -> Transport:
+    """The linear programme on the shortlist, where every candidate ships at most 1/k at its cost plus
+    ``extra`` (n,), 0 unless given.
+
+    Solved on the candidates that the prices ``g`` (M,) call wanted; those that the solution's own prices call
+    wanted too are added until there are none.
+    """
     n = len(shortlist.candidates)
-    return over_edges(shortlist.cost.T.tocsr(), np.full(n, 1.0 / k), masses, may_keep=np.arange(n))
+    own = np.zeros(n) if extra is None else extra
+    edges = shortlist.cost.T.tocsr()
+    edges.data = edges.data + np.repeat(own, np.diff(edges.indptr))
+    price = reduced_cost(shortlist, g) + own
+    wanted = price <= CLOSE
+    wanted[best(-price, np.arange(n), k + len(masses))] = True
+    while True:
+        rows = np.flatnonzero(wanted)
+        found = over_edges(edges[rows], np.full(len(rows), 1.0 / k), masses, may_keep=np.arange(len(rows)))
+        missed = ~wanted & (reduced_cost(shortlist, found.g) + own < -PRICE_TOLERANCE)
+        if not missed.any():
+            return _on_all_rows(found, rows, n)
+        wanted |= missed
+
+
+def _on_all_rows(found: Transport, rows: Ints, n: int) -> Transport:
+    """The transport of ``rows`` as one of all ``n`` candidates, of which the others ship nothing."""
+    bounds = np.zeros(n + 1, dtype=np.int64)
+    bounds[rows + 1] = np.diff(found.plan.indptr)
+    plan = scipy.sparse.csr_array(
+        (found.plan.data, found.plan.indices, np.cumsum(bounds)), shape=(n, found.plan.shape[1])
+    )
+    f = np.zeros(n)
+    f[rows] = found.f
+    return replace(found, plan=plan, f=f)
 
 
 def lower_bound(shortlist: Shortlist, masses: Floats, k: int, g: Floats) -> float:
     """Lower bound of OT(S, b) for EVERY k-subset S of all candidates, from any potentials (weak duality).
 
     LB = sum_j b_j g_j + (1/k) sum_i min(0, min_j(C_ij - g_j)); g is first cut to the radius, so that no
-    candidate outside the shortlist has a negative term.
+    candidate outside the shortlist has a negative term, and an absent entry counts with what it costs at
+    least.
     """
     g = np.minimum(g, shortlist.radius)
-    return float(masses @ g + np.minimum(reduced_cost(shortlist, g), 0.0).sum() / k)
+    least = np.minimum(reduced_cost(shortlist, g), shortlist.absent(g))
+    return float(masses @ g + np.minimum(least, 0.0).sum() / k)
 
 
-def reduced_cost(shortlist: Shortlist, g: Floats) -> Floats:
-    """(n,) min_j (C_ij - g_j) over the listed edges of every candidate."""
-    cost = shortlist.cost
-    reduced = cost.data - np.repeat(g, np.diff(cost.indptr))
-    columns = scipy.sparse.csr_array((reduced, cost.indices, cost.indptr), cost.shape).tocsc()
-    return np.asarray(np.minimum.reduceat(columns.data, columns.indptr[:-1]))
+def is_complete(shortlist: Shortlist, g: Floats) -> bool:
+    """Whether no absent entry can carry mass at the prices ``g``: none undercuts its best or 0."""
+    least = np.minimum(reduced_cost(shortlist, g), 0.0)
+    return bool((g <= shortlist.radius).all() and (least <= shortlist.absent(g) + 2 * PRICE_TOLERANCE).all())
 
 
-def round_weights(problem: Problem, solution: CapacitySolution) -> Ints:
-    """(k,) positions, ascending: the settled weights, then the choice of the residual transport."""
-    scaled = solution.weights * problem.k
-    score = solution_score(solution)
-    settled = best(score, np.flatnonzero(scaled >= 1.0 - SETTLED), problem.k)
-    missing = problem.k - len(settled)
-    open_ = np.setdiff1d(np.flatnonzero(scaled > SETTLED), settled)
-    if len(open_) <= missing:
-        rest = np.setdiff1d(np.arange(len(scaled)), np.concatenate([settled, open_]))
-        added = np.concatenate([open_, best(score, rest, missing - len(open_))])
-    else:
-        added = best(_residual_choice(problem, solution, settled, open_) + 0.0, open_, missing)
-    return np.sort(np.concatenate([settled, added]))
+def price_score(problem: Problem, state: State) -> Floats:
+    """(n,) how wanted a candidate is at the prices of ``state``, in cost."""
+    return -(reduced_cost(problem.shortlist, state.g) + state.c)
+
+
+def round_programme(programme: Transport, k: int, score: Floats) -> Ints:
+    """(k,) positions, ascending: those that ship most in the linear programme, ties by ``score`` (n,)."""
+    shipped = np.round(k * np.asarray(programme.plan.sum(axis=1)).ravel(), SHARE_DIGITS)
+    order = np.lexsort((np.arange(len(score)), -score, -shipped))
+    return np.sort(order[:k])
+
+
+def is_vertex(programme: Transport, k: int) -> bool:
+    """Whether exactly k candidates ship: then the linear programme's solution is a k-subset."""
+    shipped = np.asarray(programme.plan.sum(axis=1)).ravel()
+    return int((k * shipped > 10.0**-SHARE_DIGITS).sum()) == k
 
 
 def solution_score(solution: CapacitySolution) -> Floats:
@@ -92,7 +128,7 @@ def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
     """
     current = evaluate(problem, chosen)
     batch, place, solved = problem.k, 0, 1
-    allowed = min(MAX_EXCHANGES, EXCHANGE_EDGES // problem.shortlist.cost.nnz)
+    allowed = min(MAX_EXCHANGES, EXCHANGE_NODES // (problem.k + len(problem.masses)))
     while solved < allowed and current.objective > enough:
         leaving, entering = _swaps(problem, current, batch, place)
         if not len(leaving):
@@ -108,6 +144,14 @@ def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
     return replace(current, exchanges=solved)
 
 
+def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
+    """The exact transport of ``chosen`` over all pairs, from the shortlist's edges on."""
+    rows = gather(pool, torch.from_numpy(problem.shortlist.candidates[chosen]))
+    edges = problem.shortlist.cost.T.tocsr()[chosen]
+    carried = exact_transport(rows, targets, problem.masses, edges)
+    return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
+
+
 def estimate(
     pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, chosen: Ints
 ) -> Rounded:
@@ -117,10 +161,14 @@ def estimate(
     kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
     columns = kernel.T.tocsr()[chosen]
     carried = scaled_transport(columns, shortlist.cost.T.tocsr()[chosen], problem.masses, rows, targets)
-    weights = np.zeros(len(shortlist.candidates))
+    return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
+
+
+def _redundancy(problem: Problem, chosen: Ints) -> float:
+    """(lambda / 2) k w'K w of the uniform measure on ``chosen``."""
+    weights = np.zeros(len(problem.shortlist.candidates))
     weights[chosen] = 1.0 / problem.k
-    redundancy = 0.5 * problem.lam * float(weights @ problem.redundancy(weights))
-    return Rounded(chosen, carried, carried.cost + redundancy, 0)
+    return 0.5 * problem.lam * float(weights @ problem.redundancy(weights))
 
 
 def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
@@ -128,13 +176,10 @@ def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
 
 
 def evaluate(problem: Problem, chosen: Ints) -> Rounded:
-    """The transport and the objective of the uniform measure on ``chosen``."""
+    """The transport over the shortlist's edges and the objective of the uniform measure on ``chosen``."""
     supply = np.full(problem.k, 1.0 / problem.k)
     carried = over_edges(problem.shortlist.cost.T.tocsr()[chosen], supply, problem.masses)
-    weights = np.zeros(len(problem.shortlist.candidates))
-    weights[chosen] = 1.0 / problem.k
-    redundancy = 0.5 * problem.lam * float(weights @ problem.redundancy(weights))
-    return Rounded(chosen, carried, carried.cost + redundancy, 1)
+    return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 1)
 
 
 def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[Ints, Ints]:
@@ -154,23 +199,3 @@ def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[
     size = min(len(leaving), len(entering), count)
     useful = price[entering[:size]] < price[leaving[:size]] - MIN_GAIN
     return leaving[:size][useful], entering[:size][useful]
-
-
-def _residual_choice(problem: Problem, solution: CapacitySolution, settled: Ints, open_: Ints) -> Floats:
-    """(n,) score: the mass each open candidate ships when the unserved demand is transported exactly, then
-    its own.
-    """
-    missing = problem.k - len(settled)
-    columns = solution.plan.tocsc()[:, settled]
-    shipped = np.maximum(np.asarray(columns.sum(axis=0)).ravel(), 1e-300)
-    demand = np.maximum(problem.masses - columns @ (1.0 / (problem.k * shipped)), 0.0)
-    demand *= missing / problem.k / demand.sum()
-    cost = problem.shortlist.cost.T.tocsr()[open_]
-    cost.data += np.repeat(solution.state.c[open_], np.diff(cost.indptr))
-    supply = np.full(len(open_), 1.0 / problem.k)
-    plan = over_edges(cost, supply, demand, may_keep=np.arange(len(open_))).plan
-    score = np.full(len(solution.weights), -np.inf)
-    score[open_] = (
-        np.round(problem.k * np.asarray(plan.sum(axis=1)).ravel(), 6) + solution.weights[open_] / 1e3
-    )
-    return score

@@ -27,10 +27,6 @@ from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import exact_transport
 from evoselect.usable import Usable, check, usable_rows
 
-EXACT_ENTRIES = (
-    2_000_000  # of the (k, M) costs up to which the transport of the chosen is always solved exactly
-)
-
 
 @dataclass(frozen=True)
 class Texts:
@@ -148,9 +144,8 @@ def _explained(
     compared: bool,
 ) -> Selection:
     rows = gather(pool, torch.from_numpy(chosen.order))
-    known = chosen.transport if len(masses) * len(chosen.order) > EXACT_ENTRIES else None
-    transport = known or exact_transport(rows, targets, masses)
-    evidence = reasons.collect(rows, targets, transport, s)
+    transport = chosen.transport or exact_transport(rows, targets, masses)
+    evidence = reasons.collect(rows, targets, transport, s, chosen.similarity)
     twin = evidence.nearest_selected
     diagnostics |= {"transport": transport.cost, "transport_exact": transport.exact}
     diagnostics |= _gap(transport.cost, diagnostics)

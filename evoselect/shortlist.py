@@ -1,5 +1,8 @@
-"""The shortlist: for each target its nearest candidates, as a sparse cost matrix over M targets and n
+"""The shortlist: the candidates that can matter to each target, as a sparse cost matrix over M targets and n
 candidates.
+
+by_price        what costs less than each target pays in a sample's optimum: one pass over the data (ours)
+build, widen    the nearest of each target: what shards exchange, and where a price was too low
 """
 
 from dataclasses import dataclass, replace
@@ -11,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evoselect.features import gather
+from evoselect.features import gather, row_blocks
 from evoselect.neighbours import nearest
+from evoselect.priced import edges_below
+from evoselect.transport import PRICE_TOLERANCE, optimal_choice
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,25 +25,57 @@ Ints = NDArray[np.int64]
 MIN_WIDTH = 64  # candidates per target to start with
 WIDENING = 4  # times as wide, for the targets that want more
 WIDTH_PER_SHARE = 8  # and this many times the k / M that a target takes on average
+DENSE_ENTRIES = 2**14  # of (N, M) up to which every candidate is listed for every target
+WHOLE_ENTRIES = 2**20  # of (N, M) up to which the sample is the whole pool
+SAMPLE_SHARE = 1 / 16  # of the pool, else;
+MIN_SAMPLE = 2_048  # rows,
+MAX_SAMPLE = 8_192
+MOST_PRICED_TARGETS = 8_192  # above, the programme of the sample takes too long: the nearest are listed
+PER_TARGET = 0.5  # and so many that a target takes about this many of them
+EXHAUSTED = 1.1  # of k: a sample that runs out a little earlier than the pool names the price after it
+MARGIN = 0.02  # above the sample's price: room for its noise, for epsilon and for lambda
+WINDOW = 0.06  # of costs over the best of a candidate, in which another target may take it
+MOST = 2.0  # no cosine costs more
+NARROW_WINDOW = 0.02  # once the prices are those of the whole pool
 
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Edges between targets and the candidates near them.
+    """Edges between targets and the candidates that can matter to them.
 
     candidates: (n,) row numbers in the full matrix, ascending.
-    cost: (M, n) CSR of 1 - cosine; an absent entry of row j costs at least ``radius[j]``.
-    radius: (M,) largest listed cost of each target, inf where every candidate is listed.
+    cost: (M, n) CSR of 1 - cosine; an absent entry (j, i) costs at least min(radius_j, anchor_j + floor_i),
+    one of a candidate that is not listed at least radius_j.
+    radius: (M,) in cost, inf where every candidate is listed.
     """
 
     candidates: Ints
     cost: scipy.sparse.csr_array
     radius: Floats
+    anchor: Floats  # (M,)
+    floor: Floats  # (n,)
+
+    def absent(self, g: Floats) -> Floats:
+        """(n,) what C_ij - g_j is at least over the absent entries of each listed candidate."""
+        return np.minimum(float((self.radius - g).min()), self.floor + float((self.anchor - g).min()))
+
+    def reduced(self, g: Floats) -> scipy.sparse.csr_array:
+        """(M, n) C_ij - g_j on the edges."""
+        data = self.cost.data - g[self.target_of_edge]
+        return scipy.sparse.csr_array((data, self.cost.indices, self.cost.indptr), self.cost.shape)
 
     @property
     def complete(self) -> bool:
         """Whether every candidate is listed for every target: the dense problem."""
         return bool(np.isinf(self.radius).all())
+
+    @cached_property
+    def turned(self) -> tuple[Ints, Ints, Ints]:
+        """The edges by candidate: their places in ``cost``, their targets, and each candidate's bounds."""
+        numbers = scipy.sparse.csr_array(
+            (np.arange(self.cost.nnz), self.cost.indices, self.cost.indptr), self.cost.shape
+        ).tocsc()
+        return numbers.data, numbers.indices, numbers.indptr
 
     @cached_property
     def target_of_edge(self) -> Ints:
@@ -49,6 +86,27 @@ class Shortlist:
 def first_width(n_candidates: int, n_targets: int, k: int) -> int:
     """L = max(64, 8 k / M), at most N."""
     return min(n_candidates, max(MIN_WIDTH, -(-WIDTH_PER_SHARE * k // n_targets)))
+
+
+def by_price(candidates: Tensor, targets: Tensor, masses: Floats, k: int) -> tuple[Shortlist, Floats]:
+    """List what costs at most MARGIN more than each target pays in the optimum of a sample, and those prices
+    (M,).
+    """
+    n, m = candidates.shape[0], targets.shape[0]
+    if m > MOST_PRICED_TARGETS or n * m <= DENSE_ENTRIES:
+        listed = build(candidates, targets, n if n * m <= DENSE_ENTRIES else first_width(n, m, k))
+        return listed, np.minimum(listed.radius, MOST)
+    paid = _sampled_prices(candidates, targets, masses, k)
+    listed = at_price(candidates, targets, paid + MARGIN)
+    empty = np.flatnonzero(np.diff(listed.cost.indptr) == 0)
+    return (widen(listed, candidates, targets, empty) if len(empty) else listed), paid
+
+
+def at_price(candidates: Tensor, targets: Tensor, price: Floats) -> Shortlist:
+    """List the edges that cost at most ``price`` (M,) and at most WINDOW more than the candidate's best."""
+    found = edges_below(candidates, targets, price, WINDOW)
+    floor = np.minimum(WINDOW - found.best, 0.0)
+    return _of_rows(found.rows, (found.place, found.target, found.cost), price, price, floor)
 
 
 def build(candidates: Tensor, targets: Tensor, width: int) -> Shortlist:
@@ -62,35 +120,107 @@ def build(candidates: Tensor, targets: Tensor, width: int) -> Shortlist:
     )
 
 
-def widen(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: Ints) -> Shortlist:
-    """The same shortlist with four times as many candidates for the targets in ``rows``."""
-    counts = np.diff(shortlist.cost.indptr)
-    width = min(candidates.shape[0], WIDENING * int(counts[rows].max()))
-    wider_cost, wider_index = _search(candidates, targets[rows], width)
-    keep = ~np.isin(shortlist.target_of_edge, rows)
-    target = np.concatenate([shortlist.target_of_edge[keep], np.repeat(rows, width)])
-    index = np.concatenate([shortlist.candidates[shortlist.cost.indices[keep]], wider_index.ravel()])
-    order = np.argsort(target, kind="stable")
-    cost = np.concatenate([shortlist.cost.data[keep], wider_cost.ravel()])
-    counts[rows] = width
-    radius = shortlist.radius.copy()
-    radius[rows] = np.inf if width == candidates.shape[0] else wider_cost.max(axis=1)
-    return from_edges(cost[order], index[order], counts, radius)
+def widen(shortlist: Shortlist, candidates: Tensor, targets: Tensor, short: Ints) -> Shortlist:
+    """The same shortlist with four times as many candidates for the targets in ``short``."""
+    counts = np.diff(shortlist.cost.indptr)[short]
+    width = min(candidates.shape[0], max(MIN_WIDTH, WIDENING * int(counts.max())))
+    cost, index = _search(candidates, targets[short], width)
+    keep = ~np.isin(shortlist.target_of_edge, short)
+    target = np.concatenate([shortlist.target_of_edge[keep], np.repeat(short, width)])
+    row = np.concatenate([shortlist.candidates[shortlist.cost.indices[keep]], index.ravel()])
+    rows, place = np.unique(row, return_inverse=True)
+    radius, anchor = shortlist.radius.copy(), shortlist.anchor.copy()
+    radius[short] = np.inf if width == candidates.shape[0] else cost.max(axis=1)
+    anchor[short] = np.inf  # nothing absent is cheaper than the radius
+    floor = np.full(len(rows), np.inf)
+    known = np.isin(rows, shortlist.candidates)
+    floor[known] = shortlist.floor[np.searchsorted(shortlist.candidates, rows[known])]
+    price = np.concatenate([shortlist.cost.data[keep], cost.ravel()])
+    return _of_rows(rows, (place, target, price), radius, anchor, floor)
 
 
-def with_near_targets(shortlist: Shortlist, candidates: Tensor, targets: Tensor, count: int) -> Shortlist:
-    """The same shortlist with the ``count`` nearest targets of every listed candidate as further edges."""
-    count = min(count, targets.shape[0])
-    cost, target = _search(targets, gather(candidates, torch.from_numpy(shortlist.candidates)), count)
-    n = len(shortlist.candidates)
-    key = np.concatenate(
-        [shortlist.target_of_edge * n + shortlist.cost.indices, (target * n + np.arange(n)[:, None]).ravel()]
+def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Floats) -> tuple[Shortlist, int]:
+    """The same shortlist with every entry that the prices ``g`` call better than its candidate's listed ones,
+    and how many those are.
+
+    Only candidates whose absent entries could be are looked at again.
+    """
+    reduced = shortlist.reduced(g)
+    least = np.full(len(shortlist.candidates), np.inf)
+    np.minimum.at(least, reduced.indices, reduced.data)
+    least = np.minimum(least, 0.0)
+    absent = shortlist.absent(g)
+    doubtful = np.flatnonzero(absent < least)
+    rows = gather(candidates, torch.from_numpy(shortlist.candidates[doubtful]))
+    price, goal = torch.from_numpy(g - 1.0).float().to(rows.device), targets.to(rows.device).float().T
+    most = torch.from_numpy(PRICE_TOLERANCE - least[doubtful]).float().to(rows.device)
+    place, target, cost = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    for block in row_blocks(rows):
+        cosine = rows[block] @ goal
+        better = (cosine + price).amax(dim=1) > most[block]
+        where, column = torch.nonzero(cosine[better] + price > most[block][better][:, None], as_tuple=True)
+        place.append(doubtful[block][better.cpu().numpy()][where.cpu().numpy()])
+        target.append(column.cpu().numpy())
+        cost.append(1.0 - cosine[better][where, column].double().cpu().numpy())
+    floor = np.maximum(absent, least - PRICE_TOLERANCE)
+    edges = (
+        np.concatenate([shortlist.cost.indices, *place]),
+        np.concatenate([shortlist.target_of_edge, *target]),
+        np.concatenate([shortlist.cost.data, *cost]),
     )
-    key, place = np.unique(key, return_index=True)
-    value = np.concatenate([shortlist.cost.data, cost.ravel()])[place]
-    return replace(
-        shortlist, cost=scipy.sparse.csr_array((value, (key // n, key % n)), shape=shortlist.cost.shape)
-    )
+    found = sum(len(part) for part in place)
+    return _of_rows(shortlist.candidates, edges, shortlist.radius, g, floor), found
+
+
+def narrowed(shortlist: Shortlist, g: Floats, margin: float, k: int) -> Shortlist:
+    """Only the candidates that cost at most ``margin`` more than the k best at the prices ``g``, with
+    their edges within NARROW_WINDOW of their best one at those prices.
+    """
+    reduced = shortlist.reduced(g)
+    best = np.full(len(shortlist.candidates), np.inf)
+    np.minimum.at(best, reduced.indices, reduced.data)
+    most = max(0.0, float(np.partition(best, k - 1)[k - 1])) + margin
+    near = best <= most
+    kept = reduced.data <= best[reduced.indices] + NARROW_WINDOW
+    cheapest = np.minimum.reduceat(reduced.data, reduced.indptr[:-1])  # no target is left without an edge
+    kept |= reduced.data == cheapest[shortlist.target_of_edge]
+    near[reduced.indices[reduced.data == cheapest[shortlist.target_of_edge]]] = True
+    kept &= near[reduced.indices]
+    place = (np.cumsum(near) - 1)[reduced.indices[kept]]
+    edges = (place, shortlist.target_of_edge[kept], shortlist.cost.data[kept])
+    floor = np.minimum(best + NARROW_WINDOW, shortlist.absent(g))[near]
+    return _of_rows(shortlist.candidates[near], edges, np.minimum(shortlist.radius, g + most), g, floor)
+
+
+def with_all_targets(shortlist: Shortlist, candidates: Tensor, targets: Tensor) -> Shortlist:
+    """The same candidates with an edge to every target."""
+    rows = gather(candidates, torch.from_numpy(shortlist.candidates))
+    cost = 1.0 - (targets.to(rows.device).float() @ rows.T).double().cpu().numpy()
+    return replace(shortlist, cost=scipy.sparse.csr_array(cost))
+
+
+def _sampled_prices(candidates: Tensor, targets: Tensor, masses: Floats, k: int) -> Floats:
+    """(M,) potentials of the linear programme on evenly spaced rows, for a little more than k."""
+    n, m = candidates.shape[0], targets.shape[0]
+    step = 1 if n * m <= WHOLE_ENTRIES else n // sample_rows(n, m, k)
+    sample = candidates[::step]
+    budget = k if step == 1 else min(sample.shape[0], max(1, round(EXHAUSTED * k / step)))
+    return np.minimum(optimal_choice(sample, targets, masses, budget).g, MOST)
+
+
+def sample_rows(n: int, m: int, k: int) -> int:
+    """How many of n candidates name the first prices."""
+    wanted = max(MIN_SAMPLE, int(SAMPLE_SHARE * n), int(PER_TARGET * m * n / k))
+    return min(n, wanted, MAX_SAMPLE)
+
+
+def _of_rows(
+    rows: Ints, edges: tuple[Ints, Ints, Floats], radius: Floats, anchor: Floats, floor: Floats
+) -> Shortlist:
+    """Shortlist of (place in ``rows``, target, cost) edges in any order, each once."""
+    place, target, cost = edges
+    matrix = scipy.sparse.csr_array((cost, (target, place)), shape=(len(radius), len(rows)))
+    return Shortlist(rows, matrix, radius, anchor, floor)
 
 
 def from_edges(cost: Floats, index: Ints, counts: Ints, radius: Floats) -> Shortlist:
@@ -99,7 +229,7 @@ def from_edges(cost: Floats, index: Ints, counts: Ints, radius: Floats) -> Short
     bounds = np.concatenate([[0], np.cumsum(counts)])
     matrix = scipy.sparse.csr_array((cost, column, bounds), shape=(len(counts), len(members)))
     matrix.sort_indices()
-    return Shortlist(members, matrix, radius)
+    return Shortlist(members, matrix, radius, radius, np.full(len(members), np.inf))
 
 
 def _search(candidates: Tensor, targets: Tensor, width: int) -> tuple[Floats, Ints]:

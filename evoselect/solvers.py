@@ -3,12 +3,13 @@
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import scipy.sparse
 from torch import Tensor
 
 from evoselect import exponentiated
 from evoselect.baselines.task import Task, top, within_memory
 from evoselect.baselines.transport_scores import dense_cosine
-from evoselect.energy import LinearEnergy, SquaredEnergy
+from evoselect.energy import LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.optimum import Optimum, refine, relax
 from evoselect.rounding import solution_score
 from evoselect.shortlist import Floats, Ints
@@ -29,6 +30,7 @@ class Chosen:
     ot_gradient: Floats | None  # (k,)
     diagnostics: dict[str, object]
     transport: Transport | None = None  # of the k rows in this order, where the method knows one
+    similarity: scipy.sparse.csr_array | None = None  # (k, k) of the rows in this order, where it is known
 
 
 def by_capacity(
@@ -69,8 +71,11 @@ def _ordered(found: Optimum, spec: SelectionSpec) -> Chosen:
     }
     gradient = -(score + solution.state.c)[places]
     weights = np.full(problem.k, 1.0 / problem.k)
-    carried = _carried(found, places)
-    return Chosen(listed.candidates[places], score[places], weights, gradient, diagnostics, carried)
+    carried, similarity = _carried(found, places), None
+    if isinstance(problem.energy, LocalEnergy):
+        similarity = problem.energy.similarity[places][:, places]
+    order = listed.candidates[places]
+    return Chosen(order, score[places], weights, gradient, diagnostics, carried, similarity)
 
 
 def _carried(found: Optimum, places: Ints) -> Transport:

@@ -5,7 +5,8 @@ none is left, which proves the plan optimal over all edges. Costs are 1 - cosine
 float64.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import ot
@@ -15,16 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evoselect.features import row_blocks
-from evoselect.neighbours import nearest
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HALF_VIRTUAL = 1.25  # the virtual row and column are joined at this a side: dearer than any 1 - cosine
 MAX_PIVOTS = 100_000_000
-FIRST_PER_TARGET = 32  # edges of a target to start with; or 4 times its fair share of rows
-FIRST_PER_ROW = 8
+FIRST_PER_TARGET = 16  # edges of a target to start with,
+FIRST_PER_SHARE = 2  # or this many times its fair share of rows
+FIRST_PER_ROW = 4
 ADDED_PER_ROW = 8
+KEPT_COSINES = 2**24  # entries, 64 MiB
 PRICE_TOLERANCE = 1e-6  # the float32 products that price an edge are accurate to about 1e-7
 MAX_ROUNDS = 25
 SCALINGS = 60
@@ -74,18 +76,42 @@ def over_edges(
     return Transport(real, carried, unmatched, log["u"][:n] + keeping, log["v"][:m] - keeping)
 
 
-def exact_transport(rows: Tensor, targets: Tensor, masses: Floats) -> Transport:
+def exact_transport(
+    rows: Tensor, targets: Tensor, masses: Floats, edges: scipy.sparse.csr_array | None = None
+) -> Transport:
     """Optimal transport between the uniform measure on ``rows`` (k, d) and ``masses`` (M,) on ``targets`` (M,
     d).
+
+    ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known.
     """
-    supply = np.full(rows.shape[0], 1.0 / rows.shape[0])
-    edges = _first_edges(rows, targets)
+    return _generated(rows, targets, masses, rows.shape[0], edges, idle=False)
+
+
+def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, k: int) -> Transport:
+    """The linear programme of lambda 0 over all ``rows`` (n, d): each ships at most 1/k and need not ship."""
+    return _generated(rows, targets, masses, k, None, idle=True)
+
+
+def _generated(
+    rows: Tensor,
+    targets: Tensor,
+    masses: Floats,
+    k: int,
+    edges: scipy.sparse.csr_array | None,
+    *,
+    idle: bool,
+) -> Transport:
+    """Solve on few edges, add those that the potentials call too dear to miss, until there are none."""
+    cosines = Cosines(rows, targets)
+    known = _first_edges(cosines, k) if edges is None else edges
+    supply = np.full(cosines.shape[0], 1.0 / k)
+    may_keep = np.arange(cosines.shape[0]) if idle else None
     for _ in range(MAX_ROUNDS):
-        found = over_edges(edges, supply, masses)
-        new = _cheaper_edges(rows, targets, found)
+        found = over_edges(known, supply, masses, may_keep)
+        new = _cheaper_edges(cosines, found)
         if new is None:
-            return Transport(found.plan, found.cost, found.unmatched, found.f, found.g, exact=True)
-        edges = _merge(edges, new)
+            return replace(found, exact=True)
+        known = _merge(known, new)
     return found
 
 
@@ -129,36 +155,73 @@ def transport_distance(rows: Tensor, targets: Tensor, masses: Floats | None = No
     return exact_transport(rows, targets, np.full(m, 1.0 / m) if masses is None else masses).cost
 
 
-def _first_edges(rows: Tensor, targets: Tensor) -> scipy.sparse.csr_array:
-    k, m = rows.shape[0], targets.shape[0]
-    near_row, row = nearest(rows, targets, min(k, max(FIRST_PER_TARGET, 4 * -(-k // m))))
-    near_target, target = nearest(targets, rows, min(m, FIRST_PER_ROW))
-    source = np.concatenate([row.numpy().ravel(), np.repeat(np.arange(k), target.shape[1])])
-    sink = np.concatenate([np.repeat(np.arange(m), row.shape[1]), target.numpy().ravel()])
-    cosine = np.concatenate([near_row.numpy().ravel(), near_target.numpy().ravel()]).astype(np.float64)
-    return _distinct_edges(source, sink, 1.0 - cosine, (k, m))
+class Cosines:
+    """(n, M) inner products in blocks of rows: computed again at every pass, or once where they are few."""
+
+    def __init__(self, rows: Tensor, targets: Tensor) -> None:
+        self.shape = (rows.shape[0], targets.shape[0])
+        self._rows = rows
+        self._targets = targets.to(rows.device).float().T
+        self._kept: list[tuple[slice, Tensor]] | None = None
+
+    def blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Rows and their float32 cosines to all targets."""
+        if self._kept is None and self.shape[0] * self.shape[1] <= KEPT_COSINES:
+            self._kept = list(self._computed())
+        yield from self._computed() if self._kept is None else self._kept
+
+    def _computed(self) -> Iterator[tuple[slice, Tensor]]:
+        for block in row_blocks(self._rows):
+            yield block, self._rows[block].float() @ self._targets
 
 
-def _cheaper_edges(rows: Tensor, targets: Tensor, found: Transport) -> scipy.sparse.csr_array | None:
+def _first_edges(cosines: Cosines, k: int) -> scipy.sparse.csr_array:
+    """The nearest targets of every row and the nearest rows of every target."""
+    n, m = cosines.shape
+    best, index, source, sink, value = None, None, [], [], []
+    width = min(n, max(FIRST_PER_TARGET, FIRST_PER_SHARE * -(-k // m)))
+    for block, cosine in cosines.blocks():
+        near, target = cosine.topk(min(m, FIRST_PER_ROW), dim=1)
+        number = torch.arange(block.start, block.stop, device=cosine.device)
+        source.append(number.repeat_interleave(target.shape[1]))
+        sink.append(target.ravel())
+        value.append(near.ravel())
+        whole = cosine.T if best is None else torch.cat([best, cosine.T], dim=1)
+        numbers = number.expand(m, -1) if index is None else torch.cat([index, number.expand(m, -1)], dim=1)
+        best, place = whole.topk(min(width, whole.shape[1]), dim=1)
+        index = numbers.gather(1, place)
+    if best is None or index is None:
+        raise ValueError("there are no rows to transport")
+    source.append(index.ravel())
+    sink.append(torch.arange(m, device=index.device).repeat_interleave(index.shape[1]))
+    value.append(best.ravel())
+    return _edges_of(source, sink, value, (n, m))
+
+
+def _cheaper_edges(cosines: Cosines, found: Transport) -> scipy.sparse.csr_array | None:
     """Edges whose cost is below f_i + g_j, the worst few of every row; None where there are none."""
-    f = torch.from_numpy(found.f).float()
-    g = torch.from_numpy(found.g).float().to(rows.device)
-    goal = targets.to(rows.device).float()
-    source, sink, price = [], [], []
-    for block in row_blocks(rows):
-        cost = 1.0 - rows[block].float() @ goal.T
-        excess = f[block].to(rows.device)[:, None] + g - cost
-        worst, place = excess.topk(min(ADDED_PER_ROW, goal.shape[0]), dim=1)
-        row, column = torch.nonzero(worst > PRICE_TOLERANCE, as_tuple=True)
-        chosen = place[row, column]
-        source.append((row + block.start).cpu().numpy())
-        sink.append(chosen.cpu().numpy())
-        price.append(cost[row, chosen].double().cpu().numpy())
-    if not sum(len(part) for part in source):
-        return None
-    return _distinct_edges(
-        np.concatenate(source), np.concatenate(sink), np.concatenate(price), found.plan.shape
-    )
+    f, g = torch.from_numpy(found.f).float(), torch.from_numpy(found.g).float()
+    source, sink, value = [], [], []
+    for block, cosine in cosines.blocks():
+        price = g.to(cosine.device) - 1.0
+        least = PRICE_TOLERANCE - f[block].to(cosine.device)
+        rows = torch.nonzero((cosine + price).amax(dim=1) > least).ravel()
+        if not len(rows):
+            continue
+        worst, place = (cosine[rows] + price).topk(min(ADDED_PER_ROW, len(g)), dim=1)
+        which, column = torch.nonzero(worst > least[rows][:, None], as_tuple=True)
+        target = place[which, column]
+        source.append(rows[which] + block.start)
+        sink.append(target)
+        value.append(cosine[rows[which], target])
+    return _edges_of(source, sink, value, cosines.shape) if source else None
+
+
+def _edges_of(
+    source: list[Tensor], sink: list[Tensor], cosine: list[Tensor], shape: tuple[int, int]
+) -> scipy.sparse.csr_array:
+    price = 1.0 - torch.cat(cosine).double().cpu().numpy()
+    return _distinct_edges(torch.cat(source).cpu().numpy(), torch.cat(sink).cpu().numpy(), price, shape)
 
 
 def _merge(first: scipy.sparse.csr_array, second: scipy.sparse.csr_array) -> scipy.sparse.csr_array:

@@ -110,14 +110,23 @@ def tradeoff_curve(
     """
     unit = spec.model_copy(update={"lam": 1.0})
     problem = penalised(pool, relaxation, unit, s)
-    curve, state = [], relaxation.solution.state
+    curve, state = [], capacity.start(problem, relaxation.g)
     for lam in CURVE:
         at = capacity.Problem(problem.shortlist, problem.masses, problem.k, problem.energy, lam * problem.lam)
         solution = capacity.solve(at, spec.fixed_epsilon, spec.tolerance, CURVE_ITERATIONS, warm=state)
         state = solution.state
-        cost = float(solution.plan.multiply(problem.shortlist.cost).sum()) / float(solution.plan.sum())
+        # what would rather go beyond the shortlist counts at its radius: the least that it can cost there
+        beyond = np.where(solution.leaving > 0, problem.masses * solution.leaving, 0.0)
+        radius = np.where(solution.leaving > 0, problem.shortlist.radius, 0.0)
+        cost = float(solution.plan.multiply(problem.shortlist.cost).sum() + beyond @ radius)
         redundancy = float(solution.weights @ problem.redundancy(solution.weights))
         curve.append(
-            {"lambda": lam, "transport": cost, "redundancy": redundancy, "residual": solution.residual}
+            {
+                "lambda": lam,
+                "transport": cost,
+                "redundancy": redundancy,
+                "residual": solution.residual,
+                "beyond": float(beyond.sum()),
+            }
         )
     return curve

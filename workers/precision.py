@@ -8,8 +8,9 @@ from typing import Literal
 
 import torch
 
+from evoselect.hardware import has_bfloat16
+
 Dtype = Literal["auto", "float32", "bfloat16"]
-BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")  # of a CPU; without one bfloat16 is emulated and slower
 
 
 def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
@@ -17,11 +18,3 @@ def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
     if dtype == "auto":
         return torch.bfloat16 if has_bfloat16(device) else torch.float32
     return torch.float32 if dtype == "float32" else torch.bfloat16
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(capabilities.get(unit) for unit in BFLOAT16_UNITS)

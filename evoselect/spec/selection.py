@@ -65,7 +65,7 @@ class SelectionSpec(BaseModel):
     """First step of method exponentiated, in standard deviations of the gradient."""
     iterations: int = Field(default=20, ge=1, le=10_000)
     """Weight updates of method exponentiated."""
-    tolerance: float = Field(default=1e-3, gt=0.0, le=0.1)
+    tolerance: float = Field(default=3e-3, gt=0.0, le=0.1)
     """Method capacity stops when this share of the mass (or less) still violates a constraint."""
     max_iterations: int = Field(default=500, ge=1, le=1_000_000)
     """Scalings of method capacity."""

@@ -60,7 +60,9 @@ SHAPES = [
 def test_relaxed_solution_equals_the_dense_linear_programme(n: int, m: int, d: int, k: int) -> None:
     case = instance(n, m, d, seed=k)
     exact = dense_linear_programme(case, k)
-    found = optimise(case, k, **{"lambda": 0.0, "epsilon": 0.001, "max_iterations": 20_000})
+    found = optimise(
+        case, k, **{"lambda": 0.0, "epsilon": 0.001, "tolerance": 1e-4, "max_iterations": 20_000}
+    )
     entropic = float(found.solution.plan.multiply(found.problem.shortlist.cost).sum())
     assert found.solution.converged
     assert entropic == pytest.approx(exact, abs=1e-3)
@@ -99,22 +101,23 @@ def test_bound_holds_for_every_subset(k: int) -> None:
 def test_shortlist_equals_dense(lam: float) -> None:
     case = instance(1500, 20, 32, seed=3)
     m, k = 20, 120
-    listed = optimise(case, k, **{"lambda": lam})
+    listed = optimise(case, k, **{"lambda": lam, "tolerance": 1e-4, "max_iterations": 2000})
     assert not listed.problem.shortlist.complete
     assert listed.relaxation.certified
     dense = shortlist.build(case.candidates, case.targets, 1500)
     assert dense.complete
     similar = scipy.sparse.csr_array(similarity_dense(case.candidates, 0.2))
-    energy = None if lam == 0 else LocalEnergy(similar, k)
+    order = capacity.reduced_cost(dense, listed.relaxation.g)
+    energy = None if lam == 0 else LocalEnergy.in_order(similar, k, order)
     problem = Problem(dense, np.full(m, 1.0 / m), k, energy, listed.problem.lam)
-    solution = capacity.solve(problem, 0.002, 1e-3, 2000)
+    start = capacity.start(problem, listed.relaxation.g)
+    solution = capacity.solve(problem, 0.002, 1e-4, 2000, warm=start)
     weights = np.zeros(1500)
     weights[listed.problem.shortlist.candidates] = listed.solution.weights
     assert np.abs(weights - solution.weights).sum() < 0.02
     if lam == 0.0:
-        assert rounding.relaxed_optimum(dense, problem.masses, k).cost == pytest.approx(
-            exact_cost(listed), abs=1e-7
-        )
+        programme = rounding.relaxed_optimum(dense, problem.masses, k, listed.relaxation.g)
+        assert programme.cost == pytest.approx(exact_cost(listed), abs=1e-7)
 
 
 def test_small_epsilon_without_diversity_reaches_the_nearest_candidates() -> None:
@@ -127,11 +130,23 @@ def test_small_epsilon_without_diversity_reaches_the_nearest_candidates() -> Non
     assert exact_cost(found) >= nearest.mean() - 1e-7
 
 
-def test_a_target_that_runs_short_gets_a_wider_list() -> None:
-    """All targets in one place want the same 400 candidates, far more than a first shortlist holds."""
+def test_a_list_that_is_widened_for_some_targets_is_wider_for_them_alone() -> None:
+    case = instance(2_000, 12, 16, seed=8)
+    narrow, short = shortlist.build(case.candidates, case.targets, 64), np.array([2, 7])
+    wide = shortlist.widen(narrow, case.candidates, case.targets, short)
+    cost = dense_cost(case)
+    for j in range(12):
+        width = 256 if j in short else 64
+        listed = wide.candidates[wide.cost.indices[wide.cost.indptr[j] : wide.cost.indptr[j + 1]]]
+        assert set(listed.tolist()) == set(np.argsort(cost[:, j])[:width].tolist())
+        assert wide.radius[j] == pytest.approx(np.sort(cost[:, j])[width - 1], abs=1e-6)
+
+
+def test_targets_in_one_place_share_what_is_near_them() -> None:
+    """All want the same 400 candidates, far more than a fair share of each."""
     case = instance(900, 40, 16, seed=8, modes=1, spread=0.3)
     found = optimise(case, 400, **{"lambda": 0.0})
-    assert found.relaxation.widenings >= 1
+    assert found.relaxation.certified
     assert exact_cost(found) == pytest.approx(dense_linear_programme(case, 400), abs=1e-6)
 
 

@@ -72,7 +72,7 @@ def test_group_mode_max_serves_the_worst_group_no_worse() -> None:
     def worst(mode: str) -> float:
         spec = SelectionSpec.model_validate({"group_mode": mode, "lambda": 0.0})
         found = select(
-            CASE.candidates, CASE.targets, 60, spec, seed=0, groups=GROUPS, compare_with_baselines=False
+            CASE.candidates, CASE.targets, 120, spec, seed=0, groups=GROUPS, compare_with_baselines=False
         )
         cost, mass = {"a": 0.0, "b": 0.0}, {"a": 1e-12, "b": 1e-12}
         for item in found.items():

@@ -38,7 +38,7 @@ def test_shards_merge_to_the_shortlist_of_the_whole(count: int, width: int) -> N
 def test_shards_solve_as_the_whole() -> None:
     masses = np.full(25, 0.04)
     merged, whole = sharded(8, 128), shortlist.build(CASE.candidates, CASE.targets, 128)
-    first, second = relaxed_optimum(merged, masses, 150), relaxed_optimum(whole, masses, 150)
+    first, second = (relaxed_optimum(part, masses, 150, part.radius) for part in (merged, whole))
     assert first.cost == pytest.approx(second.cost, abs=1e-6)
     assert np.array_equal(np.unique(first.plan.nonzero()[0]), np.unique(second.plan.nonzero()[0]))
 
