@@ -19,7 +19,7 @@ from workers.models import LoadedModel
 from workers.tokenization import Status, TokenizedRecord, tokenize
 
 # Measured on 2 cores; a GPU needs far more to be busy, and halves what it cannot hold.
-BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
+BATCH_TOKENS = {"cpu": 4096, "cuda": 65_536}
 Floats = npt.NDArray[np.float32]
 
 

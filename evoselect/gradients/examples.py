@@ -14,7 +14,7 @@ CPU_OUT_OF_MEMORY = "can't allocate memory"  # of PyTorch's CPU allocator, which
 
 Size = tuple[int, int]  # of a row: tokens that run without a graph, and with one
 GRAPH_TOKEN = 3  # a token in the graph runs forward, backward, and keeps its activations
-PADDING_SHARE = 0.1  # of the budget; a smaller batch then costs less than more padding
+PADDING_SHARE = 0.05  # of the budget; a smaller batch then costs less than more padding
 
 
 @dataclass(frozen=True, slots=True)

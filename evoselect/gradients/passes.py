@@ -21,7 +21,7 @@ from evoselect.gradients.layers import causal_model
 # Tokens; up to it plain attention is faster on a CPU than the fused kernel, above all backward.
 SHORT_TAIL = 64
 # Tokens that the prompts of a group are padded by at most: about what another forward costs to start.
-PADDING = {"cpu": 64, "cuda": 8192}
+PADDING = {"cpu": 128, "cuda": 8192}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class FeatureSpec(BaseModel):
     batch_tokens: int | None = Field(default=None, ge=16)
     """Budget of a micro-batch in tokens, padding included, where a token in the graph counts three times.
 
-    None takes 2,048 on a CPU and 65,536 on a GPU. A batch is halved where memory does not suffice.
+    None takes 4,096 on a CPU and 65,536 on a GPU. A batch is halved where memory does not suffice.
     """
     conditioning: Literal["none", "centred", "whitened"] = "centred"
     """What follows the normalisation of each module's block; see evoselect.conditioning."""
