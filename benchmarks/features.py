@@ -4,7 +4,7 @@
 
 One model, the same rows, the same threads, one run. By default on a CPU the default proxy and the demo's
 records, on CUDA a random-weight Qwen2 of 0.5B parameters in bfloat16 with random tokens of the same lengths.
-Every time is the best of at least two, taken in turns. Forward, LoRA step and one by one run on batches that
+Every time is the better of two, taken in turns. Forward, LoRA step and one by one run on batches that
 pad them least. The LoRA step is LESS's: rank 128 on the q, k, v and o projections, forward, backward and
 AdamW, logits for answer tokens only. One by one is that backward for each example alone, without the
 optimizer, timed on the first rows and scaled by tokens; projected adds LESS's Rademacher projection to 8,192,
@@ -44,8 +44,9 @@ LESS_DIMS = 8192
 LESS_GROUP = 16  # gradients that LESS projects together
 PROJECTED = 2**14  # coordinates of the gradient that the projection is timed on; the rest is in proportion
 TOP = "top-8"
-ROWS = {"timed": 256, "pool": 384, "target": 64, "alone": 32}
-QUICK_ROWS = {"timed": 40, "pool": 80, "target": 16, "alone": 8}
+ROWS = {"timed": 160, "pool": 320, "target": 48, "alone": 16}
+QUICK_ROWS = {"timed": 40, "pool": 64, "target": 16, "alone": 4}
+REPEATS = 2
 GPU_COPIES = 16  # of the timed rows, so that a GPU is busy
 
 Json = dict[str, Any]
@@ -75,8 +76,8 @@ def measure(device: str, shape: str, *, quick: bool) -> Json:
     vocabulary = None if shape == PROXY else model.config.vocab_size
     pool, target = inputs.texts(max(rows["timed"], rows["pool"]), rows["target"], vocabulary=vocabulary)
     examples = pool[: rows["timed"]] * (GPU_COPIES if device == "cuda" else 1)
-    spec, repeats = FeatureSpec(batch_tokens=BATCH_TOKENS[device]), 2 if quick else 3
-    times = _times(model, examples, spec, repeats, alone=rows["alone"])
+    spec = FeatureSpec(batch_tokens=BATCH_TOKENS[device])
+    times = _times(model, examples, spec, alone=rows["alone"])
     agreement = _agreement(model, pool[: rows["pool"]], target, spec) if shape == PROXY else {}
     features = times["seconds_features_all"]
     return {
@@ -99,9 +100,7 @@ def measure(device: str, shape: str, *, quick: bool) -> Json:
     }
 
 
-def _times(
-    model: Any, examples: Sequence[Example], spec: FeatureSpec, repeats: int, alone: int
-) -> dict[str, float]:
+def _times(model: Any, examples: Sequence[Example], spec: FeatureSpec, alone: int) -> dict[str, float]:
     budget = spec.batch_tokens or 1
     own = inputs.batches(examples, budget, cached_prompt=spec.positions == "answer")
     whole = inputs.batches(examples, budget, cached_prompt=False)
@@ -118,7 +117,7 @@ def _times(
             "seconds_features_top": lambda: [top(batch) for batch in own],
             "seconds_lora_step": lambda: _train(adapted, optimizer, whole, step=True),
         },
-        repeats,
+        REPEATS,
     )
     one = _best(
         {"alone": lambda: _train(adapted, optimizer, [[example] for example in part], step=False)}, 1
