@@ -3,9 +3,11 @@
 Headers as in draft-ietf-httpapi-ratelimit-headers: RateLimit-Policy says the limit, RateLimit what is left.
 """
 
+import asyncio
 import logging
 import math
 import time
+from collections.abc import Sequence
 
 import redis.exceptions
 from limits import RateLimitItemPerSecond
@@ -32,6 +34,8 @@ class RateLimit:
         self._closed = settings.rates_without_redis == "closed"
         self._away_until = 0.0
         self._counter = _counter(settings.redis_url) if settings.redis_url else None
+        self._waiting: dict[str, list[asyncio.Future[int]]] = {}  # by tenant
+        self._counting: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         tenant_id = scope.get("state", {}).get("tenant_id")
@@ -57,8 +61,7 @@ class RateLimit:
         """Requests that the tenant may still send in this second; None when nobody counts."""
         if self._counter and time.monotonic() >= self._away_until:
             try:
-                key = self._item.key_for(tenant_id)
-                return self._item.amount - await self._counter.incr(key, self._item.get_expiry())
+                return self._item.amount - await self._counted(tenant_id)
             except FAULTS as error:
                 self._away_until = time.monotonic() + AWAY_SECONDS
                 logger.warning("the rate counter does not answer: %s", error)
@@ -66,6 +69,26 @@ class RateLimit:
             detail = "Requests cannot be counted right now, so none is taken; send it again."
             raise Problem(503, "rates_unavailable", detail, headers={"Retry-After": "1"})
         return None
+
+    async def _counted(self, tenant_id: str) -> int:
+        """Which request of this second it is. Those that come while one is counted are counted together."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+        self._waiting.setdefault(tenant_id, []).append(future)
+        if tenant_id not in self._counting:
+            self._counting[tenant_id] = loop.create_task(self._count(tenant_id))
+        return await future
+
+    async def _count(self, tenant_id: str) -> None:
+        key, seconds = self._item.key_for(tenant_id), self._item.get_expiry()
+        while batch := self._waiting.pop(tenant_id, None):
+            try:
+                last = await self._counter.incr(key, seconds, amount=len(batch))  # type: ignore[union-attr]
+            except Exception as error:
+                _settle(batch, [error] * len(batch))
+            else:
+                _settle(batch, range(last - len(batch) + 1, last + 1))
+        del self._counting[tenant_id]
 
     async def _refusal(self, tenant_id: str) -> Problem:
         seconds = await self._seconds_left(tenant_id)
@@ -84,6 +107,16 @@ class RateLimit:
     def _headers(self, left: int) -> dict[str, str]:
         policy = f'"requests";q={self._item.amount};w={self._item.get_expiry()}'
         return {"RateLimit-Policy": policy, "RateLimit": f'"requests";r={left}'}
+
+
+def _settle(futures: Sequence[asyncio.Future[int]], outcomes: Sequence[int | Exception]) -> None:
+    for future, outcome in zip(futures, outcomes, strict=True):
+        if future.done():  # its request was cancelled
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _counter(url: str) -> RedisStorage:

@@ -65,7 +65,7 @@ def another_tenant(api: Api) -> Api:
     secret = tenants.generate_key()
     with api.database.transaction() as session:
         tenant_id = tenants.ensure_tenant(session, new_id("test"))
-        tenants.add_key(session, tenant_id, "test", secret, PEPPER)
+        tenants.add_key(session, tenant_id, "test", secret, api.settings.key_pepper.get_secret_value())
     return replace(api, api_key=secret, tenant_id=tenant_id)
 
 

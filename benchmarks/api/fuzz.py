@@ -9,6 +9,7 @@ from typing import Any
 
 # These could end the key that asks; tests/service/test_api_keys.py is theirs.
 ENDING_KEYS = ("revoke_v1_api_keys__key_id__delete", "rotate_v1_api_keys__key_id__rotate_post")
+EXAMPLES = 20  # of each route in one round; rounds follow until the time is over
 CONFIG = """
 [auth.wfc]
 path = "{users}"
@@ -23,9 +24,7 @@ negative_data_rejection = {{ expected-statuses = ["4xx"] }}
 """
 
 
-def fuzz(
-    url: str, keys: tuple[str, str], folder: Path, *, examples: int, seconds: int, seed: int
-) -> dict[str, Any]:
+def fuzz(url: str, keys: tuple[str, str], folder: Path, *, seconds: int, seed: int) -> dict[str, Any]:
     """Requests sent, their answers by status, failures by check; schemathesis' own words stay in `folder`."""
     users, config, report = folder / "users.json", folder / "schemathesis.toml", folder / "report.ndjson"
     users.write_text(
@@ -34,7 +33,7 @@ def fuzz(
     config.write_text(CONFIG.format(users=users))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
     command += [f"{url}/openapi.json", "--checks", "all", "--workers", "2", "--seed", str(seed)]
-    command += ["--max-examples", str(examples), "--max-time", str(seconds), "--no-shrink", "--no-color"]
+    command += ["--max-examples", str(EXAMPLES), "--max-time", str(seconds), "--no-shrink", "--no-color"]
     command += ["--continue-on-failure", "--report", "ndjson", "--report-ndjson-path", str(report)]
     for operation in ENDING_KEYS:
         command += ["--exclude-operation-id", operation]
