@@ -15,6 +15,7 @@ from store.settings import load_settings
 
 CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine before it is up, for ever
 FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
+BROKER_PATIENCE = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}  # by default it waits for ever
 OPS = {"queue": "ops"}  # without an expiry: the clocks of two machines need not agree
 _parent: list[Any] = []  # the celery worker of this process, where this is a parent
 
@@ -39,9 +40,8 @@ def make_app() -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # the children poll the database meanwhile
-        broker_transport_options={"visibility_timeout": 3600},
+        broker_transport_options={"visibility_timeout": 3600, **BROKER_PATIENCE},
         beat_schedule={
-            "relay": {"task": "ops.relay", "schedule": settings.relay, "options": OPS},
             "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": OPS},
             "webhooks": {"task": "ops.webhooks", "schedule": settings.webhooks, "options": OPS},
             "forget": {"task": "ops.forget", "schedule": FORGET_SECONDS, "options": OPS},
@@ -77,11 +77,14 @@ def _tell_children(**_: Any) -> None:
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_child(**_: Any) -> None:
-    from workers import leaving
+    from workers import leaving, relay
     from workers.bench import bench
 
     leaving.listen()
     threading.Thread(target=bench().watch, name="watch", daemon=True).start()
+    if relay.QUEUE in bench().queues:
+        arguments = (app, bench().context)
+        threading.Thread(target=relay.keep_publishing, args=arguments, name="relay", daemon=True).start()
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery has no types

@@ -32,8 +32,8 @@ class Bench:
     """The queues that this process serves."""
 
     def __init__(self, ctx: Context, queues: list[str]) -> None:
-        self._context = ctx
-        self._queues = queues
+        self.context = ctx
+        self.queues = queues
         self._busy = threading.Lock()
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -42,7 +42,7 @@ class Bench:
         done = 0
         with self._busy:
             while not leaving.is_set() and (claim := self._claim(waited)):
-                see_through(self._context, claim, run)
+                see_through(self.context, claim, run)
                 done += 1
         return done
 
@@ -59,15 +59,15 @@ class Bench:
 
     def watch(self) -> None:
         """Look at once, then every few seconds, until the process is to end."""
-        poll = self._context.settings.poll
+        poll = self.context.settings.poll
         self._look(waited=0.0)
         while not leaving.wait(poll * random.uniform(*JITTER)):
             self._look(waited=poll)
 
     def _look(self, waited: float) -> None:
         try:
-            upkeep(self._context)
-            alive.mark(self._context.settings, ",".join(self._queues))
+            upkeep(self.context)
+            alive.mark(self.context.settings, ",".join(self.queues))
             if not self._busy.locked():
                 self.drain(waited)
         except OperationalError as error:
@@ -76,9 +76,9 @@ class Bench:
             logger.exception("a look into the database failed")  # the next one is due all the same
 
     def _claim(self, waited: float) -> Claim | None:
-        lease = self._context.settings.lease
-        for queue in self._queues:
-            with self._context.database.transaction() as session:
+        lease = self.context.settings.lease
+        for queue in self.queues:
+            with self.context.database.transaction() as session:
                 claim = shards.claim(
                     session, queue, phases=BODIES, worker=self._name, lease=lease, waited=waited
                 )

@@ -1,6 +1,6 @@
 """What messages can ask for. None carries work: a ring says that shards wait, a tick that chores may be."""
 
-from store import audit, idempotency, outbox
+from store import audit, idempotency
 from workers.app import app
 from workers.bench import bench, upkeep
 from workers.context import context
@@ -11,13 +11,6 @@ from workers.courier import courier
 def ring() -> None:
     """Work on what waits in the queues of this worker."""
     bench().hear()
-
-
-@app.task(name="ops.relay")  # type: ignore[untyped-decorator]  # celery has no types
-def relay() -> None:
-    """Publish what the outbox promised."""
-    with context().database.transaction() as session:
-        outbox.publish(session, _send)
 
 
 @app.task(name="ops.sweep")  # type: ignore[untyped-decorator]  # celery has no types
@@ -39,7 +32,3 @@ def forget() -> None:
     with ctx.database.transaction() as session:
         idempotency.forget(session)
         audit.forget(session, ctx.settings.audit_days)
-
-
-def _send(queue: str) -> None:
-    app.send_task("shards.ring", queue=queue, retry=False)
