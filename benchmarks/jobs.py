@@ -6,7 +6,7 @@ Real servers and worker processes (tests.chaos.fleet); bodies that are empty, bu
 shards_per_second       empty shards, from the commit of the job to its completion, two workers
 overhead_ratio          100 shards of busy work by one worker / the same bodies in a loop, minus 1
 recovery_seconds_p99    from kill -9 of a worker's child to the next claim of its shard, short leases
-cancel_seconds          from the request to the cancelled job, heartbeat at its default
+cancel_seconds          from the request to the cancelled job, the longest of four, heartbeat at its default
 accepted_without_broker whether a POST is answered 202 while the broker is down, and completes once it is back
 polling_p99_ms          1,000 jobs polled 200 times a second while a job computes
 """
@@ -46,6 +46,7 @@ EMPTY_SHARDS = 2_000
 BUSY_SHARDS = 100
 ROUNDS = 500  # megabytes hashed per shard of busy work: half a second to a second
 KILLS = 12
+CANCELS = 4
 POLLED_JOBS = 1_000
 POLLS_PER_SECOND = 200
 POLL_SECONDS = 10
@@ -215,16 +216,16 @@ def cancel() -> dict[str, Any]:
             "candidates": [{**record, "prompt": f"{n}?"} for n in range(2_000)],
             "k": 1,
         }
-        headers = _bearer(made.tenants[0])
-        job_id = httpx.post(f"{made.url}/v1/selections", json=body, headers=headers, timeout=20).json()["id"]
-        faults.busy_worker(made, Random(0))
-        time.sleep(1.0)
-        begun = time.perf_counter()
-        httpx.post(
-            f"{made.url}/v1/selections/{job_id}/cancel", headers=headers, timeout=20
-        ).raise_for_status()
-        seconds_of(made, job_id)
-        return {"cancel_seconds": round(time.perf_counter() - begun, 2)}
+        headers, rng, seconds = _bearer(made.tenants[0]), Random(0), []
+        for _ in range(CANCELS):
+            job = httpx.post(f"{made.url}/v1/selections", json=body, headers=headers, timeout=20).json()
+            faults.busy_worker(made, rng)
+            time.sleep(1.0 + 4.0 * rng.random())
+            begun = time.perf_counter()
+            httpx.post(f"{made.url}/v1/selections/{job['id']}/cancel", headers=headers).raise_for_status()
+            seconds_of(made, job["id"])
+            seconds.append(time.perf_counter() - begun)
+        return {"cancels": CANCELS, "cancel_seconds": round(max(seconds), 2)}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.chaos import crash_points
 from tests.chaos.fleet import fleet
-from tests.chaos.runs import Report, default_kinds, one_run
+from tests.chaos.runs import Report, default_kinds, one_run, pick
 
 RUNS_PER_FLEET = 100  # then fresh servers: an error that only shows early shows again
 
@@ -47,7 +47,7 @@ def chaos(seeds: range, kinds: list[str], stop: threading.Event) -> Report:
                 if stop.is_set():
                     return report
                 begun, before = time.monotonic(), len(report.breaks)
-                one_run(made, seed, kinds, report)
+                one_run(made, seed, pick(seed, kinds), report)
                 _tell(seed, time.monotonic() - begun, report.breaks[before:])
     return report
 

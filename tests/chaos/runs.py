@@ -3,16 +3,18 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
 import httpx
 from sqlalchemy import delete, select
+from sqlalchemy.exc import OperationalError
 
 from store import records
 from store.models import Event, Job, Outbox, Shard
-from store.states import TERMINAL
+from store.states import TERMINAL, ShardState
 from tests.chaos import faults, history
 from tests.chaos.faults import KINDS, Loss
 from tests.chaos.fleet import Fleet, Tenant
@@ -38,12 +40,16 @@ class Report:
     """Seconds from a kill to the next claim of the shard that was held."""
 
 
-def one_run(
-    fleet: Fleet, seed: int, kinds: list[str], report: Report, *, end_seconds: float = END_SECONDS
-) -> None:
-    """Run a seed and add what came of it to the report."""
+def pick(seed: int, kinds: Sequence[str]) -> list[str]:
+    """One to three faults for a seed."""
     rng = Random(seed)
-    chosen = [rng.choice(kinds) for _ in range(rng.randint(1, 3))]
+    return [rng.choice(kinds) for _ in range(rng.randint(1, 3))]
+
+
+def one_run(
+    fleet: Fleet, seed: int, chosen: Sequence[str], report: Report, *, end_seconds: float = END_SECONDS
+) -> None:
+    """Run a seed with these faults, and add what came of it to the report."""
     accepted: list[Accepted] = []
     losses: list[Loss] = []
     threads = [
@@ -122,16 +128,24 @@ def _wait_for_ends(fleet: Fleet, accepted: list[Accepted], seconds: float) -> li
     """The jobs that have not ended in time; waits for unsent rings too."""
     ids = [job.job_id for job in accepted]
     deadline = time.monotonic() + seconds
-    while True:
-        with fleet.database.transaction() as session:
-            open_jobs = session.scalars(
-                select(Job.id).where(Job.id.in_(ids), Job.status.not_in(TERMINAL))
-            ).all()
-            running = session.scalar(select(Shard.id).where(Shard.state == "running").limit(1))
-            unsent = session.scalar(select(Outbox.id).limit(1))
-        if not (open_jobs or running or unsent) or time.monotonic() > deadline:
-            return list(open_jobs)
+    open_jobs = ids
+    while time.monotonic() < deadline:
+        with suppress(OperationalError):  # a connection from before a restart
+            open_jobs, pending = _pending(fleet, ids)
+            if not (open_jobs or pending):
+                break
         time.sleep(0.05)
+    return open_jobs
+
+
+def _pending(fleet: Fleet, ids: list[str]) -> tuple[list[str], bool]:
+    """Jobs that go on, and whether a shard runs or a ring waits."""
+    with fleet.database.transaction() as session:
+        going = select(Job.id).where(Job.id.in_(ids), Job.status.not_in(TERMINAL))
+        open_jobs = list(session.scalars(going))
+        running = session.scalar(select(Shard.id).where(Shard.state == ShardState.RUNNING).limit(1))
+        unsent = session.scalar(select(Outbox.id).limit(1))
+    return open_jobs, running is not None or unsent is not None
 
 
 def recoveries(fleet: Fleet, losses: list[Loss]) -> Iterator[float]:
@@ -150,6 +164,7 @@ def recoveries(fleet: Fleet, losses: list[Loss]) -> Iterator[float]:
 def _forget(fleet: Fleet) -> None:
     """The next run starts with no jobs, so that its checks see only its own."""
     with fleet.database.transaction() as session:
+        session.execute(select(Job.id).with_for_update())  # a worker that still claims waits here
         for table in (Event, Shard):
             session.execute(delete(table))
         session.execute(delete(Job))

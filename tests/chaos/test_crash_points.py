@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.crash_points import LIVES, Scene, crash, points
 
-EVERY = 31  # all of them take ten minutes: `python -m tests.chaos`
+EVERY = 47  # all of them take ten minutes: `python -m tests.chaos`
 
 
 @pytest.mark.slow
