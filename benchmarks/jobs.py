@@ -1,6 +1,6 @@
 """What the machinery around the work costs, and how fast it recovers.
 
-python -m benchmarks.jobs [--json]
+python -m benchmarks.jobs [--parts empty busy recovery cancel] [--json]      about six minutes in all
 
 Real servers and worker processes (tests.chaos.fleet); bodies that are empty, busy or slow.
 shards_per_second       empty shards, from the commit of the job to its completion, two workers
@@ -57,8 +57,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
-    report = {"machine": describe(), **empty(), **busy(), **recovery(), **cancel()}
+    report: dict[str, Any] = {"machine": describe()}
+    for part in arguments.parts:
+        report |= PARTS[part]()
     print(json.dumps(report) if arguments.json else "\n".join(f"{key}: {report[key]}" for key in report))
 
 
@@ -226,6 +229,9 @@ def cancel() -> dict[str, Any]:
             seconds_of(made, job["id"])
             seconds.append(time.perf_counter() - begun)
         return {"cancels": CANCELS, "cancel_seconds": round(max(seconds), 2)}
+
+
+PARTS = {"empty": empty, "busy": busy, "recovery": recovery, "cancel": cancel}
 
 
 if __name__ == "__main__":
