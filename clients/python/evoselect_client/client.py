@@ -11,6 +11,8 @@ from evoselect_client.resources import Evaluations, Files, Models, Pools, Select
 if TYPE_CHECKING:
     import httpx
 
+    from evoselect_client.account import ApiKeys, WebhookDeliveries, WebhookEndpoints
+
 T = TypeVar("T")
 
 VERSION = "0.1.0"
@@ -75,6 +77,27 @@ class Client:
     def models(self) -> Models:
         """Base models and trained adapters."""
         return Models(self)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
+        """Keys of the tenant; needs scope admin."""
+        from evoselect_client.account import ApiKeys
+
+        return ApiKeys(self)
+
+    @cached_property
+    def webhook_endpoints(self) -> "WebhookEndpoints":
+        """Addresses that are told when jobs end; needs scope admin."""
+        from evoselect_client.account import WebhookEndpoints
+
+        return WebhookEndpoints(self)
+
+    @cached_property
+    def webhook_deliveries(self) -> "WebhookDeliveries":
+        """What was sent to them; needs scope admin."""
+        from evoselect_client.account import WebhookDeliveries
+
+        return WebhookDeliveries(self)
 
     def send(self, call: Call[T]) -> T:
         """Make one call; raises a subclass of EvoSelectError when it fails."""

@@ -135,6 +135,15 @@ class JobError(Resource):
     detail: str
 
 
+class Event(Resource):
+    """One transition of a job; numbers have no gap."""
+
+    sequence: int
+    type: str
+    data: dict[str, Any] = {}
+    created_at: datetime
+
+
 class Job(Bound):
     """A piece of work on the service: poll it, wait for it, cancel it."""
 
@@ -186,6 +195,11 @@ class Job(Bound):
         """A new job with the same request; ConflictError unless this one ended without a result."""
         job: JobT = self._noun.retry(self.id)
         return job
+
+    def events(self, *, after: int = 0) -> Iterator[Event]:
+        """What happened to the job so far, from the event after that number on."""
+        events: Iterator[Event] = self._noun.events(self.id, after=after)
+        return events
 
     def output(self) -> dict[str, Any]:
         """The result of a completed job; raises JobFailedError for any other."""

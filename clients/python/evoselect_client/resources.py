@@ -14,6 +14,7 @@ from evoselect_client.models import (
     Bound,
     Counts,
     Evaluation,
+    Event,
     File,
     Item,
     Job,
@@ -138,6 +139,16 @@ class Jobs(Nouns[JobT]):
     def retry(self, id: str) -> JobT:
         """The same request as a new job; ConflictError unless the old one ended without a result."""
         return self._client.send(post(f"{self.path}/{id}/retry", self._decode, {}))
+
+    def events(self, id: str, *, after: int = 0) -> Iterator[Event]:
+        """The job's transitions so far, in order, those with a number above `after`."""
+        while True:
+            call = get(f"{self.path}/{id}/events", Page[Event].model_validate, after=after)
+            page = self._client.send(call)
+            yield from page.data
+            if not page.has_more:
+                return
+            after = page.data[-1].sequence
 
     def poll(self, id: str, seconds: float) -> JobT:
         """The job's state, as soon as it has ended or after some seconds."""
