@@ -41,9 +41,8 @@ class Transport:
         for attempt in range(self._max_retries + 1):
             response, fault = self._try(call)
             if response is not None and response.is_success:
-                return call.decode(
-                    None if response.status_code == httpx.codes.NO_CONTENT else _json(response)
-                )
+                empty = response.status_code == httpx.codes.NO_CONTENT
+                return call.decode(None if empty else _json(response))
             delay = self._delay(attempt, response)
             if delay is None or attempt == self._max_retries:
                 break
