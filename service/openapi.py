@@ -25,6 +25,7 @@ CONFLICTS = (  # routes without a body that a state may forbid
     "/rejected",
     "/cancel",
     "/redeliver",
+    "/retry",
     "/compare/{other_id}",
     "/candidates/{candidate_id}",
 )
