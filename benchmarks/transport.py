@@ -169,7 +169,7 @@ def _lp_gap(case: Instance, k: int) -> float:
 
 
 def tradeoff_cost(device: str) -> float:
-    """Seconds of a selection that also reports the curve over eight lambdas, over those of one that does not."""
+    """Seconds of a selection that reports the curve over eight lambdas, over those of one that does not."""
     n, m, d, k = SMALL
     case = synthetic(n, m, d, seed=0)
     candidates, targets = case.candidates.to(device), case.targets.to(device)

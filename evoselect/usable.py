@@ -12,6 +12,8 @@ from evoselect.errors import InvalidInput
 from evoselect.features import check_matrix, check_unit_rows, distinct_rows
 from evoselect.shortlist import Ints
 
+MOST_TARGETS = 20_000
+
 
 @dataclass(frozen=True)
 class Usable:
@@ -41,6 +43,11 @@ def check(
         raise InvalidInput(
             f"candidates have {candidates.shape[1]} features and targets {targets.shape[1]}; "
             "compute both with one feature specification"
+        )
+    if m > MOST_TARGETS:
+        raise InvalidInput(
+            f"targets has {m} rows, more than {MOST_TARGETS}: the transport to so many takes hours; "
+            "sample them, or cluster them and keep one of each cluster"
         )
     if not 1 <= k <= n:
         raise InvalidInput(f"k = {k} is outside 1..{n}, the number of candidates")

@@ -68,6 +68,27 @@ def test_selection_is_k_rows_and_its_certificate_never_understates_the_gap(
     assert np.isfinite(found.reasons.score).all()
 
 
+@pytest.mark.parametrize("lam", [0.0, 0.1])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_the_bound_of_a_shortlist_is_below_the_dense_programme(geometry: str, lam: float) -> None:
+    """Pools above shortlist.DENSE_ENTRIES, which are listed by price."""
+    rng = np.random.default_rng(GEOMETRIES.index(geometry))
+    candidates, targets, k = matrix(rng, 1_500, 12, geometry), matrix(rng, 20, 12, "free"), 70
+    spec = SelectionSpec.model_validate({"lambda": lam})
+    found = select(candidates, targets, k, spec, seed=0, compare_with_baselines=False)
+    assert len(set(found.indices.tolist())) == k
+    cost = 1.0 - (candidates.double() @ targets.double().T).numpy()
+    usable = cost[distinct_rows(candidates)] if found.diagnostics["equal_features_collapsed"] else cost
+    demand = np.append(np.full(20, 1.0 / 20), len(usable) / k - 1.0)
+    supply = np.full(len(usable), 1.0 / k)
+    dense = np.hstack([usable, np.zeros((len(usable), 1))])
+    programme = ot.emd2(supply, demand * supply.sum() / demand.sum(), dense, numItermax=10**6)
+    truth = ot.emd2(np.full(k, 1.0 / k), np.full(20, 1.0 / 20), np.ascontiguousarray(cost[found.indices]))
+    assert float(str(found.diagnostics["transport_lower_bound"])) <= programme + 1e-5
+    assert float(str(found.diagnostics["transport"])) >= truth - 1e-5
+    assert found.diagnostics["certified"]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 80),

@@ -97,6 +97,7 @@ def bad(row: int, value: float) -> torch.Tensor:
         (CASE.candidates.long(), CASE.targets, 5, "dtype is torch.int64"),
         (CASE.candidates, CASE.targets, 0, "k = 0 is outside 1..400"),
         (CASE.candidates, CASE.targets, 401, "k = 401 is outside 1..400"),
+        (CASE.candidates, torch.ones(1_000_000, 24), 5, "targets has 1000000 rows, more than 20000"),
     ],
 )
 def test_unusable_input_is_refused(
