@@ -140,10 +140,12 @@ def fleet(
         made = _start(home, running, workers, variables or {}, proxied, {**TEST_SETTINGS, **settings})
         keeper = threading.Thread(target=made.keep, daemon=True)
         keeper.start()
-        made.wait_for_api()
-        yield made
-        made.ending = True
-        keeper.join()
+        try:
+            made.wait_for_api()
+            yield made
+        finally:  # whatever happened: a keeper that goes on would start again what is stopped below
+            made.ending = True
+            keeper.join()
     finally:
         for name in reversed(list(running)):
             processes.stop(running[name], seconds=3.0)
