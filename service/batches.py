@@ -81,17 +81,21 @@ def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
     return {"path": stored.path, "sha256": stored.sha256, "rows": writer.repeated.rows}
 
 
-def _grown(session: Session, state: State, pool: Pool, run: Run) -> Json:
-    """The index with another run; runs of no more than twice its size are merged into it and then deleted."""
+def _grown(session: Session, state: State, pool: Pool, added: list[Run]) -> Json:
+    """The index with further runs; smaller ones are merged into them and then deleted."""
     runs = list(pool.keys.get("runs", []))
-    if not len(run.low):
-        return {"runs": runs}
-    while runs and runs[-1]["rows"] <= 2 * len(run.low):
-        replaced = runs.pop()
+    for run in added:
+        runs = _with_run(session, state, pool, runs, run)
+    return {"runs": runs}
+
+
+def _with_run(session: Session, state: State, pool: Pool, runs: list[Json], run: Run) -> list[Json]:
+    while runs and pool_keys.mergeable(runs[-1]["rows"], len(run.low)):
+        *runs, replaced = runs
         run = pool_keys.merged(pool_keys.from_buffer(state.artifacts.numbers(replaced["path"])), run)
         _after_commit(session, state, replaced["path"])
     stored = state.artifacts.put_bytes(f"{pool.tenant_id}/pool_keys/{pool.id}", run.to_bytes(), ".keys")
-    return {"runs": [*runs, {"path": stored.path, "rows": len(run.low)}]}
+    return [*runs, {"path": stored.path, "rows": len(run.low)}]
 
 
 def _after_commit(session: Session, state: State, path: str) -> None:

@@ -107,14 +107,13 @@ class BatchWriter:
         """What became of the records."""
         return Counts(self._received, self._received - self._rejected, self._rejected, self.repeated.rows)
 
-    def keys(self) -> Run:
+    def keys(self) -> list[Run]:
         """The keys of all stored records."""
         return self._seen.own()
 
     def drop_known(self, runs: list[Run]) -> None:
         """Leave out what others stored meanwhile; the batch is finished already."""
-        own = self._seen.own()
-        if not any(run.holds(own.low, own.high).any() for run in runs):
+        if not any(run.holds(own.low, own.high).any() for run in runs for own in self._seen.own()):
             return
         before, self.stored = self.stored, TableSpool(BATCH_SCHEMA)
         earlier, self.repeated = self.repeated, TableSpool(REPEATED_SCHEMA)

@@ -9,6 +9,7 @@ imports nothing of ours.
 
 import json
 import os
+import re
 import resource
 import sys
 from collections.abc import Iterator
@@ -111,12 +112,12 @@ def _checked_size() -> int:
 
 
 def _bound_memory(budget: int) -> None:
-    """At most `budget` bytes of address space beyond what the interpreter and the library take."""
-    memory = Path("/proc/self/statm")  # Linux; elsewhere the limit is not kept by the system anyway
-    pages = int(memory.read_text().split()[0]) if memory.exists() else 0
-    limit = pages * resource.getpagesize() + budget
-    if pages:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    """At most `budget` bytes of writable memory beyond what the interpreter and the library take."""
+    status = Path("/proc/self/status")  # Linux; elsewhere the system does not keep the limit anyway
+    if status.exists():
+        taken = re.search(r"VmData:\s+(\d+) kB", status.read_text())
+        limit = (int(taken.group(1)) * 1024 if taken else 0) + budget
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _refuse_ratio(limits: dict[str, Any]) -> NoReturn:

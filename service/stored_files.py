@@ -97,6 +97,7 @@ def _read_parquet(writer: BatchWriter, file: IO[bytes], settings: Settings) -> N
     }
     command = [sys.executable, "-I", str(CHILD), json.dumps(limits)]
     environment = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # the others reserve what the limit would count
     with subprocess.Popen(
         command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as child:

@@ -1,7 +1,7 @@
 """Which contents a pool holds already: sorted runs of 128-bit keys, 16 bytes a record.
 
-Runs are merged as they grow, so that there are few: n records take at most log2(n) runs, and each record is
-written log2(n) times. Two contents share a key with probability 2^-64 in a pool of 2^32 records.
+Runs are merged as they grow, so that there are few: a run for each million records, and some smaller ones.
+Two contents share a key with probability 2^-64 in a pool of 2^32 records.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from store.record_columns import Keys, Mask
 
+MERGED_ROWS = 2**19  # larger runs stay as they are: merging takes 40 bytes a record for a moment
 Half = npt.NDArray[np.uint64]
 
 
@@ -48,6 +49,11 @@ def from_buffer(numbers: Half) -> Run:
     return Run(numbers[:rows], numbers[rows:])
 
 
+def mergeable(rows: int, following: int) -> bool:
+    """Whether a run of so many rows is to be merged with the one that follows it."""
+    return rows <= min(2 * following, MERGED_ROWS)
+
+
 def merged(first: Run, second: Run) -> Run:
     """One run with the keys of both."""
     low, high = np.concatenate([first.low, second.low]), np.concatenate([first.high, second.high])
@@ -75,15 +81,11 @@ class Seen:
         fresh[order] = new
         return fresh
 
-    def own(self) -> Run:
+    def own(self) -> list[Run]:
         """All keys of the batch."""
-        run = Run(np.empty(0, np.uint64), np.empty(0, np.uint64))
-        for part in reversed(self._runs):
-            run = merged(run, part)
-        self._runs = [run]
-        return run
+        return [run for run in self._runs if len(run.low)]
 
     def _remember(self, run: Run) -> None:
-        while self._runs and 2 * len(run.low) >= len(self._runs[-1].low):
+        while self._runs and mergeable(len(self._runs[-1].low), len(run.low)):
             run = merged(self._runs.pop(), run)
         self._runs.append(run)

@@ -20,16 +20,16 @@ def test_the_first_of_equal_keys_is_new(seed: int) -> None:
         values = np.array([[number, number ^ 5] for number in numbers], dtype=np.uint64).reshape(-1, 2)
         expected = [number not in known and not known.add(number) for number in numbers]  # type: ignore[func-returns-value]
         assert seen.add(values).tolist() == expected
-    assert sorted(seen.own().low.tolist()) == sorted(known)
+    assert sorted(low for run in seen.own() for low in run.low.tolist()) == sorted(known)
 
 
 def test_what_the_pool_holds_is_not_new() -> None:
     first = Seen([])
     first.add(np.array([[3, 1], [1, 1], [2, 9]], dtype=np.uint64))
-    stored = from_buffer(np.frombuffer(first.own().to_bytes(), dtype="<u8"))
+    stored = from_buffer(np.frombuffer(first.own()[0].to_bytes(), dtype="<u8"))
     second = Seen([stored])
     assert second.add(np.array([[1, 1], [1, 2], [4, 4]], dtype=np.uint64)).tolist() == [False, True, True]
-    assert len(second.own().low) == 2
+    assert [len(run.low) for run in second.own()] == [2]
 
 
 def test_different_contents_are_never_taken_for_one() -> None:

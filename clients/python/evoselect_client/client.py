@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evoselect_client.calls import Call
 from evoselect_client.config import resolve
-from evoselect_client.resources import Evaluations, Files, Models, Pools, Selections, Targets, Trainings
+from evoselect_client.files import Files, Uploads
+from evoselect_client.resources import Evaluations, Models, Pools, Selections, Targets, Trainings
 
 if TYPE_CHECKING:
     import httpx
@@ -47,6 +48,11 @@ class Client:
     def files(self) -> Files:
         """Uploaded bytes, such as feature matrices."""
         return Files(self)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Files that come in parts."""
+        return Uploads(self)
 
     @cached_property
     def targets(self) -> Targets:

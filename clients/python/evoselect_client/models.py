@@ -47,11 +47,31 @@ class File(Bound):
     created_at: datetime
 
 
+class FilePart(Resource):
+    """A part that has arrived."""
+
+    number: int
+    size: int
+    sha256: str
+
+
+class FileUpload(Bound):
+    """A file that comes in parts; `file_id` once it is completed."""
+
+    name: str | None = None
+    status: str
+    file_id: str | None = None
+    parts: list[FilePart] = []
+    expires_at: datetime
+
+
 class Target(Bound):
     """Examples of the target task."""
 
     name: str | None = None
     count: int
+    groups: dict[str, int] = {}
+    held_out_target_id: str | None = None
     metadata: dict[str, Any] = {}
     created_at: datetime
 
@@ -224,6 +244,28 @@ class Selection(Job):
         """The selected candidates in order, fetched page by page while you iterate."""
         items: Iterator[Item] = self._noun.items(self.id, page_size=page_size)
         return items
+
+
+class Comparison(Resource):
+    """Two selections side by side; `coverage` is None where they have different targets."""
+
+    overlap: dict[str, Any]
+    rank_correlation: float | None
+    coverage: dict[str, Any] | None
+    transport: dict[str, float | None]
+
+
+class Candidate(Resource):
+    """Why a candidate is in or out: `status` is selected, not_selected or not_usable."""
+
+    id: str
+    content_hash: str
+    repeated: bool
+    status: str
+    reason: str
+    item: dict[str, Any] | None = None
+    nearest_target: dict[str, Any] | None = None
+    last_selected: dict[str, Any] | None = None
 
 
 class Training(Job):

@@ -1,21 +1,21 @@
 """The nouns of the API, each with its verbs: client.targets.create(...), client.pools.add(...)."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import quote
 
-from evoselect_client.calls import get, post, post_bytes, post_lines
+from evoselect_client.calls import get, post, post_lines
 from evoselect_client.errors import ApiError
 from evoselect_client.models import (
     Batch,
     BatchError,
     Bound,
+    Candidate,
+    Comparison,
     Counts,
     Evaluation,
     Event,
-    File,
     Item,
     Job,
     Model,
@@ -60,27 +60,27 @@ class Nouns(Generic[BoundT]):
         return self._client.send(post(self.path, self._decode, body))
 
 
-class Files(Nouns[File]):
-    """Uploaded bytes that selections refer to."""
-
-    path, model = "/v1/files", File
-
-    def create(self, path: "str | os.PathLike[str]") -> File:
-        """Upload a file; its name's suffix says what it is."""
-        source = Path(path)
-        return self._client.send(post_bytes(self.path, self._decode, source.read_bytes(), name=source.name))
-
-
 class Targets(Nouns[Target]):
     """Sets of target-task examples; they do not change."""
 
     path, model = "/v1/targets", Target
 
     def create(
-        self, records: Records, *, name: str | None = None, metadata: dict[str, str] | None = None
+        self,
+        records: Records | None = None,
+        *,
+        file_id: str | None = None,
+        held_out: dict[str, Any] | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
     ) -> Target:
-        """Store target examples, given as a list of records or the path of a JSON Lines file."""
-        return self._create({"records": as_list(records), "name": name, "metadata": metadata})
+        """Store target examples: a list of records, the path of a JSON Lines file, or an uploaded file's id.
+
+        held_out {"ratio": ..., "seed": ...} keeps a share apart, in the target `held_out_target_id`.
+        """
+        given = None if records is None else as_list(records)
+        body = {"records": given, "file_id": file_id, "held_out": held_out}
+        return self._create({**body, "name": name, "metadata": metadata})
 
 
 class Pools(Nouns[Pool]):
@@ -209,6 +209,15 @@ class Selections(Jobs[Selection]):
     def items(self, id: str, *, page_size: int = 500) -> Iterator[Item]:
         """The selected candidates in order, fetched page by page while you iterate."""
         return _pages(self._client, f"{self.path}/{id}/items", Item.model_validate, page_size)
+
+    def compare(self, id: str, other_id: str) -> Comparison:
+        """What two completed selections share, and how coverage changes from the first to the second."""
+        return self._client.send(get(f"{self.path}/{id}/compare/{other_id}", Comparison.model_validate))
+
+    def candidate(self, id: str, candidate_id: str) -> Candidate:
+        """Why a candidate, by its id or content hash, was selected or was not."""
+        path = f"{self.path}/{id}/candidates/{quote(candidate_id, safe='')}"
+        return self._client.send(get(path, Candidate.model_validate))
 
 
 class Trainings(Jobs[Training]):

@@ -1,0 +1,113 @@
+"""Files that ask for more memory than they have bytes: refused by name within 64 MB, whatever they claim."""
+
+import gzip
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ROOT = Path(__file__).parents[2]
+BOUND = 64 * 2**20
+
+
+def gzip_bomb(path: Path) -> None:
+    """1 GiB of line ends in 1 MiB."""
+    with gzip.open(path, "wb") as file:
+        for _ in range(1024):
+            file.write(b"\n" * 2**20)
+
+
+def zstd_bomb(path: Path) -> None:
+    """1 GiB in some 33 kB."""
+    codec = zstd.ZstdCompressor()
+    path.write_bytes(b"".join(codec.compress(b"\n" * 2**20) for _ in range(1024)) + codec.flush())
+
+
+def zstd_window(path: Path) -> None:
+    """A frame that asks for a window of 128 MiB."""
+    codec = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
+    path.write_bytes(codec.compress(b'{"prompt":"a?","completion":"b"}\n') + codec.flush())
+
+
+def parquet_page(path: Path) -> None:
+    """One text of 512 MiB that compresses to some kilobytes."""
+    table = pa.table({"prompt": ["a" * (512 * 2**20)], "completion": ["b"]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False)
+
+
+def parquet_dictionary(path: Path) -> None:
+    """One text of 1 MiB that a million rows point at."""
+    indices = pa.array(np.zeros(1_000_000, dtype=np.int32))
+    texts = pa.DictionaryArray.from_arrays(indices, pa.array(["a" * 2**20]))
+    pq.write_table(pa.table({"prompt": texts, "completion": texts}), path, compression="zstd")
+
+
+def parquet_list(path: Path) -> None:
+    """One row of 50 million turns, run-length coded."""
+    turns = pa.nulls(50_000_000, pa.struct([("role", pa.string()), ("content", pa.string())]))
+    lists = pa.ListArray.from_arrays(pa.array([0, len(turns)], pa.int32()), turns)
+    pq.write_table(pa.table({"messages": lists}), path, compression="zstd")
+
+
+def parquet_rows(path: Path) -> None:
+    """100 million empty rows."""
+    names = ("prompt", "completion")
+    table = pa.table({name: pa.nulls(100_000_000, pa.string()) for name in names})
+    pq.write_table(table, path, compression="zstd")
+
+
+def parquet_footer(path: Path) -> None:
+    """A footer that claims 2 GiB."""
+    path.write_bytes(b"PAR1" + b"\x00" * 1000 + (2**31 - 1).to_bytes(4, "little") + b"PAR1")
+
+
+@pytest.mark.parametrize(
+    ("make", "codes"),
+    [
+        (gzip_bomb, {"expands_too_much"}),
+        (zstd_bomb, {"expands_too_much"}),
+        (zstd_window, {"window_too_large"}),
+        (parquet_page, {"expands_too_much", "parquet_too_large"}),
+        (parquet_dictionary, {"expands_too_much", "parquet_too_large"}),
+        (parquet_list, {"parquet_too_large"}),
+        (parquet_rows, {"too_many_records"}),
+        (parquet_footer, {"bad_parquet"}),
+    ],
+)
+def test_a_bomb_is_refused_within_the_bound(
+    tmp_path: Path, make: Callable[[Path], None], codes: set[str]
+) -> None:
+    path = tmp_path / "bomb"
+    make(path)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.service.bombs", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    code, own, children = done.stdout.split()
+    assert code in codes
+    assert int(own) < BOUND
+    assert int(children) < BOUND
+
+
+def test_an_honest_file_passes_the_same_way(tmp_path: Path) -> None:
+    path = tmp_path / "honest.parquet"
+    texts = [f"some words of record {n}, which nobody sent before: {n * n}" for n in range(200_000)]
+    pq.write_table(pa.table({"prompt": texts, "completion": texts}), path, compression="zstd")
+    command = [sys.executable, "-m", "tests.service.bombs", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, timeout=120)
+    assert done.stdout.split()[0] == "read"
