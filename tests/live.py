@@ -76,6 +76,7 @@ def serve(database_url: str, home: Path, **settings: Any) -> Iterator[Api]:
         "database_url": database_url,
         "redis_url": "redis://127.0.0.1:1",
         "key_pepper": PEPPER,
+        "max_jobs": 10_000,  # no worker ends the jobs of a whole run
         **settings,
     }
     configured = Settings(home=home, artifacts_url=f"file://{home}/artifacts", **values)

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from benchmarks.demo.data import DemoData, build
 from evoselect.spec.selection import METHODS
 from evoselect_client.client import Client
-from evoselect_client.errors import JobFailedError
+from evoselect_client.errors import InvalidRequestError, JobFailedError
 from evoselect_client.models import Selection
 from store.session import Database
 from tests.conftest import Stack, start_stack, stop_stack
@@ -210,12 +210,15 @@ def test_more_than_can_be_selected_fails_with_the_count(
     client: Client, data: DemoData, target_id: str
 ) -> None:
     same = {key: value for key, value in data.pool[0].items() if key != "id"}
-    pool_id = small_pool(client, [{**same, "id": f"copy-{i}"} for i in range(5)])
-    job = client.selections.create(target_id=target_id, pool_id=pool_id, k=2)
-    with pytest.raises(JobFailedError, match="only 1 of 5 candidates"):
-        job.wait(timeout=120)
+    copies = [{**same, "id": f"copy-{i}"} for i in range(5)]
+    pool_id = small_pool(client, copies)
+    with pytest.raises(InvalidRequestError, match="the pool holds 1 candidates"):
+        client.selections.create(target_id=target_id, pool_id=pool_id, k=2)
     one = client.selections.create(target_id=target_id, pool_id=pool_id, k=1).wait(timeout=120)
     assert len(list(one.items())) == 1
+    with_a_leak = small_pool(client, [*copies, data.target[0]])
+    with pytest.raises(JobFailedError, match="only 1 of 2 candidates"):
+        client.selections.create(target_id=target_id, pool_id=with_a_leak, k=2).wait(timeout=120)
 
 
 def test_one_candidate_and_one_target(client: Client, data: DemoData) -> None:
