@@ -24,7 +24,6 @@ Method = Literal[
     "dsir",
 ]
 METHODS: tuple[str, ...] = get_args(Method)
-SOLVERS = ("capacity", "exponentiated")
 RELEASED_VARIANTS = ("tsds", "tsds_uniform", "tarot")
 
 CAPACITY_EPSILON = 0.002
