@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requireme
 demo: $(STAMP)  ## The main job on real data: select, train, evaluate, against random
 	$(BIN)/python -m benchmarks.demo
 
-test: $(STAMP)  ## The whole suite
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## The whole suite: two processes, a file of tests stays in one, the long files of chaos and integration come first
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## Exactly what CI checks beside the tests
 	$(BIN)/ruff check .
