@@ -1,4 +1,4 @@
-"""Claim, heartbeat, fenced commit: how exactly one result of a shard is accepted, whatever dies.
+"""Heartbeat, fenced commit, giving back: how exactly one result of a shard is accepted, whatever dies.
 
                     claim                 commit
     (new) -> ready --------> running ------------------> done
@@ -6,12 +6,11 @@
                +----------------+
           released | handed back | lost (the sweeper, when the lease ran out)
 
-Every change locks the job's row first, so the changes of one job happen one after another and its events
-have no gap. The token grows with every claim and every loss; a write counts only where the token is still the
-writer's. Only the database's clock counts.
+Claims are in `store.claims`. Every change locks the job's row first, so the changes of one job happen one
+after another and its events have no gap. The token grows with every claim and every loss; a write counts only
+where the token is still the writer's. Only the database's clock counts.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,26 +19,13 @@ from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from store import jobs, outbox, plans
+from store import claims, jobs, outbox, plans
+from store.claims import Claim
 from store.errors import LostLease
 from store.models import Job, Shard
 from store.states import TERMINAL, JobStatus, ShardState
 
 LONGEST_RETRY = 300.0  # seconds between two attempts at most
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a worker holds: the shard, its work, and the token that fences its writes."""
-
-    shard_id: str
-    job_id: str
-    tenant_id: str
-    phase: str
-    token: int
-    attempt: int
-    payload: dict[str, Any]
-    request: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,58 +36,9 @@ class Pulse:
     cancel_requested: bool
 
 
-# The tenant that this queue served longest ago, of its shards the one of highest priority, then oldest job.
-_PICK = text("""
-select id, tenant_id, status, cancel_requested, request from jobs where id = (
-    select waiting.job_id from turns cross join lateral (
-        select job_id from shards
-        where queue = turns.queue and tenant_id = turns.tenant_id and state = 'ready'
-            and version <= :version and phase = any(:phases)
-            and available_at <= clock_timestamp() - cast(:waited as interval)
-        order by priority desc, job_id, index limit 1
-    ) waiting
-    where turns.queue = :queue order by turns.served_at, turns.tenant_id limit 1
-) for update
-""")
-
-_TELL = """
-    insert into events (job_id, sequence, type, data)
-    select :job_id, numbered.last_event, '{type}', jsonb_build_object({data}) from numbered, {source}
-"""
-_CLAIMED = _TELL.format(
-    type="shard.claimed",
-    data="'phase', phase, 'index', index, 'attempt', attempt, 'token', token, 'worker', worker",
-    source="taken",
-)
-_DONE = _TELL.format(
-    type="shard.done", data="'phase', phase, 'index', index, 'token', token", source="finished"
-)
-
-# The job's row is locked, so its first waiting shard cannot be taken meanwhile.
-_TAKE = text(f"""
-with waiting as (
-    select id from shards
-    where job_id = :job_id and queue = :queue and state = 'ready' and version <= :version
-        and phase = any(:phases) and available_at <= clock_timestamp()
-    order by index limit 1
-), taken as (
-    update shards set state = 'running', worker = :worker, token = token + 1, attempt = attempt + 1,
-        lease_until = clock_timestamp() + cast(:lease as interval),
-        started_at = coalesce(started_at, clock_timestamp())
-    from waiting where shards.id = waiting.id
-    returning shards.id, phase, index, token, attempt, worker, payload
-), served as (
-    update turns set served_at = clock_timestamp()
-    where queue = :queue and tenant_id = :tenant_id and exists (select from taken)
-), numbered as (
-    update jobs set last_event = last_event + 1 from taken where jobs.id = :job_id returning last_event
-), told as ({_CLAIMED})
-select id, phase, token, attempt, payload from taken
-""")
-
 _LOCK = text("select status, cancel_requested from jobs where id = :job_id for update")
 
-_FINISH = text(f"""
+_FINISH = text("""
 with finished as (
     update shards set state = 'done', result = :result, rows_done = rows_total, lease_until = null,
         finished_at = clock_timestamp()
@@ -109,60 +46,26 @@ with finished as (
     returning phase, index, token
 ), numbered as (
     update jobs set last_event = last_event + 1 from finished where jobs.id = :job_id returning last_event
-), told as ({_DONE})
+), told as (
+    insert into events (job_id, sequence, type, data)
+    select :job_id, numbered.last_event, 'shard.done', jsonb_build_object(
+        'phase', phase, 'index', index, 'token', token)
+    from numbered, finished
+)
 select exists (select from finished) as accepted, exists (
     select from shards where job_id = :job_id and phase = :phase and state <> 'done' and id <> :shard_id
 ) as unfinished
 """).bindparams(bindparam("result", type_=JSONB))
 
 
-def claim(
-    session: Session,
-    queue: str,
-    *,
-    phases: Collection[str],
-    worker: str,
-    lease: float,
-    waited: float = 0.0,
-) -> Claim | None:
-    """Take the shard whose turn it is in the queue; None when none waits (for at least `waited` seconds).
-
-    Tenants take turns shard by shard; of one tenant's shards priority, then age of the job decide.
-    Token and attempt grow with every claim. Shards of phases that the worker does not know, or of a later
-    payload version, are left to a later release.
-    """
-    place = {"queue": queue, "version": plans.PAYLOAD_VERSION, "phases": list(phases)}
-    while job := session.execute(_PICK, {**place, "waited": timedelta(seconds=waited)}).one_or_none():
-        if job.cancel_requested or job.status in TERMINAL:
-            jobs.cancel_waiting_shards(session, job.id)  # only a row edited by hand gets here
-            continue
-        if job.status == JobStatus.QUEUED:
-            jobs.transition(session, jobs.lock(session, job.id), JobStatus.RUNNING)
-            session.flush()
-        holder = {"worker": worker, "lease": timedelta(seconds=lease)}
-        whose = {"job_id": job.id, "tenant_id": job.tenant_id}
-        taken = session.execute(_TAKE, {**place, **holder, **whose}).one_or_none()
-        if taken is None:
-            continue  # another worker took it while we waited for the lock
-        return Claim(
-            taken.id,
-            job.id,
-            job.tenant_id,
-            taken.phase,
-            taken.token,
-            taken.attempt,
-            taken.payload,
-            job.request,
-        )
-    return None
-
-
-def heartbeat(session: Session, claim: Claim, *, lease: float, rows_done: int) -> Pulse:
+def heartbeat(session: Session, claim: Claim, *, rows_done: int) -> Pulse:
     """Renew the lease and report progress; `ours` is False when the shard was lost to us."""
     changed = session.execute(
         update(Shard)
         .where(Shard.id == claim.shard_id, Shard.token == claim.token, Shard.state == ShardState.RUNNING)
-        .values(lease_until=func.clock_timestamp() + timedelta(seconds=lease), rows_done=rows_done)
+        .values(
+            lease_until=func.clock_timestamp() + timedelta(seconds=claim.offer.lease), rows_done=rows_done
+        )
         .returning(Shard.id)
     ).scalar_one_or_none()
     stop = session.scalar(
@@ -172,10 +75,16 @@ def heartbeat(session: Session, claim: Claim, *, lease: float, rows_done: int) -
 
 
 def commit(
-    session: Session, claim: Claim, result: dict[str, Any], job_result: dict[str, Any] | None = None
-) -> None:
+    session: Session,
+    claim: Claim,
+    result: dict[str, Any],
+    job_result: dict[str, Any] | None = None,
+    *,
+    go_on: bool = False,
+) -> Claim | None:
     """Accept the shard's result; the last finisher starts the next phase or completes the job.
 
+    With `go_on`, take the next shard of the same job too, where it is that job's turn, and return it.
     Raises LostLease when the token is not ours.
     """
     job = session.execute(_LOCK, {"job_id": claim.job_id}).one()
@@ -189,6 +98,9 @@ def commit(
         jobs.settle_cancel(session, jobs.lock(session, claim.job_id))
     elif job.status not in TERMINAL and not done.unfinished:
         _advance(session, jobs.lock(session, claim.job_id), claim.phase)
+    elif job.status not in TERMINAL and go_on:
+        return claims.go_on(session, claim)
+    return None
 
 
 def _advance(session: Session, job: Job, phase: str) -> None:

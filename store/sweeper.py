@@ -5,6 +5,7 @@ reported, never mended silently.
 """
 
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import func, or_, select, text, update
@@ -131,7 +132,9 @@ def impossible(session: Session) -> list[str]:
     return list(session.scalars(_IMPOSSIBLE))
 
 
-def expire_leases(session: Session) -> None:
-    """End every lease at once: for a database whose workers are all known to be dead."""
-    past = func.clock_timestamp() - timedelta(seconds=60)
-    session.execute(update(Shard).where(Shard.state == ShardState.RUNNING).values(lease_until=past))
+def expire_leases(session: Session, workers: Collection[str] | None = None) -> None:
+    """End the leases of workers that are known to be dead at once; by default all."""
+    held = update(Shard).where(Shard.state == ShardState.RUNNING)
+    if workers is not None:
+        held = held.where(Shard.worker.in_(workers))
+    session.execute(held.values(lease_until=func.clock_timestamp() - timedelta(seconds=60)))

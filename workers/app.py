@@ -10,7 +10,6 @@ from typing import Any
 from celery import Celery, signals
 
 from store import logs
-from store.migrate import start_or_leave
 from store.settings import load_settings
 
 CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine before it is up, for ever
@@ -60,10 +59,13 @@ def _set_up_logs(**_: Any) -> None:
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_parent(sender: Any, **_: Any) -> None:
-    from workers.bench import QUEUES_VARIABLE
+    from store.migrate import start_or_leave  # with alembic, which would cost every child 0.2 s
+    from workers import siblings
+    from workers.workplace import QUEUES_VARIABLE
 
     start_or_leave(load_settings().database_url)
     _parent.append(sender)
+    siblings.found_family()
     os.environ[QUEUES_VARIABLE] = ",".join(sender.app.amqp.queues.consume_from)
 
 
@@ -78,19 +80,19 @@ def _tell_children(**_: Any) -> None:
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_child(**_: Any) -> None:
     from workers import leaving, relay
-    from workers.bench import bench
+    from workers.workplace import workplace
 
     leaving.listen()
-    threading.Thread(target=bench().watch, name="watch", daemon=True).start()
-    if relay.QUEUE in bench().queues:
-        arguments = (app, bench().context)
+    threading.Thread(target=workplace().watch, name="watch", daemon=True).start()
+    if relay.QUEUE in workplace().queues:
+        arguments = (app, workplace().context)
         threading.Thread(target=relay.keep_publishing, args=arguments, name="relay", daemon=True).start()
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _end_child(**_: Any) -> None:
-    from workers.bench import bench
     from workers.leaving import leave
+    from workers.workplace import workplace
 
     leave()
-    bench().rest(load_settings().shutdown + 1.0)  # by then the pulse has given the shard back
+    workplace().rest(load_settings().shutdown + 1.0)  # by then the pulse has given the shard back

@@ -21,12 +21,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from evoselect.errors import EvoSelectError
-from store import logs, shards
+from store import shards
+from store.claims import Claim
 from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
 from store.settings import Settings
-from store.shards import Claim
 from workers.context import Context
-from workers.pulse import Leaving, Pulse
+from workers.leaving import leaving
+from workers.pulse import Held, Leaving, Pulse
 
 logger = logging.getLogger(__name__)
 PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt)
@@ -55,42 +56,38 @@ class Outcome:
     """Writes further rows in the transaction that commits the shard."""
 
 
-def see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> None:
-    """Run the body on a claimed shard and settle what came of it; every log line meanwhile names it."""
-    with logs.about(tenant=claim.tenant_id, job=claim.job_id, shard=claim.shard_id, attempt=claim.attempt):
-        _see_through(ctx, claim, body)
+Settling = Callable[[Session], Claim | None]
+"""Writes what came of a shard; returns the next one where it was taken along."""
 
 
-def _see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome]) -> None:
+def see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], pulse: Pulse) -> Claim | None:
+    """Run the body on a claimed shard and settle what came of it.
+
+    Returns the next shard where it was taken with the commit of this one. Raises LostLease where nothing was
+    written, or where the answer of the commit was lost.
+    """
     logger.info("shard %s: attempt %d of phase %s", claim.shard_id, claim.attempt, claim.phase)
-    settings = ctx.settings
-    pulse = Pulse(ctx.database, claim, settings)
-    try:
-        with pulse:
-            write = _attempt(ctx, claim, body, pulse)
-            _transact(ctx, write)
-    except LostLease as error:
-        logger.warning("%s; its result is dropped", error)
+    with pulse.of(claim) as held:
+        return _transact(ctx, _attempt(ctx, claim, body, held))
 
 
-def _attempt(
-    ctx: Context, claim: Claim, body: Callable[[Work], Outcome], pulse: Pulse
-) -> Callable[[Session], None]:
+def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: Held) -> Settling:
     """Run the body; returns what is to be written in consequence."""
     settings = ctx.settings
     try:
-        outcome = body(Work(claim, ctx, pulse.progress))
-        pulse.check()
+        held.check()
+        outcome = body(Work(claim, ctx, held.progress))
+        held.check()
     except Cancelled:
-        return lambda session: shards.stop(session, claim)
+        return partial(shards.stop, claim=claim)
     except LostLease:
         raise
     except Leaving:
-        return lambda session: shards.hand_back(session, claim)
+        return partial(shards.hand_back, claim=claim)
     except DamagedInput as error:
         logger.warning("shard %s waits: %s", claim.shard_id, error)
-        damaged = error.shard_ids
-        return lambda session: shards.reopen(session, claim, damaged, max_attempts=settings.max_attempts)
+        attempts = settings.max_attempts
+        return partial(shards.reopen, claim=claim, shard_ids=error.shard_ids, max_attempts=attempts)
     except PASSING_FAULTS as error:
         logger.exception("shard %s goes back after a passing fault", claim.shard_id)
         return partial(_release, claim, f"{type(error).__name__}: {error}"[:500], settings)
@@ -114,12 +111,12 @@ def _fail(claim: Claim, code: str, detail: str, session: Session) -> None:
     shards.fail(session, claim, code, detail)
 
 
-def _commit(claim: Claim, outcome: Outcome, session: Session) -> None:
+def _commit(claim: Claim, outcome: Outcome, session: Session) -> Claim | None:
     outcome.save(session)
-    shards.commit(session, claim, outcome.result, outcome.job_result)
+    return shards.commit(session, claim, outcome.result, outcome.job_result, go_on=not leaving.is_set())
 
 
-def _transact(ctx: Context, write: Callable[[Session], None]) -> None:
+def _transact(ctx: Context, write: Settling) -> Claim | None:
     """Write, waiting for a database that is away for a moment.
 
     A commit whose answer was lost may have counted: then the second try finds the token used up (LostLease).
@@ -128,8 +125,7 @@ def _transact(ctx: Context, write: Callable[[Session], None]) -> None:
     while True:
         try:
             with ctx.database.transaction() as session:
-                write(session)
-            return
+                return write(session)
         except OperationalError as error:
             if time.monotonic() > deadline:
                 raise

@@ -1,18 +1,18 @@
-"""The heartbeat of a claimed shard, in a thread and a connection of its own."""
+"""The heartbeat: one thread a process, with a connection of its own, for whatever the process works on."""
 
 import logging
 import threading
 import time
-from contextlib import suppress
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import shards
+from store.claims import Claim
 from store.errors import Cancelled, LostLease
 from store.session import Database
 from store.settings import Settings
-from store.shards import Claim
 from workers.leaving import leaving
 
 logger = logging.getLogger(__name__)
@@ -23,76 +23,86 @@ class Leaving(Exception):
     """The worker is asked to end."""
 
 
-class Pulse:
-    """Renews the lease while the body runs, and tells it through `progress` when to stop."""
+class Held:
+    """A claimed shard under the heartbeat; tells the body through `progress` when to stop."""
 
-    def __init__(self, database: Database, claim: Claim, settings: Settings) -> None:
+    def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self._database = database
-        self._settings = settings
-        self._rows_done = 0
-        self._stop: Cancelled | LostLease | Leaving | None = None
-        self._ended = threading.Event()
-        self._renewed = time.monotonic()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse-{claim.shard_id}", daemon=True)
+        self.rows_done = 0
+        self.stop: Cancelled | LostLease | None = None
+        self.renewed = self.asked = time.monotonic()
+        self.give_back_at: float | None = None
 
     def progress(self, rows_done: int) -> None:
         """Report rows done; raises Cancelled, LostLease or Leaving when the work must stop."""
-        self._rows_done = rows_done
+        self.rows_done = rows_done
         self.check()
 
     def check(self) -> None:
         """Raise Cancelled, LostLease or Leaving when the work must stop."""
-        if self._stop is not None:
-            raise self._stop
+        if self.stop is not None:
+            raise self.stop
         if leaving.is_set():
             raise Leaving
 
-    def __enter__(self) -> "Pulse":
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+class Pulse:
+    """Renews the lease of the shard that the process holds, if it holds one."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._held: Held | None = None
+        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+
+    @contextmanager
+    def of(self, claim: Claim) -> Iterator[Held]:
+        """Keep the claim until the block ends; a beat that is still under way then is fenced."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        self._held = held = Held(claim)
+        try:
+            yield held
+        finally:
+            self._held = None
 
     def _beat(self) -> None:
         """Every heartbeat talk to the database; look more often whether the process is to end."""
-        due = self._renewed + self._settings.heartbeat
-        give_back_at: float | None = None
-        while not self._ended.wait(min(self._settings.heartbeat, LOOK_SECONDS)) and self._stop is None:
-            now = time.monotonic()
-            if give_back_at is None and leaving.is_set():
-                give_back_at = now + self._settings.shutdown
-            try:
-                if give_back_at is not None and now >= give_back_at:
-                    self._give_back()
-                elif now >= due:
-                    due = now + self._settings.heartbeat
-                    self._once()
-            except SQLAlchemyError as error:
-                self._missed(error)
+        while True:
+            time.sleep(min(self._settings.heartbeat, LOOK_SECONDS))
+            held = self._held
+            if held is not None and held.stop is None:
+                self._look_after(held)
 
-    def _missed(self, error: SQLAlchemyError) -> None:
-        logger.warning("heartbeat of shard %s failed: %s", self.claim.shard_id, error)
-        if time.monotonic() - self._renewed > self._settings.lease:
-            self._stop = LostLease(f"shard {self.claim.shard_id}: no heartbeat reached the database")
+    def _look_after(self, held: Held) -> None:
+        now = time.monotonic()
+        if held.give_back_at is None and leaving.is_set():
+            held.give_back_at = now + self._settings.shutdown
+        try:
+            if held.give_back_at is not None and now >= held.give_back_at:
+                self._give_back(held)
+            elif now >= held.asked + self._settings.heartbeat:
+                held.asked = now
+                self._once(held)
+        except SQLAlchemyError as error:
+            self._missed(held, error)
 
-    def _once(self) -> None:
+    def _missed(self, held: Held, error: SQLAlchemyError) -> None:
+        logger.warning("heartbeat of shard %s failed: %s", held.claim.shard_id, error)
+        if time.monotonic() - held.renewed > self._settings.lease:
+            held.stop = LostLease(f"shard {held.claim.shard_id}: no heartbeat reached the database")
+
+    def _once(self, held: Held) -> None:
         with self._database.transaction() as session:
-            answer = shards.heartbeat(
-                session, self.claim, lease=self._settings.lease, rows_done=self._rows_done
-            )
-        self._renewed = time.monotonic()
+            answer = shards.heartbeat(session, held.claim, rows_done=held.rows_done)
+        held.renewed = time.monotonic()
         if not answer.ours:
-            self._stop = LostLease(f"shard {self.claim.shard_id} was taken by another worker")
+            held.stop = LostLease(f"shard {held.claim.shard_id} was taken by another worker")
         elif answer.cancel_requested:
-            self._stop = Cancelled(f"job {self.claim.job_id} was asked to stop")
+            held.stop = Cancelled(f"job {held.claim.job_id} was asked to stop")
 
-    def _give_back(self) -> None:
+    def _give_back(self, held: Held) -> None:
         """The body did not stop in time: the shard goes back without it, and its result is fenced."""
-        self._stop = LostLease(f"shard {self.claim.shard_id} was given back, the worker has to end")
+        held.stop = LostLease(f"shard {held.claim.shard_id} was given back, the worker has to end")
         with suppress(LostLease), self._database.transaction() as session:
-            shards.hand_back(session, self.claim)
+            shards.hand_back(session, held.claim)

@@ -2,15 +2,15 @@
 
 from store import audit, idempotency
 from workers.app import app
-from workers.bench import bench, upkeep
 from workers.context import context
 from workers.courier import courier
+from workers.workplace import upkeep, workplace
 
 
 @app.task(name="shards.ring")  # type: ignore[untyped-decorator]  # celery has no types
 def ring() -> None:
     """Work on what waits in the queues of this worker."""
-    bench().hear()
+    workplace().hear()
 
 
 @app.task(name="ops.sweep")  # type: ignore[untyped-decorator]  # celery has no types

@@ -25,8 +25,9 @@ from sqlalchemy import func, update
 
 from benchmarks.api.served import Served, served
 from benchmarks.machine import describe
-from store import plans, selected, shards
+from store import claims, plans, selected, shards
 from store.artifacts import Artifacts
+from store.claims import Offer
 from store.models import Shard
 from store.session import Database
 
@@ -174,9 +175,7 @@ def _completed_selection(api: Served, count: int) -> str:
         session.execute(update(Shard).where(Shard.job_id != job_id).values(available_at=later))
         for phase in ("features", "transport"):
             for _ in shards.of_phase(session, job_id, phase):
-                claim = shards.claim(
-                    session, plans.QUEUE[phase], phases=[phase], worker="benchmark", lease=60
-                )
+                claim = claims.claim(session, Offer(plans.QUEUE[phase], (phase,), "benchmark", 60))
                 if claim is None or claim.job_id != job_id:
                     raise RuntimeError(f"the shards of {job_id} cannot be claimed")
                 shards.commit(session, claim, {}, {"artifacts": {"items": stored}})

@@ -26,8 +26,9 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from service.app import create_app
-from store import jobs, migrate, outbox, records, retention, shards, sweeper, tenants
+from store import claims, jobs, migrate, outbox, records, retention, shards, sweeper, tenants
 from store.artifacts import Artifacts
+from store.claims import Offer
 from store.embedded import processes, servers
 from store.models import Base, Event, Job, Shard
 from store.session import Database
@@ -38,9 +39,9 @@ from tests.chaos.history import Accepted
 from tests.chaos.phases.features import digest
 from tests.chaos.phases.transport import total
 from tests.chaos.steps import EXIT_CRASHED, Steps
-from workers.bench import Bench
 from workers.bodies import BODIES
 from workers.context import Context
+from workers.workplace import Workplace
 
 PASSWORD = "secret"
 PEPPER = "pepper"
@@ -140,7 +141,7 @@ def work(ctx: Context, queues: list[str]) -> None:
     """Relay, then work until nothing waits."""
     with ctx.database.transaction() as session:
         outbox.publish(session, lambda queue: None)
-    Bench(ctx, queues).drain()
+    Workplace(ctx, queues).drain()
 
 
 def open_jobs(ctx: Context) -> list[str]:
@@ -176,7 +177,7 @@ def cancelled(scene: Scene, ctx: Context) -> None:
     claim = None
     if job_id in open_jobs(ctx):
         with ctx.database.transaction() as session:
-            claim = shards.claim(session, "features", phases=BODIES, worker="w", lease=60)
+            claim = claims.claim(session, Offer("features", tuple(BODIES), "w", 60))
         with ctx.database.transaction() as session:
             jobs.request_cancel(session, scene.tenant_id, job_id, JobKind.SELECTION)
     if claim is not None:
@@ -225,7 +226,7 @@ def neglect(scene: Scene, ctx: Context) -> None:
     for key in ("stuck", "silent"):
         job_id = accept(scene, key)
         with ctx.database.transaction() as session:
-            shards.claim(session, "features", phases=BODIES, worker="w", lease=0.001)
+            claims.claim(session, Offer("features", tuple(BODIES), "w", 0.001))
             if key == "stuck":
                 jobs.request_cancel(session, scene.tenant_id, job_id, JobKind.SELECTION)
     late, old = accept(scene, "late"), accept(scene, "old")

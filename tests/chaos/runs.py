@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
 
 import httpx
@@ -148,17 +149,20 @@ def _pending(fleet: Fleet, ids: list[str]) -> tuple[list[str], bool]:
     return open_jobs, running is not None or unsent is not None
 
 
-def recoveries(fleet: Fleet, losses: list[Loss]) -> Iterator[float]:
-    """Seconds from each kill to the next claim of the shard that was held."""
+def recoveries(fleet: Fleet, losses: list[Loss], event: str = "shard.claimed") -> Iterator[float]:
+    """Seconds from each kill to the next claim (or the loss) of the shard that was held."""
     with fleet.database.transaction() as session:
         for loss in losses:
-            claims = session.scalars(
-                select(Event).where(Event.job_id == loss.job_id, Event.type == "shard.claimed")
+            place = (loss.phase, loss.index)
+            told = session.scalars(
+                select(Event).where(Event.job_id == loss.job_id, Event.type == event).order_by(Event.sequence)
             )
-            for claim in claims:
-                place = (claim.data["phase"], claim.data["index"], claim.data["attempt"])
-                if place == (loss.phase, loss.index, loss.attempt + 1):
-                    yield claim.created_at.timestamp() - loss.killed_at
+            after = (row.created_at.timestamp() - loss.killed_at for row in told if _place(row) == place)
+            yield from islice((seconds for seconds in after if seconds > 0), 1)
+
+
+def _place(event: Event) -> tuple[str, int]:
+    return event.data["phase"], event.data["index"]
 
 
 def _forget(fleet: Fleet) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from store import jobs, shards
+from store import claims, jobs, shards
 from store.artifacts import Artifacts
+from store.claims import Offer
 from store.plans import ShardPlan
 from store.session import Database
 from store.states import JobKind
@@ -18,7 +19,7 @@ def completed_job(database: Database, tenant: str) -> str:
         plans = [ShardPlan("features", index, 1) for index in range(2)]
         job_id = jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans).id
         for queue, phase in (("features", "features"), ("features", "features"), ("select", "transport")):
-            claim = shards.claim(session, queue, phases=[phase], worker="w", lease=60)
+            claim = claims.claim(session, Offer(queue, (phase,), "w", 60))
             assert claim is not None
             shards.commit(session, claim, {}, {"hash": "right"} if phase == "transport" else None)
         session.execute(text("delete from outbox"))

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import func, update
 
-from store import plans, shards
+from store import claims, plans, shards
+from store.claims import Offer
 from store.models import Shard
 from tests.live import Api
 
@@ -21,7 +22,7 @@ def finish(api: Api, job_id: str, result: dict[str, Any]) -> None:
         for phase in ("features", "transport"):
             for _ in shards.of_phase(session, job_id, phase):
                 queue = plans.QUEUE[phase]
-                claim = shards.claim(session, queue, phases=[phase], worker="test", lease=60)
+                claim = claims.claim(session, Offer(queue, (phase,), "test", 60))
                 assert claim is not None
                 assert claim.job_id == job_id
                 shards.commit(session, claim, {}, result if phase == "transport" else None)

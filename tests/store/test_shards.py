@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from store import jobs, outbox, shards, sweeper, tenants
+from store import claims, jobs, outbox, shards, sweeper, tenants
+from store.claims import Claim, Offer
 from store.errors import Conflict, LostLease
 from store.models import Event, Job, Outbox, Shard
 from store.plans import ShardPlan
 from store.session import Database
-from store.shards import Claim
 from store.states import JobKind, JobStatus, ShardState
 
 ATTEMPTS = 3
@@ -39,9 +39,7 @@ def take(
     database: Database, queue: str = "features", worker: str = "w", lease: float = 60.0, waited: float = 0.0
 ) -> Claim | None:
     with database.transaction() as session:
-        return shards.claim(
-            session, queue, phases=["features", "transport"], worker=worker, lease=lease, waited=waited
-        )
+        return claims.claim(session, Offer(queue, ("features", "transport"), worker, lease, waited))
 
 
 def must_take(database: Database, queue: str = "features", **more: Any) -> Claim:
@@ -66,9 +64,11 @@ def release(database: Database, claim: Claim, reason: str, retry_delay: float = 
         shards.release(session, claim, reason, retry_delay=retry_delay, max_attempts=ATTEMPTS)
 
 
-def finish(database: Database, claim: Claim, job_result: dict[str, Any] | None = None) -> None:
+def finish(
+    database: Database, claim: Claim, job_result: dict[str, Any] | None = None, *, go_on: bool = False
+) -> Claim | None:
     with database.transaction() as session:
-        shards.commit(session, claim, {"by": claim.token}, job_result)
+        return shards.commit(session, claim, {"by": claim.token}, job_result, go_on=go_on)
 
 
 def status(database: Database, job_id: str) -> str:
@@ -116,8 +116,8 @@ def test_a_lost_shard_is_taken_over_and_the_old_token_is_fenced(database: Databa
     with pytest.raises(LostLease):
         finish(database, first)
     with database.transaction() as session:
-        assert not shards.heartbeat(session, first, lease=60, rows_done=0).ours
-        assert shards.heartbeat(session, second, lease=60, rows_done=4).ours
+        assert not shards.heartbeat(session, first, rows_done=0).ours
+        assert shards.heartbeat(session, second, rows_done=4).ours
     finish(database, second)
     with pytest.raises(LostLease):
         finish(database, second)
@@ -216,6 +216,36 @@ def test_priority_orders_a_tenants_own_jobs_and_nobody_elses(database: Database,
     assert order.index(theirs) < 2
 
 
+def test_a_worker_goes_on_with_a_job_as_long_as_it_is_its_turn(database: Database, tenant: str) -> None:
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    flood = make_job(database, tenant, 4)
+    first = must_take(database)
+    second = finish(database, first, go_on=True)
+    assert second is not None
+    assert (second.job_id, second.token, second.payload) == (flood, 1, {"start": 10})
+    small = make_job(database, other, 1)
+    assert finish(database, second, go_on=True) is None
+    theirs = must_take(database)
+    assert theirs.job_id == small
+    assert finish(database, theirs, go_on=True) is None
+    urgent = make_job(database, tenant, 1, priority=5)
+    third = must_take(database)
+    assert third.job_id == urgent
+    assert finish(database, third, go_on=True) is None
+    with database.transaction() as session:
+        assert [event.sequence for event in jobs.events(session, flood)] == list(range(1, 7))
+
+
+def test_a_worker_does_not_go_on_with_a_job_that_is_to_stop(database: Database, tenant: str) -> None:
+    job_id = make_job(database, tenant, 3)
+    claim = must_take(database)
+    with database.transaction() as session:
+        jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION)
+    run(database, "update shards set state = 'ready' where state = 'cancelled'")
+    assert finish(database, claim, go_on=True) is None
+
+
 def test_what_this_release_does_not_know_is_left_to_a_later_one(database: Database, tenant: str) -> None:
     make_job(database, tenant, 1)
     run(database, "update shards set version = 2")
@@ -245,7 +275,7 @@ def test_cancel_stops_waiting_shards_at_once_and_running_ones_by_their_pulse(
         assert jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION).status == JobStatus.CANCELLING
     assert take(database) is None
     with database.transaction() as session:
-        assert shards.heartbeat(session, claim, lease=60, rows_done=0).cancel_requested
+        assert shards.heartbeat(session, claim, rows_done=0).cancel_requested
         shards.stop(session, claim)
     assert status(database, job_id) == JobStatus.CANCELLED
     with database.transaction() as session, pytest.raises(Conflict, match="already cancelled"):
@@ -279,7 +309,7 @@ def test_a_job_that_takes_too_long_expires(database: Database, tenant: str) -> N
     assert status(database, job_id) == JobStatus.EXPIRED
     assert take(database) is None
     with database.transaction() as session:
-        assert shards.heartbeat(session, claim, lease=60, rows_done=0).cancel_requested
+        assert shards.heartbeat(session, claim, rows_done=0).cancel_requested
         shards.stop(session, claim)
         assert sweeper.impossible(session) == []
 
@@ -357,7 +387,7 @@ def test_a_finished_sibling_of_a_failed_shard_does_not_revive_the_job(
     bad, good = must_take(database), must_take(database)
     with database.transaction() as session:
         shards.fail(session, bad, "bad_input", "no usable rows")
-        assert shards.heartbeat(session, good, lease=60, rows_done=1).cancel_requested
+        assert shards.heartbeat(session, good, rows_done=1).cancel_requested
     finish(database, good)
     assert status(database, job_id) == JobStatus.FAILED
     with database.transaction() as session:

@@ -8,19 +8,20 @@ when nobody else has.
 import logging
 import os
 import random
-import socket
 import threading
 from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 
-from store import retention, shards, sweeper, uploads
-from store.shards import Claim
-from workers import alive
+from store import claims, logs, retention, sweeper, uploads
+from store.claims import Claim, Offer
+from store.errors import LostLease
+from workers import alive, siblings
 from workers.bodies import BODIES, run
 from workers.context import Context, context
 from workers.job_task import see_through
 from workers.leaving import leaving
+from workers.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 QUEUES_VARIABLE = "EVOSELECT_QUEUES"  # set by the parent, read by the children it spawns
@@ -28,22 +29,28 @@ JITTER = (0.8, 1.2)  # of the poll interval: many workers do not look at the sam
 HOURLY = 3600.0
 
 
-class Bench:
+class Workplace:
     """The queues that this process serves."""
 
     def __init__(self, ctx: Context, queues: list[str]) -> None:
         self.context = ctx
         self.queues = queues
         self._busy = threading.Lock()
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._pulse = Pulse(ctx.database, ctx.settings)
+        self._name = siblings.own_name()
+        self._broken_off = True  # the last drain: then a shard may stand in our name that nobody works on
 
     def drain(self, waited: float = 0.0) -> int:
         """Work until nothing has waited for so many seconds, or the process is to end; returns how many."""
-        done = 0
+        done, following = 0, None
         with self._busy:
-            while not leaving.is_set() and (claim := self._claim(waited)):
-                see_through(self.context, claim, run)
+            if self._broken_off:
+                self._take_back()
+            self._broken_off = True
+            while claim := following or self._claim(waited):
+                following = self._work_on(claim)
                 done += 1
+            self._broken_off = False
         return done
 
     def hear(self) -> None:
@@ -76,15 +83,30 @@ class Bench:
             logger.exception("a look into the database failed")  # the next one is due all the same
 
     def _claim(self, waited: float) -> Claim | None:
-        lease = self.context.settings.lease
-        for queue in self.queues:
+        for queue in () if leaving.is_set() else self.queues:
+            offer = Offer(queue, tuple(BODIES), self._name, self.context.settings.lease, waited)
             with self.context.database.transaction() as session:
-                claim = shards.claim(
-                    session, queue, phases=BODIES, worker=self._name, lease=lease, waited=waited
-                )
+                claim = claims.claim(session, offer)
             if claim is not None:
                 return claim
         return None
+
+    def _work_on(self, claim: Claim) -> Claim | None:
+        """See a shard through; returns the next one, where it was taken with the commit."""
+        names = {"tenant": claim.tenant_id, "job": claim.job_id, "shard": claim.shard_id}
+        with logs.about(**names, attempt=claim.attempt):
+            try:
+                return see_through(self.context, claim, run, self._pulse)
+            except LostLease as error:
+                logger.warning("%s; its result is dropped", error)
+        self._take_back()
+        return None
+
+    def _take_back(self) -> None:
+        """What stands in our name though we work on nothing (an answer got lost); what dead siblings held."""
+        with self.context.database.transaction() as session:
+            sweeper.expire_leases(session, [self._name, *siblings.dead(session)])
+        sweeper.take_back(self.context.database, max_attempts=self.context.settings.max_attempts)
 
 
 def upkeep(ctx: Context) -> None:
@@ -103,7 +125,7 @@ def upkeep(ctx: Context) -> None:
 
 
 @lru_cache(maxsize=1)
-def bench() -> Bench:
-    """The bench of this process."""
+def workplace() -> Workplace:
+    """The workplace of this process."""
     queues = os.environ[QUEUES_VARIABLE].split(",")
-    return Bench(context(), queues)
+    return Workplace(context(), queues)

@@ -1,0 +1,118 @@
+"""What stands in the name of a worker that does not work on it: a dead sibling, an answer that got lost."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from store import claims, jobs
+from store.artifacts import Artifacts
+from store.claims import Claim, Offer
+from store.plans import ShardPlan
+from store.session import Database
+from store.settings import Settings
+from store.states import JobKind
+from workers import siblings
+from workers.bodies import BODIES
+from workers.context import Context
+from workers.workplace import Workplace
+
+
+@pytest.fixture
+def place(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """A workplace of two phases that do nothing."""
+    monkeypatch.setenv(siblings.VARIABLE, "family")
+    for phase in ("features", "transport"):
+        monkeypatch.setitem(BODIES, phase, "tests.chaos.phases.empty")
+    return Workplace(Context(Settings(), database, Artifacts(f"file://{tmp_path}")), ["features", "select"])
+
+
+def claim_as(database: Database, tenant: str, worker: str) -> Claim:
+    """A job of one shard, held by a worker with a long lease."""
+    with database.transaction() as session:
+        plans = [ShardPlan("features", 0, 1)]
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans)
+        claim = claims.claim(session, Offer("features", ("features",), worker, 60.0))
+    assert claim is not None
+    return claim
+
+
+def sibling(pid: int) -> str:
+    return siblings.own_name().removesuffix(str(os.getpid())) + str(pid)
+
+
+def state(database: Database, claim: Claim) -> tuple[str, int, int]:
+    query = text("select state, attempt, deaths from shards where id = :id")
+    with database.transaction() as session:
+        return tuple(session.execute(query, {"id": claim.shard_id}).one())
+
+
+def test_the_shard_of_a_dead_sibling_does_not_wait_for_its_lease(
+    place: Workplace, database: Database, tenant: str
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    claim = claim_as(database, tenant, sibling(dead.pid))
+    assert place.drain() == 2
+    assert state(database, claim) == ("done", 2, 1)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_may_be_alive_keeps_its_shard(
+    place: Workplace, database: Database, tenant: str, elsewhere: bool
+) -> None:
+    worker = "host:family:4194305" if elsewhere else sibling(os.getppid())
+    claim = claim_as(database, tenant, worker)
+    assert place.drain() == 0
+    assert state(database, claim) == ("running", 1, 0)
+
+
+def test_a_shard_whose_claim_was_never_answered_is_taken_again(
+    place: Workplace, database: Database, tenant: str
+) -> None:
+    claim = claim_as(database, tenant, siblings.own_name())
+    assert place.drain() == 2
+    assert state(database, claim) == ("done", 2, 1)
+
+
+def test_a_commit_whose_answer_was_lost_leaves_no_shard_behind(
+    place: Workplace, database: Database, tenant: str
+) -> None:
+    """It counted and took the next shard along; the worker finds its token used up."""
+    with database.transaction() as session:
+        plans = [ShardPlan("features", index, 1) for index in range(3)]
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans)
+    lost = losing_an_answer(database, "'shard.done'")
+    try:
+        assert place.drain() == 4
+    finally:
+        event.remove(Session, "after_commit", lost)
+    with database.transaction() as session:
+        attempts = session.scalars(text("select attempt from shards order by phase, index")).all()
+        assert session.scalars(text("select status from jobs")).all() == ["completed"]
+    assert attempts == [1, 2, 1, 1]
+
+
+def losing_an_answer(database: Database, statement: str) -> Callable[[Session], None]:
+    """The connection breaks once, after the commit of a transaction with such a statement."""
+    seen: list[str] = []
+
+    def look(connection: Any, cursor: Any, executed: str, *_: Any) -> None:
+        if statement in executed:
+            seen.append(executed)
+
+    def lose(session: Session) -> None:
+        if len(seen) == 1:
+            seen.append("lost")
+            raise OperationalError("commit", {}, ConnectionError("the answer was lost"))
+
+    event.listen(database.engine, "before_cursor_execute", look)
+    event.listen(Session, "after_commit", lose)
+    return lose
