@@ -1,7 +1,11 @@
-"""The chaos suite by seed: python -m tests.chaos --seeds N [--first SEED] [--json]
+"""The chaos suite: python -m tests.chaos [--parts runs points] [--seeds N] [--first SEED] [--json]
 
-Runs N seeded fault schedules against real servers and processes, then every crash point, and says what broke.
-Exit code 1 when anything did. SIGTERM ends it after the present seed; what ran until then is reported.
+runs    N seeded fault schedules against real servers and processes
+points  the process ends at every commit and file step of four job lives, and is started again
+
+Says what broke; exit code 1 when anything did. SIGTERM ends it after the present seed or point; what ran
+until then is reported. A run during which this process was stopped (SIGSTOP) is made again; what it found is
+reported under breaks_of_paused_runs and is no verdict, neither way.
 """
 
 import argparse
@@ -15,15 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import crash_points
-from tests.chaos.fleet import fleet
+from tests.chaos.fleet import Fleet, fleet
+from tests.chaos.pauses import Pauses
 from tests.chaos.runs import Report, default_kinds, one_run, pick
 
+PARTS = ("runs", "points")
 RUNS_PER_FLEET = 100  # then fresh servers: an error that only shows early shows again
 
 
 def main() -> None:
     """Run, print, and end with the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", default=default_kinds(), choices=default_kinds())
@@ -31,29 +38,54 @@ def main() -> None:
     arguments = parser.parse_args()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    report = chaos(range(arguments.first, arguments.first + arguments.seeds), arguments.kinds, stop)
-    points, converged = crash_points.all_points(stop)
-    found = summary(report) | {"crash_points": len(points), "crash_points_converged": converged}
+    found: dict[str, Any] = {}
+    if "runs" in arguments.parts:
+        seeds = range(arguments.first, arguments.first + arguments.seeds)
+        found |= summary(chaos(list(seeds), arguments.kinds, stop))
+    if "points" in arguments.parts:
+        points, converged = crash_points.all_points(stop)
+        found |= {"crash_points": len(points), "crash_points_converged": converged}
     print(json.dumps(found) if arguments.json else "\n".join(f"{key}: {found[key]}" for key in found))
-    raise SystemExit(int(bool(report.breaks) or converged < len(points)))
+    bad = found.get("breaks") or found.get("crash_points") != found.get("crash_points_converged")
+    raise SystemExit(int(bool(bad)))
 
 
-def chaos(seeds: range, kinds: list[str], stop: threading.Event) -> Report:
+def chaos(left: list[int], kinds: list[str], stop: threading.Event) -> Report:
     """All the seeds, some hundred to a fleet."""
-    report = Report()
-    for start in range(0, len(seeds), RUNS_PER_FLEET):
+    report, pauses = Report(), Pauses()
+    while left and not stop.is_set():
         with tempfile.TemporaryDirectory(prefix="evoselect-chaos-") as home, fleet(Path(home)) as made:
-            for seed in seeds[start : start + RUNS_PER_FLEET]:
-                if stop.is_set():
-                    return report
-                begun, before = time.monotonic(), len(report.breaks)
-                one_run(made, seed, pick(seed, kinds), report)
-                _tell(seed, time.monotonic() - begun, report.breaks[before:])
+            for seed in left[:RUNS_PER_FLEET]:
+                left = left[1:]
+                if not _unpaused(made, seed, pick(seed, kinds), report, pauses) or stop.is_set():
+                    break
     return report
 
 
-def _tell(seed: int, seconds: float, breaks: list[str]) -> None:
-    print(f"seed {seed}: {seconds:.1f} s", *breaks, sep="\n  ", file=sys.stderr, flush=True)
+def _unpaused(fleet: Fleet, seed: int, chosen: list[str], report: Report, pauses: Pauses) -> bool:
+    """Run a seed, again where it was paused; False where the run itself fell over, which is a break too."""
+    while True:
+        own, begun, paused = Report(), time.monotonic(), pauses.count
+        try:
+            one_run(fleet, seed, chosen, own)
+        except Exception as error:  # such as servers that do not come back
+            own.breaks.append(
+                f"seed {seed} ({', '.join(chosen)}): fell over: {type(error).__name__}: {error}"
+            )
+        broken = not own.runs
+        _tell(seed, time.monotonic() - begun, own.breaks, paused=pauses.count > paused)
+        if pauses.count == paused:
+            report.add(own)
+        else:
+            report.paused_runs += 1
+            report.breaks_of_paused_runs += own.breaks
+        if broken or pauses.count == paused:
+            return not broken
+
+
+def _tell(seed: int, seconds: float, breaks: list[str], *, paused: bool) -> None:
+    line = f"seed {seed}: {seconds:.1f} s{', paused meanwhile' if paused else ''}"
+    print(line, *breaks, sep="\n  ", file=sys.stderr, flush=True)
 
 
 def summary(report: Report) -> dict[str, Any]:
@@ -63,6 +95,8 @@ def summary(report: Report) -> dict[str, Any]:
         "runs": report.runs,
         "invariant_breaks": len(report.breaks),
         "breaks": report.breaks,
+        "paused_runs": report.paused_runs,
+        "breaks_of_paused_runs": report.breaks_of_paused_runs,
         "faults": dict(sorted(report.faults.items())),
         "recoveries": len(ordered),
         "recovery_seconds_p99": round(ordered[int(0.99 * (len(ordered) - 1))], 2) if ordered else None,

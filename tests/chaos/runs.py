@@ -39,6 +39,16 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     recoveries: list[float] = field(default_factory=list)
     """Seconds from a kill to the next claim of the shard that was held."""
+    paused_runs: int = 0
+    """Runs during which this process was stopped; they are made again and count nowhere else."""
+    breaks_of_paused_runs: list[str] = field(default_factory=list)
+
+    def add(self, other: "Report") -> None:
+        """Count another report's runs as well."""
+        self.runs += other.runs
+        self.breaks += other.breaks
+        self.faults += other.faults
+        self.recoveries += other.recoveries
 
 
 def pick(seed: int, kinds: Sequence[str]) -> list[str]:
