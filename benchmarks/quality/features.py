@@ -1,0 +1,113 @@
+"""Gradient features of pool and targets, computed once and kept on disk.
+
+product: what the service computes by default. top: of the trained layers alone. choices: of the trained
+layers, and of the cross-entropy over the offered choices in place of the answer's loss (records without
+choices keep the answer's). All positions count in the latter two, whose prompts are cheap.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.quality.model import by_length
+from benchmarks.quality.training import Texts, answer_nlls
+from evoselect.gradients.extractor import GradientExtractor
+from evoselect.spec.features import FeatureSpec
+from store.records import Record
+from workers.features import compute_features
+from workers.models import LoadedModel
+
+CHUNK = 128  # rows that are computed and stored at a time, so that little is lost when it ends
+TOP_SPEC = FeatureSpec(positions="all")
+TOP_TOKENS = 1024  # of a micro-batch
+
+Compute = Callable[[list[int]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows before conditioning."""
+
+    values: Tensor  # (n, blocks, block_dim) float16, each block of norm 1
+    nll: Tensor  # (n,) of what the gradient is of
+
+    def __getitem__(self, rows: slice) -> "Features":
+        return Features(self.values[rows], self.nll[rows])
+
+
+def product(records: Sequence[Record], loaded: LoadedModel, cache: Path) -> Features:
+    """By the service's own settings."""
+
+    def compute(part: list[int]) -> dict[str, Any]:
+        block = compute_features(
+            [records[i] for i in part], loaded, FeatureSpec(), progress=lambda done: None
+        )
+        if set(block.status) != {"ok"}:
+            raise RuntimeError(f"rows without features: {set(block.status)}")
+        return {"values": block.values, "nll": block.nll}
+
+    names = [record.content_hash for record in records]
+    return _cached("product", names, [len(record.completion) for record in records], compute, cache)
+
+
+def of_top(kind: str, texts: Texts, top: Any, loaded: LoadedModel, cache: Path) -> Features:
+    """Kind ``top`` or ``choices``, from the states of the texts."""
+    extractor = GradientExtractor(top, TOP_SPEC)
+    loss = _answer_loss if kind == "top" else _choice_loss
+
+    def compute(part: list[int]) -> dict[str, Any]:
+        values = torch.zeros(len(part), len(extractor.blocks), extractor.block_dim)
+        nll = torch.zeros(len(part))
+        for batch in by_length([texts.rows[i] for i in part], TOP_TOKENS):
+            into = torch.zeros(len(batch), *values.shape[1:])
+            with torch.enable_grad(), extractor.recording(into):
+                losses = loss(top, texts, [part[i] for i in batch])
+                torch.autograd.backward(losses.sum())
+            values[batch], nll[batch] = torch.nn.functional.normalize(into, dim=2), losses.detach()
+        return {"values": values.numpy(), "nll": nll.numpy()}
+
+    names = [f"{loaded.fingerprint} {row.ids} {row.labels}" for row in texts.rows]
+    return _cached(kind, names, [len(row.ids) for row in texts.rows], compute, cache)
+
+
+def _answer_loss(top: Any, texts: Texts, part: Sequence[int]) -> Tensor:
+    return torch.stack(
+        [nlls[texts.right[i]] for i, nlls in zip(part, answer_nlls(top, texts, part), strict=True)]
+    )
+
+
+def _choice_loss(top: Any, texts: Texts, part: Sequence[int]) -> Tensor:
+    """-log softmax(-NLL) of the right choice; a lone answer's NLL as it is."""
+    losses = []
+    for i, nlls in zip(part, answer_nlls(top, texts, part), strict=True):
+        at = texts.right[i]
+        losses.append(nlls[at] if len(nlls) == 1 else -(-nlls).log_softmax(0)[at])
+    return torch.stack(losses)
+
+
+def _cached(kind: str, names: Sequence[str], sizes: Sequence[int], compute: Compute, cache: Path) -> Features:
+    """Chunks of rows of similar size, each in a file of its own."""
+    order = sorted(range(len(names)), key=lambda i: -sizes[i])
+    values, nll = [], []
+    for start in range(0, len(order), CHUNK):
+        part = order[start : start + CHUNK]
+        digest = hashlib.sha256("\n".join(names[i] for i in part).encode()).hexdigest()[:16]
+        path = cache / f"{kind}-{digest}.npz"
+        if not path.exists():
+            found = compute(part)
+            with path.with_suffix(".draft").open("wb") as file:
+                np.savez(file, values=found["values"].astype(np.float16), nll=found["nll"])
+            path.with_suffix(".draft").rename(path)
+        with np.load(path) as held:
+            values.append(held["values"])
+            nll.append(held["nll"])
+    back = torch.from_numpy(np.argsort(order))
+    return Features(
+        torch.from_numpy(np.concatenate(values))[back], torch.from_numpy(np.concatenate(nll))[back]
+    )

@@ -1,0 +1,62 @@
+"""The methods that are compared: which features, how conditioned, which selector."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from benchmarks.quality.world import Side, World
+from evoselect.conditioning import Kind, fit
+from evoselect.select import select
+from evoselect.spec.selection import SelectionSpec
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to draw k candidates for a task."""
+
+    selector: str
+    features: str = "product"
+    conditioning: Kind = "centred"
+    shrinkage: float = 10.0
+    settings: dict[str, Any] = field(default_factory=dict)
+    without_length: bool = False
+    quality: float = 0.0
+    """Standard deviations of loss within a cluster above which a candidate is left out; 0 leaves none."""
+
+    @property
+    def targetless(self) -> bool:
+        """Whether it draws the same for every task."""
+        return self.selector in ("random", "all", "diversity")
+
+
+METHODS: dict[str, Method] = {
+    "random": Method("random"),
+    "less": Method("less"),
+    "diversity": Method("diversity"),
+    "attr-div": Method("attribution_diversity"),
+    "round-robin": Method("round_robin"),
+    "tsds": Method("tsds"),
+    "unbalanced": Method("unbalanced_ot"),
+    "exponentiated": Method("exponentiated"),
+    "capacity": Method("capacity"),
+}
+
+
+def draw(method: Method, world: World, task: str, k: int, seed: int) -> Ints:
+    """k rows of the pool."""
+    if method.selector == "random":  # needs no features, and so no time for them
+        return np.random.default_rng(seed).permutation(len(world.data.pool))[:k]
+    candidates, targets = conditioned(method, world.side(method.features, task))
+    spec = SelectionSpec(method=method.selector, **method.settings)
+    return select(candidates, targets, k, spec, seed=seed, compare_with_baselines=False).indices
+
+
+def conditioned(method: Method, side: Side) -> tuple[Tensor, Tensor]:
+    """Unit rows of pool and target."""
+    fitted = fit(side.pool.values.float(), method.conditioning, method.shrinkage)
+    return fitted.apply(side.pool.values.float()), fitted.apply(side.target.values.float())

@@ -1,0 +1,249 @@
+"""What the stored rows say: means, paired differences with intervals, ranks.
+
+A difference between two methods is over the same questions. Its standard error has two parts: questions (the
+spread of the per-question differences of seed means) and trainings (the spread over seeds of a method's mean,
+pooled over the methods of the task, for a few seeds alone say little about their own spread). Intervals are
+1.96 standard errors and are not corrected for the number of comparisons, which is printed.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+PRIMARY = "choice_cross_entropy"
+METRICS = (PRIMARY, "nll", "accuracy")
+QUANTILE = 1.96
+OURS = "capacity"
+NO_SELECTION = ("base", "all")
+CONTROL = "random"
+
+Json = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+Cell = tuple[str, int]  # task and k
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two methods on a task; negative is better, for accuracy too."""
+
+    value: float
+    error: float
+
+    @property
+    def separable(self) -> bool:
+        """Whether the interval excludes 0."""
+        return abs(self.value) > QUANTILE * self.error
+
+    def as_json(self) -> Json:
+        """Value and interval."""
+        half = QUANTILE * self.error
+        return {
+            "difference": round(self.value, 4),
+            "low": round(self.value - half, 4),
+            "high": round(self.value + half, 4),
+        }
+
+
+class Cells:
+    """Losses by task, k and method: seeds x questions, smaller is better."""
+
+    def __init__(self, rows: Sequence[Json], metric: str) -> None:
+        found: dict[Cell, dict[str, list[Floats]]] = defaultdict(lambda: defaultdict(list))
+        self.base: dict[str, Floats] = {}
+        for row in sorted(rows, key=lambda row: int(row["seed"])):
+            losses = _losses(row, metric)
+            if row["method"] == NO_SELECTION[0]:
+                self.base[row["task"]] = losses
+            else:
+                found[row["task"], row["k"]][row["method"]].append(losses)
+        self.cells: dict[Cell, dict[str, Floats]] = {
+            cell: {name: np.stack(seeds) for name, seeds in methods.items()}
+            for cell, methods in sorted(found.items(), key=lambda item: (-item[0][1], item[0][0]))
+        }
+
+    def seed_variance(self, cell: Cell) -> float:
+        """Of a method's mean over questions between seeds, pooled over methods; NaN without seeds."""
+        several = [losses.mean(1) for losses in self.cells[cell].values() if len(losses) > 1]
+        freedom = sum(len(means) - 1 for means in several)
+        return sum(float(((m - m.mean()) ** 2).sum()) for m in several) / freedom if freedom else float("nan")
+
+    def difference(self, cell: Cell, method: str, other: str) -> Difference:
+        """Of the methods' means."""
+        first, second = self.cells[cell][method], self.cells[cell][other]
+        by_question = first.mean(0) - second.mean(0)
+        trainings = self.seed_variance(cell) * (1 / len(first) + 1 / len(second))
+        error = np.sqrt(by_question.var(ddof=1) / len(by_question) + trainings)
+        return Difference(float(by_question.mean()), float(error))
+
+    def over_tasks(self, k: int, method: str, other: str) -> Difference | None:
+        """Mean of the tasks that have both; the questions of different tasks are independent."""
+        both = [c for c, methods in self.cells.items() if c[1] == k and {method, other} <= methods.keys()]
+        found = [self.difference(cell, method, other) for cell in both]
+        if not found:
+            return None
+        error = np.sqrt(sum(d.error**2 for d in found)) / len(found)
+        return Difference(float(np.mean([d.value for d in found])), float(error))
+
+    def ranks(self, cell: Cell, methods: Sequence[str]) -> dict[str, int]:
+        """1 is the least loss."""
+        means = {name: float(self.cells[cell][name].mean()) for name in methods if name in self.cells[cell]}
+        return {name: place for place, name in enumerate(sorted(means, key=lambda n: means[n]), 1)}
+
+
+def summarise(rows: Sequence[Json]) -> Json:
+    """The whole as JSON; the top level is the primary metric's."""
+    by_metric = {metric: _of_metric(Cells(rows, metric)) for metric in METRICS}
+    return {
+        "tasks": sorted({row["task"] for row in rows}),
+        "seeds": _seeds(rows),
+        "methods": list(_seeds(rows)),
+        "runs": len(rows),
+        "metric": PRIMARY,
+        **by_metric[PRIMARY],
+        "by_metric": {metric: by_metric[metric] for metric in METRICS[1:]},
+        "draws": _draws(rows),
+    }
+
+
+def _of_metric(cells: Cells) -> Json:
+    """Table and verdicts of one metric."""
+    names = {name for methods in cells.cells.values() for name in methods}
+    compared = sorted(name for name in names if name not in NO_SELECTION and "+" not in name)
+    ranks = [cells.ranks(cell, compared) for cell, methods in cells.cells.items() if OURS in methods]
+    rivals = [
+        (cell, name) for cell, methods in cells.cells.items() if OURS in methods for name in methods
+        if name in compared and name != OURS
+    ]  # fmt: skip
+    found = {(cell, name): cells.difference(cell, OURS, name) for cell, name in rivals}
+    return {
+        "mean_rank_capacity": _mean([rank[OURS] for rank in ranks]),
+        "mean_ranks": {name: _mean([rank[name] for rank in ranks if name in rank]) for name in compared},
+        "win_rate_capacity": _mean([float(d.value < 0) for d in found.values()]),
+        "comparisons": len(found),
+        "tasks_beating_random": [
+            _name(c) for (c, n), d in found.items() if n == CONTROL and d.separable and d.value < 0
+        ],
+        "tasks_significantly_worse": [
+            f"{_name(c)}: {n}" for (c, n), d in found.items() if d.separable and d.value > 0
+        ],
+        "seed_noise": {_name(c): round(float(np.sqrt(cells.seed_variance(c))), 4) for c in cells.cells},
+        "table": {_name(cell): _cell(cells, cell) for cell in cells.cells},
+        "against_random": _against_random(cells, sorted(names - {CONTROL})),
+    }
+
+
+def _cell(cells: Cells, cell: Cell) -> Json:
+    """Every method of a task: mean, seeds, difference to random."""
+    found: Json = {}
+    if cell[0] in cells.base:
+        found["base"] = {"mean": round(float(cells.base[cell[0]].mean()), 4)}
+    for name, losses in cells.cells[cell].items():
+        found[name] = {"mean": round(float(losses.mean()), 4), "seeds": len(losses)}
+        if name != CONTROL and CONTROL in cells.cells[cell]:
+            found[name] |= cells.difference(cell, name, CONTROL).as_json()
+    return found
+
+
+def _against_random(cells: Cells, names: Sequence[str]) -> Json:
+    """Mean over the tasks, for every k."""
+    found: Json = {}
+    for k in sorted({k for _, k in cells.cells}, reverse=True):
+        differences = {name: cells.over_tasks(k, name, CONTROL) for name in names}
+        found[str(k)] = {name: d.as_json() for name, d in differences.items() if d is not None}
+    return found
+
+
+def _losses(row: Json, metric: str) -> Floats:
+    """(questions,), smaller is better: errors for accuracy."""
+    questions = row["questions"]
+    if metric == "accuracy":
+        return np.array([1.0 - int(correct) for correct in questions["correct"]])
+    return np.array(questions[metric], dtype=np.float64)
+
+
+def _seeds(rows: Sequence[Json]) -> dict[str, int]:
+    """Seeds of every method, at least."""
+    seeds: dict[str, dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
+    for row in rows:
+        seeds[row["method"]][row["task"], row["k"]] += 1
+    return {name: min(counts.values()) for name, counts in sorted(seeds.items())}
+
+
+def _draws(rows: Sequence[Json]) -> Json:
+    """What each method drew, mean over tasks and seeds, by k."""
+    names = ("own", "wrong", "copies", "answer_tokens", "tokens")
+    found: dict[str, dict[str, Json]] = defaultdict(dict)
+    for k in sorted({row["k"] for row in rows if "own" in row}, reverse=True):
+        for method in sorted({row["method"] for row in rows}):
+            own = [row for row in rows if row["k"] == k and row["method"] == method and "own" in row]
+            if own:
+                found[str(k)][method] = {name: _mean([row[name] for row in own]) for name in names}
+    return dict(found)
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell[0]}, k={cell[1]}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def as_text(result: Json) -> str:
+    """The summary in Markdown."""
+    lines = [f"{result['runs']} rows; seeds {result['seeds']}"]
+    for metric in METRICS:
+        of = result if metric == PRIMARY else result["by_metric"][metric]
+        lines += ["", f"## {metric}" + (" (errors)" if metric == "accuracy" else ""), *_verdicts(of), ""]
+        lines += _table(of)
+    lines += ["", "## What was drawn", *_draw_table(result["draws"])]
+    return "\n".join(lines)
+
+
+def _verdicts(of: Json) -> list[str]:
+    return [
+        f"- mean rank of capacity {of['mean_rank_capacity']}, of all {of['mean_ranks']}",
+        f"- capacity is better in {of['win_rate_capacity']} of {of['comparisons']} comparisons",
+        f"- better than random, interval excludes 0: {of['tasks_beating_random']}",
+        f"- significantly worse than a baseline: {of['tasks_significantly_worse']}",
+        f"- standard deviation between trainings: {of['seed_noise']}",
+    ]
+
+
+def _table(of: Json) -> list[str]:
+    """A row a method, a column a task: mean, and difference to random with half its interval."""
+    cells = list(of["table"])
+    names = list(dict.fromkeys(name for cell in cells for name in of["table"][cell]))
+    lines = [f"| method | {' | '.join(cells)} | mean difference to random |", "|" + "---|" * (len(cells) + 2)]
+    for name in names:
+        values = [_shown(of["table"][cell].get(name)) for cell in cells]
+        means = [_interval(found[name]) for found in of["against_random"].values() if name in found]
+        lines.append(f"| {name} | {' | '.join(values)} | {' / '.join(means)} |")
+    return lines
+
+
+def _shown(value: Json | None) -> str:
+    if value is None:
+        return ""
+    if "difference" not in value:
+        return f"{value['mean']:.3f}"
+    return f"{value['mean']:.3f} ({_interval(value)})"
+
+
+def _interval(value: Json) -> str:
+    return f"{value['difference']:+.3f} ± {value['high'] - value['difference']:.3f}"
+
+
+def _draw_table(draws: Json) -> list[str]:
+    lines = [
+        "| k | method | own | wrong | copies | answer tokens | tokens |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for k, methods in draws.items():
+        for name, values in methods.items():
+            lines.append(f"| {k} | {name} | " + " | ".join(str(value) for value in values.values()) + " |")
+    return lines

@@ -1,0 +1,98 @@
+"""Everything a run needs, held by a process: data, states, features."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality import features, model
+from benchmarks.quality.data import Data, build
+from benchmarks.quality.features import Features
+from benchmarks.quality.packed import Row, packed, right, unended
+from benchmarks.quality.training import Texts
+from store.model_registry import DEFAULT_ALIAS
+from store.records import Record
+from workers.models import LoadedModel, load
+
+
+@dataclass(frozen=True)
+class Side:
+    """Features of the pool and of a task's targets."""
+
+    pool: Features
+    target: Features
+
+
+class World:
+    """Loads and computes what is asked for, once."""
+
+    def __init__(self, cache: Path, seed: int = 0) -> None:
+        cache.mkdir(parents=True, exist_ok=True)
+        self.cache = cache
+        self.data: Data = build(seed)
+        self._features: dict[str, Features] = {}
+        self._tests: dict[str, Texts] = {}
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """The proxy, which is also the model that is trained."""
+        return load(DEFAULT_ALIAS)
+
+    @cached_property
+    def top(self) -> Any:
+        """Its top layers."""
+        return model.upper(self.loaded)
+
+    @property
+    def learnable(self) -> list[Record]:
+        """The pool, and after it the targets of every task in turn."""
+        return [*self.data.pool, *(record for task in self.data.tasks.values() for record in task.target)]
+
+    @cached_property
+    def rows(self) -> Texts:
+        """Of the learnable records, all their answers, the right one ended."""
+        rows = [packed(record, self.loaded.tokenizer, ended=True) for record in self.learnable]
+        return Texts(rows, model.states(rows, self.loaded, self.cache), [right(r) for r in self.learnable])
+
+    @cached_property
+    def examples(self) -> Texts:
+        """Of the learnable records, as a training sees them."""
+        return self.rows.examples()
+
+    def test(self, task: str) -> Texts:
+        """The questions that judge a task."""
+        if task not in self._tests:
+            records = self.data.tasks[task].test
+            rows = [packed(record, self.loaded.tokenizer) for record in records]
+            states = model.states(rows, self.loaded, self.cache)
+            self._tests[task] = Texts(rows, states, [right(record) for record in records])
+        return self._tests[task]
+
+    def side(self, kind: str, task: str) -> Side:
+        """Features of one kind for one task."""
+        whole = self.features(kind)
+        tasks = list(self.data.tasks)
+        start = len(self.data.pool)
+        for name in tasks[: tasks.index(task)]:
+            start += len(self.data.tasks[name].target)
+        return Side(
+            whole[slice(0, len(self.data.pool))],
+            whole[slice(start, start + len(self.data.tasks[task].target))],
+        )
+
+    def features(self, kind: str) -> Features:
+        """Of all learnable records."""
+        if kind not in self._features:
+            self._features[kind] = self._compute(kind)
+        return self._features[kind]
+
+    def _compute(self, kind: str) -> Features:
+        if kind == "product":
+            return features.product(self.learnable, self.loaded, self.cache)
+        texts = self.examples if kind == "top" else self._questions()
+        return features.of_top(kind, texts, self.top, self.loaded, self.cache)
+
+    def _questions(self) -> Texts:
+        end = int(self.loaded.tokenizer.eos_token_id or 0)
+        rows: list[Row] = [unended(row, end) for row in self.rows.rows]
+        return Texts(rows, self.rows.states, self.rows.right)

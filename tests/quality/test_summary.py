@@ -1,0 +1,46 @@
+"""Differences and their errors against what the numbers were made of."""
+
+import numpy as np
+import pytest
+
+from benchmarks.quality.summary import Cells, Json, summarise
+
+QUESTIONS, SEEDS = 150, 4
+
+
+def rows(rng: np.random.Generator, shift: float, trainings: float) -> list[Json]:
+    """Two methods whose losses differ by `shift`: hard questions are hard for both."""
+    hard = rng.normal(2.0, 1.0, QUESTIONS)
+    found: list[Json] = []
+    for method, extra in (("capacity", shift), ("random", 0.0)):
+        own = rng.normal(0.0, 0.3, QUESTIONS)  # what a method is good at
+        for seed in range(SEEDS):
+            losses = hard + own + extra + rng.normal(0.0, trainings)
+            questions = {"choice_cross_entropy": losses, "nll": losses, "correct": "01" * (QUESTIONS // 2)}
+            found.append({"task": "T", "method": method, "k": 8, "seed": seed, "questions": questions})
+    return found
+
+
+def test_the_error_covers_questions_and_trainings() -> None:
+    rng = np.random.default_rng(0)
+    cells = [Cells(rows(rng, 0.0, 0.1), "nll") for _ in range(200)]
+    found = [cell.difference(("T", 8), "capacity", "random") for cell in cells]
+    spread = float(np.std([d.value for d in found]))
+    assert np.mean([d.error for d in found]) == pytest.approx(spread, rel=0.15)
+    assert np.mean([d.separable for d in found]) < 0.12  # 0.05 and noise of 200 draws, few degrees of freedom
+
+
+def test_a_lead_is_found_and_named() -> None:
+    result = summarise(rows(np.random.default_rng(1), -0.5, 0.05))
+    assert result["tasks_beating_random"] == ["T, k=8"]
+    assert result["mean_rank_capacity"] == 1.0
+    assert result["tasks_significantly_worse"] == []
+    low, high = (result["table"]["T, k=8"]["capacity"][name] for name in ("low", "high"))
+    assert -0.7 < low < high < -0.3
+
+
+def test_being_worse_is_named_too() -> None:
+    result = summarise(rows(np.random.default_rng(2), 0.5, 0.05))
+    assert result["tasks_beating_random"] == []
+    assert result["tasks_significantly_worse"] == ["T, k=8: random"]
+    assert result["by_metric"]["accuracy"]["tasks_significantly_worse"] == []
