@@ -10,8 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ ROWS = Path(__file__).parent / "rows" / "runs.jsonl"
 CACHE = Path.home() / ".cache/evoselect/quality"
 
 Json = dict[str, Any]
-_held: list[Any] = []  # the world of a process of the pool
 
 
 def main() -> int:
@@ -35,6 +32,7 @@ def main() -> int:
     parser.add_argument("--methods", help="names, separated by commas, in place of the whole plan")
     parser.add_argument("--seeds", default="0", help="with --methods")
     parser.add_argument("--k", type=int, help="with --methods")
+    parser.add_argument("--tasks", help="with --methods: names, separated by commas")
     parser.add_argument("--summary", action="store_true", help="print what the rows say, and run nothing")
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
     arguments = parser.parse_args()
@@ -57,56 +55,26 @@ def read(path: Path) -> list[Json]:
 
 def run_missing(arguments: argparse.Namespace) -> None:
     """Every run that the rows do not have."""
+    from benchmarks.quality import execution
+    from benchmarks.quality.data import TASKS
     from benchmarks.quality.plan import K, default_plan, of_methods
     from benchmarks.quality.runs import missing
 
     if arguments.methods:
         names = arguments.methods.split(",")
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
-        plan = [run for seed in seeds for run in of_methods(names, arguments.k or K, seed)]
+        tasks = tuple(arguments.tasks.split(",")) if arguments.tasks else TASKS
+        plan = [run for seed in seeds for run in of_methods(names, arguments.k or K, seed, tasks)]
     else:
         plan = default_plan()
     todo = list(missing(plan, read(arguments.rows)))
     arguments.rows.parent.mkdir(parents=True, exist_ok=True)
     print(f"{len(todo)} of {len(plan)} runs to do", file=sys.stderr, flush=True)
-    with (
-        ProcessPoolExecutor(
-            arguments.processes, get_context("spawn"), initializer=start_worker, initargs=(arguments.cache,)
-        ) as executor,
-        arguments.rows.open("a") as file,
-    ):
-        for rows in _in_turn(executor, todo, arguments.processes + 1):
+    with arguments.rows.open("a") as file:
+        for rows in execution.results(todo, arguments.cache, arguments.processes):
             file.write("".join(json.dumps(row) + "\n" for row in rows))
             file.flush()
             print(_line(rows), file=sys.stderr, flush=True)
-
-
-def start_worker(cache: Path) -> None:
-    """What a process of the pool holds between runs."""
-    import torch
-
-    from benchmarks.quality.world import World
-
-    torch.set_num_threads(1)  # two processes of one thread waste less than one of two
-    _held.append(World(cache))
-
-
-def _execute(run: Any) -> list[Json]:
-    from benchmarks.quality.runs import execute
-
-    return execute(run, _held[0])
-
-
-def _in_turn(executor: ProcessPoolExecutor, runs: Sequence[Any], ahead: int) -> Any:
-    """Results as they come; few runs wait in the executor, so that the order is kept."""
-    waiting: set[Future[list[Json]]] = set()
-    for run in runs:
-        waiting.add(executor.submit(_execute, run))
-        if len(waiting) >= ahead:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    for future in waiting:
-        yield future.result()
 
 
 def _line(rows: Sequence[Json]) -> str:

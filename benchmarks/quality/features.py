@@ -2,7 +2,8 @@
 
 product: what the service computes by default. top: of the trained layers alone. choices: of the trained
 layers, and of the cross-entropy over the offered choices in place of the answer's loss (records without
-choices keep the answer's). All positions count in the latter two, whose prompts are cheap.
+choices keep the answer's). All positions count in the latter two, whose prompts are cheap. With ``warm-``
+before it: at the top layers after a training on a random draw, as LESS takes its gradients.
 """
 
 import hashlib
@@ -56,10 +57,10 @@ def product(records: Sequence[Record], loaded: LoadedModel, cache: Path) -> Feat
     return _cached("product", names, [len(record.completion) for record in records], compute, cache)
 
 
-def of_top(kind: str, texts: Texts, top: Any, loaded: LoadedModel, cache: Path) -> Features:
-    """Kind ``top`` or ``choices``, from the states of the texts."""
+def of_top(kind: str, texts: Texts, top: Any, cache: Path) -> Features:
+    """Kind ``top`` or ``choices``, or either with ``warm-`` before it, from the states of the texts."""
     extractor = GradientExtractor(top, TOP_SPEC)
-    loss = _answer_loss if kind == "top" else _choice_loss
+    loss = _choice_loss if kind.endswith("choices") else _answer_loss
 
     def compute(part: list[int]) -> dict[str, Any]:
         values = torch.zeros(len(part), len(extractor.blocks), extractor.block_dim)
@@ -72,7 +73,7 @@ def of_top(kind: str, texts: Texts, top: Any, loaded: LoadedModel, cache: Path) 
             values[batch], nll[batch] = torch.nn.functional.normalize(into, dim=2), losses.detach()
         return {"values": values.numpy(), "nll": nll.numpy()}
 
-    names = [f"{loaded.fingerprint} {row.ids} {row.labels}" for row in texts.rows]
+    names = [f"{row.ids} {row.labels}" for row in texts.rows]
     return _cached(kind, names, [len(row.ids) for row in texts.rows], compute, cache)
 
 

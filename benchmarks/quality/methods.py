@@ -24,9 +24,6 @@ class Method:
     conditioning: Kind = "centred"
     shrinkage: float = 10.0
     settings: dict[str, Any] = field(default_factory=dict)
-    without_length: bool = False
-    quality: float = 0.0
-    """Standard deviations of loss within a cluster above which a candidate is left out; 0 leaves none."""
 
     @property
     def targetless(self) -> bool:
@@ -44,6 +41,16 @@ METHODS: dict[str, Method] = {
     "unbalanced": Method("unbalanced_ot"),
     "exponentiated": Method("exponentiated"),
     "capacity": Method("capacity"),
+    # Variants of ours: one thing changed, named after the plus.
+    "capacity+lambda0": Method("capacity", settings={"lam": 0.0}),
+    "capacity+smooth": Method("capacity", settings={"epsilon": 0.1}),
+    "capacity+whitened": Method("capacity", conditioning="whitened"),
+    "capacity+top": Method("capacity", "top"),
+    "capacity+choices": Method("capacity", "choices"),
+    "capacity+choices-whitened": Method("capacity", "choices", "whitened"),
+    "capacity+warm": Method("capacity", "warm-top"),
+    "capacity+warm-choices": Method("capacity", "warm-choices"),
+    "less+choices": Method("less", "choices"),
 }
 
 

@@ -25,10 +25,10 @@ def default_plan() -> list[Run]:
     return plan
 
 
-def of_methods(methods: Sequence[str], k: int, seed: int) -> list[Run]:
+def of_methods(methods: Sequence[str], k: int, seed: int, tasks: tuple[str, ...] = TASKS) -> list[Run]:
     """One seed of some methods: a training a task, or one for all tasks where the draw is the same."""
     runs: list[Run] = []
     shared = [name for name in methods if METHODS[name].targetless]
-    runs += [Run(name, k, seed, TASKS) for name in shared]
+    runs += [Run(name, k, seed, tasks) for name in shared]
     rest = [name for name in methods if name not in shared]
-    return runs + [Run(name, k, seed, (task,)) for task in TASKS for name in rest]
+    return runs + [Run(name, k, seed, (task,)) for task in tasks for name in rest]

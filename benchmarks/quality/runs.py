@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.methods import METHODS, draw
-from benchmarks.quality.training import Answered, answer, train
+from benchmarks.quality.training import STEPS, Answered, answer, train
 from benchmarks.quality.world import World
 
-STEPS = 20  # of 8 examples, whatever k is: equal steps for every method
 BASE = "base"
 
 Json = dict[str, Any]
@@ -42,7 +41,7 @@ def execute(run: Run, world: World) -> list[Json]:
     """The rows of a run."""
     start = time.perf_counter()
     chosen = None if run.method == BASE else chosen_rows(run, world)
-    model = world.top if chosen is None else train(world.top, world.examples, chosen, STEPS, run.seed)
+    model = world.top if chosen is None else _trained(chosen, world, run.seed)
     trained = time.perf_counter()
     found = []
     for task in run.tasks:
@@ -53,6 +52,10 @@ def execute(run: Run, world: World) -> list[Json]:
         found.append(row)
     seconds = {"train": round(trained - start, 1), "answer": round(time.perf_counter() - trained, 1)}
     return [row | {"seconds": seconds} for row in found]
+
+
+def _trained(chosen: list[int], world: World, seed: int) -> Any:
+    return train(world.top, world.examples, chosen, STEPS, seed).get_base_model().eval()
 
 
 def chosen_rows(run: Run, world: World) -> list[int]:

@@ -5,14 +5,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.quality import features, model
 from benchmarks.quality.data import Data, build
 from benchmarks.quality.features import Features
 from benchmarks.quality.packed import Row, packed, right, unended
-from benchmarks.quality.training import Texts
+from benchmarks.quality.training import STEPS, Texts, train
 from store.model_registry import DEFAULT_ALIAS
 from store.records import Record
 from workers.models import LoadedModel, load
+
+WARM_SEED, WARM_ROWS = 1000, 160
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,16 @@ class World:
     def _compute(self, kind: str) -> Features:
         if kind == "product":
             return features.product(self.learnable, self.loaded, self.cache)
-        texts = self.examples if kind == "top" else self._questions()
-        return features.of_top(kind, texts, self.top, self.loaded, self.cache)
+        warm = kind.removeprefix("warm-")
+        texts = self.examples if warm == "top" else self._questions()
+        return features.of_top(kind, texts, self.top if warm == kind else self.warmed, self.cache)
+
+    @cached_property
+    def warmed(self) -> Any:
+        """The top layers after a training on a random draw that no run uses."""
+        chosen = np.random.default_rng(WARM_SEED).permutation(len(self.data.pool))[:WARM_ROWS].tolist()
+        trained = train(self.top, self.examples, chosen, STEPS, WARM_SEED)
+        return trained.merge_and_unload().eval().requires_grad_(False)
 
     def _questions(self) -> Texts:
         end = int(self.loaded.tokenizer.eos_token_id or 0)
