@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from evoselect.select import Texts
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -15,6 +17,8 @@ class Instance:
     targets: Tensor  # (M, d)
     unseen: Tensor  # (U, d)
     on_target: Tensor  # (N,) bool: drawn from the targets' modes
+    groups: list[str] | None = None  # M: each target's mode, where the instance has modes
+    texts: Texts | None = None
 
 
 def synthetic(
@@ -40,13 +44,15 @@ def synthetic(
         torch.manual_seed(seed)
         share = gamma.sample()
 
-    def draw(count: int, weights: Tensor) -> Tensor:
+    def draw(count: int, weights: Tensor) -> tuple[Tensor, Tensor]:
         mode = torch.multinomial(weights, count, replacement=True, generator=g)
         noise = torch.randn(count, d, generator=g) * (spread / d**0.5)
-        return normalize(centres[mode] + noise, dim=1)
+        return normalize(centres[mode] + noise, dim=1), mode
 
     inside = int(n * near)
-    pool = torch.cat([draw(inside, share.roll(1)), normalize(torch.randn(n - inside, d, generator=g), dim=1)])
+    pool = torch.cat(
+        [draw(inside, share.roll(1))[0], normalize(torch.randn(n - inside, d, generator=g), dim=1)]
+    )
     count = int(n * copies)
     order = torch.randperm(n, generator=g)
     source, place = order[:count], order[count : 2 * count]
@@ -54,4 +60,5 @@ def synthetic(
     pool[place] = normalize(pool[source] + moved, dim=1)
     on_target = torch.arange(n) < inside
     on_target[place] = on_target[source].clone()
-    return Instance(pool, draw(m, share), draw(unseen, share), on_target)
+    targets, mode = draw(m, share)
+    return Instance(pool, targets, draw(unseen, share)[0], on_target, [str(name) for name in mode.tolist()])
