@@ -28,10 +28,14 @@ def check_matrix(features: Tensor, name: str) -> None:
     """Refuse what is no (n, d) floating matrix."""
     if features.ndim != 2 or 0 in features.shape:
         raise InvalidInput(
-            f"{name} must be an (n, d) matrix with n, d >= 1; its shape is {tuple(features.shape)}"
+            f"{name} must be an (n, d) matrix with n, d >= 1; its shape is {tuple(features.shape)}: "
+            "give one row per example"
         )
     if not features.is_floating_point():
-        raise InvalidInput(f"{name} must hold floating point numbers; its dtype is {features.dtype}")
+        raise InvalidInput(
+            f"{name} must hold floating point numbers; its dtype is {features.dtype}: "
+            "convert it with .float()"
+        )
 
 
 def check_unit_rows(features: Tensor, name: str) -> None:

@@ -19,13 +19,13 @@ from evoselect.baselines.task import Checkpoint, Task
 from evoselect.errors import InvalidInput
 from evoselect.features import gather
 from evoselect.masses import group_numbers, quota_shares, spread
-from evoselect.metrics import compare
+from evoselect.metrics import compare, coverage
 from evoselect.repeats import apportion
 from evoselect.selection import Floats, Ints, Reasons, Selection
 from evoselect.solvers import Chosen, by_capacity, by_exponentiated
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import exact_transport
-from evoselect.usable import Usable, check, usable_rows
+from evoselect.usable import Usable, check, check_checkpoints, usable_rows
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,22 @@ def select(
     (consumed before) or in ``target_content_ids`` (M, a leak) are dropped; all of it is counted in the
     diagnostics. groups: M group names that share the budget by ``spec.group_mode``. checkpoints: further
     features of the same rows, for method less; texts: for method dsir. compare_with_baselines: whether
-    ``diagnostics["metrics"]`` compares with a random draw and the most relevant. Raises InvalidInput where
-    the arguments cannot be used; non-convergence is ``diagnostics["converged"]``.
+    ``diagnostics["metrics"]`` compares with a random draw and the most relevant, and each target's coverage
+    is reported. Raises InvalidInput where the arguments cannot be used; non-convergence is
+    ``diagnostics["converged"]``.
     """
-    check(candidates, targets, k, content_ids, target_content_ids, groups)
+    check(
+        candidates,
+        targets,
+        k,
+        {"content_ids": content_ids, "texts.candidates": texts and texts.candidates},
+        {
+            "target_content_ids": target_content_ids,
+            "groups": groups,
+            "texts.targets": texts and texts.targets,
+        },
+    )
+    check_checkpoints(checkpoints, candidates.shape[0], targets.shape[0])
     usable = usable_rows(candidates, k, content_ids, target_content_ids, exclude)
     pool = candidates if len(usable.rows) == candidates.shape[0] else usable.take(candidates)
     goal = targets.to(candidates.device)
@@ -149,8 +161,10 @@ def _explained(
     twin = evidence.nearest_selected
     diagnostics |= {"transport": transport.cost, "transport_exact": transport.exact}
     diagnostics |= _gap(transport.cost, diagnostics)
+    covered = None
     if compared:
         diagnostics["metrics"] = compare(pool, targets, masses, chosen.order, transport.cost, s, seed)
+        covered, diagnostics["coverage_curve"] = coverage(rows, targets, masses)
     columns = Reasons(
         ot_gradient=chosen.ot_gradient,
         redundancy=evidence.redundancy,
@@ -161,7 +175,7 @@ def _explained(
         nearest_selected=np.where(twin < 0, -1, usable.rows[chosen.order[twin]]),
     )
     repeats = apportion(chosen.weights, spec.repeat_budget)
-    return Selection(usable.rows[chosen.order], chosen.weights, repeats, columns, diagnostics)
+    return Selection(usable.rows[chosen.order], chosen.weights, repeats, columns, diagnostics, covered)
 
 
 def _gap(transport: float, diagnostics: dict[str, object]) -> dict[str, object]:

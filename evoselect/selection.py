@@ -58,6 +58,7 @@ class Selection:
     repeats: Ints  # (k,), >= 1
     reasons: Reasons
     diagnostics: dict[str, object]
+    coverage: Floats | None = None  # (M,) largest cosine of each target to a selected row, where compared
 
     def items(self) -> list[ItemReason]:
         """The reasons row by row."""

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoselect.errors import InvalidInput
 from evoselect.features import row_blocks
 
 Floats = NDArray[np.float64]
@@ -28,6 +29,7 @@ FIRST_PER_ROW = 4
 ADDED_PER_ROW = 8
 KEPT_COSINES = 2**24  # entries, 64 MiB
 PRICE_TOLERANCE = 1e-6  # the float32 products that price an edge are accurate to about 1e-7
+MASS_TOLERANCE = 1e-6  # on the sum of the targets' masses
 MAX_ROUNDS = 25
 SCALINGS = 60
 TINY = 1e-200
@@ -102,6 +104,7 @@ def _generated(
     idle: bool,
 ) -> Transport:
     """Solve on few edges, add those that the potentials call too dear to miss, until there are none."""
+    check_masses(masses, targets.shape[0])
     cosines = Cosines(rows, targets)
     known = _first_edges(cosines, k) if edges is None else edges
     supply = np.full(cosines.shape[0], 1.0 / k)
@@ -113,6 +116,15 @@ def _generated(
             return replace(found, exact=True)
         known = _merge(known, new)
     return found
+
+
+def check_masses(masses: Floats, m: int) -> None:
+    """Refuse what is no distribution over ``m`` targets."""
+    if masses.shape != (m,) or not (masses >= 0.0).all() or abs(float(masses.sum()) - 1.0) > MASS_TOLERANCE:
+        raise InvalidInput(
+            f"masses have shape {masses.shape}, least value {masses.min(initial=np.inf):.6g} and sum "
+            f"{masses.sum():.6g} for {m} targets: give one number >= 0 per target, divided by their sum"
+        )
 
 
 def scaled_transport(

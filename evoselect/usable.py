@@ -1,6 +1,7 @@
 """Which candidates may be chosen: checked arguments, without copies, consumed contents and leaked targets."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.baselines.task import Checkpoint
 from evoselect.errors import InvalidInput
 from evoselect.features import check_matrix, check_unit_rows, distinct_rows
 from evoselect.shortlist import Ints
@@ -31,11 +33,12 @@ def check(
     candidates: Tensor,
     targets: Tensor,
     k: int,
-    content_ids: Sequence[str] | None,
-    target_content_ids: Sequence[str] | None,
-    groups: Sequence[str] | None,
+    per_candidate: Mapping[str, Sequence[object] | None],
+    per_target: Mapping[str, Sequence[object] | None],
 ) -> None:
-    """Refuse arguments that do not fit together; see ``select``."""
+    """Refuse arguments that do not fit together; see ``select``. The mappings hold what was given for each
+    candidate and each target, by name.
+    """
     check_matrix(candidates, "candidates")
     check_matrix(targets, "targets")
     n, m = candidates.shape[0], targets.shape[0]
@@ -50,16 +53,30 @@ def check(
             "sample them, or cluster them and keep one of each cluster"
         )
     if not 1 <= k <= n:
-        raise InvalidInput(f"k = {k} is outside 1..{n}, the number of candidates")
-    for name, given, wanted in (
-        ("content_ids", content_ids, n),
-        ("target_content_ids", target_content_ids, m),
-        ("groups", groups, m),
-    ):
-        if given is not None and len(given) != wanted:
-            raise InvalidInput(f"{name} has {len(given)} entries for {wanted} rows; give one per row")
+        raise InvalidInput(f"k = {k} is outside 1..{n}, the number of candidates: change k or add candidates")
+    for given, wanted in ((per_candidate, n), (per_target, m)):
+        for name, values in given.items():
+            if values is not None and len(values) != wanted:
+                raise InvalidInput(f"{name} has {len(values)} entries for {wanted} rows; give one per row")
     check_unit_rows(candidates, "candidates")
     check_unit_rows(targets, "targets")
+
+
+def check_checkpoints(checkpoints: Sequence[Checkpoint], n: int, m: int) -> None:
+    """Refuse further features that are not of the same ``n`` candidates and ``m`` targets, or no weight."""
+    for place, checkpoint in enumerate(checkpoints):
+        name = f"checkpoints[{place}]"
+        check(checkpoint.candidates, checkpoint.targets, 1, {}, {})
+        shape = (checkpoint.candidates.shape[0], checkpoint.targets.shape[0])
+        if shape != (n, m):
+            raise InvalidInput(
+                f"{name} has {shape[0]} candidates and {shape[1]} targets, not {n} and {m}: "
+                "give the features of the same rows in the same order"
+            )
+        if not 0.0 < checkpoint.weight < math.inf:
+            raise InvalidInput(
+                f"{name} has weight {checkpoint.weight}; weights are finite and above 0: leave it out instead"
+            )
 
 
 def usable_rows(

@@ -11,6 +11,7 @@ from evoselect import capacity, optimum, rounding, shortlist
 from evoselect.capacity import Problem
 from evoselect.diversity import similarity_dense
 from evoselect.energy import LocalEnergy
+from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from tests.evoselect.instances import Instance, instance
 
@@ -140,6 +141,24 @@ def test_a_list_that_is_widened_for_some_targets_is_wider_for_them_alone() -> No
         listed = wide.candidates[wide.cost.indices[wide.cost.indptr[j] : wide.cost.indptr[j + 1]]]
         assert set(listed.tolist()) == set(np.argsort(cost[:, j])[:width].tolist())
         assert wide.radius[j] == pytest.approx(np.sort(cost[:, j])[width - 1], abs=1e-6)
+
+
+def test_a_selection_that_widens_its_lists_is_the_dense_one() -> None:
+    """Near rows lie only where the sample looks, so it calls them four times as many as they are."""
+    case, m, k = instance(18_000, 60, 32, seed=4), 60, 120
+    near = np.argsort(-(case.candidates @ case.targets.T).amax(dim=1).numpy(), kind="stable")
+    order = np.empty(18_000, dtype=np.int64)
+    seen = np.arange(18_000) % (18_000 // shortlist.sample_rows(18_000, m, k)) == 0
+    order[seen], order[~seen] = near[: seen.sum()], near[seen.sum() :]
+    pool = case.candidates[order]
+    spec = SelectionSpec.model_validate({"lambda": 0.0})
+    found = select(pool, case.targets, k, spec, seed=0, compare_with_baselines=False)
+    assert int(str(found.diagnostics["shortlist_widenings"])) > 0
+    assert found.diagnostics["certified"]
+    dense = shortlist.build(pool, case.targets, 18_000)
+    programme = rounding.relaxed_optimum(dense, np.full(m, 1.0 / m), k, np.full(m, 2.0))
+    assert rounding.is_vertex(programme, k)
+    assert set(found.indices.tolist()) == set(np.flatnonzero(np.diff(programme.plan.indptr)).tolist())
 
 
 def test_targets_in_one_place_share_what_is_near_them() -> None:

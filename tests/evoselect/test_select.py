@@ -79,32 +79,15 @@ def test_transport_is_below_random_and_top_relevance() -> None:
     )
 
 
-def bad(row: int, value: float) -> torch.Tensor:
-    matrix = CASE.candidates.clone()
-    matrix[row] = value
-    return matrix
-
-
-@pytest.mark.parametrize(
-    ("candidates", "targets", "k", "message"),
-    [
-        (bad(3, float("nan")), CASE.targets, 5, "candidates row 3 has norm nan"),
-        (bad(4, float("inf")), CASE.targets, 5, "candidates row 4 has norm inf"),
-        (bad(5, 0.0), CASE.targets, 5, "candidates row 5 has norm 0"),
-        (CASE.candidates, CASE.targets[:, :7], 5, "24 features and targets 7"),
-        (CASE.candidates, CASE.targets[:0], 5, "targets must be"),
-        (CASE.candidates[0], CASE.targets, 1, "candidates must be"),
-        (CASE.candidates.long(), CASE.targets, 5, "dtype is torch.int64"),
-        (CASE.candidates, CASE.targets, 0, "k = 0 is outside 1..400"),
-        (CASE.candidates, CASE.targets, 401, "k = 401 is outside 1..400"),
-        (CASE.candidates, torch.ones(1_000_000, 24), 5, "targets has 1000000 rows, more than 20000"),
-    ],
-)
-def test_unusable_input_is_refused(
-    candidates: torch.Tensor, targets: torch.Tensor, k: int, message: str
-) -> None:
-    with pytest.raises(InvalidInput, match=message):
-        select(candidates, targets, k, spec(), seed=0)
+def test_coverage_is_the_largest_cosine_of_each_target_and_grows_with_the_rank() -> None:
+    found = select(CASE.candidates, CASE.targets, 40, spec(), seed=0)
+    cosine = (CASE.targets.double() @ CASE.candidates[found.indices].double().T).numpy()
+    assert found.coverage == pytest.approx(cosine.max(axis=1), abs=1e-6)
+    curve = found.diagnostics["coverage_curve"]
+    assert isinstance(curve, list)
+    assert [point["rank"] for point in curve] == [1, 2, 4, 8, 16, 32, 40]
+    means = [cosine[:, : point["rank"]].max(axis=1).mean() for point in curve]
+    assert [point["coverage"] for point in curve] == pytest.approx(means, abs=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)

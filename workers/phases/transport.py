@@ -1,15 +1,17 @@
 """Phase `transport`: the features of pool and target become k items with reasons."""
 
+import importlib.metadata
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import orjson
 from torch import Tensor
 
 from evoselect.conditioning import condition
 from evoselect.neighbours import nearest
 from evoselect.select import Texts, select
-from evoselect.selection import ItemReason
+from evoselect.selection import ItemReason, Selection
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store import considered, records, selected
@@ -21,6 +23,8 @@ from workers.selected_items import selected_items
 from workers.sides import Side, load_computed, load_provided
 
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
+MAX_TARGETS = 1_000  # named with their coverage, those served worst first
+VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT")
 
 
 def run(work: Work) -> Outcome:
@@ -38,11 +42,12 @@ def run(work: Work) -> Outcome:
     sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
     kind, candidates, targets = _condition(spec, pool.values(kept), target.values(goals))
     work.progress(0)
+    settings = SelectionSpec.model_validate(request["spec"])
     selection = select(
         candidates,
         targets,
         request["k"],
-        SelectionSpec.model_validate(request["spec"]),
+        settings,
         seed=request["seed"],
         groups=_groups(wanted),
         texts=Texts([_text(record) for record in sent], [_text(record) for record in wanted]),
@@ -56,6 +61,13 @@ def run(work: Work) -> Outcome:
         "conditioning": kind,
         "features": pool.outlook,
         "diagnostics": selection.diagnostics,
+        "coverage": _coverage(selection, wanted),
+        "manifest": {
+            "sketch": pool.block.sketch,
+            "spec": settings.model_dump(mode="json", by_alias=True),
+            "seed": request["seed"],
+            "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
+        },
         "artifacts": {
             "items": stored,
             "rejected": _store_rejected(work, rejected),
@@ -163,6 +175,14 @@ def _item(reason: ItemReason, candidates: list[Record], targets: list[Record]) -
         "why": reason.why,
         "record": records.to_json(record),
     }
+
+
+def _coverage(selection: Selection, targets: list[Record]) -> list[dict[str, Any]]:
+    """Targets by the largest cosine of a selected item to them, the worst served first."""
+    if selection.coverage is None:
+        return []
+    order = np.argsort(selection.coverage, kind="stable")[:MAX_TARGETS]
+    return [{"id": targets[row].id, "cosine": float(selection.coverage[row])} for row in order]
 
 
 def _counts(target: Side, pool: Side, fates: list[str]) -> dict[str, Any]:
