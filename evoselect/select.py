@@ -67,11 +67,11 @@ def select(
         candidates,
         targets,
         k,
-        {"content_ids": content_ids, "texts.candidates": texts and texts.candidates},
+        {"content_ids": content_ids, "texts.candidates": None if texts is None else texts.candidates},
         {
             "target_content_ids": target_content_ids,
             "groups": groups,
-            "texts.targets": texts and texts.targets,
+            "texts.targets": None if texts is None else texts.targets,
         },
     )
     check_checkpoints(checkpoints, candidates.shape[0], targets.shape[0])
