@@ -69,7 +69,10 @@ def test_select_uploads_files_and_starts_the_job(api: Api, files: tuple[str, str
 
 def test_items_as_table_lines_and_file(api: Api, files: tuple[str, str], tmp_path: Path) -> None:
     job = started(api, files, tmp_path)
-    rows = [{"rank": n, "id": f"c{n}", "weight": 1.0, "record": question(n)} for n in range(1, 4)]
+    rows: list[dict[str, Any]] = [
+        {"rank": n, "id": f"c{n}", "content_hash": f"{n:064}", "weight": 1.0, "record": question(n)}
+        for n in range(1, 4)
+    ]
     complete(api, job["id"], rows)
     assert "1 + 1?" in evoselect("items", job["id"], home=tmp_path, api=api).stdout
     lines = evoselect("items", job["id"], "--json", home=tmp_path, api=api).stdout.splitlines()

@@ -34,7 +34,10 @@ def selection(client: Client) -> Selection:
 
 
 def items(count: int) -> list[dict[str, object]]:
-    return [{"rank": n, "id": f"c{n}", "weight": 1.0, "record": question(n)} for n in range(1, count + 1)]
+    return [
+        {"rank": n, "id": f"c{n}", "content_hash": f"{n:064}", "weight": 1.0, "record": question(n)}
+        for n in range(1, count + 1)
+    ]
 
 
 def test_targets_from_records_and_from_a_path(client: Client, tmp_path: Path) -> None:
@@ -53,23 +56,23 @@ def test_a_pool_grows_by_any_source(client: Client, tmp_path: Path) -> None:
     seen: list[int] = []
     upload = client.pools.add(pool.id, path, progress=seen.append)
     assert (upload.counts.accepted, upload.version, seen) == (30, 1, [30])
-    upload = pool.add(question(n) for n in range(20_001))
-    assert (upload.counts.received, upload.version, len(upload.batch_ids)) == (20_001, 4, 3)
+    upload = pool.add(question(n, metadata={"x": "y" * 300}) for n in range(20_001))
+    assert (upload.counts.received, upload.version, len(upload.batch_ids)) == (20_001, 3, 2)
     assert client.pools.retrieve(pool.id).count == 20_001  # the first 30 were there already
     assert pool.add([]).version is None
 
 
 def test_bad_lines_have_the_number_of_the_whole_input(client: Client) -> None:
-    records = [question(n) for n in range(10_002)]
-    records[10_001] = {"prompt": "no answer"}
+    records = [question(n, metadata={"x": "y" * 1000}) for n in range(4_000)]
+    records[3_999] = {"prompt": "no answer"}
     pool = client.pools.create()
-    with pytest.raises(InvalidRequestError, match="line 10002") as caught:
+    with pytest.raises(InvalidRequestError, match="line 4000") as caught:
         pool.add(records)
-    assert caught.value.errors[0]["line"] == 10_002
-    assert client.pools.retrieve(pool.id).count == 10_000
+    assert caught.value.errors[0]["line"] == 4_000
+    assert 3_000 < client.pools.retrieve(pool.id).count < 4_000  # the first part stays
     skipped = client.pools.create().add(records, on_invalid="skip")
-    assert (skipped.counts.accepted, skipped.counts.rejected) == (10_001, 1)
-    assert skipped.errors[0].line == 10_002
+    assert (skipped.counts.accepted, skipped.counts.rejected) == (3_999, 1)
+    assert skipped.errors[0].line == 4_000
 
 
 def test_items_are_fetched_page_by_page(api: Api, client: Client, selection: Selection) -> None:

@@ -25,7 +25,7 @@ from evoselect_client import (
 from evoselect_client.calls import LONGEST_DELAY, read_retry_after, retry_delay
 from evoselect_client.config import resolve
 from evoselect_client.errors import from_problem
-from evoselect_client.sources import CHUNK_BYTES, CHUNK_LINES, as_list, chunks
+from evoselect_client.sources import PART_BYTES, as_list, parts
 
 POOL = {"id": "pool_1", "object": "pool", "version": 0, "count": 0, "created_at": "2026-01-01T00:00:00Z"}
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -82,24 +82,28 @@ def test_the_key_is_not_in_repr(home: Path) -> None:
     assert "evs_saved" not in repr(resolve(None, None))
 
 
-def test_chunks_hold_every_line_once_and_know_its_number() -> None:
-    records = [{"prompt": "x" * 1000, "n": n} for n in range(CHUNK_LINES + 5)]
-    cut = list(chunks(iter(records)))
+def test_parts_hold_every_line_once_and_know_its_number() -> None:
+    records = [{"prompt": "x" * 1000, "n": n} for n in range(10_005)]
+    cut = list(parts(iter(records)))
     assert len(cut) > 2
-    assert all(len(chunk.content) <= CHUNK_BYTES for chunk in cut)
-    assert [chunk.first_line for chunk in cut[1:]] == [chunk.first_line + chunk.lines for chunk in cut[:-1]]
-    assert [json.loads(line) for chunk in cut for line in chunk.content.splitlines()] == records
+    assert all(len(part.content) <= PART_BYTES for part in cut)
+    assert [part.first_line for part in cut[1:]] == [part.first_line + part.lines for part in cut[:-1]]
+    assert [json.loads(line) for part in cut for line in part.content.splitlines()] == records
 
 
-def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [13, 20, 1000])
+def test_a_file_is_sent_as_it_is(tmp_path: Path, size: int) -> None:
     path = tmp_path / "pool.jsonl"
     path.write_bytes(b'{"a": 1}\n\n{"b": "\xc3\xa9"}')
-    (chunk,) = chunks(path)
-    assert (chunk.lines, chunk.content) == (3, path.read_bytes() + b"\n")
+    cut = list(parts(path, size))
+    assert b"".join(part.content for part in cut) == path.read_bytes() + b"\n"
+    assert [part.first_line for part in cut] == [1 + sum(p.lines for p in cut[:n]) for n in range(len(cut))]
     assert as_list(path) == [{"a": 1}, {"b": "é"}]
     path.write_text('{"a": 1}\n{')
     with pytest.raises(ValueError, match=r"pool\.jsonl, line 2 is not JSON"):
         as_list(str(path))
+    with pytest.raises(ValueError, match="line 1 is longer than 4 bytes"):
+        list(parts(path, 4))
 
 
 def test_reading_is_lazy() -> None:
@@ -111,7 +115,7 @@ def test_reading_is_lazy() -> None:
             taken += 1
             yield {"prompt": "x" * 2**19}
 
-    next(iter(chunks(records())))
+    next(iter(parts(records())))
     assert taken < 12
 
 
@@ -225,6 +229,7 @@ def test_importing_is_light() -> None:
     loaded = set(done.stdout.split())
     assert not loaded & {
         "httpx",
+        "pydantic",
         "torch",
         "numpy",
         "pandas",

@@ -12,7 +12,7 @@ from evoselect_client.models import Item
 
 def item(rank: int, id: str, source: str = "T", kind: str = "clean", **more: str) -> Item:
     metadata = {"source": source, "kind": kind, **more}
-    return Item(rank=rank, id=id, weight=1.0, record={"metadata": metadata})
+    return Item(rank=rank, id=id, content_hash=id, weight=1.0, record={"metadata": metadata})
 
 
 def result() -> dict[str, Any]:

@@ -6,27 +6,36 @@ client = Client()
 selection = client.selections.create(target_id=..., pool_id=..., ratio=0.1).wait(progress=True)
 for item in selection.items():
     print(item.rank, item.id)
+
+`AsyncClient` has the same verbs, to be awaited.
 """
 
-from evoselect_client.client import Client
-from evoselect_client.errors import (
-    ApiError,
-    AuthenticationError,
-    ConfigurationError,
-    ConflictError,
-    ConnectionFailedError,
-    EvoSelectError,
-    InvalidRequestError,
-    JobFailedError,
-    NotFoundError,
-    RateLimitedError,
-    RequestTooLargeError,
-    ServerError,
-    WaitTimeoutError,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evoselect_client import webhooks
+    from evoselect_client.client import AsyncClient, Client
+    from evoselect_client.errors import (
+        ApiError,
+        AuthenticationError,
+        ConfigurationError,
+        ConflictError,
+        ConnectionFailedError,
+        EvoSelectError,
+        InvalidRequestError,
+        JobFailedError,
+        NotFoundError,
+        RateLimitedError,
+        RequestTooLargeError,
+        ServerError,
+        WaitTimeoutError,
+        WebhookVerificationError,
+    )
 
 __all__ = [
     "ApiError",
+    "AsyncClient",
     "AuthenticationError",
     "Client",
     "ConfigurationError",
@@ -40,4 +49,16 @@ __all__ = [
     "RequestTooLargeError",
     "ServerError",
     "WaitTimeoutError",
+    "WebhookVerificationError",
+    "webhooks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for: pydantic's models take longer than all else."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "webhooks":
+        return importlib.import_module("evoselect_client.webhooks")
+    module = "client" if name.endswith("Client") else "errors"
+    return getattr(importlib.import_module(f"evoselect_client.{module}"), name)

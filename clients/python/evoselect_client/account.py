@@ -1,15 +1,17 @@
 """What an admin key manages: API keys, webhook endpoints, what was sent to them."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from evoselect_client.calls import Call, get, post
-from evoselect_client.models import Bound, Page
-from evoselect_client.resources import PAGE_SIZE, Nouns
+from evoselect_client.models import Bound
+from evoselect_client.nouns import PAGE_SIZE, Nouns, pages
+from evoselect_client.steps import Listing, Mode, Steps, Values, Verb
 
 
-class ApiKey(Bound):
+class ApiKey(Bound[Any]):
     """A key; `secret` is there in the answer that made it, and nowhere else."""
 
     name: str
@@ -21,7 +23,7 @@ class ApiKey(Bound):
     revoked_at: datetime | None = None
 
 
-class WebhookEndpoint(Bound):
+class WebhookEndpoint(Bound[Any]):
     """An https URL that is told when jobs end; `secret` verifies its messages (Standard Webhooks)."""
 
     url: str
@@ -33,7 +35,7 @@ class WebhookEndpoint(Bound):
     created_at: datetime
 
 
-class WebhookDelivery(Bound):
+class WebhookDelivery(Bound[Any]):
     """One message for one endpoint; `state` is pending, delivered or failed."""
 
     endpoint_id: str
@@ -48,66 +50,70 @@ class WebhookDelivery(Bound):
     created_at: datetime
 
 
-class ApiKeys(Nouns[ApiKey]):
+class ApiKeys(Nouns[ApiKey, Mode]):
     """Keys of the tenant."""
 
     path, model = "/v1/api_keys", ApiKey
 
-    def create(self, name: str, scopes: Sequence[str]) -> ApiKey:
+    @Verb
+    def create(self, name: str, scopes: Sequence[str]) -> Steps[ApiKey]:
         """Make a key with scopes out of select:read, select:write, train, admin; keep its `secret`."""
-        return self._create({"name": name, "scopes": list(scopes)})
+        return (yield from self._post(self.path, {"name": name, "scopes": [*scopes]}))
 
-    def rotate(self, id: str, *, overlap_seconds: int | None = None) -> ApiKey:
+    @Verb
+    def rotate(self, id: str, *, overlap_seconds: int | None = None) -> Steps[ApiKey]:
         """A new key like the old one, which works on for the overlap (an hour by default)."""
         body = {"overlap_seconds": overlap_seconds}
-        return self._client.send(post(f"{self.path}/{id}/rotate", self._decode, body))
+        return (yield from self._post(f"{self.path}/{id}/rotate", body))
 
-    def revoke(self, id: str) -> ApiKey:
+    @Verb
+    def revoke(self, id: str) -> Steps[ApiKey]:
         """End a key; it stops working within a second."""
-        return self._client.send(Call("DELETE", f"{self.path}/{id}", self._decode))
+        return (yield from self._delete(f"{self.path}/{id}", self.decode))
 
 
-class WebhookEndpoints(Nouns[WebhookEndpoint]):
+class WebhookEndpoints(Nouns[WebhookEndpoint, Mode]):
     """Addresses that are told when jobs end."""
 
     path, model = "/v1/webhook_endpoints", WebhookEndpoint
 
+    @Verb
     def create(
         self, url: str, *, events: Sequence[str] | None = None, description: str | None = None
-    ) -> WebhookEndpoint:
+    ) -> Steps[WebhookEndpoint]:
         """Register an https URL, for the end of every job or for some events such as selection.completed."""
-        chosen = None if events is None else list(events)
-        return self._create({"url": url, "events": chosen, "description": description})
+        chosen = None if events is None else [*events]
+        body = {"url": url, "events": chosen, "description": description}
+        return (yield from self._post(self.path, body))
 
-    def delete(self, id: str) -> None:
+    @Verb
+    def delete(self, id: str) -> Steps[None]:
         """Delete the endpoint and its deliveries."""
-        self._client.send(Call("DELETE", f"{self.path}/{id}", lambda value: None))
+        yield from self._delete(f"{self.path}/{id}", bool)
 
-    def rotate_secret(self, id: str) -> WebhookEndpoint:
+    @Verb
+    def rotate_secret(self, id: str) -> Steps[WebhookEndpoint]:
         """A new secret; messages are signed with the one before as well."""
-        return self._client.send(post(f"{self.path}/{id}/rotate_secret", self._decode, {}))
+        return (yield from self._post(f"{self.path}/{id}/rotate_secret", {}))
 
-    def enable(self, id: str) -> WebhookEndpoint:
+    @Verb
+    def enable(self, id: str) -> Steps[WebhookEndpoint]:
         """Send to it again after it was disabled by a 410."""
-        return self._client.send(post(f"{self.path}/{id}/enable", self._decode, {}))
+        return (yield from self._post(f"{self.path}/{id}/enable", {}))
 
 
-class WebhookDeliveries(Nouns[WebhookDelivery]):
+class WebhookDeliveries(Nouns[WebhookDelivery, Mode]):
     """What was sent to the endpoints."""
 
     path, model = "/v1/webhook_deliveries", WebhookDelivery
 
-    def of(self, endpoint_id: str, *, state: str | None = None) -> Iterator[WebhookDelivery]:
+    @Listing
+    def of(self, endpoint_id: str, *, state: str | None = None) -> Values[WebhookDelivery]:
         """Deliveries of one endpoint, newest first."""
-        after: str | None = None
-        while True:
-            params = {"endpoint_id": endpoint_id, "state": state, "after": after, "limit": PAGE_SIZE}
-            page = self._client.send(get(self.path, Page[Any].model_validate, **params))
-            yield from map(self._decode, page.data)
-            if not page.has_more:
-                return
-            after = page.data[-1]["id"]
+        params = {"endpoint_id": endpoint_id, "state": state}
+        yield from pages(self.session, self.path, self.decode, PAGE_SIZE, **params)
 
-    def redeliver(self, id: str) -> WebhookDelivery:
+    @Verb
+    def redeliver(self, id: str) -> Steps[WebhookDelivery]:
         """Send it again now, with all retries."""
-        return self._client.send(post(f"{self.path}/{id}/redeliver", self._decode, {}))
+        return (yield from self._post(f"{self.path}/{id}/redeliver", {}))

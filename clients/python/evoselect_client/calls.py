@@ -3,9 +3,12 @@
 Nothing here waits or opens a connection, so that a synchronous and an asynchronous client can share it.
 """
 
+from __future__ import annotations
+
+import json
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +20,7 @@ FIRST_DELAY = 0.5  # seconds before the first retry
 LONGEST_DELAY = 8.0  # seconds; the exponential growth stops here
 LONGEST_RETRY_AFTER = 60.0  # seconds that a server may ask for and still be obeyed
 RETRIED = frozenset((408, 429, 502, 503, 504))
+JSON = "application/json"
 IN_FLIGHT = "idempotency_in_flight"  # the first try of the same call still runs on the server
 
 
@@ -31,7 +35,60 @@ class Call(Generic[T]):
     json: Any = None
     content: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    accept: str = JSON  # with another type `decode` gets the answer's text
     read_timeout: float | None = None  # seconds; None is the client's default
+    outage: float = 0.0  # seconds that the service may be away; 0 leaves it at max_retries
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case, or a mapping that ignores case
+    content: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Any 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def code(self) -> str | None:
+        """The code of a problem document."""
+        body = self._json()
+        return body.get("code") if isinstance(body, dict) else None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds; the header's date form is ignored, because this service does not send it."""
+        return read_retry_after(self.headers.get("retry-after"))
+
+    def result(self, call: Call[T]) -> T:
+        """What the call was made for; ApiError where the answer is none of this service's."""
+        if self.status == 204:
+            return call.decode(None)
+        if call.accept != JSON:
+            return call.decode(self.content.decode())
+        body = self._json()
+        if body is None:
+            detail = f"{call.path} was answered without JSON: is base_url right?"
+            raise from_problem(self.status, {"code": "not_json", "detail": detail})
+        return call.decode(body)
+
+    def error(self) -> ApiError:
+        """The error of a refused call; a proxy's HTML page becomes a problem without details."""
+        body = self._json()
+        return from_problem(self.status, body if isinstance(body, dict) else {})
+
+    def _json(self) -> Any:
+        """The decoded body, or None for an empty one or another media type."""
+        if "json" not in self.headers.get("content-type", "") or not self.content:
+            return None
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return None
 
 
 def get(path: str, decode: Callable[[Any], T], **params: Any) -> Call[T]:
@@ -43,18 +100,6 @@ def post(path: str, decode: Callable[[Any], T], body: dict[str, Any], **params: 
     """A JSON POST that may be repeated: every try carries the same Idempotency-Key."""
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     return Call("POST", path, decode, params=_given(params), json=_given(body), headers=headers)
-
-
-def post_lines(path: str, decode: Callable[[Any], T], content: bytes, **params: Any) -> Call[T]:
-    """A POST of NDJSON bytes; its client_batch_id parameter makes it safe to repeat."""
-    return Call(
-        "POST",
-        path,
-        decode,
-        _given(params),
-        content=content,
-        headers={"Content-Type": "application/x-ndjson"},
-    )
 
 
 def post_bytes(path: str, decode: Callable[[Any], T], content: bytes, **params: Any) -> Call[T]:
@@ -81,11 +126,6 @@ def read_retry_after(value: str | None) -> float | None:
         return max(0.0, float(value)) if value is not None else None
     except ValueError:
         return None
-
-
-def error_from(status: int, body: Any) -> ApiError:
-    """The error of a refused call; a proxy's HTML page becomes a problem without details."""
-    return from_problem(status, body if isinstance(body, dict) else {})
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,30 +1,102 @@
-"""The client: one address, one key, the nouns of the API as attributes."""
+"""The clients: one address, one key, the nouns of the API as attributes."""
+
+from __future__ import annotations
 
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic
 
-from evoselect_client.calls import Call
 from evoselect_client.config import resolve
 from evoselect_client.files import Files, Uploads
-from evoselect_client.resources import Evaluations, Models, Pools, Selections, Targets, Trainings
+from evoselect_client.jobs import Evaluations, Selections, Trainings
+from evoselect_client.resources import Models, Pools, Targets
+from evoselect_client.session import AsyncSession, Session, SyncSession
+from evoselect_client.steps import Async, Mode, Sync
 
 if TYPE_CHECKING:
     import httpx
 
     from evoselect_client.account import ApiKeys, WebhookDeliveries, WebhookEndpoints
 
-T = TypeVar("T")
-
 VERSION = "0.1.0"
+USER_AGENT = f"evoselect-client/{VERSION}"
 MAX_RETRIES = 4
+TIMEOUT = 60.0  # seconds that an answer may take
 
 
-class Client:
+class Nouned(Generic[Mode]):
+    """The nouns; what `Client` returns, `AsyncClient` returns as an awaitable."""
+
+    session: Session[Mode]
+
+    @cached_property
+    def files(self) -> Files[Mode]:
+        """Uploaded bytes, such as feature matrices."""
+        return Files(self.session)
+
+    @cached_property
+    def uploads(self) -> Uploads[Mode]:
+        """Files that come in parts."""
+        return Uploads(self.session)
+
+    @cached_property
+    def targets(self) -> Targets[Mode]:
+        """Sets of target-task examples."""
+        return Targets(self.session)
+
+    @cached_property
+    def pools(self) -> Pools[Mode]:
+        """Sets of candidates."""
+        return Pools(self.session)
+
+    @cached_property
+    def selections(self) -> Selections[Mode]:
+        """Jobs that pick candidates."""
+        return Selections(self.session)
+
+    @cached_property
+    def trainings(self) -> Trainings[Mode]:
+        """Jobs that train on a selection."""
+        return Trainings(self.session)
+
+    @cached_property
+    def evaluations(self) -> Evaluations[Mode]:
+        """Jobs that measure a model."""
+        return Evaluations(self.session)
+
+    @cached_property
+    def models(self) -> Models[Mode]:
+        """Base models and trained adapters."""
+        return Models(self.session)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys[Mode]:
+        """Keys of the tenant; needs scope admin."""
+        from evoselect_client.account import ApiKeys
+
+        return ApiKeys(self.session)
+
+    @cached_property
+    def webhook_endpoints(self) -> WebhookEndpoints[Mode]:
+        """Addresses that are told when jobs end; needs scope admin."""
+        from evoselect_client.account import WebhookEndpoints
+
+        return WebhookEndpoints(self.session)
+
+    @cached_property
+    def webhook_deliveries(self) -> WebhookDeliveries[Mode]:
+        """What was sent to them; needs scope admin."""
+        from evoselect_client.account import WebhookDeliveries
+
+        return WebhookDeliveries(self.session)
+
+
+class Client(Nouned[Sync]):
     """A connection to an EvoSelect service. Thread-safe; close it, or use it in a `with` block.
 
     Without arguments it reads EVOSELECT_URL and EVOSELECT_API_KEY, or else the file that `evoselect up`
-    left in $EVOSELECT_HOME (default ~/.evoselect). Raises ConfigurationError when address or key is missing.
+    left in $EVOSELECT_HOME (default ~/.evoselect). `timeout` is in seconds and for one answer.
+    Raises ConfigurationError when address or key is missing.
     """
 
     def __init__(
@@ -33,90 +105,54 @@ class Client:
         api_key: str | None = None,
         *,
         max_retries: int = MAX_RETRIES,
-        http: "httpx.BaseTransport | None" = None,
+        timeout: float = TIMEOUT,
+        http: httpx.BaseTransport | None = None,
     ) -> None:
-        from evoselect_client.transport import Transport  # httpx takes most of the import time
+        from evoselect_client.transport import SyncWorld  # httpx takes most of the import time
 
-        self._transport = Transport(
-            resolve(base_url, api_key),
-            user_agent=f"evoselect-client/{VERSION}",
-            max_retries=max_retries,
-            http=http,
-        )
-
-    @cached_property
-    def files(self) -> Files:
-        """Uploaded bytes, such as feature matrices."""
-        return Files(self)
-
-    @cached_property
-    def uploads(self) -> Uploads:
-        """Files that come in parts."""
-        return Uploads(self)
-
-    @cached_property
-    def targets(self) -> Targets:
-        """Sets of target-task examples."""
-        return Targets(self)
-
-    @cached_property
-    def pools(self) -> Pools:
-        """Sets of candidates."""
-        return Pools(self)
-
-    @cached_property
-    def selections(self) -> Selections:
-        """Jobs that pick candidates."""
-        return Selections(self)
-
-    @cached_property
-    def trainings(self) -> Trainings:
-        """Jobs that train on a selection."""
-        return Trainings(self)
-
-    @cached_property
-    def evaluations(self) -> Evaluations:
-        """Jobs that measure a model."""
-        return Evaluations(self)
-
-    @cached_property
-    def models(self) -> Models:
-        """Base models and trained adapters."""
-        return Models(self)
-
-    @cached_property
-    def api_keys(self) -> "ApiKeys":
-        """Keys of the tenant; needs scope admin."""
-        from evoselect_client.account import ApiKeys
-
-        return ApiKeys(self)
-
-    @cached_property
-    def webhook_endpoints(self) -> "WebhookEndpoints":
-        """Addresses that are told when jobs end; needs scope admin."""
-        from evoselect_client.account import WebhookEndpoints
-
-        return WebhookEndpoints(self)
-
-    @cached_property
-    def webhook_deliveries(self) -> "WebhookDeliveries":
-        """What was sent to them; needs scope admin."""
-        from evoselect_client.account import WebhookDeliveries
-
-        return WebhookDeliveries(self)
-
-    def send(self, call: Call[T]) -> T:
-        """Make one call; raises a subclass of EvoSelectError when it fails."""
-        return self._transport.send(call)
+        endpoint = resolve(base_url, api_key)
+        self._world = SyncWorld(endpoint, USER_AGENT, timeout, http)
+        self.session = SyncSession(self._world, endpoint.base_url, max_retries)
 
     def close(self) -> None:
         """Close all connections."""
-        self._transport.close()
+        self._world.close()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Client:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class AsyncClient(Nouned[Async]):
+    """As Client, for one event loop of asyncio or trio: verbs are awaited, listings are `async for`."""
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        max_retries: int = MAX_RETRIES,
+        timeout: float = TIMEOUT,
+        http: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        from evoselect_client.transport import AsyncWorld
+
+        endpoint = resolve(base_url, api_key)
+        self._world = AsyncWorld(endpoint, USER_AGENT, timeout, http)
+        self.session = AsyncSession(self._world, endpoint.base_url, max_retries)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._world.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

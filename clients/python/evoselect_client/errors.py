@@ -4,6 +4,7 @@ EvoSelectError
 +-- ConfigurationError         no address or no key was found
 +-- ConnectionFailedError      no answer after all retries
 +-- WaitTimeoutError           wait() ran out of time; the job goes on
++-- WebhookVerificationError   a message was not sent by the service, or long ago
 +-- JobFailedError             the job ended as failed, cancelled or expired
 +-- ApiError                   the service answered with a problem
     +-- AuthenticationError    401, 403
@@ -32,6 +33,10 @@ class ConnectionFailedError(EvoSelectError):
 
 class WaitTimeoutError(EvoSelectError):
     """The job had not ended when wait() ran out of time. It goes on: call wait() again."""
+
+
+class WebhookVerificationError(EvoSelectError):
+    """The message cannot be trusted; the message says what does not fit."""
 
 
 class JobFailedError(EvoSelectError):

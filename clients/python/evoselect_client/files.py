@@ -1,96 +1,134 @@
 """Files: small ones in one request, large ones in parts that survive a cut connection."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from evoselect_client.calls import Call, post, post_bytes
+from evoselect_client.calls import Call, post_bytes
 from evoselect_client.models import File, FileUpload
-from evoselect_client.resources import Nouns
+from evoselect_client.nouns import Nouns
+from evoselect_client.sending import OUTAGE
+from evoselect_client.showing import Count, counter
+from evoselect_client.steps import Mode, Steps, Verb, Work
 
 PART_BYTES = 16 * 2**20  # held in memory while it is sent; what a cut connection costs
 
 
-class Files(Nouns[File]):
+class Files(Nouns[File, Mode]):
     """Uploaded bytes that other requests refer to: records, feature matrices."""
 
     path, model = "/v1/files", File
 
+    @Verb
     def create(
         self,
-        path: "str | os.PathLike[str]",
+        path: str | os.PathLike[str],
         *,
         upload_id: str | None = None,
         part_bytes: int = PART_BYTES,
-        progress: Callable[[int], None] | None = None,
-    ) -> File:
+        progress: bool | Callable[[int], None] = False,
+    ) -> Steps[File]:
         """Upload a file; its name's suffix says what it is.
 
-        What is larger than one part goes as a resumable upload. Parts are sent again by themselves; when all
-        tries fail, calling again with the `upload_id` of `uploads.create` sends only what is missing.
-        `progress` is called with the number of bytes sent so far.
+        What is larger than one part goes as a resumable upload. Parts are sent again by themselves, through
+        outages of up to two minutes; after that, calling again with the `upload_id` of `uploads.create`
+        sends only what is missing. `progress` is called with the number of bytes sent so far.
         """
-        source = Path(path)
-        if upload_id is None and source.stat().st_size <= part_bytes:
-            content = source.read_bytes()
-            return self._client.send(post_bytes(self.path, self._decode, content, name=source.name))
-        uploads = self._client.uploads
-        upload = uploads.retrieve(upload_id) if upload_id else uploads.create(name=source.name)
-        done = uploads.send_file(upload, source, part_bytes=part_bytes, progress=progress)
-        return self.retrieve(str(done.file_id))
+        return (
+            yield from upload_file(
+                self.session,
+                Path(path),
+                upload_id=upload_id,
+                part_bytes=part_bytes,
+                show=counter(progress, "bytes"),
+            )
+        )
 
-    def delete(self, id: str) -> None:
+    @Verb
+    def delete(self, id: str) -> Steps[None]:
         """Delete a file and its bytes; ConflictError while a job reads it."""
-        self._client.send(Call("DELETE", f"{self.path}/{id}", dict))
+        yield from self._delete(f"{self.path}/{id}", dict)
 
 
-class Uploads(Nouns[FileUpload]):
+class Uploads(Nouns[FileUpload, Mode]):
     """Files that come in parts."""
 
     path, model = "/v1/uploads", FileUpload
 
-    def create(self, *, name: str | None = None) -> FileUpload:
+    @Verb
+    def create(self, *, name: str | None = None) -> Steps[FileUpload]:
         """Start an upload; it expires after 24 hours."""
-        return self._create({"name": name})
+        return (yield from self._post(self.path, {"name": name}))
 
-    def put_part(self, id: str, number: int, content: bytes) -> None:
+    @Verb
+    def put_part(self, id: str, number: int, content: bytes) -> Steps[None]:
         """Send one part; sending the same bytes again is harmless."""
-        digest = hashlib.sha256(content).hexdigest()
-        headers = {"Content-Type": "application/octet-stream"}
-        path = f"{self.path}/{id}/parts/{number}"
-        self._client.send(Call("PUT", path, dict, {"sha256": digest}, content=content, headers=headers))
+        yield from self.session.send(_part(id, number, content))
 
-    def complete(self, id: str, *, sha256: str | None = None) -> FileUpload:
+    @Verb
+    def complete(self, id: str, *, sha256: str | None = None) -> Steps[FileUpload]:
         """Join the parts into a file; its id is `file_id`."""
-        return self._client.send(post(f"{self.path}/{id}/complete", self._decode, {"sha256": sha256}))
+        return (yield from self._post(f"{self.path}/{id}/complete", {"sha256": sha256}))
 
-    def cancel(self, id: str) -> FileUpload:
+    @Verb
+    def cancel(self, id: str) -> Steps[FileUpload]:
         """Drop the upload and its parts."""
-        return self._client.send(post(f"{self.path}/{id}/cancel", self._decode, {}))
+        return (yield from self._post(f"{self.path}/{id}/cancel", {}))
 
-    def send_file(
-        self,
-        upload: FileUpload,
-        path: Path,
-        *,
-        part_bytes: int = PART_BYTES,
-        progress: Callable[[int], None] | None = None,
-    ) -> FileUpload:
+    def start(self, name: str, upload_id: str | None) -> Steps[FileUpload]:
+        """A new upload, or the one to go on with."""
+        if upload_id:
+            return (yield from self._get(f"{self.path}/{upload_id}"))
+        return (yield from self._post(self.path, {"name": name}))
+
+    def send_file(self, upload: FileUpload, path: Path, part_bytes: int, show: Count) -> Steps[FileUpload]:
         """Send the parts that have not arrived, then complete; ValueError when the file is another one."""
         arrived = {part.number: part.sha256 for part in upload.parts}
-        whole, sent = hashlib.sha256(), 0
-        for number, content in enumerate(_pieces(path, part_bytes), 1):
+        whole, sent, number = hashlib.sha256(), 0, 0
+        pieces = _pieces(path, part_bytes)
+        while content := (yield Work(partial(next, pieces, b""))):
+            number += 1
             whole.update(content)
             known = arrived.get(number)
             if known is None:
-                self.put_part(upload.id, number, content)
+                yield from self.session.send(_part(upload.id, number, content))
             elif known != hashlib.sha256(content).hexdigest():
                 raise ValueError(f"part {number} of upload {upload.id} came from other bytes than {path}")
             sent += len(content)
-            if progress:
-                progress(sent)
-        return self.complete(upload.id, sha256=whole.hexdigest())
+            show(sent)
+        show(None)
+        return (yield from self._post(f"{self.path}/{upload.id}/complete", {"sha256": whole.hexdigest()}))
+
+
+def upload_file(
+    session: Any,
+    path: Path,
+    *,
+    show: Count,
+    upload_id: str | None = None,
+    part_bytes: int = PART_BYTES,
+) -> Steps[File]:
+    """See Files.create."""
+    files, uploads = Files[Any](session), Uploads[Any](session)
+    if upload_id is None and path.stat().st_size <= part_bytes:
+        content = yield Work(path.read_bytes)
+        call = post_bytes(files.path, files.decode, content, name=path.name)
+        return (yield from session.send(call))  # type: ignore[no-any-return]
+    upload = yield from uploads.start(path.name, upload_id)
+    done = yield from uploads.send_file(upload, path, part_bytes, show)
+    return (yield from files._get(f"{files.path}/{done.file_id}"))
+
+
+def _part(id: str, number: int, content: bytes) -> Call[dict[str, Any]]:
+    params = {"sha256": hashlib.sha256(content).hexdigest()}
+    headers = {"Content-Type": "application/octet-stream"}
+    path = f"{Uploads.path}/{id}/parts/{number}"
+    return Call("PUT", path, dict, params, content=content, headers=headers, outage=OUTAGE)
 
 
 def _pieces(path: Path, size: int) -> Iterator[bytes]:

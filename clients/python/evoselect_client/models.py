@@ -1,32 +1,37 @@
 """The resources as the service returns them. Fields that a newer service adds are kept, not refused."""
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from evoselect_client.errors import JobFailedError
+from evoselect_client.steps import Listing, Mode, Same, Steps, Values, Verb
 
 if TYPE_CHECKING:
+    from evoselect_client.session import Session
     from evoselect_client.sources import Records
 
 TERMINAL = frozenset(("completed", "failed", "cancelled", "expired"))
 T = TypeVar("T")
-BoundT = TypeVar("BoundT", bound="Bound")
-JobT = TypeVar("JobT", bound="Job")
-Progress = Union[bool, Callable[["Job"], None]]  # noqa: UP007 - Python 3.10 cannot join a forward reference
+BoundT = TypeVar("BoundT", bound="Bound[Any]")
+Progress = Union[bool, Callable[["Job[Any]"], None]]  # noqa: UP007 - 3.10 cannot join a forward reference
 # True draws a line on stderr; a function gets every state
 
 
 class Resource(BaseModel):
     """Base: immutable, tolerant of new fields."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="allow", frozen=True, protected_namespaces=(), ignored_types=(Verb, Same, Listing)
+    )
 
 
-class Bound(Resource):
-    """A resource that can call the service again."""
+class Bound(Resource, Generic[Mode]):
+    """A resource that can call the service again, in the manner of the client it came from."""
 
     id: str
     object: str
@@ -37,8 +42,14 @@ class Bound(Resource):
         self._noun = noun
         return self
 
+    @property
+    def session(self) -> Session[Mode]:
+        """The service that it came from."""
+        session: Session[Mode] = self._noun.session
+        return session
 
-class File(Bound):
+
+class File(Bound[Any]):
     """Uploaded bytes, such as a feature matrix."""
 
     name: str | None = None
@@ -55,7 +66,7 @@ class FilePart(Resource):
     sha256: str
 
 
-class FileUpload(Bound):
+class FileUpload(Bound[Any]):
     """A file that comes in parts; `file_id` once it is completed."""
 
     name: str | None = None
@@ -65,7 +76,7 @@ class FileUpload(Bound):
     expires_at: datetime
 
 
-class Target(Bound):
+class Target(Bound[Any]):
     """Examples of the target task."""
 
     name: str | None = None
@@ -92,7 +103,7 @@ class Counts(Resource):
     rejected: int = 0
     duplicates: int = 0
 
-    def __add__(self, other: "Counts") -> "Counts":
+    def __add__(self, other: Counts) -> Counts:
         mine, theirs = self.model_dump(), other.model_dump()
         return Counts(**{name: mine[name] + theirs[name] for name in Counts.model_fields})
 
@@ -103,6 +114,7 @@ class Batch(Resource):
     id: str
     pool_id: str
     version: int
+    client_batch_id: str | None = None
     counts: Counts
     errors: list[BatchError] = []
 
@@ -117,7 +129,7 @@ class Upload(Resource):
     errors: list[BatchError]  # lines count through the whole input
 
 
-class Pool(Bound):
+class Pool(Bound[Mode]):
     """Candidates; `version` grows with every batch."""
 
     name: str | None = None
@@ -126,10 +138,23 @@ class Pool(Bound):
     metadata: dict[str, Any] = {}
     created_at: datetime
 
-    def add(self, records: "Records", **options: Any) -> Upload:
+    @Verb
+    def add(
+        self,
+        records: Records,
+        *,
+        on_invalid: str = "reject_batch",
+        upload_id: str | None = None,
+        progress: bool | Callable[[int], None] = False,
+    ) -> Steps[Upload]:
         """Append candidates; see Pools.add."""
-        upload: Upload = self._noun.add(self.id, records, **options)
-        return upload
+        from evoselect_client.sending import send_all
+
+        return (
+            yield from send_all(
+                self.session, self.id, records, on_invalid=on_invalid, upload_id=upload_id, progress=progress
+            )
+        )
 
 
 class PhaseProgress(Resource):
@@ -164,7 +189,7 @@ class Event(Resource):
     created_at: datetime
 
 
-class Job(Bound):
+class Job(Bound[Mode]):
     """A piece of work on the service: poll it, wait for it, cancel it."""
 
     status: str
@@ -186,17 +211,18 @@ class Job(Bound):
     cancelled_at: datetime | None = None
     expired_at: datetime | None = None
 
-    def poll(self: JobT, seconds: float) -> JobT:
+    @Same
+    def poll(self, seconds: float) -> Steps[Any]:
         """The job's state, as soon as it has ended or after some seconds."""
-        job: JobT = self._noun.poll(self.id, seconds)
-        return job
+        return (yield from self._noun.look(self.id, seconds))
 
-    def refresh(self: JobT) -> JobT:
+    @Same
+    def refresh(self) -> Steps[Any]:
         """The job's present state."""
-        job: JobT = self._noun.retrieve(self.id)
-        return job
+        return (yield from self._noun.look(self.id, 0))
 
-    def wait(self: JobT, *, progress: Progress = False, timeout: float | None = None) -> JobT:
+    @Same
+    def wait(self, *, progress: Progress = False, timeout: float | None = None) -> Steps[Any]:
         """Wait until the job has ended; returns it completed.
 
         `timeout` is in seconds, None waits for as long as it takes. Raises WaitTimeoutError, or
@@ -204,22 +230,22 @@ class Job(Bound):
         """
         from evoselect_client.waiting import wait
 
-        return wait(self, progress=progress, timeout=timeout)
+        return (yield from wait(self, self._noun, progress=progress, timeout=timeout))
 
-    def cancel(self: JobT) -> JobT:
+    @Same
+    def cancel(self) -> Steps[Any]:
         """Ask the job to stop; ConflictError when it has ended already."""
-        job: JobT = self._noun.cancel(self.id)
-        return job
+        return (yield from self._noun.act(self.id, "cancel"))
 
-    def retry(self: JobT) -> JobT:
+    @Same
+    def retry(self) -> Steps[Any]:
         """A new job with the same request; ConflictError unless this one ended without a result."""
-        job: JobT = self._noun.retry(self.id)
-        return job
+        return (yield from self._noun.act(self.id, "retry"))
 
-    def events(self, *, after: int = 0) -> Iterator[Event]:
+    @Listing
+    def events(self, *, after: int = 0) -> Values[Event]:
         """What happened to the job so far, from the event after that number on."""
-        events: Iterator[Event] = self._noun.events(self.id, after=after)
-        return events
+        yield from self._noun.transitions(self.id, after)
 
     def output(self) -> dict[str, Any]:
         """The result of a completed job; raises JobFailedError for any other."""
@@ -233,17 +259,35 @@ class Item(Resource):
 
     rank: int
     id: str
+    content_hash: str
     weight: float
     record: dict[str, Any]
 
 
-class Selection(Job):
+class Selection(Job[Mode]):
     """Which candidates are worth training on."""
 
-    def items(self, *, page_size: int = 500) -> Iterator[Item]:
+    @Listing
+    def items(self, *, page_size: int = 500) -> Values[Item]:
         """The selected candidates in order, fetched page by page while you iterate."""
-        items: Iterator[Item] = self._noun.items(self.id, page_size=page_size)
-        return items
+        yield from self._noun.picked(self.id, page_size)
+
+    @Verb
+    def to_dataset(self, dataset: Any) -> Steps[Any]:
+        """The selected rows of a `datasets.Dataset`, in rank order.
+
+        Rows are found by the fingerprint of their content. Raises ValueError when a selected item is not
+        among them: the dataset is not the one that was sent, or was changed since.
+        """
+        from evoselect_client.fingerprints import selected_rows
+
+        return (yield from selected_rows(self._noun.picked(self.id, 500), dataset))
+
+    @Verb
+    def report(self) -> Steps[str]:
+        """The report as one HTML page that needs nothing else."""
+        page: str = yield from self._noun.page(self.id)
+        return page
 
 
 class Comparison(Resource):
@@ -268,7 +312,7 @@ class Candidate(Resource):
     last_selected: dict[str, Any] | None = None
 
 
-class Training(Job):
+class Training(Job[Mode]):
     """A LoRA adapter in the making."""
 
     @property
@@ -277,11 +321,11 @@ class Training(Job):
         return str(self.output()["model_id"])
 
 
-class Evaluation(Job):
+class Evaluation(Job[Mode]):
     """A model measured on held-out examples."""
 
 
-class Model(Bound):
+class Model(Bound[Any]):
     """A base model that may be used, or an adapter that a training made."""
 
     base_model: str | None = None

@@ -1,19 +1,34 @@
-"""Where candidates come from: a path or any iterable, cut into NDJSON chunks of bounded size."""
+"""Where records come from: cut into NDJSON parts of bounded size, whatever holds them.
+
+A path, a file object, a pandas DataFrame, a pyarrow Table or RecordBatchReader, a datasets.Dataset, or any
+iterable of dictionaries. They are told apart by their methods, so that none of the packages is imported.
+"""
+
+from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import IO, Any, Protocol, Union
 
-Records = Union[str, "os.PathLike[str]", Iterable[Any]]
 
-CHUNK_BYTES = 4 * 2**20
-CHUNK_LINES = 10_000
+class Table(Protocol):
+    """A pyarrow Table."""
+
+    def to_batches(self) -> Any:
+        """Its rows in pieces."""
+
+
+Records = Union[str, "os.PathLike[str]", IO[bytes], IO[str], Table, Iterable[Any]]
+
+PART_BYTES = 4 * 2**20  # what is in memory at a time, and what a lost connection costs
+SLICE_ROWS = 1_000  # rows of a table that are Python objects at a time
+PACKED = (b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how Parquet, gzip and zstd begin
 
 
 @dataclass(frozen=True)
-class Chunk:
+class Part:
     """Some lines of NDJSON; `first_line` is the number of its first line in the whole input, from 1."""
 
     first_line: int
@@ -21,45 +36,109 @@ class Chunk:
     content: bytes
 
 
-def chunks(records: Records) -> Iterator[Chunk]:
-    """Cut the input into chunks in order; one is in memory at a time; empty lines keep their number."""
-    buffer: list[bytes] = []
-    size, first = 0, 1
-    for line in _lines(records):
-        if buffer and (size + len(line) > CHUNK_BYTES or len(buffer) == CHUNK_LINES):
-            yield Chunk(first, len(buffer), b"".join(buffer))
-            first += len(buffer)
-            buffer, size = [], 0
-        buffer.append(line)
-        size += len(line)
-    if buffer:
-        yield Chunk(first, len(buffer), b"".join(buffer))
+def parts(records: Records, size: int = PART_BYTES) -> Iterator[Part]:
+    """Cut the input into parts of at most about `size` bytes, in order; empty lines keep their number.
+
+    ValueError for a file with a line that is longer than a part.
+    """
+    first = 1
+    blocks = _file_blocks(records, size) if is_file(records) else _row_blocks(rows(records), size)
+    for content in blocks:
+        lines = content.count(b"\n")
+        yield Part(first, lines, content)
+        first += lines
 
 
 def as_list(records: Records) -> list[Any]:
     """All records as decoded JSON, for calls that take them inline; ValueError names a bad line."""
+    if not is_file(records):
+        return list(rows(records))
+    lines = b"".join(part.content for part in parts(records)).splitlines()
+    name = getattr(records, "name", records)
+    return [_decode(line, name, number) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def rows(records: Any) -> Iterator[Any]:
+    """The records one by one; a table's come in slices."""
+    if isinstance(records, Mapping):
+        raise TypeError("records is one mapping: pass a list of records")
+    if hasattr(records, "iloc"):
+        for start in range(0, len(records), SLICE_ROWS):
+            slice_ = records.iloc[start : start + SLICE_ROWS].to_dict("records")
+            yield from ({name: _plain(value) for name, value in row.items()} for row in slice_)
+    elif hasattr(records, "to_batches"):
+        for batch in records.to_batches(max_chunksize=SLICE_ROWS):
+            yield from batch.to_pylist()
+    elif hasattr(records, "features") and hasattr(records, "iter"):
+        for columns in records.with_format(None).iter(batch_size=SLICE_ROWS):
+            yield from (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    else:
+        for record in records:
+            yield from record.to_pylist() if hasattr(record, "to_pylist") else (record,)
+
+
+def is_file(records: Any) -> bool:
+    """Whether this is a path or an open file."""
+    return isinstance(records, (str, os.PathLike)) or hasattr(records, "read")
+
+
+def is_packed(records: Any) -> bool:
+    """Whether this is the path of a Parquet or compressed file, which cannot be cut at lines."""
     if not isinstance(records, (str, os.PathLike)):
-        return list(records)
-    values = []
-    with open(records, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                values.append(_decode(line, records, number))
-    return values
+        return False
+    with open(records, "rb") as file:
+        return file.read(4).startswith(PACKED)
 
 
-def _lines(records: Records) -> Iterator[bytes]:
+def _file_blocks(records: Any, size: int) -> Iterator[bytes]:
     if isinstance(records, (str, os.PathLike)):
         with open(records, "rb") as file:
-            for line in file:
-                yield line if line.endswith(b"\n") else line + b"\n"
-        return
+            yield from _cut(file, size)
+    else:
+        yield from _cut(records, size)
+
+
+def _cut(file: Any, size: int) -> Iterator[bytes]:
+    """Blocks that end with a line; the last one gets the end that it lacks."""
+    rest, line = b"", 1
+    while block := file.read(size):
+        block = rest + (block.encode() if isinstance(block, str) else block)
+        end = block.rfind(b"\n") + 1
+        if not end and len(block) > size:
+            raise ValueError(f"line {line} is longer than {size} bytes: is this JSON Lines?")
+        if end:
+            yield block[:end]
+            line += block.count(b"\n", 0, end)
+        rest = block[end:]
+    if rest:
+        yield rest + b"\n"
+
+
+def _row_blocks(records: Iterable[Any], size: int) -> Iterator[bytes]:
+    buffer: list[bytes] = []
+    held = 0
     for record in records:
-        yield json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        if buffer and held + len(line) > size:
+            yield b"".join(buffer)
+            buffer, held = [], 0
+        buffer.append(line)
+        held += len(line)
+    if buffer:
+        yield b"".join(buffer)
 
 
-def _decode(line: str, path: Any, number: int) -> Any:
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it: arrays become lists, numpy's numbers Python's, what is missing None."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return None if value != value else value  # NaN and NaT differ from themselves
+
+
+def _decode(line: bytes, name: Any, number: int) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}, line {number} is not JSON: {error}") from None
+        raise ValueError(f"{name}, line {number} is not JSON: {error}") from None

@@ -1,103 +1,136 @@
-"""The only module that knows httpx: sends calls, retries them, turns answers into values or errors."""
+"""The only module that knows httpx: carries out the steps of a client of either kind."""
+
+from __future__ import annotations
 
 import time
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
+import anyio
 import httpx
 
-from evoselect_client.calls import Call, error_from, read_retry_after, retry_delay
+from evoselect_client.calls import JSON, Answer, Call
 from evoselect_client.config import Endpoint
-from evoselect_client.errors import ConnectionFailedError
-
-T = TypeVar("T")
+from evoselect_client.steps import NoAnswer
 
 CONNECT_TIMEOUT = 5.0  # seconds
-READ_TIMEOUT = 60.0  # seconds
+STREAM = "text/event-stream"
 
 
-class Transport:
+class SyncWorld:
     """A pool of connections to one service. Thread-safe."""
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        user_agent: str,
-        max_retries: int,
-        http: httpx.BaseTransport | None = None,
+        self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.BaseTransport | None
     ) -> None:
-        self._endpoint = endpoint
-        self._max_retries = max_retries
+        self._timeout = timeout
         self._http = httpx.Client(
-            base_url=endpoint.base_url,
-            headers={"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent},
-            timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-            transport=http,
-            follow_redirects=False,
+            base_url=endpoint.base_url, headers=_headers(endpoint, user_agent), transport=http
         )
 
-    def send(self, call: Call[T]) -> T:
-        """The call's decoded result; raises ApiError or, after all retries, ConnectionFailedError."""
-        for attempt in range(self._max_retries + 1):
-            response, fault = self._try(call)
-            if response is not None and response.is_success:
-                empty = response.status_code == httpx.codes.NO_CONTENT
-                return call.decode(None if empty else _json(response))
-            delay = self._delay(attempt, response)
-            if delay is None or attempt == self._max_retries:
-                break
-            time.sleep(delay)
-        if response is None:
-            raise ConnectionFailedError(
-                f"No answer from {self._endpoint.base_url} in {attempt + 1} tries: {fault}. Is it up?"
-            ) from fault
-        raise error_from(response.status_code, _body(response))
+    def exchange(self, call: Call[Any]) -> Answer:
+        """Send one request; raises NoAnswer."""
+        try:
+            return _answer(self._http.request(**_request(call, self._timeout)))
+        except httpx.TransportError as error:
+            raise _no_answer(error) from error
+
+    def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
+        """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
+        try:
+            with self._http.stream(**_request(call, self._timeout)) as response:
+                if not _is_stream(response):
+                    response.read()
+                    return _answer(response)
+                for line in response.iter_lines():
+                    if take(line):
+                        break
+        except httpx.TransportError as error:
+            raise _no_answer(error) from error
+        return None
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def work(self, function: Callable[[], Any]) -> Any:
+        """Call it."""
+        return function()
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
-    def _try(self, call: Call[Any]) -> tuple[httpx.Response | None, Exception | None]:
-        try:
-            return self._http.send(self._request(call)), None
-        except httpx.TransportError as error:
-            return None, error
 
-    def _request(self, call: Call[Any]) -> httpx.Request:
-        timeout = call.read_timeout or READ_TIMEOUT
-        return self._http.build_request(
-            call.method,
-            call.path,
-            params=call.params,
-            json=call.json,
-            content=call.content,
-            headers=call.headers,
-            timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT),
+class AsyncWorld:
+    """A pool of connections for one event loop, of asyncio or trio; otherwise as SyncWorld."""
+
+    def __init__(
+        self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.AsyncBaseTransport | None
+    ) -> None:
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(
+            base_url=endpoint.base_url, headers=_headers(endpoint, user_agent), transport=http
         )
 
-    @staticmethod
-    def _delay(attempt: int, response: httpx.Response | None) -> float | None:
-        if response is None:
-            return retry_delay(attempt, status=None, code=None, retry_after=None)
-        body = _body(response)
-        code = body.get("code") if isinstance(body, dict) else None
-        after = read_retry_after(response.headers.get("retry-after"))
-        return retry_delay(attempt, status=response.status_code, code=code, retry_after=after)
+    async def exchange(self, call: Call[Any]) -> Answer:
+        """Send one request; raises NoAnswer."""
+        try:
+            return _answer(await self._http.request(**_request(call, self._timeout)))
+        except httpx.TransportError as error:
+            raise _no_answer(error) from error
 
-
-def _json(response: httpx.Response) -> Any:
-    body = _body(response)
-    if body is None:
-        problem = {"code": "not_json", "detail": f"{response.url} answered without JSON: is base_url right?"}
-        raise error_from(response.status_code, problem)
-    return body
-
-
-def _body(response: httpx.Response) -> Any:
-    """The decoded JSON, or None for an empty answer or another media type."""
-    if "json" not in response.headers.get("content-type", "") or not response.content:
+    async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
+        """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
+        try:
+            async with self._http.stream(**_request(call, self._timeout)) as response:
+                if not _is_stream(response):
+                    await response.aread()
+                    return _answer(response)
+                async for line in response.aiter_lines():
+                    if take(line):
+                        break
+        except httpx.TransportError as error:
+            raise _no_answer(error) from error
         return None
-    try:
-        return response.json()
-    except ValueError:
-        return None
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep."""
+        await anyio.sleep(seconds)
+
+    async def work(self, function: Callable[[], Any]) -> Any:
+        """Call it in a thread, so that the loop goes on."""
+        return await anyio.to_thread.run_sync(function)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+
+def _headers(endpoint: Endpoint, user_agent: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent, "Accept": JSON}
+
+
+def _request(call: Call[Any], timeout: float) -> dict[str, Any]:
+    read = call.read_timeout or timeout
+    return {
+        "method": call.method,
+        "url": call.path,
+        "params": call.params,
+        "json": call.json,
+        "content": call.content,
+        "headers": {"Accept": call.accept, **call.headers},
+        "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, read)),
+    }
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    return response.is_success and response.headers.get("content-type", "").startswith(STREAM)
+
+
+def _answer(response: httpx.Response) -> Answer:
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _no_answer(error: httpx.TransportError) -> NoAnswer:
+    return NoAnswer(str(error) or type(error).__name__, timed_out=isinstance(error, httpx.ReadTimeout))

@@ -1,24 +1,49 @@
-"""wait(): long polls until a job has ended, through restarts of the service."""
+"""wait(): by the stream of a job's events, or by long polls, or by polls, through restarts of the service.
 
-import sys
+The first way that gets through is used. A stream or a long poll that is answered by something else, or by
+silence, is a proxy's doing, and the next way is taken. A connection that is refused or cut, or a 5xx, is an
+outage: it is waited for, and then the same way goes on. Who watches progress gets a state every second,
+because events tell of transitions only.
+"""
+
+from __future__ import annotations
+
 import time
-from typing import TypeVar
+from typing import Any
 
-from evoselect_client.errors import ConnectionFailedError, JobFailedError, ServerError, WaitTimeoutError
+from evoselect_client.calls import Call
+from evoselect_client.errors import (
+    ConnectionFailedError,
+    JobFailedError,
+    RateLimitedError,
+    ServerError,
+    WaitTimeoutError,
+)
 from evoselect_client.models import TERMINAL, Job, Progress
+from evoselect_client.showing import JobLine
+from evoselect_client.steps import Follow, NoAnswer, Pause, Steps, exchange
 
-JobT = TypeVar("JobT", bound=Job)
-
+STREAM = "text/event-stream"
+SILENCE = 30.0  # seconds; a stream has at least a comment every 15 s
 LONG_POLL = 30.0  # seconds the service may hold one request
+LONG_POLL_GRACE = 10.0  # seconds that its answer may come later
 WATCHED_POLL = 1.0  # seconds between two states when somebody watches
+POLL_PAUSE = 2.0  # seconds between two plain polls
 OUTAGE = 120.0  # seconds without any answer before wait() gives up
 OUTAGE_PAUSE = 1.0  # seconds between tries while the service is away
+ENDS = frozenset(f"event: job.{status}" for status in TERMINAL)
 
 
-def wait(job: JobT, *, progress: Progress, timeout: float | None) -> JobT:
+class Blocked(Exception):
+    """This way of waiting does not get through."""
+
+
+def wait(job: Job[Any], noun: Any, *, progress: Progress, timeout: float | None) -> Steps[Any]:
     """See Job.wait."""
-    show = _Line() if progress is True else progress or None
+    show = JobLine() if progress is True else progress or None
     deadline = None if timeout is None else time.monotonic() + timeout
+    ways = [_long_poll, _poll] if show else [_stream, _long_poll, _poll]
+    answered = time.monotonic()
     while job.status not in TERMINAL:
         if show:
             show(job)
@@ -27,7 +52,15 @@ def wait(job: JobT, *, progress: Progress, timeout: float | None) -> JobT:
             raise WaitTimeoutError(
                 f"{job.object} {job.id} is still {job.status} after {timeout} s; it goes on."
             )
-        job = _poll(job, min(left, WATCHED_POLL if show else LONG_POLL))
+        try:
+            job = yield from ways[0](job, noun, min(left, WATCHED_POLL if show else LONG_POLL))
+            answered = time.monotonic()
+        except Blocked:
+            ways = ways[1:]
+        except (NoAnswer, ServerError, RateLimitedError) as error:
+            if time.monotonic() - answered > OUTAGE:
+                raise _given_up(noun, error) from error
+            yield Pause(OUTAGE_PAUSE)
     if show:
         show(job)
     if job.status != "completed":
@@ -35,42 +68,49 @@ def wait(job: JobT, *, progress: Progress, timeout: float | None) -> JobT:
     return job
 
 
-def _poll(job: JobT, seconds: float) -> JobT:
-    started = time.monotonic()
-    while True:
-        try:
-            return job.poll(seconds)
-        except (ConnectionFailedError, ServerError):
-            if time.monotonic() - started > OUTAGE:
-                raise
-            time.sleep(OUTAGE_PAUSE)
+def _stream(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+    """The job after it has ended, or after `seconds` at the next sign of life."""
+    if seconds < LONG_POLL:  # a quiet stream could not be left in time
+        return (yield from _long_poll(job, noun, seconds))
+    until = time.monotonic() + seconds
+    path = f"{noun.path}/{job.id}/events"
+    call: Call[Any] = Call("GET", path, dict, accept=STREAM, read_timeout=SILENCE)
+    try:
+        other = yield Follow(call, lambda line: line in ENDS or time.monotonic() > until)
+    except NoAnswer as fault:
+        raise (Blocked() if fault.timed_out else fault) from fault
+    if other is not None and other.status < 500 and other.status != 429:
+        raise Blocked
+    return (yield from _state(job, noun, 0))
 
 
-class _Line:
-    """One line on stderr: redrawn on a terminal, else written anew at each phase and tenth of the work."""
-
-    def __init__(self) -> None:
-        self._last = ""
-        self._mark: tuple[str, str | None, int] | None = None
-
-    def __call__(self, job: Job) -> None:
-        text = describe(job)
-        total = max(1, job.progress.rows_total)
-        mark = (job.status, job.phase, 10 * job.progress.rows_done // total)
-        if sys.stderr.isatty():
-            end = "\n" if job.status in TERMINAL else ""
-            print(f"\r{text:<{len(self._last)}}", end=end, file=sys.stderr, flush=True)
-            self._last = text
-        elif mark != self._mark:
-            print(text, file=sys.stderr, flush=True)
-        self._mark = mark
+def _long_poll(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+    try:
+        return (yield from _state(job, noun, seconds))
+    except NoAnswer as fault:
+        raise (Blocked() if fault.timed_out else fault) from fault
+    except ServerError as error:
+        raise (Blocked() if error.status == 504 else error) from error
 
 
-def describe(job: Job) -> str:
-    """One line about where a job stands: "selection sel_1 running features 312/1040, about 42 s left"."""
-    parts = [f"{job.object} {job.id} {job.status}"]
-    phase = job.progress.phases.get(job.phase or "")
-    if phase and job.status not in TERMINAL:
-        parts.append(f"{job.phase} {phase.done}/{phase.total}")
-    text = " ".join(parts)
-    return f"{text}, about {job.eta_seconds:.0f} s left" if job.eta_seconds is not None else text
+def _poll(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+    yield Pause(min(seconds, POLL_PAUSE))
+    return (yield from _state(job, noun, 0))
+
+
+def _state(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+    """One look, without retries."""
+    held = max(0, round(seconds))
+    call: Call[Any] = Call(
+        "GET", f"{noun.path}/{job.id}", noun.decode, {"wait": held}, read_timeout=held + LONG_POLL_GRACE
+    )
+    answer = yield from exchange(call)
+    if not answer.is_success:
+        raise answer.error()
+    return answer.result(call)
+
+
+def _given_up(noun: Any, error: Exception) -> Exception:
+    if not isinstance(error, NoAnswer):
+        return error
+    return ConnectionFailedError(f"No answer from {noun.session.base_url} for {OUTAGE:.0f} s: {error}.")

@@ -1,0 +1,191 @@
+"""The nouns that hold work: selections, trainings, evaluations."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from evoselect_client.calls import Call, get
+from evoselect_client.models import (
+    Candidate,
+    Comparison,
+    Evaluation,
+    Event,
+    Item,
+    Job,
+    Selection,
+    Training,
+)
+from evoselect_client.nouns import PAGE_SIZE, Nouns, pages
+from evoselect_client.sources import Records, as_list
+from evoselect_client.steps import Listing, Mode, Steps, Values, Verb
+
+JobT = TypeVar("JobT", bound=Job[Any])
+HTML = "text/html"
+
+
+class Jobs(Nouns[JobT, Mode]):
+    """What selections, trainings and evaluations share."""
+
+    @Verb
+    def cancel(self, id: str) -> Steps[JobT]:
+        """Ask the job to stop; ConflictError when it has ended already."""
+        return (yield from self.act(id, "cancel"))
+
+    @Verb
+    def retry(self, id: str) -> Steps[JobT]:
+        """The same request as a new job; ConflictError unless the old one ended without a result."""
+        return (yield from self.act(id, "retry"))
+
+    @Listing
+    def events(self, id: str, *, after: int = 0) -> Values[Event]:
+        """The job's transitions so far, in order, those with a number above `after`."""
+        yield from self.transitions(id, after)
+
+    @Verb
+    def poll(self, id: str, seconds: float) -> Steps[JobT]:
+        """The job's state, as soon as it has ended or after some seconds."""
+        return (yield from self.look(id, seconds))
+
+    def act(self, id: str, verb: str) -> Steps[JobT]:
+        """The steps of `cancel` and `retry`."""
+        return (yield from self._post(f"{self.path}/{id}/{verb}", {}))
+
+    def look(self, id: str, seconds: float) -> Steps[JobT]:
+        """The steps of `poll`."""
+        return (yield from self._get(f"{self.path}/{id}", wait=max(0, round(seconds))))
+
+    def transitions(self, id: str, after: int) -> Values[Event]:
+        """The steps of `events`."""
+        yield from pages(
+            self.session, f"{self.path}/{id}/events", Event.model_validate, PAGE_SIZE, after=after
+        )
+
+
+class Selections(Jobs[Selection[Mode], Mode]):
+    """Jobs that pick candidates for a target."""
+
+    path, model = "/v1/selections", Selection
+
+    @Verb
+    def create(
+        self,
+        *,
+        target_id: str | None = None,
+        target: Records | None = None,
+        pool_id: str | None = None,
+        candidates: Records | None = None,
+        pool_version: int | None = None,
+        k: int | None = None,
+        ratio: float | None = None,
+        method: str | None = None,
+        spec: dict[str, Any] | None = None,
+        features: dict[str, Any] | None = None,
+        feature_files: dict[str, str] | None = None,
+        model: str | None = None,
+        seed: int | None = None,
+        exclude_selection_ids: list[str] | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Steps[Selection[Mode]]:
+        """Start a selection of `k` candidates, or of the share `ratio` of the pool.
+
+        Give target_id or target (inline, or a path), and pool_id or candidates. What is left out takes the
+        service's recommended value.
+        """
+        body = {
+            "target_id": target_id,
+            "target": None if target is None else as_list(target),
+            "pool_id": pool_id,
+            "candidates": None if candidates is None else as_list(candidates),
+            "pool_version": pool_version,
+            "k": k,
+            "ratio": ratio,
+            "method": method,
+            "spec": spec,
+            "features": features,
+            "feature_files": feature_files,
+            "model": model,
+            "seed": seed,
+            "exclude_selection_ids": exclude_selection_ids,
+            "name": name,
+            "metadata": metadata,
+        }
+        return (yield from self._post(self.path, body))
+
+    @Listing
+    def items(self, id: str, *, page_size: int = 500) -> Values[Item]:
+        """The selected candidates in order, fetched page by page while you iterate."""
+        yield from self.picked(id, page_size)
+
+    @Verb
+    def compare(self, id: str, other_id: str) -> Steps[Comparison]:
+        """What two completed selections share, and how coverage changes from the first to the second."""
+        call = get(f"{self.path}/{id}/compare/{other_id}", Comparison.model_validate)
+        return (yield from self.session.send(call))
+
+    @Verb
+    def candidate(self, id: str, candidate_id: str) -> Steps[Candidate]:
+        """Why a candidate, by its id or content hash, was selected or was not."""
+        path = f"{self.path}/{id}/candidates/{quote(candidate_id, safe='')}"
+        return (yield from self.session.send(get(path, Candidate.model_validate)))
+
+    @Verb
+    def report(self, id: str) -> Steps[str]:
+        """The report of a completed selection, as one HTML page that needs nothing else."""
+        return (yield from self.page(id))
+
+    def picked(self, id: str, page_size: int) -> Values[Item]:
+        """The steps of `items`."""
+        yield from pages(self.session, f"{self.path}/{id}/items", Item.model_validate, page_size)
+
+    def page(self, id: str) -> Steps[str]:
+        """The steps of `report`."""
+        return (yield from self.session.send(Call("GET", f"{self.path}/{id}/report", str, accept=HTML)))
+
+
+class Trainings(Jobs[Training[Mode], Mode]):
+    """Jobs that train a LoRA adapter on a selection."""
+
+    path, model = "/v1/trainings", Training
+
+    @Verb
+    def create(
+        self,
+        *,
+        selection_id: str,
+        base_model: str | None = None,
+        spec: dict[str, Any] | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Steps[Training[Mode]]:
+        """Start a training on a completed selection."""
+        body = {"selection_id": selection_id, "base_model": base_model, "spec": spec, "seed": seed}
+        return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
+
+
+class Evaluations(Jobs[Evaluation[Mode], Mode]):
+    """Jobs that measure a model on held-out examples."""
+
+    path, model = "/v1/evaluations", Evaluation
+
+    @Verb
+    def create(
+        self,
+        *,
+        model: str,
+        target_id: str | None = None,
+        records: Records | None = None,
+        spec: dict[str, Any] | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Steps[Evaluation[Mode]]:
+        """Start an evaluation of a base model's alias or a trained model's id."""
+        body = {
+            "model": model,
+            "target_id": target_id,
+            "records": None if records is None else as_list(records),
+            "spec": spec,
+        }
+        return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))

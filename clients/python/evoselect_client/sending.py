@@ -1,0 +1,108 @@
+"""How candidates get into a pool: parts that are sent until they have arrived, each of them once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evoselect_client.calls import Call, get, post
+from evoselect_client.errors import ApiError
+from evoselect_client.models import Batch, BatchError, Counts, Page, Upload
+from evoselect_client.showing import Count, counter
+from evoselect_client.sources import Part, Records, is_packed, parts
+from evoselect_client.steps import Steps, Work
+
+NDJSON = "application/x-ndjson"
+OUTAGE = 120.0  # seconds that the service may be away while something is sent
+KNOWN_PAGE = 1000
+
+
+def send_all(
+    session: Any,
+    pool_id: str,
+    records: Records,
+    *,
+    on_invalid: str,
+    upload_id: str | None,
+    progress: bool | Callable[[int], None],
+) -> Steps[Upload]:
+    """See Pools.add."""
+    show = counter(progress, "records")
+    if is_packed(records):
+        return (yield from _send_packed(session, pool_id, records, on_invalid, show))
+    known = {} if upload_id is None else (yield from _known(session, pool_id))
+    upload_id = upload_id or uuid.uuid4().hex
+    upload = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])
+    source = enumerate(parts(records))
+    while (numbered := (yield Work(lambda: next(source, None)))) is not None:
+        number, part = numbered
+        name = f"{upload_id}-{number}-{hashlib.sha256(part.content).hexdigest()[:16]}"
+        batch = known.get(name) or (yield from _send_part(session, pool_id, part, name, on_invalid))
+        upload = _joined(upload, batch, part.first_line)
+        show(part.first_line + part.lines - 1)
+    show(None)
+    return upload
+
+
+def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
+    """What the pool holds already, by the name under which it was sent."""
+    found: dict[str, Batch] = {}
+    after = 0
+    while True:
+        path = f"/v1/pools/{pool_id}/batches"
+        page = yield from session.send(get(path, Page[Batch].model_validate, after=after, limit=KNOWN_PAGE))
+        found |= {batch.client_batch_id: batch for batch in page.data}
+        if not page.has_more:
+            return found
+        after = page.data[-1].version
+
+
+def _send_part(session: Any, pool_id: str, part: Part, name: str, on_invalid: str) -> Steps[Batch]:
+    call = Call(
+        "POST",
+        f"/v1/pools/{pool_id}/batches",
+        Batch.model_validate,
+        params={"client_batch_id": name, "on_invalid": on_invalid},
+        content=part.content,
+        headers={"Content-Type": NDJSON},
+        outage=OUTAGE,
+    )
+    try:
+        batch: Batch = yield from session.send(call)
+    except ApiError as error:
+        for fault in error.errors:  # lines of a part become lines of the whole input
+            if fault.get("line"):
+                fault["line"] += part.first_line - 1
+        raise
+    return batch
+
+
+def _send_packed(session: Any, pool_id: str, records: Any, on_invalid: str, show: Count) -> Steps[Upload]:
+    from evoselect_client.files import upload_file
+
+    file = yield from upload_file(session, Path(os.fspath(records)), show=counter(False, "bytes"))
+    body = {"file_id": file.id, "on_invalid": on_invalid}
+    call = post(f"/v1/pools/{pool_id}/batches", Batch.model_validate, body)
+    batch = yield from session.send(call)
+    show(batch.counts.received)
+    show(None)
+    empty = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])
+    return _joined(empty, batch, 1)
+
+
+def _joined(upload: Upload, batch: Batch, first_line: int) -> Upload:
+    moved = [
+        BatchError(line=fault.line + first_line - 1, code=fault.code, detail=fault.detail)
+        for fault in batch.errors
+    ]
+    return Upload(
+        pool_id=batch.pool_id,
+        version=batch.version,
+        batch_ids=[*upload.batch_ids, batch.id],
+        counts=upload.counts + batch.counts,
+        errors=[*upload.errors, *moved],
+    )
