@@ -33,27 +33,14 @@ ETA_ROWS = 32  # rows that must be done before their pace says anything
 
 def file(row: File) -> Json:
     """A file without its bytes."""
-    return {
-        "id": row.id,
-        "object": "file",
-        "name": row.name,
-        "media_type": row.media_type,
-        "size": row.size,
-        "sha256": row.sha256,
-        "created_at": _time(row.created_at),
-    }
+    return _shape("file", row, "name", "media_type", "size", "sha256")
 
 
 def upload(row: Upload, parts: Sequence[UploadPart]) -> Json:
     """An upload and the parts that have arrived."""
     return {
-        "id": row.id,
-        "object": "upload",
-        "name": row.name,
-        "status": row.status,
-        "file_id": row.file_id,
+        **_shape("upload", row, "name", "status", "file_id"),
         "parts": [upload_part(part) for part in parts],
-        "created_at": _time(row.created_at),
         "expires_at": _time(row.expires_at),
     }
 
@@ -65,27 +52,22 @@ def upload_part(row: UploadPart) -> Json:
 
 def target(row: Target) -> Json:
     """A target without its records."""
-    kept_apart = {"held_out_target_id": row.held_out_target_id}
-    return _resource("target", row) | {"count": row.count, "groups": row.groups, **kept_apart}
+    shape = _shape("target", row, "name", "count", "groups", "held_out_target_id")
+    return {**shape, "metadata": row.user_metadata}
 
 
 def pool(row: Pool) -> Json:
     """A pool without its candidates."""
-    return _resource("pool", row) | {"version": row.version, "count": row.count}
+    return {**_shape("pool", row, "name", "version", "count"), "metadata": row.user_metadata}
 
 
 def batch(row: Batch) -> Json:
     """What became of the lines of a batch."""
     return {
-        "id": row.id,
-        "object": "pool.batch",
-        "pool_id": row.pool_id,
-        "version": row.version,
-        "client_batch_id": row.client_batch_id,
+        **_shape("pool.batch", row, "pool_id", "version", "client_batch_id"),
         "counts": {name: getattr(row, name) for name in ("received", "accepted", "rejected", "duplicates")},
         "errors": row.errors.get("lines", []),
         "error_file_id": row.errors.get("file_id"),
-        "created_at": _time(row.created_at),
     }
 
 
@@ -138,66 +120,42 @@ def base_model(source: ModelSource) -> Json:
 def adapter(row: Model) -> Json:
     """A model that a training made."""
     return {
-        "id": row.id,
-        "object": "model",
+        **_shape("model", row, "base_model", "training_id", "lineage"),
         "kind": "adapter",
-        "base_model": row.base_model,
-        "training_id": row.training_id,
-        "lineage": row.lineage,
         "files": {name: {"sha256": file["sha256"], "size": file["size"]} for name, file in row.files.items()},
-        "created_at": _time(row.created_at),
     }
 
 
 def api_key(row: ApiKey) -> Json:
     """A key without its secret, which nobody has but its owner."""
     return {
-        "id": row.id,
-        "object": "api_key",
-        "name": row.name,
-        "scopes": row.scopes,
-        "hint": row.hint,
-        **{f"{name}_at": _time(getattr(row, f"{name}_at")) for name in ("created", "expires", "revoked")},
+        **_shape("api_key", row, "name", "scopes", "hint"),
+        "expires_at": _time(row.expires_at),
+        "revoked_at": _time(row.revoked_at),
     }
 
 
 def audit_event(row: AuditEvent) -> Json:
     """One line of the audit log."""
-    names = ("id", "key_id", "request_id", "method", "path", "status")
-    line = {name: getattr(row, name) for name in names}
-    return {**line, "object": "audit_event", "created_at": _time(row.created_at)}
+    return _shape("audit_event", row, "key_id", "request_id", "method", "path", "status")
 
 
 def webhook_endpoint(row: WebhookEndpoint) -> Json:
     """An endpoint without its secret."""
+    status = "enabled" if row.disabled_reason is None else "disabled"
     return {
-        "id": row.id,
-        "object": "webhook_endpoint",
-        "url": row.url,
-        "events": row.events,
-        "description": row.description,
-        "status": "enabled" if row.disabled_reason is None else "disabled",
-        "disabled_reason": row.disabled_reason,
-        "created_at": _time(row.created_at),
+        **_shape("webhook_endpoint", row, "url", "events", "description", "disabled_reason"),
+        "status": status,
     }
 
 
 def webhook_delivery(row: WebhookDelivery) -> Json:
     """A delivery with its last attempt."""
+    attempt = ("attempts", "response_status", "last_error")
     return {
-        "id": row.id,
-        "object": "webhook_delivery",
-        "endpoint_id": row.endpoint_id,
-        "job_id": row.job_id,
-        "type": row.type,
-        "payload": row.payload,
-        "state": row.state,
-        "attempts": row.attempts,
-        "response_status": row.response_status,
-        "last_error": row.last_error,
+        **_shape("webhook_delivery", row, "endpoint_id", "job_id", "type", "payload", "state", *attempt),
         "next_attempt_at": _time(row.next_attempt_at) if row.state == "pending" else None,
         "delivered_at": _time(row.delivered_at),
-        "created_at": _time(row.created_at),
     }
 
 
@@ -211,14 +169,10 @@ def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], Json]) -> Js
     return {"object": "list", "data": [render(row) for row in rows[:limit]], "has_more": len(rows) > limit}
 
 
-def _resource(kind: str, row: Target | Pool) -> Json:
-    return {
-        "id": row.id,
-        "object": kind,
-        "name": row.name,
-        "metadata": row.user_metadata,
-        "created_at": _time(row.created_at),
-    }
+def _shape(kind: str, row: Any, *names: str) -> Json:
+    """What all resources have, and the columns that clients see as they are."""
+    columns = {name: getattr(row, name) for name in names}
+    return {"id": row.id, "object": kind, **columns, "created_at": _time(row.created_at)}
 
 
 def _eta(row: Job, phases: Progress) -> float | None:

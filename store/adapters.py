@@ -1,9 +1,8 @@
 """Models that trainings produced, and where their files lie."""
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store.errors import NotFound
+from store import owned
 from store.ids import new_id
 from store.models import Json, Model
 
@@ -39,15 +38,9 @@ def create(
 
 def get(session: Session, tenant_id: str, model_id: str) -> Model:
     """The tenant's model; raises NotFound."""
-    model = session.get(Model, model_id)
-    if model is None or model.tenant_id != tenant_id:
-        raise NotFound("model", model_id)
-    return model
+    return owned.get(session, Model, "model", tenant_id, model_id)
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Model]:
     """Newest first, at most limit + 1 rows."""
-    query = select(Model).where(Model.tenant_id == tenant_id)
-    if after:
-        query = query.where(Model.id < after)
-    return list(session.scalars(query.order_by(Model.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, Model, tenant_id, after=after, limit=limit)

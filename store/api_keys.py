@@ -7,8 +7,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from store import tenants
-from store.errors import Conflict, NotFound
+from store import owned, tenants
+from store.errors import Conflict
 from store.ids import new_id
 from store.models import ApiKey
 from store.scopes import Scope
@@ -61,18 +61,12 @@ def create(
 
 def get(session: Session, tenant_id: str, key_id: str) -> ApiKey:
     """The tenant's key; raises NotFound."""
-    row = session.get(ApiKey, key_id)
-    if row is None or row.tenant_id != tenant_id:
-        raise NotFound("API key", key_id)
-    return row
+    return owned.get(session, ApiKey, "API key", tenant_id, key_id)
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[ApiKey]:
     """Newest first, at most limit + 1 rows; revoked ones too."""
-    query = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
-    if after:
-        query = query.where(ApiKey.id < after)
-    return list(session.scalars(query.order_by(ApiKey.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, ApiKey, tenant_id, after=after, limit=limit)
 
 
 def rotate(

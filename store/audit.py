@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func
 from sqlalchemy.orm import Session
 
+from store import owned
 from store.account_models import AuditEvent
 from store.ids import new_id
 
@@ -28,10 +29,7 @@ def record(
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[AuditEvent]:
     """Newest first, at most limit + 1 rows."""
-    query = select(AuditEvent).where(AuditEvent.tenant_id == tenant_id)
-    if after:
-        query = query.where(AuditEvent.id < after)
-    return list(session.scalars(query.order_by(AuditEvent.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, AuditEvent, tenant_id, after=after, limit=limit)
 
 
 def forget(session: Session, days: int) -> None:

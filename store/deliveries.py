@@ -6,8 +6,9 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from store import owned
 from store.account_models import WebhookDelivery, WebhookEndpoint
-from store.errors import Conflict, NotFound
+from store.errors import Conflict
 from store.models import Json
 
 LEASE_SECONDS = 60  # a sender that fell silent for so long is replaced
@@ -75,10 +76,7 @@ def settle(session: Session, due: Due, status: int | None, error: str | None) ->
 
 def get(session: Session, tenant_id: str, delivery_id: str) -> WebhookDelivery:
     """The tenant's delivery; raises NotFound."""
-    row = session.get(WebhookDelivery, delivery_id)
-    if row is None or row.tenant_id != tenant_id:
-        raise NotFound("webhook delivery", delivery_id)
-    return row
+    return owned.get(session, WebhookDelivery, "webhook delivery", tenant_id, delivery_id)
 
 
 def listing(
@@ -91,14 +89,12 @@ def listing(
     state: str | None = None,
 ) -> list[WebhookDelivery]:
     """Newest first, at most limit + 1 rows."""
-    query = select(WebhookDelivery).where(WebhookDelivery.tenant_id == tenant_id)
-    if after:
-        query = query.where(WebhookDelivery.id < after)
+    where = []
     if endpoint_id:
-        query = query.where(WebhookDelivery.endpoint_id == endpoint_id)
+        where.append(WebhookDelivery.endpoint_id == endpoint_id)
     if state:
-        query = query.where(WebhookDelivery.state == state)
-    return list(session.scalars(query.order_by(WebhookDelivery.id.desc()).limit(limit + 1)))
+        where.append(WebhookDelivery.state == state)
+    return owned.newest_first(session, WebhookDelivery, tenant_id, *where, after=after, limit=limit)
 
 
 def redeliver(session: Session, tenant_id: str, delivery_id: str) -> WebhookDelivery:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from store import owned
 from store.artifacts import Artifact
-from store.errors import Conflict, NotFound
+from store.errors import Conflict
 from store.ids import new_id
 from store.models import File, Job
 from store.states import TERMINAL
@@ -53,10 +54,7 @@ def create(
 
 def get(session: Session, tenant_id: str, file_id: str) -> File:
     """The tenant's file; raises NotFound."""
-    file = session.get(File, file_id)
-    if file is None or file.tenant_id != tenant_id:
-        raise NotFound("file", file_id)
-    return file
+    return owned.get(session, File, "file", tenant_id, file_id)
 
 
 def delete(session: Session, tenant_id: str, file_id: str) -> File:
@@ -79,7 +77,4 @@ def delete(session: Session, tenant_id: str, file_id: str) -> File:
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[File]:
     """Newest first, at most limit + 1 rows."""
-    query = select(File).where(File.tenant_id == tenant_id)
-    if after:
-        query = query.where(File.id < after)
-    return list(session.scalars(query.order_by(File.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, File, tenant_id, after=after, limit=limit)

@@ -7,7 +7,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from store import outbox, webhooks
+from store import outbox, owned, webhooks
 from store.errors import Conflict, NotFound
 from store.ids import new_id
 from store.models import Event, Job, Shard, Turn
@@ -99,14 +99,12 @@ def listing(
     name: str | None = None,
 ) -> list[Job]:
     """Newest first, at most limit + 1 rows so that the caller sees whether there are more."""
-    query = select(Job).where(Job.tenant_id == tenant_id, Job.kind == kind)
-    if after:
-        query = query.where(Job.id < after)
+    where = [Job.kind == kind]
     if statuses:
-        query = query.where(Job.status.in_(statuses))
+        where.append(Job.status.in_(statuses))
     if name is not None:
-        query = query.where(Job.name == name)
-    return list(session.scalars(query.order_by(Job.id.desc()).limit(limit + 1)))
+        where.append(Job.name == name)
+    return owned.newest_first(session, Job, tenant_id, *where, after=after, limit=limit)
 
 
 def record_event(session: Session, job: Job, event_type: str, data: dict[str, Any]) -> None:

@@ -6,8 +6,9 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from store import owned
 from store.artifacts import Artifact
-from store.errors import Invalid, NotFound
+from store.errors import Invalid
 from store.ids import new_id
 from store.models import Batch, Json, Pool
 from store.plans import Source
@@ -49,18 +50,12 @@ def create(
 
 def get(session: Session, tenant_id: str, pool_id: str) -> Pool:
     """The tenant's pool; raises NotFound."""
-    pool = session.get(Pool, pool_id)
-    if pool is None or pool.tenant_id != tenant_id:
-        raise NotFound("pool", pool_id)
-    return pool
+    return owned.get(session, Pool, "pool", tenant_id, pool_id)
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Pool]:
     """Newest first, at most limit + 1 rows."""
-    query = select(Pool).where(Pool.tenant_id == tenant_id)
-    if after:
-        query = query.where(Pool.id < after)
-    return list(session.scalars(query.order_by(Pool.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, Pool, tenant_id, after=after, limit=limit)
 
 
 def find_batch(session: Session, pool_id: str, client_batch_id: str) -> Batch | None:

@@ -3,11 +3,11 @@
 import random
 from collections import Counter, defaultdict
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from store import owned
 from store.artifacts import Artifacts
-from store.errors import Invalid, NotFound
+from store.errors import Invalid
 from store.ids import new_id
 from store.models import Json, Target
 from store.records import Record, to_table
@@ -75,15 +75,9 @@ def split(records: list[Record], ratio: float, seed: int) -> tuple[list[Record],
 
 def get(session: Session, tenant_id: str, target_id: str) -> Target:
     """The tenant's target; raises NotFound."""
-    target = session.get(Target, target_id)
-    if target is None or target.tenant_id != tenant_id:
-        raise NotFound("target", target_id)
-    return target
+    return owned.get(session, Target, "target", tenant_id, target_id)
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Target]:
     """Newest first, at most limit + 1 rows."""
-    query = select(Target).where(Target.tenant_id == tenant_id)
-    if after:
-        query = query.where(Target.id < after)
-    return list(session.scalars(query.order_by(Target.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, Target, tenant_id, after=after, limit=limit)

@@ -5,8 +5,9 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from store import owned
 from store.artifacts import Artifact
-from store.errors import Conflict, NotFound
+from store.errors import Conflict
 from store.ids import new_id
 from store.upload_models import Upload, UploadPart
 
@@ -26,10 +27,7 @@ def create(session: Session, tenant_id: str, *, name: str | None, seconds: int) 
 
 def get(session: Session, tenant_id: str, upload_id: str) -> Upload:
     """The tenant's upload; raises NotFound."""
-    upload = session.get(Upload, upload_id)
-    if upload is None or upload.tenant_id != tenant_id:
-        raise NotFound("upload", upload_id)
-    return upload
+    return owned.get(session, Upload, "upload", tenant_id, upload_id)
 
 
 def parts(session: Session, upload_id: str) -> list[UploadPart]:
@@ -40,10 +38,7 @@ def parts(session: Session, upload_id: str) -> list[UploadPart]:
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Upload]:
     """Newest first, at most limit + 1 rows."""
-    query = select(Upload).where(Upload.tenant_id == tenant_id)
-    if after:
-        query = query.where(Upload.id < after)
-    return list(session.scalars(query.order_by(Upload.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, Upload, tenant_id, after=after, limit=limit)
 
 
 def lock_open(session: Session, tenant_id: str, upload_id: str) -> Upload:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from store import owned
 from store.account_models import WebhookDelivery, WebhookEndpoint
-from store.errors import NotFound, OverQuota
+from store.errors import OverQuota
 from store.ids import new_id
 from store.models import Job
 from store.states import TERMINAL, JobKind
@@ -41,18 +42,12 @@ def create(
 
 def get(session: Session, tenant_id: str, endpoint_id: str) -> WebhookEndpoint:
     """The tenant's endpoint; raises NotFound."""
-    row = session.get(WebhookEndpoint, endpoint_id)
-    if row is None or row.tenant_id != tenant_id:
-        raise NotFound("webhook endpoint", endpoint_id)
-    return row
+    return owned.get(session, WebhookEndpoint, "webhook endpoint", tenant_id, endpoint_id)
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
     """Newest first, at most limit + 1 rows."""
-    query = select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant_id)
-    if after:
-        query = query.where(WebhookEndpoint.id < after)
-    return list(session.scalars(query.order_by(WebhookEndpoint.id.desc()).limit(limit + 1)))
+    return owned.newest_first(session, WebhookEndpoint, tenant_id, after=after, limit=limit)
 
 
 def remove(session: Session, tenant_id: str, endpoint_id: str) -> None:
