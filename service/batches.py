@@ -1,5 +1,7 @@
 """A finished BatchWriter becomes the next version of its pool; the pool's index of contents grows by it."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -81,7 +83,7 @@ def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
     return {"path": stored.path, "sha256": stored.sha256, "rows": writer.repeated.rows}
 
 
-def _grown(session: Session, state: State, pool: Pool, added: list[Run]) -> Json:
+def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> Json:
     """The index with further runs; smaller ones are merged into them and then deleted."""
     runs = list(pool.keys.get("runs", []))
     for run in added:

@@ -4,11 +4,14 @@
         writer.feed(chunk) ...  writer.finish()  ->  writer.stored, writer.repeated, writer.counts(), ...
 
 Nothing of it is visible until the caller commits it (service.batches); leaving the block deletes it.
-A line is read by store.record_columns where that suffices, and else by parse_record.
+A line is read by store.record_columns where that suffices, and else by parse_record. The next block is read
+in a thread of its own, outside of the interpreter lock, while the rows of the one before it are hashed.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -19,13 +22,33 @@ import pyarrow as pa
 from service.inline import refused
 from service.problems import MAX_FAULTS, Problem
 from service.spools import TableSpool, spool
-from store.pool_keys import Known, Run, Seen
+from store.pool_keys import Known, Run
 from store.pools import BATCH_SCHEMA, REPEATED_SCHEMA, Counts
-from store.record_columns import NEWLINE, PLAIN, Mask, content_keys, plain_rows, read_block
+from store.record_columns import (
+    PLAIN,
+    Mask,
+    Places,
+    content_keys,
+    finished,
+    line_ends,
+    plain_rows,
+    read_block,
+)
 from store.records import InvalidRecord, Record, parse_record, to_table
+from store.seen_keys import Seen
 from store.settings import Settings
 
-Positions = np.ndarray[Any, np.dtype[np.int64]]
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Whole lines, and what is becoming of them: the plain rows and which they are, or None."""
+
+    data: bytes
+    ends: Places  # of its newlines
+    found: Future[tuple[pa.Table, Mask] | None]
+
+    def line(self, row: int) -> bytes:
+        return self.data[self.ends[row - 1] + 1 if row else 0 : self.ends[row]]
 
 
 class BatchWriter:
@@ -43,6 +66,8 @@ class BatchWriter:
         self.faults: list[dict[str, Any]] = []
         self.known = known
         self._seen = Seen(known.runs if known else [])
+        self._reader = ThreadPoolExecutor(1)
+        self._ahead: _Block | None = None
         self._tail = b""
         self._line = 0
         self._received = 0
@@ -54,6 +79,8 @@ class BatchWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._reader.shutdown()
+        self._seen.close()
         self.stored.close()
         self.repeated.close()
         self.error_lines.close()
@@ -67,6 +94,7 @@ class BatchWriter:
         else:
             self._tail += chunk
         if len(self._tail) > self._settings.max_line_bytes:
+            self._settle()
             raise self._line_too_long(self._line + 1)
 
     def add_values(self, values: list[Any]) -> None:
@@ -96,6 +124,7 @@ class BatchWriter:
         """The batch is complete: write the rest, or refuse it when lines are bad or there are none."""
         if self._tail:
             self._take_block(self._tail + b"\n")
+        self._settle()
         if not self._received:
             raise Problem(422, "no_records", "The batch has 0 records; send at least 1.")
         if self._rejected and not (self._skip and self._rejected < self._received):
@@ -107,14 +136,15 @@ class BatchWriter:
         """What became of the records."""
         return Counts(self._received, self._received - self._rejected, self._rejected, self.repeated.rows)
 
-    def keys(self) -> list[Run]:
+    def keys(self) -> Iterator[Run]:
         """The keys of all stored records."""
         return self._seen.own()
 
     def drop_known(self, runs: list[Run]) -> None:
         """Leave out what others stored meanwhile; the batch is finished already."""
-        if not any(run.holds(own.low, own.high).any() for run in runs for own in self._seen.own()):
+        if not any(run.holds(own.low, own.high).any() for own in self._seen.own() for run in runs):
             return
+        self._seen.close()
         before, self.stored = self.stored, TableSpool(BATCH_SCHEMA)
         earlier, self.repeated = self.repeated, TableSpool(REPEATED_SCHEMA)
         self._seen = Seen(runs)
@@ -131,15 +161,29 @@ class BatchWriter:
         """Whole lines, the last one's newline included."""
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
-        ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == NEWLINE)
+        ends = line_ends(block)
         lengths = np.diff(ends, prepend=-1) - 1
         if lengths.max() > self._settings.max_line_bytes:
+            self._settle()
             raise self._line_too_long(self._line + 1 + int(lengths.argmax()))
-        found = read_block(block, len(ends))
-        if found is None:
-            self._take_lines(block.split(b"\n")[:-1])
+        if not lengths.any():  # a small file can expand to millions of empty lines
+            self._settle()
+            self._line += len(ends)
             return
-        self._merge(*found, lambda row: _decoded(block[ends[row] - lengths[row] : ends[row]]))
+        ahead = _Block(block, ends, self._reader.submit(read_block, block, ends))
+        self._settle()
+        self._ahead = ahead
+
+    def _settle(self) -> None:
+        """Take the rows of the block that is being read."""
+        block, self._ahead = self._ahead, None
+        if block is None:
+            return
+        found = block.found.result()
+        if found is None:
+            self._take_lines(block.data.split(b"\n")[:-1])
+            return
+        self._merge(*found, lambda row: _decoded(block.line(row)))
 
     def _take_lines(self, lines: list[bytes]) -> None:
         with self._one_by_one() as take:
@@ -150,6 +194,7 @@ class BatchWriter:
 
     def _merge(self, plain: pa.Table, good: Mask, value_of: Callable[[int], object]) -> None:
         """Keep the plain rows, and those of the others that are records after all, in their order."""
+        plain = finished(plain)
         rows, line = len(good), self._line
         positions = self._received + np.arange(rows)
         records: list[Record] = []
@@ -182,7 +227,7 @@ class BatchWriter:
         yield take
         self._keep(to_table(records), np.array(positions, dtype=np.int64))
 
-    def _keep(self, table: pa.Table, positions: Positions) -> None:
+    def _keep(self, table: pa.Table, positions: Places) -> None:
         """Store rows whose content is new; of the others remember where they were and what they repeat."""
         if self._rejected and not self._skip:
             return  # the batch is refused: only the counts still matter

@@ -8,7 +8,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-GROUP_ROWS = 16_384
+GROUP_ROWS = 8192
 GROUP_BYTES = 16 * 2**20  # in memory; a row group ends at whichever bound comes first
 
 

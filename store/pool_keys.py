@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from store.record_columns import Keys, Mask
+from store.record_columns import Mask
 
 MERGED_ROWS = 2**19  # larger runs stay as they are: merging takes 40 bytes a record for a moment
 Half = npt.NDArray[np.uint64]
@@ -56,36 +56,11 @@ def mergeable(rows: int, following: int) -> bool:
 
 def merged(first: Run, second: Run) -> Run:
     """One run with the keys of both."""
-    low, high = np.concatenate([first.low, second.low]), np.concatenate([first.high, second.high])
-    order = np.argsort(low, kind="stable")  # merges two sorted halves in linear time
+    return joined([first, second])
+
+
+def joined(runs: list[Run]) -> Run:
+    """One run with the keys of all."""
+    low, high = np.concatenate([run.low for run in runs]), np.concatenate([run.high for run in runs])
+    order = np.argsort(low, kind="stable")  # merges sorted parts in linear time
     return Run(low[order], high[order])
-
-
-class Seen:
-    """The keys of one batch as it comes in, beside those that its pool holds already."""
-
-    def __init__(self, earlier: list[Run]) -> None:
-        self._earlier = earlier
-        self._runs: list[Run] = []
-
-    def add(self, keys: Keys) -> Mask:
-        """Which of the (n, 2) keys are new, the first of equal ones; they are remembered."""
-        order = np.argsort(keys[:, 0], kind="stable")
-        low, high = keys[order, 0], keys[order, 1]
-        new = np.ones(len(keys), dtype=bool)
-        new[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-        for run in (*self._earlier, *self._runs):
-            new &= ~run.holds(low, high)
-        self._remember(Run(low[new], high[new]))
-        fresh = np.empty(len(keys), dtype=bool)
-        fresh[order] = new
-        return fresh
-
-    def own(self) -> list[Run]:
-        """All keys of the batch."""
-        return [run for run in self._runs if len(run.low)]
-
-    def _remember(self, run: Run) -> None:
-        while self._runs and mergeable(len(self._runs[-1].low), len(run.low)):
-            run = merged(self._runs.pop(), run)
-        self._runs.append(run)

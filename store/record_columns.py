@@ -6,7 +6,6 @@ parse_record, which alone decides what is wrong with a record: a doubt here cost
 
 import binascii
 from hashlib import sha256
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from store.records import MAX_ID_CHARS, MAX_TEXT_CHARS, SCHEMA
 
 Mask = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int64]
 NEWLINE = ord("\n")
 DIGEST = 32  # bytes of a content hash; twice as many as hexadecimal text
 PLAIN = ("id", "prompt", "completion", "group")  # the fields that plain rows consist of
@@ -25,15 +25,20 @@ _COLUMNS = pa.schema([pa.field(name, pa.string()) for name in PLAIN])
 _SEPARATOR = pa.scalar(b"\xff", pa.binary())  # between prompt and completion, as in store.records
 
 
-def read_block(block: bytes, lines: int) -> tuple[pa.Table, Mask] | None:
-    """The plain rows of so many whole lines as a table with SCHEMA, and which of the lines they are.
+def line_ends(block: bytes) -> Places:
+    """Where the newlines of a block are."""
+    return np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == NEWLINE)
 
-    None where the lines have to be read one by one. Arrow's reader takes values, not lines, so that lines
-    are told apart as follows: each starts with { and ends with }, so a newline between two of them cannot be
-    inside an object or a list (a comma would have to stand there) nor in a text (JSON forbids it); and there
-    are as many values as lines, so that each line is one value.
+
+def read_block(block: bytes, ends: Places) -> tuple[pa.Table, Mask] | None:
+    """The plain rows of whole lines as a table of the PLAIN columns, and which of the lines they are.
+
+    `ends` is line_ends(block). None where the lines have to be read one by one. Arrow's reader takes values,
+    not lines, so that lines are told apart as follows: each starts with { and ends with }, so a newline
+    between two of them cannot be inside an object or a list (a comma would have to stand there) nor in a text
+    (JSON forbids it); and there are as many values as lines, so that each line is one value.
     """
-    if not block.startswith(b"{") or not block.endswith(b"}\n") or block.count(b"}\n{") != lines - 1:
+    if not _all_braced(block, ends):
         return None
     try:
         table = pj.read_json(
@@ -44,11 +49,11 @@ def read_block(block: bytes, lines: int) -> tuple[pa.Table, Mask] | None:
         table.validate(full=True)  # UTF-8
     except pa.ArrowInvalid:
         return None
-    return plain_rows(table) if table.num_rows == lines else None
+    return plain_rows(table) if table.num_rows == len(ends) else None
 
 
 def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
-    """The plainly good rows of a table of the PLAIN columns, as a table with SCHEMA, and which they are."""
+    """The plainly good rows of a table of the PLAIN columns, and which they are."""
     size = pc.add(pc.binary_length(table["prompt"]), pc.binary_length(table["completion"]))
     good = pc.less_equal(size, MAX_TEXT_CHARS)
     for name in ("prompt", "completion"):
@@ -57,7 +62,24 @@ def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
         if table[name].null_count < table.num_rows:
             good = pc.and_(good, pc.or_(pc.is_null(table[name]), pc.fill_null(_is_name(table[name]), False)))
     plain: Mask = pc.fill_null(good, False).combine_chunks().to_numpy(zero_copy_only=False)
-    return _finished(table if plain.all() else table.filter(pa.array(plain))), plain
+    return table if plain.all() else table.filter(pa.array(plain)), plain
+
+
+def finished(table: pa.Table) -> pa.Table:
+    """Plain rows with their content hash, as a table with SCHEMA."""
+    columns = {name: table[name].combine_chunks() for name in PLAIN}
+    hashes = _content_hashes(columns["prompt"], columns["completion"])
+    columns |= {"content_hash": hashes, "id": pc.coalesce(columns["id"], hashes)}
+    rows = table.num_rows
+    return pa.table(
+        [columns.get(field.name, None) or pa.nulls(rows, field.type) for field in SCHEMA], schema=SCHEMA
+    )
+
+
+def _all_braced(block: bytes, ends: Places) -> bool:
+    codes = np.frombuffer(block, dtype=np.uint8)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    return bool((codes[starts] == ord("{")).all() and (codes[ends - 1] == ord("}")).all())
 
 
 def _is_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -71,28 +93,12 @@ def _is_name(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.and_(sized, pc.and_(pc.string_is_ascii(column), pc.ascii_is_printable(column)))
 
 
-def _finished(table: pa.Table) -> pa.Table:
-    """Plain rows with their content hash, in SCHEMA."""
-    columns = {name: table[name].combine_chunks() for name in PLAIN}
-    hashes = _content_hashes(columns["prompt"], columns["completion"])
-    columns |= {"content_hash": hashes, "id": pc.coalesce(columns["id"], hashes)}
-    rows = table.num_rows
-    return pa.table(
-        [columns.get(field.name, None) or pa.nulls(rows, field.type) for field in SCHEMA], schema=SCHEMA
-    )
-
-
 def _content_hashes(prompts: pa.Array, completions: pa.Array) -> pa.Array:
     """SHA-256 of each row as hexadecimal text."""
     joined = pc.binary_join_element_wise(prompts.cast(pa.binary()), completions.cast(pa.binary()), _SEPARATOR)
-    rows = len(joined)
-    if not rows:
-        return pa.array([], pa.string())
-    places = np.frombuffer(joined.buffers()[1], np.int32)[: rows + 1].tolist()
-    view = memoryview(joined.buffers()[2])
-    raw = b"".join([sha256(view[a:b]).digest() for a, b in pairwise(places)])
-    offsets = np.arange(0, 2 * DIGEST * rows + 1, 2 * DIGEST, dtype=np.int32)
-    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(binascii.hexlify(raw)))
+    raw = binascii.hexlify(b"".join([sha256(content).digest() for content in joined.to_pylist()]))
+    offsets = np.arange(0, len(raw) + 1, 2 * DIGEST, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(joined), pa.py_buffer(offsets), pa.py_buffer(raw))
 
 
 def content_keys(table: pa.Table) -> Keys:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from store.pool_keys import Run, Seen, from_buffer, merged
+from store import seen_keys
+from store.pool_keys import Run, from_buffer, merged
+from store.seen_keys import Seen
 
 
 def keys(numbers: list[int]) -> np.ndarray:
@@ -11,9 +13,15 @@ def keys(numbers: list[int]) -> np.ndarray:
     return np.array([[number % 7, number] for number in numbers], dtype=np.uint64).reshape(-1, 2)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_first_of_equal_keys_is_new(seed: int) -> None:
-    draw = np.random.default_rng(seed)
+@pytest.mark.parametrize("filter_bits", [3, 10, 27])
+@pytest.mark.parametrize("run_rows", [7, 100, 2**18])
+def test_the_first_of_equal_keys_is_new(
+    filter_bits: int, run_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the filter is so full that it alarms at every key, and where runs lie in the file."""
+    monkeypatch.setattr(seen_keys, "FILTER_BITS", filter_bits)
+    monkeypatch.setattr(seen_keys, "RUN_ROWS", run_rows)
+    draw = np.random.default_rng(run_rows)
     seen, known = Seen([]), set()
     for size in (0, 1, 50, 3, 400, 20, 1000):
         numbers = [int(number) * 2**40 for number in draw.integers(0, 300, size)]
@@ -26,7 +34,7 @@ def test_the_first_of_equal_keys_is_new(seed: int) -> None:
 def test_what_the_pool_holds_is_not_new() -> None:
     first = Seen([])
     first.add(np.array([[3, 1], [1, 1], [2, 9]], dtype=np.uint64))
-    stored = from_buffer(np.frombuffer(first.own()[0].to_bytes(), dtype="<u8"))
+    stored = from_buffer(np.frombuffer(next(first.own()).to_bytes(), dtype="<u8"))
     second = Seen([stored])
     assert second.add(np.array([[1, 1], [1, 2], [4, 4]], dtype=np.uint64)).tolist() == [False, True, True]
     assert [len(run.low) for run in second.own()] == [2]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.record_columns import content_keys, read_block
+from store.record_columns import content_keys, finished, line_ends, read_block
 from store.records import InvalidRecord, Record, from_table, parse_record, to_table
 
 blank = st.sampled_from(["", " ", "\u2003", "\x1c", "\0"])
@@ -63,12 +63,12 @@ def slow(line: bytes) -> Record | None:
 @given(lines)
 def test_plain_rows_are_what_parse_record_makes_of_them(given_lines: list[bytes]) -> None:
     block = b"".join(line + b"\n" for line in given_lines)
-    found = read_block(block, len(given_lines))
+    found = read_block(block, line_ends(block))
     if found is None:
         return
     table, good = found
     expected = [slow(line) for line, plain in zip(given_lines, good, strict=True) if plain]
-    assert from_table(table) == expected
+    assert from_table(finished(table)) == expected
 
 
 def test_a_good_file_takes_the_fast_way() -> None:
@@ -76,17 +76,17 @@ def test_a_good_file_takes_the_fast_way() -> None:
         {"id": f"r{n}", "prompt": f"é {n}?", "completion": "a\nb", "group": None} for n in range(100)
     ]
     block = b"".join(orjson.dumps(record) + b"\n" for record in records)
-    found = read_block(block, 100)
+    found = read_block(block, line_ends(block))
     assert found is not None
     assert found[1].all()
-    assert found[0].equals(to_table(parse_record(record) for record in records))
+    assert finished(found[0]).equals(to_table(parse_record(record) for record in records))
 
 
 @pytest.mark.parametrize(
     "glued", [b'{"prompt":"a",\n"completion":"b"}\n', b'{"prompt":"a\n","completion":"b"}\n']
 )
 def test_values_that_are_not_lines_are_left_to_the_slow_way(glued: bytes) -> None:
-    assert read_block(glued, 2) is None
+    assert read_block(glued, line_ends(glued)) is None
 
 
 def test_white_space_means_the_same_to_both() -> None:
