@@ -1,8 +1,8 @@
 """Files that ask for more memory than they have bytes: refused by name within 64 MB, whatever they claim."""
 
-import gzip
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +21,10 @@ BOUND = 64 * 2**20
 
 
 def gzip_bomb(path: Path) -> None:
-    """1 GiB of line ends in 1 MiB."""
-    with gzip.open(path, "wb") as file:
-        for _ in range(1024):
-            file.write(b"\n" * 2**20)
+    """1 GiB of line ends in 1 MiB: one flushed piece of 1 MiB, again and again."""
+    codec = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    head, piece = (codec.compress(b"\n" * 2**20) + codec.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    path.write_bytes(head + piece * 1023)
 
 
 def zstd_bomb(path: Path) -> None:
@@ -40,8 +40,8 @@ def zstd_window(path: Path) -> None:
 
 
 def parquet_page(path: Path) -> None:
-    """One text of 512 MiB that compresses to some kilobytes."""
-    table = pa.table({"prompt": ["a" * (512 * 2**20)], "completion": ["b"]})
+    """One text of 160 MiB that compresses to some kilobytes."""
+    table = pa.table({"prompt": ["a" * (160 * 2**20)], "completion": ["b"]})
     pq.write_table(table, path, compression="zstd", use_dictionary=False)
 
 
@@ -53,16 +53,16 @@ def parquet_dictionary(path: Path) -> None:
 
 
 def parquet_list(path: Path) -> None:
-    """One row of 50 million turns, run-length coded."""
-    turns = pa.nulls(50_000_000, pa.struct([("role", pa.string()), ("content", pa.string())]))
+    """One row of 20 million turns, run-length coded: 160 MB of offsets."""
+    turns = pa.nulls(20_000_000, pa.struct([("role", pa.string()), ("content", pa.string())]))
     lists = pa.ListArray.from_arrays(pa.array([0, len(turns)], pa.int32()), turns)
     pq.write_table(pa.table({"messages": lists}), path, compression="zstd")
 
 
 def parquet_rows(path: Path) -> None:
-    """100 million empty rows."""
+    """20 million empty rows, twice what a batch may have."""
     names = ("prompt", "completion")
-    table = pa.table({name: pa.nulls(100_000_000, pa.string()) for name in names})
+    table = pa.table({name: pa.nulls(20_000_000, pa.string()) for name in names})
     pq.write_table(table, path, compression="zstd")
 
 
