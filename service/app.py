@@ -28,7 +28,7 @@ from service.routes import (
     webhook_endpoints,
 )
 from service.state import open_state
-from store import logs
+from store import logs, traces
 from store.migrate import EXIT_CONFIGURATION, leave, start_or_leave
 from store.model_registry import BadModelList
 from store.settings import MissingSetting, Settings, load_settings
@@ -83,6 +83,7 @@ def from_environment() -> FastAPI:
         logs.configure()
         settings = load_settings()
         start_or_leave(settings.database_url)
+        traces.start(settings, "evoselect-api")
         app = create_app(settings)
     except (MissingSetting, BadModelList) as error:
         leave(EXIT_CONFIGURATION, str(error))

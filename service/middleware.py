@@ -1,5 +1,5 @@
-"""What surrounds every request, outermost first: Journal, Envelope, Authentication, RateLimit, Decoding,
-BodyLimit."""
+"""What surrounds every request, outermost first: Tracing where it is on, Journal, Envelope, Authentication,
+RateLimit, Decoding, BodyLimit."""
 
 import asyncio
 import logging
@@ -18,6 +18,7 @@ from service.media import BINARY, NDJSON, PARQUET, media_type
 from service.problems import Problem
 from service.rates import RateLimit
 from service.state import State
+from service.tracing import Tracing
 from store.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -140,6 +141,7 @@ def _too_large(limit: int) -> Problem:
 def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
     """The middleware with its arguments, outermost first."""
     return [
+        *([(Tracing, {})] if state.settings.traces else []),
         (Journal, {"metrics": state.metrics}),
         (Envelope, {}),
         (Authentication, {"state": state}),

@@ -42,6 +42,8 @@ class Claim:
     attempt: int
     payload: dict[str, Any]
     request: dict[str, Any]
+    traceparent: str | None
+    """Of the request that made the job."""
     offer: Offer
     """That it was taken by."""
 
@@ -59,7 +61,7 @@ _TURN = """
 """
 
 _PICK = text(f"""
-select id, tenant_id, status, cancel_requested, request from jobs where id = ({_TURN}) for update
+select id, tenant_id, status, cancel_requested, request, traceparent from jobs where id = ({_TURN}) for update
 """)
 
 # The job's row is locked, so its first waiting shard cannot be taken meanwhile.
@@ -117,6 +119,7 @@ def claim(session: Session, offer: Offer) -> Claim | None:
             taken.attempt,
             taken.payload,
             job.request,
+            job.traceparent,
             offer,
         )
     return None

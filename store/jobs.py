@@ -7,7 +7,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from store import outbox, owned, webhooks
+from store import outbox, owned, traces, webhooks
 from store.errors import Conflict, NotFound
 from store.ids import new_id
 from store.models import Event, Job, Shard, Turn
@@ -38,6 +38,7 @@ def create(
         user_metadata=user_metadata or {},
         priority=priority,
         last_event=0,
+        traceparent=traces.current(),
         queued_at=func.clock_timestamp(),
     )
     session.add(job)

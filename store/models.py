@@ -157,6 +157,8 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(server_default="0")
     cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
     last_event: Mapped[int] = mapped_column(server_default="0")
+    traceparent: Mapped[str | None]
+    """Of the request that made the job, see store.traces"""
     created_at: Mapped[datetime] = _now()
     queued_at: Mapped[datetime | None]
     running_at: Mapped[datetime | None]
@@ -228,6 +230,7 @@ class Outbox(Base):
     __tablename__ = "outbox"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     queue: Mapped[str]
+    traceparent: Mapped[str | None]
     created_at: Mapped[datetime] = _now()
 
 

@@ -5,11 +5,12 @@ until nothing waits. So a handful of rings is enough for any number of shards, a
 payload that another release could misread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from store import traces
 from store.models import Outbox
 
 BATCH = 500  # rows published per transaction
@@ -18,7 +19,8 @@ MOST_RINGS = 32  # at once: as many idle workers start at once, others when they
 
 def ring(session: Session, queue: str, shards: int = 1) -> None:
     """Promise that workers of the queue hear of so many shards; ringing twice is harmless."""
-    session.execute(insert(Outbox), [{"queue": queue}] * min(shards, MOST_RINGS))
+    row = {"queue": queue, "traceparent": traces.current()}
+    session.execute(insert(Outbox), [row] * min(shards, MOST_RINGS))
 
 
 def publish(session: Session, send: Callable[[str], None]) -> int:
@@ -30,11 +32,13 @@ def publish(session: Session, send: Callable[[str], None]) -> int:
     rows = session.scalars(
         select(Outbox).order_by(Outbox.id).limit(BATCH).with_for_update(skip_locked=True)
     ).all()
-    rings: dict[str, int] = {}
-    for row in rows:
-        rings[row.queue] = min(rings.get(row.queue, 0) + 1, MOST_RINGS)
-    for queue, count in rings.items():
-        for _ in range(count):
-            send(queue)
+    rings = [row for queue in {row.queue for row in rows} for row in _first(rows, queue)]
+    for row in rings:
+        with traces.span(f"ring {row.queue}", row.traceparent):
+            send(row.queue)
     session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in rows])))
-    return sum(rings.values())
+    return len(rings)
+
+
+def _first(rows: Sequence[Outbox], queue: str) -> list[Outbox]:
+    return [row for row in rows if row.queue == queue][:MOST_RINGS]

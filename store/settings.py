@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     """Networks that webhooks may go to besides public addresses: 10.1.0.0/16,fd00:1::/32"""
     audit_days: int = Field(365, ge=1)
     """How long the audit log reaches back."""
+    traces: str = ""
+    """Where OpenTelemetry spans go by OTLP over HTTP: http://collector:4318/v1/traces; none by default."""
     docs: bool = False
     """Whether /docs shows the interface as a page."""
 

@@ -10,8 +10,8 @@ ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "faiss", "transformers", "ot")
 
 
-def loaded_after(statement: str) -> set[str]:
-    code = f"import sys; {statement}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+def loaded_after(statement: str, names: tuple[str, ...] = HEAVY) -> set[str]:
+    code = f"import sys; {statement}; print(*[name for name in {names!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(done.stdout.split())
 
@@ -23,6 +23,14 @@ def test_the_service_never_loads_the_numerical_packages() -> None:
 
 def test_the_command_line_starts_light() -> None:
     assert loaded_after("import evoselect_cli.main, store.embedded.supervisor") == set()
+
+
+def test_traces_load_nothing_until_they_are_on() -> None:
+    statement = "import service.app, workers.workplace; from store import traces; traces.{}"
+    package = ("opentelemetry.sdk.trace",)  # redis loads the rest by itself where it is installed
+    assert loaded_after(statement.format("current()"), package) == set()
+    on = "start(traces.Settings(traces='http://127.0.0.1:1'), 'test')"
+    assert loaded_after(statement.format(on), package) == set(package)
 
 
 def test_the_package_called_service_is_ours() -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from celery import Celery, signals
 
-from store import logs
+from store import logs, traces
 from store.settings import load_settings
 
 CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine before it is up, for ever
 FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
 BROKER_PATIENCE = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}  # by default it waits for ever
 OPS = {"queue": "ops"}  # without an expiry: the clocks of two machines need not agree
+SERVICE = "evoselect-worker"  # by which traces name it
 _parent: list[Any] = []  # the celery worker of this process, where this is a parent
 
 
@@ -64,6 +65,7 @@ def _start_parent(sender: Any, **_: Any) -> None:
     from workers.workplace import QUEUES_VARIABLE
 
     start_or_leave(load_settings().database_url)
+    traces.start(load_settings(), SERVICE)
     _parent.append(sender)
     siblings.found_family()
     os.environ[QUEUES_VARIABLE] = ",".join(sender.app.amqp.queues.consume_from)
@@ -82,6 +84,7 @@ def _start_child(**_: Any) -> None:
     from workers import leaving, relay
     from workers.workplace import workplace
 
+    traces.start(load_settings(), SERVICE)
     leaving.listen()
     threading.Thread(target=workplace().watch, name="watch", daemon=True).start()
     if relay.QUEUE in workplace().queues:
@@ -96,3 +99,4 @@ def _end_child(**_: Any) -> None:
 
     leave()
     workplace().rest(load_settings().shutdown + 1.0)  # by then the pulse has given the shard back
+    traces.stop()

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 
-from store import claims, logs, retention, sweeper, uploads
+from store import claims, logs, retention, sweeper, traces, uploads
 from store.claims import Claim, Offer
 from store.errors import LostLease
 from workers import alive, siblings
@@ -94,7 +94,10 @@ class Workplace:
     def _work_on(self, claim: Claim) -> Claim | None:
         """See a shard through; returns the next one, where it was taken with the commit."""
         names = {"tenant": claim.tenant_id, "job": claim.job_id, "shard": claim.shard_id}
-        with logs.about(**names, attempt=claim.attempt):
+        with (
+            logs.about(**names, attempt=claim.attempt),
+            traces.span(f"shard {claim.phase}", claim.traceparent, **names, attempt=claim.attempt),
+        ):
             try:
                 return see_through(self.context, claim, run, self._pulse)
             except LostLease as error:
