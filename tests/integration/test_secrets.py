@@ -1,10 +1,14 @@
 """Secrets of a running product stand in two private files and in the children's environment, nowhere else."""
 
+from pathlib import Path
+
 import httpx
 import psutil
 import pytest
 import redis
+from kombu.connection import Connection
 
+from store.embedded import servers
 from tests.conftest import Stack
 from tests.live import question
 
@@ -49,6 +53,28 @@ def test_no_process_argument_is_a_secret(stack: Stack, secrets: list[bytes]) -> 
     for process in processes:
         arguments = "\0".join(process.cmdline()).encode()
         assert not [place for place, secret in enumerate(secrets) if secret in arguments], process
+
+
+def test_a_message_that_is_no_json_is_never_loaded(stack: Stack, tmp_path: Path) -> None:
+    """A pickle is a program: this one would leave a file."""
+    left, url = tmp_path / "left", stack.supervisor.environment["EVOSELECT_REDIS_URL"]
+    headers = {"task": "shards.ring", "id": "hostile", "lang": "py"}
+    log = stack.supervisor.home.logs / "ops-worker.log"
+    with Connection(url) as connection:  # type: ignore[no-untyped-call]
+        producer = connection.Producer(serializer="pickle")
+        producer.publish(_Program(left), routing_key="ops", headers=headers)
+        queue = connection.default_channel.client
+        servers.wait_until(lambda: queue.llen("ops") == 0, "the ops worker", log)
+    servers.wait_until(lambda: b"ContentDisallowed" in log.read_bytes(), "the refusal", log)
+    assert not left.exists()
+
+
+class _Program:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self._path,)
 
 
 def test_no_message_of_the_broker_holds_a_secret(stack: Stack, secrets: list[bytes]) -> None:

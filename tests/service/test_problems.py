@@ -5,8 +5,10 @@ import sys
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from store import tenants
+from store.models import Batch
 from tests.live import Api, question
 
 PLAIN = {"Content-Type": "text/plain"}
@@ -112,6 +114,20 @@ def test_json_that_only_some_decoders_take_is_no_failure(api: Api, value: bytes)
         )
         assert answer.status_code in (400, 422)
         assert_problem(answer, answer.status_code, answer.json()["code"])
+
+
+def test_a_failure_of_our_own_gives_nothing_away(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """Here: a row that no code of ours writes."""
+    pool_id = api.made("/v1/pools", {})["id"]
+    batch = api.made(f"/v1/pools/{pool_id}/batches", {"records": [question(1)]})
+    with api.database.transaction() as session:
+        session.execute(update(Batch).where(Batch.id == batch["id"]).values(errors=["broken"]))
+    answer = api.call("GET", f"/v1/pools/{pool_id}/batches")
+    assert_problem(answer, 500, "internal_error")
+    assert "broken" not in answer.text
+    assert "AttributeError" not in answer.text
+    trace = next(record for record in caplog.records if record.exc_info)
+    assert answer.json()["request_id"] in trace.getMessage()
 
 
 def test_importing_the_service_loads_no_model_library() -> None:
