@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 import store.account_models
+import store.loop_models
 import store.upload_models  # noqa: F401
 from store.models import Base
 

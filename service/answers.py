@@ -134,10 +134,10 @@ class JobFault(BaseModel):
 
 
 class Job(BaseModel):
-    """A selection, training or evaluation."""
+    """A selection, training, evaluation or loop."""
 
     id: str
-    object: Literal["selection", "training", "evaluation"]
+    object: Literal["selection", "training", "evaluation", "loop"]
     status: JobStatus
     done: bool
     phase: str | None
@@ -152,11 +152,39 @@ class Job(BaseModel):
     queued_at: datetime | None
     running_at: datetime | None
     finalizing_at: datetime | None
+    paused_at: datetime | None
     cancelling_at: datetime | None
     completed_at: datetime | None
     failed_at: datetime | None
     cancelled_at: datetime | None
     expired_at: datetime | None
+
+
+class Arm(BaseModel):
+    """What one arm of a round has come to; null where it has not come so far."""
+
+    selection_id: str | None
+    training_id: str | None
+    evaluation_id: str | None
+    model_id: str | None
+    evaluation: Json
+
+
+class Round(BaseModel):
+    """One turn of a loop; `gain` is by how much its loss lies below the random arm's, in nats."""
+
+    object: Literal["loop.round"]
+    loop_id: str
+    number: int
+    state: Literal["generating", "waiting", "running", "completed"]
+    pool_id: str | None
+    pool_version: int | None
+    generated: Json
+    loss: str | None
+    gain: float | None
+    arms: dict[str, Arm]
+    created_at: datetime
+    completed_at: datetime | None
 
 
 class EstimatedSeconds(BaseModel):
@@ -225,6 +253,27 @@ class Adapter(BaseModel):
     lineage: Json
     files: dict[str, AdapterFile]
     created_at: datetime
+
+
+class LearntRecord(BaseModel):
+    """A record that one of a model's trainings learnt."""
+
+    model_id: str
+    id: str
+    content_hash: str
+    repeats: int | None = None
+
+
+class Lineage(BaseModel):
+    """From an adapter back to every record; `trainings` begins with the first."""
+
+    object: Literal["model.lineage"]
+    model_id: str
+    base_model: str
+    trainings: list[Json]
+    records_total: int
+    records: list[LearntRecord]
+    has_more: bool
 
 
 class Livez(BaseModel):

@@ -1,6 +1,6 @@
 """A finished BatchWriter becomes the next version of its pool; the pool's index of contents grows by it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
@@ -49,13 +49,14 @@ def commit(
     )
 
 
-def known(state: State, tenant_id: str, pool_id: str) -> Known:
-    """What the pool holds at this moment; raises NotFound."""
+def known(state: State, tenant_id: str, pool_id: str, earlier: Sequence[str] = ()) -> Known:
+    """What the pool holds at this moment, and what the earlier pools do; raises NotFound."""
+    others = [run for other in earlier for run in known(state, tenant_id, other).runs]
     for _ in range(TRIES):
         with state.database.transaction() as session:
             pool = pools.get(session, tenant_id, pool_id)
         try:
-            return Known(pool.version, _load(state, pool.keys))
+            return Known(pool.version, [*_load(state, pool.keys), *others])
         except FileNotFoundError:  # merged away since the row was read
             continue
     raise Conflict(f"pool {pool_id} grows too fast to be read: send the batch again", code="pool_busy")

@@ -1,4 +1,4 @@
-"""How alike two selections are. Pure: items in, numbers out.
+"""How alike two selections are, and two evaluations. Pure: items in, numbers out.
 
 Coverage of a target is the largest cosine among the selected items that serve it (items name the three
 targets that they serve most). Rank correlation is Spearman's over the items that both selected.
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import orjson
 
+from evoselect.intervals import paired
+
 MOST_CHANGED = 10  # targets that are named
+MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +87,34 @@ def change(first: float | None, second: float | None) -> dict[str, float | None]
     """A number of both selections, and how much larger the second is."""
     difference = None if first is None or second is None else second - first
     return {"first": first, "second": second, "change": difference}
+
+
+def paired_differences(
+    first: list[dict[str, Any]], second: list[dict[str, Any]]
+) -> dict[str, dict[str, Any] | None]:
+    """By measure {n, first, second, difference, interval, p_value} over records that both evaluations scored.
+
+    The rows are in the order of the same examples. None where fewer than two records have the measure.
+    """
+    return {name: _difference(name, first, second) for name in MEASURES}
+
+
+def _difference(
+    name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    pairs = [(_measure(name, one), _measure(name, two)) for one, two in zip(first, second, strict=True)]
+    known = [(one, two) for one, two in pairs if one is not None and two is not None]
+    columns = [one for one, _ in known], [two for _, two in known]
+    found = paired(*columns)
+    if found is None:
+        return None
+    means = {side: sum(column) / found.n for side, column in zip(("first", "second"), columns, strict=True)}
+    numbers = {"difference": found.difference, "interval": found.interval, "p_value": found.p_value}
+    return {"n": found.n, **means, **numbers}
+
+
+def _measure(name: str, row: dict[str, Any]) -> float | None:
+    if name == "accuracy":
+        return None if row["predicted"] is None else float(row["predicted"] == row["answer"])
+    value = row.get(name)
+    return None if value is None else float(value)

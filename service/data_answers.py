@@ -177,3 +177,23 @@ class Candidate(BaseModel):
     item: dict[str, Any] | None = None
     nearest_target: NearestTarget | None = None
     last_selected: dict[str, Any] | None = None
+
+
+class PairedDifference(BaseModel):
+    """One measure of two models over the same n records: means, second minus first with its 95 % interval."""
+
+    n: int
+    first: float
+    second: float
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+class EvaluationComparison(BaseModel):
+    """Two evaluations record by record; null where fewer than two records have the measure."""
+
+    object: Literal["evaluation.comparison"]
+    evaluations: tuple[str, str]
+    models: tuple[str, str]
+    differences: dict[str, PairedDifference | None]

@@ -26,6 +26,8 @@ CONFLICTS = (  # routes without a body that a state may forbid
     "/cancel",
     "/redeliver",
     "/retry",
+    "/pause",
+    "/resume",
     "/compare/{other_id}",
     "/candidates/{candidate_id}",
 )

@@ -1,4 +1,4 @@
-"""What a completed selection left behind."""
+"""What a completed selection or evaluation left behind."""
 
 from typing import Any
 
@@ -9,13 +9,14 @@ from store.models import Job
 from store.states import JobKind, JobStatus
 
 
-def completed(state: State, tenant_id: str, job_id: str, what: str) -> Job:
-    """The selection; raises NotFound, or Problem 409 while `what` is not there yet."""
+def completed(state: State, tenant_id: str, job_id: str, what: str, kind: JobKind = JobKind.SELECTION) -> Job:
+    """The job; raises NotFound, or Problem 409 while `what` is not there yet."""
     with state.database.transaction() as session:
-        job = jobs.get(session, tenant_id, job_id, JobKind.SELECTION)
+        job = jobs.get(session, tenant_id, job_id, kind)
         if job.status != JobStatus.COMPLETED or job.result is None:
-            detail = f"Selection {job_id} is {job.status}; its {what} are there once it is completed."
-            raise Problem(409, "selection_not_completed", detail)
+            noun = kind.capitalize()
+            detail = f"{noun} {job_id} is {job.status}; its {what} are there once it is completed."
+            raise Problem(409, f"{kind}_not_completed", detail)
         return job
 
 

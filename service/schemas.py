@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from evoselect.spec.features import FeatureSpec
+from evoselect.spec.loop import LoopSpec
 from evoselect.spec.selection import Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from service.record_schema import RECORDS
@@ -177,14 +178,24 @@ class SelectionRequest(JobRequest):
 
 
 class TrainingRequest(JobRequest):
-    """Train a LoRA adapter on a completed selection."""
+    """Train a LoRA adapter on a completed selection, on the records of a file, or on all of a pool."""
 
     model_config = _example(selection_id="sel_01jd8x00000000000000000000", spec={"epochs": 1.0})
 
-    selection_id: Id
+    selection_id: Id | None = None
+    file_id: Id | None = None
+    pool_id: Id | None = None
+    pool_version: Whole | None = None
     base_model: ShortText | None = None
     spec: TrainingSpec = TrainingSpec()
     seed: Whole = 0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        _exactly_one(selection_id=self.selection_id, file_id=self.file_id, pool_id=self.pool_id)
+        if self.pool_version is not None and self.pool_id is None:
+            raise ValueError("pool_version needs pool_id: selections and files have no versions")
+        return self
 
 
 class EvaluationRequest(JobRequest):
@@ -202,6 +213,33 @@ class EvaluationRequest(JobRequest):
     def _one_source(self) -> Self:
         _exactly_one(target_id=self.target_id, records=self.records, file_id=self.file_id)
         return self
+
+
+class LoopRequest(JobRequest, LoopSpec):
+    """Rounds of generate, select, train and evaluate."""
+
+    model_config = _example(
+        target_id="tgt_01jd8x00000000000000000000",
+        evaluation_target_id="tgt_01jd8x00000000000000000001",
+        generator={"kind": "push"},
+        k=64,
+    )
+
+    target_id: Id
+    evaluation_target_id: Id | None = None
+    base_model: ShortText | None = None
+
+    def full_spec(self) -> LoopSpec:
+        """The settings alone."""
+        return LoopSpec(**{name: getattr(self, name) for name in LoopSpec.model_fields})
+
+
+class CandidatesRequest(BatchRequest):
+    """Candidates of one round; with `more` the round waits for further batches."""
+
+    model_config = _example(records=[QUESTION, CHAT], client_batch_id="round-1", more=False)
+
+    more: bool = False
 
 
 class ApiKeyRequest(Request):

@@ -9,6 +9,7 @@ from fastapi import Response
 
 from store.account_models import AuditEvent, WebhookDelivery, WebhookEndpoint
 from store.job_reads import Progress
+from store.loop_models import Round
 from store.model_registry import ModelSource
 from store.models import ApiKey, Batch, Event, File, Job, Model, Pool, Target
 from store.states import TERMINAL, JobStatus
@@ -22,6 +23,7 @@ TIMES = (
     "queued",
     "running",
     "finalizing",
+    "paused",
     "cancelling",
     "completed",
     "failed",
@@ -72,7 +74,7 @@ def batch(row: Batch) -> Json:
 
 
 def job(row: Job, phases: Progress) -> Json:
-    """A selection, training or evaluation with its progress by phase."""
+    """A selection, training, evaluation or loop with its progress by phase."""
     return {
         "id": row.id,
         "object": row.kind,
@@ -94,8 +96,26 @@ def job(row: Job, phases: Progress) -> Json:
     }
 
 
+def loop_round(row: Round, arms: Json) -> Json:
+    """A round with what each of its arms has come to so far."""
+    return {
+        "object": "loop.round",
+        "loop_id": row.loop_id,
+        "number": row.number,
+        "state": row.state,
+        "pool_id": row.pool_id,
+        "pool_version": row.pool_version,
+        "generated": row.generated,
+        "loss": (row.result or {}).get("loss"),
+        "gain": (row.result or {}).get("gain"),
+        "arms": arms,
+        "created_at": _time(row.created_at),
+        "completed_at": _time(row.completed_at),
+    }
+
+
 def public_result(result: Json) -> Json:
-    """The result without the `artifacts` that it points at."""
+    """A result or a lineage without the `artifacts` that it points at."""
     return {name: value for name, value in result.items() if name != "artifacts"}
 
 
@@ -120,8 +140,9 @@ def base_model(source: ModelSource) -> Json:
 def adapter(row: Model) -> Json:
     """A model that a training made."""
     return {
-        **_shape("model", row, "base_model", "training_id", "lineage"),
+        **_shape("model", row, "base_model", "training_id"),
         "kind": "adapter",
+        "lineage": public_result(row.lineage),
         "files": {name: {"sha256": file["sha256"], "size": file["size"]} for name, file in row.files.items()},
     }
 

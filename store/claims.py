@@ -46,6 +46,8 @@ class Claim:
     """Of the request that made the job."""
     offer: Offer
     """That it was taken by."""
+    checkpoint: dict[str, Any] | None = None
+    """What an earlier attempt left to go on from, see `shards.keep`."""
 
 
 # Of the tenant that this queue served longest ago, the job of highest priority, then the oldest.
@@ -76,7 +78,7 @@ with waiting as (
         lease_until = clock_timestamp() + cast(:lease as interval),
         started_at = coalesce(started_at, clock_timestamp())
     from waiting where shards.id = waiting.id
-    returning shards.id, phase, index, token, attempt, worker, payload
+    returning shards.id, phase, index, token, attempt, worker, payload, checkpoint
 ), served as (
     update turns set served_at = clock_timestamp()
     where queue = :queue and tenant_id = :tenant_id and exists (select from taken)
@@ -88,7 +90,7 @@ with waiting as (
         'phase', phase, 'index', index, 'attempt', attempt, 'token', token, 'worker', worker)
     from numbered, taken
 )
-select id, phase, token, attempt, payload from taken
+select id, phase, token, attempt, payload, checkpoint from taken
 """
 _TAKE_FIRST = text(_TAKE.format(condition="true"))
 _TAKE_IN_TURN = text(_TAKE.format(condition=f":job_id = ({_TURN})"))
@@ -121,6 +123,7 @@ def claim(session: Session, offer: Offer) -> Claim | None:
             job.request,
             job.traceparent,
             offer,
+            taken.checkpoint,
         )
     return None
 
@@ -141,6 +144,7 @@ def go_on(session: Session, last: Claim) -> Claim | None:
         token=taken.token,
         attempt=taken.attempt,
         payload=taken.payload,
+        checkpoint=taken.checkpoint,
     )
 
 

@@ -43,16 +43,17 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """An https URL in its parts; `host` is a name or a literal address without brackets."""
+    """A URL in its parts; `host` is a name or a literal address without brackets."""
 
     host: str
     port: int
     target: str
     """Path and query."""
+    scheme: str = "https"
 
 
-def parse(text: str) -> Url:
-    """The parts of an https URL; raises Refused for anything that two parsers could read differently."""
+def parse(text: str, *, plain: bool = False) -> Url:
+    """The parts of an https URL (or http where `plain`); refuses what two parsers could read differently."""
     if (
         len(text) > MAX_URL
         or not text.isascii()
@@ -65,13 +66,14 @@ def parse(text: str) -> Url:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise Refused(f"the URL cannot be read: {error}") from None
-    if parts.scheme != "https":
+    if parts.scheme != "https" and not (plain and parts.scheme == "http"):
         raise Refused(f"the URL's scheme is {parts.scheme!r:.20}: use https")
     if "@" in parts.netloc or parts.fragment or "#" in text:
         raise Refused("the URL has a user name or a fragment: leave it out")
     if not host or "%" in host or port == 0:
         raise Refused("the URL names no host and port that can be called")
-    return Url(host, port or 443, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Url(host, port or (443 if parts.scheme == "https" else 80), target, parts.scheme)
 
 
 def is_public(address: Address) -> bool:
@@ -127,6 +129,18 @@ class Egress:
         if connection.aborted:  # a head that was cut off can look like a whole one
             raise Unreachable(self._too_late())
         return answer.status
+
+    def pinned(self, text: str) -> tuple[Url, str]:
+        """(parts of the URL, checked address to connect to), for clients that connect themselves.
+
+        Plain http goes into the allowed networks only. Raises Refused or Unreachable.
+        """
+        url = parse(text, plain=True)
+        address = self._checked(url)
+        inside = any(ip_address(address) in network for network in self.allowed)
+        if url.scheme == "http" and not inside:
+            raise Refused("plain http is for networks that the operator has allowed: use https")
+        return url, address
 
     def _too_late(self) -> str:
         return f"no answer within {self.seconds:.0f} s"

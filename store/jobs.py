@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from store import outbox, owned, traces, webhooks
 from store.errors import Conflict, NotFound
 from store.ids import new_id
+from store.loop_models import LoopStep
 from store.models import Event, Job, Shard, Turn
 from store.plans import PAYLOAD_VERSION, ShardPlan
 from store.states import NEXT, PREFIX, TERMINAL, JobKind, JobStatus, ShardState
@@ -123,6 +124,31 @@ def transition(session: Session, job: Job, status: JobStatus, data: dict[str, An
     job.status = status
     setattr(job, f"{status}_at", func.clock_timestamp())
     record_event(session, job, f"job.{status}", data or {})
+    if status in TERMINAL:
+        _tell_loop(session, job.id)
+
+
+def _tell_loop(session: Session, job_id: str) -> None:
+    """Where the job that ended is a step of a loop, the loop is looked at."""
+    loop_id = session.scalar(select(LoopStep.loop_id).where(LoopStep.job_id == job_id))
+    if loop_id is None:
+        return
+    session.flush()
+    loop = lock(session, loop_id)
+    if loop.status == JobStatus.CANCELLING:
+        settle_cancel(session, loop)
+    else:
+        look_again(session, loop)
+
+
+def look_again(session: Session, loop: Job) -> None:
+    """Promise a look at a locked loop, unless one waits already; a paused one gets it when it resumes."""
+    if loop.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+        return
+    looks = select(Shard).where(Shard.job_id == loop.id, Shard.phase == "advance")
+    if session.scalar(looks.where(Shard.state == ShardState.READY).limit(1)) is None:
+        count = session.scalar(select(func.count()).select_from(looks.subquery())) or 0
+        insert_shards(session, loop, [ShardPlan("advance", count, 0)])
 
 
 def is_terminal(job: Job) -> bool:
@@ -170,13 +196,13 @@ def cancel_waiting_shards(session: Session, job_id: str) -> None:
 
 
 def settle_cancel(session: Session, job: Job) -> None:
-    """A cancelling job whose last running shard has stopped is cancelled."""
-    running = session.scalar(
-        select(func.count())
-        .select_from(Shard)
-        .where(Shard.job_id == job.id, Shard.state == ShardState.RUNNING)
-    )
-    if job.status == JobStatus.CANCELLING and not running:
+    """A cancelling job whose last running shard, or step, has stopped is cancelled."""
+    if job.status != JobStatus.CANCELLING:
+        return
+    running = select(Shard.id).where(Shard.job_id == job.id, Shard.state == ShardState.RUNNING)
+    steps = select(LoopStep.job_id).join(Job, Job.id == LoopStep.job_id)
+    goes_on = steps.where(LoopStep.loop_id == job.id, Job.status.not_in(TERMINAL))
+    if not any(session.scalar(query.limit(1)) for query in (running, goes_on)):
         transition(session, job, JobStatus.CANCELLED)
 
 

@@ -1,10 +1,10 @@
-"""The tables of data and jobs; account_models.py has those of audit and webhooks.
+"""The tables of data and jobs; account_models.py, upload_models.py and loop_models.py have others.
 
 Text of records never lives here: rows point at artifacts.
 
 Tenant -< ApiKey
 Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock, IdempotencyKey
-Tenant -< Job (selection | training | evaluation) -< Shard, Event
+Tenant -< Job (selection | training | evaluation | loop) -< Shard, Event
 Outbox: rings that were promised; Turn: who is served next; Chore: when upkeep was done last
 """
 
@@ -163,6 +163,7 @@ class Job(Base):
     queued_at: Mapped[datetime | None]
     running_at: Mapped[datetime | None]
     finalizing_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     cancelling_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]
@@ -199,6 +200,7 @@ class Shard(Base):
     state: Mapped[str] = mapped_column(server_default="ready")
     payload: Mapped[Json] = _empty()
     result: Mapped[Json | None]
+    checkpoint: Mapped[Json | None]
     rows_total: Mapped[int] = mapped_column(server_default="0")
     rows_done: Mapped[int] = mapped_column(server_default="0")
     token: Mapped[int] = mapped_column(server_default="0")

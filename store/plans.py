@@ -6,10 +6,22 @@ from typing import Any
 
 from store.states import JobKind
 
-FIRST_PHASE = {JobKind.SELECTION: "features", JobKind.TRAINING: "train", JobKind.EVALUATION: "evaluate"}
+FIRST_PHASE = {
+    JobKind.SELECTION: "features",
+    JobKind.TRAINING: "train",
+    JobKind.EVALUATION: "evaluate",
+    JobKind.LOOP: "advance",
+}
 NEXT_PHASE = {"features": "transport"}
 PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
-QUEUE = {"features": "features", "transport": "select", "train": "train", "evaluate": "train"}
+QUEUE = {
+    "features": "features",
+    "transport": "select",
+    "train": "train",
+    "evaluate": "train",
+    "advance": "ops",
+    "generate": "ops",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 import store.upload_models  # noqa: F401 - its tables name files too
 from store.account_models import WebhookDelivery
 from store.artifacts import Artifacts
+from store.loop_models import LoopStep, Round
 from store.models import Base, Event, Job, Shard
 from store.session import Database
 from store.states import TERMINAL
@@ -39,6 +40,8 @@ def _delete(database: Database, job_id: str) -> bool:
         with database.transaction() as session:
             for table in (Event, Shard, WebhookDelivery):
                 session.execute(delete(table).where(table.job_id == job_id))
+            for part in (LoopStep, Round):
+                session.execute(delete(part).where(part.loop_id == job_id))
             session.execute(delete(Job).where(Job.id == job_id))
     except IntegrityError:
         return False

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     max_waiting_shards: int = Field(100_000, ge=1)
     """With so many shards of a tenant waiting in a queue, further jobs are refused with 429."""
 
+    checkpoint: float = Field(60.0, gt=0)
+    """How often a training leaves its state for a later attempt to go on from."""
+
     shard_rows: int = Field(1024, ge=1)
     """Candidates per feature shard until the pace of a model is known; then shards take about a minute."""
     block_rows: int = Field(128, ge=1)
@@ -95,6 +98,10 @@ class Settings(BaseSettings):
     """How often webhooks that are due are looked for."""
     webhook_networks: Annotated[str, AfterValidator(_networks)] = ""
     """Networks that webhooks may go to besides public addresses: 10.1.0.0/16,fd00:1::/32"""
+    endpoints: Path | None = None
+    """JSON file of generators that loops may ask by alias: {alias: {url, api_key_env | api_key_file}}."""
+    generator_networks: Annotated[str, AfterValidator(_networks)] = ""
+    """Networks that generators may be in besides public addresses, plain http included: 127.0.0.0/8"""
     audit_days: int = Field(365, ge=1)
     """How long the audit log reaches back."""
     traces: str = ""

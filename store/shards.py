@@ -23,7 +23,7 @@ from store import claims, jobs, outbox, plans
 from store.claims import Claim
 from store.errors import LostLease
 from store.models import Job, Shard
-from store.states import TERMINAL, JobStatus, ShardState
+from store.states import TERMINAL, JobKind, JobStatus, ShardState
 
 LONGEST_RETRY = 300.0  # seconds between two attempts at most
 
@@ -40,8 +40,8 @@ _LOCK = text("select status, cancel_requested from jobs where id = :job_id for u
 
 _FINISH = text("""
 with finished as (
-    update shards set state = 'done', result = :result, rows_done = rows_total, lease_until = null,
-        finished_at = clock_timestamp()
+    update shards set state = 'done', result = :result, checkpoint = null, rows_done = rows_total,
+        lease_until = null, finished_at = clock_timestamp()
     where id = :shard_id and token = :token and state = 'running'
     returning phase, index, token
 ), numbered as (
@@ -103,7 +103,24 @@ def commit(
     return None
 
 
+def keep(session: Session, claim: Claim, checkpoint: dict[str, Any]) -> dict[str, Any] | None:
+    """Leave something for a later attempt to go on from; returns what was left before.
+
+    Raises LostLease when the token is not ours.
+    """
+    shard = _owned(session, claim)[1]
+    before, shard.checkpoint = shard.checkpoint, checkpoint
+    return before
+
+
+def tell(session: Session, claim: Claim, event: str, data: dict[str, Any]) -> None:
+    """Add an event about the work on a shard; raises LostLease when the token is not ours."""
+    jobs.record_event(session, _owned(session, claim)[0], event, data)
+
+
 def _advance(session: Session, job: Job, phase: str) -> None:
+    if job.kind == JobKind.LOOP:
+        return  # its looks end it
     rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(Shard.job_id == job.id)) or 0)
     following = plans.next_phase(phase, rows)
     if not following:

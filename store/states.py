@@ -9,9 +9,15 @@ class JobKind(StrEnum):
     SELECTION = "selection"
     TRAINING = "training"
     EVALUATION = "evaluation"
+    LOOP = "loop"
 
 
-PREFIX = {JobKind.SELECTION: "sel", JobKind.TRAINING: "trn", JobKind.EVALUATION: "evl"}
+PREFIX = {
+    JobKind.SELECTION: "sel",
+    JobKind.TRAINING: "trn",
+    JobKind.EVALUATION: "evl",
+    JobKind.LOOP: "loop",
+}
 
 
 class JobStatus(StrEnum):
@@ -23,6 +29,8 @@ class JobStatus(StrEnum):
     """At least one shard was claimed."""
     FINALIZING = "finalizing"
     """The last phase is running."""
+    PAUSED = "paused"
+    """A loop that begins nothing further until it is resumed."""
     CANCELLING = "cancelling"
     """A cancel was asked for; running shards have not stopped yet."""
     COMPLETED = "completed"
@@ -39,8 +47,9 @@ TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 
 _ENDS_EARLY = {JobStatus.CANCELLING, JobStatus.FAILED, JobStatus.EXPIRED}
 NEXT = {
-    JobStatus.QUEUED: _ENDS_EARLY | {JobStatus.RUNNING},
-    JobStatus.RUNNING: _ENDS_EARLY | {JobStatus.FINALIZING, JobStatus.COMPLETED},
+    JobStatus.QUEUED: _ENDS_EARLY | {JobStatus.RUNNING, JobStatus.PAUSED},
+    JobStatus.RUNNING: _ENDS_EARLY | {JobStatus.FINALIZING, JobStatus.COMPLETED, JobStatus.PAUSED},
+    JobStatus.PAUSED: _ENDS_EARLY | {JobStatus.RUNNING},
     JobStatus.FINALIZING: _ENDS_EARLY | {JobStatus.COMPLETED},
     JobStatus.CANCELLING: {JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.EXPIRED},
 }

@@ -96,13 +96,32 @@ def selection(
 
 
 def training(
-    session: Session, tenant_id: str, *, selection_id: str, settings: dict[str, Any], label: Label
+    session: Session, tenant_id: str, *, source: dict[str, Any], settings: dict[str, Any], label: Label
 ) -> Job:
-    """request: selection_id; and base_model, spec, seed of `settings`."""
-    chosen = _completed_selection(session, tenant_id, selection_id)
-    parts = plans.single_shard("train", _training_rows(settings["spec"], int(chosen.request["k"])))
-    request = {"selection_id": selection_id, **settings}
-    return _create(session, tenant_id, JobKind.TRAINING, request, parts, label)
+    """request: the source; and base_model, spec, seed of `settings`.
+
+    A source is {selection_id}, {pool_id, pool_version} (all of it), or {file_id, examples_id}: the target
+    that the file's records were stored as.
+    """
+    rows = _source_rows(session, tenant_id, source)
+    parts = plans.single_shard("train", _training_rows(settings["spec"], rows))
+    return _create(session, tenant_id, JobKind.TRAINING, {**source, **settings}, parts, label)
+
+
+def _source_rows(session: Session, tenant_id: str, source: dict[str, Any]) -> int:
+    if "selection_id" in source:
+        return int(_completed_selection(session, tenant_id, source["selection_id"]).request["k"])
+    if "examples_id" in source:
+        return targets.get(session, tenant_id, source["examples_id"]).count
+    pool = pools.get(session, tenant_id, source["pool_id"])
+    rows = sum(part.rows for part in pools.sources(session, pool, source["pool_version"]))
+    if not rows:
+        raise Invalid(
+            f"pool {pool.id} is empty at version {source['pool_version']}: add candidates first",
+            code="empty_pool",
+            pointer="/pool_id",
+        )
+    return rows
 
 
 def evaluation(
@@ -113,6 +132,13 @@ def evaluation(
     parts = plans.single_shard("evaluate", target.count)
     request = {"target_id": target_id, **settings}
     return _create(session, tenant_id, JobKind.EVALUATION, request, parts, label)
+
+
+def loop(session: Session, tenant_id: str, *, request: dict[str, Any], label: Label) -> Job:
+    """request: target_id, evaluation_target_id, base_model, spec; its first look opens the first round."""
+    for name in ("target_id", "evaluation_target_id"):
+        targets.get(session, tenant_id, request[name])
+    return _create(session, tenant_id, JobKind.LOOP, request, plans.single_shard("advance", 0), label)
 
 
 def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
@@ -126,11 +152,16 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
             f"{kind} {job_id} is {old.status}: only one that failed, expired or was cancelled can be retried",
             code="not_retryable",
         )
+    if kind == JobKind.LOOP:
+        return loop(session, tenant_id, request=old.request, label=_label_of(old))
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
     rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
     parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
-    label = Label(old.name, old.user_metadata, old.priority)
-    return _create(session, tenant_id, kind, old.request, parts, label)
+    return _create(session, tenant_id, kind, old.request, parts, _label_of(old))
+
+
+def _label_of(job: Job) -> Label:
+    return Label(job.name, job.user_metadata, job.priority)
 
 
 def _training_rows(spec: dict[str, Any], k: int) -> int:

@@ -6,12 +6,14 @@ reported, never mended silently.
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from store import jobs, outbox, shards
+from store import jobs, loop_steps, outbox, shards
+from store.errors import Conflict
 from store.models import Job, Shard
 from store.plans import PAYLOAD_VERSION
 from store.session import Database
@@ -31,7 +33,7 @@ returning name
 # Each line: what is wrong, and the rows that show it. Locks keep all of these from ever being committed.
 _IMPOSSIBLE = text("""
 select 'job ' || id || ' is ' || status || ' but nothing of it waits or runs' from jobs j
-where status not in ('completed', 'failed', 'cancelled', 'expired') and not exists (
+where kind <> 'loop' and status not in ('completed', 'failed', 'cancelled', 'expired') and not exists (
     select from shards where job_id = j.id and state in ('ready', 'running'))
 union all
 select 'job ' || j.id || ' is ' || j.status || ' but its shard ' || s.id || ' waits'
@@ -40,7 +42,7 @@ where j.status in ('completed', 'failed', 'cancelled', 'expired') and s.state = 
 union all
 select 'job ' || id || ' has the unknown status ' || status from jobs
 where status not in
-    ('queued', 'running', 'finalizing', 'cancelling', 'completed', 'failed', 'cancelled', 'expired')
+    ('queued', 'running', 'finalizing', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'expired')
 union all
 select 'shard ' || id || ' has the unknown state ' || state from shards
 where state not in ('ready', 'running', 'done', 'failed', 'cancelled')
@@ -62,6 +64,7 @@ def due(session: Session, name: str, every: float) -> bool:
 def sweep(database: Database, settings: Settings) -> None:
     """One round over everything that may have been lost; each find is settled in its own transaction."""
     take_back(database, max_attempts=settings.max_attempts)
+    mend_loops(database)
     settle_cancelling(database)
     expire(database, settings.job_deadline)
     with database.transaction() as session:
@@ -95,6 +98,26 @@ def settle_cancelling(database: Database) -> int:
     for job_id in found:
         with database.transaction() as session:
             jobs.settle_cancel(session, jobs.lock(session, job_id))
+    return len(found)
+
+
+def mend_loops(database: Database) -> int:
+    """Loops whose next look was lost are looked at; steps that their loop left behind are cancelled."""
+    with database.transaction() as session:
+        found = loop_steps.lost(session)
+    for loop_id in found:
+        with database.transaction() as session:
+            jobs.look_again(session, jobs.lock(session, loop_id))
+    return len(found) + cancel_steps(database)
+
+
+def cancel_steps(database: Database, loop_id: str = "") -> int:
+    """Ask the open steps of ended or cancelling loops, or of that one, to stop; returns how many."""
+    with database.transaction() as session:
+        found = loop_steps.abandoned(session, loop_id)
+    for tenant_id, job_id, kind in found:
+        with suppress(Conflict), database.transaction() as session:  # it has just ended
+            jobs.request_cancel(session, tenant_id, job_id, kind)
     return len(found)
 
 

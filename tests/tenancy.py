@@ -13,6 +13,7 @@ import httpx
 
 from store import adapters, jobs, plans
 from store.ids import new_id
+from store.loop_models import Round
 from store.states import JobKind
 from tests.live import Api, Json, another_tenant, question
 
@@ -21,6 +22,7 @@ BODIES: dict[str, Json] = {  # of routes whose bodies carry no ids
     "POST /v1/pools": {},
     "POST /v1/uploads": {},
     "POST /v1/pools/{pool_id}/batches": {"records": [question(1)]},
+    "POST /v1/loops/{job_id}/rounds/{number}/candidates": {"records": [question(1)]},
     "POST /v1/api_keys": {"name": "matrix", "scopes": ["select:read"]},
     "POST /v1/api_keys/{key_id}/rotate": {},
 }
@@ -84,11 +86,24 @@ def populate(api: Api) -> World:
             ],
             "evaluations.job_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
             "trainings.job_id": training,
+            "evaluations.other_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
+            "loops.job_id": _loop(api, target),
             "endpoint_id": endpoint,
             "delivery_id": api.get("/v1/webhook_deliveries")["data"][0]["id"],
             "models.name": adapter,
         }
     )
+
+
+def _loop(api: Api, target: str) -> str:
+    """A loop whose first round waits for candidates, as a look would leave it."""
+    body = {"target_id": target, "evaluation_target_id": target, "generator": {"kind": "push"}, "k": 1}
+    loop_id = str(api.made("/v1/loops", body)["id"])
+    with api.database.transaction() as session:
+        session.add(
+            Round(loop_id=loop_id, number=1, state="waiting", pool_id=api.made("/v1/pools", {})["id"])
+        )
+    return loop_id
 
 
 def _trained(api: Api) -> tuple[str, str]:
@@ -163,12 +178,25 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/selections", provided, ("feature_files", "pool"), theirs.ids["file_id"])
     yield _in_body("/v1/trainings", {}, ("selection_id",), chosen)
     training = {"selection_id": mine.ids["selections.job_id"]}
+    yield _in_body("/v1/trainings", {}, ("file_id",), theirs.ids["file_id"])
+    yield _in_body("/v1/trainings", {}, ("pool_id",), theirs.ids["pool_id"])
     yield _in_body("/v1/trainings", training, ("base_model",), theirs.ids["models.name"])
     yield _in_body("/v1/evaluations", evaluation, ("model",), theirs.ids["models.name"])
     yield _in_body("/v1/evaluations", evaluation, ("target_id",), theirs.ids["target_id"])
     by_file = {"model": evaluation["model"], "file_id": mine.ids["file_id"]}
     yield _in_body("/v1/evaluations", by_file, ("file_id",), theirs.ids["file_id"])
     yield _in_body("/v1/targets", {}, ("file_id",), theirs.ids["file_id"])
+    loop = {
+        "target_id": mine.ids["target_id"],
+        "evaluation_target_id": mine.ids["target_id"],
+        "generator": {"kind": "pool", "pool_id": mine.ids["pool_id"]},
+        "k": 1,
+    }
+    yield _in_body("/v1/loops", loop, ("target_id",), theirs.ids["target_id"])
+    yield _in_body("/v1/loops", loop, ("evaluation_target_id",), theirs.ids["target_id"])
+    yield _in_body("/v1/loops", loop, ("generator", "pool_id"), theirs.ids["pool_id"])
+    yield _in_body("/v1/loops", loop, ("base_model",), theirs.ids["models.name"])
+    yield _in_body("/v1/loops", loop, ("proxy",), theirs.ids["models.name"])
     batches = f"/v1/pools/{mine.ids['pool_id']}/batches"
     yield _in_body(batches, {}, ("file_id",), theirs.ids["file_id"])
 

@@ -9,6 +9,8 @@ BODIES = {
     "transport": "workers.phases.transport",
     "train": "workers.phases.train",
     "evaluate": "workers.phases.evaluate",
+    "advance": "workers.phases.advance",
+    "generate": "workers.phases.generate",
 }
 
 

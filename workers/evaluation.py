@@ -1,10 +1,10 @@
-"""Evaluation by likelihood: multiple-choice accuracy, cross-entropy over the choices, loss of the answer.
+"""Evaluation: multiple-choice accuracy, cross-entropy over the choices, loss of the answer, exact match.
 
 All answers of a question share one run of its prompt.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +12,10 @@ import torch
 
 from evoselect.gradients.examples import halving, plan_batches
 from evoselect.gradients.passes import Tail, tail_losses
+from evoselect.intervals import bootstrap
 from evoselect.spec.training import EvaluationSpec
 from store.records import Record
+from workers import generation
 from workers.models import LoadedModel
 from workers.tokenization import Status, answer_ids, prompt_ids
 
@@ -26,8 +28,12 @@ SCHEMA = pa.schema(
         pa.field("predicted", pa.int32()),
         pa.field("choice_cross_entropy", pa.float64()),
         pa.field("choice_nlls", pa.list_(pa.float64())),
+        pa.field("exact_match", pa.bool_()),
     ]
 )
+
+
+MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class RecordScore:
     predicted: int | None = None
     choice_cross_entropy: float | None = None
     choice_nlls: list[float] | None = None
+    exact_match: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +61,17 @@ class EvaluationResult:
 
         accuracy: the right choice has the least NLL per token. choice_cross_entropy: of the softmax over the
         choices' log-likelihoods per token (uniform guessing among c choices has ln c). answer_nll: mean over
-        records of the NLL per token of the answer's text, the end of the text not counted.
+        records of the NLL per token of the answer's text, the end of the text not counted. exact_match: share
+        of the answers that greedy generation gives word for word. intervals: of each, 95 % by bootstrap.
         """
         scored = [row for row in self.rows if row.status == "ok"]
-        choices = [row for row in scored if row.predicted is not None]
+        columns = {name: numbers(scored, name) for name in MEASURES}
         return {
             "n": len(scored),
-            "n_choices": len(choices),
+            "n_choices": len(columns["accuracy"]),
             "left_out": {s: n for s in {row.status for row in self.rows} - {"ok"} if (n := self._count(s))},
-            "accuracy": _mean([float(row.predicted == row.answer) for row in choices]),
-            "choice_cross_entropy": _mean([row.choice_cross_entropy for row in choices]),
-            "answer_nll": _mean([row.answer_nll for row in scored]),
+            **{name: _mean(values) for name, values in columns.items()},
+            "intervals": {name: bootstrap(values) for name, values in columns.items()},
         }
 
     def table(self) -> pa.Table:
@@ -111,6 +118,12 @@ def evaluate(
                 rows[usable[i]] = _score(records[usable[i]], questions[usable[i]], values)
             done += len(part)
             progress(done)
+    if spec.generate:
+        for at in usable:
+            if records[at].choices is None:
+                made = generation.answer(loaded, questions[at].prompt, records[at].completion)
+                rows[at] = replace(rows[at], exact_match=made)
+                progress(done)
     return EvaluationResult(rows)
 
 
@@ -162,6 +175,12 @@ def _score(record: Record, question: _Question, nlls: list[float]) -> RecordScor
     )
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def numbers(rows: Sequence[RecordScore], name: str) -> list[float]:
+    """One measure of the rows that have it."""
+    if name == "accuracy":
+        return [float(row.predicted == row.answer) for row in rows if row.predicted is not None]
+    return [float(value) for row in rows if (value := getattr(row, name)) is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from store.errors import StoreError
 from store.model_registry import ModelSource, find
 from workers.gguf import convert
 from workers.precision import Dtype, resolve_dtype
@@ -22,8 +23,10 @@ CONVERSION = 1  # raise when the conversion below changes, so that no old folder
 WEIGHT_FILES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")  # pickle runs code when it is read
 
 
-class ModelUnavailable(RuntimeError):
-    """The model's files are missing, changed or of a kind that is never loaded."""
+class ModelUnavailable(StoreError):
+    """The model's files are missing, changed, do not fit together, or are of a kind that is never loaded."""
+
+    code = "model_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
     precision = resolve_dtype(dtype, device)
     model = load_base(folder, precision)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    _require_same_vocabulary(alias, model, tokenizer)
     model = with_adapter(model, adapter) if adapter is not None else model
     return LoadedModel(
         alias=alias,
@@ -85,7 +89,23 @@ def with_adapter(model: PreTrainedModel, adapter: Path, *, trainable: bool = Fal
 
     if not (adapter / "adapter_model.safetensors").is_file():
         raise ModelUnavailable(f"{adapter} has no adapter_model.safetensors: save it with safe_serialization")
-    return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable, local_files_only=True)
+    try:
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable, local_files_only=True)
+    except (RuntimeError, ValueError) as error:  # of shapes or of modules that the model has not
+        raise ModelUnavailable(
+            f"the adapter was trained on another base than {model.config.name_or_path!r} "
+            f"({str(error).strip().splitlines()[0]:.200}): name the base model that it was trained on"
+        ) from error
+
+
+def _require_same_vocabulary(alias: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    embeddings: Any = model.get_input_embeddings()
+    rows = embeddings.weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ModelUnavailable(
+            f"model {alias!r} has a tokenizer of {len(tokenizer)} tokens, but embeddings for {rows}: "
+            "the folder mixes files of two models"
+        )
 
 
 def extra_models() -> Path | None:

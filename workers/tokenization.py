@@ -12,13 +12,16 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from evoselect.gradients.examples import Example
+from store.errors import Invalid
 from store.records import Record
 
 Status = Literal["ok", "too_long", "truncated_answer", "no_answer_tokens", "non_finite", "zero_gradient"]
 
 
-class TemplateMismatch(ValueError):
+class TemplateMismatch(Invalid):
     """The chat template cannot be split into prompt and answer."""
+
+    code = "template_mismatch"
 
 
 @dataclass(frozen=True, slots=True)

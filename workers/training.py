@@ -1,41 +1,45 @@
 """LoRA fine-tuning on the answers of records, with TRL and PEFT; the adapter is written as safetensors."""
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from transformers import (
-    PrinterCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import PrinterCallback, set_seed
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 
 from evoselect.gradients.examples import Example
 from evoselect.spec.training import TrainingSpec
+from store.errors import Invalid
 from store.records import Record
 from workers import moments
 from workers.models import LoadedModel, load_base, with_adapter
 from workers.tokenization import TokenizedRecord, tokenize
+from workers.trainer import Trainer, Watcher, dataset, row_order
 
-IGNORED = -100  # label of a token that is not learnt
+WORK = "work"  # folder beside the result's files, gone at the end
 
 
-class UntrainableRecord(ValueError):
+class UntrainableRecord(Invalid):
     """A record of the training set has no answer tokens within the window."""
 
+    code = "untrainable_record"
 
-class LossDiverged(RuntimeError):
-    """The loss is not finite; the learning rate is too high for these data."""
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """What a training goes on from, when it leaves something to go on from, and where that goes."""
+
+    start: Path | None = None
+    """The folder of an earlier checkpoint of the same training."""
+    due: Callable[[], bool] = field(default=lambda: False)
+    """Asked after every step."""
+    keep: Callable[[Path], None] = field(default=lambda folder: None)
+    """Gets the folder of each checkpoint; its files are gone afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ def train_lora(
     *,
     seed: int,
     progress: Callable[[dict[str, Any]], None],
+    checkpoints: Checkpoints | None = None,
 ) -> TrainingResult:
     """Train an adapter (the loaded one goes on, if there is one) and write it into ``out_dir``.
 
@@ -77,75 +82,81 @@ def train_lora(
     tokenized = tokenize(records, loaded.tokenizer, window)
     counts = [1] * len(records) if repeats is None else list(repeats)
     rows = _repeated(_examples(records, tokenized, window), counts)
+    ids = [record.id for record, count in zip(records, counts, strict=True) for _ in range(count)]
+    if not rows:
+        raise UntrainableRecord("there are no records to train on: every repeat is 0")
+    order = row_order(rows, spec, seed)
+    points = checkpoints or Checkpoints()
     set_seed(seed)  # the adapter's start values come from the global state
     model = _trainable(loaded, spec)
-    report = _Progress(progress, len(rows), sum(len(row.ids) for row in rows))
-    trainer = SFTTrainer(
+    report = _Progress(progress, [len(rows[index].ids) for index in order], spec.batch_size)
+    batch = spec.batch_size
+    trainer = Trainer(
         model=model,
-        args=_arguments(spec, out_dir, seed),
-        train_dataset=_dataset(rows),
+        args=_arguments(spec, out_dir / WORK, seed),
+        train_dataset=dataset(rows, order),
         processing_class=loaded.tokenizer,
-        callbacks=[report],
+        callbacks=[
+            Watcher(
+                report.step,
+                lambda step: [ids[index] for index in order[(step - 1) * batch : step * batch]],
+                points.due,
+                lambda folder: _hand_over(folder, points.keep),
+            )
+        ],
     )
     trainer.remove_callback(PrinterCallback)  # progress goes through the callback alone
     start = time.perf_counter()
-    trainer.train()
+    trainer.train(resume_from_checkpoint=None if points.start is None else str(points.start))
     seconds = time.perf_counter() - start
     model.save_pretrained(str(out_dir), safe_serialization=True)
     moments.write(model, trainer.optimizer, out_dir)
     (out_dir / "README.md").unlink()  # an empty model card, with this machine's path in it
+    shutil.rmtree(out_dir / WORK, ignore_errors=True)
     return TrainingResult(
         steps=trainer.state.global_step,
         examples=len(rows),
-        tokens=report.tokens,
+        tokens=sum(len(row.ids) for row in rows),
         answer_tokens=sum(len(row.ids) - row.start for row in rows),
-        loss_history=report.losses,
+        loss_history=[entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
         seconds=seconds,
-        tokens_per_second=report.tokens * (trainer.state.epoch or 0.0) / seconds,
+        tokens_per_second=report.tokens / seconds,
     )
 
 
-class _Progress(TrainerCallback):
-    """Collects the loss of each step and passes the state on."""
+def _hand_over(folder: Path, keep: Callable[[Path], None]) -> None:
+    keep(folder)
+    shutil.rmtree(folder)
 
-    def __init__(self, progress: Callable[[dict[str, Any]], None], rows: int, tokens: int) -> None:
-        self.losses: list[float] = []
-        self.tokens = tokens
+
+class _Progress:
+    """Turns steps into rows, tokens and pace; after a resumption the pace is that of the rest."""
+
+    def __init__(
+        self, progress: Callable[[dict[str, Any]], None], lengths: list[int], batch_size: int
+    ) -> None:
+        self.tokens = 0
+        """Trained on by this process, prompts included."""
         self._progress = progress
-        self._rows = rows
+        self._lengths = lengths
+        self._batch = batch_size
         self._start = time.perf_counter()
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self._start = time.perf_counter()
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        loss = (logs or {}).get("loss")
-        if loss is None:  # the summary at the end
-            return
-        if not torch.isfinite(torch.tensor(loss)):
-            raise LossDiverged(
-                f"the loss of step {state.global_step} is {loss}: lower learning_rate, now "
-                f"{args.learning_rate}, or leave out records whose features are non_finite"
-            )
-        self.losses.append(loss)
-        epochs = state.epoch or 0.0
+    def step(self, step: int, steps: int, loss: float) -> None:
+        """After every step."""
+        self.tokens += sum(self._lengths[(step - 1) * self._batch : step * self._batch])
+        done = min(step * self._batch, len(self._lengths))
+        pace = self.tokens / (time.perf_counter() - self._start)
+        left = sum(self._lengths[done:])
         self._progress(
             {
-                "rows_done": round(epochs * self._rows),
-                "rows_total": round(state.max_steps / max(state.global_step, 1) * epochs * self._rows),
-                "step": state.global_step,
-                "steps": state.max_steps,
+                "rows_done": done,
+                "rows_total": len(self._lengths),
+                "step": step,
+                "steps": steps,
                 "loss": loss,
-                "tokens_per_second": epochs * self.tokens / (time.perf_counter() - self._start),
+                "tokens_per_second": pace,
+                "eta_seconds": left / pace,
             }
         )
 
@@ -169,15 +180,6 @@ def _repeated(examples: Sequence[Example], counts: Sequence[int]) -> list[Exampl
     return [example for example, count in zip(examples, counts, strict=True) for _ in range(count)]
 
 
-def _dataset(rows: Sequence[Example]) -> Dataset:
-    return Dataset.from_dict(
-        {
-            "input_ids": [list(row.ids) for row in rows],
-            "labels": [[IGNORED] * row.start + list(row.ids[row.start :]) for row in rows],
-        }
-    )
-
-
 def _trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
     """A copy of the base model with a fresh adapter, or with the loaded adapter made trainable."""
     base = load_base(loaded.folder, loaded.dtype).to(loaded.device)
@@ -197,8 +199,7 @@ def _arguments(spec: TrainingSpec, out_dir: Path, seed: int) -> SFTConfig:
     micro = spec.micro_batch_size or spec.batch_size
     return SFTConfig(
         output_dir=str(out_dir),
-        num_train_epochs=spec.epochs or 1.0,
-        max_steps=spec.max_steps or -1,
+        num_train_epochs=1,  # the rows of all epochs lie in the data set one after the other
         learning_rate=spec.learning_rate,
         warmup_steps=spec.warmup_ratio,  # below 1 it is a share of the steps
         lr_scheduler_type="cosine",
@@ -206,7 +207,7 @@ def _arguments(spec: TrainingSpec, out_dir: Path, seed: int) -> SFTConfig:
         max_grad_norm=spec.max_grad_norm,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=spec.batch_size // micro,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="sequential",
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
         bf16=False,  # the frozen weights already have the wanted dtype; this would be autocast
@@ -216,7 +217,7 @@ def _arguments(spec: TrainingSpec, out_dir: Path, seed: int) -> SFTConfig:
         data_seed=seed,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        save_strategy="no",
+        save_strategy="no",  # the watcher says when
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=False,

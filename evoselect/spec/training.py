@@ -44,7 +44,7 @@ class TrainingSpec(BaseModel):
 
 
 class EvaluationSpec(BaseModel):
-    """Settings of one evaluation: likelihoods of answers and choices, no sampling."""
+    """Settings of one evaluation: likelihoods of answers and choices, greedy generation, no sampling."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -53,3 +53,5 @@ class EvaluationSpec(BaseModel):
     """Longest prompt + answer in tokens; None takes the model's window."""
     batch_tokens: int = Field(default=4096, ge=16)
     """Token budget of a micro-batch, padding included; it is halved where memory does not suffice."""
+    generate: bool = False
+    """Also let the model answer where there are no choices, and count answers that match word for word."""

@@ -5,14 +5,19 @@ from typing import Any
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from service import answers
+from service import answers, comparing
+from service import data_answers as data
 from service.idempotency import OnceOnly
+from service.results import completed
 from service.room import require_room_for_job
+from service.routes.common import ResourceId
 from service.routes.jobs import accepted, job_routes, load
 from service.routes.naming import given_records, known_model, stored_target
 from service.schemas import EvaluationRequest
-from service.state import Services, TenantId
-from store import submissions
+from service.state import Services, State, TenantId
+from store import jobs, submissions
+from store.errors import Invalid
+from store.models import Job
 from store.states import JobKind
 
 router = job_routes(JobKind.EVALUATION, "evaluations")
@@ -39,3 +44,33 @@ def create(
 
     job = load(state, tenant_id, once.run(body, store), JobKind.EVALUATION)
     return accepted(response, "evaluations", job)
+
+
+@router.get("/{job_id}/compare/{other_id}", response_model=data.EvaluationComparison)
+def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Two models on the same examples, question by question: differences from the first to the second."""
+    with state.database.transaction() as session:
+        jobs.get(session, tenant_id, other_id, JobKind.EVALUATION)  # before the first one's status is told
+    first, second = (_completed(state, tenant_id, name) for name in (job_id, other_id))
+    if first.request["target_id"] != second.request["target_id"]:
+        raise Invalid(
+            f"{job_id} measured target {first.request['target_id']}, {other_id} target "
+            f"{second.request['target_id']}: only evaluations on the same examples can be paired",
+            code="different_examples",
+        )
+    return {
+        "object": "evaluation.comparison",
+        "evaluations": [job_id, other_id],
+        "models": [first.request["model"], second.request["model"]],
+        "differences": comparing.paired_differences(*(_rows(state, job) for job in (first, second))),
+    }
+
+
+def _completed(state: State, tenant_id: str, job_id: str) -> Job:
+    return completed(state, tenant_id, job_id, "numbers", JobKind.EVALUATION)
+
+
+def _rows(state: State, job: Job) -> list[dict[str, Any]]:
+    place = (job.result or {})["artifacts"]["rows"]
+    rows: list[dict[str, Any]] = state.artifacts.get_table(place["path"], place["sha256"]).to_pylist()
+    return rows

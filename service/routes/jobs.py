@@ -1,4 +1,4 @@
-"""What selections, trainings and evaluations share: list, look, wait, cancel, retry, events."""
+"""What selections, trainings, evaluations and loops share: list, look, wait, cancel, retry, events."""
 
 import time
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import ShortText
 from service.state import Services, State, TenantId
 from service.strict_json import StrictRoute
-from store import job_reads, jobs, submissions
+from store import job_reads, jobs, submissions, sweeper
 from store.errors import NotFound
 from store.models import Job
 from store.states import JobKind, JobStatus
@@ -67,8 +67,10 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
     def cancel(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
         """Ask it to stop; 409 when it has ended already."""
         with state.database.transaction() as session:
-            row = jobs.request_cancel(session, tenant_id, job_id, kind)
-            return views.job(row, job_reads.progress(session, [job_id])[job_id])
+            jobs.request_cancel(session, tenant_id, job_id, kind)
+        if kind == JobKind.LOOP:
+            sweeper.cancel_steps(state.database, job_id)
+        return load(state, tenant_id, job_id, kind)
 
     @router.post("/{job_id}/retry", status_code=202, response_model=answers.Job)
     def retry(job_id: ResourceId, response: Response, state: Services, tenant_id: TenantId) -> dict[str, Any]:

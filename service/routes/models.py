@@ -2,13 +2,17 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service import answers, views
+from service.media import BINARY
+from service.ranges import serve
 from service.routes.common import DEFAULT_LIMIT, After, Limit
+from service.schemas import MAX_INTEGER
 from service.state import Services, TenantId
 from service.strict_json import StrictRoute
-from store import adapters
+from store import adapters, lineage
+from store.errors import NotFound
 
 router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"])
 
@@ -39,3 +43,51 @@ def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str,
         return views.base_model(source)
     with state.database.transaction() as session:
         return views.adapter(adapters.get(session, tenant_id, name))
+
+
+@router.get("/{name}/lineage", response_model=answers.Lineage)
+def retrieve_lineage(
+    name: ModelName,
+    state: Services,
+    tenant_id: TenantId,
+    after: Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Records to pass over.")] = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """From an adapter back to every record, through the models that it was trained on; records by pages."""
+    with state.database.transaction() as session:
+        trainings = lineage.trace(session, tenant_id, name)
+    rows = lineage.records(state.artifacts, trainings, after=after, limit=limit + 1)
+    return {
+        "object": "model.lineage",
+        "model_id": name,
+        "base_model": trainings[0].base_model,
+        "trainings": [lineage.summary(training) for training in trainings],
+        "records_total": sum(training.records for training in trainings),
+        "records": rows[:limit],
+        "has_more": len(rows) > limit,
+    }
+
+
+@router.get(
+    "/{name}/content",
+    response_class=Response,
+    responses={
+        200: {"content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}},
+        206: {"description": "The range that was asked for."},
+        304: {"description": "As you know it."},
+    },
+)
+def content(
+    name: ModelName,
+    request: Request,
+    state: Services,
+    tenant_id: TenantId,
+    file: Annotated[str, Query(max_length=128)] = "adapter_model.safetensors",
+) -> Response:
+    """A file of an adapter, by default its weights."""
+    with state.database.transaction() as session:
+        row = adapters.get(session, tenant_id, name)
+    found = row.files.get(file)
+    if found is None:
+        raise NotFound(f"file of {name} (it has {', '.join(sorted(row.files))})", file)
+    return serve(request, state.artifacts.open(found["path"]), found["size"], found["sha256"], BINARY)

@@ -142,6 +142,8 @@ class Intake:
     tenant_id: str
     pool_id: str
     body: BatchRequest
+    earlier: tuple[str, ...] = ()
+    """Pools whose contents count as known too."""
 
     def known(self) -> dict[str, Any] | None:
         """The batch that came with the same client_batch_id before; raises NotFound."""
@@ -153,7 +155,7 @@ class Intake:
 
     def writer(self) -> BatchWriter:
         """A writer that knows what the pool holds at this moment."""
-        known = batches.known(self.state, self.tenant_id, self.pool_id)
+        known = batches.known(self.state, self.tenant_id, self.pool_id, self.earlier)
         return BatchWriter(self.state.settings, self.body.on_invalid, known)
 
     def from_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Jobs that train a LoRA adapter on a completed selection."""
+"""Jobs that train a LoRA adapter on a selection, a file, or all of a pool."""
 
 from typing import Any
 
@@ -9,10 +9,11 @@ from service import answers
 from service.idempotency import OnceOnly
 from service.room import require_room_for_job
 from service.routes.jobs import accepted, job_routes, load
-from service.routes.naming import known_model
+from service.routes.naming import given_records, known_model, stored_target
 from service.schemas import TrainingRequest
-from service.state import Services, TenantId
-from store import submissions
+from service.state import Services, State, TenantId
+from store import pools, submissions
+from store.records import Record
 from store.states import JobKind
 
 router = job_routes(JobKind.TRAINING, "trainings")
@@ -23,6 +24,7 @@ def create(
     body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start a training."""
+    records = given_records(state, tenant_id, None, body.file_id)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
@@ -34,9 +36,26 @@ def create(
         }
         label = submissions.Label(body.name, body.metadata, body.priority)
         job = submissions.training(
-            session, tenant_id, selection_id=body.selection_id, settings=settings, label=label
+            session,
+            tenant_id,
+            source=_source(session, state, tenant_id, body, records),
+            settings=settings,
+            label=label,
         )
         return job.id
 
     job = load(state, tenant_id, once.run(body, store), JobKind.TRAINING)
     return accepted(response, "trainings", job)
+
+
+def _source(
+    session: Session, state: State, tenant_id: str, body: TrainingRequest, records: list[Record] | None
+) -> dict[str, Any]:
+    """What the body names, as `submissions.training` wants it."""
+    if body.selection_id is not None:
+        return {"selection_id": body.selection_id}
+    if body.pool_id is not None:
+        pool = pools.get(session, tenant_id, body.pool_id)
+        version = pool.version if body.pool_version is None else body.pool_version
+        return {"pool_id": pool.id, "pool_version": version}
+    return {"file_id": body.file_id, "examples_id": stored_target(session, state, tenant_id, records)}

@@ -17,11 +17,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def evoselect(
-    *arguments: str,
-    home: Path,
-    api: Api | None = None,
-    variables: dict[str, str] | None = None,
-    timeout: float = 60,
+    *arguments: str, home: Path, api: Api | None = None, variables: dict[str, str] | None = None
 ) -> Done:
     """Run the command with a configuration of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVOSELECT_")}
@@ -32,7 +28,7 @@ def evoselect(
         capture_output=True,
         text=True,
         check=False,
-        timeout=timeout,
+        timeout=60,
     )
 
 
@@ -61,7 +57,7 @@ def test_help_lists_the_exit_codes(tmp_path: Path) -> None:
     done = evoselect("--help", home=tmp_path)
     assert done.returncode == 0
     assert "Exit codes" in done.stdout
-    for name in ("up", "down", "status", "select", "train", "items", "watch", "report", "keys"):
+    for name in ("up", "down", "status", "select", "train", "evaluate", "items"):
         assert f" {name} " in done.stdout
 
 

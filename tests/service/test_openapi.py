@@ -44,13 +44,14 @@ def examples(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_examples_work(other: Api) -> None:
     world = tenancy.populate(other)
-    selection = world.ids["selections.job_id"]
+    selection, target = world.ids["selections.job_id"], world.ids["target_id"]
     move(other, selection, JobStatus.RUNNING, JobStatus.COMPLETED)
     tried = examples(httpx.get(f"{other.url}/openapi.json").json())
     for path, example in tried:
         names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
         url = path.format(**{name: world.of(name, path) for name in names})
-        own = {"selection_id": selection} if "selection_id" in example else {}
+        stands_for = {"selection_id": selection, "target_id": target, "evaluation_target_id": target}
+        own = {name: id for name, id in stands_for.items() if name in example}
         answer = other.post(url, {**example, **own})
         assert answer.is_success, (path, answer.text)
     posts = {path for path, _ in tried}

@@ -346,7 +346,7 @@ def test_one_of_many_does_a_chore(database: Database) -> None:
     [
         ("update shards set state = 'done'", "is queued but nothing of it waits or runs"),
         ("update jobs set status = 'completed'", "is completed but its shard"),
-        ("update jobs set status = 'paused'", "unknown status paused"),
+        ("update jobs set status = 'asleep'", "unknown status asleep"),
         ("update shards set state = 'lost'", "unknown state lost"),
         ("update shards set state = 'running'", "runs without a lease"),
         ("delete from turns", "which knows no turn of tenant"),

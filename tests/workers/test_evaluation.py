@@ -86,3 +86,26 @@ def test_progress_counts_every_record(proxy: LoadedModel) -> None:
     evaluate(questions(5), proxy, EvaluationSpec(batch_tokens=32), progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 5
+
+
+def test_greedy_answers_are_compared_word_for_word(proxy: LoadedModel) -> None:
+    prompt = "what is the capital of peru"
+    ids = torch.tensor([proxy.tokenizer(prompt)["input_ids"]])
+    made = proxy.model.generate(input_ids=ids, max_new_tokens=20, do_sample=False, pad_token_id=1)
+    said = str(proxy.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
+    ended = bool((made[0, ids.shape[1] :] == proxy.tokenizer.eos_token_id).any())
+    records = [record(prompt, said), record(prompt, "lima"), *questions(2)]
+    result = score(records, proxy, generate=True)
+    matches = [row.exact_match for row in result.rows]
+    assert matches[0] is ended  # what never ends is no answer
+    assert matches[1:] == [False, None, None]
+    assert result.summary()["exact_match"] == sum(filter(None, matches)) / 2
+    assert score(records, proxy).summary()["exact_match"] is None
+
+
+def test_every_number_has_its_interval(proxy: LoadedModel) -> None:
+    summary = score(questions(6), proxy).summary()
+    for name in ("accuracy", "choice_cross_entropy", "answer_nll"):
+        low, high = summary["intervals"][name]
+        assert low <= summary[name] <= high
+    assert summary["intervals"]["exact_match"] is None

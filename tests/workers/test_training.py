@@ -1,12 +1,16 @@
 """LoRA training on a small proxy: it learns, it is repeatable, it leaves the loaded model alone."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn.modules.module import register_module_forward_pre_hook
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from evoselect.gradients.examples import Example
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
@@ -14,8 +18,9 @@ from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
 from workers import moments
 from workers.evaluation import evaluate
 from workers.features import compute_features
-from workers.models import LoadedModel, load
-from workers.training import LossDiverged, TrainingResult, UntrainableRecord, train_lora
+from workers.models import LoadedModel, ModelUnavailable, load
+from workers.trainer import LossDiverged, row_order
+from workers.training import Checkpoints, TrainingResult, UntrainableRecord, train_lora
 
 SPEC = TrainingSpec(max_steps=6, batch_size=4, learning_rate=1e-2, dtype="float32")
 
@@ -140,8 +145,8 @@ def test_a_loss_that_is_not_finite_stops_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(write_proxy(tmp_path / "nan", nan_token="broken"), monkeypatch)
-    broken = [*questions(6), record("is it broken", "it is broken")]
-    with pytest.raises(LossDiverged, match=r"loss of step \d is nan: lower learning_rate"):
+    broken = [*questions(6), record("is it broken", "it is broken", id="the-broken-one")]
+    with pytest.raises(LossDiverged, match=r"loss of step \d is nan: lower learning_rate.*the-broken-one"):
         train_lora(
             broken,
             None,
@@ -151,3 +156,89 @@ def test_a_loss_that_is_not_finite_stops_the_training(
             seed=0,
             progress=lambda state: None,
         )
+
+
+class Killed(BaseException):
+    """Nothing after it runs, as after kill -9."""
+
+
+def test_what_was_killed_goes_on_and_ends_as_if_nothing_had_happened(
+    proxy: LoadedModel, tmp_path: Path
+) -> None:
+    spec = SPEC.model_copy(update={"lora_dropout": 0.3, "micro_batch_size": 2})  # the RNG's state matters
+    whole = train(proxy, tmp_path / "whole", spec)
+    kept = tmp_path / "kept"
+
+    def keep(folder: Path) -> None:
+        if kept.exists():
+            raise Killed
+        shutil.copytree(folder, kept)
+
+    points = Checkpoints(due=lambda: True, keep=keep)
+    ignore: dict[str, Any] = {"seed": 0, "progress": lambda state: None}
+    with pytest.raises(Killed):
+        train_lora(questions(6), None, proxy, spec, tmp_path / "a", checkpoints=points, **ignore)
+    again = Checkpoints(start=kept)
+    seen: list[int] = []
+    ignore["progress"] = lambda state: seen.append(state["step"])
+    result = train_lora(questions(6), None, proxy, spec, tmp_path / "b", checkpoints=again, **ignore)
+    assert seen == [2, 3, 4, 5, 6]
+    assert (result.steps, len(result.loss_history)) == (whole.steps, 6)
+    assert result.loss_history == pytest.approx(whole.loss_history, abs=1e-4)
+    first, second = adapter(tmp_path / "whole"), adapter(tmp_path / "b")
+    assert all(torch.allclose(first[name], second[name], atol=1e-5) for name in first)
+
+
+def test_where_memory_does_not_suffice_halves_make_the_same_step(proxy: LoadedModel, tmp_path: Path) -> None:
+    whole = train(proxy, tmp_path / "whole")
+    sizes: list[int] = []
+
+    def too_little_memory(module: torch.nn.Module, args: Any) -> None:
+        if isinstance(module, torch.nn.Embedding):
+            sizes.append(len(args[0]))
+            if sizes[-1] > 2:
+                raise torch.OutOfMemoryError
+
+    hook = register_module_forward_pre_hook(too_little_memory)
+    try:
+        halved = train(proxy, tmp_path / "halved")
+    finally:
+        hook.remove()
+    assert sizes[:3] == [4, 2, 2]
+    assert halved.steps == whole.steps
+    assert halved.loss_history == pytest.approx(whole.loss_history, rel=1e-3)
+
+
+def test_each_epoch_has_every_row_once_and_one_row_is_enough(proxy: LoadedModel, tmp_path: Path) -> None:
+    rows = [Example([0] * (3 + number), 1) for number in range(7)]
+    spec = TrainingSpec(epochs=2.5, batch_size=2)
+    order = row_order(rows, spec, seed=3)
+    assert sorted(order[:7]) == sorted(order[7:14]) == list(range(7))
+    assert len(order) == 18
+    assert order == row_order(rows, spec, seed=3) != row_order(rows, spec, seed=4)
+    alone = train_lora(
+        questions(1), None, proxy, TrainingSpec(dtype="float32"), tmp_path, seed=0, progress=lambda s: None
+    )
+    assert (alone.steps, alone.examples) == (1, 1)
+    with pytest.raises(UntrainableRecord, match="every repeat is 0"):
+        train(proxy, tmp_path / "none", repeats=[0] * 6)
+
+
+def test_files_of_two_models_do_not_pass_for_one(
+    proxy: LoadedModel, proxy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(proxy, tmp_path / "adapter")
+    other = LlamaConfig(
+        vocab_size=len(proxy.tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
+    )  # fmt: skip
+    model: Any = LlamaForCausalLM(other)
+    model.save_pretrained(tmp_path / "other")
+    proxy.tokenizer.save_pretrained(tmp_path / "other")
+    register(tmp_path / "other", monkeypatch)
+    with pytest.raises(ModelUnavailable, match="trained on another base than"):
+        load(ALIAS, tmp_path / "adapter", dtype="float32")
+    small: Any = LlamaForCausalLM(LlamaConfig(**{**other.to_dict(), "vocab_size": 20}))
+    small.save_pretrained(tmp_path / "other")
+    with pytest.raises(ModelUnavailable, match=r"a tokenizer of \d+ tokens, but embeddings for 20"):
+        load(ALIAS, dtype="float32")

@@ -1,41 +1,51 @@
-"""Phase `train`: LoRA-SFT of a base model on the records of a selection; the result is a model row."""
+"""Phase `train`: LoRA-SFT of a base model on a selection, a file or a pool; the result is a model row."""
 
 import importlib.metadata
+import logging
+import tarfile
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from evoselect.spec.training import TrainingSpec
-from store import adapters
-from store.records import parse_record
+from store import adapters, shards
+from store.errors import ArtifactCorrupt
+from workers import training_data
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
 from workers.models import LoadedModel
-from workers.selected_items import selected_items
-from workers.training import TrainingResult, train_lora
+from workers.training import Checkpoints, TrainingResult, train_lora
+from workers.training_data import TrainingData
 
+logger = logging.getLogger(__name__)
 VERSIONS = ("torch", "transformers", "peft", "trl")
+TOLD_SECONDS = 1.0  # between two events with metrics, at least
+TOLD_TIMES = 200  # of one training, about at most
 
 
 def run(work: Work) -> Outcome:
-    """Load the items, train, store the adapter's files."""
+    """Load the examples, train from where an earlier attempt left off, store the adapter's files."""
     request = work.claim.request
     spec = TrainingSpec.model_validate(request["spec"])
-    chosen = selected_items(work, request["selection_id"])
+    data = training_data.load(work)
     loaded = load_for(work, request["base_model"], spec.dtype)
-    with tempfile.TemporaryDirectory(prefix="evoselect-train-") as folder:
+    report = Report(work)
+    with tempfile.TemporaryDirectory(prefix="evoselect-train-") as name:
+        folder = Path(name)
         result = train_lora(
-            [parse_record(item["record"]) for item in chosen],
-            [item["repeats"] for item in chosen],
+            data.records,
+            data.repeats,
             loaded,
             spec,
-            Path(folder),
+            folder / "adapter",
             seed=request["seed"],
-            progress=lambda state: work.progress(int(state["rows_done"])),
+            progress=report.step,
+            checkpoints=_checkpoints(work, folder),
         )
-        files = _store(work, Path(folder))
+        files = _store(work, folder / "adapter")
     model_id = adapters.fresh_id()
-    lineage = _lineage(request, spec, loaded, chosen, result)
+    lineage = _lineage(work, spec, loaded, data, result)
     return Outcome(
         {},
         {"model_id": model_id, **result.summary()},
@@ -51,6 +61,75 @@ def run(work: Work) -> Outcome:
     )
 
 
+class Report:
+    """Progress after every step; events with the metrics now and then."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._told_at = 0.0
+        self._told_step = 0
+
+    def step(self, state: dict[str, Any]) -> None:
+        """Pass a step on; raises when the work must stop."""
+        self._work.progress(int(state["rows_done"]))
+        now = time.monotonic()
+        far = state["step"] - self._told_step >= state["steps"] / TOLD_TIMES
+        if now - self._told_at < TOLD_SECONDS or not far:
+            return
+        self._told_at, self._told_step = now, state["step"]
+        names = ("step", "steps", "loss", "tokens_per_second", "eta_seconds")
+        with self._work.context.database.transaction() as session:
+            shards.tell(session, self._work.claim, "training.metrics", {name: state[name] for name in names})
+
+
+def _checkpoints(work: Work, folder: Path) -> Checkpoints:
+    """Where the training goes on from, and where it leaves its state every EVOSELECT_CHECKPOINT seconds."""
+    every = work.context.settings.checkpoint
+    last = [time.monotonic()]
+
+    def due() -> bool:
+        return time.monotonic() - last[0] >= every
+
+    def keep(checkpoint: Path) -> None:
+        _keep(work, checkpoint)
+        last[0] = time.monotonic()
+
+    return Checkpoints(_fetched(work, folder), due, keep)
+
+
+def _keep(work: Work, checkpoint: Path) -> None:
+    """Store the folder as one file, name it in the shard's row, delete the file before."""
+    packed = checkpoint.with_suffix(".tar")
+    with tarfile.open(packed, "w") as archive:
+        archive.add(checkpoint, arcname=checkpoint.name)
+    claim, artifacts = work.claim, work.context.artifacts
+    stored = artifacts.put_file(f"{claim.tenant_id}/checkpoints/{claim.shard_id}", packed)
+    packed.unlink()
+    with work.context.database.transaction() as session:
+        before = shards.keep(
+            session, claim, {"path": stored.path, "sha256": stored.sha256, "name": checkpoint.name}
+        )
+    if before and before["path"] != stored.path:
+        artifacts.remove(before["path"])
+
+
+def _fetched(work: Work, folder: Path) -> Path | None:
+    """The folder that an earlier attempt left; None where there is none that can be read."""
+    left = work.claim.checkpoint
+    if left is None:
+        return None
+    packed = folder / "checkpoint.tar"
+    try:
+        work.context.artifacts.fetch_file(left["path"], left["sha256"], packed)
+    except ArtifactCorrupt as error:
+        logger.warning("the training begins anew: %s", error)
+        return None
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    packed.unlink()
+    return folder / str(left["name"])
+
+
 def _store(work: Work, folder: Path) -> dict[str, Any]:
     files = {}
     for path in sorted(folder.iterdir()):
@@ -60,20 +139,22 @@ def _store(work: Work, folder: Path) -> dict[str, Any]:
 
 
 def _lineage(
-    request: dict[str, Any],
-    spec: TrainingSpec,
-    loaded: LoadedModel,
-    chosen: list[dict[str, Any]],
-    result: TrainingResult,
+    work: Work, spec: TrainingSpec, loaded: LoadedModel, data: TrainingData, result: TrainingResult
 ) -> dict[str, Any]:
-    """From the model back to every record."""
+    """From the model back to what it was made of; the records lie in a file."""
+    request = work.claim.request
+    stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/lineage", data.table())
+    named = ("selection_id", "pool_id", "pool_version", "examples_id", "file_id")
     return {
         "base_model": loaded.alias,
         "base_fingerprint": loaded.fingerprint,
-        "selection_id": request["selection_id"],
-        "records": [{"id": item["id"], "content_hash": item["content_hash"]} for item in chosen],
+        "parent_model_id": request["base_model"] if request["base_model"] != loaded.alias else None,
+        **{name: request[name] for name in named if request.get(name) is not None},
+        "data_sha256": data.digest(),
+        "records": len(data.records),
         "spec": spec.model_dump(),
         "seed": request["seed"],
         "steps": result.steps,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
+        "artifacts": {"records": {"path": stored.path, "sha256": stored.sha256}},
     }

@@ -13,10 +13,10 @@ from evoselect_client import Client
 from evoselect_client.models import Job
 
 jobs = typer.Typer(help="Look at jobs, cancel them, start them again.", no_args_is_help=True)
-NOUNS = {"sel": "selections", "trn": "trainings", "evl": "evaluations"}
+NOUNS = {"sel": "selections", "trn": "trainings", "evl": "evaluations", "loop": "loops"}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-IdArgument = Annotated[str, typer.Argument(help="Id of a selection, training or evaluation.")]
+IdArgument = Annotated[str, typer.Argument(help="Id of a selection, training, evaluation or loop.")]
 
 
 @jobs.command("list")
@@ -25,9 +25,9 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1, help="At most so many of each kind.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """The newest selections, trainings and evaluations."""
+    """The newest selections, trainings, evaluations and loops."""
     with Client() as client:
-        found: list[Job[Any]] = []
+        found: list[Job] = []
         for noun in NOUNS.values():
             kept = (job for job in getattr(client, noun).list() if status in (None, job.status))
             found += islice(kept, limit)
@@ -47,21 +47,21 @@ def list_jobs(
 def show(job_id: IdArgument, json: JsonOption = False) -> None:
     """Where a job stands, and why it failed."""
     with Client() as client:
-        print_job(noun_of(client, job_id).retrieve(job_id), json)
+        _print(_noun(client, job_id).retrieve(job_id), json)
 
 
 @jobs.command()
 def cancel(job_id: IdArgument, json: JsonOption = False) -> None:
     """Ask a job to stop."""
     with Client() as client:
-        print_job(noun_of(client, job_id).cancel(job_id), json)
+        _print(_noun(client, job_id).cancel(job_id), json)
 
 
 @jobs.command()
 def retry(job_id: IdArgument, json: JsonOption = False) -> None:
     """Start the request of a job that failed, expired or was cancelled again, as a new job."""
     with Client() as client:
-        print_job(noun_of(client, job_id).retry(job_id), json)
+        _print(_noun(client, job_id).retry(job_id), json)
 
 
 def doctor(
@@ -100,8 +100,7 @@ def _deployment(home: Path | None) -> Any:
         raise typer.Exit(exits.NO_SERVICE) from error
 
 
-def noun_of(client: Client, job_id: str) -> Any:
-    """The noun of the client that a job's id belongs to; a usage error when there is none."""
+def _noun(client: Client, job_id: str) -> Any:
     noun = NOUNS.get(job_id.split("_")[0])
     if noun is None:
         known = ", ".join(f"{prefix}_..." for prefix in NOUNS)
@@ -109,8 +108,7 @@ def noun_of(client: Client, job_id: str) -> Any:
     return getattr(client, noun)
 
 
-def print_job(job: Job[Any], json: bool) -> None:
-    """Where a job stands, and why it failed."""
+def _print(job: Job, json: bool) -> None:
     if json:
         print_json(job.model_dump(mode="json"))
         return

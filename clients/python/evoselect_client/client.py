@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
     from evoselect_client.account import ApiKeys, WebhookDeliveries, WebhookEndpoints
+    from evoselect_client.loops import Loops
 
 VERSION = "0.1.0"
 USER_AGENT = f"evoselect-client/{VERSION}"
@@ -63,6 +64,13 @@ class Nouned(Generic[Mode]):
     def evaluations(self) -> Evaluations[Mode]:
         """Jobs that measure a model."""
         return Evaluations(self.session)
+
+    @cached_property
+    def loops(self) -> Loops[Mode]:
+        """Rounds of generate, select, train and evaluate."""
+        from evoselect_client.loops import Loops
+
+        return Loops(self.session)
 
     @cached_property
     def models(self) -> Models[Mode]:

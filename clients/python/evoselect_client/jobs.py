@@ -153,15 +153,18 @@ class Trainings(Jobs[Training[Mode], Mode]):
     def create(
         self,
         *,
-        selection_id: str,
+        selection_id: str | None = None,
+        file_id: str | None = None,
+        pool_id: str | None = None,
         base_model: str | None = None,
         spec: dict[str, Any] | None = None,
         seed: int | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Training[Mode]]:
-        """Start a training on a completed selection."""
-        body = {"selection_id": selection_id, "base_model": base_model, "spec": spec, "seed": seed}
+        """Start a training on a completed selection, on the records of a file, or on all of a pool."""
+        source = {"selection_id": selection_id, "file_id": file_id, "pool_id": pool_id}
+        body = {**source, "base_model": base_model, "spec": spec, "seed": seed}
         return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
 
 
@@ -189,3 +192,11 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
             "spec": spec,
         }
         return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
+
+    @Verb
+    def compare(self, id: str, other_id: str) -> Steps[dict[str, Any]]:
+        """Paired differences from the first to the second, by measure; None where nothing can be paired."""
+        call = get(f"{self.path}/{id}/compare/{other_id}", dict)
+        found = yield from self.session.send(call)
+        differences: dict[str, Any] = found["differences"]
+        return differences

@@ -67,4 +67,4 @@ def pages(
         if not page.has_more:
             return
         last = page.data[-1]
-        after = next(last[name] for name in ("rank", "sequence", "id") if name in last)
+        after = next(last[name] for name in ("rank", "sequence", "number", "id") if name in last)

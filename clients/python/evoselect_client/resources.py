@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from evoselect_client.calls import get
 from evoselect_client.models import Model, Pool, Target, Upload
 from evoselect_client.nouns import Nouns
 from evoselect_client.sending import send_all
@@ -78,3 +79,10 @@ class Models(Nouns[Model, Mode]):
     """Base models that may be used, and trained adapters."""
 
     path, model = "/v1/models", Model
+
+    @Verb
+    def lineage(self, id: str, *, after: int = 0, limit: int = 1000) -> Steps[dict[str, Any]]:
+        """The trainings that led to an adapter and, after the first `after`, the records that they learnt."""
+        call = get(f"{self.path}/{id}/lineage", dict, after=after, limit=limit)
+        found: dict[str, Any] = yield from self.session.send(call)
+        return found

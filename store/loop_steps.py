@@ -1,0 +1,127 @@
+"""What the rows say of a loop: its rounds, the jobs that were its steps, and what they came to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from store import loop_plan, outbox
+from store.loop_models import LoopStep, Round
+from store.models import Job, Shard
+from store.states import JobKind, ShardState
+
+Json = dict[str, Any]
+
+_LOST = text("""
+select id from jobs j where kind = 'loop' and status = 'running'
+    and not exists (select from shards where job_id = j.id and state in ('ready', 'running'))
+    and not exists (select from rounds where loop_id = j.id and state = 'waiting')
+    and not exists (
+        select from loop_steps s join jobs c on c.id = s.job_id where s.loop_id = j.id
+            and c.status not in ('completed', 'failed', 'cancelled', 'expired'))
+limit 1000
+""")
+
+_ABANDONED = text("""
+select c.tenant_id, c.id, c.kind from loop_steps s
+    join jobs l on l.id = s.loop_id join jobs c on c.id = s.job_id
+where l.status in ('cancelling', 'completed', 'failed', 'cancelled', 'expired') and not c.cancel_requested
+    and c.status not in ('completed', 'failed', 'cancelled', 'expired') and (:loop = '' or l.id = :loop)
+limit 1000
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one round, and the job that does it."""
+
+    round: int
+    name: str
+    job: Job
+
+    @property
+    def trained(self) -> int:
+        """Examples that its optimizer has seen, repetitions included; 0 where it is no finished training."""
+        if self.job.kind != JobKind.TRAINING or self.job.result is None:
+            return 0
+        return int(self.job.result["steps"]) * int(self.job.request["spec"]["batch_size"])
+
+
+def of_loop(session: Session, loop_id: str) -> list[Step]:
+    """All steps so far, in the order in which they began."""
+    rows = session.execute(
+        select(LoopStep, Job)
+        .join(Job, Job.id == LoopStep.job_id)
+        .where(LoopStep.loop_id == loop_id)
+        .order_by(LoopStep.round, LoopStep.created_at, LoopStep.job_id)
+        .execution_options(populate_existing=True)
+    )
+    return [Step(row.round, row.step, job) for row, job in rows]
+
+
+def numbers(steps: list[Step], number: int, arm: str) -> Json:
+    """{selection_id, training_id, evaluation_id, model_id, evaluation} of an arm of a round, so far."""
+    found = {step.name: step.job for step in steps if step.round == number}
+    selection, training, evaluation = (found.get(loop_plan.step_name(arm, name)) for name in loop_plan.STEPS)
+    measured = (evaluation.result if evaluation else None) or {}
+    return {
+        "selection_id": selection.id if selection else None,
+        "training_id": training.id if training else None,
+        "evaluation_id": evaluation.id if evaluation else None,
+        "model_id": (training.result or {}).get("model_id") if training else None,
+        "evaluation": {name: value for name, value in measured.items() if name != "artifacts"},
+    }
+
+
+def rounds(session: Session, loop_id: str) -> list[Round]:
+    """All rounds in order."""
+    return list(session.scalars(select(Round).where(Round.loop_id == loop_id).order_by(Round.number)))
+
+
+def completed_rounds(session: Session, loop_id: str) -> list[Round]:
+    """Those that are over, in order."""
+    return [row for row in rounds(session, loop_id) if row.result is not None]
+
+
+def last_number(session: Session, loop_id: str) -> int:
+    """The number of the newest round; 0 before the first."""
+    return session.scalar(select(func.max(Round.number)).where(Round.loop_id == loop_id)) or 0
+
+
+def job_id(session: Session, loop_id: str, number: int, step: str) -> str:
+    """The job of a step that has begun."""
+    return session.get_one(LoopStep, (loop_id, number, step)).job_id
+
+
+def job_ids(session: Session, loop_id: str, step: str, *, before: int) -> list[str]:
+    """The jobs of that step in the rounds before one, in order."""
+    query = select(LoopStep.job_id).where(
+        LoopStep.loop_id == loop_id, LoopStep.step == step, LoopStep.round < before
+    )
+    return list(session.scalars(query.order_by(LoopStep.round)))
+
+
+def restart_generator(session: Session, loop_id: str) -> bool:
+    """Let a generator that a pause took from its queue wait there again; False when there is none."""
+    query = select(Shard).where(
+        Shard.job_id == loop_id, Shard.phase == "generate", Shard.state == ShardState.CANCELLED
+    )
+    shard = session.scalar(query)
+    if shard is None:
+        return False
+    shard.state, shard.finished_at = ShardState.READY, None
+    shard.available_at = func.clock_timestamp()
+    outbox.ring(session, shard.queue)
+    return True
+
+
+def lost(session: Session) -> list[str]:
+    """Loops that nobody will look at again: the promise of a look was lost."""
+    return list(session.scalars(_LOST))
+
+
+def abandoned(session: Session, loop_id: str = "") -> list[tuple[str, str, JobKind]]:
+    """(tenant, id, kind) of steps that go on although their loop (any, or that one) ends or has ended."""
+    rows = session.execute(_ABANDONED, {"loop": loop_id})
+    return [(tenant_id, job_id, JobKind(kind)) for tenant_id, job_id, kind in rows]

@@ -1,0 +1,145 @@
+"""What trainings and evaluations leave behind: weights, lineage, comparisons; what trainings learn from."""
+
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from store import adapters, claims, jobs, plans, shards
+from store.artifacts import Artifacts
+from store.claims import Offer
+from store.loop_models import LoopStep
+from store.states import JobKind
+from tests.live import Api, Json, lines, question
+from workers.evaluation import SCHEMA as SCORES
+from workers.training_data import LINEAGE_SCHEMA
+
+
+def trained(api: Api, ids: list[str], parent: str | None = None, loop: str | None = None) -> str:
+    """An adapter whose training learnt the records of those ids."""
+    artifacts = Artifacts(api.settings.artifacts_url)
+    rows = [{"id": id, "content_hash": f"hash of {id}", "repeats": 1} for id in ids]
+    stored = artifacts.put_table("t/lineage", pa.Table.from_pylist(rows, schema=LINEAGE_SCHEMA))
+    weights = artifacts.put_bytes("t/models", b"weights of " + ids[0].encode(), ".safetensors")
+    file = {"path": weights.path, "sha256": weights.sha256, "size": weights.size}
+    model_id = adapters.fresh_id()
+    with api.database.transaction() as session:
+        shard = plans.single_shard("train", 1)
+        job = jobs.create(session, tenant_id=api.tenant_id, kind=JobKind.TRAINING, request={}, plans=shard)
+        lineage = {
+            "parent_model_id": parent,
+            "selection_id": f"selection of {ids[0]}",
+            "records": len(ids),
+            "artifacts": {"records": {"path": stored.path, "sha256": stored.sha256}},
+        }
+        adapters.create(
+            session,
+            model_id=model_id,
+            tenant_id=api.tenant_id,
+            training_id=job.id,
+            base_model="base",
+            files={"adapter_model.safetensors": file},
+            lineage=lineage,
+        )
+        if loop:
+            session.add(LoopStep(loop_id=loop, round=2, step="train", job_id=job.id))
+    return model_id
+
+
+def test_one_call_leads_from_a_model_back_to_every_record(api: Api) -> None:
+    target = api.made("/v1/targets", {"records": [question(1)]})["id"]
+    body = {"target_id": target, "evaluation_target_id": target, "generator": {"kind": "push"}, "k": 1}
+    loop = api.made("/v1/loops", body)["id"]
+    first = trained(api, ["a", "b", "c"])
+    second = trained(api, ["d", "e"], parent=first, loop=loop)
+    found = api.get(f"/v1/models/{second}/lineage")
+    assert [(row["model_id"], row["id"]) for row in found["records"]] == [
+        (first, "a"), (first, "b"), (first, "c"), (second, "d"), (second, "e"),
+    ]  # fmt: skip
+    assert (found["base_model"], found["records_total"], found["has_more"]) == ("base", 5, False)
+    assert [step["selection_id"] for step in found["trainings"]] == ["selection of a", "selection of d"]
+    assert [step["loop"] for step in found["trainings"]] == [None, {"id": loop, "round": 2, "step": "train"}]
+    assert "artifacts" not in str(found)
+    page = api.get(f"/v1/models/{second}/lineage?after=2&limit=2")
+    assert [row["id"] for row in page["records"]] == ["c", "d"]
+    assert page["has_more"]
+    assert api.get(f"/v1/models/{second}/lineage?after=9")["records"] == []
+    assert "artifacts" not in api.get(f"/v1/models/{second}")["lineage"]
+    assert api.call("GET", "/v1/models/smollm2-135m-instruct/lineage").status_code == 404
+
+
+def test_an_adapter_is_downloaded_whole_or_in_part(api: Api) -> None:
+    model = trained(api, ["z"])
+    whole = api.call("GET", f"/v1/models/{model}/content")
+    assert whole.content == b"weights of z"
+    part = api.call("GET", f"/v1/models/{model}/content", headers={"Range": "bytes=8-"})
+    assert (part.status_code, part.content) == (206, b"of z")
+    none = api.call("GET", f"/v1/models/{model}/content?file=optimizer.bin")
+    assert (none.status_code, "it has adapter_model.safetensors" in none.text) == (404, True)
+
+
+def evaluated(api: Api, target: str, nlls: list[float | None], model: str = "smollm2-135m-instruct") -> str:
+    """A completed evaluation with these losses; None is a record that could not be scored."""
+    job_id = str(api.made("/v1/evaluations", {"target_id": target, "model": model})["id"])
+    rows: list[Json] = [
+        {"id": str(at), "status": "ok" if nll is not None else "too_long", "answer_nll": nll}
+        for at, nll in enumerate(nlls)
+    ]
+    table = pa.Table.from_pylist(rows, schema=SCORES)
+    stored = Artifacts(api.settings.artifacts_url).put_table("t/evaluations", table)
+    result = {"n": len(rows), "artifacts": {"rows": {"path": stored.path, "sha256": stored.sha256}}}
+    with api.database.transaction() as session:
+        while claim := claims.claim(session, Offer("train", ("evaluate",), "test", 60.0)):
+            shards.commit(session, claim, {}, result if claim.job_id == job_id else None)
+    return job_id
+
+
+def test_two_models_are_compared_record_by_record(api: Api) -> None:
+    target = api.made("/v1/targets", {"records": [question(number) for number in range(40)]})["id"]
+    first = evaluated(api, target, [number % 7 + 1.0 for number in range(39)] + [None])
+    second = evaluated(api, target, [number % 7 + 0.5 for number in range(40)])
+    found = api.get(f"/v1/evaluations/{first}/compare/{second}")
+    loss = found["differences"]["answer_nll"]
+    assert loss["n"] == 39
+    assert loss["difference"] == pytest.approx(-0.5)
+    assert loss["interval"] == pytest.approx([-0.5, -0.5])
+    assert loss["p_value"] < 0.001
+    assert found["differences"]["accuracy"] is None
+    other = api.made("/v1/targets", {"records": [question(1)]})["id"]
+    third = evaluated(api, other, [1.0])
+    assert api.call("GET", f"/v1/evaluations/{first}/compare/{third}").json()["code"] == "different_examples"
+    open_one = api.made("/v1/evaluations", {"target_id": other, "model": "smollm2-135m-instruct"})["id"]
+    early = api.call("GET", f"/v1/evaluations/{open_one}/compare/{first}")
+    assert (early.status_code, early.json()["code"]) == (409, "evaluation_not_completed")
+
+
+def upload(api: Api, content: bytes) -> str:
+    headers = {"Content-Type": "application/x-ndjson"}
+    return str(api.call("POST", "/v1/files?name=a.jsonl", content=content, headers=headers).json()["id"])
+
+
+def test_a_training_takes_a_file_or_all_of_a_pool(api: Api) -> None:
+    file = upload(api, lines(question(1), question(2), question(3)))
+    by_file = api.made("/v1/trainings", {"file_id": file, "spec": {"epochs": 2.0}})
+    assert by_file["progress"]["rows_total"] == 6
+    assert by_file["request"]["file_id"] == file
+    pool = api.made("/v1/pools", {})["id"]
+    empty = api.post("/v1/trainings", {"pool_id": pool})
+    assert (empty.status_code, empty.json()["code"]) == (422, "empty_pool")
+    api.made(f"/v1/pools/{pool}/batches", {"records": [question(4)]})
+    assert api.made("/v1/trainings", {"pool_id": pool})["request"]["pool_version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "send exactly one of selection_id, file_id, pool_id, got none"),
+        ({"pool_id": "pool_a", "file_id": "file_a"}, "got file_id and pool_id"),
+        ({"file_id": "file_a", "pool_version": 1}, "pool_version needs pool_id"),
+    ],
+)
+def test_a_training_without_one_source_is_refused(api: Api, body: dict[str, Any], detail: str) -> None:
+    answer: httpx.Response = api.post("/v1/trainings", body)
+    assert answer.status_code == 422
+    assert detail in answer.text

@@ -1,0 +1,82 @@
+"""What comes next in a loop, and when it ends: pure decisions as tables."""
+
+from typing import Any
+
+import pytest
+
+from evoselect.spec.loop import LoopSpec
+from store import loop_plan
+from store.loop_plan import RANDOM, SELECTED
+
+
+def spec(**more: Any) -> LoopSpec:
+    return LoopSpec.model_validate({"generator": {"kind": "push"}, "k": 2, **more})
+
+
+def done(*names: str) -> dict[str, str]:
+    return dict.fromkeys(names, "completed")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ({}, [(SELECTED, "select")]),
+        ({"select": "running"}, []),
+        (done("select"), [(SELECTED, "train"), (RANDOM, "select")]),
+        ({**done("select", "random.select"), "train": "queued"}, [(RANDOM, "train")]),
+        (done("select", "train", "random.select"), [(SELECTED, "evaluate"), (RANDOM, "train")]),
+        (done("select", "train", "evaluate", "random.select", "random.train", "random.evaluate"), []),
+    ],
+)
+def test_each_arm_goes_step_by_step(statuses: dict[str, str], expected: list[tuple[str, str]]) -> None:
+    assert loop_plan.due(spec(random_arm=True), statuses) == expected
+
+
+def test_without_a_random_arm_nothing_is_drawn() -> None:
+    assert loop_plan.due(spec(), done("select")) == [(SELECTED, "train")]
+    assert loop_plan.is_over(spec(), done("select", "train", "evaluate"))
+    assert not loop_plan.is_over(spec(random_arm=True), done("select", "train", "evaluate"))
+
+
+def test_arms_are_compared_by_the_choices_where_there_are_any() -> None:
+    with_choices: dict[str, dict[str, Any]] = {
+        SELECTED: {"choice_cross_entropy": 1.0, "answer_nll": 5.0},
+        RANDOM: {"choice_cross_entropy": 1.5, "answer_nll": 1.0},
+    }
+    assert loop_plan.verdict(with_choices) == {"loss": "choice_cross_entropy", "gain": 0.5}
+    without: dict[str, dict[str, Any]] = {
+        SELECTED: {"choice_cross_entropy": None, "answer_nll": 5.0},
+        RANDOM: {"answer_nll": 4.0},
+    }
+    assert loop_plan.verdict(without) == {"loss": "answer_nll", "gain": -1.0}
+    assert loop_plan.verdict({SELECTED: {"answer_nll": 5.0}}) == {"loss": "answer_nll", "gain": None}
+
+
+@pytest.mark.parametrize(
+    ("more", "gains", "seconds", "trained", "expected"),
+    [
+        ({"rounds": 2}, [0.1], 0.0, 0, None),
+        ({"rounds": 2}, [0.1, 0.1], 0.0, 0, "rounds"),
+        ({"rounds": 9, "stop": {"patience": 2}}, [0.1, -0.1], 0.0, 0, None),
+        ({"rounds": 9, "stop": {"patience": 2}}, [0.1, -0.1, 0.0], 0.0, 0, "no_gain"),
+        ({"rounds": 9, "stop": {"patience": 1, "min_gain": 0.2}}, [0.1], 0.0, 0, "no_gain"),
+        ({"rounds": 9, "stop": {"patience": 1}}, [None], 0.0, 0, None),
+        ({"rounds": 9, "stop": {"seconds": 60}}, [0.1], 60.0, 0, "budget_seconds"),
+        ({"rounds": 9, "stop": {"trained_examples": 100}}, [0.1], 0.0, 100, "budget_trained_examples"),
+        ({"rounds": 9, "stop": {"trained_examples": 100}}, [0.1], 0.0, 99, None),
+    ],
+)
+def test_when_a_loop_ends(
+    more: dict[str, Any], gains: list[float | None], seconds: float, trained: int, expected: str | None
+) -> None:
+    settings = spec(random_arm=True, **more)
+    assert loop_plan.stop_reason(settings, gains, seconds=seconds, trained=trained) == expected
+
+
+def test_what_contradicts_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"k is 2 and ratio is 0\.5: send exactly one"):
+        spec(ratio=0.5)
+    with pytest.raises(ValueError, match="set random_arm to true"):
+        spec(stop={"patience": 1})
+    with pytest.raises(ValueError, match="leave kind and checkpoints out"):
+        spec(features={"kind": "provided"})

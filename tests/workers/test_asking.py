@@ -1,0 +1,189 @@
+"""The openai generator against servers on loopback: one that misbehaves, and one over a real model."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from evoselect.spec.loop import OpenAIGenerator, Stop
+from store.egress import Egress
+from store.errors import Invalid
+from store.records import parse_record
+from tests.workers.chat_server import completion, hang, reply, scripted
+from workers.asking import Generation, State, summary
+from workers.chat import MAX_ANSWER, Chat, NoAnswer, Pace
+
+KEY = "sk-a-secret-of-the-operator"
+INSIDE = Egress(allowed=[ip_network("127.0.0.0/8")])
+SEEDS = [parse_record({"prompt": f"{n} + {n}?", "completion": str(2 * n)}) for n in range(1, 6)]
+
+
+def line(number: int) -> str:
+    return json.dumps({"prompt": f"{number} - 1?", "completion": str(number - 1)})
+
+
+def generation(
+    size: int = 3, stop: Stop | None = None, state: State | None = None, **more: Any
+) -> Generation:
+    settings = {"kind": "openai", "url": "http://x/v1", "model": "m", "size": size, "concurrency": 1, **more}
+    return Generation(
+        OpenAIGenerator.model_validate(settings),
+        SEEDS,
+        {record.content_hash for record in SEEDS},
+        seed=0,
+        state=state or State(),
+        stop=stop or Stop(),
+        spent_tokens=0,
+        spent_cost=0.0,
+    )
+
+
+@contextmanager
+def chat(url: str, way: Egress = INSIDE, seconds: float = 5.0) -> Iterator[Chat]:
+    ended = threading.Event()
+    made = Chat(url, KEY, way, seconds=seconds, per_minute=None, ended=ended, first_delay=0.01)
+    yield made
+    ended.set()
+    made.close()
+
+
+def run(made: Generation, url: str, **more: Any) -> dict[str, Any]:
+    with chat(url, **more) as talk:
+        made.run(talk, lambda done: None, lambda state: None)
+    return summary(made.state, made.generator)
+
+
+def test_it_asks_until_there_are_enough_and_counts_what_it_cost() -> None:
+    with scripted(f"{line(1)}\n{line(2)}", line(3), line(4)) as (url, script):
+        found = run(generation(prompt_price=1e6, completion_price=2e6), url)
+    assert found == {
+        "candidates": 3, "cost": 2 * (10 + 2 * 20), "requests": 2, "retries": 0, "prompt_tokens": 20,
+        "completion_tokens": 40, "cut_off": 0, "garbage": 0,
+    }  # fmt: skip
+    assert script.keys == [f"Bearer {KEY}"] * 2
+    first, second = (body["messages"][1]["content"] for body in script.bodies)
+    assert first != second  # other examples
+    assert sum(record.prompt in first for record in SEEDS if record.prompt) == 4
+    assert script.bodies[0]["model"] == "m"
+
+
+def test_garbage_refusals_repetitions_and_cut_off_answers_are_counted_and_never_stored() -> None:
+    refusal = json.dumps({"prompt": "x?", "completion": "I'm sorry, I can't help."})
+    seed = json.dumps({"prompt": SEEDS[0].prompt, "completion": SEEDS[0].completion})
+    cut = completion(f'{line(2)}\n{{"prompt": "3 -', finish="length")
+    empty: dict[str, Any] = {"choices": []}
+    answers = ("no JSON", refusal, f"{seed}\n{line(1)}\n{line(1)}", cut, empty, line(3))
+    with scripted(*answers) as (url, _):
+        made = generation()
+        found = run(made, url)
+    assert [record.prompt for record in made.state.records] == ["1 - 1?", "2 - 1?", "3 - 1?"]
+    names = ("garbage", "refusal", "duplicates", "cut_off", "requests")
+    assert [found[name] for name in names] == [2, 1, 2, 1, 6]
+
+
+def test_a_generator_that_repeats_itself_is_given_up() -> None:
+    with scripted(line(1)) as (url, script):
+        found = run(generation(size=50, concurrency=3), url)
+    assert found["candidates"] == 1
+    assert 13 <= len(script.bodies) <= 16
+
+
+def test_what_passes_is_tried_again_and_what_does_not_is_said() -> None:
+
+    def busy(handler: Any) -> None:
+        reply(handler, 429, {}, Retry_After="0")
+
+    with scripted(500, busy, hang(3.0), line(1)) as (url, _):
+        made = generation(size=1)
+        with chat(url, seconds=0.5) as talk:
+            made.run(talk, lambda done: None, lambda state: None)
+    assert made.state.counts["retries"] == 3
+    with (
+        scripted(401) as (url, _),
+        pytest.raises(Invalid, match="with status 401") as caught,
+    ):
+        run(generation(), url)
+    assert KEY not in str(caught.value)
+    assert "***" in str(caught.value)
+    with (
+        scripted(503) as (url, script),
+        pytest.raises(NoAnswer, match="4 tries; the last: status 503"),
+    ):
+        run(generation(), url)
+    assert len(script.bodies) == 3 * 4
+
+
+def test_a_private_address_is_called_only_where_the_operator_allows_it() -> None:
+    with scripted(line(1)) as (url, script):
+        with pytest.raises(Invalid, match="not at a public address"):
+            run(generation(), url, way=Egress())
+        with pytest.raises(Invalid, match="plain http is for networks that the operator has allowed"):
+            run(generation(), "http://93.184.215.14/v1", way=INSIDE)
+        moved = url.replace("127.0.0.1", "generator.example")
+        elsewhere = Egress(allowed=INSIDE.allowed, resolve=lambda host, port: ["127.0.0.1"])
+        assert run(generation(size=1), moved, way=elsewhere)["candidates"] == 1
+        assert len(script.bodies) == 1
+
+
+def test_a_redirect_is_not_followed_and_an_endless_answer_is_cut() -> None:
+
+    def away(handler: Any) -> None:
+        reply(handler, 302, {}, Location="http://127.0.0.1:1/")
+
+    with scripted(away) as (url, script), pytest.raises(Invalid, match="status 302"):
+        run(generation(), url)
+    assert len(script.bodies) == 1
+    with (
+        scripted("x" * (MAX_ANSWER + 1)) as (url, _),
+        pytest.raises(NoAnswer, match=f"longer than {MAX_ANSWER} bytes"),
+    ):
+        run(generation(), url)
+
+
+def test_a_budget_ends_it_and_a_killed_one_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with scripted(*(line(number) for number in range(1, 9))) as (url, script):
+        made = generation(size=8, stop=Stop(generated_tokens=60))
+        assert run(made, url)["candidates"] == 2
+        left = State.from_json(json.loads(json.dumps(made.state.to_json())))
+        again = generation(size=4, state=left)
+        again.known |= {record.content_hash for record in left.records}
+        assert run(again, url)["candidates"] == 4
+        assert len(script.bodies) == 4
+    assert again.state.counts["prompt_tokens"] == 40
+    assert KEY not in caplog.text
+
+
+def test_requests_keep_their_distance() -> None:
+    pace = Pace(per_minute=60.0)
+    delays = [pace.delay() for _ in range(3)]
+    assert delays == pytest.approx([0.0, 1.0, 2.0], abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_real_model_behind_a_real_server() -> None:
+    command = [sys.executable, "-m", "tests.workers.chat_server"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        made = generation(size=1, max_tokens=48, per_request=2, stop=Stop(generated_tokens=600))
+        try:
+            found = run(made, url, seconds=120.0)
+        finally:
+            server.stdin.close()
+    assert found["completion_tokens"] > 0
+    assert found["prompt_tokens"] > 50
+    told = ("candidates", "garbage", "invalid_record", "duplicates", "refusal", "other_form")
+    assert sum(found.get(name, 0) for name in told) >= found["requests"] >= 1

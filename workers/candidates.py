@@ -1,0 +1,59 @@
+"""Generated records as the one batch of a round's pool, and what earlier rounds were given."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from store import loop_steps, pools
+from store.artifacts import Artifact
+from store.pool_keys import Run, joined
+from store.pools import BATCH_SCHEMA, Counts
+from store.record_columns import content_keys
+from store.records import Record, to_table
+from workers.job_task import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Files of a batch that has no row yet."""
+
+    artifact: Artifact
+    counts: Counts
+    keys: dict[str, Any]
+
+
+def store(work: Work, records: list[Record]) -> Stored:
+    """Write the records, of different contents, and the index of their contents."""
+    tenant, artifacts = work.claim.tenant_id, work.context.artifacts
+    positions = pa.array(np.arange(len(records)), pa.int64())
+    table = to_table(records)
+    artifact = artifacts.put_table(
+        f"{tenant}/pools", table.append_column(BATCH_SCHEMA.field("position"), positions)
+    )
+    keys = content_keys(table)
+    index = artifacts.put_bytes(
+        f"{tenant}/pool_keys/{work.claim.shard_id}", joined([Run(keys[:, 0], keys[:, 1])]).to_bytes(), ".keys"
+    )
+    runs = [{"path": index.path, "rows": len(records)}]
+    return Stored(artifact, Counts(len(records), len(records), 0, 0), {"runs": runs})
+
+
+def earlier_contents(work: Work, number: int) -> set[str]:
+    """Content hashes of what the rounds before one were given."""
+    found: set[str] = set()
+    with work.context.database.transaction() as session:
+        rows = loop_steps.rounds(session, work.claim.job_id)[: number - 1]
+        sources = [
+            source
+            for row in rows
+            if row.pool_id is not None
+            for source in pools.sources(
+                session, pools.get(session, work.claim.tenant_id, row.pool_id), row.pool_version or 0
+            )
+        ]
+    for source in sources:
+        table = work.context.artifacts.get_table(source.artifact, source.sha256)
+        found.update(table["content_hash"].to_pylist())
+    return found

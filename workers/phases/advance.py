@@ -1,0 +1,10 @@
+"""Phase `advance`: a look at a loop. All of it happens in the transaction that ends the shard."""
+
+from store import loops
+from workers.job_task import Outcome, Work
+
+
+def run(work: Work) -> Outcome:
+    """Nothing is computed: what is due is begun when the shard is committed."""
+    settings, loop_id = work.context.settings, work.claim.job_id
+    return Outcome({}, save=lambda session: loops.advance(session, settings, loop_id))

@@ -1,0 +1,115 @@
+"""Phase `generate`: the candidates of one round become a pool of their own."""
+
+import threading
+from functools import partial
+from typing import Any
+
+import orjson
+from sqlalchemy.orm import Session
+
+from evoselect.spec.loop import LoopSpec, OpenAIGenerator, PoolGenerator
+from store import egress, endpoints, loop_steps, loops, pools, shards, targets
+from store.egress import Egress
+from store.endpoints import Endpoint
+from store.errors import ArtifactCorrupt, Invalid
+from store.ids import new_id
+from store.records import Record, from_table
+from workers import drawing
+from workers.asking import Generation, State, summary
+from workers.candidates import Stored, earlier_contents, store
+from workers.chat import Chat
+from workers.job_task import Outcome, Work
+
+
+def run(work: Work) -> Outcome:
+    """Draw or ask for the candidates, store them, hand them to the round."""
+    spec = LoopSpec.model_validate(work.claim.request["spec"])
+    number = int(work.claim.payload["round"])
+    if isinstance(spec.generator, PoolGenerator):
+        records, counts = drawing.draw(work, spec.generator, number, spec.seed)
+    else:
+        records, counts = _asked(work, spec, number)
+    stored = store(work, records)
+    return Outcome(counts, save=partial(_hand_over, work, number, stored, counts))
+
+
+def _hand_over(work: Work, number: int, stored: Stored, counts: dict[str, Any], session: Session) -> None:
+    claim = work.claim
+    pool = pools.create(session, claim.tenant_id, name=f"{claim.job_id} round {number}")
+    if stored.counts.stored:
+        pools.append(session, pool, new_id("bat"), stored.artifact, stored.counts, keys=stored.keys)
+    loops.generated(session, claim.job_id, number, pool.id, pool.version, counts)
+
+
+def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[str, Any]]:
+    generator = spec.generator
+    assert isinstance(generator, OpenAIGenerator)
+    settings, ended = work.context.settings, threading.Event()
+    place = Endpoint(str(generator.url))
+    if generator.endpoint is not None:
+        place = endpoints.find(generator.endpoint, settings.endpoints)
+    seeds, spent = _seeds(work), _spent(work)
+    generation = Generation(
+        generator,
+        seeds,
+        earlier_contents(work, number) | {record.content_hash for record in seeds},
+        spec.seed + number - 1,
+        _left(work),
+        spec.stop,
+        spent_tokens=int(spent["tokens"]),
+        spent_cost=spent["cost"],
+    )
+    generation.known |= {record.content_hash for record in generation.state.records}
+    chat = Chat(
+        place.url,
+        place.key(),
+        Egress(allowed=egress.networks(settings.generator_networks)),
+        seconds=generator.seconds,
+        per_minute=generator.requests_per_minute,
+        ended=ended,
+    )
+    try:
+        generation.run(chat, work.progress, partial(_keep, work))
+    finally:
+        ended.set()
+        chat.close()
+    counts = summary(generation.state, generator)
+    if not generation.state.records:
+        raise Invalid(f"the generator made no candidate: {counts}", code="generator_no_candidates")
+    return generation.state.records, counts
+
+
+def _seeds(work: Work) -> list[Record]:
+    with work.context.database.transaction() as session:
+        target = targets.get(session, work.claim.tenant_id, work.claim.request["target_id"])
+    return from_table(work.context.artifacts.get_table(target.artifact, target.sha256))
+
+
+def _spent(work: Work) -> dict[str, float]:
+    """Tokens and cost of the rounds so far."""
+    with work.context.database.transaction() as session:
+        done = [row.generated for row in loop_steps.rounds(session, work.claim.job_id)]
+    tokens = sum(row.get(name, 0) for row in done for name in ("prompt_tokens", "completion_tokens"))
+    return {"tokens": tokens, "cost": sum(row.get("cost", 0.0) for row in done)}
+
+
+def _keep(work: Work, state: dict[str, Any]) -> None:
+    """Leave what there is so far to a later attempt."""
+    claim, artifacts = work.claim, work.context.artifacts
+    folder = f"{claim.tenant_id}/generated/{claim.shard_id}"
+    stored = artifacts.put_bytes(folder, orjson.dumps(state), ".json")
+    with work.context.database.transaction() as session:
+        before = shards.keep(session, claim, {"path": stored.path, "sha256": stored.sha256})
+    if before and before["path"] != stored.path:
+        artifacts.remove(before["path"])
+
+
+def _left(work: Work) -> State:
+    """What an earlier attempt left."""
+    left = work.claim.checkpoint
+    if left is None:
+        return State()
+    try:
+        return State.from_json(orjson.loads(work.context.artifacts.get_bytes(left["path"], left["sha256"])))
+    except ArtifactCorrupt:
+        return State()
