@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE := 1
 # Waiting threads sleep instead of spinning: the suite and the demo run many processes on few cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check format bench bench-gpu up clean
+.PHONY: demo browser test check format bench bench-gpu up clean
 
 $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requirements-assets.txt
 	@echo "== Creating .venv (about 1.5 minutes, 2.5 GB)"
@@ -21,7 +21,14 @@ $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requireme
 demo: $(STAMP)  ## The main job on real data: select, train, evaluate, against random
 	$(BIN)/python -m benchmarks.demo
 
-test: $(STAMP)  ## The whole suite: two processes, a file of tests stays in one, the long files of chaos and integration come first
+# Pages are tested in a real browser. Without one, those tests are skipped and say so.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	  && apt-get install -y -qq --no-install-recommends chromium; } \
+	|| echo "No Chromium: the tests of the pages will be skipped. Install it with your system's package manager."
+
+test: $(STAMP) browser  ## The whole suite: two processes, a file of tests stays in one, the long files of chaos and integration come first
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## Exactly what CI checks beside the tests

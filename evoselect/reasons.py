@@ -11,12 +11,15 @@ from torch import Tensor
 
 from evoselect import diversity
 from evoselect.neighbours import nearest
+from evoselect.priced import edge_cosines
+from evoselect.selection import Served
 from evoselect.shortlist import Floats, Ints
 from evoselect.transport import Transport
 
 NEAR_TARGETS = 3  # named per item
 MIN_CROWD = 64  # selected rows around a target among which twins are looked for;
 CROWD_PER_SHARE = 4  # or this many times the k / M that it takes on average
+TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,17 @@ def collect(
     return Evidence(
         redundancy, diversity.nearest_twin(graph), target, np.where(target < 0, 0.0, cosine), mass
     )
+
+
+def served(transport: Transport, rows: Tensor, targets: Tensor) -> Served:
+    """The plan summed by target: mass, mean cost and rows that it comes from."""
+    plan = transport.plan.tocoo()
+    cost = np.maximum(0.0, 1.0 - edge_cosines(rows.float(), targets, plan.row, plan.col))
+    count = targets.shape[0]
+    mass = np.bincount(plan.col, plan.data, minlength=count).astype(np.float64)
+    paid = np.bincount(plan.col, plan.data * cost, minlength=count)
+    used = np.bincount(plan.col[plan.data > 0], minlength=count)
+    return Served(mass, paid / np.maximum(mass, TINY), used)
 
 
 def _similarity(rows: Tensor, targets: Tensor, s: float) -> scipy.sparse.csr_array:

@@ -175,7 +175,10 @@ def _explained(
         nearest_selected=np.where(twin < 0, -1, usable.rows[chosen.order[twin]]),
     )
     repeats = apportion(chosen.weights, spec.repeat_budget)
-    return Selection(usable.rows[chosen.order], chosen.weights, repeats, columns, diagnostics, covered)
+    served = reasons.served(transport, rows, targets)
+    return Selection(
+        usable.rows[chosen.order], chosen.weights, repeats, columns, served, diagnostics, covered
+    )
 
 
 def _gap(transport: float, diagnostics: dict[str, object]) -> dict[str, object]:

@@ -50,6 +50,15 @@ class Reasons:
 
 
 @dataclass(frozen=True)
+class Served:
+    """What the optimal transport of the selected set brings to each target; all (M,)."""
+
+    mass: Floats  # sums to 1
+    cost: Floats  # mean 1 - cosine at which the mass arrives
+    rows: Ints  # selected candidates that it comes from
+
+
+@dataclass(frozen=True)
 class Selection:
     """k candidates in order, with weights, reasons and diagnostics that serialise as JSON."""
 
@@ -57,6 +66,7 @@ class Selection:
     weights: Floats  # (k,), sum 1
     repeats: Ints  # (k,), >= 1
     reasons: Reasons
+    served: Served
     diagnostics: dict[str, object]
     coverage: Floats | None = None  # (M,) largest cosine of each target to a selected row, where compared
 

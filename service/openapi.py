@@ -23,6 +23,7 @@ WITH_BODY = (400, 404, 409, 413, 415, 422)
 CONFLICTS = (  # routes without a body that a state may forbid
     "/items",
     "/rejected",
+    "/report",
     "/cancel",
     "/redeliver",
     "/retry",
@@ -31,7 +32,7 @@ CONFLICTS = (  # routes without a body that a state may forbid
     "/compare/{other_id}",
     "/candidates/{candidate_id}",
 )
-OWN = {"/items": 406, "/content": 416}
+OWN = {"/items": 406, "/report": 406, "/content": 416}
 DESCRIPTION = "Which of these candidate examples are worth training on for a target task?"
 
 

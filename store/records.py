@@ -130,6 +130,12 @@ def to_json(record: Record) -> dict[str, Any]:
     }
 
 
+def plain_text(record: Record) -> str:
+    """Its turns and its completion, line by line: what methods and tools that read text see of it."""
+    turns = [record.prompt or "", *(turn["content"] for turn in record.messages or ())]
+    return "\n".join([*turns, record.completion])
+
+
 def _content_hash(prompt: str | None, messages: tuple[dict[str, str], ...] | None, completion: str) -> str:
     """Over prompt FF completion, or FE role FE content per turn, FF completion: no text has these bytes."""
     try:

@@ -9,19 +9,21 @@ import orjson
 from torch import Tensor
 
 from evoselect.conditioning import condition
-from evoselect.neighbours import nearest
+from evoselect.report.coverage import Nearest, nearest_both_ways
 from evoselect.select import Texts, select
 from evoselect.selection import ItemReason, Selection
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store import considered, records, selected
 from store.errors import Invalid
-from store.records import Record
+from store.records import Record, plain_text
+from workers import selection_report
 from workers.blocks import check_same_sketch
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
 from workers.sides import Side, load_computed, load_provided
 
+MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
 VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT")
@@ -47,14 +49,15 @@ def run(work: Work) -> Outcome:
         candidates,
         targets,
         request["k"],
-        settings,
+        _with_curve(settings, len(kept)),
         seed=request["seed"],
         groups=_groups(wanted),
-        texts=Texts([_text(record) for record in sent], [_text(record) for record in wanted]),
+        texts=Texts([plain_text(record) for record in sent], [plain_text(record) for record in wanted]),
     )
-    rows = [_item(reason, sent, wanted) for reason in selection.items()]
+    rows = [item(reason, sent, wanted) for reason in selection.items()]
     rejected = _rejected(pool, fates)
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows)
+    near = nearest_both_ways(candidates, targets)
     result = {
         "counts": _counts(target, pool, fates),
         "rejected": rejected[:MAX_REJECTED],
@@ -71,7 +74,18 @@ def run(work: Work) -> Outcome:
         "artifacts": {
             "items": stored,
             "rejected": _store_rejected(work, rejected),
-            "considered": _store_considered(work, sent, wanted, candidates, targets),
+            "considered": _store_considered(work, sent, wanted, near),
+            **selection_report.store(
+                work.context.artifacts,
+                work.claim.tenant_id,
+                request["seed"],
+                sent,
+                wanted,
+                candidates,
+                targets,
+                selection,
+                near,
+            ),
         },
     }
     return Outcome({}, result)
@@ -135,6 +149,12 @@ def _condition(spec: FeatureSpec, pool: Tensor, target: Tensor) -> tuple[str, Te
     return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}))
 
 
+def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:
+    """The report shows the trade-off wherever it is cheap beside the features."""
+    wanted = spec.method == "capacity" and candidates <= MAX_CURVE
+    return spec.model_copy(update={"tradeoff": True}) if wanted else spec
+
+
 def _groups(targets: list[Record]) -> list[str] | None:
     """One group name per target, or None where no target has one."""
     names = [record.group for record in targets]
@@ -149,13 +169,8 @@ def _groups(targets: list[Record]) -> list[str] | None:
     return named
 
 
-def _text(record: Record) -> str:
-    """What methods that read text see of a record."""
-    turns = [record.prompt or "", *(turn["content"] for turn in record.messages or ())]
-    return "\n".join([*turns, record.completion])
-
-
-def _item(reason: ItemReason, candidates: list[Record], targets: list[Record]) -> dict[str, Any]:
+def item(reason: ItemReason, candidates: list[Record], targets: list[Record]) -> dict[str, Any]:
+    """The line of one selected candidate, as clients read it."""
     record = candidates[reason.index]
     twin = None if reason.nearest_selected is None else candidates[reason.nearest_selected].id
     return {
@@ -209,16 +224,13 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> dict[str, Any
     return {"path": stored.path, "sha256": stored.sha256, "rows": len(rejected)}
 
 
-def _store_considered(
-    work: Work, sent: list[Record], wanted: list[Record], candidates: Tensor, targets: Tensor
-) -> dict[str, Any]:
+def _store_considered(work: Work, sent: list[Record], wanted: list[Record], near: Nearest) -> dict[str, Any]:
     """Every usable candidate with its nearest target: what can be said of those that were not selected."""
-    cosine, index = nearest(targets, candidates, 1)
     return considered.put(
         work.context.artifacts,
         f"{work.claim.tenant_id}/considered",
         ids=[record.id for record in sent],
         hashes=[record.content_hash for record in sent],
-        nearest=[wanted[row].id for row in index.ravel().tolist()],
-        cosines=cosine.ravel().tolist(),
+        nearest=[wanted[row].id for row in near.target.tolist()],
+        cosines=near.cosine.tolist(),
     )

@@ -1,0 +1,75 @@
+"""How well the targets are served: by the first n of an order, and one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoselect.features import gather, row_blocks
+from evoselect.selection import Floats, Ints
+
+CURVE_POINTS = 60
+TILE = 4_096  # rows of either side that are compared at once
+CHANCE = 0.95  # quantile of the cosines between a target and any candidate
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Every candidate's nearest target, and every target's best candidate."""
+
+    target: Ints  # (N,)
+    cosine: Floats  # (N,)
+    best: Floats  # (M,) cosine
+
+
+def nearest_both_ways(candidates: Tensor, targets: Tensor) -> Nearest:
+    """One pass over candidates (N, d) and targets (M, d), unit rows, in tiles; ties go to the first."""
+    n, m = candidates.shape[0], targets.shape[0]
+    goal = targets.to(candidates.device).float()
+    cosine = torch.full((n,), -torch.inf, device=goal.device)
+    target = torch.zeros(n, dtype=torch.int64, device=goal.device)
+    best = torch.full((m,), -torch.inf, device=goal.device)
+    for start in range(0, n, TILE):
+        rows = candidates[start : start + TILE].float()
+        for first in range(0, m, TILE):
+            tile = rows @ goal[first : first + TILE].T
+            value, place = tile.max(dim=1)
+            known = cosine[start : start + TILE]
+            better = value > known
+            target[start : start + TILE][better] = place[better] + first
+            known[better] = value[better]
+            best[first : first + TILE] = torch.maximum(best[first : first + TILE], tile.amax(dim=0))
+    return Nearest(
+        target.cpu().numpy(), cosine.clamp(-1, 1).double().cpu().numpy(), best.double().cpu().numpy()
+    )
+
+
+def steps(k: int) -> list[int]:
+    """Ascending sizes from 1 to k at which the curve is read: close together at first."""
+    return sorted({round(size) for size in np.geomspace(1, k, CURVE_POINTS)})
+
+
+def curve(
+    pool: Tensor, order: Ints, targets: Tensor, masses: Floats, sizes: Sequence[int]
+) -> tuple[list[float], Floats]:
+    """Mean over the targets of the largest cosine among the first n of ``order``, for every n of ``sizes``;
+    and that cosine for each target (M,) at the last of them.
+    """
+    goal = targets.to(pool.device).float()
+    best = torch.full((goal.shape[0],), -torch.inf, device=goal.device)
+    means = []
+    for start, stop in pairwise([0, *sizes]):
+        rows = gather(pool, torch.from_numpy(order[start:stop]))
+        for block in row_blocks(rows):
+            best = torch.maximum(best, (goal @ rows[block].float().T).amax(dim=1))
+        means.append(float(masses @ best.double().cpu().numpy()))
+    return means, np.asarray(best.double().cpu().numpy())
+
+
+def chance_level(sample: Tensor, targets: Tensor) -> float:
+    """The cosine that a target reaches with 5 % of the candidates (``sample`` of them, (n, d))."""
+    cosines = (sample.float() @ targets.to(sample.device).float().T).cpu().numpy()
+    return float(np.quantile(cosines, CHANCE))

@@ -1,0 +1,185 @@
+"""The numbers of a selection's report, from the features that it was made from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoselect.baselines.scores import mean_cosine_scores, random_scores
+from evoselect.baselines.task import top
+from evoselect.features import gather
+from evoselect.neighbours import nearest
+from evoselect.report import coverage, plane, similarity
+from evoselect.report.coverage import Nearest
+from evoselect.selection import Floats, Ints, Selection
+
+SHOWN_POOL = 3_000  # candidates that were not selected, on the map
+SHOWN_TARGETS = 1_000
+SHOWN_SELECTED = 10_000
+TRUSTED_ROWS = 1_000  # of the map, whose neighbourhoods are compared
+COVERED_TARGETS = 2_000
+COVERED_ROWS = 20_000  # of an order, to which coverage is followed and twins are looked for
+TWIN_ROWS = 2_000  # whose nearest twin is looked up
+BINS = 40
+LISTED_PAIRS = 100
+LISTED_TARGETS = 2_000
+NEIGHBOURS = 10
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Map:
+    """Points in the plane; rows number candidates and targets as given."""
+
+    pool: Ints  # rows that were not selected, ascending
+    targets: Ints  # rows, ascending
+    selected: int  # the first so many of the order
+    points: Floats  # (n, 2): pool, targets, selected
+    neighbours: Ints  # (n, t) places on this map, nearest first, -1 for none
+    distances: Floats  # (n, t) 1 - cosine in the features
+    facts: Json
+
+
+def numbers(
+    candidates: Tensor, targets: Tensor, selection: Selection, near: Nearest, seed: int
+) -> tuple[Json, Map]:
+    """All charts of the report but those that are in the diagnostics already, and the map.
+
+    candidates (N, d) and targets (M, d) are the unit rows that were selected from. Large sides are sampled by
+    ``seed``; every chart says how many rows it shows.
+    """
+    rng = np.random.default_rng(seed)
+    order = selection.indices
+    rest = np.setdiff1d(np.arange(candidates.shape[0]), order, assume_unique=True)
+    picture = _map(candidates, targets, order, rest, rng)
+    rivals = {
+        "selected": order,
+        "random": top(random_scores(candidates.shape[0], seed + 1), len(order)),
+        "top_relevance": top(mean_cosine_scores(candidates, targets), len(order)),
+    }
+    sample = gather(candidates, torch.from_numpy(_sample(rng, np.arange(candidates.shape[0]), SHOWN_POOL)))
+    report = {
+        "map": picture.facts,
+        "relevance": _histograms({"pool": near.cosine, "selected": near.cosine[order]}),
+        "coverage": _coverage(candidates, targets, selection, rivals, rng),
+        "twins": _twins(candidates, rivals, rng),
+        "mean_redundancy": float(selection.reasons.redundancy.mean()),
+        "near_duplicates": _pairs(candidates, selection),
+        "targets": _targets(candidates, targets, selection, near, sample),
+    }
+    return report, picture
+
+
+def _map(candidates: Tensor, targets: Tensor, order: Ints, rest: Ints, rng: np.random.Generator) -> Map:
+    pool = _sample(rng, rest, SHOWN_POOL)
+    goal = _sample(rng, np.arange(targets.shape[0]), SHOWN_TARGETS)
+    chosen = order[:SHOWN_SELECTED]
+    target_rows = gather(targets.to(candidates.device), torch.from_numpy(goal))
+    around = gather(candidates, torch.from_numpy(np.concatenate([pool, _sample(rng, chosen, SHOWN_POOL)])))
+    fitted = plane.fit(torch.cat([around.float(), target_rows.float()]))
+    rows = torch.cat(
+        [
+            gather(candidates, torch.from_numpy(pool)).float(),
+            target_rows.float(),
+            gather(candidates, torch.from_numpy(chosen)).float(),
+        ]
+    )
+    points = fitted.of(rows)
+    asked = _sample(rng, np.arange(len(points)), TRUSTED_ROWS)
+    facts = {
+        "method": "pca",
+        "explained_variance": list(fitted.explained),
+        "trustworthiness": plane.trustworthiness(rows[torch.from_numpy(asked)], points[asked]),
+        "trustworthiness_neighbours": plane.NEIGHBOURS,
+        "trustworthiness_rows": len(asked),
+        "shown": {"pool": len(pool), "targets": len(goal), "selected": len(chosen)},
+        "of": {"pool": len(rest), "targets": targets.shape[0], "selected": len(order)},
+    }
+    neighbours, distances = _neighbours(rows)
+    return Map(pool, goal, len(chosen), points, neighbours, distances, facts)
+
+
+def _neighbours(rows: Tensor) -> tuple[Ints, Floats]:
+    """Of each row (n, d) the nearest others by cosine: places and 1 - cosine."""
+    cosine, place = nearest(rows, rows, min(NEIGHBOURS + 1, rows.shape[0]))
+    own = place == torch.arange(rows.shape[0])[:, None]
+    own[~own.any(dim=1), -1] = True  # among many equal rows a row may miss itself
+    count = place.shape[1] - 1
+    kept = (place[~own].reshape(-1, count), (1.0 - cosine[~own]).clamp_min(0).reshape(-1, count))
+    return kept[0].numpy(), kept[1].double().numpy()
+
+
+def _coverage(
+    candidates: Tensor,
+    targets: Tensor,
+    selection: Selection,
+    rivals: dict[str, Ints],
+    rng: np.random.Generator,
+) -> Json:
+    asked = _sample(rng, np.arange(targets.shape[0]), COVERED_TARGETS)
+    masses = selection.served.mass[asked] / selection.served.mass[asked].sum()
+    goal = gather(targets.to(candidates.device), torch.from_numpy(asked))
+    sizes = coverage.steps(min(len(selection.indices), COVERED_ROWS))
+    curves = {
+        name: coverage.curve(candidates, order, goal, masses, sizes)[0] for name, order in rivals.items()
+    }
+    return {"rows": sizes, **curves, "targets": len(asked)}
+
+
+def _twins(candidates: Tensor, rivals: dict[str, Ints], rng: np.random.Generator) -> Json:
+    looked = {name: order[:COVERED_ROWS] for name, order in rivals.items()}
+    asked = _sample(rng, np.arange(len(looked["selected"])), TWIN_ROWS)
+    found = {name: similarity.nearest_twins(candidates, order, asked) for name, order in looked.items()}
+    return {**_histograms(found), "rows": len(asked)}
+
+
+def _pairs(candidates: Tensor, selection: Selection) -> Json:
+    pairs = similarity.near_duplicates(candidates, selection.indices, selection.reasons.nearest_selected)
+    listed = [
+        {"first_rank": pair.first + 1, "second_rank": pair.second + 1, "cosine": pair.cosine}
+        for pair in pairs[:LISTED_PAIRS]
+    ]
+    return {"cosine_at_least": similarity.NEAR_DUPLICATE, "pairs": len(pairs), "listed": listed}
+
+
+def _targets(
+    candidates: Tensor, targets: Tensor, selection: Selection, near: Nearest, sample: Tensor
+) -> Json:
+    """Uncovered: nothing selected is more like the target than 95 % of its cosines to any candidates are."""
+    order = selection.indices
+    chance = coverage.chance_level(sample, targets[:COVERED_TARGETS])
+    best = coverage.nearest_both_ways(gather(candidates, torch.from_numpy(order)), targets).best
+    listed = np.argsort(best, kind="stable")[:LISTED_TARGETS]
+    served = selection.served
+    rows = [
+        {
+            "row": int(at),
+            "mass": float(served.mass[at]),
+            "items": int(served.rows[at]),
+            "mean_cosine": float(1.0 - served.cost[at]),
+            "best_selected": float(best[at]),
+            "best_in_pool": float(near.best[at]),
+            "uncovered": bool(best[at] < chance),
+        }
+        for at in listed
+    ]
+    uncovered = int((best < chance).sum())
+    return {"chance": chance, "uncovered": uncovered, "total": targets.shape[0], "listed": rows}
+
+
+def _histograms(columns: dict[str, Floats]) -> Json:
+    """Counts over the same ``BINS`` bins from the least to the largest value of all columns."""
+    every = np.concatenate(list(columns.values()))
+    if not len(every):
+        return {"edges": [], **{name: [] for name in columns}}
+    edges = np.histogram_bin_edges(every, BINS)
+    counted = {name: np.histogram(values, edges)[0].tolist() for name, values in columns.items()}
+    return {"edges": edges.tolist(), **counted}
+
+
+def _sample(rng: np.random.Generator, rows: Ints, count: int) -> Ints:
+    """At most ``count`` of the rows, ascending."""
+    return rows if len(rows) <= count else np.sort(rng.choice(rows, count, replace=False))

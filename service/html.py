@@ -1,0 +1,55 @@
+"""Templates and the files that pages are made of. Everything that a template prints is escaped."""
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+HTML = "text/html"
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+NOTHING = "—"
+
+
+@cache
+def templates() -> Environment:
+    """Jinja with escaping everywhere; a name that a template gets wrong is an error."""
+    found = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"number": number, "percent": percent}
+    return found
+
+
+@cache
+def asset(*names: str) -> Markup:
+    """Files of service/static, one after another, to stand inside a page as they are."""
+    return Markup("\n".join((STATIC / name).read_text(encoding="utf-8") for name in names))
+
+
+def source(text: str) -> str:
+    """A Content-Security-Policy source that allows exactly this inline text."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def number(value: Any) -> str:
+    """Whole numbers in groups of three, others with four digits that count; a dash for None."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def percent(value: float | None) -> str:
+    """A share as per cent."""
+    return NOTHING if value is None else f"{100 * value:.1f} %"

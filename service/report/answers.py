@@ -1,0 +1,39 @@
+"""What a report looks like as JSON: its schema in the OpenAPI document."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+Json = dict[str, Any]
+
+
+class Reported(BaseModel):
+    """The selection that the report is about."""
+
+    id: str
+    name: str | None
+    created_at: datetime
+    completed_at: datetime | None
+    request: Json
+
+
+class Report(BaseModel):
+    """The numbers behind every chart of the page; docs/report.md says how to read them."""
+
+    object: Literal["selection.report"]
+    selection: Reported
+    counts: Json
+    map: Json
+    relevance: Json
+    coverage: Json
+    twins: Json
+    near_duplicates: Json
+    mean_redundancy: float
+    targets: Json
+    tradeoff: list[Json]
+    against: Json
+    diagnostics: Json
+    features: Json
+    conditioning: str | None
+    manifest: Json

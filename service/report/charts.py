@@ -1,0 +1,124 @@
+"""The charts of the report as columns: the picture and the table below it are drawn from the same numbers."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Numbers = list[float | int | None]
+NAMES = {"selected": "selected", "pool": "pool", "random": "random draw", "top_relevance": "top relevance"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One column of a chart; None where it has no value."""
+
+    label: str
+    colour: str
+    """A custom property of base.css without its dashes."""
+    values: Numbers
+    style: Literal["line", "steps", "dots", "points"] = "line"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Columns over common x values, ascending."""
+
+    title: str
+    reading: str
+    x_label: str
+    y_label: str
+    x: Numbers
+    series: list[Series]
+    log: bool = False
+
+    def rows(self) -> list[Numbers]:
+        """The table below the picture: x, then each series."""
+        return [list(row) for row in zip(self.x, *(one.values for one in self.series), strict=True)]
+
+    def plain(self) -> Json:
+        """What the page's script draws."""
+        return asdict(self)
+
+
+def charts(report: Json) -> dict[str, Chart]:
+    """By name, those that the report has numbers for."""
+    found = {"relevance": _relevance(report["relevance"]), "coverage": _coverage(report["coverage"])}
+    if report["twins"]["edges"]:
+        found["twins"] = _twins(report["twins"])
+    if report["tradeoff"]:
+        found["tradeoff"] = _tradeoff(report)
+    return found
+
+
+def _relevance(numbers: Json) -> Chart:
+    return Chart(
+        "Relevance",
+        "Cosine of each candidate to its nearest target example. The further right the selected stand of the "
+        "pool, the more the selection had to choose from.",
+        "cosine to the nearest target",
+        "share of the set, %",
+        numbers["edges"],
+        [_bars(numbers, name) for name in ("pool", "selected")],
+    )
+
+
+def _coverage(numbers: Json) -> Chart:
+    return Chart(
+        "Coverage",
+        "How close the first n selected come to the target examples, on average. A curve that is higher "
+        "covers the target with fewer examples.",
+        "first n of the order",
+        "mean best cosine",
+        numbers["rows"],
+        [
+            Series(NAMES[name], _colour(name), numbers[name])
+            for name in ("selected", "random", "top_relevance")
+        ],
+        log=True,
+    )
+
+
+def _twins(numbers: Json) -> Chart:
+    return Chart(
+        "Redundancy",
+        "Cosine of an item to the most similar other item of its set. Mass at the right end is training on "
+        "the same thing twice.",
+        "cosine to the nearest other item",
+        "share of the set, %",
+        numbers["edges"],
+        [_bars(numbers, name) for name in ("random", "top_relevance", "selected")],
+    )
+
+
+def _tradeoff(report: Json) -> Chart:
+    """The curve and the point that was taken, on one ascending axis of redundancy."""
+    curve = sorted((point["redundancy"], point["transport"]) for point in report["tradeoff"])
+    chosen = (report["mean_redundancy"], report["diagnostics"]["transport"])
+    xs = sorted({x for x, _ in [*curve, chosen]})
+    at = dict(curve)
+    return Chart(
+        "Trade-off",
+        "What more diversity costs: distance to the target against redundancy, at eight values of lambda "
+        "before rounding to whole candidates. The large point is this selection.",
+        "redundancy: twins of an item",
+        "transport to the target",
+        list(xs),
+        [
+            Series("lambda from 0 to 10", "top-relevance", [at.get(x) for x in xs], "dots"),
+            Series(
+                "this selection", "selected", [chosen[1] if x == chosen[0] else None for x in xs], "points"
+            ),
+        ],
+    )
+
+
+def _bars(numbers: Json, name: str) -> Series:
+    """Counts as per cent of the set; the last edge closes the last bin."""
+    counts = numbers[name]
+    whole = sum(counts) or 1
+    shares = [round(100 * count / whole, 3) for count in counts]
+    return Series(NAMES[name], _colour(name), [*shares, 0], "steps")
+
+
+def _colour(name: str) -> str:
+    return name.replace("_", "-")

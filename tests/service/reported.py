@@ -1,0 +1,64 @@
+"""A completed selection with all that a select worker leaves behind: real features, select and report."""
+
+from typing import Any
+
+import orjson
+import torch
+from torch.nn.functional import normalize
+
+from evoselect.report.coverage import nearest_both_ways
+from evoselect.select import select
+from evoselect.spec.selection import SelectionSpec
+from store import selected
+from store.artifacts import Artifacts
+from store.records import parse_record
+from tests.live import Api, question
+from tests.service.finishing import finish
+from workers import selection_report
+from workers.phases.transport import item
+
+Json = dict[str, Any]
+HOSTILE = '</script><script>window.stolen=1</script><img src=x onerror="window.stolen=1">'
+
+
+def features(n: int, m: int, d: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit candidates (n, d) around 8 modes, of which the targets (m, d) have three."""
+    generator = torch.Generator().manual_seed(0)
+    modes = torch.randn(8, d, generator=generator)
+
+    def draw(count: int, among: int) -> torch.Tensor:
+        which = torch.randint(among, (count,), generator=generator)
+        return normalize(modes[which] + 0.7 * torch.randn(count, d, generator=generator), dim=1)
+
+    return draw(n, 8), draw(m, 3)
+
+
+def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -> Json:
+    """The job; the text, id and group of its first record, target and name are hostile."""
+    pool = [question(number, id=f"c{number}") for number in range(n)]
+    goal = [question(1000 + number, id=f"t{number}", group="all") for number in range(m)]
+    pool[0] |= {"prompt": HOSTILE, "id": f"c0{HOSTILE}"}
+    goal[0] |= {"prompt": HOSTILE, "id": f"t0{HOSTILE}"}
+    body = {"candidates": pool, "target": goal, "k": k, "name": HOSTILE, **body}
+    job = api.made("/v1/selections", body)
+    artifacts = Artifacts(api.settings.artifacts_url)
+    candidates, targets = features(n, m)
+    candidates[0] = targets[0]  # so that the hostile record is among the selected
+    spec = SelectionSpec(tradeoff=True)
+    chosen = select(candidates, targets, k, spec, seed=0)
+    sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
+    rows = [item(reason, sent, wanted) for reason in chosen.items()]
+    near = nearest_both_ways(candidates, targets)
+    result = {
+        "counts": {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m},
+        "conditioning": "none",
+        "features": {},
+        "manifest": {"versions": {"torch": torch.__version__}},
+        "diagnostics": orjson.loads(orjson.dumps(chosen.diagnostics)),
+        "artifacts": {
+            "items": selected.put(artifacts, "t/items", rows),
+            **selection_report.store(artifacts, "t", 0, sent, wanted, candidates, targets, chosen, near),
+        },
+    }
+    finish(api, job["id"], result)
+    return api.get(f"/v1/selections/{job['id']}")

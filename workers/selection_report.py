@@ -1,0 +1,67 @@
+"""What the report of a selection needs, computed where the features are and stored beside the items."""
+
+from typing import Any
+
+import orjson
+from torch import Tensor
+
+from evoselect.report.coverage import Nearest
+from evoselect.report.numbers import Map, numbers
+from evoselect.selection import Selection
+from store import maps
+from store.artifacts import Artifacts
+from store.records import Record, plain_text
+
+MAX_TEXT = 2_000  # characters of a record on the map
+
+Json = dict[str, Any]
+
+
+def store(
+    artifacts: Artifacts,
+    tenant_id: str,
+    seed: int,
+    sent: list[Record],
+    wanted: list[Record],
+    candidates: Tensor,
+    targets: Tensor,
+    selection: Selection,
+    near: Nearest,
+) -> dict[str, Json]:
+    """The artifacts `report` (JSON) and `map` (Parquet), each {path, sha256, rows}."""
+    found, picture = numbers(candidates, targets, selection, near, seed)
+    found["targets"]["listed"] = [_named(row, wanted) for row in found["targets"]["listed"]]
+    table = maps.table(_columns(picture, sent, wanted, selection))
+    report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")
+    points = artifacts.put_table(f"{tenant_id}/map", table)
+    return {
+        "report": {"path": report.path, "sha256": report.sha256, "rows": 1},
+        "map": {"path": points.path, "sha256": points.sha256, "rows": table.num_rows},
+    }
+
+
+def _named(row: Json, wanted: list[Record]) -> Json:
+    record = wanted[row.pop("row")]
+    return {"id": record.id, "group": record.group, **row}
+
+
+def _columns(picture: Map, sent: list[Record], wanted: list[Record], selection: Selection) -> Json:
+    chosen = selection.indices[: picture.selected].tolist()
+    shown = [sent[row] for row in picture.pool.tolist()]
+    goals = [wanted[row] for row in picture.targets.tolist()]
+    every = [*shown, *goals, *(sent[row] for row in chosen)]
+    before = len(shown) + len(goals)
+    return {
+        "id": [record.id for record in every],
+        "kind": ["pool"] * len(shown) + ["target"] * len(goals) + ["selected"] * len(chosen),
+        "selected": [False] * before + [True] * len(chosen),
+        "rank": [None] * before + list(range(1, len(chosen) + 1)),
+        "score": [None] * before + selection.reasons.score[: len(chosen)].tolist(),
+        "x": picture.points[:, 0],
+        "y": picture.points[:, 1],
+        "neighbors": [
+            {"ids": ids, "distances": distances}
+            for ids, distances in zip(picture.neighbours.tolist(), picture.distances.tolist(), strict=True)
+        ],
+        "text": [plain_text(record)[:MAX_TEXT] for record in every],
+    }
