@@ -176,6 +176,7 @@ def _explained(
     )
     repeats = apportion(chosen.weights, spec.repeat_budget)
     served = reasons.served(transport, rows, targets)
+    order = usable.rows[chosen.order]
     return Selection(
         usable.rows[chosen.order], chosen.weights, repeats, columns, served, diagnostics, covered
     )
