@@ -177,9 +177,7 @@ def _explained(
     repeats = apportion(chosen.weights, spec.repeat_budget)
     served = reasons.served(transport, rows, targets)
     order = usable.rows[chosen.order]
-    return Selection(
-        usable.rows[chosen.order], chosen.weights, repeats, columns, served, diagnostics, covered
-    )
+    return Selection(order, chosen.weights, repeats, columns, served, diagnostics, covered)
 
 
 def _gap(transport: float, diagnostics: dict[str, object]) -> dict[str, object]:
