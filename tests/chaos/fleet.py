@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -27,6 +27,7 @@ ROOT = Path(store.__file__).parent.parent
 PASSWORD = "secret"
 PEPPER = "pepper-of-the-chaos"
 WORKERS = ("worker-a", "worker-b")
+SERVERS = ("postgres", "valkey")
 LOOK_SECONDS = 0.05
 TEST_SETTINGS = {
     "lease": 1.5,
@@ -65,6 +66,8 @@ class Fleet:
     tenants: list[Tenant]
     environment: dict[str, str]
     ending: bool = False
+    changing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while processes are replaced: what has died is started by one thread alone."""
 
     @property
     def url(self) -> str:
@@ -105,11 +108,21 @@ class Fleet:
     def keep(self) -> None:
         """Start again what died, at once; until the fleet ends."""
         while not self.ending:
-            for name, running in list(self.running.items()):
-                if name not in ("postgres", "valkey") and running.process.poll() is not None:
-                    processes.kill_session(running.process.pid)
-                    self.running[name] = processes.start(running.child)
+            with self.changing:
+                for name, running in list(self.running.items()):
+                    if name not in SERVERS and running.process.poll() is not None:
+                        processes.kill_session(running.process.pid)
+                        self.running[name] = processes.start(running.child)
             time.sleep(LOOK_SECONDS)
+
+    def change_workers(self, variables: Mapping[str, str]) -> None:
+        """Workers and relay die and come back with other variables; servers and API stay."""
+        with self.changing:
+            for name in (*WORKERS, "relay"):
+                child = self.running[name].child
+                kill(self.running[name])
+                child = replace(child, environment={**child.environment, **variables})
+                self.running[name] = processes.start(child)
 
     def wait_for_api(self) -> None:
         """Until the API answers."""
@@ -120,6 +133,13 @@ class Fleet:
             return httpx.get(f"{self.url}/readyz", timeout=1).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
+
+
+def kill(running: Running) -> None:
+    """End a process and what it started, at once."""
+    running.process.kill()
+    running.process.wait()
+    processes.kill_session(running.process.pid)
 
 
 @contextmanager
@@ -148,7 +168,10 @@ def fleet(
             keeper.join()
     finally:
         for name in reversed(list(running)):
-            processes.stop(running[name], seconds=3.0)
+            if name in SERVERS:
+                processes.stop(running[name], seconds=3.0)
+            else:
+                kill(running[name])
 
 
 def _start(

@@ -27,7 +27,8 @@ JOBS = 3
 CANCELLED_SHARE = 0.15
 SUBMIT_SECONDS = 0.8  # jobs come in over this time
 FAULT_SECONDS = 1.5  # faults happen over this time
-END_SECONDS = 60.0  # later than this, a job has not ended
+END_SECONDS = 180.0  # later than this, a job has not ended; where processes starve, a minute is too little
+ANSWER_SECONDS = 30.0
 
 
 @dataclass
@@ -130,7 +131,7 @@ def post(
     """One request; None where no answer came."""
     try:
         headers = {"Authorization": f"Bearer {tenant.key}", **headers}
-        return httpx.post(f"{fleet.url}{path}", json=body, headers=headers, timeout=10)
+        return httpx.post(f"{fleet.url}{path}", json=body, headers=headers, timeout=ANSWER_SECONDS)
     except httpx.HTTPError:
         return None
 

@@ -1,9 +1,11 @@
-"""What real workers promise one by one: a shard given back in time, work without a broker, a wrong clock."""
+"""What real workers promise one by one: a shard given back in time, no broker, a wrong clock, a full disk."""
 
 import os
+import resource
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,7 +14,7 @@ from sqlalchemy import select, text
 from store.embedded import processes
 from store.models import Event, Job
 from store.states import TERMINAL
-from tests.chaos.crash_points import EXPECTED, LIVES, Scene, in_child, plain, prepare
+from tests.chaos.crash_points import EXPECTED, LIVES, Scene, accept, in_child, plain, prepare, work
 from tests.chaos.faults import busy_worker
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.runs import post
@@ -32,12 +34,8 @@ def slow_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def submit(made: Fleet, candidates: int) -> str:
-    record = {"prompt": "?", "completion": "!"}
-    body = {
-        "target": [record],
-        "candidates": [{**record, "prompt": f"{n}?"} for n in range(candidates)],
-        "k": 1,
-    }
+    records = [{"prompt": f"{n}?", "completion": "!"} for n in range(10 + candidates)]
+    body = {"target": records[:10], "candidates": records[10:], "k": 1}  # whole shards: none ends too soon
     answer = post(made, made.tenants[0], "/v1/selections", body, {})
     assert answer is not None
     assert answer.status_code == 202, answer.text
@@ -81,15 +79,15 @@ def test_without_a_broker_jobs_are_accepted_and_done(slow_fleet: Fleet) -> None:
         slow_fleet.running["valkey"] = processes.start(down.child)
 
 
-def test_a_workers_wrong_clock_changes_nothing(crash_scene: Scene) -> None:
-    made = prepare(crash_scene, "plain")
-    LIVES["an hour ahead"] = an_hour_ahead
-    try:
-        status, _ = in_child(made, "an hour ahead", crash_at=None)
-    finally:
-        del LIVES["an hour ahead"]
-    assert status == 0
-    ctx = made.context()
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_workers_wrong_clock_changes_nothing(crash_scene: Scene, hours: int) -> None:
+    def wrong_by_hours(scene: Scene, ctx: Context) -> None:
+        """The clock belongs to the outside world."""
+        right = time.time
+        time.time = lambda: right() + hours * HOUR
+        plain(scene, ctx)
+
+    ctx = lived(crash_scene, wrong_by_hours)
     with ctx.database.transaction() as session:
         assert session.scalars(text("select result ->> 'hash' from jobs")).all() == [EXPECTED]
         spread = "select max(abs(extract(epoch from created_at - clock_timestamp()))) from events"
@@ -97,8 +95,33 @@ def test_a_workers_wrong_clock_changes_nothing(crash_scene: Scene) -> None:
     ctx.database.dispose()
 
 
-def an_hour_ahead(scene: Scene, ctx: Context) -> None:
-    """A life in a process whose clock is wrong; the clock belongs to the outside world."""
-    right = time.time
-    time.time = lambda: right() + HOUR
-    plain(scene, ctx)
+def test_on_a_full_disk_a_shard_waits_and_leaves_nothing_half_written(crash_scene: Scene) -> None:
+    def full_at_first(scene: Scene, ctx: Context) -> None:
+        """Of every file only the first bytes can be written, until room is made."""
+        accept(scene)
+        patient = replace(ctx, settings=ctx.settings.model_copy(update={"retry_delay": 0.2}))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+        work(patient, ["features"])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        time.sleep(0.8)  # of two faults
+        plain(scene, patient)
+
+    ctx = lived(crash_scene, full_at_first)
+    with ctx.database.transaction() as session:
+        assert session.scalars(text("select result ->> 'hash' from jobs")).all() == [EXPECTED]
+        faults = set(session.scalars(text("select last_fault from shards where faults > 0")))
+    assert {fault.split(":")[0] for fault in faults} == {"OSError"}
+    assert not list(crash_scene.settings.home.joinpath("artifacts").rglob("*.tmp"))
+    ctx.database.dispose()
+
+
+def lived(scene: Scene, life: Callable[[Scene, Context], None]) -> Context:
+    """Live it to its end in a process of its own; what it leaves is in the context."""
+    made = prepare(scene, "plain")
+    LIVES["of this test"] = life
+    try:
+        status, _ = in_child(made, "of this test", crash_at=None)
+    finally:
+        del LIVES["of this test"]
+    assert status == 0
+    return made.context()

@@ -63,6 +63,10 @@ def test_up_status_second_up_down(
     monkeypatch.setenv("EVOSELECT_HOME", str(home))
     with Client() as client:
         assert client.pools.create(name="found by itself").name == "found by itself"
+    examined = evoselect(home, "doctor", "--json")
+    findings = json.loads(examined.stdout)
+    assert [finding for finding in findings if not finding["ok"]] == []
+    assert (examined.returncode, len(findings)) == (0, 11)
     second = evoselect(home, "up", "--port", "0")
     assert second.returncode == exits.HELD
     assert str(process.pid) in second.stderr

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
@@ -10,9 +12,11 @@ import numpy as np
 import pytest
 
 from evoselect_client.client import Client
+from store import feature_blocks, retention
 from store.artifacts import Artifacts
 from store.embedded import servers
 from store.errors import ArtifactCorrupt
+from store.session import Database
 from tests.conftest import start_stack, stop_stack
 from tests.live import question
 
@@ -65,6 +69,26 @@ def test_a_file_comes_back_and_a_changed_or_missing_one_is_found(bucket: str, tm
     artifacts.filesystem.rm_file(full)
     with pytest.raises(ArtifactCorrupt, match="is missing"):
         artifacts.get_bytes(stored.path, stored.sha256)
+
+
+def test_files_without_a_row_are_swept_and_no_others(bucket: str, database: Database, tenant: str) -> None:
+    artifacts, elsewhere = Artifacts(bucket), fsspec.filesystem("s3", skip_instance_cache=True)
+    named = artifacts.put_bytes("sweep", b"a row names this", ".bin")
+    with database.transaction() as session:
+        feature_blocks.remember(session, tenant, "key", 1, named)
+    stray = artifacts.put_bytes("sweep", b"no row names this", ".bin")
+    assert retention.orphans(database, artifacts, age=3600) == []
+    assert retention.orphans(database, artifacts, age=-2) == [stray.path]
+    late = f"{artifacts.root}/sweep/late.bin"
+    elsewhere.pipe_file(late, b"written by another process after the listing")
+    assert retention.orphans(database, artifacts, age=-2) == sorted([stray.path, "sweep/late.bin"])
+    seen = datetime.now(UTC)
+    time.sleep(1.1)  # object stores tell whole seconds
+    elsewhere.pipe_file(late, b"written again")
+    assert not artifacts.remove_older("sweep/late.bin", seen)
+    assert retention.remove_orphans(database, artifacts, age=-2) == 2
+    assert artifacts.get_bytes(named.path, named.sha256)
+    assert not elsewhere.exists(late)
 
 
 @pytest.mark.slow

@@ -82,6 +82,26 @@ def test_a_shard_whose_claim_was_never_answered_is_taken_again(
     assert state(database, claim) == ("done", 2, 1)
 
 
+def test_an_input_that_is_gone_fails_the_job_and_is_named(
+    place: Workplace, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BODIES, "features", "tests.chaos.phases.features")
+    payload = {"artifact": "pools/gone.parquet", "sha256": "0", "start": 0, "stop": 1}
+    with database.transaction() as session:
+        plans = [ShardPlan("features", 0, 1, payload)]
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans)
+    attempts = place.context.settings.max_attempts
+    for attempt in range(attempts):
+        assert place.drain() == 1, attempt
+        with database.transaction() as session:  # the wait after a fault doubles, from 5 s
+            session.execute(text("update shards set available_at = now()"))
+    with database.transaction() as session:
+        error = session.scalars(text("select error from jobs")).one()
+    assert error["code"] == "shard_poisoned"
+    assert "artifact pools/gone.parquet is missing: restore it" in error["detail"]
+    assert f"failed {attempts} times" in error["detail"]
+
+
 def test_a_commit_whose_answer_was_lost_leaves_no_shard_behind(
     place: Workplace, database: Database, tenant: str
 ) -> None:

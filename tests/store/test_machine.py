@@ -1,0 +1,227 @@
+"""Shards as a state machine: whatever workers, users and the sweeper do, in any order, on a real PostgreSQL.
+
+hypothesis chooses the order and shrinks what breaks; at its end a history passes the chaos suite's checker.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import delete, select, text
+from sqlalchemy.orm import Session
+
+from store import claims, jobs, outbox, shards, sweeper, tenants
+from store.artifacts import Artifacts
+from store.claims import Claim, Offer
+from store.errors import Conflict, LostLease
+from store.models import Event, Job, Outbox, Shard
+from store.plans import ShardPlan
+from store.session import Database
+from store.states import TERMINAL, JobKind, JobStatus, ShardState
+from tests.chaos.history import Accepted, breaks
+
+ATTEMPTS = 3
+PHASES = ("features", "transport")
+QUEUES = ("features", "select")
+LAPSE = "update shards set lease_until = now() - interval '1 second' where id = :id and state = 'running'"
+AGE = "update jobs set created_at = created_at - interval '1 day' where id = :id"
+GAPS = """
+select job_id from events join jobs on jobs.id = job_id group by job_id, last_event
+having (count(*), min(sequence), max(sequence)) <> (last_event, 1, last_event)
+"""
+Settled = Callable[[Session], object]
+
+
+class Workers(RuleBasedStateMachine):
+    """The model is one table: which token holds which shard. Everything else is asked of the database."""
+
+    database: Database
+    home: Path
+
+    job_ids = Bundle("job_ids")
+    held = Bundle("held")
+    """Every claim that was ever made: a worker that lost its shard goes on to believe in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holds: dict[str, int] = {}
+        with self.database.transaction() as session:
+            for table in (Event, Shard, Job, Outbox):
+                session.execute(delete(table))
+            self.tenants = [tenants.ensure_tenant(session, name) for name in ("one", "two")]
+
+    @rule(target=job_ids, tenant=st.integers(0, 1), count=st.integers(1, 3), priority=st.integers(0, 1))
+    def submit(self, tenant: int, count: int, priority: int) -> str:
+        plans = [ShardPlan("features", index, 1) for index in range(count)]
+        with self.database.transaction() as session:
+            return jobs.create(
+                session,
+                tenant_id=self.tenants[tenant],
+                kind=JobKind.SELECTION,
+                request={},
+                plans=plans,
+                priority=priority,
+            ).id
+
+    @rule(target=held, queue=st.sampled_from(QUEUES))
+    def claim(self, queue: str) -> "Claim | MultipleResults[Claim]":
+        with self.database.transaction() as session:
+            return self._took(claims.claim(session, Offer(queue, PHASES, "worker", 60.0)))
+
+    @rule(target=held, claim=held, go_on=st.booleans())
+    def commit(self, claim: Claim, go_on: bool) -> "Claim | MultipleResults[Claim]":
+        result = {"hash": "right"} if claim.phase == "transport" else None
+        following: list[Claim | None] = []
+
+        def write(session: Session) -> None:
+            following.append(shards.commit(session, claim, {"by": claim.token}, result, go_on=go_on))
+
+        self._settle(claim, write)
+        return self._took(following[0] if following else None)
+
+    @rule(claim=held)
+    def renew(self, claim: Claim) -> None:
+        with self.database.transaction() as session:
+            assert shards.heartbeat(session, claim, rows_done=1).ours == self._is_held(claim)
+
+    @rule(claim=held)
+    def stop(self, claim: Claim) -> None:
+        with self.database.transaction() as session:
+            asked = shards.heartbeat(session, claim, rows_done=1).cancel_requested
+        if asked:
+            self._settle(claim, lambda session: shards.stop(session, claim))
+
+    @rule(claim=held)
+    def fault(self, claim: Claim) -> None:
+        self._settle(
+            claim,
+            lambda session: shards.release(
+                session, claim, "OSError", retry_delay=1e-6, max_attempts=ATTEMPTS
+            ),
+        )
+
+    @rule(claim=held)
+    def hand_back(self, claim: Claim) -> None:
+        self._settle(claim, lambda session: shards.hand_back(session, claim))
+
+    @rule(claim=held)
+    def fail(self, claim: Claim) -> None:
+        self._settle(claim, lambda session: shards.fail(session, claim, "bad_input", "no usable rows"))
+
+    @rule(claim=held)
+    def find_damaged(self, claim: Claim) -> None:
+        if claim.phase == "transport":
+            with self.database.transaction() as session:
+                first = shards.of_phase(session, claim.job_id, "features")[0].id
+            self._settle(claim, lambda session: shards.reopen(session, claim, [first], max_attempts=ATTEMPTS))
+
+    @rule(claim=held)
+    def fall_silent(self, claim: Claim) -> None:
+        with self.database.transaction() as session:
+            session.execute(text(LAPSE), {"id": claim.shard_id})
+        lost = sweeper.take_back(self.database, max_attempts=ATTEMPTS)
+        assert lost == (claim.shard_id in self.holds)
+        self.holds.pop(claim.shard_id, None)
+
+    @rule(job_id=job_ids)
+    def cancel(self, job_id: str) -> None:
+        with self.database.transaction() as session:
+            job = session.get_one(Job, job_id)
+            ended = job.status in TERMINAL
+            try:
+                jobs.request_cancel(session, job.tenant_id, job_id, JobKind.SELECTION)
+            except Conflict:
+                assert ended
+            else:
+                assert not ended
+
+    @rule(job_id=job_ids)
+    def be_late(self, job_id: str) -> None:
+        with self.database.transaction() as session:
+            session.execute(text(AGE), {"id": job_id})
+        sweeper.expire(self.database, deadline=3600.0)
+
+    @invariant()
+    def rows_hold_together(self) -> None:
+        with self.database.transaction() as session:
+            assert sweeper.impossible(session) == []
+            running = select(Shard.id, Shard.token).where(Shard.state == ShardState.RUNNING)
+            assert {row.id: row.token for row in session.execute(running)} == self.holds
+            assert session.execute(text(GAPS)).all() == []
+
+    def teardown(self) -> None:
+        """All workers die; one that does everything right comes, and all must end."""
+        with self.database.transaction() as session:
+            sweeper.expire_leases(session)
+        sweeper.take_back(self.database, max_attempts=10 * ATTEMPTS)
+        self.holds.clear()
+        while any(self._one_more(queue) for queue in QUEUES):
+            pass
+        with self.database.transaction() as session:
+            outbox.publish(session, lambda queue: None)
+            ended = session.execute(select(Job.id, Job.status)).all()
+        assert {status for _, status in ended} <= TERMINAL
+        accepted = [
+            Accepted(job_id, "right", cancelled=status == JobStatus.CANCELLED)
+            for job_id, status in ended
+            if status in (JobStatus.COMPLETED, JobStatus.CANCELLED)
+        ]
+        assert breaks(self.database, Artifacts(f"file://{self.home}"), accepted) == []
+
+    def _one_more(self, queue: str) -> bool:
+        claim = self.claim(queue)
+        if isinstance(claim, Claim):
+            self.commit(claim, go_on=False)
+        return isinstance(claim, Claim)
+
+    def _took(self, claim: Claim | None) -> "Claim | MultipleResults[Claim]":
+        """Enter a claim into the model; a shard has one holder, and its tokens only grow."""
+        if claim is None:
+            return multiple()
+        assert claim.shard_id not in self.holds
+        self.holds[claim.shard_id] = claim.token
+        return claim
+
+    def _is_held(self, claim: Claim) -> bool:
+        return self.holds.get(claim.shard_id) == claim.token
+
+    def _settle(self, claim: Claim, write: Settled) -> None:
+        """The fence: a write counts if and only if the model says that the claim holds the shard."""
+        try:
+            with self.database.transaction() as session:
+                write(session)
+        except LostLease:
+            assert not self._is_held(claim)
+        else:
+            assert self._is_held(claim)
+            del self.holds[claim.shard_id]
+
+
+@pytest.mark.timeout(120)
+def test_whatever_happens_in_whatever_order_one_result_of_each_shard_counts(
+    database: Database, tmp_path: Path
+) -> None:
+    class Machine(Workers):
+        pass
+
+    Machine.database, Machine.home = database, tmp_path
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
