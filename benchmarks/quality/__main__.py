@@ -1,7 +1,8 @@
 """Does training on a selection beat random draws and the usual methods?
 
     python -m benchmarks.quality [--rows FILE] [--processes 2]     run what the rows do not have yet
-    python -m benchmarks.quality --summary [--json]                what the stored rows say
+    python -m benchmarks.quality --summary [--json] [--plots DIR]  what the stored rows say
+    python -m benchmarks.quality --screen [--methods A,B]          what methods draw, without training
 
 A run appends its rows to a file when it is done, so the whole may be ended and started again at any time.
 """
@@ -34,16 +35,41 @@ def main() -> int:
     parser.add_argument("--k", type=int, help="with --methods")
     parser.add_argument("--tasks", help="with --methods: names, separated by commas")
     parser.add_argument("--summary", action="store_true", help="print what the rows say, and run nothing")
-    parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--plots", type=Path, help="with --summary: folder for pictures of the differences")
+    parser.add_argument("--screen", action="store_true", help="print what methods draw, and train nothing")
     arguments = parser.parse_args()
     if arguments.summary:
-        from benchmarks.quality.summary import as_text, summarise
-
-        result = summarise(read(arguments.rows))
-        print(json.dumps(result) if arguments.json else as_text(result))
-        return 0
-    run_missing(arguments)
+        summary(arguments)
+    elif arguments.screen:
+        screen(arguments)
+    else:
+        run_missing(arguments)
     return 0
+
+
+def summary(arguments: argparse.Namespace) -> None:
+    """Print it, and draw it where a folder is given."""
+    from benchmarks.quality.plot import pictures
+    from benchmarks.quality.summary import as_text, summarise
+
+    result = summarise(read(arguments.rows))
+    print(json.dumps(result) if arguments.json else as_text(result))
+    if arguments.plots:
+        for name, picture in pictures(result).items():
+            (arguments.plots / name).write_text(picture)
+
+
+def screen(arguments: argparse.Namespace) -> None:
+    """Print what methods draw."""
+    from benchmarks.quality.methods import METHODS
+    from benchmarks.quality.plan import K
+    from benchmarks.quality.screen import as_text, screen
+    from benchmarks.quality.world import World
+
+    names = arguments.methods.split(",") if arguments.methods else list(METHODS)
+    found = screen(World(arguments.cache), names, arguments.k or K)
+    print(json.dumps(found) if arguments.json else as_text(found))
 
 
 def read(path: Path) -> list[Json]:

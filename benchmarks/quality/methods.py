@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from benchmarks.quality.world import Side, World
 from evoselect.conditioning import Kind, fit
@@ -24,6 +26,8 @@ class Method:
     conditioning: Kind = "centred"
     shrinkage: float = 10.0
     settings: dict[str, Any] = field(default_factory=dict)
+    without_length: bool = False
+    """Whether what the logs of the lengths predict, fitted on the pool, is taken out of the features."""
 
     @property
     def targetless(self) -> bool:
@@ -45,6 +49,9 @@ METHODS: dict[str, Method] = {
     "capacity+lambda0": Method("capacity", settings={"lam": 0.0}),
     "capacity+smooth": Method("capacity", settings={"epsilon": 0.1}),
     "capacity+whitened": Method("capacity", conditioning="whitened"),
+    "capacity+no-length": Method("capacity", without_length=True),
+    "capacity+whitened-no-length": Method("capacity", conditioning="whitened", without_length=True),
+    "capacity+whitened-smooth": Method("capacity", conditioning="whitened", settings={"epsilon": 0.1}),
     "capacity+top": Method("capacity", "top"),
     "capacity+choices": Method("capacity", "choices"),
     "capacity+choices-whitened": Method("capacity", "choices", "whitened"),
@@ -66,4 +73,13 @@ def draw(method: Method, world: World, task: str, k: int, seed: int) -> Ints:
 def conditioned(method: Method, side: Side) -> tuple[Tensor, Tensor]:
     """Unit rows of pool and target."""
     fitted = fit(side.pool.values.float(), method.conditioning, method.shrinkage)
-    return fitted.apply(side.pool.values.float()), fitted.apply(side.target.values.float())
+    pool, target = fitted.apply(side.pool.values.float()), fitted.apply(side.target.values.float())
+    if not method.without_length:
+        return pool, target
+    known, asked = _with_constant(side.pool_lengths), _with_constant(side.target_lengths)
+    slopes = torch.linalg.lstsq(known, pool).solution
+    return normalize(pool - known @ slopes, dim=1), normalize(target - asked @ slopes, dim=1)
+
+
+def _with_constant(lengths: Tensor) -> Tensor:
+    return torch.cat([torch.ones(len(lengths), 1), lengths], dim=1)

@@ -9,6 +9,20 @@ STYLE = "<style>text{font:12px sans-serif;fill:#222}.s{font-size:10px;fill:#666}
 Json = dict[str, Any]
 
 
+def pictures(result: Json) -> dict[str, str]:
+    """One for each metric and k of a summary, by file name."""
+    found = {}
+    for metric, of in {result["metric"]: result, **result["by_metric"]}.items():
+        for k, means in of["against_random"].items():
+            panels = {"all tasks": means}
+            for cell, values in of["table"].items():
+                if cell.endswith(f"k={k}"):
+                    panels[cell] = {name: v for name, v in values.items() if "difference" in v}
+            title = f"{metric.replace('_', ' ')}: difference to random draws, 95 % intervals; left is better"
+            found[f"quality-{metric}-k{k}.svg"] = forest(panels, title)
+    return found
+
+
 def forest(panels: dict[str, dict[str, Json]], title: str) -> str:
     """A panel for each task: by method a dot and its interval; left of the line is better than random."""
     names = list(dict.fromkeys(name for values in panels.values() for name in values))

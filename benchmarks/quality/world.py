@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from benchmarks.quality import features, model
 from benchmarks.quality.data import Data, build
@@ -21,10 +23,12 @@ WARM_SEED, WARM_ROWS = 1000, 160
 
 @dataclass(frozen=True)
 class Side:
-    """Features of the pool and of a task's targets."""
+    """Features of the pool and of a task's targets, and logs of their lengths in tokens."""
 
     pool: Features
     target: Features
+    pool_lengths: Tensor  # (n, 2): answer, whole
+    target_lengths: Tensor
 
 
 class World:
@@ -74,15 +78,16 @@ class World:
 
     def side(self, kind: str, task: str) -> Side:
         """Features of one kind for one task."""
-        whole = self.features(kind)
-        tasks = list(self.data.tasks)
-        start = len(self.data.pool)
-        for name in tasks[: tasks.index(task)]:
-            start += len(self.data.tasks[name].target)
-        return Side(
-            whole[slice(0, len(self.data.pool))],
-            whole[slice(start, start + len(self.data.tasks[task].target))],
-        )
+        whole, names = self.features(kind), list(self.data.tasks)
+        before = sum(len(self.data.tasks[name].target) for name in names[: names.index(task)])
+        start = len(self.data.pool) + before
+        pool, target = slice(0, len(self.data.pool)), slice(start, start + len(self.data.tasks[task].target))
+        return Side(whole[pool], whole[target], self.lengths[pool], self.lengths[target])
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """(n, 2) of the learnable records."""
+        return torch.tensor([[len(row.labels), len(row.ids)] for row in self.examples.rows]).log()
 
     def features(self, kind: str) -> Features:
         """Of all learnable records."""
