@@ -17,7 +17,11 @@ Done = subprocess.CompletedProcess[str]
 
 
 def evoselect(
-    *arguments: str, home: Path, api: Api | None = None, variables: dict[str, str] | None = None
+    *arguments: str,
+    home: Path,
+    api: Api | None = None,
+    variables: dict[str, str] | None = None,
+    timeout: float = 60,
 ) -> Done:
     """Run the command with a configuration of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVOSELECT_")}
@@ -28,7 +32,7 @@ def evoselect(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=timeout,
     )
 
 
@@ -57,7 +61,7 @@ def test_help_lists_the_exit_codes(tmp_path: Path) -> None:
     done = evoselect("--help", home=tmp_path)
     assert done.returncode == 0
     assert "Exit codes" in done.stdout
-    for name in ("up", "down", "status", "select", "train", "evaluate", "items"):
+    for name in ("up", "down", "status", "select", "train", "items", "watch", "report", "keys"):
         assert f" {name} " in done.stdout
 
 

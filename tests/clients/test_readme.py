@@ -1,13 +1,16 @@
 """The README's examples run as they stand there, against the whole product."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from benchmarks.demo.data import build
 from store.records import parse_record
+from tests.clients.empty import empty_environment
 from tests.conftest import Stack
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -29,23 +32,26 @@ def test_the_record_is_one() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_examples_run(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_examples_run_where_nothing_but_the_client_is_installed(stack: Stack, tmp_path: Path) -> None:
+    """The lines as they stand, in an environment that holds the client's wheel and what it declares."""
     data = build(seed=5, scale=0.04)
     for name, part in (("target", data.target[:8]), ("pool", data.pool), ("test", data.test[:8])):
         lines = "".join(json.dumps(record) + "\n" for record in part)
         (tmp_path / f"{name}.jsonl").write_text(lines)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("EVOSELECT_URL", raising=False)
-    monkeypatch.delenv("EVOSELECT_API_KEY", raising=False)
-    monkeypatch.setenv("EVOSELECT_HOME", str(stack.supervisor.home.path))
-    names: dict[str, object] = {}
-    first, second = blocks("python")
-    exec(first, names)
-    printed = capsys.readouterr().out.splitlines()
+    python = empty_environment(tmp_path / "empty")
+    variables = {"PATH": os.environ["PATH"], "EVOSELECT_HOME": str(stack.supervisor.home.path)}
+    done = subprocess.run(
+        [python, "-c", "\n".join(blocks("python")[:2])],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    *printed, nll = done.stdout.splitlines()
     picked = [line.split(" ", 2) for line in printed if re.match(r"\d+ cand-", line)]
     assert [int(rank) for rank, *_ in picked] == list(range(1, len(picked) + 1))
     assert len(picked) == round(0.15 * len(data.pool))
-    exec(second, names)
-    assert float(capsys.readouterr().out) > 0
+    assert float(nll) > 0

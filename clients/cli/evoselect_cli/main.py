@@ -1,4 +1,4 @@
-"""The `evoselect` command: serve (up, down, status), use (select, train, ...), operate (jobs, doctor)."""
+"""The `evoselect` command: serve (up, down), use (select, train), look (watch, report), operate (jobs)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evoselect_cli import exits, looping, operating, serving, using
+from evoselect_cli import exits, keys, looking, looping, operating, serving, using
 from evoselect_cli.output import err
 from evoselect_client import (
     ApiError,
@@ -60,9 +60,14 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     using.train,
     using.evaluate,
     using.items,
+    looking.watch,
+    looking.report,
+    looking.compare,
+    looking.explain,
     operating.doctor,
 )
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(operating.jobs, name="jobs")
 app.add_typer(looping.loop, name="loop")
+app.add_typer(keys.keys, name="keys")

@@ -27,7 +27,7 @@ def list_jobs(
 ) -> None:
     """The newest selections, trainings, evaluations and loops."""
     with Client() as client:
-        found: list[Job] = []
+        found: list[Job[Any]] = []
         for noun in NOUNS.values():
             kept = (job for job in getattr(client, noun).list() if status in (None, job.status))
             found += islice(kept, limit)
@@ -47,21 +47,21 @@ def list_jobs(
 def show(job_id: IdArgument, json: JsonOption = False) -> None:
     """Where a job stands, and why it failed."""
     with Client() as client:
-        _print(_noun(client, job_id).retrieve(job_id), json)
+        print_job(noun_of(client, job_id).retrieve(job_id), json)
 
 
 @jobs.command()
 def cancel(job_id: IdArgument, json: JsonOption = False) -> None:
     """Ask a job to stop."""
     with Client() as client:
-        _print(_noun(client, job_id).cancel(job_id), json)
+        print_job(noun_of(client, job_id).cancel(job_id), json)
 
 
 @jobs.command()
 def retry(job_id: IdArgument, json: JsonOption = False) -> None:
     """Start the request of a job that failed, expired or was cancelled again, as a new job."""
     with Client() as client:
-        _print(_noun(client, job_id).retry(job_id), json)
+        print_job(noun_of(client, job_id).retry(job_id), json)
 
 
 def doctor(
@@ -100,7 +100,8 @@ def _deployment(home: Path | None) -> Any:
         raise typer.Exit(exits.NO_SERVICE) from error
 
 
-def _noun(client: Client, job_id: str) -> Any:
+def noun_of(client: Client, job_id: str) -> Any:
+    """The noun of the client that a job's id belongs to; a usage error when there is none."""
     noun = NOUNS.get(job_id.split("_")[0])
     if noun is None:
         known = ", ".join(f"{prefix}_..." for prefix in NOUNS)
@@ -108,7 +109,8 @@ def _noun(client: Client, job_id: str) -> Any:
     return getattr(client, noun)
 
 
-def _print(job: Job, json: bool) -> None:
+def print_job(job: Job[Any], json: bool) -> None:
+    """Where a job stands, and why it failed."""
     if json:
         print_json(job.model_dump(mode="json"))
         return

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.table import Table
 
+from evoselect_cli.connecting import service
 from evoselect_cli.output import err, out, print_json, print_pairs, upload_bar, wait
 from evoselect_client import Client
 from evoselect_client.models import Item, Job, Selection
@@ -36,7 +37,10 @@ def select(
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
-    """Select the candidates of a pool that are worth training on for a target."""
+    """Select the candidates of a pool that are worth training on for a target.
+
+    Where no service is configured, one is started here for the time of the command.
+    """
     if (k is None) == (ratio is None):
         raise typer.BadParameter("give exactly one of -k and --ratio")
     if out_file is not None and not wait_for_it:
@@ -44,7 +48,7 @@ def select(
     settings = _spec(spec)
     for value in (target, pool):
         _is_id(value)  # a typing error is told before anything is uploaded
-    with Client() as client:
+    with service() if wait_for_it else Client() as client:
         job = client.selections.create(
             target_id=_target_id(client, target),
             pool_id=_pool_id(client, pool),

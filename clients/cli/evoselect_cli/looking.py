@@ -1,0 +1,74 @@
+"""Look at results: evoselect watch, report, compare, explain."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evoselect_cli.operating import IdArgument, JsonOption, noun_of, print_job
+from evoselect_cli.output import err, out, print_json, print_pairs, wait
+from evoselect_client import Client
+
+SelectionArgument = Annotated[str, typer.Argument(help="A completed selection.")]
+
+
+def watch(job_id: IdArgument, json: JsonOption = False) -> None:
+    """Follow a job to its end, with its progress on stderr; exit code 1 when it ends without a result."""
+    with Client() as client:
+        print_job(wait(noun_of(client, job_id).retrieve(job_id)), json)
+
+
+def report(
+    selection_id: SelectionArgument,
+    out_file: Annotated[Path | None, typer.Option("--out", help="Default is <id>.html here.")] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Save the report of a selection as one HTML page that needs nothing else."""
+    with Client() as client:
+        page = client.selections.report(selection_id)
+    path = (out_file or Path(f"{selection_id}.html")).resolve()
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(path)
+    if json:
+        print_json({"path": str(path)})
+    else:
+        out.print(f"wrote {path}", markup=False)
+    if open_it and not webbrowser.open(path.as_uri()):
+        err.print(f"no browser could be started: open {path.as_uri()}", markup=False)
+
+
+def compare(
+    selection_id: SelectionArgument,
+    other_id: Annotated[str, typer.Argument(help="Another one.")],
+    json: JsonOption = False,
+) -> None:
+    """Say what two selections share, and how coverage changes from the first to the second."""
+    with Client() as client:
+        found = client.selections.compare(selection_id, other_id)
+    if json:
+        print_json(found.model_dump(mode="json"))
+        return
+    pairs = {f"overlap {name}": value for name, value in found.overlap.items()}
+    pairs["rank correlation"] = found.rank_correlation
+    pairs |= {f"coverage {name}": value for name, value in (found.coverage or {}).items()}
+    pairs |= {f"transport {name}": value for name, value in found.transport.items()}
+    print_pairs(f"{selection_id} and {other_id}", pairs)
+
+
+def explain(
+    selection_id: SelectionArgument,
+    candidate: Annotated[str, typer.Argument(help="Id or content hash of a candidate.")],
+    json: JsonOption = False,
+) -> None:
+    """Say why a candidate was selected or was not."""
+    with Client() as client:
+        found = client.selections.candidate(selection_id, candidate)
+    if json:
+        print_json(found.model_dump(mode="json"))
+        return
+    pairs = {"status": found.status, "reason": found.reason, "content hash": found.content_hash}
+    details = {"nearest target": found.nearest_target, "last selected": found.last_selected}
+    print_pairs(found.id, pairs | {name: value for name, value in details.items() if value is not None})
