@@ -31,6 +31,7 @@ from service.routes import (
 )
 from service.state import open_state
 from store import logs, traces
+from store.endpoints import BadEndpoints
 from store.migrate import EXIT_CONFIGURATION, leave, start_or_leave
 from store.model_registry import BadModelList
 from store.settings import MissingSetting, Settings, load_settings
@@ -89,7 +90,7 @@ def from_environment() -> FastAPI:
         start_or_leave(settings.database_url)
         traces.start(settings, "evoselect-api")
         app = create_app(settings)
-    except (MissingSetting, BadModelList) as error:
+    except (MissingSetting, BadModelList, BadEndpoints) as error:
         leave(EXIT_CONFIGURATION, str(error))
     gc.collect()
     gc.freeze()  # looking through all that was imported would hold up every request for 50 ms and more

@@ -207,11 +207,14 @@ class EvaluationRequest(JobRequest):
     target_id: Id | None = None
     records: Records | None = None
     file_id: Id | None = None
+    tasks: Annotated[list[ShortText], Field(max_length=64)] | None = None
+    """Names of lm-eval's tasks: refused, see docs/loops.md."""
     spec: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        _exactly_one(target_id=self.target_id, records=self.records, file_id=self.file_id)
+        if self.tasks is None:
+            _exactly_one(target_id=self.target_id, records=self.records, file_id=self.file_id)
         return self
 
 

@@ -9,6 +9,7 @@ from service.looks import Looks
 from service.metrics import Metrics
 from service.watch import Watch
 from store.artifacts import Artifacts
+from store.endpoints import endpoints
 from store.model_registry import ModelSource, models
 from store.session import Database
 from store.settings import Settings
@@ -33,7 +34,8 @@ class State:
 
 
 def open_state(settings: Settings) -> State:
-    """Connections are opened on first use; raises BadModelList for an operator's list that cannot be used."""
+    """Connections are opened on first use; raises BadModelList or BadEndpoints for the operator's lists."""
+    endpoints(settings.endpoints)  # read anew at each use; a fault in it is to be told at the start
     database = Database(settings.database_url, pool_size=REQUEST_THREADS)
     return State(
         settings,

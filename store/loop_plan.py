@@ -7,6 +7,7 @@ The random arm's selection follows the other one, whose features it finds in the
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evoselect.spec.loop import LoopSpec
@@ -57,7 +58,17 @@ def verdict(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"loss": loss, "gain": gain}
 
 
-def stop_reason(spec: LoopSpec, gains: Sequence[float | None], *, seconds: float, trained: int) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a loop has used so far."""
+
+    seconds: float = 0.0
+    trained_examples: int = 0
+    generated_tokens: int = 0
+    cost: float = 0.0
+
+
+def stop_reason(spec: LoopSpec, gains: Sequence[float | None], spent: Spent) -> str | None:
     """Why no further round is begun, None to go on; `gains` has that of each round so far, in order."""
     patience = spec.stop.patience
     if len(gains) >= spec.rounds:
@@ -65,10 +76,10 @@ def stop_reason(spec: LoopSpec, gains: Sequence[float | None], *, seconds: float
     least = spec.stop.min_gain
     if patience and len(gains) >= patience and not any(_is_gain(gain, least) for gain in gains[-patience:]):
         return "no_gain"
-    if spec.stop.seconds is not None and seconds >= spec.stop.seconds:
-        return "budget_seconds"
-    if spec.stop.trained_examples is not None and trained >= spec.stop.trained_examples:
-        return "budget_trained_examples"
+    for name in ("seconds", "trained_examples", "generated_tokens", "cost"):
+        most = getattr(spec.stop, name)
+        if most is not None and getattr(spent, name) >= most:
+            return f"budget_{name}"
     return None
 
 

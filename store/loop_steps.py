@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 
 from store import loop_plan, outbox
 from store.loop_models import LoopStep, Round
+from store.loop_plan import Spent
 from store.models import Job, Shard
 from store.states import JobKind, ShardState
 
 Json = dict[str, Any]
+TOKENS = ("prompt_tokens", "completion_tokens")
 
 _LOST = text("""
 select id from jobs j where kind = 'loop' and status = 'running'
@@ -72,6 +74,18 @@ def numbers(steps: list[Step], number: int, arm: str) -> Json:
         "model_id": (training.result or {}).get("model_id") if training else None,
         "evaluation": {name: value for name, value in measured.items() if name != "artifacts"},
     }
+
+
+def spent(session: Session, loop: Job, steps: list[Step]) -> Spent:
+    """What the loop has used so far, by the database's clock and the rows."""
+    seconds = session.scalar(select(func.extract("epoch", func.clock_timestamp() - loop.created_at)))
+    made = [row.generated for row in rounds(session, loop.id)]
+    return Spent(
+        seconds=float(seconds or 0.0),
+        trained_examples=sum(step.trained for step in steps),
+        generated_tokens=sum(row.get(name, 0) for row in made for name in TOKENS),
+        cost=sum(row.get("cost", 0.0) for row in made),
+    )
 
 
 def rounds(session: Session, loop_id: str) -> list[Round]:

@@ -92,14 +92,9 @@ def _close(loop: _Loop, current: Round, steps: list[loop_steps.Step]) -> None:
     current.completed_at = func.clock_timestamp()
     session.flush()
     loop.tell("round.completed", round=current.number, **verdict)
-    seconds = session.scalar(select(func.extract("epoch", func.clock_timestamp() - loop.job.created_at)))
     done = loop_steps.completed_rounds(session, loop.job.id)
-    reason = loop_plan.stop_reason(
-        loop.spec,
-        [(row.result or {})["gain"] for row in done],
-        seconds=float(seconds or 0.0),
-        trained=sum(step.trained for step in steps),
-    )
+    gains = [(row.result or {})["gain"] for row in done]
+    reason = loop_plan.stop_reason(loop.spec, gains, loop_steps.spent(session, loop.job, steps))
     if reason is None:
         _open(loop, current.number + 1)
     else:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from evoselect.spec.loop import OpenAIGenerator, Stop
+from store.loop_plan import Spent
 from store.records import Record, parse_record, to_json
 from workers.answers import judge, objects
 from workers.chat import Answer, Chat, NoAnswer
@@ -65,9 +66,8 @@ class Generation:
     seed: int
     state: State
     stop: Stop
-    spent_tokens: int
-    """By earlier rounds; so with the cost."""
-    spent_cost: float
+    spent: Spent
+    """By earlier rounds."""
     fruitless: int = 0
     unanswered: int = 0
 
@@ -92,10 +92,9 @@ class Generation:
         del self.state.records[self.generator.size :]
 
     def _wants_more(self) -> bool:
-        tokens = (
-            self.spent_tokens + self.state.counts["prompt_tokens"] + self.state.counts["completion_tokens"]
-        )
-        cost = self.spent_cost + self.state.cost(self.generator)
+        counts = self.state.counts
+        tokens = self.spent.generated_tokens + counts["prompt_tokens"] + counts["completion_tokens"]
+        cost = self.spent.cost + self.state.cost(self.generator)
         limits = ((self.stop.generated_tokens, tokens), (self.stop.cost, cost))
         if any(most is not None and found >= most for most, found in limits):
             return False

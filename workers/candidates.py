@@ -24,8 +24,10 @@ class Stored:
     keys: dict[str, Any]
 
 
-def store(work: Work, records: list[Record]) -> Stored:
-    """Write the records, of different contents, and the index of their contents."""
+def store(work: Work, records: list[Record]) -> Stored | None:
+    """Write records of different contents and the index of their contents; None where there are none."""
+    if not records:
+        return None
     tenant, artifacts = work.claim.tenant_id, work.context.artifacts
     positions = pa.array(np.arange(len(records)), pa.int64())
     table = to_table(records)

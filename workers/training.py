@@ -88,7 +88,7 @@ def train_lora(
     order = row_order(rows, spec, seed)
     points = checkpoints or Checkpoints()
     set_seed(seed)  # the adapter's start values come from the global state
-    model = _trainable(loaded, spec)
+    model = trainable(loaded, spec)
     report = _Progress(progress, [len(rows[index].ids) for index in order], spec.batch_size)
     batch = spec.batch_size
     trainer = Trainer(
@@ -180,7 +180,7 @@ def _repeated(examples: Sequence[Example], counts: Sequence[int]) -> list[Exampl
     return [example for example, count in zip(examples, counts, strict=True) for _ in range(count)]
 
 
-def _trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
+def trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
     """A copy of the base model with a fresh adapter, or with the loaded adapter made trainable."""
     base = load_base(loaded.folder, loaded.dtype).to(loaded.device)
     if loaded.adapter is not None:

@@ -40,6 +40,19 @@ LINES = (
 )
 
 
+LOOP_TITLE = "A loop: select, train, evaluate, and again"
+LOOP_LINES = (
+    Line("Optimizer steps", ("steps",), "{:.0f}"),
+    *LINES[:6],
+)
+
+
+def loop_rows(result: Json) -> dict[str, Json]:
+    """The base model and each round of the loop, as columns."""
+    turns = {f"round {row['round']}": row for row in result["loop"]["rounds"]}
+    return {"base": result["rows"]["base"], **turns}
+
+
 def notes(result: Json) -> list[str]:
     """What a reader must know about the numbers."""
     data, plan = result["data"], result["plan"]
@@ -52,6 +65,8 @@ def notes(result: Json) -> list[str]:
         f"near-duplicates (seed {data['seed']}).",
         f"Each draw takes {plan['ratio']:.0%} of the pool and trains {plan['base_model']} for "
         f"{plan['steps']} steps from the same seed.",
+        f"The loop selects {result['loop']['k']} candidates a round, none twice, and goes on training "
+        "the model of the round before: fewer steps than the draws above.",
         "One run: with so few test questions, an accuracy difference of some points is within chance.",
     ]
 
@@ -65,6 +80,7 @@ def print_table(result: Json, console: Console) -> None:
     for line in LINES:
         table.add_row(line.title, *(line.of(row) for row in result["rows"].values()))
     console.print(table)
+    console.print(_loop_table(result))
     times = Table(title="Seconds per phase, all jobs together", title_justify="left")
     for name in (*result["seconds_per_phase"], "whole run"):
         times.add_column(name, justify="right")
@@ -72,6 +88,17 @@ def print_table(result: Json, console: Console) -> None:
     console.print(times)
     for note in notes(result):
         console.print(note, highlight=False)
+
+
+def _loop_table(result: Json) -> Table:
+    rows = loop_rows(result)
+    table = Table(title=LOOP_TITLE, title_justify="left")
+    table.add_column("")
+    for name in rows:
+        table.add_column(name, justify="right")
+    for line in LOOP_LINES:
+        table.add_row(line.title, *(line.of(row) for row in rows.values()))
+    return table
 
 
 def write(result: Json, folder: Path) -> list[Path]:
@@ -101,6 +128,8 @@ def page(result: Json) -> str:
     """One HTML page; all text escaped, nothing loaded from anywhere."""
     rows = result["rows"]
     body = [[line.title, *(line.of(row) for row in rows.values())] for line in LINES]
+    turns = loop_rows(result)
+    looped = [[line.title, *(line.of(row) for row in turns.values())] for line in LOOP_LINES]
     times = [[name, f"{value:.1f}"] for name, value in result["seconds_per_phase"].items()]
     times.append(["whole run", f"{result['seconds']:.1f}"])
     machine = [[name, str(value)] for name, value in result.get("machine", {}).items()]
@@ -111,6 +140,7 @@ def page(result: Json) -> str:
         f"<title>EvoSelect demo</title><style>{STYLE}</style></head><body><main><h1>EvoSelect demo</h1>",
         "".join(f"<p>{html.escape(note)}</p>" for note in notes(result)),
         _table("What the selection bought", ["", *rows], body),
+        _table(LOOP_TITLE, ["", *turns], looped),
         _table("Seconds per phase, all jobs together", ["phase", "seconds"], times),
         _table("Machine", ["", ""], machine),
         "</main></body></html>",

@@ -1,4 +1,4 @@
-"""The main job through the SDK: select, train the same steps on each draw, evaluate each model."""
+"""The main job through the SDK: select, train the same steps on each draw, evaluate; then a loop."""
 
 import json
 import tempfile
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.demo import measures
+from benchmarks.demo import looping, measures
 from benchmarks.demo.data import TARGET_SET, DemoData
 from evoselect_cli.output import wait
 from evoselect_client.client import Client
@@ -16,7 +16,7 @@ from evoselect_client.models import Evaluation, Selection
 
 RATIO = 0.15
 RANDOM_SEEDS = (1, 2)
-STEPS = 40
+STEPS = 32
 TRAINING_SEED = 0
 BASE_MODEL = "smollm2-135m-instruct"
 
@@ -45,6 +45,7 @@ def run(
     *,
     plans: Sequence[Plan] = PLANS,
     steps: int = STEPS,
+    loop_k: int = looping.K,
 ) -> Json:
     """Do all of it; returns the numbers, every one of them measured here."""
     started = time.monotonic()
@@ -69,8 +70,15 @@ def run(
         rows[plan.name] = _row(selection, evaluation)
         for name, seconds in measures.seconds(selection, training, evaluation).items():
             spent[name] = spent.get(name, 0.0) + seconds
+    say(f"A loop of {looping.ROUNDS} rounds, {loop_k} candidates each")
+    loop = looping.run(
+        client, target_id=target_id, test_id=test_id, pool_id=pool_id, model=BASE_MODEL, k=loop_k
+    )
+    for name, seconds in loop.pop("seconds").items():
+        spent[name] = spent.get(name, 0.0) + seconds
     return {
         "rows": rows,
+        "loop": loop,
         "seconds_per_phase": {name: round(value, 1) for name, value in spent.items()},
         "seconds": round(time.monotonic() - started, 1),
         "data": data.composition,

@@ -28,6 +28,13 @@ def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start an evaluation. Records become a target of their own."""
+    if body.tasks is not None:
+        raise Invalid(
+            f"tasks is {body.tasks!r:.60}: named tasks of lm-eval are not offered, because workers download "
+            "nothing; send their questions as records with choices",
+            code="named_tasks_unavailable",
+            pointer="/tasks",
+        )
     records = given_records(state, tenant_id, body.records, body.file_id)
 
     def store(session: Session) -> str:

@@ -74,10 +74,10 @@ def test_the_doctor_sees_rows_that_nobody_can_have_written(api: Api, tmp_path: P
     job = make_selection(api)
     change = "update jobs set status = :status where id = :id"
     with api.database.transaction() as session:
-        session.execute(text(change), {"status": "paused", "id": job["id"]})
+        session.execute(text(change), {"status": "asleep", "id": job["id"]})
     try:
         _, found = doctor(settings_of(api.settings.database_url, tmp_path), tmp_path)
-        assert "unknown status paused" in found["impossible rows"]["detail"]
+        assert "unknown status asleep" in found["impossible rows"]["detail"]
     finally:
         with api.database.transaction() as session:
             session.execute(text(change), {"status": "queued", "id": job["id"]})

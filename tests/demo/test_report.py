@@ -28,6 +28,7 @@ def result() -> dict[str, Any]:
     kinds = {"clean": 5, "wrong_answer": 2, "near_duplicate": 3}
     return {
         "rows": {"base": {"answer_nll": 2.0, "accuracy": 0.25}, "<b>mine</b>": row},
+        "loop": {"k": 2, "rounds": [{"round": 1, "steps": 1, **row}, {"round": 2, "steps": 1, **row}]},
         "seconds_per_phase": {"features": 12.34},
         "seconds": 60.0,
         "data": {

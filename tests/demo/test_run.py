@@ -19,7 +19,7 @@ def test_every_number_of_the_table_is_measured(stack: Stack) -> None:
     small = replace(data, target=data.target[:8], test=data.test[:6])
     said: list[str] = []
     with Client(stack.url, stack.api_key) as client:
-        result = run(client, small, said.append, plans=PLANS[:2], steps=2)
+        result = run(client, small, said.append, plans=PLANS[:2], steps=2, loop_k=3)
     assert list(result["rows"]) == ["base", "EvoSelect", "random 1"]
     k = round(0.15 * len(data.pool))
     for name, row in result["rows"].items():
@@ -33,5 +33,9 @@ def test_every_number_of_the_table_is_measured(stack: Stack) -> None:
     assert result["rows"]["EvoSelect"]["gap"] is not None
     assert result["seconds_per_phase"].keys() == {"features", "transport", "train", "evaluate"}
     assert all(seconds > 0 for seconds in result["seconds_per_phase"].values())
-    assert len(said) == 2 + 3 * 2
+    assert len(said) == 2 + 3 * 2 + 1
+    turns = result["loop"]["rounds"]
+    assert [row["round"] for row in turns] == [1, 2]
+    assert all(row["draw"]["n"] == 3 and row["n"] == 6 for row in turns)
+    assert turns[0]["answer_nll"] != turns[1]["answer_nll"]
     print_table(result, Console(quiet=True))

@@ -9,6 +9,8 @@ from store.claims import Offer
 from store.settings import Settings
 from tests.live import Api, Json, question
 
+ASKED = {"kind": "openai", "model": "m", "size": 5}
+
 
 @pytest.fixture
 def target(api: Api) -> str:
@@ -109,6 +111,15 @@ def test_pause_and_resume(api: Api, target: str) -> None:
         ({"k": 1, "stop": {"patience": 1}}, 422, "set random_arm to true"),
         ({"k": 1, "generator": {"kind": "pool", "pool_id": "pool_none"}}, 404, "pool_none"),
         ({"k": 10**9}, 422, "is the most"),
+        (
+            {"k": 1, "generator": {**ASKED, "endpoint": "nobody"}},
+            422,
+            "no generator 'nobody': use url",
+        ),
+        ({"k": 1, "generator": {**ASKED, "url": "https://10.0.0.1/v1"}}, 422, "not at a public address"),
+        ({"k": 1, "generator": {**ASKED, "url": "http://example.com/v1"}}, 422, "use https"),
+        ({"k": 1, "generator": {**ASKED, "url": "https://user:pw@example.com"}}, 422, "leave it out"),
+        ({"k": 1, "generator": ASKED}, 422, "send exactly one of endpoint"),
     ],
 )
 def test_what_cannot_be_run_is_refused(api: Api, target: str, body: Json, status: int, detail: str) -> None:

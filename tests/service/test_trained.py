@@ -143,3 +143,9 @@ def test_a_training_without_one_source_is_refused(api: Api, body: dict[str, Any]
     answer: httpx.Response = api.post("/v1/trainings", body)
     assert answer.status_code == 422
     assert detail in answer.text
+
+
+def test_named_tasks_are_refused_with_the_way_out(api: Api) -> None:
+    answer = api.post("/v1/evaluations", {"model": "smollm2-135m-instruct", "tasks": ["arc_challenge"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "named_tasks_unavailable")
+    assert "send their questions as records with choices" in answer.json()["detail"]

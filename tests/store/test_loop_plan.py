@@ -6,7 +6,7 @@ import pytest
 
 from evoselect.spec.loop import LoopSpec
 from store import loop_plan
-from store.loop_plan import RANDOM, SELECTED
+from store.loop_plan import RANDOM, SELECTED, Spent
 
 
 def spec(**more: Any) -> LoopSpec:
@@ -53,24 +53,26 @@ def test_arms_are_compared_by_the_choices_where_there_are_any() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "gains", "seconds", "trained", "expected"),
+    ("more", "gains", "spent", "expected"),
     [
-        ({"rounds": 2}, [0.1], 0.0, 0, None),
-        ({"rounds": 2}, [0.1, 0.1], 0.0, 0, "rounds"),
-        ({"rounds": 9, "stop": {"patience": 2}}, [0.1, -0.1], 0.0, 0, None),
-        ({"rounds": 9, "stop": {"patience": 2}}, [0.1, -0.1, 0.0], 0.0, 0, "no_gain"),
-        ({"rounds": 9, "stop": {"patience": 1, "min_gain": 0.2}}, [0.1], 0.0, 0, "no_gain"),
-        ({"rounds": 9, "stop": {"patience": 1}}, [None], 0.0, 0, None),
-        ({"rounds": 9, "stop": {"seconds": 60}}, [0.1], 60.0, 0, "budget_seconds"),
-        ({"rounds": 9, "stop": {"trained_examples": 100}}, [0.1], 0.0, 100, "budget_trained_examples"),
-        ({"rounds": 9, "stop": {"trained_examples": 100}}, [0.1], 0.0, 99, None),
+        ({"rounds": 2}, [0.1], Spent(), None),
+        ({"rounds": 2}, [0.1, 0.1], Spent(), "rounds"),
+        ({"stop": {"patience": 2}}, [0.1, -0.1], Spent(), None),
+        ({"stop": {"patience": 2}}, [0.1, -0.1, 0.0], Spent(), "no_gain"),
+        ({"stop": {"patience": 1, "min_gain": 0.2}}, [0.1], Spent(), "no_gain"),
+        ({"stop": {"patience": 1}}, [None], Spent(), None),
+        ({"stop": {"seconds": 60}}, [0.1], Spent(seconds=60.0), "budget_seconds"),
+        ({"stop": {"trained_examples": 9}}, [0.1], Spent(trained_examples=9), "budget_trained_examples"),
+        ({"stop": {"trained_examples": 9}}, [0.1], Spent(trained_examples=8), None),
+        ({"stop": {"generated_tokens": 9}}, [0.1], Spent(generated_tokens=10), "budget_generated_tokens"),
+        ({"stop": {"cost": 0.5}}, [0.1], Spent(cost=0.5), "budget_cost"),
     ],
 )
 def test_when_a_loop_ends(
-    more: dict[str, Any], gains: list[float | None], seconds: float, trained: int, expected: str | None
+    more: dict[str, Any], gains: list[float | None], spent: Spent, expected: str | None
 ) -> None:
-    settings = spec(random_arm=True, **more)
-    assert loop_plan.stop_reason(settings, gains, seconds=seconds, trained=trained) == expected
+    settings = spec(random_arm=True, **{"rounds": 9, **more})
+    assert loop_plan.stop_reason(settings, gains, spent) == expected
 
 
 def test_what_contradicts_itself_is_refused() -> None:

@@ -16,6 +16,7 @@ import pytest
 from evoselect.spec.loop import OpenAIGenerator, Stop
 from store.egress import Egress
 from store.errors import Invalid
+from store.loop_plan import Spent
 from store.records import parse_record
 from tests.workers.chat_server import completion, hang, reply, scripted
 from workers.asking import Generation, State, summary
@@ -41,8 +42,7 @@ def generation(
         seed=0,
         state=state or State(),
         stop=stop or Stop(),
-        spent_tokens=0,
-        spent_cost=0.0,
+        spent=Spent(),
     )
 
 
@@ -63,9 +63,9 @@ def run(made: Generation, url: str, **more: Any) -> dict[str, Any]:
 
 def test_it_asks_until_there_are_enough_and_counts_what_it_cost() -> None:
     with scripted(f"{line(1)}\n{line(2)}", line(3), line(4)) as (url, script):
-        found = run(generation(prompt_price=1e6, completion_price=2e6), url)
+        found = run(generation(prompt_price=1e5, completion_price=2e5), url)
     assert found == {
-        "candidates": 3, "cost": 2 * (10 + 2 * 20), "requests": 2, "retries": 0, "prompt_tokens": 20,
+        "candidates": 3, "cost": 2 * (1.0 + 4.0), "requests": 2, "retries": 0, "prompt_tokens": 20,
         "completion_tokens": 40, "cut_off": 0, "garbage": 0,
     }  # fmt: skip
     assert script.keys == [f"Bearer {KEY}"] * 2
@@ -178,12 +178,13 @@ def test_a_real_model_behind_a_real_server() -> None:
         assert server.stdin is not None
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        made = generation(size=1, max_tokens=48, per_request=2, stop=Stop(generated_tokens=600))
+        made = generation(size=1, max_tokens=16, per_request=1, examples=1, stop=Stop(generated_tokens=1))
         try:
             found = run(made, url, seconds=120.0)
         finally:
             server.stdin.close()
     assert found["completion_tokens"] > 0
     assert found["prompt_tokens"] > 50
+    assert found["requests"] == 1  # the budget of one token is spent
     told = ("candidates", "garbage", "invalid_record", "duplicates", "refusal", "other_form")
     assert sum(found.get(name, 0) for name in told) >= found["requests"] >= 1

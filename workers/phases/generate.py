@@ -8,12 +8,14 @@ import orjson
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import LoopSpec, OpenAIGenerator, PoolGenerator
-from store import egress, endpoints, loop_steps, loops, pools, shards, targets
+from store import egress, endpoints, jobs, loop_steps, loops, pools, shards, targets
 from store.egress import Egress
 from store.endpoints import Endpoint
 from store.errors import ArtifactCorrupt, Invalid
 from store.ids import new_id
+from store.loop_plan import Spent
 from store.records import Record, from_table
+from store.states import JobKind
 from workers import drawing
 from workers.asking import Generation, State, summary
 from workers.candidates import Stored, earlier_contents, store
@@ -33,10 +35,12 @@ def run(work: Work) -> Outcome:
     return Outcome(counts, save=partial(_hand_over, work, number, stored, counts))
 
 
-def _hand_over(work: Work, number: int, stored: Stored, counts: dict[str, Any], session: Session) -> None:
+def _hand_over(
+    work: Work, number: int, stored: Stored | None, counts: dict[str, Any], session: Session
+) -> None:
     claim = work.claim
     pool = pools.create(session, claim.tenant_id, name=f"{claim.job_id} round {number}")
-    if stored.counts.stored:
+    if stored is not None:
         pools.append(session, pool, new_id("bat"), stored.artifact, stored.counts, keys=stored.keys)
     loops.generated(session, claim.job_id, number, pool.id, pool.version, counts)
 
@@ -56,8 +60,7 @@ def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[
         spec.seed + number - 1,
         _left(work),
         spec.stop,
-        spent_tokens=int(spent["tokens"]),
-        spent_cost=spent["cost"],
+        spent,
     )
     generation.known |= {record.content_hash for record in generation.state.records}
     chat = Chat(
@@ -74,7 +77,7 @@ def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[
         ended.set()
         chat.close()
     counts = summary(generation.state, generator)
-    if not generation.state.records:
+    if not generation.state.records and number == 1:  # later on it has no more to give, which ends the loop
         raise Invalid(f"the generator made no candidate: {counts}", code="generator_no_candidates")
     return generation.state.records, counts
 
@@ -85,12 +88,11 @@ def _seeds(work: Work) -> list[Record]:
     return from_table(work.context.artifacts.get_table(target.artifact, target.sha256))
 
 
-def _spent(work: Work) -> dict[str, float]:
-    """Tokens and cost of the rounds so far."""
+def _spent(work: Work) -> Spent:
+    """By the rounds before."""
     with work.context.database.transaction() as session:
-        done = [row.generated for row in loop_steps.rounds(session, work.claim.job_id)]
-    tokens = sum(row.get(name, 0) for row in done for name in ("prompt_tokens", "completion_tokens"))
-    return {"tokens": tokens, "cost": sum(row.get("cost", 0.0) for row in done)}
+        loop = jobs.get(session, work.claim.tenant_id, work.claim.job_id, JobKind.LOOP)
+        return loop_steps.spent(session, loop, [])
 
 
 def _keep(work: Work, state: dict[str, Any]) -> None:

@@ -1,0 +1,100 @@
+"""A loop from model to model with real workers, and a training that is killed in the middle."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from benchmarks.demo.data import DemoData, build
+from evoselect_client.client import Client
+from store.session import Database
+from tests.conftest import Stack
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def data() -> DemoData:
+    return build(seed=3, scale=0.1)
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Iterator[Client]:
+    with Client(stack.url, stack.api_key) as client:
+        yield client
+
+
+def row(stack: Stack, statement: str, **values: Any) -> Any:
+    database = Database(stack.supervisor.environment["EVOSELECT_DATABASE_URL"])
+    with database.transaction() as session:
+        found = session.execute(text(statement), values).first()
+    database.dispose()
+    return found
+
+
+def test_two_rounds_go_on_from_each_others_model(client: Client, stack: Stack, data: DemoData) -> None:
+    target = client.targets.create(data.target[:8], held_out={"ratio": 0.5})
+    pool = client.pools.create()
+    pool.add(data.pool[:10])
+    loop = client.loops.create(
+        target_id=target.id,
+        generator={"kind": "pool", "pool_id": pool.id},
+        k=3,
+        rounds=2,
+        training={"max_steps": 1, "batch_size": 2},
+    )
+    done = loop.wait(timeout=300)
+    first, second = (row.arms["selected"] for row in done.rounds())
+    assert first.evaluation["answer_nll"] != second.evaluation["answer_nll"]
+    ids = [
+        {item.id for item in client.selections.retrieve(str(arm.selection_id)).items()}
+        for arm in (first, second)
+    ]
+    assert [len(chosen) for chosen in ids] == [3, 3]
+    assert not ids[0] & ids[1]  # consumed once
+    training = client.trainings.retrieve(str(second.training_id))
+    assert training.request["base_model"] == first.model_id
+    assert client.selections.retrieve(str(second.selection_id)).request["model"] == first.model_id
+    lineage = client.models.lineage(done.model_id)
+    assert {record["id"] for record in lineage["records"]} == ids[0] | ids[1]
+    assert [step["loop"]["round"] for step in lineage["trainings"]] == [1, 2]
+    sequences = [event.sequence for event in done.events()]
+    assert sequences == list(range(1, len(sequences) + 1))
+    differences = client.evaluations.compare(str(first.evaluation_id), str(second.evaluation_id))
+    assert differences["answer_nll"]["n"] == 4
+
+
+def test_kill_9_in_the_middle_of_a_training_costs_time_and_no_step(
+    client: Client, stack: Stack, data: DemoData
+) -> None:
+    pool = client.pools.create()
+    pool.add(data.pool[:6])
+    steps = 14
+    job = client.trainings.create(pool_id=pool.id, spec={"max_steps": steps, "batch_size": 1}, seed=4)
+    deadline = time.monotonic() + 120
+    kept = "select 1 from shards where job_id = :id and checkpoint is not null"
+    while row(stack, kept, id=job.id) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    leader = stack.worker_pid("train")
+    for pid in [pid for pid in psutil.pids() if _session(pid) == leader]:
+        os.kill(pid, signal.SIGKILL)
+    result = job.wait(timeout=200).output()
+    assert result["steps"] == len(result["loss_history"]) == steps
+    attempt, checkpoint = row(stack, "select attempt, checkpoint from shards where job_id = :id", id=job.id)
+    assert (attempt, checkpoint) == (2, None)
+    told = [event.data["step"] for event in job.events() if event.type == "training.metrics"]
+    assert told.count(1) == 1  # the second attempt did not begin anew
+    assert row(stack, "select count(*) from models where training_id = :id", id=job.id)[0] == 1
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
