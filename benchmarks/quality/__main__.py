@@ -93,9 +93,8 @@ def run_missing(arguments: argparse.Namespace) -> None:
         plan = [run for seed in seeds for run in of_methods(names, arguments.k or K, seed, tasks)]
     else:
         plan = default_plan()
-    todo = list(missing(plan, read(arguments.rows)))
     arguments.rows.parent.mkdir(parents=True, exist_ok=True)
-    print(f"{len(todo)} of {len(plan)} runs to do", file=sys.stderr, flush=True)
+    todo = missing(plan, lambda: read(arguments.rows))
     with arguments.rows.open("a") as file:
         for rows in execution.results(todo, arguments.cache, arguments.processes):
             file.write("".join(json.dumps(row) + "\n" for row in rows))

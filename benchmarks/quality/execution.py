@@ -1,6 +1,6 @@
 """Runs in processes of one thread each, which wait less for each other than threads do on busy cores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +13,7 @@ from benchmarks.quality.world import World
 _held: list[World] = []  # of a process of the pool, for all its runs
 
 
-def results(runs: Sequence[Run], cache: Path, processes: int) -> Iterator[list[Json]]:
+def results(runs: Iterable[Run], cache: Path, processes: int) -> Iterator[list[Json]]:
     """Rows of each run as it ends; few runs wait in the pool, so that they start in order."""
     waiting: set[Future[list[Json]]] = set()
     with ProcessPoolExecutor(processes, get_context("spawn"), _start, (cache,)) as executor:

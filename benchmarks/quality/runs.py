@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,9 @@ def make_up(chosen: Sequence[int], world: World, task: str) -> Json:
     }
 
 
-def missing(plan: Sequence[Run], rows: Sequence[Json]) -> Iterator[Run]:
-    """The runs of the plan that the rows do not have, in order."""
-    done = {key(row) for row in rows}
-    return (run for run in plan if not run.keys() <= done)
+def missing(plan: Sequence[Run], rows: Callable[[], Sequence[Json]]) -> Iterator[Run]:
+    """The runs of the plan that the rows do not have, in order.
+
+    The rows are read again for each run: several processes may share a plan and its file.
+    """
+    return (run for run in plan if not run.keys() <= {key(row) for row in rows()})

@@ -95,8 +95,17 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert 0 < rates[-1] < 0.01
 
 
+def test_a_run_that_another_process_did_meanwhile_is_left_out() -> None:
+    plan = [Run("capacity", 8, seed, ("A",)) for seed in range(3)]
+    stored: list[dict[str, Any]] = []
+    left = missing(plan, lambda: stored)
+    assert next(left) == plan[0]
+    stored += [{"task": "A", "method": "capacity", "k": 8, "seed": seed} for seed in (0, 1)]
+    assert list(left) == plan[2:]
+
+
 def test_a_run_is_done_when_all_its_rows_are_there() -> None:
     plan = [Run("random", 8, 0, ("A", "B")), Run("capacity", 8, 0, ("A",))]
     stored = [{"task": task, "method": "random", "k": 8, "seed": 0} for task in ("A", "B")]
-    assert list(missing(plan, stored)) == plan[1:]
-    assert list(missing(plan, stored[:1])) == plan
+    assert list(missing(plan, lambda: stored)) == plan[1:]
+    assert list(missing(plan, lambda: stored[:1])) == plan
