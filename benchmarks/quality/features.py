@@ -22,6 +22,7 @@ from evoselect.gradients.extractor import GradientExtractor
 from evoselect.spec.features import FeatureSpec
 from store.records import Record
 from workers.features import compute_features
+from workers.fingerprint import sketch_fingerprint
 from workers.models import LoadedModel
 
 CHUNK = 128  # rows that are computed and stored at a time, so that little is lost when it ends
@@ -29,6 +30,21 @@ TOP_SPEC = FeatureSpec(positions="all")
 TOP_TOKENS = 1024  # of a micro-batch
 
 Compute = Callable[[list[int]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """How features are made, and where they are kept."""
+
+    kind: str
+    by: str
+    """Identifies model and settings: a file made by others is not read."""
+    cache: Path
+
+    def path(self, rows: Sequence[str]) -> Path:
+        """The file of these rows."""
+        digest = hashlib.sha256("\n".join([self.by, *rows]).encode()).hexdigest()[:16]
+        return self.cache / f"{self.kind}-{digest}.npz"
 
 
 @dataclass(frozen=True)
@@ -53,14 +69,15 @@ def product(records: Sequence[Record], loaded: LoadedModel, cache: Path) -> Feat
             raise RuntimeError(f"rows without features: {set(block.status)}")
         return {"values": block.values, "nll": block.nll}
 
-    names = [record.content_hash for record in records]
-    return _cached("product", names, [len(record.completion) for record in records], compute, cache)
+    rows = [record.content_hash for record in records]
+    made = Made("product", sketch_fingerprint(loaded, FeatureSpec()), cache)
+    return cached(made, rows, [len(record.completion) for record in records], compute)
 
 
-def of_top(kind: str, texts: Texts, top: Any, cache: Path) -> Features:
+def of_top(made: Made, texts: Texts, top: Any) -> Features:
     """Kind ``top`` or ``choices``, or either with ``warm-`` before it, from the states of the texts."""
     extractor = GradientExtractor(top, TOP_SPEC)
-    loss = _choice_loss if kind.endswith("choices") else _answer_loss
+    loss = _choice_loss if made.kind.endswith("choices") else _answer_loss
 
     def compute(part: list[int]) -> dict[str, Any]:
         values = torch.zeros(len(part), len(extractor.blocks), extractor.block_dim)
@@ -73,8 +90,8 @@ def of_top(kind: str, texts: Texts, top: Any, cache: Path) -> Features:
             values[batch], nll[batch] = torch.nn.functional.normalize(into, dim=2), losses.detach()
         return {"values": values.numpy(), "nll": nll.numpy()}
 
-    names = [f"{row.ids} {row.labels}" for row in texts.rows]
-    return _cached(kind, names, [len(row.ids) for row in texts.rows], compute, cache)
+    rows = [f"{row.ids} {row.labels}" for row in texts.rows]
+    return cached(made, rows, [len(row.ids) for row in texts.rows], compute)
 
 
 def _answer_loss(top: Any, texts: Texts, part: Sequence[int]) -> Tensor:
@@ -92,14 +109,13 @@ def _choice_loss(top: Any, texts: Texts, part: Sequence[int]) -> Tensor:
     return torch.stack(losses)
 
 
-def _cached(kind: str, names: Sequence[str], sizes: Sequence[int], compute: Compute, cache: Path) -> Features:
+def cached(made: Made, rows: Sequence[str], sizes: Sequence[int], compute: Compute) -> Features:
     """Chunks of rows of similar size, each in a file of its own."""
-    order = sorted(range(len(names)), key=lambda i: -sizes[i])
+    order = sorted(range(len(rows)), key=lambda i: -sizes[i])
     values, nll = [], []
     for start in range(0, len(order), CHUNK):
         part = order[start : start + CHUNK]
-        digest = hashlib.sha256("\n".join(names[i] for i in part).encode()).hexdigest()[:16]
-        path = cache / f"{kind}-{digest}.npz"
+        path = made.path([rows[i] for i in part])
         if not path.exists():
             found = compute(part)
             with path.with_suffix(".draft").open("wb") as file:

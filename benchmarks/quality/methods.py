@@ -32,7 +32,7 @@ class Method:
     @property
     def targetless(self) -> bool:
         """Whether it draws the same for every task."""
-        return self.selector in ("random", "all", "diversity")
+        return self.selector in ("random", "diversity")
 
 
 METHODS: dict[str, Method] = {

@@ -18,7 +18,7 @@ PRIMARY = "choice_cross_entropy"
 METRICS = (PRIMARY, "nll", "accuracy")
 QUANTILE = 1.96
 OURS = "capacity"
-NO_SELECTION = ("base", "all")
+BASE = "base"
 CONTROL = "random"
 
 Json = dict[str, Any]
@@ -56,7 +56,7 @@ class Cells:
         self.base: dict[str, Floats] = {}
         for row in sorted(rows, key=lambda row: int(row["seed"])):
             losses = _losses(row, metric)
-            if row["method"] == NO_SELECTION[0]:
+            if row["method"] == BASE:
                 self.base[row["task"]] = losses
             else:
                 found[row["task"], row["k"]][row["method"]].append(losses)
@@ -112,7 +112,7 @@ def summarise(rows: Sequence[Json]) -> Json:
 def _of_metric(cells: Cells) -> Json:
     """Table and verdicts of one metric."""
     names = {name for methods in cells.cells.values() for name in methods}
-    compared = sorted(name for name in names if name not in NO_SELECTION and "+" not in name)
+    compared = sorted(name for name in names if name != BASE and "+" not in name)
     ranks = [cells.ranks(cell, compared) for cell, methods in cells.cells.items() if OURS in methods]
     rivals = [
         (cell, name) for cell, methods in cells.cells.items() if OURS in methods for name in methods

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.quality import features, model
 from benchmarks.quality.data import Data, build
-from benchmarks.quality.features import Features
+from benchmarks.quality.features import Features, Made
 from benchmarks.quality.packed import Row, packed, right, unended
 from benchmarks.quality.training import STEPS, Texts, train
 from store.model_registry import DEFAULT_ALIAS
@@ -100,7 +100,8 @@ class World:
             return features.product(self.learnable, self.loaded, self.cache)
         warm = kind.removeprefix("warm-")
         texts = self.examples if warm == "top" else self._questions()
-        return features.of_top(kind, texts, self.top if warm == kind else self.warmed, self.cache)
+        made = Made(kind, f"{self.loaded.fingerprint} {model.TOP}", self.cache)
+        return features.of_top(made, texts, self.top if warm == kind else self.warmed)
 
     @cached_property
     def warmed(self) -> Any:
