@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from store.chat_columns import TURNS, opened
 from store.records import MAX_ID_CHARS, MAX_TEXT_CHARS, SCHEMA
 
 Mask = npt.NDArray[np.bool_]
@@ -20,9 +21,9 @@ Keys = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 NEWLINE = ord("\n")
 DIGEST = 32  # bytes of a content hash; twice as many as hexadecimal text
-PLAIN = ("id", "prompt", "completion", "group")  # the fields that plain rows consist of
-_COLUMNS = pa.schema([pa.field(name, pa.string()) for name in PLAIN])
-_SEPARATOR = pa.scalar(b"\xff", pa.binary())  # between prompt and completion, as in store.records
+PLAIN = ("id", "prompt", "completion", "group")  # the texts that plain rows consist of, beside messages
+_COLUMNS = pa.schema([*(pa.field(name, pa.string()) for name in PLAIN), pa.field("messages", TURNS)])
+_SEPARATOR = pa.scalar(b"\xff", pa.binary())  # between opening and completion, as in store.records
 
 
 def line_ends(block: bytes) -> Places:
@@ -31,7 +32,7 @@ def line_ends(block: bytes) -> Places:
 
 
 def read_block(block: bytes, ends: Places) -> tuple[pa.Table, Mask] | None:
-    """The plain rows of whole lines as a table of the PLAIN columns, and which of the lines they are.
+    """The plain rows of whole lines, to be `finished`, and which of the lines they are.
 
     `ends` is line_ends(block). None where the lines have to be read one by one. Arrow's reader takes values,
     not lines, so that lines are told apart as follows: each starts with { and ends with }, so a newline
@@ -53,11 +54,11 @@ def read_block(block: bytes, ends: Places) -> tuple[pa.Table, Mask] | None:
 
 
 def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
-    """The plainly good rows of a table of the PLAIN columns, and which they are."""
-    size = pc.add(pc.binary_length(table["prompt"]), pc.binary_length(table["completion"]))
-    good = pc.less_equal(size, MAX_TEXT_CHARS)
-    for name in ("prompt", "completion"):
-        good = pc.and_(good, _is_text(table[name]))
+    """The plainly good rows of a table of the PLAIN columns, to be `finished`, and which they are."""
+    table = opened(table)
+    size = pc.add(pc.binary_length(table["opening"]), pc.binary_length(table["completion"]))
+    asked = pc.or_kleene(_is_text(table["prompt"]), pc.is_valid(table["messages"]))
+    good = pc.and_(pc.and_(asked, pc.less_equal(size, MAX_TEXT_CHARS)), _is_text(table["completion"]))
     for name in ("id", "group"):
         if table[name].null_count < table.num_rows:
             good = pc.and_(good, pc.or_(pc.is_null(table[name]), pc.fill_null(_is_name(table[name]), False)))
@@ -67,8 +68,8 @@ def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
 
 def finished(table: pa.Table) -> pa.Table:
     """Plain rows with their content hash, as a table with SCHEMA."""
-    columns = {name: table[name].combine_chunks() for name in PLAIN}
-    hashes = _content_hashes(columns["prompt"], columns["completion"])
+    columns = {name: table[name].combine_chunks() for name in (*PLAIN, "messages")}
+    hashes = _content_hashes(table["opening"].combine_chunks(), columns["completion"])
     columns |= {"content_hash": hashes, "id": pc.coalesce(columns["id"], hashes)}
     rows = table.num_rows
     return pa.table(
@@ -93,9 +94,9 @@ def _is_name(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.and_(sized, pc.and_(pc.string_is_ascii(column), pc.ascii_is_printable(column)))
 
 
-def _content_hashes(prompts: pa.Array, completions: pa.Array) -> pa.Array:
+def _content_hashes(openings: pa.Array, completions: pa.Array) -> pa.Array:
     """SHA-256 of each row as hexadecimal text."""
-    joined = pc.binary_join_element_wise(prompts.cast(pa.binary()), completions.cast(pa.binary()), _SEPARATOR)
+    joined = pc.binary_join_element_wise(openings, completions.cast(pa.binary()), _SEPARATOR)
     raw = binascii.hexlify(b"".join([sha256(content).digest() for content in joined.to_pylist()]))
     offsets = np.arange(0, len(raw) + 1, 2 * DIGEST, dtype=np.int32)
     return pa.StringArray.from_buffers(len(joined), pa.py_buffer(offsets), pa.py_buffer(raw))

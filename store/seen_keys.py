@@ -18,7 +18,7 @@ from store.record_columns import Keys, Mask
 
 RUN_ROWS = 2**18  # keys held in memory before they are sorted into a run of the file: 4 MiB
 FILTER_BITS = 27  # log2: 16 MiB; 4 bits a key alarm falsely once in 200 keys after 10 million
-KEY_BYTES = 16
+_BIT: npt.NDArray[np.uint8] = np.left_shift(1, np.arange(8)).astype(np.uint8)
 
 
 class Filter:
@@ -36,9 +36,6 @@ class Filter:
         np.bitwise_or.at(self._bits, bytes_, bits)
         found: Mask = before.all(axis=0)
         return found
-
-
-_BIT: npt.NDArray[np.uint8] = np.left_shift(1, np.arange(8)).astype(np.uint8)
 
 
 class Seen:

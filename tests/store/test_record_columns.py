@@ -27,7 +27,16 @@ anything = (
 plain = st.fixed_dictionaries(
     {"prompt": text, "completion": text}, optional={"id": text, "group": st.none() | text}
 )
-objects = plain | st.dictionaries(field, anything, max_size=4)
+turn = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant", "tool", "other"]), "content": text | st.none()},
+    optional={"other": st.none()},
+)
+good_turn = st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "tool"]), "content": text})
+chats = st.fixed_dictionaries(
+    {"messages": st.lists(good_turn, max_size=4) | st.lists(turn | st.none(), max_size=3)},
+    optional={"id": text, "prompt": st.none() | text, "completion": st.none() | text},
+)
+objects = plain | chats | st.dictionaries(field, anything, max_size=4)
 junk = st.sampled_from(
     [
         b"{",
@@ -45,6 +54,8 @@ junk = st.sampled_from(
         b'{"prompt":"a","prompt":"b","completion":"c"}',
         b'{"prompt":NaN,"completion":"b"}',
         b'{"prompt":"a\x01","completion":"b"}',
+        b'{"messages":[{"role":"user","role":"assistant","content":"y"},{"role":"assistant","content":"z"}]}',
+        b'{"messages":[{"role":"user","content":"\xff"},{"role":"assistant","content":"z"}]}',
         b'{"prompt":"x","messages":[{"role":"user","content":"y"}',
         b'{"role":"user","content":"z"}]}',
     ]
@@ -75,6 +86,9 @@ def test_a_good_file_takes_the_fast_way() -> None:
     records: list[dict[str, Any]] = [
         {"id": f"r{n}", "prompt": f"é {n}?", "completion": "a\nb", "group": None} for n in range(100)
     ]
+    turns = [{"role": role, "content": f"{role} é"} for role in ("system", "user", "tool", "assistant")]
+    records += [{"messages": turns[:n] + turns[1:]} for n in range(5)]
+    records += [{"messages": [turns[1], turns[3]], "id": "chat", "group": "g"}]
     block = b"".join(orjson.dumps(record) + b"\n" for record in records)
     found = read_block(block, line_ends(block))
     assert found is not None
