@@ -176,7 +176,7 @@ class Round(BaseModel):
     object: Literal["loop.round"]
     loop_id: str
     number: int
-    state: Literal["generating", "waiting", "running", "completed"]
+    state: Literal["generating", "waiting", "running", "completed", "ended"]
     pool_id: str | None
     pool_version: int | None
     generated: Json

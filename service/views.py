@@ -96,13 +96,13 @@ def job(row: Job, phases: Progress) -> Json:
     }
 
 
-def loop_round(row: Round, arms: Json) -> Json:
-    """A round with what each of its arms has come to so far."""
+def loop_round(row: Round, arms: Json, *, over: bool) -> Json:
+    """A round with what each of its arms has come to so far; `over` says that its loop has ended."""
     return {
         "object": "loop.round",
         "loop_id": row.loop_id,
         "number": row.number,
-        "state": row.state,
+        "state": "ended" if over and row.result is None else row.state,
         "pool_id": row.pool_id,
         "pool_version": row.pool_version,
         "generated": row.generated,

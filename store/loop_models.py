@@ -23,7 +23,7 @@ class Round(Base):
     loop_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     state: Mapped[str]
-    """generating | waiting (for the client's candidates) | running | completed"""
+    """generating | waiting (for candidates) | running | completed; stays as it was when its loop ends"""
     pool_id: Mapped[str | None] = mapped_column(ForeignKey("pools.id"))
     pool_version: Mapped[int | None]
     generated: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))

@@ -75,21 +75,36 @@ class Generation:
         self, chat: Chat, progress: Callable[[int], None], keep: Callable[[dict[str, Any]], None]
     ) -> None:
         """Ask until there are enough; raises NoAnswer when nobody answers, and what `progress` raises."""
+        threads = ThreadPoolExecutor(self.generator.concurrency, "ask")
+        try:
+            self._ask(threads, chat, progress, keep)
+        except NoAnswer:
+            keep(self.state.to_json())  # paid for already
+            raise
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)  # who is asked to stop waits for no answer
+        del self.state.records[self.generator.size :]
+
+    def _ask(
+        self,
+        threads: ThreadPoolExecutor,
+        chat: Chat,
+        progress: Callable[[int], None],
+        keep: Callable[[dict[str, Any]], None],
+    ) -> None:
         kept = time.monotonic()
         running: set[Future[tuple[Answer, int]]] = set()
-        with ThreadPoolExecutor(self.generator.concurrency, "ask") as threads:
-            while running or self._wants_more():
-                while len(running) < self.generator.concurrency and self._wants_more():
-                    running.add(threads.submit(chat.ask, self._body(self.state.asked)))
-                    self.state.asked += 1
-                done, running = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
-                for future in done:
-                    self._take(future)
-                progress(min(len(self.state.records), self.generator.size))
-                if time.monotonic() - kept > KEEP_SECONDS:
-                    keep(self.state.to_json())
-                    kept = time.monotonic()
-        del self.state.records[self.generator.size :]
+        while running or self._wants_more():
+            while len(running) < self.generator.concurrency and self._wants_more():
+                running.add(threads.submit(chat.ask, self._body(self.state.asked)))
+                self.state.asked += 1
+            done, running = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                self._take(future)
+            progress(min(len(self.state.records), self.generator.size))
+            if time.monotonic() - kept > KEEP_SECONDS:
+                keep(self.state.to_json())
+                kept = time.monotonic()
 
     def _wants_more(self) -> bool:
         counts = self.state.counts

@@ -18,6 +18,7 @@ from store.errors import Invalid
 
 MAX_ANSWER = 4 * 2**20  # bytes
 TRIES = 4  # of one request
+PORTS = {"https": 443, "http": 80}  # that a Host header leaves out
 FIRST_DELAY = 1.0  # seconds before the second try; doubles
 LONGEST_DELAY = 60.0  # seconds, also of what a server may ask for
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
@@ -56,7 +57,7 @@ class Pace:
 
 
 class Chat:
-    """One endpoint; safe to share between threads. `ended` breaks off all waiting."""
+    """One endpoint; safe to share between threads. Closing it breaks off their waiting."""
 
     def __init__(
         self,
@@ -66,20 +67,20 @@ class Chat:
         *,
         seconds: float,
         per_minute: float | None,
-        ended: threading.Event,
         first_delay: float = FIRST_DELAY,
     ) -> None:
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._key = key
         self._way = way
         self._pace = Pace(per_minute)
-        self._ended = ended
+        self._ended = threading.Event()
         self._first_delay = first_delay
         self._seconds = seconds
         self._client = httpx.Client(timeout=seconds, trust_env=False, follow_redirects=False)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; whoever waits for a next try gets NoAnswer."""
+        self._ended.set()
         self._client.close()
 
     def ask(self, body: dict[str, Any]) -> tuple[Answer, int]:
@@ -89,7 +90,7 @@ class Chat:
             self._rest(self._pace.delay())
             try:
                 response, content = self._post(body)
-            except (httpx.TransportError, Unreachable) as error:
+            except (httpx.RequestError, Unreachable) as error:
                 reason, wait = self._clean(f"{type(error).__name__}: {error}"), None
             else:
                 if response.status_code == 200:
@@ -113,7 +114,9 @@ class Chat:
         except Refused as error:
             raise Invalid(f"the generator is not called: {error}", code="url_refused") from error
         host = f"[{address}]" if ":" in address else address
-        headers = {"Host": f"{url.host}:{url.port}", "Content-Type": "application/json"}
+        named = f"[{url.host}]" if ":" in url.host else url.host
+        headers = {"Host": named if url.port == PORTS[url.scheme] else f"{named}:{url.port}"}
+        headers |= {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         request = self._client.build_request(
@@ -141,7 +144,7 @@ class Chat:
 def _bounded(response: httpx.Response, deadline: float) -> bytes:
     """The body; httpx's own timeout is between two pieces, and a server may drip for ever."""
     pieces, size = [], 0
-    for piece in response.iter_bytes():
+    for piece in response.iter_raw():  # as it comes: nothing here expands
         size += len(piece)
         if size > MAX_ANSWER:
             raise httpx.ReadError(f"the answer is longer than {MAX_ANSWER} bytes")

@@ -1,5 +1,6 @@
 """LoRA fine-tuning on the answers of records, with TRL and PEFT; the adapter is written as safetensors."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ def train_lora(
     batch = spec.batch_size
     trainer = Trainer(
         model=model,
-        args=_arguments(spec, out_dir / WORK, seed),
+        args=_arguments(spec, out_dir / WORK, seed, math.ceil(len(order) / batch)),
         train_dataset=dataset(rows, order),
         processing_class=loaded.tokenizer,
         callbacks=[
@@ -195,13 +196,13 @@ def trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
     return get_peft_model(base, config)
 
 
-def _arguments(spec: TrainingSpec, out_dir: Path, seed: int) -> SFTConfig:
+def _arguments(spec: TrainingSpec, out_dir: Path, seed: int, steps: int) -> SFTConfig:
     micro = spec.micro_batch_size or spec.batch_size
     return SFTConfig(
         output_dir=str(out_dir),
         num_train_epochs=1,  # the rows of all epochs lie in the data set one after the other
         learning_rate=spec.learning_rate,
-        warmup_steps=spec.warmup_ratio,  # below 1 it is a share of the steps
+        warmup_steps=int(spec.warmup_ratio * steps),  # the first step of a warm-up learns nothing
         lr_scheduler_type="cosine",
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,

@@ -18,6 +18,7 @@ from service.schemas import CandidatesRequest, LoopRequest
 from service.state import Services, State, TenantId
 from store import egress, endpoints, jobs, loop_plan, loop_steps, loops, pools, quotas, submissions, targets
 from store.errors import Conflict, Invalid, NotFound
+from store.loop_models import Round
 from store.states import JobKind
 
 router = job_routes(JobKind.LOOP, "loops")
@@ -124,13 +125,13 @@ def rounds(
         arms = loop_plan.arms(loops.spec_of(job))
         steps = loop_steps.of_loop(session, job_id)
         rows = [row for row in loop_steps.rounds(session, job_id) if row.number > after]
-        return views.page(
-            rows[: limit + 1],
-            limit,
-            lambda row: views.loop_round(
-                row, {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}
-            ),
-        )
+        over = jobs.is_terminal(job)
+
+        def shown(row: Round) -> dict[str, Any]:
+            numbers = {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}
+            return views.loop_round(row, numbers, over=over)
+
+        return views.page(rows, limit, shown)
 
 
 @router.post(
@@ -171,4 +172,5 @@ def _pools(session: Session, tenant_id: str, loop_id: str, number: int) -> tuple
         raise NotFound("round", str(number))
     if loops.spec_of(job).generator.kind != "push":
         raise Conflict(f"loop {loop_id} makes its candidates itself", code="round_not_waiting")
-    return [str(row.pool_id) for row in rows], rows[-1].state == "waiting"
+    waits = rows[-1].state == "waiting" and not (job.cancel_requested or jobs.is_terminal(job))
+    return [str(row.pool_id) for row in rows], waits

@@ -74,7 +74,7 @@ def test_kill_9_in_the_middle_of_a_training_costs_time_and_no_step(
 ) -> None:
     pool = client.pools.create()
     pool.add(data.pool[:6])
-    steps = 14
+    steps = 10
     job = client.trainings.create(pool_id=pool.id, spec={"max_steps": steps, "batch_size": 1}, seed=4)
     deadline = time.monotonic() + 120
     kept = "select 1 from shards where job_id = :id and checkpoint is not null"

@@ -62,6 +62,7 @@ def test_a_loop_waits_for_the_clients_candidates_and_knows_what_it_was_given(api
     assert again.status_code == 202
     selection = api.get(f"/v1/selections/{first['arms']['selected']['selection_id']}")
     assert selection["status"] == again.json()["status"] == "cancelled"
+    assert rounds(api, loop["id"])[0]["state"] == "ended"
     assert api.made(f"/v1/loops/{loop['id']}/retry", {})["request"] == loop["request"]
 
 
@@ -94,6 +95,8 @@ def test_pause_and_resume(api: Api, target: str) -> None:
     look(api, loop["id"])
     assert len(rounds(api, loop["id"])) == 1
     api.made(f"/v1/loops/{loop['id']}/cancel", {})
+    too_late = api.post(f"/v1/loops/{loop['id']}/rounds/1/candidates", {"records": [question(1)]})
+    assert too_late.json()["code"] == "round_not_waiting"
     refused = api.post(f"/v1/loops/{loop['id']}/resume", {})
     assert (refused.status_code, refused.json()["code"]) == (409, "job_ended")
     types = [event["type"] for event in api.get(f"/v1/loops/{loop['id']}/events")["data"]]

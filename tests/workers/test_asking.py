@@ -5,7 +5,7 @@ import logging
 import os
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
@@ -48,10 +48,8 @@ def generation(
 
 @contextmanager
 def chat(url: str, way: Egress = INSIDE, seconds: float = 5.0) -> Iterator[Chat]:
-    ended = threading.Event()
-    made = Chat(url, KEY, way, seconds=seconds, per_minute=None, ended=ended, first_delay=0.01)
+    made = Chat(url, KEY, way, seconds=seconds, per_minute=None, first_delay=0.01)
     yield made
-    ended.set()
     made.close()
 
 
@@ -160,6 +158,28 @@ def test_a_budget_ends_it_and_a_killed_one_goes_on(caplog: pytest.LogCaptureFixt
         assert len(script.bodies) == 4
     assert again.state.counts["prompt_tokens"] == 40
     assert KEY not in caplog.text
+
+
+def test_who_is_asked_to_stop_waits_for_no_answer() -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(done: int) -> None:
+        raise Stop
+
+    begun = time.monotonic()
+    with scripted(hang(4.0)) as (url, _):
+        made = generation()
+        with chat(url) as talk, pytest.raises(Stop):
+            made.run(talk, stop, lambda state: None)
+        assert time.monotonic() - begun < 2.0
+
+
+def test_what_was_paid_for_is_kept_when_nobody_answers_any_more() -> None:
+    kept: list[dict[str, Any]] = []
+    with scripted(line(1), 503) as (url, _), chat(url) as talk, pytest.raises(NoAnswer):
+        generation().run(talk, lambda done: None, kept.append)
+    assert [record["prompt"] for record in kept[-1]["records"]] == ["1 - 1?"]
 
 
 def test_requests_keep_their_distance() -> None:

@@ -220,6 +220,7 @@ def test_each_epoch_has_every_row_once_and_one_row_is_enough(proxy: LoadedModel,
         questions(1), None, proxy, TrainingSpec(dtype="float32"), tmp_path, seed=0, progress=lambda s: None
     )
     assert (alone.steps, alone.examples) == (1, 1)
+    assert nll(load(ALIAS, tmp_path, dtype="float32")) < nll(proxy)  # a single step learns
     with pytest.raises(UntrainableRecord, match="every repeat is 0"):
         train(proxy, tmp_path / "none", repeats=[0] * 6)
 

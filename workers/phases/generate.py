@@ -1,6 +1,5 @@
 """Phase `generate`: the candidates of one round become a pool of their own."""
 
-import threading
 from functools import partial
 from typing import Any
 
@@ -48,7 +47,7 @@ def _hand_over(
 def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[str, Any]]:
     generator = spec.generator
     assert isinstance(generator, OpenAIGenerator)
-    settings, ended = work.context.settings, threading.Event()
+    settings = work.context.settings
     place = Endpoint(str(generator.url))
     if generator.endpoint is not None:
         place = endpoints.find(generator.endpoint, settings.endpoints)
@@ -69,12 +68,10 @@ def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[
         Egress(allowed=egress.networks(settings.generator_networks)),
         seconds=generator.seconds,
         per_minute=generator.requests_per_minute,
-        ended=ended,
     )
     try:
         generation.run(chat, work.progress, partial(_keep, work))
     finally:
-        ended.set()
         chat.close()
     counts = summary(generation.state, generator)
     if not generation.state.records and number == 1:  # later on it has no more to give, which ends the loop

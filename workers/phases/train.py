@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from evoselect.spec.training import TrainingSpec
 from store import adapters, shards
 from store.errors import ArtifactCorrupt
@@ -78,8 +80,11 @@ class Report:
             return
         self._told_at, self._told_step = now, state["step"]
         names = ("step", "steps", "loss", "tokens_per_second", "eta_seconds")
-        with self._work.context.database.transaction() as session:
-            shards.tell(session, self._work.claim, "training.metrics", {name: state[name] for name in names})
+        try:
+            with self._work.context.database.transaction() as session:
+                shards.tell(session, self._work.claim, "training.metrics", {key: state[key] for key in names})
+        except OperationalError as error:  # the pulse notices whether the database stays away
+            logger.warning("metrics are not told, the database is away: %s", error.orig)
 
 
 def _checkpoints(work: Work, folder: Path) -> Checkpoints:
