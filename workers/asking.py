@@ -62,7 +62,7 @@ class Generation:
     seeds: list[Record]
     """Target examples."""
     known: set[str]
-    """Contents that must not come again: the target's, and those of earlier rounds."""
+    """Contents that must not come (again): of the target, of the evaluation, of earlier rounds."""
     seed: int
     state: State
     stop: Stop

@@ -51,15 +51,15 @@ def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[
     place = Endpoint(str(generator.url))
     if generator.endpoint is not None:
         place = endpoints.find(generator.endpoint, settings.endpoints)
-    seeds, spent = _seeds(work), _spent(work)
+    seeds, held_out = (_examples(work, name) for name in ("target_id", "evaluation_target_id"))
     generation = Generation(
         generator,
         seeds,
-        earlier_contents(work, number) | {record.content_hash for record in seeds},
+        earlier_contents(work, number) | {record.content_hash for record in [*seeds, *held_out]},
         spec.seed + number - 1,
         _left(work),
         spec.stop,
-        spent,
+        _spent(work),
     )
     generation.known |= {record.content_hash for record in generation.state.records}
     chat = Chat(
@@ -79,9 +79,9 @@ def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[
     return generation.state.records, counts
 
 
-def _seeds(work: Work) -> list[Record]:
+def _examples(work: Work, name: str) -> list[Record]:
     with work.context.database.transaction() as session:
-        target = targets.get(session, work.claim.tenant_id, work.claim.request["target_id"])
+        target = targets.get(session, work.claim.tenant_id, work.claim.request[name])
     return from_table(work.context.artifacts.get_table(target.artifact, target.sha256))
 
 
