@@ -95,7 +95,10 @@ def stop_stack(stack: Stack, thread: threading.Thread) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Embedded mode for the whole run: API, workers, PostgreSQL and Valkey are real processes."""
-    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [])
+    home = tmp_path_factory.mktemp("home")
+    endpoints = home / "endpoints.json"  # read at each use: tests write into it
+    endpoints.write_text("{}")
+    stack, thread = start_stack(home, [], endpoints=endpoints, generator_networks="127.0.0.0/8")
     yield stack
     stop_stack(stack, thread)
 

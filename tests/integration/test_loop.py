@@ -1,9 +1,11 @@
 """A loop from model to model with real workers, and a training that is killed in the middle."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,6 +16,7 @@ from benchmarks.demo.data import DemoData, build
 from evoselect_client.client import Client
 from store.session import Database
 from tests.conftest import Stack
+from tests.workers.chat_server import scripted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -43,7 +46,7 @@ def test_two_rounds_go_on_from_each_others_model(client: Client, stack: Stack, d
     pool.add(data.pool[:10])
     loop = client.loops.create(
         target_id=target.id,
-        generator={"kind": "pool", "pool_id": pool.id},
+        generator={"kind": "pool", "pool_id": pool.id, "size": 5},
         k=3,
         rounds=2,
         training={"max_steps": 1, "batch_size": 2},
@@ -67,6 +70,37 @@ def test_two_rounds_go_on_from_each_others_model(client: Client, stack: Stack, d
     assert sequences == list(range(1, len(sequences) + 1))
     differences = client.evaluations.compare(str(first.evaluation_id), str(second.evaluation_id))
     assert differences["answer_nll"]["n"] == 4
+
+
+def test_candidates_of_an_endpoint_and_its_key_stays_where_it_is(
+    client: Client, stack: Stack, data: DemoData, tmp_path: Path
+) -> None:
+    key = "sk-of-the-operator-alone"
+    (tmp_path / "key").write_text(key)
+    target = client.targets.create(data.target[:2], held_out={"ratio": 0.5})
+    made = [json.dumps({"prompt": f"{number} + 1 =", "completion": f" {number + 1}"}) for number in range(6)]
+    with scripted("\n".join(made[:3]), "\n".join(made)) as (url, script):
+        entry = {"there": {"url": url, "api_key_file": str(tmp_path / "key")}}
+        (stack.supervisor.home.path / "endpoints.json").write_text(json.dumps(entry))
+        generator = {"kind": "openai", "endpoint": "there", "model": "m", "size": 5, "concurrency": 1}
+        started = client.loops.create(
+            target_id=target.id,
+            generator=generator,
+            k=2,
+            rounds=1,
+            training={"max_steps": 1, "batch_size": 2},
+            stop={"generated_tokens": 1000},
+        )
+        done = started.wait(timeout=240)
+    assert set(script.keys) == {f"Bearer {key}"}
+    (only,) = done.rounds()
+    assert only.generated["candidates"] == 5
+    assert (only.generated["requests"], only.generated["duplicates"]) == (2, 3)
+    chosen = client.selections.retrieve(str(only.arms["selected"].selection_id)).items()
+    assert {item.record["prompt"] for item in chosen} <= {json.loads(text)["prompt"] for text in made}
+    rows = row(stack, "select string_agg(jobs::text, '') || string_agg(jobs.request::text, '') from jobs")
+    logs = "".join(path.read_text(errors="replace") for path in stack.supervisor.home.logs.iterdir())
+    assert key not in rows[0] + logs
 
 
 def test_kill_9_in_the_middle_of_a_training_costs_time_and_no_step(

@@ -236,15 +236,13 @@ def test_one_candidate_and_one_target(client: Client, data: DemoData) -> None:
 
 
 def test_training_and_evaluation_follow_from_a_selection(
-    client: Client, stack: Stack, data: DemoData, selection: Selection
+    client: Client, data: DemoData, selection: Selection
 ) -> None:
     training = client.trainings.create(selection_id=selection.id, spec={"max_steps": 2}).wait(timeout=240)
-    headers = {"Authorization": f"Bearer {stack.api_key}"}
-    model = f"{stack.url}/v1/models/{training.model_id}"
-    lineage = httpx.get(f"{model}/lineage", headers=headers).json()
+    lineage = client.models.lineage(training.model_id)
     assert [record["id"] for record in lineage["records"]] == [item.id for item in selection.items()]
     assert lineage["trainings"][0]["selection_id"] == selection.id
-    assert load(httpx.get(f"{model}/content", headers=headers).content)  # safetensors
+    assert load(client.models.content(training.model_id))  # safetensors
     held_out = client.targets.create(data.test[:8])
     base, tuned = (
         client.evaluations.create(model=name, target_id=held_out.id).wait(timeout=240).output()

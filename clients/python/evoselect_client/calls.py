@@ -21,6 +21,7 @@ LONGEST_DELAY = 8.0  # seconds; the exponential growth stops here
 LONGEST_RETRY_AFTER = 60.0  # seconds that a server may ask for and still be obeyed
 RETRIED = frozenset((408, 429, 502, 503, 504))
 JSON = "application/json"
+BYTES = "application/octet-stream"
 IN_FLIGHT = "idempotency_in_flight"  # the first try of the same call still runs on the server
 
 
@@ -35,7 +36,7 @@ class Call(Generic[T]):
     json: Any = None
     content: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    accept: str = JSON  # with another type `decode` gets the answer's text
+    accept: str = JSON  # `decode` gets bytes for BYTES, with another type the answer's text
     read_timeout: float | None = None  # seconds; None is the client's default
     outage: float = 0.0  # seconds that the service may be away; 0 leaves it at max_retries
 
@@ -68,6 +69,8 @@ class Answer:
         """What the call was made for; ApiError where the answer is none of this service's."""
         if self.status == 204:
             return call.decode(None)
+        if call.accept == BYTES:
+            return call.decode(self.content)
         if call.accept != JSON:
             return call.decode(self.content.decode())
         body = self._json()

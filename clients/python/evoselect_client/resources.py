@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from evoselect_client.calls import get
+from evoselect_client.calls import BYTES, Call, get
 from evoselect_client.models import Model, Pool, Target, Upload
 from evoselect_client.nouns import Nouns
 from evoselect_client.sending import send_all
@@ -79,6 +79,12 @@ class Models(Nouns[Model, Mode]):
     """Base models that may be used, and trained adapters."""
 
     path, model = "/v1/models", Model
+
+    @Verb
+    def content(self, id: str, *, file: str | None = None) -> Steps[bytes]:
+        """A file of an adapter, by default its weights as safetensors."""
+        call = Call("GET", f"{self.path}/{id}/content", bytes, {"file": file} if file else {}, accept=BYTES)
+        return (yield from self.session.send(call))
 
     @Verb
     def lineage(self, id: str, *, after: int = 0, limit: int = 1000) -> Steps[dict[str, Any]]:
