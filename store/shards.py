@@ -53,7 +53,8 @@ with finished as (
     from numbered, finished
 )
 select exists (select from finished) as accepted, exists (
-    select from shards where job_id = :job_id and phase = :phase and state <> 'done' and id <> :shard_id
+    select from shards where job_id = :job_id and phase = :phase and state <> 'done' and state <> 'failed'
+        and id <> :shard_id
 ) as unfinished
 """).bindparams(bindparam("result", type_=JSONB))
 
@@ -223,7 +224,10 @@ def reopen(session: Session, claim: Claim, shard_ids: list[str], *, max_attempts
         damaged.faults += 1
         damaged.rows_done = 0
         damaged.last_fault = f"its result was found damaged by phase {claim.phase}"
-        if jobs.is_terminal(job) or _give_up(session, job, damaged, max_attempts):
+        if jobs.is_terminal(job):
+            return
+        if _worn_out(job, damaged, max_attempts):
+            _poison(session, job, damaged)
             return
         job.phase = damaged.phase
         _again(session, job, damaged, "shard.reopened", damaged.last_fault)
@@ -244,19 +248,48 @@ def _again(session: Session, job: Job, shard: Shard, event: str, reason: str, de
     outbox.ring(session, shard.queue)
 
 
+def _worn_out(job: Job, shard: Shard, max_attempts: int) -> bool:
+    return shard.deaths + shard.faults >= max_attempts and not (jobs.is_terminal(job) or job.cancel_requested)
+
+
 def _give_up(session: Session, job: Job, shard: Shard, max_attempts: int) -> bool:
-    """Whether the shard has had enough attempts; then its job fails and says what the last fault was."""
-    if shard.deaths + shard.faults < max_attempts or jobs.is_terminal(job) or job.cancel_requested:
+    """Whether the shard has had enough attempts; then its job goes on without it where it may, or fails."""
+    if not _worn_out(job, shard, max_attempts):
         return False
+    if plans.dispensable(shard.phase, shard.payload, job.request):
+        _leave_out(session, job, shard)
+    else:
+        _poison(session, job, shard)
+    return True
+
+
+def _leave_out(session: Session, job: Job, shard: Shard) -> None:
+    _end(shard, ShardState.FAILED)
+    session.flush()
+    data = {"phase": shard.phase, "index": shard.index, "reason": _history(shard)}
+    jobs.record_event(session, job, "shard.left_out", data)
+    open_states = (ShardState.READY, ShardState.RUNNING)
+    others = select(Shard.id).where(
+        Shard.job_id == job.id, Shard.phase == shard.phase, Shard.state.in_(open_states)
+    )
+    if session.scalar(others.limit(1)) is None:
+        _advance(session, job, shard.phase)
+
+
+def _poison(session: Session, job: Job, shard: Shard) -> None:
     _end(shard, ShardState.FAILED)
     session.flush()
     detail = (
-        f"shard {shard.index} of phase {shard.phase} failed {shard.faults} times and its worker was lost "
-        f"{shard.deaths} times (last fault: {shard.last_fault or 'none reported'}): "
-        "mend that, then start the job again"
+        f"shard {shard.index} of phase {shard.phase} {_history(shard)}: mend that, then start the job again"
     )
     jobs.fail(session, job, "shard_poisoned", detail)
-    return True
+
+
+def _history(shard: Shard) -> str:
+    return (
+        f"failed {shard.faults} times and its worker was lost {shard.deaths} times "
+        f"(last fault: {shard.last_fault or 'none reported'})"
+    )
 
 
 def of_phase(session: Session, job_id: str, phase: str) -> list[Shard]:

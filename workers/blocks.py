@@ -91,6 +91,19 @@ def side_by_side(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
     )
 
 
+def absent(like: FeatureBlock, rows: int) -> FeatureBlock:
+    """A block of so many rows that were never computed, to stand beside `like`."""
+    return FeatureBlock(
+        values=np.zeros_like(like.values, shape=(rows, *like.values.shape[1:])),
+        norms=np.zeros_like(like.norms, shape=(rows, *like.norms.shape[1:])),
+        nll=np.full_like(like.nll, np.nan, shape=rows),
+        tokens=np.zeros_like(like.tokens, shape=rows),
+        status=["shard_failed"] * rows,
+        sketch=like.sketch,
+        stats={},
+    )
+
+
 def join(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
     """The rows of all blocks in order; raises InvalidInput unless all have the same sketch."""
     check_same_sketch(blocks)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from store import files, pools, records, shards, targets
-from store.errors import ArtifactCorrupt, DamagedInput
+from store.errors import ArtifactCorrupt, DamagedInput, Invalid
 from store.plans import Source
 from store.records import Record
-from workers.blocks import from_bytes, in_original_order, join, side_by_side
+from store.states import ShardState
+from workers.blocks import absent, from_bytes, in_original_order, join, side_by_side
 from workers.features import FeatureBlock
 from workers.job_task import Work
 from workers.ordering import by_length
@@ -41,7 +42,7 @@ def load_computed(work: Work, role: str) -> Side:
         every = shards.of_phase(session, work.claim.job_id, "features")
     parts = [part for part in every if part.payload["role"] == role]
     rows: list[Record] = []
-    blocks: dict[int, list[FeatureBlock]] = {part.payload["checkpoint"]: [] for part in parts}
+    blocks: dict[int, list[FeatureBlock | int]] = {part.payload["checkpoint"]: [] for part in parts}
     damaged: list[str] = []
     outlook: dict[str, Any] = {}
     for part in parts:
@@ -49,6 +50,9 @@ def load_computed(work: Work, role: str) -> Side:
         table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
         own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
         rows += own if payload["checkpoint"] == 0 else []
+        if part.state == ShardState.FAILED:
+            blocks[payload["checkpoint"]].append(len(own))
+            continue
         found = part.result or {}
         try:
             computed = join([_read_block(work, block) for block in found["blocks"]])
@@ -61,7 +65,15 @@ def load_computed(work: Work, role: str) -> Side:
         work.progress(0)
     if damaged:
         raise DamagedInput(damaged)
-    return Side(rows, side_by_side([join(of_one) for of_one in blocks.values()]), outlook)
+    return Side(rows, side_by_side([_with_gaps(of_one) for of_one in blocks.values()]), outlook)
+
+
+def _with_gaps(parts: list[FeatureBlock | int]) -> FeatureBlock:
+    """Blocks in order, where a number stands for so many rows of a shard that was left out."""
+    like = next((part for part in parts if isinstance(part, FeatureBlock)), None)
+    if like is None:
+        raise Invalid("every shard of the candidates failed, see the job's events", code="no_features")
+    return join([absent(like, part) if isinstance(part, int) else part for part in parts])
 
 
 def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:

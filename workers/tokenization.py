@@ -15,7 +15,9 @@ from evoselect.gradients.examples import Example
 from store.errors import Invalid
 from store.records import Record
 
-Status = Literal["ok", "too_long", "truncated_answer", "no_answer_tokens", "non_finite", "zero_gradient"]
+Status = Literal[
+    "ok", "too_long", "truncated_answer", "no_answer_tokens", "non_finite", "zero_gradient", "shard_failed"
+]
 
 
 class TemplateMismatch(Invalid):

@@ -61,6 +61,10 @@ class FeatureSpec(BaseModel):
     """Of whitening, in units of the mean squared singular value."""
     on_bad_row: Literal["reject", "skip"] = "skip"
     """A record without usable features fails the job, or is left out and counted."""
+    allow_partial: bool = False
+    """Candidates whose shard failed again and again, or killed its workers, are left out and counted as
+    shard_failed, in place of failing the job. Targets never are: without one, the task is another.
+    """
 
     @model_validator(mode="after")
     def _gradients_alone(self) -> Self:

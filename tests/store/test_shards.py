@@ -175,6 +175,41 @@ def test_a_poison_shard_fails_its_job_with_the_last_fault(database: Database, te
         assert said in job.error["detail"]
 
 
+def partial_job(database: Database, tenant: str, role: str) -> str:
+    plans = [ShardPlan("features", index, 10, {"role": role}) for index in range(2)]
+    request = {"features": {"allow_partial": True}}
+    with database.transaction() as session:
+        return jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=request, plans=plans).id
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_candidates_of_a_poison_shard_are_left_out_where_that_is_allowed(
+    database: Database, tenant: str, last: bool
+) -> None:
+    job_id = partial_job(database, tenant, "pool")
+    bad, good = must_take(database), must_take(database)
+    if last:
+        finish(database, good)
+    for attempt in range(ATTEMPTS):
+        release(database, bad if attempt == 0 else must_take(database), "OSError: disk full")
+    if not last:
+        assert take(database, "select") is None
+        finish(database, good)
+    with database.transaction() as session:
+        assert sweeper.impossible(session) == []
+        (left_out,) = [e.data for e in jobs.events(session, job_id) if e.type == "shard.left_out"]
+    assert "failed 3 times" in left_out["reason"]
+    finish(database, must_take(database, "select"), {"selected": 1})
+    assert status(database, job_id) == JobStatus.COMPLETED
+
+
+def test_targets_of_a_poison_shard_are_never_left_out(database: Database, tenant: str) -> None:
+    job_id = partial_job(database, tenant, "target")
+    for _ in range(ATTEMPTS):
+        release(database, must_take(database), "OSError: disk full")
+    assert status(database, job_id) == JobStatus.FAILED
+
+
 def test_a_passing_fault_waits_longer_each_time(database: Database, tenant: str) -> None:
     make_job(database, tenant, 1)
     waits = []

@@ -112,7 +112,8 @@ def _fates(target: Side, pool: Side, excluded: set[str]) -> list[str]:
             fates.append("exact_duplicate")
         else:
             fates.append("usable" if status == "ok" else status)
-        seen.add(content)
+        if status != "shard_failed":  # an equal one of another shard may do
+            seen.add(content)
     return fates
 
 
@@ -135,7 +136,8 @@ def _require_enough(targets: int, k: int, fates: list[str]) -> None:
 
 def _refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
     bad = Counter([*target.block.status, *pool.block.status])
-    bad.pop("ok", None)
+    for status in ("ok", "shard_failed"):  # the latter is no row's fault, and was allowed
+        bad.pop(status, None)
     if bad and spec.on_bad_row == "reject":
         raise Invalid(
             f"records without usable features: {dict(bad)}; remove them, or set features.on_bad_row to skip",

@@ -1,0 +1,88 @@
+"""A selection that goes on without the candidates of a shard that failed again and again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from store import claims, jobs, plans, records, shards
+from store.artifacts import Artifacts
+from store.claims import Claim, Offer
+from store.plans import Source
+from store.session import Database
+from store.settings import Settings
+from store.states import JobKind
+from workers.blocks import to_bytes
+from workers.context import Context
+from workers.features import FeatureBlock
+from workers.job_task import Work
+from workers.phases import transport
+
+ROWS = 4  # of a shard
+REQUEST = {"features": {"allow_partial": True}, "exclude_selection_ids": [], "k": 2, "spec": {}, "seed": 0}
+
+
+def features(rows: int, seed: int) -> FeatureBlock:
+    values = np.random.default_rng(seed).normal(size=(rows, 1, 8)).astype(np.float32)
+    norms = np.linalg.norm(values, axis=2)
+    plain = norms[:, 0]
+    tokens = np.full(rows, 3, dtype=np.int32)
+    return FeatureBlock(values / norms[:, :, None], norms, plain, tokens, ["ok"] * rows, "s", {})
+
+
+@pytest.fixture
+def ctx(database: Database, tmp_path: Path) -> Context:
+    return Context(Settings(), database, Artifacts(f"file://{tmp_path}"))
+
+
+def accept(ctx: Context, tenant: str) -> None:
+    """One shard of targets, then two of candidates, whose contents repeat each other in one row."""
+    names = {"target": ["t0", "t1", "t2", "t3"], "pool": ["a", "b", "c", "same", "d", "e", "f", "same"]}
+    sources = []
+    for role, prompts in names.items():
+        rows = [records.parse_record({"prompt": prompt, "completion": "x"}) for prompt in prompts]
+        stored = ctx.artifacts.put_table("records", records.to_table(rows))
+        sources.append(Source(role, stored.path, stored.sha256, len(rows)))
+    with ctx.database.transaction() as session:
+        parts = plans.feature_shards(sources, ROWS)
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=REQUEST, plans=parts)
+
+
+def take(ctx: Context, queue: str) -> Claim:
+    with ctx.database.transaction() as session:
+        claim = claims.claim(session, Offer(queue, ("features", "transport"), "w", 60.0))
+    assert claim is not None
+    return claim
+
+
+def settle(ctx: Context, claim: Claim, *, fails: bool) -> None:
+    stored = ctx.artifacts.put_bytes(
+        "features", to_bytes(features(ROWS, claim.payload["start"])), ".safetensors"
+    )
+    block = {"artifact": stored.path, "sha256": stored.sha256}
+    with ctx.database.transaction() as session:
+        if fails:
+            shards.release(session, claim, "OSError", retry_delay=1.0, max_attempts=1)
+        else:
+            shards.commit(session, claim, {"blocks": [block], "outlook": {}})
+
+
+def chosen(ctx: Context, failing: set[int]) -> dict[str, Any]:
+    for index in range(3):
+        settle(ctx, take(ctx, "features"), fails=index in failing)
+    result = transport.run(Work(take(ctx, "select"), ctx, lambda done: None)).job_result
+    assert result is not None
+    return result
+
+
+def test_its_candidates_are_counted_and_an_equal_one_elsewhere_is_not_lost(ctx: Context, tenant: str) -> None:
+    accept(ctx, tenant)
+    counts = chosen(ctx, failing={1})["counts"]
+    assert (counts["usable"], counts["left_out"]) == (ROWS, {"shard_failed": ROWS})
+
+
+def test_without_any_candidate_the_job_fails_and_says_so(ctx: Context, tenant: str) -> None:
+    accept(ctx, tenant)
+    with pytest.raises(Exception, match="every shard of the candidates failed"):
+        chosen(ctx, failing={1, 2})
