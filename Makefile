@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE := 1
 # Waiting threads sleep instead of spinning: the suite and the demo run many processes on few cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo browser test check format bench bench-gpu up clean
+.PHONY: demo browser test test-integrations docs check format bench bench-gpu up clean
 
 $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requirements-assets.txt
 	@echo "== Creating .venv (about 1.5 minutes, 2.5 GB)"
@@ -31,6 +31,9 @@ browser:
 test: $(STAMP) browser  ## The whole suite: two processes, a file of tests stays in one, the long files of chaos and integration come first
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+test-integrations: $(STAMP)  ## The pipelines in environments of their own: takes a package index, 4 GB and minutes
+	$(BIN)/python -m tests_integrations
+
 check: $(STAMP)  ## Exactly what CI checks beside the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,6 +43,14 @@ check: $(STAMP)  ## Exactly what CI checks beside the tests
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/docs/installed  ## The documentation as pages in build/site; a broken link fails it
+	.venv/docs/bin/mkdocs build --strict --quiet
+
+.venv/docs/installed: $(STAMP) requirements-docs.txt
+	$(PYTHON) -m venv .venv/docs
+	.venv/docs/bin/pip install --disable-pip-version-check --quiet -r requirements-docs.txt
+	@touch $@
 
 bench: $(STAMP)  ## The quick form of every benchmark
 	$(BIN)/python -m benchmarks.transport --quick --json

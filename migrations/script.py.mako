@@ -1,4 +1,9 @@
-"""${message}"""
+"""${message}
+
+Runs under a lock timeout of 5 s (env.py): a busy table makes it fail fast, and it is run again. The release before
+goes on meanwhile, so only add here: new columns with a default or null, new tables; what nobody reads any more is
+dropped one release later, indexes of large tables are made concurrently.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,5 +1,6 @@
 """The database's shape: brought to the newest migration, or refused when it is not there."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -32,6 +33,11 @@ def _config(url: str) -> Config:
 def upgrade(url: str) -> None:
     """Bring the database at `url` to the newest migration."""
     command.upgrade(_config(url), "head")
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database at `url` back to an earlier migration."""
+    command.downgrade(_config(url), revision)
 
 
 def require_head(url: str) -> None:
@@ -73,11 +79,17 @@ def leave(code: int, reason: str) -> NoReturn:
 
 
 def main() -> None:
-    """Bring the database of EVOSELECT_DATABASE_URL to the newest migration."""
+    """Bring the database of EVOSELECT_DATABASE_URL to the newest migration, or back to an earlier one."""
+    parser = argparse.ArgumentParser(prog="python -m store.migrate", description=main.__doc__)
+    parser.add_argument("--down-to", metavar="REVISION", help="before an older release is started again")
+    revision = parser.parse_args().down_to
     url = Settings().database_url
     if not url:
         raise SystemExit("EVOSELECT_DATABASE_URL is not set: name the database to migrate")
-    upgrade(url)
+    if revision:
+        downgrade(url, revision)
+    else:
+        upgrade(url)
 
 
 if __name__ == "__main__":

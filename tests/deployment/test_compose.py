@@ -47,7 +47,7 @@ def test_the_processes_of_the_architecture_are_there(compose: dict[str, Any]) ->
 
 
 def test_build_targets_and_dependencies_exist(compose: dict[str, Any]) -> None:
-    stages = set(re.findall(r" AS (\w+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    stages = set(re.findall(r" AS ([\w-]+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     for service in compose["services"].values():
         if "build" in service:
             assert service["build"]["target"] in stages
@@ -58,8 +58,33 @@ def test_build_targets_and_dependencies_exist(compose: dict[str, Any]) -> None:
 
 def test_copied_folders_exist_and_the_images_do_not_run_as_root() -> None:
     text = (ROOT / "Dockerfile").read_text()
-    for sources in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE):
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         for source in sources.split():
             assert (ROOT / source).exists(), source
-    for stage in re.split(r"^FROM ", text, flags=re.MULTILINE)[2:]:
-        assert "USER evoselect" in stage
+    parents = {name: parent for parent, name in re.findall(r"^FROM (\S+) AS (\S+)$", text, re.MULTILINE)}
+    bodies = {body.split()[2]: body for body in re.split(r"^FROM ", text, flags=re.MULTILINE)[1:]}
+    for name in ("service", "worker", "worker-gpu"):
+        line = [bodies[name]]
+        while (name := parents[name]) in parents:
+            line.append(bodies[name])
+        assert any("USER 10001" in body for body in line)
+        assert not any("pip install" in body for body in line)  # nothing is built in what is shipped
+
+
+def test_nothing_may_write_to_its_root_and_versions_are_pinned(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        if "build" in service:
+            assert service["read_only"], name
+            assert service["cap_drop"] == ["ALL"], name
+        else:
+            assert re.search(r":[\w.-]*\d[\w.-]*$", service["image"]), name
+
+
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+def test_each_profile_serves_every_queue_once(compose: dict[str, Any], profile: str) -> None:
+    chosen = [one for one in compose["services"].values() if profile in one.get("profiles", [profile])]
+    commands = [service.get("command", "") for service in chosen]
+    served = sorted(match[1] for command in commands if (match := re.search(r" -Q (\w+)", command)))
+    assert served == sorted({*QUEUE.values(), "ops"})
+    needs_gpu = [one for one in chosen if "deploy" in one]
+    assert len(needs_gpu) == (2 if profile == "gpu" else 0)

@@ -1,0 +1,1 @@
+"""Pipelines that EvoSelect drops into: one module each, which alone imports the package it is for."""

@@ -1,0 +1,100 @@
+"""Run the tests of this folder: `python -m tests_integrations [pipelines] [airflow] [empty] [--envs FOLDER]`.
+
+Makes an environment for each part (from the package index, once), starts the product in a temporary
+directory, and runs the part's tests there. Exit code 1 when one fails.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from store.embedded.supervisor import Supervisor
+from store.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "pipelines": [
+        "prefect>=3",
+        "dagster>=1.13",
+        "mlflow-skinny>=3",
+        "ray[data]>=2.50",
+        "distilabel>=1.5",
+    ],
+    "airflow": ["apache-airflow>=3"],
+    "empty": [],
+}
+
+
+def main() -> int:
+    """Run the parts that were asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PACKAGES))
+    parser.add_argument("--envs", type=Path, default=ROOT / ".venv" / "integrations")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="evoselect-integrations-") as folder,
+        service(Path(folder)) as given,
+    ):
+        parts = options.parts or PACKAGES
+        codes = [run(part, environment(part, options.envs), given, Path(folder)) for part in parts]
+    return int(any(codes))
+
+
+def environment(part: str, folder: Path) -> Path:
+    """An interpreter with the part's packages and this checkout's client."""
+    home = folder / part
+    if not home.exists():
+        subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    install = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, "pytest", *PACKAGES[part]], check=True)
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "client"  # a copy: building leaves files beside the sources
+        shutil.copytree(ROOT / "clients" / "python", source)
+        subprocess.run([*install, str(source)], check=True)
+        subprocess.run([*install, "--force-reinstall", "--no-deps", str(source)], check=True)
+    return home / "bin" / "python"
+
+
+def run(part: str, python: Path, variables: dict[str, str], folder: Path) -> int:
+    """The exit code of pytest."""
+    print(f"== {part}", flush=True)
+    test = ROOT / "tests_integrations" / f"test_{part}.py"
+    alone = [
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        str(test.parent),
+        "-p",
+        "no:cacheprovider",
+    ]  # not this checkout's
+    command = [str(python), "-m", "pytest", "-q", *alone, "--durations=0"]
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    homes = {"PREFECT_HOME": f"{folder}/prefect", "AIRFLOW_HOME": f"{folder}/airflow"}
+    done = subprocess.run([*command, str(test)], env={**clean, **variables, **homes}, cwd=folder, check=False)
+    return done.returncode
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[dict[str, str]]:
+    """The product until the block ends; what tells a client where it is."""
+    supervisor = Supervisor(Settings(home=folder / "home"), say=print)
+    supervisor.start()
+    watch = threading.Thread(target=supervisor.run, daemon=True)
+    watch.start()
+    try:
+        yield {"EVOSELECT_URL": supervisor.url, "EVOSELECT_API_KEY": supervisor.home.secrets().api_key}
+    finally:
+        supervisor.stopping = True
+        watch.join()
+        supervisor.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
