@@ -185,7 +185,9 @@ def trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
     """A copy of the base model with a fresh adapter, or with the loaded adapter made trainable."""
     base = load_base(loaded.folder, loaded.dtype).to(loaded.device)
     if loaded.adapter is not None:
-        return with_adapter(base, loaded.adapter, trainable=True)
+        model = with_adapter(base, loaded.adapter, trainable=True)
+        _require_same_shape(model.peft_config["default"], spec)
+        return model
     config = LoraConfig(
         r=spec.lora_rank,
         lora_alpha=spec.lora_alpha,  # type: ignore[arg-type]  # annotated int, used as a number
@@ -194,6 +196,16 @@ def trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(base, config)
+
+
+def _require_same_shape(config: Any, spec: TrainingSpec) -> None:
+    """An adapter keeps its rank: settings that say another one would be passed over silently."""
+    if (config.r, config.lora_alpha) != (spec.lora_rank, spec.lora_alpha):
+        raise Invalid(
+            f"the adapter to train on has lora_rank {config.r} and lora_alpha {config.lora_alpha}, the "
+            f"spec says {spec.lora_rank} and {spec.lora_alpha}: send the adapter's",
+            code="adapter_shape",
+        )
 
 
 def _arguments(spec: TrainingSpec, out_dir: Path, seed: int, steps: int) -> SFTConfig:

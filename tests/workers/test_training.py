@@ -119,6 +119,8 @@ def test_an_adapter_is_trained_on(proxy: LoadedModel, tmp_path: Path) -> None:
     first = load(ALIAS, tmp_path / "first", dtype="float32")
     result = train(first, tmp_path / "second")
     assert result.loss_history[0] < begun.loss_history[0]
+    with pytest.raises(Invalid, match=r"has lora_rank 16 and lora_alpha 32\.0, the spec says 8 and 32\.0"):
+        train(first, tmp_path / "third", SPEC.model_copy(update={"lora_rank": 8}))
     assert nll(load(ALIAS, tmp_path / "second", dtype="float32")) < nll(proxy)
 
 
