@@ -73,11 +73,12 @@ def test_two_rounds_go_on_from_each_others_model(client: Client, stack: Stack, d
 
 
 def test_candidates_of_an_endpoint_and_its_key_stays_where_it_is(
-    client: Client, stack: Stack, data: DemoData, tmp_path: Path
+    client: Client, stack: Stack, tmp_path: Path
 ) -> None:
     key = "sk-of-the-operator-alone"
     (tmp_path / "key").write_text(key)
-    target = client.targets.create(data.target[:2], held_out={"ratio": 0.5})
+    sums = [{"prompt": f"{number} + 2 =", "completion": f" {number + 2}"} for number in range(4)]
+    target = client.targets.create(sums, held_out={"ratio": 0.5})
     made = [json.dumps({"prompt": f"{number} + 1 =", "completion": f" {number + 1}"}) for number in range(6)]
     with scripted("\n".join(made[:3]), "\n".join(made)) as (url, script):
         entry = {"there": {"url": url, "api_key_file": str(tmp_path / "key")}}
