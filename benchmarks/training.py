@@ -6,7 +6,8 @@ Same records, same order, same batches, same adapter and optimizer; outside is S
 loader and nothing of ours. Both run in this process, in turns (ours, TRL, TRL, ours), after a warm-up of two
 steps that is not counted; each time is the better of two. `share` is ours by TRL's in tokens per second.
 `checkpoint_seconds` is what leaving the state once costs, which a training does every EVOSELECT_CHECKPOINT
-seconds.
+seconds. `cpu_seconds` are the process's own over the whole call, loading and saving included: on a machine
+with other work on it they say more than the clock.
 """
 
 import argparse
@@ -59,15 +60,19 @@ def measure(steps: int) -> Json:
         folder = Path(name)
         _ours(records, loaded, spec.model_copy(update={"max_steps": WARM_UP}), folder / "warm")
         times: dict[str, list[float]] = {"ours": [], "trl": []}
+        cpu: dict[str, list[float]] = {"ours": [], "trl": []}
         for number, kind in enumerate(("ours", "trl", "trl", "ours")):
             run = _ours if kind == "ours" else _plain
+            begun = time.process_time()
             times[kind].append(run(records, loaded, spec, folder / str(number)))
+            cpu[kind].append(time.process_time() - begun)
         saving = _with_checkpoint(records, loaded, spec.model_copy(update={"max_steps": 2}), folder / "kept")
     ours, plain = (min(times[kind]) for kind in ("ours", "trl"))
     return {
         "steps": steps,
         "batch": BATCH,
         "seconds": times,
+        "cpu_seconds": cpu,
         "seconds_ours": ours,
         "seconds_trl": plain,
         "share": plain / ours,
