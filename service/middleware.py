@@ -1,5 +1,5 @@
 """What surrounds every request, outermost first: Tracing where it is on, Journal, Envelope, Authentication,
-RateLimit, Decoding, BodyLimit."""
+Sessions, RateLimit, Decoding, BodyLimit."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from service.authentication import Authentication
 from service.decoding import Decoding
 from service.journal import Journal
 from service.media import BINARY, NDJSON, PARQUET, media_type
+from service.pages.sessions import Sessions
 from service.problems import Problem
 from service.rates import RateLimit
 from service.state import State
@@ -145,6 +146,7 @@ def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
         (Journal, {"metrics": state.metrics}),
         (Envelope, {}),
         (Authentication, {"state": state}),
+        (Sessions, {"state": state}),
         (RateLimit, {"state": state}),
         (Decoding, {}),
         (BodyLimit, {"state": state}),

@@ -81,10 +81,11 @@ def install(app: FastAPI) -> None:
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    return render(_as_problem(request, error), request.state.request_id)
+    return render(as_problem(request, error), request.state.request_id)
 
 
-def _as_problem(request: Request, error: Exception) -> Problem:
+def as_problem(request: Request, error: Exception) -> Problem:
+    """What a failure is to the client."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):

@@ -40,6 +40,12 @@ def principal_of(session: Session, secret: str, pepper: str) -> Principal | None
     return Principal(row.tenant_id, row.id, frozenset(row.scopes))
 
 
+def principal_with_id(session: Session, key_id: str) -> Principal | None:
+    """Who a key acts for whose secret was seen before; None for a revoked or expired one."""
+    row = session.scalar(select(ApiKey).where(ApiKey.id == key_id, _works()))
+    return None if row is None else Principal(row.tenant_id, row.id, frozenset(row.scopes))
+
+
 def create(
     session: Session, tenant_id: str, *, name: str, scopes: list[Scope], pepper: str
 ) -> tuple[ApiKey, str]:

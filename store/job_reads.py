@@ -6,6 +6,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from store.models import Job, Shard
+from store.states import ShardState
 
 Progress = dict[str, dict[str, float]]
 """By phase: done and total rows, and seconds from the first claim to the last commit."""
@@ -41,6 +42,12 @@ def progress(session: Session, job_ids: Collection[str]) -> dict[str, Progress]:
             "seconds": round(float(seconds or 0.0), 3),
         }
     return found
+
+
+def running(session: Session, job_id: str) -> list[Shard]:
+    """The shards of a job that a worker holds, with where they stand."""
+    held = (Shard.job_id == job_id, Shard.state == ShardState.RUNNING)
+    return list(session.scalars(select(Shard).where(*held).order_by(Shard.phase, Shard.index)))
 
 
 def last_events(session: Session, job_ids: Collection[str]) -> dict[str, int]:

@@ -16,7 +16,8 @@ class Series:
     colour: str
     """A custom property of base.css without its dashes."""
     values: Numbers
-    style: Literal["line", "steps", "dots", "points"] = "line"
+    style: Literal["line", "steps", "dots", "points", "listed"] = "line"
+    """`listed` is in the table and under the pointer only."""
 
 
 @dataclass(frozen=True)
@@ -91,25 +92,30 @@ def _twins(numbers: Json) -> Chart:
 
 
 def _tradeoff(report: Json) -> Chart:
-    """The curve and the point that was taken, on one ascending axis of redundancy."""
-    curve = sorted((point["redundancy"], point["transport"]) for point in report["tradeoff"])
-    chosen = (report["mean_redundancy"], report["diagnostics"]["transport"])
-    xs = sorted({x for x, _ in [*curve, chosen]})
-    at = dict(curve)
+    """The curve and the point that was taken, in the order of redundancy."""
+    curve = [(at["redundancy"], at["transport"], at["lambda"], None) for at in report["tradeoff"]]
+    taken = report["diagnostics"]
+    chosen = (report["mean_redundancy"], None, taken["lambda"], taken["transport"])
+    x, transport, lam, own = (
+        list(column) for column in zip(*sorted([*curve, chosen], key=_first), strict=True)
+    )
     return Chart(
         "Trade-off",
         "What more diversity costs: distance to the target against redundancy, at eight values of lambda "
         "before rounding to whole candidates. The large point is this selection.",
         "redundancy: twins of an item",
         "transport to the target",
-        list(xs),
+        x,
         [
-            Series("lambda from 0 to 10", "top-relevance", [at.get(x) for x in xs], "dots"),
-            Series(
-                "this selection", "selected", [chosen[1] if x == chosen[0] else None for x in xs], "points"
-            ),
+            Series("lambda from 0 to 10", "top-relevance", transport, "dots"),
+            Series("this selection", "selected", own, "points"),
+            Series("lambda", "pool", lam, "listed"),
         ],
     )
+
+
+def _first(row: tuple[float | None, ...]) -> float:
+    return row[0] or 0.0
 
 
 def _bars(numbers: Json, name: str) -> Series:

@@ -81,7 +81,7 @@ TARGET_COLUMNS = (
     ("mean cosine", "number"),
     ("best selected", "number"),
     ("best in pool", "number"),
-    ("", "flag"),
+    ("remark", "flag"),
 )
 
 

@@ -19,6 +19,11 @@ router = APIRouter(prefix="/v1/selections", tags=["selections"])
 @router.get("/{job_id}/compare/{other_id}", response_model=answers.Comparison)
 def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Overlap by content, correlation of ranks, and the change in coverage from the first to the second."""
+    return comparison(state, tenant_id, job_id, other_id)
+
+
+def comparison(state: State, tenant_id: str, job_id: str, other_id: str) -> dict[str, Any]:
+    """The same for those who have no request; raises NotFound, or Problem 409 before both are completed."""
     with state.database.transaction() as session:
         jobs.get(session, tenant_id, other_id, JobKind.SELECTION)  # before the first one's status is told
     first, second = (completed(state, tenant_id, name, "items") for name in (job_id, other_id))

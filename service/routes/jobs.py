@@ -106,7 +106,7 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
         with state.database.transaction() as session:
             job = jobs.get(session, tenant_id, job_id, kind)
             if media_type(request.headers.get("accept")) == streams.MEDIA_TYPE:
-                return _stream(state, job, max(after, _sequence(last_event_id)))
+                return stream(state, job, max(after, sequence_of(last_event_id)))
             rows = jobs.events(session, job_id, after=after, limit=limit + 1)
             return views.as_response(views.page(rows, limit, views.event))
 
@@ -120,7 +120,7 @@ async def _look(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Loo
     return look
 
 
-def _sequence(last_event_id: str | None) -> int:
+def sequence_of(last_event_id: str | None) -> int:
     if not last_event_id:
         return 0
     if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id) <= MAX_SEQUENCE):
@@ -128,7 +128,7 @@ def _sequence(last_event_id: str | None) -> int:
     return int(last_event_id)
 
 
-def _stream(state: State, job: Job, after: int) -> Response:
+def stream(state: State, job: Job, after: int) -> Response:
     if jobs.is_terminal(job) and after >= job.last_event:
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies pass events on at once

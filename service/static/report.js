@@ -3,6 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+  const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const translucent = (name, alpha) => colour(name) + Math.round(alpha * 255).toString(16).padStart(2, "0");
   const make = (tag, text, name) => {
@@ -16,10 +17,11 @@
   function axes(xLabel, yLabel) {
     const look = { stroke: colour("quiet"), font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif",
       grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 } };
-    return [{ ...look, label: xLabel, labelSize: 22, size: 34 }, { ...look, label: yLabel, labelSize: 20, size: 56 }];
+    return [{ ...look, label: xLabel, labelSize: 22, size: 34 }, { ...look, label: yLabel, labelSize: 20, size: 60, values: (u, splits) => splits.map((value) => fine.format(value)) }];
   }
 
   function line(series) {
+    if (series.style === "listed") return { show: false, scale: "listed" };
     const only = series.style === "points";
     return {
       label: series.label, stroke: colour(series.colour), width: only ? 0 : 2, dash: DASHES[series.colour], spanGaps: true,

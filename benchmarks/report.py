@@ -1,0 +1,153 @@
+"""The report of a large selection: how long it takes, and how large its page is.
+
+python -m benchmarks.report [--candidates 100000] [--k 10000] [--targets 1000] [--json]
+
+report_seconds   numbers from the features, storing them, reading them back and rendering the page
+numbers_seconds  the select worker's share of it
+report_mb        bytes of the HTML page / 10^6
+jobs_page_ms     first content of the page of jobs in Chromium, with 10,000 jobs; largest of ten looks
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import torch
+from playwright.sync_api import Page, sync_playwright
+from sqlalchemy import insert
+from torch.nn.functional import normalize
+
+from benchmarks.api.served import Served, served
+from benchmarks.machine import describe
+from evoselect.report.coverage import nearest_both_ways
+from evoselect.select import select
+from evoselect.spec.selection import SelectionSpec
+from service.report.document import document
+from service.report.page import page
+from store import selected
+from store.artifacts import Artifacts
+from store.ids import new_id
+from store.models import Job
+from store.records import Record, parse_record
+from store.session import Database
+from tests.service.browsing import FLAGS
+from workers import selection_report
+from workers.phases.transport import item
+
+JOBS = 10_000
+LOOKS = 10
+DIM, MODES, TARGET_MODES = 512, 50, 12
+WORDS = "Which of these explains why a metal spoon feels colder than a wooden one in the same room? "
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, count in (("candidates", 100_000), ("k", 10_000), ("targets", 1_000)):
+        parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    report: dict[str, Any] = {"machine": describe()}
+    report |= measured(arguments.candidates, arguments.targets, arguments.k)
+    report["jobs_page_ms"] = jobs_page()
+    print(json.dumps(report) if arguments.json else "\n".join(f"{key}: {report[key]}" for key in report))
+
+
+def measured(n: int, m: int, k: int) -> dict[str, Any]:
+    """The report of k out of n for m targets, end to end but without HTTP."""
+    generator = torch.Generator().manual_seed(0)
+    modes = torch.randn(MODES, DIM, generator=generator)
+    candidates, targets = (_draw(modes, *side, generator) for side in ((n, MODES), (m, TARGET_MODES)))
+    sent, wanted = _records("c", n), _records("t", m)
+    chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        artifacts = Artifacts(f"file://{folder}")
+        items = selected.put(artifacts, "t/items", [item(reason, sent, wanted) for reason in chosen.items()])
+        start = time.perf_counter()
+        near = nearest_both_ways(candidates, targets)
+        stored = selection_report.store(artifacts, "t", 0, sent, wanted, candidates, targets, chosen, near)
+        numbers = time.perf_counter() - start
+        job = _job(k, n, orjson.loads(orjson.dumps(chosen.diagnostics)), {"items": items, **stored})
+        found = document(artifacts, job)
+        texts = selected.read(artifacts, items, after=0, limit=found["map"]["shown"]["selected"])
+        html = page(found, (orjson.loads(text) for text in texts))
+        seconds = time.perf_counter() - start
+    return {
+        "report_seconds": round(seconds, 2),
+        "numbers_seconds": round(numbers, 2),
+        "report_mb": round(len(html.encode()) / 1e6, 2),
+        "candidates": n,
+        "targets": m,
+        "k": k,
+    }
+
+
+def jobs_page() -> float:
+    """Milliseconds to the first contentful paint, as the browser measures it."""
+    with tempfile.TemporaryDirectory() as home, served(Path(home)) as live, sync_playwright() as playwright:
+        _many_jobs(live)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page()
+        page.goto(f"{live.url}/ui/sign-in")
+        page.get_by_label("API key").fill(live.api_key)
+        page.get_by_role("button", name="Sign in").click()
+        found = [_first_content(page, f"{live.url}/ui/selections") for _ in range(LOOKS)]
+        browser.close()
+    return round(max(found), 1)
+
+
+def _first_content(page: Page, url: str) -> float:
+    page.goto(url)
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    return float(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+
+
+def _many_jobs(live: Served) -> None:
+    database = Database(live.settings.database_url)
+    row = {"tenant_id": live.tenant_id, "kind": "selection", "status": "completed", "request": {}}
+    row |= {"result": {"artifacts": {}}, "last_event": 1}
+    with database.transaction() as session:
+        session.execute(insert(Job), [{**row, "id": new_id("sel"), "name": f"job {n}"} for n in range(JOBS)])
+    database.dispose()
+
+
+def _draw(modes: torch.Tensor, count: int, among: int, generator: torch.Generator) -> torch.Tensor:
+    which = torch.randint(among, (count,), generator=generator)
+    return normalize(modes[which] + torch.randn(count, DIM, generator=generator), dim=1)
+
+
+def _records(kind: str, count: int) -> list[Record]:
+    return [
+        parse_record({"prompt": f"{number}: {WORDS * 3}", "completion": WORDS, "id": f"{kind}-{number:08d}"})
+        for number in range(count)
+    ]
+
+
+def _job(k: int, n: int, diagnostics: dict[str, Any], artifacts: dict[str, Any]) -> Job:
+    now = datetime.now(UTC)
+    return Job(
+        id=new_id("sel"),
+        tenant_id="t",
+        kind="selection",
+        status="completed",
+        name="benchmark",
+        request={"k": k, "method": "capacity", "seed": 0},
+        user_metadata={},
+        created_at=now,
+        completed_at=now,
+        result={
+            "counts": {"pool": n, "usable": n, "left_out": {}},
+            "diagnostics": diagnostics,
+            "artifacts": artifacts,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

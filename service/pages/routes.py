@@ -1,0 +1,204 @@
+"""The pages below /ui: sign in, jobs, one job as it runs, its report, two selections side by side."""
+
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
+
+from service import access, views
+from service.html import HTML, STATIC
+from service.pages import facts
+from service.pages.rendering import HEADERS, PageRoute, render
+from service.pages.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
+from service.problems import Problem
+from service.report.document import document
+from service.results import completed
+from service.routes.common import After, ResourceId
+from service.routes.comparisons import comparison
+from service.routes.jobs import AfterEvent, sequence_of, stream
+from service.routes.reports import rendered
+from service.schemas import ShortText
+from service.state import Services, State, TenantId
+from store import api_keys, job_reads, jobs, scopes
+from store.states import TERMINAL, JobKind, JobStatus
+
+router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
+
+ROWS = 50  # of a page of jobs
+MAX_FORM = 4_096  # bytes
+EVENTS = 200  # newest that the page of a job shows
+NOUNS = {kind: f"{kind}s" for kind in JobKind}
+KINDS = {noun: kind for kind, noun in NOUNS.items()}
+STATICS = {"base.css", "pages.css", "pages.js"}
+REPORT_HEADERS = {**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"}  # its own says the rest
+
+Noun = Annotated[str, Path(pattern="^(selections|trainings|evaluations|loops)$")]
+
+
+async def _form(request: Request) -> dict[str, str]:
+    if int(request.headers.get("content-length", "0") or 0) > MAX_FORM:
+        raise Problem(413, "body_too_large", f"A form has at most {MAX_FORM} bytes.")
+    fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+    return {name: values[0] for name, values in fields.items()}
+
+
+Form = Annotated[dict[str, str], Depends(_form)]
+
+
+@router.get("")
+def start() -> Response:
+    """The jobs."""
+    return RedirectResponse("/ui/selections", 303)
+
+
+@router.get("/sign-in")
+def sign_in_form(request: Request) -> Response:
+    """Where a key is asked for."""
+    return render(request, "sign_in.html", wrong=False)
+
+
+@router.post("/sign-in")
+def sign_in(request: Request, form: Form, state: Services) -> Response:
+    """A session for a key that works; else the form again."""
+    pepper = state.settings.key_pepper.get_secret_value()
+    with state.database.transaction() as session:
+        principal = api_keys.principal_of(session, form.get("api_key", "").strip(), pepper)
+    if principal is None:
+        return render(request, "sign_in.html", 401, wrong=True)
+    response = RedirectResponse("/ui/selections", 303)
+    response.set_cookie(
+        COOKIE, cookie_for(state, principal), SECONDS, secure=True, httponly=True, samesite="strict"
+    )
+    return response
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, form: Form, state: Services) -> Response:
+    """The cookie is deleted."""
+    check_token(state, request.state.cookie, form.get("token", ""))
+    response = RedirectResponse(SIGN_IN, 303)
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
+    return response
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """Styles and the script; there is nothing else."""
+    if name not in STATICS:
+        raise Problem(404, "not_found", "There is no such file.")
+    return FileResponse(
+        STATIC / name, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    )
+
+
+@router.get("/compare")
+def compare(
+    request: Request,
+    state: Services,
+    tenant_id: TenantId,
+    first: Annotated[str, Query(max_length=64)] = "",
+    second: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Two selections side by side, by their ids."""
+    ids = (first.strip(), second.strip())
+    found = comparison(state, tenant_id, *ids) if all(ids) else None
+    return render(request, "compare.html", first=ids[0], second=ids[1], found=found)
+
+
+@router.get("/{noun}")
+def listing(
+    request: Request,
+    noun: Noun,
+    state: Services,
+    tenant_id: TenantId,
+    after: After = None,
+    status: Annotated[str, Query(pattern=f"^({'|'.join(JobStatus)})?$")] = "",
+    name: Annotated[ShortText | str, Query(max_length=256)] = "",
+) -> Response:
+    """A page of jobs, newest first."""
+    with state.database.transaction() as session:
+        rows = jobs.listing(
+            session,
+            tenant_id,
+            KINDS[noun],
+            after=after,
+            limit=ROWS,
+            statuses=[status] if status else None,
+            name=name or None,
+        )
+        progress = job_reads.progress(session, [row.id for row in rows])
+    shown = [facts.line(views.job(row, progress[row.id])) for row in rows[:ROWS]]
+    more = urlencode({"after": rows[ROWS - 1].id, "status": status, "name": name}) if len(rows) > ROWS else ""
+    wanted = {"status": status, "name": name, "statuses": list(JobStatus), "first": after is None}
+    return render(request, "jobs.html", noun=noun, nouns=list(KINDS), jobs=shown, more=more, **wanted)
+
+
+@router.get("/{noun}/{job_id}")
+def one(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """A job; its script keeps the part that changes up to date."""
+    return render(request, "job.html", noun=noun, **_job(state, tenant_id, noun, job_id))
+
+
+@router.get("/{noun}/{job_id}/live")
+def live(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """The part of the page that changes."""
+    return render(request, "live.html", noun=noun, **_job(state, tenant_id, noun, job_id))
+
+
+@router.get("/{noun}/{job_id}/events")
+def events(
+    request: Request,
+    noun: Noun,
+    job_id: ResourceId,
+    state: Services,
+    tenant_id: TenantId,
+    after: AfterEvent = 0,
+) -> Response:
+    """The job's events as they happen."""
+    with state.database.transaction() as session:
+        job = jobs.get(session, tenant_id, job_id, KINDS[noun])
+        return stream(state, job, max(after, sequence_of(request.headers.get("last-event-id"))))
+
+
+@router.post("/{noun}/{job_id}/cancel")
+def cancel(
+    request: Request, noun: Noun, job_id: ResourceId, form: Form, state: Services, tenant_id: TenantId
+) -> Response:
+    """Ask it to stop, as a key with the same scopes may through the API."""
+    check_token(state, request.state.cookie, form.get("token", ""))
+    held = request.state.principal.scopes
+    if not scopes.allows(held, access.TABLE[noun].change):
+        raise Problem(403, "insufficient_scope", f"Your key has {', '.join(sorted(held))}, which only looks.")
+    with state.database.transaction() as session:
+        jobs.request_cancel(session, tenant_id, job_id, KINDS[noun])
+    return RedirectResponse(f"/ui/{noun}/{job_id}", 303)
+
+
+@router.get("/selections/{job_id}/report")
+def report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """The report of a completed selection."""
+    job = completed(state, tenant_id, job_id, "report")
+    page = rendered(state, job, document(state.artifacts, job))
+    return Response(page, media_type=HTML, headers=REPORT_HEADERS)
+
+
+def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]:
+    with state.database.transaction() as session:
+        row = jobs.get(session, tenant_id, job_id, KINDS[noun])
+        progress = job_reads.progress(session, [job_id])[job_id]
+        rows = jobs.events(session, job_id, after=max(0, row.last_event - EVENTS), limit=EVENTS)
+        rounds = facts.rounds(session, row) if row.kind == JobKind.LOOP else []
+        workers = job_reads.running(session, job_id)
+        job = views.job(row, progress)
+        return {
+            "job": job,
+            "line": facts.line(job),
+            "phases": facts.phases(progress),
+            "events": [views.event(event) for event in reversed(rows)],
+            "workers": workers,
+            "rounds": rounds,
+            "facts": facts.of_result(job),
+            "last_event": row.last_event,
+            "open": row.status not in TERMINAL,
+        }

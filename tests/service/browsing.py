@@ -1,0 +1,67 @@
+"""A real Chromium, which asserts of every page: no error on the console, no request to the outside, no
+serious finding of axe-core, nothing wider than the window."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+WIDTHS = (360, 1280)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for the run, with a fresh profile; skipped where the system has none."""
+    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: install it to test the pages (`make browser` as root)")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+@contextmanager
+def visit(browser: Browser, host: str, *, width: int = 1280, dark: bool = False) -> Iterator[Page]:
+    """A window of its own cookies; `host` is whom it may talk to, and nobody else."""
+    scheme = "dark" if dark else "light"
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page, faults = context.new_page(), list[str]()
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: _check(request.url, host, faults))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert faults == []
+
+
+def _check(url: str, host: str, faults: list[str]) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("data", "blob", "file") and parts.netloc != host:
+        faults.append(f"request to {url}")
+
+
+def accessible(page: Page) -> None:
+    """Fits its window, and axe-core finds nothing serious."""
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, page.url
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == [], page.url

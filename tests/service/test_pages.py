@@ -1,0 +1,173 @@
+"""The pages and the report in a real browser: what they show, who gets in, what a hostile record may do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from store import jobs
+from store.states import JobKind
+from tests.live import Api, another_tenant, question
+from tests.service.browsing import WIDTHS, accessible, visit
+from tests.service.browsing import browser as browser
+from tests.service.reported import HOSTILE, Json, reported
+
+
+@pytest.fixture(scope="module")
+def tenant(api: Api) -> Api:
+    """A tenant of this file's own."""
+    return another_tenant(api)
+
+
+@pytest.fixture(scope="module")
+def job(tenant: Api) -> Json:
+    return reported(tenant)
+
+
+@pytest.fixture
+def page(browser: Browser, tenant: Api) -> Iterator[Page]:
+    """Signed in."""
+    with visit(browser, host(tenant)) as page:
+        sign_in(page, tenant)
+        yield page
+
+
+def host(api: Api) -> str:
+    return api.url.removeprefix("http://")
+
+
+def sign_in(page: Page, api: Api) -> None:
+    page.goto(f"{api.url}/ui")
+    page.get_by_label("API key").fill(api.api_key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Selections")).to_be_visible()
+
+
+def running(api: Api) -> str:
+    body = {"target": [question(9)], "candidates": [question(n) for n in range(3)], "k": 1, "name": "waits"}
+    job_id: str = api.made("/v1/selections", body)["id"]
+    return job_id
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_report_is_complete_and_harmless(
+    browser: Browser, tenant: Api, job: Json, tmp_path: Path, width: int
+) -> None:
+    file = tmp_path / "report.html"
+    answer = tenant.call("GET", f"/v1/selections/{job['id']}/report", headers={"Accept": "text/html"})
+    file.write_text(answer.text)
+    with visit(browser, "nobody", width=width, dark=width == 360) as page:
+        page.goto(file.as_uri())
+        expect(page.locator("html")).to_have_attribute("data-ready", "yes")
+        assert page.locator("canvas").count() == 5
+        expect(page.get_by_text("60 of 303 candidates, chosen for 20 target examples")).to_be_visible()
+        accessible(page)
+        page.get_by_label("Filter: Selected items").fill("c0<")
+        expect(page.locator("[data-table=items] tbody tr")).to_have_count(1)
+        expect(page.locator("[data-table=items] td.text")).to_contain_text(HOSTILE)
+        page.get_by_label("Selected item, rank").fill("2")
+        page.keyboard.press("Tab")
+        expect(page.locator("#what")).to_contain_text("score")
+        table = page.get_by_text("Table of coverage")
+        table.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("region", name="Table of coverage").get_by_role("row").last).to_be_visible()
+        assert page.evaluate("window.stolen") is None
+
+
+def test_the_policy_stops_what_escaping_would_miss(browser: Browser, tenant: Api, job: Json) -> None:
+    """The page of the report refuses scripts and requests that are not its own."""
+    answer = tenant.call("GET", f"/v1/selections/{job['id']}/report", headers={"Accept": "text/html"})
+    broken = answer.text.replace("</header>", "<script>window.stolen=1</script></header>")
+    page = browser.new_page()
+    refused = list[str]()
+    page.on("console", lambda message: refused.append(message.text))
+    page.set_content(broken)
+    assert page.evaluate("window.stolen") is None
+    page.evaluate("fetch('http://192.0.2.1/').catch(() => 0)")
+    page.close()
+    assert len([text for text in refused if "Content Security Policy" in text]) >= 2, refused
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_at_both_widths(browser: Browser, tenant: Api, job: Json, width: int) -> None:
+    waiting = running(tenant)
+    with visit(browser, host(tenant), width=width, dark=width == 360) as page:
+        page.goto(f"{tenant.url}/ui")
+        accessible(page)
+        sign_in(page, tenant)
+        shown = {
+            "/ui/selections": "waits",
+            "/ui/selections?status=cancelled": "Nothing matches",
+            "/ui/trainings": "No trainings yet",
+            f"/ui/selections/{waiting}": "job.queued",
+            f"/ui/selections/{job['id']}": "job.completed",
+            f"/ui/selections/{job['id']}/report": "60 of 303 candidates",
+            f"/ui/compare?first={job['id']}&second={job['id']}": "60 (100.0 % of all)",
+        }
+        for path, text in shown.items():
+            page.goto(f"{tenant.url}{path}")
+            expect(page.get_by_text(text, exact=False).first).to_be_visible()
+            accessible(page)
+            assert page.evaluate("window.stolen") is None
+
+
+def test_a_job_is_followed_and_cancelled(page: Page, tenant: Api) -> None:
+    waiting = running(tenant)
+    page.goto(f"{tenant.url}/ui/selections/{waiting}")
+    with tenant.database.transaction() as session:  # somebody else cancels: the open page hears of it
+        jobs.request_cancel(session, tenant.tenant_id, waiting, JobKind.SELECTION)
+    expect(page.locator(".state .status")).to_have_text("cancelled")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    page.goto(f"{tenant.url}/ui/selections/{running(tenant)}")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".state .status")).to_have_text("cancelled")
+    assert tenant.get("/v1/audit_events")["data"][0]["path"].endswith("/cancel")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def cookie(api: Api) -> str:
+    """What the browser keeps after signing in."""
+    answer = httpx.post(
+        f"{api.url}/ui/sign-in", data={"api_key": api.api_key}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert answer.status_code == 303
+    found = answer.headers["set-cookie"]
+    assert api.api_key not in found
+    assert {"HttpOnly", "Secure", "SameSite=strict", "Path=/"} <= {part.strip() for part in found.split(";")}
+    return found.partition(";")[0]
+
+
+def test_tenants_do_not_see_each_other(api: Api, tenant: Api, job: Json) -> None:
+    kept = {"Cookie": cookie(another_tenant(api)), "Sec-Fetch-Site": "same-origin"}
+    for path in ("", "/live", "/events", "/report"):
+        answer = httpx.get(f"{api.url}/ui/selections/{job['id']}{path}", headers=kept)
+        assert (answer.status_code, HOSTILE in answer.text) == (404, False), path
+    answer = httpx.get(f"{api.url}/ui/compare?first={job['id']}&second={job['id']}", headers=kept)
+    assert answer.status_code == 404
+    assert job["id"] not in httpx.get(f"{api.url}/ui/selections", headers=kept).text
+
+
+def test_forms_of_strangers_are_refused(tenant: Api) -> None:
+    waiting, kept = running(tenant), cookie(tenant)
+    url = f"{tenant.url}/ui/selections/{waiting}/cancel"
+    for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        answer = httpx.post(url, headers={"Cookie": kept, **headers})
+        assert answer.status_code == 403
+    answer = httpx.post(url, headers={"Cookie": kept, "Sec-Fetch-Site": "same-origin"}, data={"token": "x"})
+    assert (answer.status_code, "another session" in answer.text) == (403, True)
+    assert tenant.get(f"/v1/selections/{waiting}")["status"] == "queued"
+
+
+def test_a_session_ends_with_its_key(tenant: Api) -> None:
+    made = tenant.made("/v1/api_keys", {"name": "short", "scopes": ["select:read"]})
+    reader = Api(tenant.url, made["secret"], tenant.settings, tenant.database, tenant.tenant_id)
+    kept = {"Cookie": cookie(reader)}
+    url = f"{tenant.url}/ui/selections"
+    assert httpx.get(url, headers=kept).status_code == 200
+    assert httpx.get(url, headers={"Cookie": f"{kept['Cookie'][:-2]}xx"}).headers["location"] == "/ui/sign-in"
+    assert tenant.call("DELETE", f"/v1/api_keys/{made['id']}").status_code == 200
+    assert httpx.get(url, headers=kept).status_code == 303
