@@ -102,12 +102,22 @@ def _loop_table(result: Json) -> Table:
 
 
 def write(result: Json, folder: Path) -> list[Path]:
-    """demo.json and demo.html in the folder."""
+    """demo.json, demo.html and the report of every selection in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     as_json, as_html = folder / "demo.json", folder / "demo.html"
-    as_json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    numbers = {name: value for name, value in result.items() if name != "reports"}
+    as_json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     as_html.write_text(page(result), encoding="utf-8")
-    return [as_json, as_html]
+    written = [as_json, as_html]
+    for place, text in enumerate(result["reports"].values(), 1):
+        written.append(folder / report_name(place))
+        written[-1].write_text(text, encoding="utf-8")
+    return written
+
+
+def report_name(place: int) -> str:
+    """The file of one selection's report, which demo.html links to."""
+    return f"selection-{place}.html"
 
 
 STYLE = """
@@ -140,12 +150,21 @@ def page(result: Json) -> str:
         f"<title>EvoSelect demo</title><style>{STYLE}</style></head><body><main><h1>EvoSelect demo</h1>",
         "".join(f"<p>{html.escape(note)}</p>" for note in notes(result)),
         _table("What the selection bought", ["", *rows], body),
+        _links(result["reports"]),
         _table(LOOP_TITLE, ["", *turns], looped),
         _table("Seconds per phase, all jobs together", ["phase", "seconds"], times),
         _table("Machine", ["", ""], machine),
         "</main></body></html>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _links(reports: dict[str, str]) -> str:
+    items = (
+        f"<li><a href='{report_name(place)}'>{html.escape(name)}</a></li>"
+        for place, name in enumerate(reports, 1)
+    )
+    return f"<p>What each selection looks like:</p><ul>{''.join(items)}</ul>"
 
 
 def _table(caption: str, head: list[str], body: list[list[str]]) -> str:

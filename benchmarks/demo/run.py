@@ -54,6 +54,7 @@ def run(
     base = _evaluate(client, BASE_MODEL, test_id)
     rows = {"base": measures.quality(base)}
     spent = {"evaluate": measures.seconds(base)["evaluate"]}
+    reports: dict[str, str] = {}
     for plan in plans:
         say(f"{plan.name}: selecting {RATIO:.0%} of the pool")
         selection = wait(
@@ -61,6 +62,7 @@ def run(
                 target_id=target_id, pool_id=pool_id, ratio=RATIO, method=plan.method, seed=plan.seed
             )
         )
+        reports[plan.name] = selection.report()
         say(f"{plan.name}: training {steps} steps")
         training = wait(
             client.trainings.create(selection_id=selection.id, spec={"max_steps": steps}, seed=TRAINING_SEED)
@@ -78,6 +80,7 @@ def run(
         spent[name] = spent.get(name, 0.0) + seconds
     return {
         "rows": rows,
+        "reports": reports,
         "loop": loop,
         "seconds_per_phase": {name: round(value, 1) for name, value in spent.items()},
         "seconds": round(time.monotonic() - started, 1),

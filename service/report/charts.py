@@ -96,9 +96,8 @@ def _tradeoff(report: Json) -> Chart:
     curve = [(at["redundancy"], at["transport"], at["lambda"], None) for at in report["tradeoff"]]
     taken = report["diagnostics"]
     chosen = (report["mean_redundancy"], None, taken["lambda"], taken["transport"])
-    x, transport, lam, own = (
-        list(column) for column in zip(*sorted([*curve, chosen], key=_first), strict=True)
-    )
+    rows = sorted([*curve, chosen], key=lambda row: row[0])
+    x, transport, lam, own = (list(column) for column in zip(*rows, strict=True))
     return Chart(
         "Trade-off",
         "What more diversity costs: distance to the target against redundancy, at eight values of lambda "
@@ -112,10 +111,6 @@ def _tradeoff(report: Json) -> Chart:
             Series("lambda", "pool", lam, "listed"),
         ],
     )
-
-
-def _first(row: tuple[float | None, ...]) -> float:
-    return row[0] or 0.0
 
 
 def _bars(numbers: Json, name: str) -> Series:

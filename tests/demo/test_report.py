@@ -29,6 +29,7 @@ def result() -> dict[str, Any]:
     return {
         "rows": {"base": {"answer_nll": 2.0, "accuracy": 0.25}, "<b>mine</b>": row},
         "loop": {"k": 2, "rounds": [{"round": 1, "steps": 1, **row}, {"round": 2, "steps": 1, **row}]},
+        "reports": {"<b>mine</b>": "<p>its report</p>"},
         "seconds_per_phase": {"features": 12.34},
         "seconds": 60.0,
         "data": {
@@ -79,5 +80,8 @@ def test_the_page_escapes_and_loads_nothing(tmp_path: Path) -> None:
     for outside in ("http:", "https:", "src=", "<script", "@import", "url("):
         assert outside not in text
     paths = write(result(), tmp_path / "out")
-    assert [path.name for path in paths] == ["demo.json", "demo.html"]
+    assert [path.name for path in paths] == ["demo.json", "demo.html", "selection-1.html"]
     assert paths[1].read_text() == text
+    assert "href='selection-1.html'" in text
+    assert paths[2].read_text() == "<p>its report</p>"
+    assert "its report" not in paths[0].read_text()
