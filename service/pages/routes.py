@@ -30,7 +30,7 @@ MAX_FORM = 4_096  # bytes
 EVENTS = 200  # newest that the page of a job shows
 NOUNS = {kind: f"{kind}s" for kind in JobKind}
 KINDS = {noun: kind for kind, noun in NOUNS.items()}
-STATICS = {"base.css", "pages.css", "pages.js"}
+STATICS = {"base.css", "pages.css", "pages.js", "icon.svg"}
 REPORT_HEADERS = {**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"}  # its own says the rest
 
 Noun = Annotated[str, Path(pattern="^(selections|trainings|evaluations|loops)$")]

@@ -61,7 +61,7 @@ def policy(style: str, scripts: Iterable[str]) -> str:
     """Only these inline texts run; nothing is fetched, framed or sent."""
     allowed = " ".join(source(text) for text in scripts)
     return (
-        f"default-src 'none'; style-src {source(style)}; script-src {allowed}; "
+        f"default-src 'none'; style-src {source(style)}; script-src {allowed}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
