@@ -110,7 +110,12 @@ def _first_content(page: Page, url: str) -> float:
 
 def _many_jobs(live: Served) -> None:
     database = Database(live.settings.database_url)
-    row = {"tenant_id": live.tenant_id, "kind": "selection", "status": "completed", "request": {}}
+    row: dict[str, Any] = {
+        "tenant_id": live.tenant_id,
+        "kind": "selection",
+        "status": "completed",
+        "request": {},
+    }
     row |= {"result": {"artifacts": {}}, "last_event": 1}
     with database.transaction() as session:
         session.execute(insert(Job), [{**row, "id": new_id("sel"), "name": f"job {n}"} for n in range(JOBS)])

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from service import views
 from service.html import NOTHING, number
-from store import loop_plan, loop_steps, loops
+from store import jobs, loop_plan, loop_steps, loops
 from store.job_reads import Progress
 from store.models import Job
 
@@ -60,10 +60,10 @@ def of_result(job: Json) -> list[tuple[str, str]]:
 
 def rounds(session: Session, job: Job) -> list[Json]:
     """The rounds of a loop, with what each arm has come to."""
-    arms = loop_plan.arms(loops.spec_of(job))
+    arms, over = loop_plan.arms(loops.spec_of(job)), jobs.is_terminal(job)
     steps = loop_steps.of_loop(session, job.id)
     return [
-        views.loop_round(row, {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms})
+        views.loop_round(row, {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}, over=over)
         for row in loop_steps.rounds(session, job.id)
     ]
 

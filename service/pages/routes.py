@@ -130,8 +130,17 @@ def listing(
         progress = job_reads.progress(session, [row.id for row in rows])
     shown = [facts.line(views.job(row, progress[row.id])) for row in rows[:ROWS]]
     more = urlencode({"after": rows[ROWS - 1].id, "status": status, "name": name}) if len(rows) > ROWS else ""
-    wanted = {"status": status, "name": name, "statuses": list(JobStatus), "first": after is None}
-    return render(request, "jobs.html", noun=noun, nouns=list(KINDS), jobs=shown, more=more, **wanted)
+    return render(
+        request,
+        "jobs.html",
+        noun=noun,
+        jobs=shown,
+        more=more,
+        status=status,
+        name=name,
+        statuses=list(JobStatus),
+        first=after is None,
+    )
 
 
 @router.get("/{noun}/{job_id}")

@@ -4,6 +4,7 @@ serious finding of axe-core, nothing wider than the window."""
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -39,7 +40,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def visit(browser: Browser, host: str, *, width: int = 1280, dark: bool = False) -> Iterator[Page]:
     """A window of its own cookies; `host` is whom it may talk to, and nobody else."""
-    scheme = "dark" if dark else "light"
+    scheme: Literal["dark", "light"] = "dark" if dark else "light"
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page, faults = context.new_page(), list[str]()
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
