@@ -26,7 +26,11 @@ class Resource(BaseModel):
     """Base: immutable, tolerant of new fields."""
 
     model_config = ConfigDict(
-        extra="allow", frozen=True, protected_namespaces=(), ignored_types=(Verb, Same, Listing)
+        extra="allow",
+        frozen=True,
+        protected_namespaces=(),
+        ignored_types=(Verb, Same, Listing),
+        defer_build=True,  # a model is built when it is first used, so that importing is short
     )
 
 
