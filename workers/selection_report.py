@@ -12,6 +12,7 @@ from store import maps
 from store.artifacts import Artifacts
 from store.records import Record, plain_text
 
+DIGITS = 5  # of a coordinate; the features are of norm 1
 MAX_TEXT = 2_000  # characters of a record on the map
 
 Json = dict[str, Any]
@@ -57,8 +58,8 @@ def _columns(picture: Map, sent: list[Record], wanted: list[Record], selection: 
         "selected": [False] * before + [True] * len(chosen),
         "rank": [None] * before + list(range(1, len(chosen) + 1)),
         "score": [None] * before + selection.reasons.score[: len(chosen)].tolist(),
-        "x": picture.points[:, 0],
-        "y": picture.points[:, 1],
+        "x": picture.points[:, 0].round(DIGITS),
+        "y": picture.points[:, 1].round(DIGITS),
         "neighbors": [
             {"ids": ids, "distances": distances}
             for ids, distances in zip(picture.neighbours.tolist(), picture.distances.tolist(), strict=True)

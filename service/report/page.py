@@ -10,8 +10,8 @@ from service.html import asset, number, percent, source, templates
 from service.report.charts import charts
 
 Json = dict[str, Any]
-TEXT_BYTES = 1_800_000  # for the beginnings of all records together, which keeps the page below 5 MB
-LONGEST, SHORTEST = 600, 40  # characters of one of them
+TEXT_BYTES = 1_500_000  # for the beginnings of all records together, which keeps the page below 5 MB
+LONGEST, SHORTEST = 900, 60  # bytes of one of them
 STYLES = ("uplot.min.css", "base.css", "report.css")
 LIBRARY, SCRIPT = "uplot.min.js", "report.js"
 REASONS = {
@@ -31,7 +31,7 @@ def page(report: Json, items: Iterable[Json]) -> str:
     drawn = charts(report)
     rows = list(_items(items, len(report["map"]["points"]["selected"]["id"])))
     data = {
-        "map": report["map"]["points"],
+        "map": _coordinates(report["map"]["points"]),
         "charts": {name: chart.plain() for name, chart in drawn.items()},
         "tables": {"items": _table(ITEM_COLUMNS, rows), "targets": _table(TARGET_COLUMNS, _targets(report))},
     }
@@ -55,6 +55,12 @@ def page(report: Json, items: Iterable[Json]) -> str:
             shown_items=len(rows),
         )
     )
+
+
+def _coordinates(points: Json) -> Json:
+    """The names of the selected are in the table of items already."""
+    selected = {"x": points["selected"]["x"], "y": points["selected"]["y"]}
+    return {**points, "selected": selected}
 
 
 def policy(style: str, scripts: Iterable[str]) -> str:
@@ -90,7 +96,7 @@ def _table(columns: Iterable[tuple[str, str]], rows: list[list[Any]]) -> Json:
 
 
 def _items(items: Iterable[Json], count: int) -> Iterator[list[Any]]:
-    room = max(SHORTEST, min(LONGEST, TEXT_BYTES // max(1, count) // 2))
+    room = max(SHORTEST, min(LONGEST, TEXT_BYTES // max(1, count)))
     for item in items:
         served = ", ".join(target["id"] for target in item.get("targets", ())[:2])
         yield [item["rank"], item["id"], item["score"], served[:80], _beginning(item["record"], room)]
@@ -99,7 +105,8 @@ def _items(items: Iterable[Json], count: int) -> Iterator[list[Any]]:
 def _beginning(record: Json, room: int) -> str:
     turns = [turn["content"] for turn in record.get("messages") or ()]
     text = "\n".join(part for part in (record.get("prompt"), *turns, record.get("completion")) if part)
-    return text if len(text) <= room else f"{text[: room - 1]}…"
+    encoded = text.encode()
+    return text if len(encoded) <= room else f"{encoded[:room].decode(errors='ignore')}…"
 
 
 def _targets(report: Json) -> list[list[Any]]:

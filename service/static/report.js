@@ -72,7 +72,7 @@
   let inspected = 0;
 
   function range(axis) {
-    const values = Object.values(map).flatMap((kind) => kind[axis]);
+    const values = ["pool", "target", "selected"].flatMap((kind) => map[kind][axis]);
     const low = values.reduce((a, b) => Math.min(a, b), Infinity), high = values.reduce((a, b) => Math.max(a, b), -Infinity);
     const margin = (high - low || 1) * 0.04;
     return [low - margin, high + margin];
@@ -134,7 +134,7 @@
     tip.hidden = !near;
     if (!near) return;
     const name = near.kind === "selected" ? `rank ${near.at + 1}: ` : near.kind === "target" ? "target: " : "";
-    tip.textContent = `${name}${map[near.kind].id[near.at]}`;
+    tip.textContent = name + (near.kind === "selected" ? data.tables.items.rows[near.at][1] : map[near.kind].id[near.at]);
     place(tip, host, u.bbox.left / devicePixelRatio + u.cursor.left, u.cursor.top);
   }
 
