@@ -1,9 +1,10 @@
 """What the stored rows say: means, paired differences with intervals, ranks.
 
 A difference between two methods is over the same questions. Its standard error has two parts: questions (the
-spread of the per-question differences of seed means) and trainings (the spread over seeds of a method's mean,
-pooled over the methods of the task, for a few seeds alone say little about their own spread). Intervals are
-1.96 standard errors and are not corrected for the number of comparisons, which is printed.
+spread of the per-question differences of seed means) and trainings (the spread over seeds of a method's mean:
+random's own, which draws anew, and for all others, which draw the same again, pooled over the methods of the
+task, for a few seeds alone say little). Intervals are 1.96 standard errors, whatever the number of seeds, and
+are not corrected for the number of comparisons, which is printed.
 """
 
 from collections import defaultdict
@@ -65,9 +66,10 @@ class Cells:
             for cell, methods in sorted(found.items(), key=lambda item: (-item[0][1], item[0][0]))
         }
 
-    def seed_variance(self, cell: Cell) -> float:
-        """Of a method's mean over questions between seeds, pooled over methods; NaN without seeds."""
-        several = [losses.mean(1) for losses in self.cells[cell].values() if len(losses) > 1]
+    def seed_variance(self, cell: Cell, method: str) -> float:
+        """Of a method's mean over questions between seeds; NaN where no seeds say it."""
+        own = [m for m in self.cells[cell] if (m == CONTROL) == (method == CONTROL)]
+        several = [self.cells[cell][m].mean(1) for m in own if len(self.cells[cell][m]) > 1]
         freedom = sum(len(means) - 1 for means in several)
         return sum(float(((m - m.mean()) ** 2).sum()) for m in several) / freedom if freedom else float("nan")
 
@@ -75,7 +77,9 @@ class Cells:
         """Of the methods' means."""
         first, second = self.cells[cell][method], self.cells[cell][other]
         by_question = first.mean(0) - second.mean(0)
-        trainings = self.seed_variance(cell) * (1 / len(first) + 1 / len(second))
+        trainings = sum(
+            self.seed_variance(cell, name) / len(self.cells[cell][name]) for name in (method, other)
+        )
         error = np.sqrt(by_question.var(ddof=1) / len(by_question) + trainings)
         return Difference(float(by_question.mean()), float(error))
 
@@ -130,10 +134,16 @@ def _of_metric(cells: Cells) -> Json:
         "tasks_significantly_worse": [
             f"{_name(c)}: {n}" for (c, n), d in found.items() if d.separable and d.value > 0
         ],
-        "seed_noise": {_name(c): round(float(np.sqrt(cells.seed_variance(c))), 4) for c in cells.cells},
+        "seed_noise": {_name(cell): _noise(cells, cell) for cell in cells.cells},
         "table": {_name(cell): _cell(cells, cell) for cell in cells.cells},
         "against_random": _against_random(cells, sorted(names - {CONTROL})),
     }
+
+
+def _noise(cells: Cells, cell: Cell) -> dict[str, float]:
+    """Standard deviation between seeds, of random draws and of the same draw."""
+    names = {"random": CONTROL, "others": OURS}
+    return {kind: round(float(np.sqrt(cells.seed_variance(cell, m))), 4) for kind, m in names.items()}
 
 
 def _cell(cells: Cells, cell: Cell) -> Json:

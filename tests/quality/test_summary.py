@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.quality.summary import Cells, Json, summarise
 
-QUESTIONS, SEEDS = 150, 4
+QUESTIONS, SEEDS = 150, 6
 
 
 def rows(rng: np.random.Generator, shift: float, trainings: float) -> list[Json]:
