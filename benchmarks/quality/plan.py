@@ -11,18 +11,21 @@ SMALL_K = 53  # three epochs, 3.1 %
 RANDOM_SEEDS = 5
 SEEDS = 3
 FIRST = ("capacity", "round-robin", "less", "exponentiated")
+VARIANTS = ("capacity+whitened", "capacity+choices")
 REST = ("tsds", "unbalanced", "attr-div", "diversity")
 
 
 def default_plan() -> list[Run]:
     """Everything, the telling comparisons first."""
     plan = [Run(BASE, 0, 0, TASKS)]
-    plan += [run for seed in range(SEEDS) for run in of_methods(("random",), K, seed)]
-    for methods in (FIRST, REST):
-        plan += [run for seed in range(SEEDS) for run in of_methods(methods, K, seed)]
-    plan += [run for seed in range(SEEDS, RANDOM_SEEDS) for run in of_methods(("random",), K, seed)]
-    plan += [run for seed in range(SEEDS) for run in of_methods(("random", *FIRST), SMALL_K, seed)]
-    return plan
+    plan += _seeds(("random",), K, 0, 2) + _seeds(FIRST, K, 0, 1) + _seeds(("random",), K, 2, RANDOM_SEEDS)
+    plan += _seeds(VARIANTS, K, 0, 1) + _seeds(FIRST, K, 1, 2) + _seeds(REST, K, 0, 1)
+    plan += _seeds((*FIRST, *VARIANTS), K, 1, SEEDS) + _seeds(REST, K, 1, SEEDS)
+    return plan + _seeds(("random", *FIRST), SMALL_K, 0, SEEDS)
+
+
+def _seeds(methods: Sequence[str], k: int, start: int, stop: int) -> list[Run]:
+    return [run for seed in range(start, stop) for run in of_methods(methods, k, seed)]
 
 
 def of_methods(methods: Sequence[str], k: int, seed: int, tasks: tuple[str, ...] = TASKS) -> list[Run]:

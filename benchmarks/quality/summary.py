@@ -66,31 +66,35 @@ class Cells:
             for cell, methods in sorted(found.items(), key=lambda item: (-item[0][1], item[0][0]))
         }
 
-    def seed_variance(self, cell: Cell, method: str) -> float:
-        """Of a method's mean over questions between seeds; NaN where no seeds say it."""
-        own = [m for m in self.cells[cell] if (m == CONTROL) == (method == CONTROL)]
-        several = [self.cells[cell][m].mean(1) for m in own if len(self.cells[cell][m]) > 1]
+    def difference(self, method: str, other: str, cells: Sequence[Cell]) -> Difference:
+        """Of the methods' means over the cells, whose questions are independent."""
+        pairs = [(self.cells[cell][method].mean(0), self.cells[cell][other].mean(0)) for cell in cells]
+        by_question = [first - second for first, second in pairs]
+        questions = sum(float(d.var(ddof=1)) / len(d) for d in by_question) / len(cells) ** 2
+        error = np.sqrt(questions + self._trainings(method, cells) + self._trainings(other, cells))
+        return Difference(float(np.mean([d.mean() for d in by_question])), float(error))
+
+    def _trainings(self, method: str, cells: Sequence[Cell]) -> float:
+        """Variance of the method's mean over the cells that its trainings add; NaN where no seeds tell.
+
+        A random draw is trained on once for all tasks, so its noise is not independent between them.
+        """
+        if method == CONTROL:
+            means = np.stack([self.cells[cell][method].mean(1) for cell in cells]).mean(0)  # (seeds,)
+            return float(means.var(ddof=1)) / len(means) if len(means) > 1 else float("nan")
+        each = [self.pooled_variance(cell) / len(self.cells[cell][method]) for cell in cells]
+        return sum(each) / len(cells) ** 2
+
+    def pooled_variance(self, cell: Cell) -> float:
+        """Between seeds of a method's mean over questions, pooled over all that draw the same again."""
+        drawn = [losses.mean(1) for name, losses in self.cells[cell].items() if name != CONTROL]
+        several = [means for means in drawn if len(means) > 1]
         freedom = sum(len(means) - 1 for means in several)
         return sum(float(((m - m.mean()) ** 2).sum()) for m in several) / freedom if freedom else float("nan")
 
-    def difference(self, cell: Cell, method: str, other: str) -> Difference:
-        """Of the methods' means."""
-        first, second = self.cells[cell][method], self.cells[cell][other]
-        by_question = first.mean(0) - second.mean(0)
-        trainings = sum(
-            self.seed_variance(cell, name) / len(self.cells[cell][name]) for name in (method, other)
-        )
-        error = np.sqrt(by_question.var(ddof=1) / len(by_question) + trainings)
-        return Difference(float(by_question.mean()), float(error))
-
-    def over_tasks(self, k: int, method: str, other: str) -> Difference | None:
-        """Mean of the tasks that have both; the questions of different tasks are independent."""
-        both = [c for c, methods in self.cells.items() if c[1] == k and {method, other} <= methods.keys()]
-        found = [self.difference(cell, method, other) for cell in both]
-        if not found:
-            return None
-        error = np.sqrt(sum(d.error**2 for d in found)) / len(found)
-        return Difference(float(np.mean([d.value for d in found])), float(error))
+    def with_all(self, k: int, names: set[str]) -> list[Cell]:
+        """Cells of k that have all these methods."""
+        return [cell for cell, methods in self.cells.items() if cell[1] == k and names <= methods.keys()]
 
     def ranks(self, cell: Cell, methods: Sequence[str]) -> dict[str, int]:
         """1 is the least loss."""
@@ -122,7 +126,7 @@ def _of_metric(cells: Cells) -> Json:
         (cell, name) for cell, methods in cells.cells.items() if OURS in methods for name in methods
         if name in compared and name != OURS
     ]  # fmt: skip
-    found = {(cell, name): cells.difference(cell, OURS, name) for cell, name in rivals}
+    found = {(cell, name): cells.difference(OURS, name, [cell]) for cell, name in rivals}
     return {
         "mean_rank_capacity": _mean([rank[OURS] for rank in ranks]),
         "mean_ranks": {name: _mean([rank[name] for rank in ranks if name in rank]) for name in compared},
@@ -142,8 +146,10 @@ def _of_metric(cells: Cells) -> Json:
 
 def _noise(cells: Cells, cell: Cell) -> dict[str, float]:
     """Standard deviation between seeds, of random draws and of the same draw."""
-    names = {"random": CONTROL, "others": OURS}
-    return {kind: round(float(np.sqrt(cells.seed_variance(cell, m))), 4) for kind, m in names.items()}
+    found = {"others": round(float(np.sqrt(cells.pooled_variance(cell))), 4)}
+    if CONTROL in cells.cells[cell] and len(cells.cells[cell][CONTROL]) > 1:
+        found[CONTROL] = round(float(cells.cells[cell][CONTROL].mean(1).std(ddof=1)), 4)
+    return found
 
 
 def _cell(cells: Cells, cell: Cell) -> Json:
@@ -154,16 +160,19 @@ def _cell(cells: Cells, cell: Cell) -> Json:
     for name, losses in cells.cells[cell].items():
         found[name] = {"mean": round(float(losses.mean()), 4), "seeds": len(losses)}
         if name != CONTROL and CONTROL in cells.cells[cell]:
-            found[name] |= cells.difference(cell, name, CONTROL).as_json()
+            found[name] |= cells.difference(name, CONTROL, [cell]).as_json()
     return found
 
 
 def _against_random(cells: Cells, names: Sequence[str]) -> Json:
-    """Mean over the tasks, for every k."""
+    """Mean over the tasks that have the method, for every k."""
     found: Json = {}
     for k in sorted({k for _, k in cells.cells}, reverse=True):
-        differences = {name: cells.over_tasks(k, name, CONTROL) for name in names}
-        found[str(k)] = {name: d.as_json() for name, d in differences.items() if d is not None}
+        found[str(k)] = {}
+        for name in names:
+            if both := cells.with_all(k, {name, CONTROL}):
+                difference = cells.difference(name, CONTROL, both)
+                found[str(k)][name] = {**difference.as_json(), "tasks": len(both)}
     return found
 
 

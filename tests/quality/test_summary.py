@@ -24,10 +24,27 @@ def rows(rng: np.random.Generator, shift: float, trainings: float) -> list[Json]
 def test_the_error_covers_questions_and_trainings() -> None:
     rng = np.random.default_rng(0)
     cells = [Cells(rows(rng, 0.0, 0.1), "nll") for _ in range(200)]
-    found = [cell.difference(("T", 8), "capacity", "random") for cell in cells]
+    found = [cell.difference("capacity", "random", [("T", 8)]) for cell in cells]
     spread = float(np.std([d.value for d in found]))
     assert np.mean([d.error for d in found]) == pytest.approx(spread, rel=0.15)
     assert np.mean([d.separable for d in found]) < 0.12  # 0.05 and noise of 200 draws, few degrees of freedom
+
+
+def test_noise_that_tasks_share_does_not_average_out() -> None:
+    rng = np.random.default_rng(3)
+    errors = []
+    for shared in (False, True):
+        found: list[Json] = []
+        trainings = rng.normal(0.0, 1.0, SEEDS)
+        for task in ("A", "B", "C", "D"):
+            noise = trainings if shared else rng.permutation(trainings) * rng.choice([-1.0, 1.0])
+            for row in rows(rng, 0.0, 0.0):
+                losses = row["questions"]["nll"] + (noise[row["seed"]] if row["method"] == "random" else 0.0)
+                found.append({**row, "task": task, "questions": {"nll": losses}})
+        cells = Cells(found, "nll")
+        errors.append(cells.difference("capacity", "random", cells.with_all(8, {"random"})).error)
+    assert errors[1] == pytest.approx(float(trainings.std(ddof=1)) / np.sqrt(SEEDS), rel=0.1)
+    assert errors[0] < 0.8 * errors[1]
 
 
 def test_a_lead_is_found_and_named() -> None:
