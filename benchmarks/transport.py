@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.instances import Instance, synthetic
+from benchmarks.integrality import integrality, linear_programme, transport
 from benchmarks.machine import describe, peak_rss_gb
 from evoselect import exponentiated
 from evoselect.energy import LinearEnergy
@@ -67,6 +68,7 @@ def measure(device: str, *, quick: bool) -> dict[str, object]:
         "small_ratio_to_product": small["ratio_to_product"],
         **speedups(small["seconds_select"], quick=quick),
         **lp_gaps(6 if quick else 20),
+        **({} if quick else integrality()),
         "tradeoff_over_one": tradeoff_cost(device),
         "growth_exponent": growth,
         "peak_rss_gb": round(peak_rss_gb(), 3),
@@ -156,16 +158,11 @@ def lp_gaps(count: int) -> dict[str, float]:
 
 
 def _lp_gap(case: Instance, k: int) -> float:
-    n, m = case.candidates.shape[0], case.targets.shape[0]
     cost = 1.0 - (case.candidates @ case.targets.T).double().numpy()
-    supply, demand = np.full(n, 1.0 / k), np.append(np.full(m, 1.0 / m), n / k - 1.0)
-    whole = np.hstack([cost, np.zeros((n, 1))])
-    programme = ot.emd2(supply, demand * supply.sum() / demand.sum(), whole, numItermax=10**7)
+    programme = linear_programme(cost, k)
     spec = SelectionSpec.model_validate({"lambda": 0.0})
     rows = select(case.candidates, case.targets, k, spec, seed=0, compare_with_baselines=False).indices
-    part = np.ascontiguousarray(cost[rows])
-    chosen = ot.emd2(np.full(k, 1.0 / k), np.full(m, 1.0 / m), part, numItermax=10**7)
-    return float((chosen - programme) / programme)
+    return (transport(np.ascontiguousarray(cost[rows])) - programme) / programme
 
 
 def tradeoff_cost(device: str) -> float:

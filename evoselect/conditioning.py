@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from evoselect.errors import InvalidInput
+from evoselect.features import row_blocks
 from evoselect.spec.features import FeatureSpec
 
 Values = Tensor | npt.NDArray[np.float32]
 Kind = Literal["none", "centred", "whitened"]
+BLOCK_BYTES = 8 * 2**20  # of float32 rows at a time; each step makes a few temporaries of it
 FIT_ROWS = 16_384  # whitening is fitted on at most so many rows, evenly spaced: eigenvectors cost d^3 anyway
 
 
@@ -38,13 +40,21 @@ class Conditioner:
     rest: float
     """Factor of everything orthogonal to the directions."""
 
-    def apply(self, values: Tensor) -> Tensor:
-        """(n, d) float32 rows of norm 1 from (n, blocks, block_dim) features; a zero row stays zero."""
-        rows = flatten(values, self.weights) - self.mean
-        if self.directions.shape[1]:
-            inside = rows @ self.directions
-            rows = self.rest * rows + (inside * (self.scales - self.rest)) @ self.directions.T
-        return torch.nn.functional.normalize(rows, dim=1)
+    def apply(self, values: Tensor, into: Tensor | None = None) -> Tensor:
+        """(n, d) rows of norm 1 from (n, blocks, block_dim) features, a block of rows at a time.
+
+        float32, or of the dtype of ``into`` (n, d), which is filled and returned. A zero row stays zero.
+        """
+        if values.ndim != 3:
+            raise _shape_error(values)
+        done = torch.empty(values.shape[0], len(self.mean)) if into is None else into
+        for block in row_blocks(values, BLOCK_BYTES):
+            rows = flatten(values[block], self.weights) - self.mean
+            if self.directions.shape[1]:
+                inside = rows @ self.directions
+                rows = self.rest * rows + (inside * (self.scales - self.rest)) @ self.directions.T
+            done[block] = torch.nn.functional.normalize(rows, dim=1)
+        return done
 
 
 def fit(
@@ -57,34 +67,52 @@ def fit(
     are not finite, or for fewer than two rows to centre by.
     """
     norms = _block_norms(pool, weights)
-    rows = flatten(pool, norms)
-    if not bool(torch.isfinite(rows).all()):
-        raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
-    dims = rows.shape[1]
-    nothing = (torch.zeros(dims, 0), torch.zeros(0), 1.0)
+    mean = _mean(pool, norms)
+    nothing = (torch.zeros(len(mean), 0), torch.zeros(0), 1.0)
     if kind == "none":
-        return Conditioner(norms, torch.zeros(dims), *nothing)
-    if rows.shape[0] < 2:
-        raise InvalidInput(f"centring needs at least 2 rows, got {rows.shape[0]}: use conditioning none")
-    mean = rows.double().mean(0).float()
+        return Conditioner(norms, torch.zeros_like(mean), *nothing)
+    if pool.shape[0] < 2:
+        raise InvalidInput(f"centring needs at least 2 rows, got {pool.shape[0]}: use conditioning none")
     if kind == "centred":
         return Conditioner(norms, mean, *nothing)
-    return Conditioner(norms, mean, *_whitening(rows - mean, shrinkage))
+    sample = flatten(pool[:: -(-pool.shape[0] // FIT_ROWS)], norms)
+    return Conditioner(norms, mean, *_whitening(sample - mean, shrinkage))
 
 
-def condition(pool: Values, target: Values, spec: FeatureSpec) -> tuple[Tensor, Tensor]:
-    """Unit rows of pool (N, d) and target (M, d), float32, conditioned as the spec says by the pool alone."""
+def _mean(pool: Tensor, norms: Tensor) -> Tensor:
+    """(d,) float32 mean of the flattened rows, added up in float64 a block of rows at a time."""
+    if pool.ndim != 3:
+        raise _shape_error(pool)
+    total = torch.zeros(pool.shape[1] * pool.shape[2], dtype=torch.float64)
+    for block in row_blocks(pool, BLOCK_BYTES):
+        total += flatten(pool[block], norms).double().sum(0)
+    if not bool(torch.isfinite(total).all()):
+        raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
+    return (total / max(1, pool.shape[0])).float()
+
+
+def condition(
+    pool: Values, target: Values, spec: FeatureSpec, into: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Unit rows of pool (N, d) and target (M, d), float32, conditioned as the spec says by the pool alone.
+
+    The pool's rows go ``into`` a matrix (N, d) of any floating dtype where one is given.
+    """
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
     fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights)
-    return fitted.apply(torch.as_tensor(pool)), fitted.apply(torch.as_tensor(target))
+    return fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
 
 
 def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:
     """(n, d) float32 rows in which every block has its norm (blocks,), or 1; a zero block stays zero."""
     if values.ndim != 3:
-        raise InvalidInput(f"features must be (n, blocks, block_dim); their shape is {tuple(values.shape)}")
+        raise _shape_error(values)
     unit = torch.nn.functional.normalize(values.float(), dim=2)
     return (unit if norms is None else unit * norms[:, None]).flatten(1)
+
+
+def _shape_error(values: Tensor) -> InvalidInput:
+    return InvalidInput(f"features must be (n, blocks, block_dim); their shape is {tuple(values.shape)}")
 
 
 def _block_norms(values: Tensor, weights: Sequence[float]) -> Tensor:
@@ -96,10 +124,8 @@ def _block_norms(values: Tensor, weights: Sequence[float]) -> Tensor:
     return shares.sqrt().repeat_interleave(blocks // len(weights))
 
 
-def _whitening(centred: Tensor, shrinkage: float) -> tuple[Tensor, Tensor, float]:
-    """Directions, their scales, and the scale of the rest, from at most FIT_ROWS rows."""
-    step = -(-centred.shape[0] // FIT_ROWS)
-    sample = centred[::step]
+def _whitening(sample: Tensor, shrinkage: float) -> tuple[Tensor, Tensor, float]:
+    """Directions, their scales, and the scale of the rest, from centred rows."""
     n, d = sample.shape
     small = (sample @ sample.T if n < d else sample.T @ sample).double()
     squares, vectors = torch.linalg.eigh(small)  # ascending

@@ -18,8 +18,8 @@ UNIT_TOLERANCE = 0.01  # on the norm; fp16 storage of a unit row is within 0.001
 
 
 def row_blocks(features: Tensor, block_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
-    """Slices that cut the rows into blocks of about ``block_bytes`` in float32."""
-    rows = max(1, block_bytes // (4 * max(1, features.shape[1])))
+    """Slices that cut the rows (n, ...) into blocks of about ``block_bytes`` in float32."""
+    rows = max(1, block_bytes // (4 * max(1, features.shape[1:].numel())))
     for start in range(0, features.shape[0], rows):
         yield slice(start, min(start + rows, features.shape[0]))
 

@@ -19,9 +19,12 @@ from evoselect.shortlist import Floats, Ints, Shortlist
 from evoselect.transport import PRICE_TOLERANCE, Transport, exact_transport, over_edges, scaled_transport
 
 SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
-MAX_EXCHANGES = 60  # transports that the exchange may solve,
+MAX_EXCHANGES = 500  # transports that the exchange may solve,
 EXCHANGE_NODES = 100_000  # and the rows and targets that they may have all together
-SINGLES = 8  # leaving and entering candidates whose pairs are tried one by one
+SINGLES = 16  # leaving and entering candidates whose pairs are tried one by one
+KICKED_NODES = 200  # k + M up to which a transport takes a millisecond and local optima are left again,
+KICKS = (2, 3)  # by so many random swaps
+KICKED_FROM = 16  # for one of so many open candidates
 MIN_GAIN = 1e-9
 CLOSE = 0.002  # in cost: a candidate this near to being wanted may be
 
@@ -120,15 +123,29 @@ def best(score: Floats, among: Ints, count: int) -> Ints:
 
 
 def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
-    """Swap chosen against open candidates, many at a time, as long as the objective falls.
+    """Swap chosen against open candidates as long as the objective falls; from a local optimum of a small
+    problem again after a few random swaps. Reaching ``enough`` ends the search.
+    """
+    nodes = problem.k + len(problem.masses)
+    allowed = min(MAX_EXCHANGES, EXCHANGE_NODES // nodes)
+    found = _descend(problem, chosen, enough, allowed)
+    solved, rng = found.exchanges, np.random.default_rng(0)
+    while nodes <= KICKED_NODES and solved < allowed and found.objective > enough:
+        trial = _descend(problem, _kicked(problem, found, rng), enough, allowed - solved)
+        solved += trial.exchanges
+        found = min(found, trial, key=lambda rounded: rounded.objective)
+    return replace(found, exchanges=solved)
+
+
+def _descend(problem: Problem, chosen: Ints, enough: float, allowed: int) -> Rounded:
+    """Swap many at a time, with at most ``allowed`` transports.
 
     The potentials of the current transport price every candidate: a swap of i for c changes the objective by
     at least (h_c - h_i) / k to first order. A batch that does not help is halved; once single swaps are left,
-    they are tried in the order of their promise. Reaching ``enough`` ends the search.
+    they are tried in the order of their promise.
     """
     current = evaluate(problem, chosen)
     batch, place, solved = problem.k, 0, 1
-    allowed = min(MAX_EXCHANGES, EXCHANGE_NODES // (problem.k + len(problem.masses)))
     while solved < allowed and current.objective > enough:
         leaving, entering = _swaps(problem, current, batch, place)
         if not len(leaving):
@@ -142,6 +159,23 @@ def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
         else:
             batch, place = 1, place + 1
     return replace(current, exchanges=solved)
+
+
+def _kicked(problem: Problem, found: Rounded, rng: np.random.Generator) -> Ints:
+    """Two or three random ones of the chosen replaced by random ones of the best that are open."""
+    price = _prices(problem, found)
+    open_ = np.setdiff1d(np.arange(len(price)), found.chosen)
+    near = best(-price, open_, KICKED_FROM)
+    count = min(int(rng.choice(KICKS)), problem.k, len(near))
+    leaving = rng.choice(found.chosen, count, replace=False)
+    return _swapped(found.chosen, leaving, rng.choice(near, count, replace=False))
+
+
+def _prices(problem: Problem, current: Rounded) -> Floats:
+    """(n,) what a candidate costs at the potentials of ``current``, with its redundancy."""
+    weights = np.zeros(len(problem.shortlist.candidates))
+    weights[current.chosen] = 1.0 / problem.k
+    return reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
 
 
 def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
@@ -184,9 +218,7 @@ def evaluate(problem: Problem, chosen: Ints) -> Rounded:
 
 def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[Ints, Ints]:
     """At most ``count`` (leaving, entering) positions, best first; single swaps from ``place`` on."""
-    weights = np.zeros(len(problem.shortlist.candidates))
-    weights[current.chosen] = 1.0 / problem.k
-    price = reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
+    price = _prices(problem, current)
     open_ = np.setdiff1d(np.arange(len(price)), current.chosen)
     width = max(count, SINGLES)
     leaving, entering = best(price, current.chosen, width), best(-price, open_, width)

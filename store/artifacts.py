@@ -108,6 +108,22 @@ class Artifacts:
         with _renamed(destination) as stream:
             stream.write(data)
 
+    def local_file(self, path: str, sha256: str, scratch: Path) -> Path:
+        """A file to map into memory, its hash checked in chunks.
+
+        The stored one where the store is local, else a copy in the folder `scratch`.
+        """
+        file = Path(self._full(path)) if self.local else scratch / sha256
+        if not self.local and self.filesystem.exists(self._full(path)):
+            self.filesystem.get_file(self._full(path), str(file))
+        if not file.is_file():
+            raise ArtifactCorrupt(f"artifact {path} is missing: restore it, or run the job again")
+        if (found := _hash_file(file)) != sha256:
+            raise ArtifactCorrupt(
+                f"artifact {path} hashes to {found}, not {sha256}: restore it, or run again"
+            )
+        return file
+
     def open(self, path: str) -> IO[bytes]:
         """A seekable stream over a stored file; its hash is not checked."""
         stream: IO[bytes] = self.filesystem.open(self._full(path), "rb")

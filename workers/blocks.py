@@ -1,7 +1,10 @@
 """Feature blocks as files: safetensors whose bytes depend only on the features, and joining them again."""
 
 import json
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -39,6 +42,24 @@ def from_bytes(data: bytes) -> FeatureBlock:
     )
 
 
+def scratch_array(folder: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """An array in a file without a name in ``folder``: it can leave memory when that is short.
+
+    It is gone with its last reference, however the process ends.
+    """
+    if not all(shape):
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def mapped(block: FeatureBlock, scratch: Path) -> FeatureBlock:
+    """The same block with its values in a file in ``scratch``."""
+    values = scratch_array(scratch, block.values.dtype, block.values.shape)
+    values[:] = block.values
+    return replace(block, values=values)
+
+
 def check_same_sketch(blocks: Sequence[FeatureBlock]) -> None:
     """Raise InvalidInput unless all blocks come from the same model, sketch and settings."""
     sketches = {block.sketch for block in blocks}
@@ -63,9 +84,10 @@ def in_original_order(block: FeatureBlock, order: Sequence[int]) -> FeatureBlock
     )
 
 
-def side_by_side(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
+def side_by_side(blocks: Sequence[FeatureBlock], scratch: Path | None = None) -> FeatureBlock:
     """The features of the same rows at several checkpoints as one; a row is usable if it is at every one.
 
+    Several are put into a file in ``scratch`` where one is given.
     Raises InvalidInput where the checkpoints' models have other layers. The losses are the first one's.
     """
     if len(blocks) == 1:
@@ -80,8 +102,10 @@ def side_by_side(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
         [status for status in row if status != "ok"] for row in zip(*(b.status for b in blocks), strict=True)
     ]
     usable = np.array([not row for row in bad])
+    values = _together([block.values for block in blocks], 1, scratch)
+    values[~usable] = 0
     return FeatureBlock(
-        values=np.concatenate([block.values for block in blocks], axis=1) * usable[:, None, None],
+        values=values,
         norms=np.concatenate([block.norms for block in blocks], axis=1) * usable[:, None],
         nll=blocks[0].nll,
         tokens=blocks[0].tokens,
@@ -104,11 +128,23 @@ def absent(like: FeatureBlock, rows: int) -> FeatureBlock:
     )
 
 
-def join(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
-    """The rows of all blocks in order; raises InvalidInput unless all have the same sketch."""
+def _together(parts: Sequence[npt.NDArray[Any]], axis: int, scratch: Path | None) -> npt.NDArray[Any]:
+    """Arrays of one dtype along an axis, in a file in ``scratch`` where one is given."""
+    if scratch is None:
+        return np.concatenate(parts, axis)
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+    return np.concatenate(parts, axis, out=scratch_array(scratch, parts[0].dtype, tuple(shape)))
+
+
+def join(blocks: Sequence[FeatureBlock], scratch: Path | None = None) -> FeatureBlock:
+    """The rows of all blocks in order; raises InvalidInput unless all have the same sketch.
+
+    The values are put into a file in ``scratch`` where one is given.
+    """
     check_same_sketch(blocks)
     return FeatureBlock(
-        values=np.concatenate([block.values for block in blocks]),
+        values=_together([block.values for block in blocks], 0, scratch),
         norms=np.concatenate([block.norms for block in blocks]),
         nll=np.concatenate([block.nll for block in blocks]),
         tokens=np.concatenate([block.tokens for block in blocks]),

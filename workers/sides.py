@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from store.errors import ArtifactCorrupt, DamagedInput, Invalid
 from store.plans import Source
 from store.records import Record
 from store.states import ShardState
-from workers.blocks import absent, from_bytes, in_original_order, join, side_by_side
+from workers.blocks import absent, from_bytes, in_original_order, join, mapped, side_by_side
 from workers.features import FeatureBlock
 from workers.job_task import Work
 from workers.ordering import by_length
@@ -32,12 +33,16 @@ class Side:
     """What the first shard found out for all of them; see workers.checks."""
 
     def values(self, rows: list[int]) -> Tensor:
-        """(len(rows), blocks, block_dim) features of some rows."""
-        return torch.from_numpy(self.block.values[rows])
+        """(len(rows), blocks, block_dim) features of some rows, ascending; not copied where those are all."""
+        values = self.block.values
+        return torch.from_numpy(values if len(rows) == len(values) else values[rows])
 
 
-def load_computed(work: Work, role: str) -> Side:
-    """One role's records and features; raises DamagedInput with the shards to be run again."""
+def load_computed(work: Work, role: str, scratch: Path) -> Side:
+    """One role's records and features; raises DamagedInput with the shards to be run again.
+
+    The features lie in files in the folder ``scratch`` and are mapped: one shard's at a time need memory.
+    """
     with work.context.database.transaction() as session:
         every = shards.of_phase(session, work.claim.job_id, "features")
     parts = [part for part in every if part.payload["role"] == role]
@@ -57,7 +62,7 @@ def load_computed(work: Work, role: str) -> Side:
         try:
             computed = join([_read_block(work, block) for block in found["blocks"]])
             order = by_length(own, work.context.settings.window_rows)
-            blocks[payload["checkpoint"]].append(in_original_order(computed, order))
+            blocks[payload["checkpoint"]].append(mapped(in_original_order(computed, order), scratch))
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
             damaged.append(part.id)
@@ -65,22 +70,23 @@ def load_computed(work: Work, role: str) -> Side:
         work.progress(0)
     if damaged:
         raise DamagedInput(damaged)
-    return Side(rows, side_by_side([_with_gaps(of_one) for of_one in blocks.values()]), outlook)
+    whole = side_by_side([_with_gaps(of_one, scratch) for of_one in blocks.values()], scratch)
+    return Side(rows, whole, outlook)
 
 
-def _with_gaps(parts: list[FeatureBlock | int]) -> FeatureBlock:
+def _with_gaps(parts: list[FeatureBlock | int], scratch: Path) -> FeatureBlock:
     """Blocks in order, where a number stands for so many rows of a shard that was left out."""
     like = next((part for part in parts if isinstance(part, FeatureBlock)), None)
     if like is None:
         raise Invalid("every shard of the candidates failed, see the job's events", code="no_features")
-    return join([absent(like, part) if isinstance(part, int) else part for part in parts])
+    return join([absent(like, part) if isinstance(part, int) else part for part in parts], scratch)
 
 
 def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:
     return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
 
 
-def load_provided(work: Work, role: str) -> Side:
+def load_provided(work: Work, role: str, scratch: Path) -> Side:
     """One role's records and the matrix that came for them; raises Invalid where they do not fit."""
     request, tenant = work.claim.request, work.claim.tenant_id
     with work.context.database.transaction() as session:
@@ -95,9 +101,9 @@ def load_provided(work: Work, role: str) -> Side:
             received = [row.received for row in pools.batches(session, pool.id, request["pool_version"])]
     tables = [work.context.artifacts.get_table(source.artifact, source.sha256) for source in sources]
     rows = [record for table in tables for record in records.from_table(table)]
-    data = work.context.artifacts.get_bytes(file.artifact, file.sha256)
+    path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
     sent = _sent(tables, received) if role == "pool" else None
-    return Side(rows, provided_block(data, file.name or "", len(rows), sent))
+    return Side(rows, provided_block(path, file.name or "", len(rows), sent))
 
 
 def _sent(tables: list[Any], received: list[int]) -> Sent | None:

@@ -1,6 +1,9 @@
 """Matrices that users bring: three formats, one meaning, and a clear error for everything else."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from safetensors.numpy import save
 
+from evoselect.conditioning import flatten
 from store.errors import Invalid
+from workers.features import FeatureBlock
 from workers.provided import provided_block
 
 ROWS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -28,6 +34,12 @@ def parquet(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
+def block_of(folder: Path, data: bytes, name: str, rows: int) -> FeatureBlock:
+    """The block of a file that is stored under another name, as artifacts are."""
+    (folder / "stored").write_bytes(data)
+    return provided_block(folder / "stored", name, rows)
+
+
 FORMATS = {
     "a.npy": npy(ROWS),
     "b.NPY": npy(ROWS.astype(np.float64)),
@@ -38,24 +50,33 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_all_formats_give_the_same_unit_rows(name: str) -> None:
-    block = provided_block(FORMATS[name], name, 5)
+def test_all_formats_give_the_same_unit_rows(tmp_path: Path, name: str) -> None:
+    block = block_of(tmp_path, FORMATS[name], name, 5)
     assert block.status == ["ok"] * 5
     np.testing.assert_allclose(
-        block.values[:, 0], ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True), rtol=1e-6
+        flatten(torch.from_numpy(block.values)),
+        ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True),
+        rtol=1e-6,
     )
 
 
-def test_rows_that_cannot_be_scored_say_why() -> None:
+def test_rows_that_cannot_be_scored_say_why(tmp_path: Path) -> None:
     rows = ROWS.copy()
     rows[1], rows[2, 0], rows[3, 1] = 0.0, np.nan, np.inf
-    block = provided_block(npy(rows), "m.npy", 5)
+    block = block_of(tmp_path, npy(rows), "m.npy", 5)
     assert block.status == ["ok", "zero_gradient", "non_finite", "non_finite", "ok"]
-    assert not block.values[1:4].any()
 
 
-def test_matrices_of_different_width_are_not_of_one_sketch() -> None:
-    assert provided_block(npy(ROWS), "m.npy", 5).sketch != provided_block(npy(ROWS[:, :2]), "m.npy", 5).sketch
+@pytest.mark.parametrize("scale", [1e-20, 1e25])
+def test_rows_that_float32_cannot_square_are_scaled_first(tmp_path: Path, scale: float) -> None:
+    block = block_of(tmp_path, npy(ROWS * np.float32(scale)), "m.npy", 5)
+    unit = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
+    np.testing.assert_allclose(flatten(torch.from_numpy(block.values)), unit, rtol=1e-5)
+
+
+def test_matrices_of_different_width_are_not_of_one_sketch(tmp_path: Path) -> None:
+    narrow = block_of(tmp_path, npy(ROWS[:, :2]), "m.npy", 5)
+    assert narrow.sketch != block_of(tmp_path, npy(ROWS), "m.npy", 5).sketch
 
 
 @pytest.mark.parametrize(
@@ -69,12 +90,54 @@ def test_matrices_of_different_width_are_not_of_one_sketch() -> None:
         (b"nonsense", "m.safetensors", "cannot be read as .safetensors"),
         (b"nonsense", "m.parquet", "cannot be read as a numeric .parquet"),
         (npy(np.array([["a"]] * 4)), "m.npy", "not numbers"),
-        (npy(np.array([[{}]] * 4, dtype=object)), "m.npy", "allow_pickle=False"),
+        (npy(np.array([[{}]] * 4, dtype=object)), "m.npy", "Python objects"),
         (save({"a": ROWS, "b": ROWS}), "m.safetensors", r"holds 2 tensors \(a, b\), not one"),
         (parquet(pa.table({"x": ["a", "b", "c", "d"]})), "m.parquet", "not numbers"),
         (parquet(pa.table({"x": [[1.0], [1.0, 2.0]]})), "m.parquet", "cannot be read"),
     ],
 )
-def test_other_files_are_refused_with_the_fault(data: bytes, name: str, fault: str) -> None:
+def test_other_files_are_refused_with_the_fault(tmp_path: Path, data: bytes, name: str, fault: str) -> None:
     with pytest.raises(Invalid, match=fault):
-        provided_block(data, name, 4)
+        block_of(tmp_path, data, name, 4)
+
+
+PEAK = """
+import resource, sys
+import numpy as np, torch
+from pathlib import Path
+from evoselect.select import select
+from evoselect.spec.features import FeatureSpec
+from evoselect.spec.selection import SelectionSpec
+from workers.phases.transport import conditioned
+from workers.provided import provided_block
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+file, rows = Path(sys.argv[1]), int(sys.argv[2])
+small = torch.randn(500, 1, 1_024)
+_, candidates, targets = conditioned(FeatureSpec(), small, small[:8], file.parent)
+select(candidates, targets, 20, SelectionSpec(), seed=0)
+before = peak()
+pool = torch.from_numpy(provided_block(file, "m.npy", rows).values)
+_, candidates, targets = conditioned(FeatureSpec(), pool, pool[:20], file.parent)
+found = select(candidates, targets, 200, SelectionSpec(), seed=0)
+print(peak() - before, candidates.dtype, len(set(found.indices.tolist())))
+"""
+
+
+def test_a_large_matrix_costs_memory_twice_its_file_and_some_blocks(tmp_path: Path) -> None:
+    """70 MB of float16 in the file; the conditioned rows are in a file too, and both count while mapped."""
+    rows, d = 35_000, 1_024
+    file = tmp_path / "m.npy"
+    matrix = np.lib.format.open_memmap(file, "w+", np.float16, (rows, d))
+    draw = np.random.default_rng(0).standard_normal((5_000, d), dtype=np.float32)
+    for start in range(0, rows, 5_000):
+        matrix[start : start + 5_000] = np.roll(draw, start // 5_000, axis=1)
+    matrix.flush()
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(file), str(rows)], capture_output=True, text=True, check=True
+    )
+    grown, dtype, chosen = done.stdout.split()
+    assert (dtype, chosen) == ("torch.float16", "200")
+    assert int(grown) < 2 * file.stat().st_size + 256 * 2**20, f"{int(grown) / 2**20:.0f} MiB"

@@ -1,11 +1,15 @@
 """Phase `transport`: the features of pool and target become k items with reasons."""
 
 import importlib.metadata
+import math
+import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+import torch
 from torch import Tensor
 
 from evoselect.conditioning import condition
@@ -18,12 +22,13 @@ from store import considered, records, selected
 from store.errors import Invalid
 from store.records import Record, plain_text
 from workers import selection_report
-from workers.blocks import check_same_sketch
+from workers.blocks import check_same_sketch, scratch_array
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
 from workers.sides import Side, load_computed, load_provided
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
+IN_MEMORY = 128 * 2**20  # bytes of conditioned float32 rows; more lie in a file
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
 VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT")
@@ -31,10 +36,17 @@ VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT")
 
 def run(work: Work) -> Outcome:
     """Load both sides, keep what may be selected, condition, select, store the items."""
+    home = work.context.settings.home
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=home) as scratch:
+        return _run(work, Path(scratch))
+
+
+def _run(work: Work, scratch: Path) -> Outcome:
     request = work.claim.request
     spec = FeatureSpec.model_validate(request["features"])
     load = load_provided if spec.kind == "provided" else load_computed
-    target, pool = load(work, "target"), load(work, "pool")
+    target, pool = load(work, "target", scratch), load(work, "pool", scratch)
     check_same_sketch([target.block, pool.block])
     _refuse_bad_rows(spec, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
@@ -42,7 +54,7 @@ def run(work: Work) -> Outcome:
     kept = [row for row, fate in enumerate(fates) if fate == "usable"]
     _require_enough(len(goals), request["k"], fates)
     sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
-    kind, candidates, targets = _condition(spec, pool.values(kept), target.values(goals))
+    kind, candidates, targets = conditioned(spec, pool.values(kept), target.values(goals), scratch)
     work.progress(0)
     settings = SelectionSpec.model_validate(request["spec"])
     selection = select(
@@ -145,10 +157,16 @@ def _refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
         )
 
 
-def _condition(spec: FeatureSpec, pool: Tensor, target: Tensor) -> tuple[str, Tensor, Tensor]:
-    """(what was done, unit candidates, unit targets); a single candidate has nothing to be centred by."""
+def conditioned(spec: FeatureSpec, pool: Tensor, target: Tensor, scratch: Path) -> tuple[str, Tensor, Tensor]:
+    """(what was done, unit candidates, unit targets); a single candidate has nothing to be centred by.
+
+    Large pools lie in a file in ``scratch``, in half precision: a row's norm stays within 0.001 of 1.
+    """
     kind = spec.conditioning if len(pool) > 1 else "none"
-    return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}))
+    into, (n, *rest) = None, pool.shape
+    if 4 * pool.numel() > IN_MEMORY:
+        into = torch.from_numpy(scratch_array(scratch, np.float16, (n, math.prod(rest))))
+    return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}), into)
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:
