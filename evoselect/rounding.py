@@ -130,7 +130,8 @@ def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
     allowed = min(MAX_EXCHANGES, EXCHANGE_NODES // nodes)
     found = _descend(problem, chosen, enough, allowed)
     solved, rng = found.exchanges, np.random.default_rng(0)
-    while nodes <= KICKED_NODES and solved < allowed and found.objective > enough:
+    kicked = nodes <= KICKED_NODES and problem.k < len(problem.shortlist.candidates)
+    while kicked and solved < allowed and found.objective > enough:
         trial = _descend(problem, _kicked(problem, found, rng), enough, allowed - solved)
         solved += trial.exchanges
         found = min(found, trial, key=lambda rounded: rounded.objective)

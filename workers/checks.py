@@ -54,15 +54,15 @@ def outlook(
             with database.transaction() as session:
                 feature_blocks.forget(session, tenant, key)
     prediction = _prediction(work, loaded, spec, batch, first) if first is not None else None
-    found: Json = {"two_seed_agreement": _agreement(loaded, spec, rows), "prediction": prediction}
+    found: Json = {"two_seed_agreement": agreement(loaded, spec, rows), "prediction": prediction}
     stored = artifacts.put_bytes(f"{tenant}/features", orjson.dumps(found), ".json")
     with database.transaction() as session:
         feature_blocks.remember(session, tenant, key, 0, stored)
     return found
 
 
-def _agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
-    """None where the sketch is no gradient's, or too few rows can be compared."""
+def agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
+    """Of SAMPLE rows under two seeds; None where the sketch is no gradient's or too few can be compared."""
     items = tokenize(
         [rows[i] for i in _evenly(len(rows), SAMPLE)], loaded.tokenizer, max_length(loaded, spec)
     )
