@@ -24,9 +24,13 @@ FLAGS = [
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for the run, with a fresh profile; skipped where the system has none."""
+    """A browser with a fresh profile; skipped where the system has none.
+
+    It ends with the file that asked for it: while it lives its event loop holds the thread, and no other test
+    could run one.
+    """
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("no Chromium on this machine: install it to test the pages (`make browser` as root)")
