@@ -109,3 +109,9 @@ def test_a_run_is_done_when_all_its_rows_are_there() -> None:
     stored = [{"task": task, "method": "random", "k": 8, "seed": 0} for task in ("A", "B")]
     assert list(missing(plan, lambda: stored)) == plan[1:]
     assert list(missing(plan, lambda: stored[:1])) == plan
+
+
+def test_an_answer_sees_the_prompt_and_itself_alone() -> None:
+    mask = collate([pack([1, 2], [[3, 4, 5], [6, 7]])]).mask[0, 0]  # read: 1 2 | 3 4 | 6
+    assert mask[4].tolist() == [True, True, False, False, True]
+    assert mask[3].tolist() == [True, True, True, True, False]
