@@ -53,6 +53,7 @@ def test_the_how_tos(capsys: pytest.CaptureFixture[str]) -> None:
     for text in blocks("howto.md"):
         exec(text, {"__name__": "__main__"})
     printed = capsys.readouterr().out
-    assert "['cancelled', 'cancelled']" in printed
+    ended = r"'cancell(ed|ing)'"  # a shard that runs already is let go a moment later
+    assert re.search(rf"\[{ended}, {ended}\]", printed)
     assert printed.count("10\n") == 4
     assert "refused: The header webhook-timestamp is missing." in printed
