@@ -7,7 +7,8 @@ from torch import Tensor
 from evoselect import diversity
 from evoselect.baselines.scores import mean_cosine_scores, random_scores
 from evoselect.baselines.task import top
-from evoselect.features import gather, row_blocks
+from evoselect.coverage import coverage
+from evoselect.features import gather
 from evoselect.shortlist import Floats, Ints
 from evoselect.transport import transport_distance
 
@@ -24,19 +25,6 @@ def vendi_score(rows: Tensor) -> float:
     values = torch.linalg.eigvalsh(gram).clamp_min(0.0)
     share = values[values > 0] / values.sum()
     return float(torch.exp(-(share * share.log()).sum()))
-
-
-def coverage(rows: Tensor, targets: Tensor, masses: Floats) -> tuple[Floats, list[dict[str, float]]]:
-    """(M,) largest cosine of each target to the rows (k, d); its mean after the first 1, 2, 4 ... rows."""
-    best, start, curve = torch.full((targets.shape[0],), -1.0, device=rows.device), 0, []
-    goal, stop = targets.to(rows.device).float().T, 1
-    while start < rows.shape[0]:
-        stop = min(stop, rows.shape[0])
-        for block in row_blocks(rows[start:stop]):
-            best = torch.maximum(best, (rows[start:stop][block].float() @ goal).amax(dim=0))
-        curve.append({"rank": stop, "coverage": float(masses @ best.double().cpu().numpy())})
-        start, stop = stop, 2 * stop
-    return np.asarray(best.double().cpu().numpy()), curve
 
 
 def compare(
@@ -70,5 +58,5 @@ def _measure(
         "transport": transport_distance(rows, targets, masses),
         "redundancy": diversity.mean_redundancy(rows, s),
         "vendi": vendi_score(rows),
-        "coverage": coverage(rows, targets, masses)[1][-1]["coverage"],
+        "coverage": coverage(rows, targets, masses)[0],
     }

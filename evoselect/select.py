@@ -16,10 +16,11 @@ from evoselect import diversity, reasons
 from evoselect.balance import balanced_shares
 from evoselect.baselines.registry import BASELINES
 from evoselect.baselines.task import Checkpoint, Task
+from evoselect.coverage import coverage
 from evoselect.errors import InvalidInput
 from evoselect.features import gather
 from evoselect.masses import group_numbers, quota_shares, spread
-from evoselect.metrics import compare, coverage
+from evoselect.metrics import compare
 from evoselect.repeats import apportion
 from evoselect.selection import Floats, Ints, Reasons, Selection
 from evoselect.solvers import Chosen, by_capacity, by_exponentiated
@@ -164,7 +165,7 @@ def _explained(
     covered = None
     if compared:
         diagnostics["metrics"] = compare(pool, targets, masses, chosen.order, transport.cost, s, seed)
-        covered, diagnostics["coverage_curve"] = coverage(rows, targets, masses)
+        covered = coverage(rows, targets, masses)[1]
     columns = Reasons(
         ot_gradient=chosen.ot_gradient,
         redundancy=evidence.redundancy,

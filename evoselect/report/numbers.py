@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect import coverage
 from evoselect.baselines.scores import mean_cosine_scores, random_scores
 from evoselect.baselines.task import top
+from evoselect.coverage import Nearest
 from evoselect.features import gather
 from evoselect.neighbours import nearest
-from evoselect.report import coverage, plane, similarity
-from evoselect.report.coverage import Nearest
+from evoselect.report import plane, similarity
 from evoselect.selection import Floats, Ints, Selection
 
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map

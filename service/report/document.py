@@ -25,7 +25,6 @@ def document(artifacts: Artifacts, job: Job) -> Json:
     numbers["map"]["points"] = maps.points(drawn)
     made = views.job(job, {})
     diagnostics = made["result"].pop("diagnostics")
-    diagnostics.pop("coverage_curve", None)  # the report's own has the baselines beside it
     return {
         "object": "selection.report",
         "selection": {name: made[name] for name in ("id", "name", "created_at", "completed_at", "request")},

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from evoselect.report import coverage, plane, similarity
+from evoselect import coverage
+from evoselect.report import plane, similarity
 from evoselect.report.numbers import numbers
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec

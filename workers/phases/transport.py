@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evoselect.conditioning import condition
-from evoselect.report.coverage import Nearest, nearest_both_ways
+from evoselect.coverage import Nearest, nearest_both_ways
 from evoselect.select import Texts, select
 from evoselect.selection import ItemReason, Selection
 from evoselect.spec.features import FeatureSpec

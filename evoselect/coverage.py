@@ -1,4 +1,4 @@
-"""How well the targets are served: by the first n of an order, and one by one."""
+"""How well the targets are served: by all rows, by the first n of an order, and one by one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +67,12 @@ def curve(
             best = torch.maximum(best, (goal @ rows[block].float().T).amax(dim=1))
         means.append(float(masses @ best.double().cpu().numpy()))
     return means, np.asarray(best.double().cpu().numpy())
+
+
+def coverage(rows: Tensor, targets: Tensor, masses: Floats) -> tuple[float, Floats]:
+    """Mean over the targets (M, d) of the largest cosine to a row (k, d), and that cosine for each (M,)."""
+    means, best = curve(rows, np.arange(len(rows)), targets, masses, [len(rows)])
+    return means[0], best
 
 
 def chance_level(sample: Tensor, targets: Tensor) -> float:
