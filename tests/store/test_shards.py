@@ -1,79 +1,28 @@
-"""Claims, fences, barriers and sweeps on a real PostgreSQL."""
+"""Fences, barriers, cancels and sweeps on a real PostgreSQL."""
 
 import threading
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
 
-from store import claims, jobs, outbox, shards, sweeper, tenants
-from store.claims import Claim, Offer
+from store import jobs, outbox, shards, sweeper
 from store.errors import Conflict, LostLease
 from store.models import Event, Job, Outbox, Shard
 from store.plans import ShardPlan
 from store.session import Database
 from store.states import JobKind, JobStatus, ShardState
-
-ATTEMPTS = 3
-
-
-def make_job(database: Database, tenant: str, shards_wanted: int = 2, priority: int = 0) -> str:
-    plans = [ShardPlan("features", i, 10, {"start": 10 * i}) for i in range(shards_wanted)]
-    with database.transaction() as session:
-        return jobs.create(
-            session,
-            tenant_id=tenant,
-            kind=JobKind.SELECTION,
-            request={"k": 1},
-            plans=plans,
-            priority=priority,
-        ).id
-
-
-def shard_ids(database: Database, job_id: str, phase: str = "features") -> list[str]:
-    with database.transaction() as session:
-        return [shard.id for shard in shards.of_phase(session, job_id, phase)]
-
-
-def take(
-    database: Database, queue: str = "features", worker: str = "w", lease: float = 60.0, waited: float = 0.0
-) -> Claim | None:
-    with database.transaction() as session:
-        return claims.claim(session, Offer(queue, ("features", "transport"), worker, lease, waited))
-
-
-def must_take(database: Database, queue: str = "features", **more: Any) -> Claim:
-    claim = take(database, queue, **more)
-    assert claim is not None
-    return claim
-
-
-def expire(database: Database, shard_id: str) -> None:
-    """The lease runs out, and the sweeper sees it."""
-    run(database, "update shards set lease_until = now() - interval '1 second' where id = :id", id=shard_id)
-    assert sweeper.take_back(database, max_attempts=ATTEMPTS) == 1
-
-
-def run(database: Database, statement: str, **values: Any) -> None:
-    with database.transaction() as session:
-        session.execute(text(statement), values)
-
-
-def release(database: Database, claim: Claim, reason: str, retry_delay: float = 1e-6) -> None:
-    with database.transaction() as session:
-        shards.release(session, claim, reason, retry_delay=retry_delay, max_attempts=ATTEMPTS)
-
-
-def finish(
-    database: Database, claim: Claim, job_result: dict[str, Any] | None = None, *, go_on: bool = False
-) -> Claim | None:
-    with database.transaction() as session:
-        return shards.commit(session, claim, {"by": claim.token}, job_result, go_on=go_on)
-
-
-def status(database: Database, job_id: str) -> str:
-    with database.transaction() as session:
-        return session.scalar(select(Job.status).where(Job.id == job_id)) or ""
+from tests.store.shard_jobs import (
+    ATTEMPTS,
+    expire,
+    finish,
+    make_job,
+    must_take,
+    release,
+    run,
+    shard_ids,
+    status,
+    take,
+)
 
 
 def test_a_job_is_stored_with_its_shards_event_and_rings(database: Database, tenant: str) -> None:
@@ -91,18 +40,6 @@ def test_a_failed_creation_leaves_nothing(database: Database, tenant: str) -> No
         assert [session.scalar(select(func.count()).select_from(t)) for t in (Job, Shard, Outbox, Event)] == [
             0
         ] * 4
-
-
-def test_a_shard_is_claimed_once(database: Database, tenant: str) -> None:
-    make_job(database, tenant, 3)
-    claims: list[Claim | None] = []
-    threads = [threading.Thread(target=lambda: claims.append(take(database))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    taken = [claim.shard_id for claim in claims if claim is not None]
-    assert len(taken) == len(set(taken)) == 3
 
 
 def test_a_lost_shard_is_taken_over_and_the_old_token_is_fenced(database: Database, tenant: str) -> None:
@@ -230,74 +167,6 @@ def test_a_shard_that_a_leaving_worker_gives_back_counts_no_fault(database: Data
         with database.transaction() as session:
             shards.hand_back(session, claim)
     finish(database, must_take(database))
-
-
-def test_tenants_take_turns(database: Database, tenant: str) -> None:
-    with database.transaction() as session:
-        other = tenants.ensure_tenant(session, "other")
-    flood = make_job(database, tenant, 500)
-    assert must_take(database).job_id == flood
-    small = make_job(database, other, 2)
-    assert [must_take(database).job_id for _ in range(5)] == [small, flood, small, flood, flood]
-
-
-def test_priority_orders_a_tenants_own_jobs_and_nobody_elses(database: Database, tenant: str) -> None:
-    with database.transaction() as session:
-        other = tenants.ensure_tenant(session, "other")
-    low, high = make_job(database, tenant, 2), make_job(database, tenant, 2, priority=5)
-    theirs = make_job(database, other, 2)
-    order = [must_take(database).job_id for _ in range(6)]
-    assert [job_id for job_id in order if job_id != theirs] == [high, high, low, low]
-    assert order.index(theirs) < 2
-
-
-def test_a_worker_goes_on_with_a_job_as_long_as_it_is_its_turn(database: Database, tenant: str) -> None:
-    with database.transaction() as session:
-        other = tenants.ensure_tenant(session, "other")
-    flood = make_job(database, tenant, 4)
-    first = must_take(database)
-    second = finish(database, first, go_on=True)
-    assert second is not None
-    assert (second.job_id, second.token, second.payload) == (flood, 1, {"start": 10})
-    small = make_job(database, other, 1)
-    assert finish(database, second, go_on=True) is None
-    theirs = must_take(database)
-    assert theirs.job_id == small
-    assert finish(database, theirs, go_on=True) is None
-    urgent = make_job(database, tenant, 1, priority=5)
-    third = must_take(database)
-    assert third.job_id == urgent
-    assert finish(database, third, go_on=True) is None
-    with database.transaction() as session:
-        assert [event.sequence for event in jobs.events(session, flood)] == list(range(1, 7))
-
-
-def test_a_worker_does_not_go_on_with_a_job_that_is_to_stop(database: Database, tenant: str) -> None:
-    job_id = make_job(database, tenant, 3)
-    claim = must_take(database)
-    with database.transaction() as session:
-        jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION)
-    run(database, "update shards set state = 'ready' where state = 'cancelled'")
-    assert finish(database, claim, go_on=True) is None
-
-
-def test_what_this_release_does_not_know_is_left_to_a_later_one(database: Database, tenant: str) -> None:
-    make_job(database, tenant, 1)
-    run(database, "update shards set version = 2")
-    assert take(database) is None
-    with database.transaction() as session:
-        assert shards.too_new(session) == {"features": 1}
-    run(database, "update shards set version = 1, phase = 'unheard_of'")
-    assert take(database) is None
-    run(database, "update shards set phase = 'features'")
-    finish(database, must_take(database))
-
-
-def test_a_poller_takes_only_what_rings_left_lying(database: Database, tenant: str) -> None:
-    make_job(database, tenant, 1)
-    assert take(database, waited=5) is None
-    run(database, "update shards set available_at = now() - interval '6 seconds'")
-    assert take(database, waited=5) is not None
 
 
 def test_cancel_stops_waiting_shards_at_once_and_running_ones_by_their_pulse(

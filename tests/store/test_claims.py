@@ -1,0 +1,89 @@
+"""Whose turn it is, on a real PostgreSQL."""
+
+import threading
+
+from store import jobs, shards, tenants
+from store.claims import Claim
+from store.session import Database
+from store.states import JobKind
+from tests.store.shard_jobs import finish, make_job, must_take, run, take
+
+
+def test_a_shard_is_claimed_once(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 3)
+    claims: list[Claim | None] = []
+    threads = [threading.Thread(target=lambda: claims.append(take(database))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = [claim.shard_id for claim in claims if claim is not None]
+    assert len(taken) == len(set(taken)) == 3
+
+
+def test_tenants_take_turns(database: Database, tenant: str) -> None:
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    flood = make_job(database, tenant, 500)
+    assert must_take(database).job_id == flood
+    small = make_job(database, other, 2)
+    assert [must_take(database).job_id for _ in range(5)] == [small, flood, small, flood, flood]
+
+
+def test_priority_orders_a_tenants_own_jobs_and_nobody_elses(database: Database, tenant: str) -> None:
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    low, high = make_job(database, tenant, 2), make_job(database, tenant, 2, priority=5)
+    theirs = make_job(database, other, 2)
+    order = [must_take(database).job_id for _ in range(6)]
+    assert [job_id for job_id in order if job_id != theirs] == [high, high, low, low]
+    assert order.index(theirs) < 2
+
+
+def test_a_worker_goes_on_with_a_job_as_long_as_it_is_its_turn(database: Database, tenant: str) -> None:
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    flood = make_job(database, tenant, 4)
+    first = must_take(database)
+    second = finish(database, first, go_on=True)
+    assert second is not None
+    assert (second.job_id, second.token, second.payload) == (flood, 1, {"start": 10})
+    small = make_job(database, other, 1)
+    assert finish(database, second, go_on=True) is None
+    theirs = must_take(database)
+    assert theirs.job_id == small
+    assert finish(database, theirs, go_on=True) is None
+    urgent = make_job(database, tenant, 1, priority=5)
+    third = must_take(database)
+    assert third.job_id == urgent
+    assert finish(database, third, go_on=True) is None
+    with database.transaction() as session:
+        assert [event.sequence for event in jobs.events(session, flood)] == list(range(1, 7))
+
+
+def test_a_worker_does_not_go_on_with_a_job_that_is_to_stop(database: Database, tenant: str) -> None:
+    job_id = make_job(database, tenant, 3)
+    claim = must_take(database)
+    with database.transaction() as session:
+        jobs.request_cancel(session, tenant, job_id, JobKind.SELECTION)
+    run(database, "update shards set state = 'ready' where state = 'cancelled'")
+    assert finish(database, claim, go_on=True) is None
+
+
+def test_what_this_release_does_not_know_is_left_to_a_later_one(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 1)
+    run(database, "update shards set version = 2")
+    assert take(database) is None
+    with database.transaction() as session:
+        assert shards.too_new(session) == {"features": 1}
+    run(database, "update shards set version = 1, phase = 'unheard_of'")
+    assert take(database) is None
+    run(database, "update shards set phase = 'features'")
+    finish(database, must_take(database))
+
+
+def test_a_poller_takes_only_what_rings_left_lying(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 1)
+    assert take(database, waited=5) is None
+    run(database, "update shards set available_at = now() - interval '6 seconds'")
+    assert take(database, waited=5) is not None
