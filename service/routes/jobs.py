@@ -32,6 +32,13 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
     """The routes of one kind of job below /v1/{noun}; creating one is the noun's own."""
     router = APIRouter(prefix=f"/v1/{noun}", route_class=StrictRoute, tags=[noun])
 
+    _add_looks(router, kind)
+    _add_changes(router, kind, noun)
+    _add_events(router, kind)
+    return router
+
+
+def _add_looks(router: APIRouter, kind: JobKind) -> None:
     @router.get("", response_model=answers.Page[answers.Job])
     def listing(
         state: Services,
@@ -63,6 +70,8 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
         headers = {} if look.done else {"Retry-After": POLL_SECONDS}
         return conditional(request, look.body, look.etag, headers)
 
+
+def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
     @router.post("/{job_id}/cancel", status_code=202, response_model=answers.Job)
     def cancel(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
         """Ask it to stop; 409 when it has ended already."""
@@ -81,6 +90,8 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
             again = views.job(row, job_reads.progress(session, [row.id])[row.id])
         return accepted(response, noun, again)
 
+
+def _add_events(router: APIRouter, kind: JobKind) -> None:
     @router.get(
         "/{job_id}/events",
         response_model=answers.Page[answers.Event],
@@ -109,8 +120,6 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
                 return stream(state, job, max(after, sequence_of(last_event_id)))
             rows = jobs.events(session, job_id, after=after, limit=limit + 1)
             return views.as_response(views.page(rows, limit, views.event))
-
-    return router
 
 
 async def _look(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Look:
