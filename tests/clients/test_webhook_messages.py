@@ -49,8 +49,8 @@ def test_the_reference_library_agrees() -> None:
         (lambda given: given | {"Webhook-Signature": "v1,AAAA v2,BBBB nonsense"}, "No signature fits"),
         (lambda given: {k: v for k, v in given.items() if k != "Webhook-Id"}, "webhook-id is missing"),
         (lambda given: given | {"Webhook-Timestamp": "soon"}, "not a number"),
-        (lambda given: headers(age=400), "400 s old"),
-        (lambda given: headers(age=-400), "-400 s old"),
+        (lambda given: headers(age=400), r"is 40\d s old"),
+        (lambda given: headers(age=-400), r"is -(400|39\d) s old"),
     ],
 )
 def test_what_does_not_fit_is_refused(change: Callable[[dict[str, str]], dict[str, str]], said: str) -> None:
