@@ -16,6 +16,7 @@ from evoselect_client.steps import (
     Mode,
     NoAnswer,
     Pause,
+    Step,
     Steps,
     Sync,
     Values,
@@ -67,12 +68,7 @@ class SyncSession(Session[Sync]):
         outcome, fault = None, None
         try:
             while True:
-                step = resume(steps, outcome, fault)
-                outcome, fault = None, None
-                try:
-                    outcome = step.on(self.world)
-                except Exception as error:
-                    fault = error
+                outcome, fault = self._perform(resume(steps, outcome, fault))
         except StopIteration as stop:
             value: T = stop.value
             return value
@@ -85,18 +81,22 @@ class SyncSession(Session[Sync]):
         try:
             while True:
                 step = resume(values, outcome, fault)
-                outcome, fault = None, None
                 if isinstance(step, Emit):
+                    outcome, fault = None, None
                     yield step.value
-                    continue
-                try:
-                    outcome = step.on(self.world)
-                except Exception as error:
-                    fault = error
+                else:
+                    outcome, fault = self._perform(step)
         except StopIteration:
             return
         finally:
             values.close()
+
+    def _perform(self, step: Step) -> tuple[Any, Exception | None]:
+        """What the step came to: its outcome, or what it raised."""
+        try:
+            return step.on(self.world), None
+        except Exception as error:
+            return None, error
 
 
 class AsyncSession(Session[Async]):
@@ -107,12 +107,7 @@ class AsyncSession(Session[Async]):
         outcome, fault = None, None
         try:
             while True:
-                step = resume(steps, outcome, fault)
-                outcome, fault = None, None
-                try:
-                    outcome = await step.on(self.world)
-                except Exception as error:
-                    fault = error
+                outcome, fault = await self._perform(resume(steps, outcome, fault))
         except StopIteration as stop:
             value: T = stop.value
             return value
@@ -125,18 +120,22 @@ class AsyncSession(Session[Async]):
         try:
             while True:
                 step = resume(values, outcome, fault)
-                outcome, fault = None, None
                 if isinstance(step, Emit):
+                    outcome, fault = None, None
                     yield step.value
-                    continue
-                try:
-                    outcome = await step.on(self.world)
-                except Exception as error:
-                    fault = error
+                else:
+                    outcome, fault = await self._perform(step)
         except StopIteration:
             return
         finally:
             values.close()
+
+    async def _perform(self, step: Step) -> tuple[Any, Exception | None]:
+        """What the step came to: its outcome, or what it raised."""
+        try:
+            return await step.on(self.world), None
+        except Exception as error:
+            return None, error
 
 
 def _try(call: Call[Any]) -> Steps[tuple[Answer | None, NoAnswer | None]]:
