@@ -65,9 +65,16 @@ def draw(method: Method, world: World, task: str, k: int, seed: int) -> Ints:
     """k rows of the pool."""
     if method.selector == "random":  # needs no features, and so no time for them
         return np.random.default_rng(seed).permutation(len(world.data.pool))[:k]
-    candidates, targets = conditioned(method, world.side(method.features, task))
+    return draw_from(method, world.side(method.features, task), k, seed)
+
+
+def draw_from(method: Method, side: Side, k: int, seed: int, rows: Ints | None = None) -> Ints:
+    """k rows of the pool by given features; of ``rows`` alone where they are given."""
+    candidates, targets = conditioned(method, side)
+    rows = np.arange(len(candidates)) if rows is None else rows
     spec = SelectionSpec(method=method.selector, **method.settings)
-    return select(candidates, targets, k, spec, seed=seed, compare_with_baselines=False).indices
+    found = select(candidates[rows], targets, k, spec, seed=seed, compare_with_baselines=False)
+    return rows[found.indices]
 
 
 def conditioned(method: Method, side: Side) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks.quality.data import TASKS
+from benchmarks.quality.loops import LOOPS
 from benchmarks.quality.methods import METHODS
 from benchmarks.quality.runs import BASE, Run
 
@@ -13,15 +14,30 @@ SEEDS = 3
 FIRST = ("capacity", "round-robin", "less", "exponentiated")
 VARIANTS = ("capacity+whitened", "capacity+choices")
 REST = ("tsds", "unbalanced", "attr-div", "diversity")
+CONDITIONED = ("capacity", "capacity+whitened")
+ONE_SHOT = ("capacity+top",)  # against the loop whose gradients are those of the trained layers
 
 
 def default_plan() -> list[Run]:
     """Everything, the telling comparisons first."""
     plan = [Run(BASE, 0, 0, TASKS)]
     plan += _seeds(("random",), K, 0, 2) + _seeds(FIRST, K, 0, 1) + _seeds(("random",), K, 2, RANDOM_SEEDS)
-    plan += _seeds(VARIANTS, K, 0, 1) + _seeds(FIRST, K, 1, 2) + _seeds(REST, K, 0, 1)
+    plan += _seeds(VARIANTS, K, 0, 1) + _seeds(REST, K, 0, 1) + _seeds(FIRST, K, 1, 2)
+    plan += _seeds(CONDITIONED, K, 1, SEEDS) + _loops(0, 1) + _seeds(ONE_SHOT, K, 0, 1)
+    plan += _seeds(("random",), SMALL_K, 0, SEEDS) + _seeds(FIRST, SMALL_K, 0, 1)
+    plan += _seeds(("capacity+warm",), K, 0, 1) + _loops(1, 2) + _seeds(ONE_SHOT, K, 1, 2)
     plan += _seeds((*FIRST, *VARIANTS), K, 1, SEEDS) + _seeds(REST, K, 1, SEEDS)
-    return plan + _seeds(("random", *FIRST), SMALL_K, 0, SEEDS)
+    return plan + _seeds(FIRST, SMALL_K, 1, SEEDS)
+
+
+def _loops(start: int, stop: int) -> list[Run]:
+    """The random arm does not look at the target: it is trained once for all tasks."""
+    return [
+        Run(arm, K, seed, tasks)
+        for seed in range(start, stop)
+        for arm in LOOPS
+        for tasks in ([TASKS] if arm == "loop-random" else [(task,) for task in TASKS])
+    ]
 
 
 def _seeds(methods: Sequence[str], k: int, start: int, stop: int) -> list[Run]:

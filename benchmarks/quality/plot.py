@@ -14,13 +14,20 @@ def pictures(result: Json) -> dict[str, str]:
     found = {}
     for metric, of in {result["metric"]: result, **result["by_metric"]}.items():
         for k, means in of["against_random"].items():
-            panels = {"all tasks": means}
+            panels = {"all tasks": _bounded(means)}
             for cell, values in of["table"].items():
                 if cell.endswith(f"k={k}"):
-                    panels[cell] = {name: v for name, v in values.items() if "difference" in v}
+                    panels[cell] = _bounded(values)
+            if not any(panels.values()):
+                continue
             title = f"{metric.replace('_', ' ')}: difference to random draws, 95 % intervals; left is better"
             found[f"quality-{metric}-k{k}.svg"] = forest(panels, title)
     return found
+
+
+def _bounded(values: dict[str, Json]) -> dict[str, Json]:
+    """The methods that have an interval: some seeds tell its width."""
+    return {name: value for name, value in values.items() if value.get("high") is not None}
 
 
 def forest(panels: dict[str, dict[str, Json]], title: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.loops import LOOPS, PARTS, rounds
 from benchmarks.quality.methods import METHODS, draw
 from benchmarks.quality.training import STEPS, Answered, answer, train
 from benchmarks.quality.world import World
@@ -29,7 +30,8 @@ class Run:
 
     def keys(self) -> set[Key]:
         """What its rows are known by."""
-        return {(task, self.method, self.k, self.seed) for task in self.tasks}
+        names = [self.method + part for part in PARTS] if self.method in LOOPS else [self.method]
+        return {(task, name, self.k, self.seed) for task in self.tasks for name in names}
 
 
 def key(row: Json) -> Key:
@@ -39,29 +41,36 @@ def key(row: Json) -> Key:
 
 def execute(run: Run, world: World) -> list[Json]:
     """The rows of a run."""
+    found: list[Json] = []
     start = time.perf_counter()
-    chosen = None if run.method == BASE else chosen_rows(run, world)
-    model = world.top if chosen is None else _trained(chosen, world, run.seed)
-    trained = time.perf_counter()
-    found = []
-    for task in run.tasks:
-        row: Json = {"task": task, "method": run.method, "k": run.k, "seed": run.seed}
-        row |= _scores(answer(model, world.test(task)))
-        if chosen is not None:
-            row |= make_up(chosen, world, task)
-        found.append(row)
-    seconds = {"train": round(trained - start, 1), "answer": round(time.perf_counter() - trained, 1)}
-    return [row | {"seconds": seconds} for row in found]
-
-
-def _trained(chosen: list[int], world: World, seed: int) -> Any:
-    return train(world.top, world.examples, chosen, STEPS, seed).get_base_model().eval()
-
-
-def chosen_rows(run: Run, world: World) -> list[int]:
-    """Rows of the pool."""
-    found: list[int] = draw(METHODS[run.method], world, run.tasks[0], run.k, run.seed).tolist()
+    for name, chosen, model in _models(run, world):
+        trained = time.perf_counter()
+        rows = [_row(name, run, task, chosen, model, world) for task in run.tasks]
+        ended = time.perf_counter()
+        seconds = {"train": round(trained - start, 1), "answer": round(ended - trained, 1)}
+        found += [row | {"seconds": seconds} for row in rows]
+        start = ended
     return found
+
+
+def _models(run: Run, world: World) -> Iterator[tuple[str, list[int], Any]]:
+    """Of each model that is judged: its name in the rows, the rows of the pool it saw, the model."""
+    if run.method == BASE:
+        yield BASE, [], world.top
+        return
+    if run.method in LOOPS:
+        for name, seen, model in rounds(run.method, run.k, run.seed, run.tasks[0], world):
+            yield name, seen, model.get_base_model().eval()
+        return
+    chosen = draw(METHODS[run.method], world, run.tasks[0], run.k, run.seed).tolist()
+    model = train(world.top, world.examples, chosen, STEPS, run.seed)
+    yield run.method, chosen, model.get_base_model().eval()
+
+
+def _row(name: str, run: Run, task: str, chosen: Sequence[int], model: Any, world: World) -> Json:
+    row: Json = {"task": task, "method": name, "k": run.k, "seed": run.seed}
+    row |= _scores(answer(model, world.test(task)))
+    return row | make_up(chosen, world, task) if chosen else row
 
 
 def _scores(found: Answered) -> Json:

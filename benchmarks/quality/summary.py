@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.quality.loop_summary import RANDOM_ARM, finite, is_loop, of_loops
+from benchmarks.quality.loop_summary import table as loop_table
+
 PRIMARY = "choice_cross_entropy"
 METRICS = (PRIMARY, "nll", "accuracy")
 QUANTILE = 1.96
@@ -40,12 +43,12 @@ class Difference:
         return abs(self.value) > QUANTILE * self.error
 
     def as_json(self) -> Json:
-        """Value and interval."""
+        """Value and interval; no bounds where no seeds tell them."""
         half = QUANTILE * self.error
         return {
             "difference": round(self.value, 4),
-            "low": round(self.value - half, 4),
-            "high": round(self.value + half, 4),
+            "low": finite(self.value - half),
+            "high": finite(self.value + half),
         }
 
 
@@ -79,7 +82,7 @@ class Cells:
 
         A random draw is trained on once for all tasks, so its noise is not independent between them.
         """
-        if method == CONTROL:
+        if method == CONTROL or method.startswith(RANDOM_ARM):
             means = np.stack([self.cells[cell][method].mean(1) for cell in cells]).mean(0)  # (seeds,)
             return float(means.var(ddof=1)) / len(means) if len(means) > 1 else float("nan")
         each = [self.pooled_variance(cell) / len(self.cells[cell][method]) for cell in cells]
@@ -104,11 +107,12 @@ class Cells:
 
 def summarise(rows: Sequence[Json]) -> Json:
     """The whole as JSON; the top level is the primary metric's."""
-    by_metric = {metric: _of_metric(Cells(rows, metric)) for metric in METRICS}
+    plain = [row for row in rows if not is_loop(row["method"])]
+    by_metric = {metric: _of_metric(Cells(plain, metric)) | _loops(Cells(rows, metric)) for metric in METRICS}
     return {
         "tasks": sorted({row["task"] for row in rows}),
         "seeds": _seeds(rows),
-        "methods": list(_seeds(rows)),
+        "methods": list(_seeds(plain)),
         "runs": len(rows),
         "metric": PRIMARY,
         **by_metric[PRIMARY],
@@ -142,6 +146,18 @@ def _of_metric(cells: Cells) -> Json:
         "table": {_name(cell): _cell(cells, cell) for cell in cells.cells},
         "against_random": _against_random(cells, sorted(names - {CONTROL})),
     }
+
+
+def _loops(cells: Cells) -> Json:
+    """Comparisons of loops, at the largest k: theirs."""
+    k = max((k for _, k in cells.cells), default=0)
+
+    def compare(first: str, second: str) -> tuple[dict[str, Json], Json | None]:
+        both = cells.with_all(k, {first, second})
+        each = {cell[0]: cells.difference(first, second, [cell]).as_json() for cell in both}
+        return each, cells.difference(first, second, both).as_json() if both else None
+
+    return of_loops(compare)
 
 
 def _noise(cells: Cells, cell: Cell) -> dict[str, float]:
@@ -219,6 +235,9 @@ def as_text(result: Json) -> str:
         of = result if metric == PRIMARY else result["by_metric"][metric]
         lines += ["", f"## {metric}" + (" (errors)" if metric == "accuracy" else ""), *_verdicts(of), ""]
         lines += _table(of)
+        if of["loops"]:
+            lines += ["", "### Loops of two rounds", ""]
+            lines += loop_table(of["loops"], _interval, result["tasks"])
     lines += ["", "## What was drawn", *_draw_table(result["draws"])]
     return "\n".join(lines)
 
@@ -254,6 +273,8 @@ def _shown(value: Json | None) -> str:
 
 
 def _interval(value: Json) -> str:
+    if value["high"] is None:
+        return f"{value['difference']:+.3f} ± ?"
     return f"{value['difference']:+.3f} ± {value['high'] - value['difference']:.3f}"
 
 

@@ -34,6 +34,11 @@ class Texts:
     states: list[Tensor]
     right: list[int]
 
+    def take(self, numbers: Sequence[int]) -> "Texts":
+        """Some of the rows, in this order."""
+        right = [self.right[i] for i in numbers]
+        return Texts([self.rows[i] for i in numbers], [self.states[i] for i in numbers], right)
+
     def examples(self) -> "Texts":
         """Each row with its right answer alone, as a training sees it."""
         cut = [only(row, answer) for row, answer in zip(self.rows, self.right, strict=True)]
@@ -54,6 +59,12 @@ def train(top: Any, pool: Texts, chosen: Sequence[int], steps: int, seed: int) -
     """A copy of ``top`` in an adapter trained on the chosen rows; the last epoch may be partial."""
     torch.manual_seed(seed)
     model = _with_adapter(top)
+    go_on(model, pool, chosen, steps, seed)
+    return model
+
+
+def go_on(model: Any, pool: Texts, chosen: Sequence[int], steps: int, seed: int) -> None:
+    """Train the model's adapter further, with an optimizer and a schedule of its own."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=SPEC.learning_rate, weight_decay=SPEC.weight_decay)
     for step, batch in enumerate(batches(chosen, [len(row.ids) for row in pool.rows], steps, seed)):
@@ -64,7 +75,6 @@ def train(top: Any, pool: Texts, chosen: Sequence[int], steps: int, seed: int) -
         torch.nn.utils.clip_grad_norm_(weights, SPEC.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
-    return model
 
 
 def schedule(step: int, steps: int) -> float:

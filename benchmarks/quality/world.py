@@ -1,5 +1,6 @@
 """Everything a run needs, held by a process: data, states, features."""
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,11 +79,23 @@ class World:
 
     def side(self, kind: str, task: str) -> Side:
         """Features of one kind for one task."""
-        whole, names = self.features(kind), list(self.data.tasks)
-        before = sum(len(self.data.tasks[name].target) for name in names[: names.index(task)])
-        start = len(self.data.pool) + before
-        pool, target = slice(0, len(self.data.pool)), slice(start, start + len(self.data.tasks[task].target))
+        whole, (pool, target) = self.features(kind), self._places(task)
         return Side(whole[pool], whole[target], self.lengths[pool], self.lengths[target])
+
+    def side_after(self, trained: Any, training: str, task: str) -> Side:
+        """Gradients of the top layers in the adapter ``trained``, which ``training`` identifies."""
+        pool, target = self._places(task)
+        texts = self.examples.take([*range(pool.stop), *range(target.start, target.stop)])
+        made = Made("top", f"{self.loaded.fingerprint} {model.TOP} {training}", self.cache)
+        found = features.of_top(made, texts, merged(trained))
+        rest = slice(pool.stop, None)
+        return Side(found[pool], found[rest], self.lengths[pool], self.lengths[target])
+
+    def _places(self, task: str) -> tuple[slice, slice]:
+        """Of pool and target among the learnable records."""
+        names, size = list(self.data.tasks), len(self.data.pool)
+        start = size + sum(len(self.data.tasks[name].target) for name in names[: names.index(task)])
+        return slice(0, size), slice(start, start + len(self.data.tasks[task].target))
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -107,10 +120,14 @@ class World:
     def warmed(self) -> Any:
         """The top layers after a training on a random draw that no run uses."""
         chosen = np.random.default_rng(WARM_SEED).permutation(len(self.data.pool))[:WARM_ROWS].tolist()
-        trained = train(self.top, self.examples, chosen, STEPS, WARM_SEED)
-        return trained.merge_and_unload().eval().requires_grad_(False)
+        return merged(train(self.top, self.examples, chosen, STEPS, WARM_SEED))
 
     def _questions(self) -> Texts:
         end = int(self.loaded.tokenizer.eos_token_id or 0)
         rows: list[Row] = [unended(row, end) for row in self.rows.rows]
         return Texts(rows, self.rows.states, self.rows.right)
+
+
+def merged(trained: Any) -> Any:
+    """A frozen copy with the adapter added to its layers; the trained model stays as it is."""
+    return copy.deepcopy(trained).merge_and_unload().eval().requires_grad_(False)

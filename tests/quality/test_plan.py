@@ -1,13 +1,15 @@
 """The plan names methods that exist, and begins with what answers the question."""
 
 from benchmarks.quality.data import TASKS
+from benchmarks.quality.loops import LOOPS
 from benchmarks.quality.methods import METHODS
 from benchmarks.quality.plan import FIRST, K, default_plan
 from benchmarks.quality.runs import BASE
 
 
 def test_every_run_is_of_a_known_method() -> None:
-    assert {run.method for run in default_plan()} - {BASE} <= METHODS.keys()
+    assert {run.method for run in default_plan()} - {BASE} <= METHODS.keys() | LOOPS.keys()
+    assert set(LOOPS.values()) <= METHODS.keys()
 
 
 def test_the_first_runs_compare_the_first_methods_with_random_on_every_task() -> None:
@@ -19,4 +21,5 @@ def test_the_first_runs_compare_the_first_methods_with_random_on_every_task() ->
 
 def test_a_draw_that_does_not_look_at_the_target_is_trained_on_once() -> None:
     plan = default_plan()
-    assert all(len(run.tasks) == (5 if METHODS[run.method].targetless else 1) for run in plan[1:])
+    methods = METHODS | {arm: METHODS[one_shot] for arm, one_shot in LOOPS.items()}
+    assert all(len(run.tasks) == (5 if methods[run.method].targetless else 1) for run in plan[1:])
