@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--k", type=int, help="with --methods")
     parser.add_argument("--tasks", help="with --methods: names, separated by commas")
     parser.add_argument("--summary", action="store_true", help="print what the rows say, and run nothing")
+    parser.add_argument("--half", choices=("choosing", "reporting"), help="with --summary: of the questions")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--plots", type=Path, help="with --summary: folder for pictures of the differences")
     parser.add_argument("--screen", action="store_true", help="print what methods draw, and train nothing")
@@ -51,9 +52,13 @@ def main() -> int:
 def summary(arguments: argparse.Namespace) -> None:
     """Print it, and draw it where a folder is given."""
     from benchmarks.quality.plot import pictures
-    from benchmarks.quality.summary import as_text, summarise
+    from benchmarks.quality.summary import half, summarise
+    from benchmarks.quality.text import as_text
 
-    result = summarise(read(arguments.rows))
+    rows = read(arguments.rows)
+    if arguments.half:
+        rows = half(rows, ("choosing", "reporting").index(arguments.half))
+    result = summarise(rows)
     print(json.dumps(result) if arguments.json else as_text(result))
     if arguments.plots:
         for name, picture in pictures(result).items():

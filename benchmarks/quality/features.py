@@ -7,6 +7,7 @@ before it: at the top layers after a training on a random draw, as LESS takes it
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,9 +119,10 @@ def cached(made: Made, rows: Sequence[str], sizes: Sequence[int], compute: Compu
         path = made.path([rows[i] for i in part])
         if not path.exists():
             found = compute(part)
-            with path.with_suffix(".draft").open("wb") as file:
+            draft = path.with_suffix(f".{os.getpid()}")  # another process may compute the same meanwhile
+            with draft.open("wb") as file:
                 np.savez(file, values=found["values"].astype(np.float16), nll=found["nll"])
-            path.with_suffix(".draft").rename(path)
+            draft.rename(path)
         with np.load(path) as held:
             values.append(held["values"])
             nll.append(held["nll"])

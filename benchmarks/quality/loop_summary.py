@@ -9,18 +9,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.quality.loops import AGAIN, FIRST, LOOPS, SECOND
+from benchmarks.quality.names import AGAIN, FIRST, LOOPS, OUR_ARM, RANDOM_ARM, SECOND
 
 Json = dict[str, Any]
 Compare = Callable[[str, str], tuple[dict[str, Json], Json | None]]
 """Of two methods: their difference on each task that has both, and over those tasks."""
-
-OUR_ARM, RANDOM_ARM = "loop-current", "loop-random"
-
-
-def is_loop(method: str) -> bool:
-    """Whether a row is of a part of a loop."""
-    return method.split("/")[0] in LOOPS
 
 
 def pairs() -> dict[str, tuple[str, str]]:

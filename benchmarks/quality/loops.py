@@ -14,13 +14,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.methods import METHODS, Ints, draw, draw_from
+from benchmarks.quality.names import AGAIN, FIRST, LOOPS, OUR_ARM, RANDOM_ARM, SECOND
 from benchmarks.quality.training import STEPS, go_on, train
 from benchmarks.quality.world import World
-
-LOOPS = {"loop-current": "capacity+top", "loop-fixed": "capacity", "loop-random": "random"}
-"""The one-shot method that each arm's first round selects by."""
-FIRST, SECOND, AGAIN = "/1", "/2", "/2-again"
-PARTS = (FIRST, SECOND, AGAIN)
 
 
 def rounds(arm: str, k: int, seed: int, task: str, world: World) -> Iterator[tuple[str, list[int], Any]]:
@@ -41,9 +37,9 @@ def rounds(arm: str, k: int, seed: int, task: str, world: World) -> Iterator[tup
 def _second(arm: str, model: Any, first: Ints, half: int, seed: int, task: str, world: World) -> Any:
     """What selects the second half from the offered rows."""
     method = METHODS[LOOPS[arm]]
-    if arm == "loop-random":
+    if arm == RANDOM_ARM:
         return lambda offered: np.random.default_rng((seed, 1)).permutation(offered)[:half]
-    if arm == "loop-current":
+    if arm == OUR_ARM:
         training = hashlib.sha256(f"{first.tolist()} {seed} {STEPS}".encode()).hexdigest()
         side = world.side_after(model, training, task)
     else:

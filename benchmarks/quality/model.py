@@ -6,6 +6,7 @@ that a comparison can have many runs. Gradients of these layers are those of wha
 
 import copy
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def states(rows: Sequence[Row], loaded: LoadedModel, cache: Path) -> list[Tensor
     lengths = [len(row.ids) for row in rows]
     if not path.exists():
         flat = torch.cat(_computed(rows, lower(loaded)))
-        draft = path.with_suffix(".draft")
+        draft = path.with_suffix(f".{os.getpid()}")  # another process may compute the same meanwhile
         torch.save(flat, draft)
         draft.rename(path)
     return list(torch.load(path, weights_only=True).split(lengths))

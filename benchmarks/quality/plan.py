@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from benchmarks.quality.data import TASKS
-from benchmarks.quality.loops import LOOPS
 from benchmarks.quality.methods import METHODS
-from benchmarks.quality.runs import BASE, Run
+from benchmarks.quality.names import BASE, LOOPS, RANDOM_ARM
+from benchmarks.quality.runs import Run
 
 K = 160  # 20 steps of 8: one epoch, and 9.5 % of the pool
 SMALL_K = 53  # three epochs, 3.1 %
@@ -36,7 +36,7 @@ def _loops(start: int, stop: int) -> list[Run]:
         Run(arm, K, seed, tasks)
         for seed in range(start, stop)
         for arm in LOOPS
-        for tasks in ([TASKS] if arm == "loop-random" else [(task,) for task in TASKS])
+        for tasks in ([TASKS] if arm == RANDOM_ARM else [(task,) for task in TASKS])
     ]
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.loops import LOOPS, PARTS, rounds
+from benchmarks.quality.loops import rounds
 from benchmarks.quality.methods import METHODS, draw
+from benchmarks.quality.names import BASE, LOOPS, PARTS
 from benchmarks.quality.training import STEPS, Answered, answer, train
 from benchmarks.quality.world import World
-
-BASE = "base"
 
 Json = dict[str, Any]
 Key = tuple[str, str, int, int]  # task, method, k, seed

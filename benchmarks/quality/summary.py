@@ -15,15 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.quality.loop_summary import RANDOM_ARM, finite, is_loop, of_loops
-from benchmarks.quality.loop_summary import table as loop_table
+from benchmarks.quality.loop_summary import finite, of_loops
+from benchmarks.quality.names import BASE, CONTROL, OURS, RANDOM_ARM, SHARED, is_loop
 
 PRIMARY = "choice_cross_entropy"
 METRICS = (PRIMARY, "nll", "accuracy")
 QUANTILE = 1.96
-OURS = "capacity"
-BASE = "base"
-CONTROL = "random"
 
 Json = dict[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -80,12 +77,15 @@ class Cells:
     def _trainings(self, method: str, cells: Sequence[Cell]) -> float:
         """Variance of the method's mean over the cells that its trainings add; NaN where no seeds tell.
 
-        A random draw is trained on once for all tasks, so its noise is not independent between them.
+        A draw that does not look at the target is trained on once for all tasks, so its noise is not
+        independent between them.
         """
         if method == CONTROL or method.startswith(RANDOM_ARM):
             means = np.stack([self.cells[cell][method].mean(1) for cell in cells]).mean(0)  # (seeds,)
             return float(means.var(ddof=1)) / len(means) if len(means) > 1 else float("nan")
         each = [self.pooled_variance(cell) / len(self.cells[cell][method]) for cell in cells]
+        if method == SHARED:
+            return float(np.mean(np.sqrt(each))) ** 2
         return sum(each) / len(cells) ** 2
 
     def pooled_variance(self, cell: Cell) -> float:
@@ -192,6 +192,15 @@ def _against_random(cells: Cells, names: Sequence[str]) -> Json:
     return found
 
 
+def half(rows: Sequence[Json], rest: int) -> list[Json]:
+    """The rows with every second question alone: one half to choose by, the other (``rest`` 1) to report."""
+
+    def cut(row: Json) -> Json:
+        return {**row, "questions": {name: values[rest::2] for name, values in row["questions"].items()}}
+
+    return [cut(row) for row in rows]
+
+
 def _losses(row: Json, metric: str) -> Floats:
     """(questions,), smaller is better: errors for accuracy."""
     questions = row["questions"]
@@ -226,64 +235,3 @@ def _name(cell: Cell) -> str:
 
 def _mean(values: Sequence[float]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
-
-
-def as_text(result: Json) -> str:
-    """The summary in Markdown."""
-    lines = [f"{result['runs']} rows; seeds {result['seeds']}"]
-    for metric in METRICS:
-        of = result if metric == PRIMARY else result["by_metric"][metric]
-        lines += ["", f"## {metric}" + (" (errors)" if metric == "accuracy" else ""), *_verdicts(of), ""]
-        lines += _table(of)
-        if of["loops"]:
-            lines += ["", "### Loops of two rounds", ""]
-            lines += loop_table(of["loops"], _interval, result["tasks"])
-    lines += ["", "## What was drawn", *_draw_table(result["draws"])]
-    return "\n".join(lines)
-
-
-def _verdicts(of: Json) -> list[str]:
-    return [
-        f"- mean rank of capacity {of['mean_rank_capacity']}, of all {of['mean_ranks']}",
-        f"- capacity is better in {of['win_rate_capacity']} of {of['comparisons']} comparisons",
-        f"- better than random, interval excludes 0: {of['tasks_beating_random']}",
-        f"- significantly worse than a baseline: {of['tasks_significantly_worse']}",
-        f"- standard deviation between trainings: {of['seed_noise']}",
-    ]
-
-
-def _table(of: Json) -> list[str]:
-    """A row a method, a column a task: mean, and difference to random with half its interval."""
-    cells = list(of["table"])
-    names = list(dict.fromkeys(name for cell in cells for name in of["table"][cell]))
-    lines = [f"| method | {' | '.join(cells)} | mean difference to random |", "|" + "---|" * (len(cells) + 2)]
-    for name in names:
-        values = [_shown(of["table"][cell].get(name)) for cell in cells]
-        means = [_interval(found[name]) for found in of["against_random"].values() if name in found]
-        lines.append(f"| {name} | {' | '.join(values)} | {' / '.join(means)} |")
-    return lines
-
-
-def _shown(value: Json | None) -> str:
-    if value is None:
-        return ""
-    if "difference" not in value:
-        return f"{value['mean']:.3f}"
-    return f"{value['mean']:.3f} ({_interval(value)})"
-
-
-def _interval(value: Json) -> str:
-    if value["high"] is None:
-        return f"{value['difference']:+.3f} ± ?"
-    return f"{value['difference']:+.3f} ± {value['high'] - value['difference']:.3f}"
-
-
-def _draw_table(draws: Json) -> list[str]:
-    lines = [
-        "| k | method | own | wrong | copies | answer tokens | tokens |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for k, methods in draws.items():
-        for name, values in methods.items():
-            lines.append(f"| {k} | {name} | " + " | ".join(str(value) for value in values.values()) + " |")
-    return lines

@@ -12,6 +12,7 @@ from benchmarks.quality import loops
 from benchmarks.quality import model as cut
 from benchmarks.quality.loop_summary import below, table
 from benchmarks.quality.loops import rounds
+from benchmarks.quality.names import PARTS
 from benchmarks.quality.packed import pack
 from benchmarks.quality.runs import Run
 from benchmarks.quality.summary import Json, summarise
@@ -43,7 +44,7 @@ def test_the_second_round_goes_on_from_the_first_and_takes_no_row_twice(
     losses, seen = {}, {}
     for name, rows, model in rounds("loop-random", 20, 3, "any", world):
         losses[name], seen[name] = np.mean(answer(model.get_base_model(), world.examples).nll), rows
-    first, once, again = (seen[f"loop-random{part}"] for part in loops.PARTS)
+    first, once, again = (seen[f"loop-random{part}"] for part in PARTS)
     assert len(first) == 10
     assert once[:10] == again[:10] == first
     assert len(set(once)) == 20

@@ -1,10 +1,9 @@
 """The plan names methods that exist, and begins with what answers the question."""
 
 from benchmarks.quality.data import TASKS
-from benchmarks.quality.loops import LOOPS
 from benchmarks.quality.methods import METHODS
+from benchmarks.quality.names import BASE, LOOPS
 from benchmarks.quality.plan import FIRST, K, default_plan
-from benchmarks.quality.runs import BASE
 
 
 def test_every_run_is_of_a_known_method() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.summary import Cells, Json, summarise
+from benchmarks.quality.summary import Cells, Json, half, summarise
 
 QUESTIONS, SEEDS = 150, 6
 
@@ -61,3 +61,11 @@ def test_being_worse_is_named_too() -> None:
     assert result["tasks_beating_random"] == []
     assert result["tasks_significantly_worse"] == ["T, k=8: random"]
     assert result["by_metric"]["accuracy"]["tasks_significantly_worse"] == []
+
+
+def test_the_halves_share_no_question() -> None:
+    whole = rows(np.random.default_rng(4), -0.5, 0.05)
+    means = [summarise(half(whole, rest))["by_metric"]["nll"]["table"] for rest in (0, 1)]
+    both = summarise(whole)["by_metric"]["nll"]["table"]["T, k=8"]["capacity"]["mean"]
+    assert np.mean([mean["T, k=8"]["capacity"]["mean"] for mean in means]) == pytest.approx(both, abs=1e-3)
+    assert means[0] != means[1]
