@@ -94,7 +94,7 @@ def train_lora(
     batch = spec.batch_size
     trainer = Trainer(
         model=model,
-        args=_arguments(spec, out_dir / WORK, seed, math.ceil(len(order) / batch)),
+        args=arguments(spec, out_dir / WORK, seed, math.ceil(len(order) / batch)),
         train_dataset=dataset(rows, order),
         processing_class=loaded.tokenizer,
         callbacks=[
@@ -208,9 +208,10 @@ def _require_same_shape(config: Any, spec: TrainingSpec) -> None:
         )
 
 
-def _arguments(spec: TrainingSpec, out_dir: Path, seed: int, steps: int) -> SFTConfig:
+def arguments(spec: TrainingSpec, out_dir: Path, seed: int, steps: int) -> SFTConfig:
+    """TRL's settings for a training of so many steps, on one GPU at most."""
     micro = spec.micro_batch_size or spec.batch_size
-    return SFTConfig(
+    found = SFTConfig(
         output_dir=str(out_dir),
         num_train_epochs=1,  # the rows of all epochs lie in the data set one after the other
         learning_rate=spec.learning_rate,
@@ -236,3 +237,5 @@ def _arguments(spec: TrainingSpec, out_dir: Path, seed: int, steps: int) -> SFTC
         dataloader_pin_memory=False,
         log_level="error",
     )
+    found._n_gpu = min(found.n_gpu, 1)  # over several, DataParallel multiplies the batch: decision 0603
+    return found

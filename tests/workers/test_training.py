@@ -20,7 +20,7 @@ from workers.evaluation import evaluate
 from workers.features import compute_features
 from workers.models import LoadedModel, ModelUnavailable, load
 from workers.trainer import LossDiverged, row_order
-from workers.training import Checkpoints, TrainingResult, UntrainableRecord, train_lora
+from workers.training import Checkpoints, TrainingResult, UntrainableRecord, arguments, train_lora
 
 SPEC = TrainingSpec(max_steps=6, batch_size=4, learning_rate=1e-2, dtype="float32")
 
@@ -245,3 +245,10 @@ def test_files_of_two_models_do_not_pass_for_one(
     small.save_pretrained(tmp_path / "other")
     with pytest.raises(ModelUnavailable, match=r"a tokenizer of \d+ tokens, but embeddings for 20"):
         load(ALIAS, dtype="float32")
+
+
+def test_a_second_gpu_does_not_double_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    assert arguments(SPEC, tmp_path, seed=0, steps=6).train_batch_size == SPEC.batch_size
