@@ -99,11 +99,34 @@ def paired_differences(
     return {name: _difference(name, first, second) for name in MEASURES}
 
 
+def paired_tasks(
+    first: list[dict[str, Any]], second: list[dict[str, Any]]
+) -> dict[str, dict[str, Any] | None]:
+    """The same by "task metric" for numbers of named tasks, over questions with the same text in both."""
+    sides = [_by_metric(rows) for rows in (first, second)]
+    found = {}
+    for name in sorted(sides[0].keys() & sides[1].keys()):
+        one, two = sides[0][name], sides[1][name]
+        found[name] = _pairs([(one[question], two[question]) for question in one if question in two])
+    return found
+
+
+def _by_metric(rows: list[dict[str, Any]]) -> dict[str, dict[tuple[int, str], float]]:
+    found: dict[str, dict[tuple[int, str], float]] = {}
+    for row in rows:
+        name = f"{row['task']} {row['metric']}"
+        found.setdefault(name, {})[row["doc_id"], row["doc_hash"]] = row["value"]
+    return found
+
+
 def _difference(
     name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]
 ) -> dict[str, Any] | None:
     pairs = [(_measure(name, one), _measure(name, two)) for one, two in zip(first, second, strict=True)]
-    known = [(one, two) for one, two in pairs if one is not None and two is not None]
+    return _pairs([(one, two) for one, two in pairs if one is not None and two is not None])
+
+
+def _pairs(known: list[tuple[float, float]]) -> dict[str, Any] | None:
     columns = [one for one, _ in known], [two for _, two in known]
     found = paired(*columns)
     if found is None:

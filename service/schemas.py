@@ -207,14 +207,19 @@ class EvaluationRequest(JobRequest):
     target_id: Id | None = None
     records: Records | None = None
     file_id: Id | None = None
-    tasks: Annotated[list[ShortText], Field(max_length=64)] | None = None
-    """Names of lm-eval's tasks: refused, see docs/loops.md."""
+    tasks: Annotated[list[ShortText], Field(min_length=1, max_length=64)] | None = None
+    """Names of lm-eval's tasks, where the operator offers them."""
+    limit: int | None = Field(default=None, ge=1)
+    """Questions of each named task, from its beginning; None takes all."""
     spec: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if self.tasks is None:
-            _exactly_one(target_id=self.target_id, records=self.records, file_id=self.file_id)
+        _exactly_one(target_id=self.target_id, records=self.records, file_id=self.file_id, tasks=self.tasks)
+        if self.tasks is None and self.limit is not None:
+            raise ValueError(f"limit is {self.limit}, but it cuts named tasks alone: send tasks, or no limit")
+        if self.tasks is not None and len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("tasks names one task twice: name each once")
         return self
 
 

@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     """JSON file of generators that loops may ask by alias: {alias: {url, api_key_env | api_key_file}}."""
     generator_networks: Annotated[str, AfterValidator(_networks)] = ""
     """Networks that generators may be in besides public addresses, plain http included: 127.0.0.0/8"""
+    tasks: Path | None = None
+    """Folder of lm-eval tasks of your own, empty or not: where it is set, evaluations may name tasks."""
     audit_days: int = Field(365, ge=1)
     """How long the audit log reaches back."""
     traces: str = ""

@@ -134,6 +134,11 @@ def evaluation(
     return _create(session, tenant_id, JobKind.EVALUATION, request, parts, label)
 
 
+def task_evaluation(session: Session, tenant_id: str, *, settings: dict[str, Any], label: Label) -> Job:
+    """request: tasks, limit, model, spec of `settings`; how many questions there are is not known here."""
+    return _create(session, tenant_id, JobKind.EVALUATION, settings, plans.single_shard("evaluate", 0), label)
+
+
 def loop(session: Session, tenant_id: str, *, request: dict[str, Any], label: Label) -> Job:
     """request: target_id, evaluation_target_id, base_model, spec; its first look opens the first round."""
     for name in ("target_id", "evaluation_target_id"):

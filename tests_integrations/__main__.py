@@ -1,4 +1,4 @@
-"""Run the tests of this folder: `python -m tests_integrations [pipelines] [airflow] [empty] [--envs FOLDER]`.
+"""Run the tests of this folder: `python -m tests_integrations [PART ...] [--envs FOLDER]`.
 
 Makes an environment for each part (from the package index, once), starts the product in a temporary
 directory, and runs the part's tests there. Exit code 1 when one fails.
@@ -9,14 +9,11 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from store.embedded.supervisor import Supervisor
-from store.settings import Settings
+from tests_integrations.serving import service
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -29,7 +26,9 @@ PACKAGES = {
     ],
     "airflow": ["apache-airflow>=3"],
     "empty": [],
+    "tasks": ["lm-eval>=0.4.13"],
 }
+WHOLE = ("tasks",)  # parts that need the product itself: their environment sees this one's packages
 
 
 def main() -> int:
@@ -53,6 +52,11 @@ def environment(part: str, folder: Path) -> Path:
     if not home.exists():
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
     install = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    if part in WHOLE:
+        [site] = home.glob("lib/python*/site-packages")
+        (site / "product.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
+        subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), *PACKAGES[part]], check=True)
+        return home / "bin" / "python"
     subprocess.run([*install, "pytest", *PACKAGES[part]], check=True)
     with tempfile.TemporaryDirectory() as name:
         source = Path(name) / "client"  # a copy: building leaves files beside the sources
@@ -79,21 +83,6 @@ def run(part: str, python: Path, variables: dict[str, str], folder: Path) -> int
     homes = {"PREFECT_HOME": f"{folder}/prefect", "AIRFLOW_HOME": f"{folder}/airflow"}
     done = subprocess.run([*command, str(test)], env={**clean, **variables, **homes}, cwd=folder, check=False)
     return done.returncode
-
-
-@contextmanager
-def service(folder: Path) -> Iterator[dict[str, str]]:
-    """The product until the block ends; what tells a client where it is."""
-    supervisor = Supervisor(Settings(home=folder / "home"), say=print)
-    supervisor.start()
-    watch = threading.Thread(target=supervisor.run, daemon=True)
-    watch.start()
-    try:
-        yield {"EVOSELECT_URL": supervisor.url, "EVOSELECT_API_KEY": supervisor.home.secrets().api_key}
-    finally:
-        supervisor.stopping = True
-        watch.join()
-        supervisor.stop()
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterato
         try:
             result = compute(part)
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             if len(part) == 1:
                 raise InvalidInput(
@@ -84,5 +84,6 @@ def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterato
         waiting += [part[(len(part) + 1) // 2 :], part[: (len(part) + 1) // 2]]
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says so; on the CPU it has no type for it."""
     return isinstance(error, torch.OutOfMemoryError) or CPU_OUT_OF_MEMORY in str(error)

@@ -28,10 +28,10 @@ def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start an evaluation. Records become a target of their own."""
-    if body.tasks is not None:
+    if body.tasks is not None and state.settings.tasks is None:
         raise Invalid(
-            f"tasks is {body.tasks!r:.60}: named tasks of lm-eval are not offered, because workers download "
-            "nothing; send their questions as records with choices",
+            f"tasks is {body.tasks!r:.60}, but lm-eval's tasks are not offered here: send their questions as "
+            "records with choices, or have the operator set EVOSELECT_TASKS",
             code="named_tasks_unavailable",
             pointer="/tasks",
         )
@@ -39,12 +39,15 @@ def create(
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
-        settings = {
+        settings: dict[str, Any] = {
             "model": known_model(session, state, tenant_id, body.model, "/model"),
             "spec": body.spec.model_dump(mode="json"),
         }
-        target_id = body.target_id or stored_target(session, state, tenant_id, records)
         label = submissions.Label(body.name, body.metadata, body.priority)
+        if body.tasks is not None:
+            settings |= {"tasks": body.tasks, "limit": body.limit}
+            return submissions.task_evaluation(session, tenant_id, settings=settings, label=label).id
+        target_id = body.target_id or stored_target(session, state, tenant_id, records)
         return submissions.evaluation(
             session, tenant_id, target_id=target_id, settings=settings, label=label
         ).id
@@ -59,18 +62,28 @@ def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id
     with state.database.transaction() as session:
         jobs.get(session, tenant_id, other_id, JobKind.EVALUATION)  # before the first one's status is told
     first, second = (_completed(state, tenant_id, name) for name in (job_id, other_id))
-    if first.request["target_id"] != second.request["target_id"]:
+    examples = [measured_on(job.request) for job in (first, second)]
+    if examples[0] != examples[1]:
         raise Invalid(
-            f"{job_id} measured target {first.request['target_id']}, {other_id} target "
-            f"{second.request['target_id']}: only evaluations on the same examples can be paired",
+            f"{job_id} measured {examples[0]}, {other_id} {examples[1]}: only evaluations on the same "
+            "examples can be paired",
             code="different_examples",
         )
+    pair = comparing.paired_tasks if "tasks" in first.request else comparing.paired_differences
     return {
         "object": "evaluation.comparison",
         "evaluations": [job_id, other_id],
         "models": [first.request["model"], second.request["model"]],
-        "differences": comparing.paired_differences(*(_rows(state, job) for job in (first, second))),
+        "differences": pair(*(_rows(state, job) for job in (first, second))),
     }
+
+
+def measured_on(request: dict[str, Any]) -> str:
+    """The examples of an evaluation, in words that are equal where the examples are."""
+    if "tasks" in request:
+        questions = "all questions" if request["limit"] is None else f"{request['limit']} questions"
+        return f"{questions} of {', '.join(sorted(request['tasks']))}"
+    return f"target {request['target_id']}"
 
 
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:

@@ -1,5 +1,6 @@
 """What trainings and evaluations leave behind: weights, lineage, comparisons; what trainings learn from."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,8 +12,9 @@ from store.artifacts import Artifacts
 from store.claims import Offer
 from store.loop_models import LoopStep
 from store.states import JobKind
-from tests.live import Api, Json, lines, question
+from tests.live import Api, Json, lines, question, serve
 from workers.evaluation import SCHEMA as SCORES
+from workers.named_tasks import SCHEMA as TASK_SCORES
 from workers.training_data import LINEAGE_SCHEMA
 
 
@@ -86,13 +88,17 @@ def evaluated(api: Api, target: str, nlls: list[float | None], model: str = "smo
         {"id": str(at), "status": "ok" if nll is not None else "too_long", "answer_nll": nll}
         for at, nll in enumerate(nlls)
     ]
-    table = pa.Table.from_pylist(rows, schema=SCORES)
+    completed(api, job_id, pa.Table.from_pylist(rows, schema=SCORES))
+    return job_id
+
+
+def completed(api: Api, job_id: str, table: pa.Table) -> None:
+    """End all waiting evaluations, this one with the table as its rows."""
     stored = Artifacts(api.settings.artifacts_url).put_table("t/evaluations", table)
-    result = {"n": len(rows), "artifacts": {"rows": {"path": stored.path, "sha256": stored.sha256}}}
+    result = {"n": table.num_rows, "artifacts": {"rows": {"path": stored.path, "sha256": stored.sha256}}}
     with api.database.transaction() as session:
         while claim := claims.claim(session, Offer("train", ("evaluate",), "test", 60.0)):
             shards.commit(session, claim, {}, result if claim.job_id == job_id else None)
-    return job_id
 
 
 def test_two_models_are_compared_record_by_record(api: Api) -> None:
@@ -145,7 +151,60 @@ def test_a_training_without_one_source_is_refused(api: Api, body: dict[str, Any]
     assert detail in answer.text
 
 
+MODEL = "smollm2-135m-instruct"
+
+
 def test_named_tasks_are_refused_with_the_way_out(api: Api) -> None:
-    answer = api.post("/v1/evaluations", {"model": "smollm2-135m-instruct", "tasks": ["arc_challenge"]})
+    answer = api.post("/v1/evaluations", {"model": MODEL, "tasks": ["arc_challenge"]})
     assert (answer.status_code, answer.json()["code"]) == (422, "named_tasks_unavailable")
     assert "send their questions as records with choices" in answer.json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def offering(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An API whose operator offers lm-eval's tasks."""
+    home = tmp_path_factory.mktemp("offering")
+    with serve(api.settings.database_url, home, tasks=home) as live:
+        yield live
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"tasks": []}, "at least 1 item"),
+        ({"tasks": ["mmlu"], "limit": 0}, "greater than or equal to 1"),
+        ({"tasks": ["mmlu", "mmlu"]}, "tasks names one task twice"),
+        ({"tasks": ["mmlu"], "target_id": "tgt_a"}, "got target_id and tasks"),
+        ({"target_id": "tgt_a", "limit": 3}, "limit is 3, but it cuts named tasks alone"),
+    ],
+)
+def test_named_tasks_that_make_no_sense_are_refused(offering: Api, body: Json, detail: str) -> None:
+    answer = offering.post("/v1/evaluations", {"model": MODEL, **body})
+    assert (answer.status_code, detail in answer.text) == (422, True), answer.text
+
+
+def on_tasks(api: Api, values: list[float], limit: int | None) -> str:
+    """A completed evaluation on a named task with these accuracies, question by question."""
+    job_id = str(api.made("/v1/evaluations", {"model": MODEL, "tasks": ["quiz"], "limit": limit})["id"])
+    rows = [
+        {"task": "quiz", "doc_id": at, "doc_hash": f"hash {at}", "metric": "acc", "value": value}
+        for at, value in enumerate(values)
+    ]
+    table = pa.Table.from_pylist(rows, schema=TASK_SCORES)
+    completed(api, job_id, table)
+    return job_id
+
+
+def test_named_tasks_are_compared_question_by_question(offering: Api) -> None:
+    first = on_tasks(offering, [1.0, 0.0] * 20, limit=40)
+    second = on_tasks(offering, [1.0, 1.0] * 20, limit=40)
+    found = offering.get(f"/v1/evaluations/{first}/compare/{second}")["differences"]
+    assert list(found) == ["quiz acc"]
+    assert found["quiz acc"] | {"interval": 0, "p_value": 0} == {
+        "n": 40, "first": 0.5, "second": 1.0, "difference": 0.5, "interval": 0, "p_value": 0,
+    }  # fmt: skip
+    assert found["quiz acc"]["p_value"] < 0.01
+    whole = on_tasks(offering, [1.0], limit=None)
+    answer = offering.call("GET", f"/v1/evaluations/{first}/compare/{whole}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "different_examples")
+    assert "40 questions of quiz" in answer.json()["detail"]

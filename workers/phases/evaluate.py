@@ -1,26 +1,40 @@
-"""Phase `evaluate`: a model on held-out examples."""
+"""Phase `evaluate`: a model on held-out examples, or on lm-eval's tasks."""
+
+from typing import Any
 
 from evoselect.spec.training import EvaluationSpec
 from store import records, targets
-from workers.evaluation import evaluate
+from workers.evaluation import EvaluationResult, evaluate
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
+from workers.named_tasks import TaskResult, evaluate_tasks
 
 
 def run(work: Work) -> Outcome:
     """Load model and examples, score them, keep the numbers of every record."""
+    result = _on_tasks(work) if "tasks" in work.claim.request else _on_records(work)
+    stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/evaluations", result.table())
+    rows: dict[str, Any] = {"path": stored.path, "sha256": stored.sha256}
+    return Outcome({}, {**result.summary(), "artifacts": {"rows": rows}})
+
+
+def _on_records(work: Work) -> EvaluationResult:
     request = work.claim.request
     with work.context.database.transaction() as session:
         held_out = targets.get(session, work.claim.tenant_id, request["target_id"])
     spec = EvaluationSpec.model_validate(request["spec"])
     table = work.context.artifacts.get_table(held_out.artifact, held_out.sha256)
-    result = evaluate(
-        records.from_table(table),
+    loaded = load_for(work, request["model"], spec.dtype)
+    return evaluate(records.from_table(table), loaded, spec, progress=work.progress)
+
+
+def _on_tasks(work: Work) -> TaskResult:
+    request = work.claim.request
+    spec = EvaluationSpec.model_validate(request["spec"])
+    return evaluate_tasks(
+        request["tasks"],
         load_for(work, request["model"], spec.dtype),
-        spec,
-        progress=work.progress,
-    )
-    stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/evaluations", result.table())
-    return Outcome(
-        {}, {**result.summary(), "artifacts": {"rows": {"path": stored.path, "sha256": stored.sha256}}}
+        folder=work.context.settings.tasks,
+        limit=request["limit"],
+        check=lambda: work.progress(0),  # how many requests the tasks have is known to lm-eval alone
     )

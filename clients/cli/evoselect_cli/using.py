@@ -82,14 +82,26 @@ def train(
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A base model's alias, or a trained model's id.")],
-    data: Annotated[str, typer.Option(help="JSON Lines file of held-out examples, or a target's id.")],
+    data: Annotated[
+        str | None, typer.Option(help="JSON Lines file of held-out examples, or a target's id.")
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead: a task of lm-eval's, such as arc_challenge; repeatable."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Questions of each task, from its beginning.")] = None,
     spec: SpecOption = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
-    """Measure a model on held-out examples."""
+    """Measure a model on held-out examples, or on named tasks."""
+    if (data is None) == (task is None):
+        raise typer.BadParameter("give either --data or --task")
     with Client() as client:
-        job = client.evaluations.create(model=model, target_id=_target_id(client, data), spec=_spec(spec))
+        target_id = None if data is None else _target_id(client, data)
+        job = client.evaluations.create(
+            model=model, target_id=target_id, tasks=task, limit=limit, spec=_spec(spec)
+        )
         _finish(job, wait_for_it, json)
 
 

@@ -180,15 +180,23 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
         model: str,
         target_id: str | None = None,
         records: Records | None = None,
+        tasks: list[str] | None = None,
+        limit: int | None = None,
         spec: dict[str, Any] | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Evaluation[Mode]]:
-        """Start an evaluation of a base model's alias or a trained model's id."""
+        """Start an evaluation of a base model's alias or a trained model's id.
+
+        `tasks` are names of lm-eval's, where the service offers them; `limit` takes the first questions of
+        each.
+        """
         body = {
             "model": model,
             "target_id": target_id,
             "records": None if records is None else as_list(records),
+            "tasks": tasks,
+            "limit": limit,
             "spec": spec,
         }
         return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
