@@ -1,4 +1,4 @@
-"""`python -m benchmarks.demo`: the main job on real data, end to end, in about ten minutes on two cores.
+"""`python -m benchmarks.demo`: the main job on real data, end to end, in about eight minutes on two cores.
 
 Exit codes: 0 done; 1 a job failed; 2 processes were left behind; 130 interrupted. A SIGTERM is an interrupt
 too: whoever ends the demo ends all that it started.

@@ -16,7 +16,7 @@ from evoselect_client.models import Evaluation, Selection
 
 RATIO = 0.15
 RANDOM_SEEDS = (1, 2)
-STEPS = 32
+STEPS = 20  # of 8 examples: one epoch of what is drawn
 TRAINING_SEED = 0
 BASE_MODEL = "smollm2-135m-instruct"
 
