@@ -12,6 +12,7 @@ import pytest
 from evoselect_cli import exits
 from tests.live import Api, question
 from tests.service.test_routes import complete
+from tests.service.test_trained import trained
 
 Done = subprocess.CompletedProcess[str]
 
@@ -94,9 +95,20 @@ def test_evaluate_starts_a_job(api: Api, files: tuple[str, str], tmp_path: Path)
     assert json.loads(done.stdout)["request"]["model"] == model
 
 
+def test_models_are_listed_and_adapters_saved(api: Api, tmp_path: Path) -> None:
+    model_id = trained(api, ["a"])
+    assert model_id in evoselect("models", "list", home=tmp_path, api=api).stdout
+    folder = tmp_path / "adapter"
+    done = evoselect("models", "save", model_id, "--to", str(folder), "--json", home=tmp_path, api=api)
+    assert json.loads(done.stdout) == {"path": str(folder)}
+    assert (folder / "adapter_model.safetensors").read_bytes() == b"weights of a"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (["evaluate", "m"], exits.USAGE, "give either --data or --task"),
+        (["evaluate", "m", "--task", "mmlu"], exits.REFUSED, "have the operator set EVOSELECT_TASKS"),
         (["select", "--target", "t", "--pool", "p"], exits.USAGE, "exactly one of -k and --ratio"),
         (["select", "--target", "t", "--pool", "p", "-k", "1", "--spec", "{"], exits.USAGE, "not JSON"),
         (["nonsense"], exits.USAGE, "nonsense"),

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evoselect_cli import exits, keys, looking, looping, operating, serving, using
+from evoselect_cli import exits, keys, looking, looping, modelling, operating, serving, using
 from evoselect_cli.output import err
 from evoselect_client import (
     ApiError,
@@ -70,4 +70,5 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(operating.jobs, name="jobs")
 app.add_typer(looping.loop, name="loop")
+app.add_typer(modelling.models, name="models")
 app.add_typer(keys.keys, name="keys")

@@ -27,6 +27,10 @@ class ConfigurationError(EvoSelectError):
     """No address or no API key was given, and none was found; the message says where they were looked for."""
 
 
+class DamagedDownloadError(EvoSelectError):
+    """What came is not what the service named; nothing was written, the same call may succeed."""
+
+
 class ConnectionFailedError(EvoSelectError):
     """The service did not answer, after all retries."""
 

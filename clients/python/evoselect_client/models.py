@@ -329,12 +329,21 @@ class Evaluation(Job[Mode]):
     """A model measured on held-out examples."""
 
 
+class ModelFile(Resource):
+    """One file of an adapter."""
+
+    sha256: str
+    size: int
+    """In bytes."""
+
+
 class Model(Bound[Any]):
     """A base model that may be used, or an adapter that a training made."""
 
     base_model: str | None = None
     training_id: str | None = None
     lineage: dict[str, Any] = {}
+    files: dict[str, ModelFile] = {}
     created_at: datetime | None = None
 
 

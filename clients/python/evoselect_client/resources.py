@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from evoselect_client.calls import BYTES, Call, get
+from evoselect_client.errors import DamagedDownloadError, EvoSelectError
 from evoselect_client.models import Model, Pool, Target, Upload
 from evoselect_client.nouns import Nouns
 from evoselect_client.sending import send_all
@@ -87,8 +90,37 @@ class Models(Nouns[Model, Mode]):
         return (yield from self.session.send(call))
 
     @Verb
+    def save(self, id: str, folder: str | Path) -> Steps[Path]:
+        """Write an adapter's files into a folder, which is made, as PEFT reads them; returns the folder.
+
+        Files that are there already with the right content are not fetched again, others are replaced. Raises
+        DamagedDownloadError where what came is not what the service named, EvoSelectError for a base model.
+        """
+        model = yield from self._get(f"{self.path}/{id}")
+        if not model.files:
+            raise EvoSelectError(f"{id} is a base model: only adapters that a training made can be saved")
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in model.files.items():
+            path = folder / Path(name).name
+            if path.is_file() and _sha256(path.read_bytes()) == file.sha256:
+                continue
+            call = Call("GET", f"{self.path}/{id}/content", bytes, {"file": name}, accept=BYTES)
+            content = yield from self.session.send(call)
+            if _sha256(content) != file.sha256:
+                raise DamagedDownloadError(f"{name} of {id} came damaged ({len(content)} bytes): call again")
+            part = path.with_name(f".{path.name}.part")
+            part.write_bytes(content)
+            part.replace(path)
+        return folder
+
+    @Verb
     def lineage(self, id: str, *, after: int = 0, limit: int = 1000) -> Steps[dict[str, Any]]:
         """The trainings that led to an adapter and, after the first `after`, the records that they learnt."""
         call = get(f"{self.path}/{id}/lineage", dict, after=after, limit=limit)
         found: dict[str, Any] = yield from self.session.send(call)
         return found
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
