@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from service import middleware, openapi, problems
+from service.pages import changes
 from service.pages import routes as pages
 from service.room import SPACE_LEFT
 from service.routes import (
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in ROUTES:
         app.include_router(module.router, dependencies=[SPACE_LEFT] if module in STORING else [])
+    app.include_router(changes.router)
     app.include_router(pages.router)
     if settings.docs:
         app.include_router(docs.router)

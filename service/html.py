@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -25,7 +26,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"number": number, "percent": percent}
+    found.filters |= {"number": number, "percent": percent, "embedded": embedded}
     return found
 
 
@@ -33,6 +34,14 @@ def templates() -> Environment:
 def asset(*names: str) -> Markup:
     """Files of service/static, one after another, to stand inside a page as they are."""
     return Markup("\n".join((STATIC / name).read_text(encoding="utf-8") for name in names))
+
+
+def embedded(data: Any) -> Markup:
+    """JSON that no text in it can end early, in a script element or an attribute in single quotes."""
+    text = orjson.dumps(data).decode()
+    for character in "<>&'":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
 
 
 def source(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from store.models import Job, Shard
+from store.models import Event, Job, Shard
 from store.states import ShardState
 
 Progress = dict[str, dict[str, float]]
@@ -54,3 +54,9 @@ def last_events(session: Session, job_ids: Collection[str]) -> dict[str, int]:
     """The number of each job's newest event."""
     rows = session.execute(select(Job.id, Job.last_event).where(Job.id.in_(list(job_ids))))
     return {job_id: last for job_id, last in rows}  # noqa: C416 - a Result has keys(), so dict() misreads it
+
+
+def told(session: Session, job_id: str, event_type: str) -> list[Event]:
+    """A job's events of one type, in order."""
+    chosen = (Event.job_id == job_id, Event.type == event_type)
+    return list(session.scalars(select(Event).where(*chosen).order_by(Event.sequence)))

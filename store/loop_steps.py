@@ -1,9 +1,10 @@
 """What the rows say of a loop: its rounds, the jobs that were its steps, and what they came to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from store import loop_plan, outbox
@@ -50,6 +51,39 @@ class Step:
         return int(self.job.result["steps"]) * int(self.job.request["spec"]["batch_size"])
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a look at a loop needs of a step: where its job stands, and the numbers of an evaluation."""
+
+    round: int
+    name: str
+    job_id: str
+    kind: str
+    status: str
+    error: Json | None
+    evaluation: Json
+    """Without `artifacts`; empty for other kinds and until it is completed."""
+
+
+def outline(session: Session, loop_id: str) -> list[Outline]:
+    """All steps so far in the order in which they began, without the requests and results of their jobs."""
+    measured = case((Job.kind == JobKind.EVALUATION, Job.result))
+    rows = session.execute(
+        select(LoopStep.round, LoopStep.step, Job.id, Job.kind, Job.status, Job.error, measured)
+        .join(Job, Job.id == LoopStep.job_id)
+        .where(LoopStep.loop_id == loop_id)
+        .order_by(LoopStep.round, LoopStep.created_at, LoopStep.job_id)
+    )
+    return [
+        Outline(number, name, job_id, kind, status, error, _plain(result))
+        for number, name, job_id, kind, status, error, result in rows
+    ]
+
+
+def _plain(result: Json | None) -> Json:
+    return {name: value for name, value in (result or {}).items() if name != "artifacts"}
+
+
 def of_loop(session: Session, loop_id: str) -> list[Step]:
     """All steps so far, in the order in which they began."""
     rows = session.execute(
@@ -66,13 +100,12 @@ def numbers(steps: list[Step], number: int, arm: str) -> Json:
     """{selection_id, training_id, evaluation_id, model_id, evaluation} of an arm of a round, so far."""
     found = {step.name: step.job for step in steps if step.round == number}
     selection, training, evaluation = (found.get(loop_plan.step_name(arm, name)) for name in loop_plan.STEPS)
-    measured = (evaluation.result if evaluation else None) or {}
     return {
         "selection_id": selection.id if selection else None,
         "training_id": training.id if training else None,
         "evaluation_id": evaluation.id if evaluation else None,
         "model_id": (training.result or {}).get("model_id") if training else None,
-        "evaluation": {name: value for name, value in measured.items() if name != "artifacts"},
+        "evaluation": _plain(evaluation.result if evaluation else None),
     }
 
 
@@ -96,6 +129,18 @@ def rounds(session: Session, loop_id: str) -> list[Round]:
 def completed_rounds(session: Session, loop_id: str) -> list[Round]:
     """Those that are over, in order."""
     return [row for row in rounds(session, loop_id) if row.result is not None]
+
+
+def rounds_done(session: Session, loop_ids: Collection[str]) -> dict[str, int]:
+    """How many rounds of each of these loops are over; loops without one are left out."""
+    over = (Round.loop_id.in_(list(loop_ids)), Round.completed_at.is_not(None))
+    rows = session.execute(select(Round.loop_id, func.count()).where(*over).group_by(Round.loop_id))
+    return {loop_id: count for loop_id, count in rows}  # noqa: C416 - a Result has keys(), so dict() misreads it
+
+
+def of_step(session: Session, job_id: str) -> LoopStep | None:
+    """Which step of which loop a job is; None for one that runs alone."""
+    return session.scalar(select(LoopStep).where(LoopStep.job_id == job_id))
 
 
 def last_number(session: Session, loop_id: str) -> int:

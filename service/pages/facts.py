@@ -1,36 +1,40 @@
-"""What the pages say of a job, made ready to be printed. Pure, but for the rounds of a loop."""
+"""What the pages say of any job, made ready to be printed. Pure."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from service import views
 from service.html import NOTHING, number
-from store import jobs, loop_plan, loop_steps, loops
+from service.rounds import MEASURES
 from store.job_reads import Progress
-from store.models import Job
+from store.states import JobKind
 
 Json = dict[str, Any]
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
 
 
-def line(job: Json) -> Json:
-    """A job as one line of a list."""
+def line(job: Json, rounds_done: int = 0) -> Json:
+    """A job as one line of a list; a loop is as far as its rounds."""
     progress = job["progress"]
-    done, total = progress["rows_done"], progress["rows_total"]
+    done, total, what = progress["rows_done"], progress["rows_total"], "rows"
+    if job["object"] == JobKind.LOOP:
+        done, total, what = rounds_done, job["request"]["spec"].get("rounds", 0), "rounds"
     return {
         "id": job["id"],
         "name": job["name"],
         "status": job["status"],
         "phase": job["phase"],
-        "share": 100 if job["status"] == "completed" else int(100 * done / total) if total else 0,
-        "rows": f"{done:,} of {total:,} rows" if total else NOTHING,
+        "share": 100 if job["status"] == "completed" else share(done, total),
+        "rows": f"{done:,} of {total:,} {what}" if total else NOTHING,
         "eta": span(job["eta_seconds"]),
         "created": moment(job["created_at"]),
         "took": span(_seconds(job)),
     }
+
+
+def share(done: float, total: float) -> int:
+    """In per cent; 0 while there is nothing to do."""
+    return int(100 * done / total) if total else 0
 
 
 def phases(progress: Progress) -> list[Json]:
@@ -38,7 +42,7 @@ def phases(progress: Progress) -> list[Json]:
     return [
         {
             "name": name,
-            "share": int(100 * phase["done"] / phase["total"]) if phase["total"] else 0,
+            "share": share(phase["done"], phase["total"]),
             "rows": f"{int(phase['done']):,} of {int(phase['total']):,}",
             "seconds": span(phase["seconds"]),
         }
@@ -47,24 +51,14 @@ def phases(progress: Progress) -> list[Json]:
 
 
 def of_result(job: Json) -> list[tuple[str, str]]:
-    """The numbers at the top of a result, those that are one number or one word."""
+    """The numbers at the top of a result, those that are one number or one word; measures stand elsewhere."""
     result = job["result"] or {}
     merged = {**result.get("counts", {}), **result.get("diagnostics", {}), **result}
     plain = (float, int, str)
     return [
         (name.replace("_", " "), value if isinstance(value, str) else number(value))
         for name, value in merged.items()
-        if isinstance(value, plain)
-    ]
-
-
-def rounds(session: Session, job: Job) -> list[Json]:
-    """The rounds of a loop, with what each arm has come to."""
-    arms, over = loop_plan.arms(loops.spec_of(job)), jobs.is_terminal(job)
-    steps = loop_steps.of_loop(session, job.id)
-    return [
-        views.loop_round(row, {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}, over=over)
-        for row in loop_steps.rounds(session, job.id)
+        if isinstance(value, plain) and name not in MEASURES
     ]
 
 

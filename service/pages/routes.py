@@ -1,14 +1,15 @@
 """The pages below /ui: sign in, jobs, one job as it runs, its report, two selections side by side."""
 
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
-from service import access, views
+from service import views
 from service.html import HTML, STATIC
-from service.pages import facts
+from service.pages import facts, kind_facts, loop_facts
+from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
 from service.pages.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
 from service.problems import Problem
@@ -20,30 +21,24 @@ from service.routes.jobs import AfterEvent, sequence_of, stream
 from service.routes.reports import rendered
 from service.schemas import ShortText
 from service.state import Services, State, TenantId
-from store import api_keys, job_reads, jobs, scopes
+from store import api_keys, job_reads, jobs, loop_steps
 from store.states import TERMINAL, JobKind, JobStatus
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 
 ROWS = 50  # of a page of jobs
-MAX_FORM = 4_096  # bytes
 EVENTS = 200  # newest that the page of a job shows
-NOUNS = {kind: f"{kind}s" for kind in JobKind}
-KINDS = {noun: kind for kind, noun in NOUNS.items()}
-STATICS = {"base.css", "pages.css", "pages.js", "icon.svg"}
+STATICS = {
+    "base.css",
+    "charts.css",
+    "charts.js",
+    "icon.svg",
+    "pages.css",
+    "pages.js",
+    "uplot.min.css",
+    "uplot.min.js",
+}
 REPORT_HEADERS = {**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"}  # its own says the rest
-
-Noun = Annotated[str, Path(pattern="^(selections|trainings|evaluations|loops)$")]
-
-
-async def _form(request: Request) -> dict[str, str]:
-    if int(request.headers.get("content-length", "0") or 0) > MAX_FORM:
-        raise Problem(413, "body_too_large", f"A form has at most {MAX_FORM} bytes.")
-    fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
-    return {name: values[0] for name, values in fields.items()}
-
-
-Form = Annotated[dict[str, str], Depends(_form)]
 
 
 @router.get("")
@@ -127,8 +122,9 @@ def listing(
             statuses=[status] if status else None,
             name=name or None,
         )
-        progress = job_reads.progress(session, [row.id for row in rows])
-    shown = [facts.line(views.job(row, progress[row.id])) for row in rows[:ROWS]]
+        ids = [row.id for row in rows]
+        progress, done = job_reads.progress(session, ids), loop_steps.rounds_done(session, ids)
+    shown = [facts.line(views.job(row, progress[row.id]), done.get(row.id, 0)) for row in rows[:ROWS]]
     more = urlencode({"after": rows[ROWS - 1].id, "status": status, "name": name}) if len(rows) > ROWS else ""
     return render(
         request,
@@ -152,7 +148,7 @@ def one(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenan
 @router.get("/{noun}/{job_id}/live")
 def live(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """The part of the page that changes."""
-    return render(request, "live.html", noun=noun, **_job(state, tenant_id, noun, job_id))
+    return render(request, "changing.html", noun=noun, **_job(state, tenant_id, noun, job_id))
 
 
 @router.get("/{noun}/{job_id}/events")
@@ -170,20 +166,6 @@ def events(
         return stream(state, job, max(after, sequence_of(request.headers.get("last-event-id"))))
 
 
-@router.post("/{noun}/{job_id}/cancel")
-def cancel(
-    request: Request, noun: Noun, job_id: ResourceId, form: Form, state: Services, tenant_id: TenantId
-) -> Response:
-    """Ask it to stop, as a key with the same scopes may through the API."""
-    check_token(state, request.state.cookie, form.get("token", ""))
-    held = request.state.principal.scopes
-    if not scopes.allows(held, access.TABLE[noun].change):
-        raise Problem(403, "insufficient_scope", f"Your key has {', '.join(sorted(held))}, which only looks.")
-    with state.database.transaction() as session:
-        jobs.request_cancel(session, tenant_id, job_id, KINDS[noun])
-    return RedirectResponse(f"/ui/{noun}/{job_id}", 303)
-
-
 @router.get("/selections/{job_id}/report")
 def report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """The report of a completed selection."""
@@ -197,16 +179,19 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
         row = jobs.get(session, tenant_id, job_id, KINDS[noun])
         progress = job_reads.progress(session, [job_id])[job_id]
         rows = jobs.events(session, job_id, after=max(0, row.last_event - EVENTS), limit=EVENTS)
-        rounds = facts.rounds(session, row) if row.kind == JobKind.LOOP else []
         workers = job_reads.running(session, job_id)
         job = views.job(row, progress)
+        done = loop_steps.rounds_done(session, [job_id]).get(job_id, 0)
         return {
             "job": job,
-            "line": facts.line(job),
+            "line": facts.line(job, done),
+            "step": loop_facts.place(session, job_id),
             "phases": facts.phases(progress),
             "events": [views.event(event) for event in reversed(rows)],
             "workers": workers,
-            "rounds": rounds,
+            "loop": loop_facts.of_loop(session, row) if row.kind == JobKind.LOOP else None,
+            "training": kind_facts.of_training(session, row) if row.kind == JobKind.TRAINING else None,
+            "measures": kind_facts.of_evaluation(row),
             "facts": facts.of_result(job),
             "last_event": row.last_event,
             "open": row.status not in TERMINAL,

@@ -1,44 +1,10 @@
-"""The charts of the report as columns: the picture and the table below it are drawn from the same numbers."""
+"""The charts of a selection's report."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
+
+from service.charts import NAMES, Chart, Series
 
 Json = dict[str, Any]
-Numbers = list[float | int | None]
-NAMES = {"selected": "selected", "pool": "pool", "random": "random draw", "top_relevance": "top relevance"}
-
-
-@dataclass(frozen=True)
-class Series:
-    """One column of a chart; None where it has no value."""
-
-    label: str
-    colour: str
-    """A custom property of base.css without its dashes."""
-    values: Numbers
-    style: Literal["line", "steps", "dots", "points", "listed"] = "line"
-    """`listed` is in the table and under the pointer only."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Columns over common x values, ascending."""
-
-    title: str
-    reading: str
-    x_label: str
-    y_label: str
-    x: Numbers
-    series: list[Series]
-    log: bool = False
-
-    def rows(self) -> list[Numbers]:
-        """The table below the picture: x, then each series."""
-        return [list(row) for row in zip(self.x, *(one.values for one in self.series), strict=True)]
-
-    def plain(self) -> Json:
-        """What the page's script draws."""
-        return asdict(self)
 
 
 def charts(report: Json) -> dict[str, Chart]:

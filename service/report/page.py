@@ -4,16 +4,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
-from markupsafe import Markup
 
-from service.html import asset, number, percent, source, templates
+from service.html import asset, embedded, number, percent, source, templates
 from service.report.charts import charts
 
 Json = dict[str, Any]
 TEXT_BYTES = 1_500_000  # for the beginnings of all records together, which keeps the page below 5 MB
 LONGEST, SHORTEST = 900, 60  # bytes of one of them
-STYLES = ("uplot.min.css", "base.css", "report.css")
-LIBRARY, SCRIPT = "uplot.min.js", "report.js"
+STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
+SCRIPTS = ("uplot.min.js", "charts.js", "report.js")
 REASONS = {
     "in_target": "is also a target example",
     "excluded": "was selected before (exclude_selection_ids)",
@@ -32,10 +31,9 @@ def page(report: Json, items: Iterable[Json]) -> str:
     rows = list(_items(items, len(report["map"]["points"]["selected"]["id"])))
     data = {
         "map": _coordinates(report["map"]["points"]),
-        "charts": {name: chart.plain() for name, chart in drawn.items()},
         "tables": {"items": _table(ITEM_COLUMNS, rows), "targets": _table(TARGET_COLUMNS, _targets(report))},
     }
-    style, scripts = asset(*STYLES), [asset(LIBRARY), asset(SCRIPT)]
+    style, scripts = asset(*STYLES), [asset(name) for name in SCRIPTS]
     return (
         templates()
         .get_template("report.html")
@@ -70,12 +68,6 @@ def policy(style: str, scripts: Iterable[str]) -> str:
         f"default-src 'none'; style-src {source(style)}; script-src {allowed}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def embedded(data: Json) -> Markup:
-    """JSON that no text in it can end early: a script element stops at `</`, a comment begins at `<!`."""
-    text = orjson.dumps(data).decode()
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 ITEM_COLUMNS = (("rank", "number"), ("id", "id"), ("score", "number"), ("serves", "id"), ("record", "text"))

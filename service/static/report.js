@@ -1,71 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
-  const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const translucent = (name, alpha) => colour(name) + Math.round(alpha * 255).toString(16).padStart(2, "0");
-  const make = (tag, text, name) => {
-    const element = document.createElement(tag);
-    if (text !== undefined) element.textContent = text;
-    if (name) element.className = name;
-    return element;
-  };
-  const DASHES = { selected: [], random: [8, 5], "top-relevance": [2, 4], pool: [6, 3] };
-
-  function axes(xLabel, yLabel) {
-    const look = { stroke: colour("quiet"), font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif",
-      grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 } };
-    return [{ ...look, label: xLabel, labelSize: 22, size: 34 }, { ...look, label: yLabel, labelSize: 20, size: 60, values: (u, splits) => splits.map((value) => fine.format(value)) }];
-  }
-
-  function line(series) {
-    if (series.style === "listed") return { show: false, scale: "listed" };
-    const only = series.style === "points";
-    return {
-      label: series.label, stroke: colour(series.colour), width: only ? 0 : 2, dash: DASHES[series.colour], spanGaps: true,
-      fill: series.style === "steps" ? translucent(series.colour, 0.18) : undefined,
-      paths: only ? () => null : series.style === "steps" ? uPlot.paths.stepped({ align: 1 }) : undefined,
-      points: { show: only || series.style === "dots", size: only ? 13 : 7, fill: colour(only ? series.colour : "card") },
-    };
-  }
-
-  function size(host) { return { width: host.clientWidth, height: host.clientHeight }; }
-
-  function plot(host, chart) {
-    const time = false;
-    const options = {
-      ...size(host), legend: { show: false }, cursor: { y: false, points: { size: 7 } },
-      scales: { x: { time, distr: chart.log ? 3 : 1 } }, axes: axes(chart.x_label, chart.y_label),
-      series: [{}, ...chart.series.map(line)],
-      hooks: { setCursor: [(u) => readOut(u, host, chart)] },
-    };
-    return new uPlot(options, [chart.x, ...chart.series.map((one) => one.values)], host);
-  }
-
-  function readOut(u, host, chart) {
-    const tip = tipOf(host), at = u.cursor.idx;
-    tip.hidden = at === null || at === undefined || u.cursor.left < 0;
-    if (tip.hidden) return;
-    const shown = chart.series.filter((one) => one.values[at] !== null && one.values[at] !== undefined);
-    tip.replaceChildren(make("div", `${chart.x_label}: ${number.format(chart.x[at])}`),
-      ...shown.map((one) => make("div", `${one.label}: ${number.format(one.values[at])}`)));
-    place(tip, host, u.bbox.left / devicePixelRatio + u.cursor.left, 8);
-  }
-
-  function tipOf(host) {
-    let tip = host.querySelector(".tip");
-    if (!tip) { tip = make("div", "", "tip"); tip.hidden = true; host.append(tip); }
-    return tip;
-  }
-
-  function place(tip, host, left, top) {
-    const right = left > host.clientWidth / 2;
-    tip.style.left = right ? "auto" : `${left + 12}px`;
-    tip.style.right = right ? `${host.clientWidth - left + 12}px` : "auto";
-    tip.style.top = `${top}px`;
-  }
+  const { number, colour, translucent, make, axes, size, tipOf, place, plot } = evoCharts;
 
   /* The map: points are painted by hand, which stays quick with 14,000 of them. */
   const map = data.map, shown = { pool: true, target: true, selected: true };
@@ -185,7 +121,7 @@
     charts.forEach((u) => u.destroy()); charts.clear();
     document.querySelectorAll("[data-chart]").forEach((host) => {
       const name = host.dataset.chart;
-      charts.set(name, name === "map" ? plotMap(host) : plot(host, data.charts[name]));
+      charts.set(name, name === "map" ? plotMap(host) : plot(host, JSON.parse(host.dataset.plot)));
     });
   }
 
@@ -199,8 +135,6 @@
   document.getElementById("before").addEventListener("click", () => inspect(inspected - 1));
   document.getElementById("after").addEventListener("click", () => inspect(inspected + 1));
   inspect(1);
-  dark.addEventListener("change", drawAll);
-  let resizing;
-  addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(() => charts.forEach((u) => u.setSize(size(u.root.parentElement))), 100); });
+  evoCharts.follow(drawAll, () => charts.forEach((u) => u.setSize(size(u.root.parentElement))));
   document.documentElement.dataset.ready = "yes";
 })();

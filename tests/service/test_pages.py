@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from store import jobs
-from store.loop_models import Round
 from store.states import JobKind
 from tests.live import Api, another_tenant, question
 from tests.service.browsing import WIDTHS, accessible, visit
@@ -113,19 +112,6 @@ def test_every_page_at_both_widths(browser: Browser, tenant: Api, job: Json, wid
             expect(page.get_by_text(text, exact=False).first).to_be_visible()
             accessible(page)
             assert page.evaluate("window.stolen") is None
-
-
-def test_a_loop_shows_its_rounds(page: Page, tenant: Api) -> None:
-    records = [question(number) for number in range(4)]
-    target = tenant.made("/v1/targets", {"records": records, "held_out": {"ratio": 0.5}})["id"]
-    body = {"target_id": target, "generator": {"kind": "push"}, "k": 1}
-    loop = tenant.made("/v1/loops", body)["id"]
-    with tenant.database.transaction() as session:  # what a look of the loop would have opened
-        session.add(Round(loop_id=loop, number=1, state="running", result={"loss": 1.25, "gain": 0.5}))
-    page.goto(f"{tenant.url}/ui/loops/{loop}")
-    row = page.get_by_role("region", name="Rounds").get_by_role("row").nth(1)
-    expect(row).to_contain_text("1.25")
-    accessible(page)
 
 
 def test_a_job_is_followed_and_cancelled(page: Page, tenant: Api) -> None:

@@ -1,0 +1,50 @@
+"""What the buttons of a job's page do, as a key with the same scopes may through the API."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from service import access
+from service.pages.forms import KINDS, Form, Noun
+from service.pages.rendering import PageRoute
+from service.pages.sessions import check_token
+from service.problems import Problem
+from service.routes.common import ResourceId
+from service.state import Services, TenantId
+from store import jobs, loops, scopes, sweeper
+from store.states import JobKind
+
+router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
+WAYS = {"pause": loops.pause, "resume": loops.resume}
+
+
+def _allowed(request: Request, form: Form, state: Services) -> None:
+    """Raises Problem 403 for a form of another session, and for a key that may only look."""
+    check_token(state, request.state.cookie, form.get("token", ""))
+    held, noun = request.state.principal.scopes, request.url.path.split("/")[2]
+    if not scopes.allows(held, access.TABLE[noun].change):
+        raise Problem(403, "insufficient_scope", f"Your key has {', '.join(sorted(held))}, which only looks.")
+
+
+Allowed = Annotated[None, Depends(_allowed)]
+
+
+@router.post("/{noun}/{job_id}/cancel")
+def cancel(noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId, _: Allowed) -> Response:
+    """Ask it to stop; a loop's steps with it."""
+    with state.database.transaction() as session:
+        jobs.request_cancel(session, tenant_id, job_id, KINDS[noun])
+    if KINDS[noun] == JobKind.LOOP:
+        sweeper.cancel_steps(state.database, job_id)
+    return RedirectResponse(f"/ui/{noun}/{job_id}", 303)
+
+
+@router.post("/loops/{job_id}/{way}")
+def pause_or_resume(
+    job_id: ResourceId, way: Literal["pause", "resume"], state: Services, tenant_id: TenantId, _: Allowed
+) -> Response:
+    """Begin nothing further, or go on."""
+    with state.database.transaction() as session:
+        WAYS[way](session, tenant_id, job_id)
+    return RedirectResponse(f"/ui/loops/{job_id}", 303)

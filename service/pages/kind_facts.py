@@ -1,0 +1,79 @@
+"""What the pages of trainings and evaluations show beside what all jobs have."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from service.charts import Chart, Series, with_interval
+from service.html import number
+from service.pages import facts
+from service.rounds import MEASURES
+from store import job_reads
+from store.models import Job
+from store.states import JobStatus
+
+Json = dict[str, Any]
+POINTS = 200  # of a curve at most; each is the mean of its steps
+
+
+def of_training(session: Session, job: Job) -> Json:
+    """The loss so far, and how fast it goes."""
+    told = [event.data for event in job_reads.told(session, job.id, "training.metrics")]
+    history = (job.result or {}).get("loss_history")
+    if history is None:
+        again = {at["step"]: at["loss"] for at in told}  # an attempt after a crash tells its steps once more
+        curve = sorted(again.items())
+    else:
+        curve = list(enumerate(history, start=1))
+    return {
+        "chart": _curve(curve, whole=history is not None) if curve else None,
+        "now": _now(told[-1]) if told and job.status == JobStatus.RUNNING else [],
+        "source": _source(job.request),
+    }
+
+
+def of_evaluation(job: Job) -> list[Json]:
+    """A line for each measure that it has."""
+    result = job.result or {}
+    intervals = result.get("intervals", {})
+    return [
+        {"title": title, "unit": unit, "value": with_interval(result[name], intervals.get(name))}
+        for name, (title, unit) in MEASURES.items()
+        if result.get(name) is not None
+    ]
+
+
+def _curve(curve: list[tuple[int, float]], *, whole: bool) -> Chart:
+    width = -(-len(curve) // POINTS)
+    parts = [curve[start : start + width] for start in range(0, len(curve), width)]
+    each = "each step" if width == 1 else f"the steps, each point the mean of {width}"
+    if not whole:
+        each = "the steps that were told, about one a second"
+    losses = [sum(loss for _, loss in part) / len(part) for part in parts]
+    return Chart(
+        "Training loss",
+        f"Loss of the answers' tokens in {each}.",
+        "step",
+        "nats per token",
+        [part[-1][0] for part in parts],
+        [Series("loss", "selected", list(losses))],
+        whole=True,
+    )
+
+
+def _now(at: Json) -> list[tuple[str, str]]:
+    return [
+        ("step", f"{number(at['step'])} of {number(at['steps'])}"),
+        ("loss", number(at["loss"])),
+        ("tokens per second", number(at["tokens_per_second"])),
+        ("left", facts.span(at["eta_seconds"])),
+    ]
+
+
+def _source(request: Json) -> Json:
+    """What it learns from: a link where there is a page."""
+    for name in ("selection_id", "file_id", "pool_id"):
+        if request.get(name):
+            href = f"/ui/selections/{request[name]}" if name == "selection_id" else None
+            return {"what": name.removesuffix("_id"), "id": request[name], "href": href}
+    return {"what": "", "id": "", "href": None}
