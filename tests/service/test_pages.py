@@ -102,6 +102,7 @@ def test_every_page_at_both_widths(browser: Browser, tenant: Api, job: Json, wid
             "/ui/selections": "waits",
             "/ui/selections?status=cancelled": "Nothing matches",
             "/ui/trainings": "No trainings yet",
+            "/ui/loops": "No loops yet",
             f"/ui/selections/{waiting}": "job.queued",
             f"/ui/selections/{job['id']}": "job.completed",
             f"/ui/selections/{job['id']}/report": "60 of 303 candidates",
