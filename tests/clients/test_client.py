@@ -56,7 +56,8 @@ def test_a_pool_grows_by_any_source(client: Client, tmp_path: Path) -> None:
     seen: list[int] = []
     upload = client.pools.add(pool.id, path, progress=seen.append)
     assert (upload.counts.accepted, upload.version, seen) == (30, 1, [30])
-    upload = pool.add(question(n, metadata={"x": "y" * 300}) for n in range(20_001))
+    many = (question(n, metadata={"x": "y" * 300}) for n in range(20_001))
+    upload = pool.add(many, part_bytes=4 * 2**20)
     assert (upload.counts.received, upload.version, len(upload.batch_ids)) == (20_001, 3, 2)
     assert client.pools.retrieve(pool.id).count == 20_001  # the first 30 were there already
     assert pool.add([]).version is None
@@ -67,7 +68,7 @@ def test_bad_lines_have_the_number_of_the_whole_input(client: Client) -> None:
     records[3_999] = {"prompt": "no answer"}
     pool = client.pools.create()
     with pytest.raises(InvalidRequestError, match="line 4000") as caught:
-        pool.add(records)
+        pool.add(records, part_bytes=4_000_000)
     assert caught.value.errors[0]["line"] == 4_000
     assert 3_000 < client.pools.retrieve(pool.id).count < 4_000  # the first part stays
     skipped = client.pools.create().add(records, on_invalid="skip")

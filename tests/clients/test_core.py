@@ -25,7 +25,7 @@ from evoselect_client import (
 from evoselect_client.calls import LONGEST_DELAY, read_retry_after, retry_delay
 from evoselect_client.config import resolve
 from evoselect_client.errors import from_problem
-from evoselect_client.sources import PART_BYTES, as_list, parts
+from evoselect_client.sources import as_list, parts
 
 POOL = {"id": "pool_1", "object": "pool", "version": 0, "count": 0, "created_at": "2026-01-01T00:00:00Z"}
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -84,11 +84,11 @@ def test_the_key_is_not_in_repr(home: Path) -> None:
 
 def test_parts_hold_every_line_once_and_know_its_number() -> None:
     records = [{"prompt": "x" * 1000, "n": n} for n in range(10_005)]
-    cut = list(parts(iter(records)))
+    cut = list(parts(iter(records), 4_000_000))
     assert len(cut) > 2
-    assert all(len(part.content) <= PART_BYTES for part in cut)
+    assert all(len(b"".join(part.content)) <= 4_000_000 for part in cut)
     assert [part.first_line for part in cut[1:]] == [part.first_line + part.lines for part in cut[:-1]]
-    assert [json.loads(line) for part in cut for line in part.content.splitlines()] == records
+    assert [json.loads(line) for part in cut for line in b"".join(part.content).splitlines()] == records
 
 
 @pytest.mark.parametrize("size", [13, 20, 1000])
@@ -96,7 +96,7 @@ def test_a_file_is_sent_as_it_is(tmp_path: Path, size: int) -> None:
     path = tmp_path / "pool.jsonl"
     path.write_bytes(b'{"a": 1}\n\n{"b": "\xc3\xa9"}')
     cut = list(parts(path, size))
-    assert b"".join(part.content for part in cut) == path.read_bytes() + b"\n"
+    assert b"".join(piece for part in cut for piece in part.content) == path.read_bytes() + b"\n"
     assert [part.first_line for part in cut] == [1 + sum(p.lines for p in cut[:n]) for n in range(len(cut))]
     assert as_list(path) == [{"a": 1}, {"b": "é"}]
     path.write_text('{"a": 1}\n{')
@@ -115,7 +115,7 @@ def test_reading_is_lazy() -> None:
             taken += 1
             yield {"prompt": "x" * 2**19}
 
-    next(iter(parts(records())))
+    next(iter(parts(records(), 4 * 2**20)))
     assert taken < 12
 
 

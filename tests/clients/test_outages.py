@@ -32,7 +32,7 @@ def records(mortal: Restarting, kill_at: int) -> Iterator[dict[str, object]]:
 def test_an_upload_outlives_a_kill(api: Api, mortal: Restarting) -> None:
     with Client(mortal.url, api.api_key, max_retries=0) as client:
         pool = client.pools.create()
-        upload = pool.add(records(mortal, RECORDS // 2))
+        upload = pool.add(records(mortal, RECORDS // 2), part_bytes=4_000_000)
         assert len(upload.batch_ids) > 2
         assert (upload.counts.received, upload.counts.duplicates) == (RECORDS, 0)
         assert client.pools.retrieve(pool.id).count == RECORDS
@@ -71,13 +71,13 @@ def test_an_upload_goes_on_in_another_process(api: Api, tmp_path: Path) -> None:
     with Client(api.url, api.api_key) as client:
         pool = client.pools.create()
         with pytest.raises(RuntimeError):
-            pool.add(path, upload_id="night", progress=die)
+            pool.add(path, upload_id="night", part_bytes=4_000_000, progress=die)
         first = client.pools.retrieve(pool.id)
         assert (first.version, 0 < first.count < 9_000) == (1, True)
-        upload = pool.add(path, upload_id="night")
+        upload = pool.add(path, upload_id="night", part_bytes=4_000_000)
         assert (upload.counts.received, upload.counts.duplicates) == (9_000, 0)
         assert client.pools.retrieve(pool.id).version == len(upload.batch_ids) == upload.version
-        again = pool.add(path, upload_id="night")
+        again = pool.add(path, upload_id="night", part_bytes=4_000_000)
         assert again.batch_ids == upload.batch_ids
 
 

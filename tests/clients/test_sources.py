@@ -48,7 +48,7 @@ CHAT = {
     ids=["list", "iterator", "bytes", "text", "pandas", "table", "reader", "dataset", "iterable_dataset"],
 )
 def test_every_source_gives_the_same_lines(records: Any) -> None:
-    content = b"".join(part.content for part in parts(records, 10_000))
+    content = b"".join(piece for part in parts(records, 10_000) for piece in part.content)
     assert [json.loads(line) for line in content.splitlines()] == RECORDS
 
 
@@ -63,7 +63,7 @@ def test_cells_of_tables_become_json() -> None:
         }
     )
     (part,) = parts(frame)
-    first, second = (json.loads(line) for line in part.content.splitlines())
+    first, second = (json.loads(line) for line in b"".join(part.content).splitlines())
     assert (first["choices"], first["answer"], first["group"]) == (["x", "y"], 1, "g")
     assert (second["choices"], second["answer"], second["group"]) == (None, None, None)
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from evoselect_client.errors import ApiError, from_problem
 
 T = TypeVar("T")
+Content = tuple[bytes | memoryview, ...]  # in pieces, so that nothing is copied
 
 FIRST_DELAY = 0.5  # seconds before the first retry
 LONGEST_DELAY = 8.0  # seconds; the exponential growth stops here
@@ -34,7 +35,7 @@ class Call(Generic[T]):
     decode: Callable[[Any], T]
     params: dict[str, Any] = field(default_factory=dict)
     json: Any = None
-    content: bytes | None = None
+    content: Content = ()
     headers: dict[str, str] = field(default_factory=dict)
     accept: str = JSON  # `decode` gets bytes for BYTES, with another type the answer's text
     read_timeout: float | None = None  # seconds; None is the client's default
@@ -108,7 +109,7 @@ def post(path: str, decode: Callable[[Any], T], body: dict[str, Any], **params: 
 def post_bytes(path: str, decode: Callable[[Any], T], content: bytes, **params: Any) -> Call[T]:
     """A POST of bytes; a repeated one stores a second copy, which nothing refers to."""
     headers = {"Content-Type": "application/octet-stream"}
-    return Call("POST", path, decode, _given(params), content=content, headers=headers)
+    return Call("POST", path, decode, _given(params), content=(content,), headers=headers)
 
 
 def retry_delay(

@@ -128,7 +128,7 @@ def _part(id: str, number: int, content: bytes) -> Call[dict[str, Any]]:
     params = {"sha256": hashlib.sha256(content).hexdigest()}
     headers = {"Content-Type": "application/octet-stream"}
     path = f"{Uploads.path}/{id}/parts/{number}"
-    return Call("PUT", path, dict, params, content=content, headers=headers, outage=OUTAGE)
+    return Call("PUT", path, dict, params, content=(content,), headers=headers, outage=OUTAGE)
 
 
 def _pieces(path: Path, size: int) -> Iterator[bytes]:

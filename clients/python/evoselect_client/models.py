@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from evoselect_client.errors import JobFailedError
+from evoselect_client.sources import PART_BYTES
 from evoselect_client.steps import Listing, Mode, Same, Steps, Values, Verb
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class Pool(Bound[Mode]):
         *,
         on_invalid: str = "reject_batch",
         upload_id: str | None = None,
+        part_bytes: int = PART_BYTES,
         progress: bool | Callable[[int], None] = False,
     ) -> Steps[Upload]:
         """Append candidates; see Pools.add."""
@@ -156,7 +158,13 @@ class Pool(Bound[Mode]):
 
         return (
             yield from send_all(
-                self.session, self.id, records, on_invalid=on_invalid, upload_id=upload_id, progress=progress
+                self.session,
+                self.id,
+                records,
+                on_invalid=on_invalid,
+                upload_id=upload_id,
+                part_bytes=part_bytes,
+                progress=progress,
             )
         )
 

@@ -12,7 +12,7 @@ from evoselect_client.errors import DamagedDownloadError, EvoSelectError
 from evoselect_client.models import Model, Pool, Target, Upload
 from evoselect_client.nouns import Nouns
 from evoselect_client.sending import send_all
-from evoselect_client.sources import Records, as_list
+from evoselect_client.sources import PART_BYTES, Records, as_list
 from evoselect_client.steps import Mode, Steps, Verb
 
 
@@ -58,14 +58,16 @@ class Pools(Nouns[Pool[Mode], Mode]):
         *,
         on_invalid: str = "reject_batch",
         upload_id: str | None = None,
+        part_bytes: int = PART_BYTES,
         progress: bool | Callable[[int], None] = False,
     ) -> Steps[Upload]:
         """Append candidates: a path, a file, a DataFrame, a Table, a Dataset, or an iterable of records.
 
-        The input is sent in parts of a few MB, one in memory at a time; every part is one batch that the
-        service stores wholly or not at all, and once, however often it has to be sent. A service that goes
-        away is waited for, up to two minutes. To go on after this process was killed, call again with the
-        same input and the same `upload_id`, a name of yours: what has arrived is not sent again.
+        The input is sent in parts of at most `part_bytes`, one in memory at a time; every part is one batch
+        that the service stores wholly or not at all, and once, however often it has to be sent. A service
+        that goes away is waited for, up to two minutes. To go on after this process was killed, call again
+        with the same input and `part_bytes` and the same `upload_id`, a name of yours: what has arrived is
+        not sent again.
         With on_invalid="reject_batch" the first part with a bad line raises InvalidRequestError (earlier
         parts stay); with "skip" bad lines are counted and listed. A Parquet or compressed file is sent as
         an upload and added as one batch. `progress` is called with the number of records sent so far; True
@@ -73,7 +75,13 @@ class Pools(Nouns[Pool[Mode], Mode]):
         """
         return (
             yield from send_all(
-                self.session, pool_id, records, on_invalid=on_invalid, upload_id=upload_id, progress=progress
+                self.session,
+                pool_id,
+                records,
+                on_invalid=on_invalid,
+                upload_id=upload_id,
+                part_bytes=part_bytes,
+                progress=progress,
             )
         )
 

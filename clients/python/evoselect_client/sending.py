@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def send_all(
     *,
     on_invalid: str,
     upload_id: str | None,
+    part_bytes: int,
     progress: bool | Callable[[int], None],
 ) -> Steps[Upload]:
     """See Pools.add."""
@@ -37,13 +38,14 @@ def send_all(
     known = {} if upload_id is None else (yield from _known(session, pool_id))
     upload_id = upload_id or uuid.uuid4().hex
     upload = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])
-    source = enumerate(parts(records))
-    while (numbered := (yield Work(lambda: next(source, None)))) is not None:
-        number, part = numbered
-        name = f"{upload_id}-{number}-{hashlib.sha256(part.content).hexdigest()[:16]}"
+    source = parts(records, part_bytes)
+    while (part := (yield Work(partial(next, source, None)))) is not None:
+        number = len(upload.batch_ids)
+        name = f"{upload_id}-{number}-{part.sha256()[:16]}"
         batch = known.get(name) or (yield from _send_part(session, pool_id, part, name, on_invalid))
         upload = _joined(upload, batch, part.first_line)
         show(part.first_line + part.lines - 1)
+        del part  # before the next one is read
     show(None)
     return upload
 

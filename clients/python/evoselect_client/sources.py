@@ -6,11 +6,14 @@ iterable of dictionaries. They are told apart by their methods, so that none of 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, Union
+
+from evoselect_client.calls import Content
 
 
 class Table(Protocol):
@@ -22,8 +25,11 @@ class Table(Protocol):
 
 Records = Union[str, "os.PathLike[str]", IO[bytes], IO[str], Table, Iterable[Any]]
 
-PART_BYTES = 4 * 2**20  # what is in memory at a time, and what a lost connection costs
+# What is in memory at a time, and what a lost connection costs. A part costs the service about 50 ms beside
+# its records, which with 4 MiB was half of the time of an upload.
+PART_BYTES = 16 * 2**20
 SLICE_ROWS = 1_000  # rows of a table that are Python objects at a time
+Block = tuple[Content, int]  # whole lines, and how many
 PACKED = (b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how Parquet, gzip and zstd begin
 
 
@@ -33,7 +39,14 @@ class Part:
 
     first_line: int
     lines: int
-    content: bytes
+    content: Content
+
+    def sha256(self) -> str:
+        """Of all of it, in hexadecimal."""
+        digest = hashlib.sha256()
+        for piece in self.content:
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 def parts(records: Records, size: int = PART_BYTES) -> Iterator[Part]:
@@ -41,19 +54,20 @@ def parts(records: Records, size: int = PART_BYTES) -> Iterator[Part]:
 
     ValueError for a file with a line that is longer than a part.
     """
+    if size < 1:
+        raise ValueError(f"part_bytes is {size}: send at least 1")
     first = 1
-    blocks = _file_blocks(records, size) if is_file(records) else _row_blocks(rows(records), size)
-    for content in blocks:
-        lines = content.count(b"\n")
+    for content, lines in _file_blocks(records, size) if is_file(records) else _row_blocks(records, size):
         yield Part(first, lines, content)
         first += lines
+        del content  # before the next one is read
 
 
 def as_list(records: Records) -> list[Any]:
     """All records as decoded JSON, for calls that take them inline; ValueError names a bad line."""
     if not is_file(records):
         return list(rows(records))
-    lines = b"".join(part.content for part in parts(records)).splitlines()
+    lines = b"".join(piece for part in parts(records) for piece in part.content).splitlines()
     name = getattr(records, "name", records)
     return [_decode(line, name, number) for number, line in enumerate(lines, 1) if line.strip()]
 
@@ -90,7 +104,7 @@ def is_packed(records: Any) -> bool:
         return file.read(4).startswith(PACKED)
 
 
-def _file_blocks(records: Any, size: int) -> Iterator[bytes]:
+def _file_blocks(records: Any, size: int) -> Iterator[Block]:
     if isinstance(records, (str, os.PathLike)):
         with open(records, "rb") as file:
             yield from _cut(file, size)
@@ -98,34 +112,37 @@ def _file_blocks(records: Any, size: int) -> Iterator[bytes]:
         yield from _cut(records, size)
 
 
-def _cut(file: Any, size: int) -> Iterator[bytes]:
-    """Blocks that end with a line; the last one gets the end that it lacks."""
-    rest, line = b"", 1
+def _cut(file: Any, size: int) -> Iterator[Block]:
+    """Blocks that end with a line; the last one gets the end that it lacks. What is large is not copied."""
+    rest, before = b"", 0
     while block := file.read(size):
-        block = rest + (block.encode() if isinstance(block, str) else block)
+        if isinstance(block, str):
+            block = block.encode()
         end = block.rfind(b"\n") + 1
-        if not end and len(block) > size:
-            raise ValueError(f"line {line} is longer than {size} bytes: is this JSON Lines?")
+        if not end and len(rest) + len(block) > size:
+            raise ValueError(f"line {before + 1} is longer than {size} bytes: is this JSON Lines?")
         if end:
-            yield block[:end]
-            line += block.count(b"\n", 0, end)
-        rest = block[end:]
+            lines = block.count(b"\n", 0, end)
+            yield (rest, memoryview(block)[:end]), lines
+            before += lines
+            rest = b""
+        rest += block[end:]
+        del block  # before the next one is read
     if rest:
-        yield rest + b"\n"
+        yield (rest, b"\n"), 1
 
 
-def _row_blocks(records: Iterable[Any], size: int) -> Iterator[bytes]:
-    buffer: list[bytes] = []
-    held = 0
-    for record in records:
+def _row_blocks(records: Any, size: int) -> Iterator[Block]:
+    buffer, lines = bytearray(), 0
+    for record in rows(records):
         line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        if buffer and held + len(line) > size:
-            yield b"".join(buffer)
-            buffer, held = [], 0
-        buffer.append(line)
-        held += len(line)
-    if buffer:
-        yield b"".join(buffer)
+        if lines and len(buffer) + len(line) > size:
+            yield (memoryview(buffer),), lines
+            buffer, lines = bytearray(), 0
+        buffer += line
+        lines += 1
+    if lines:
+        yield (memoryview(buffer),), lines
 
 
 def _plain(value: Any) -> Any:

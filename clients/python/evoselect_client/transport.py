@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
 import httpx
 
-from evoselect_client.calls import JSON, Answer, Call
+from evoselect_client.calls import JSON, Answer, Call, Content
 from evoselect_client.config import Endpoint
 from evoselect_client.steps import NoAnswer
 
 CONNECT_TIMEOUT = 5.0  # seconds
+PIECE = 2**18  # bytes given to httpx at once, which copies what the socket did not take at the first try
 STREAM = "text/event-stream"
 
 
@@ -31,14 +32,14 @@ class SyncWorld:
     def exchange(self, call: Call[Any]) -> Answer:
         """Send one request; raises NoAnswer."""
         try:
-            return _answer(self._http.request(**_request(call, self._timeout)))
+            return _answer(self._http.request(**_request(call, self._timeout, _pieces)))
         except httpx.TransportError as error:
             raise _no_answer(error) from error
 
     def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
         try:
-            with self._http.stream(**_request(call, self._timeout)) as response:
+            with self._http.stream(**_request(call, self._timeout, _pieces)) as response:
                 if not _is_stream(response):
                     response.read()
                     return _answer(response)
@@ -76,14 +77,14 @@ class AsyncWorld:
     async def exchange(self, call: Call[Any]) -> Answer:
         """Send one request; raises NoAnswer."""
         try:
-            return _answer(await self._http.request(**_request(call, self._timeout)))
+            return _answer(await self._http.request(**_request(call, self._timeout, _awaited_pieces)))
         except httpx.TransportError as error:
             raise _no_answer(error) from error
 
     async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
         try:
-            async with self._http.stream(**_request(call, self._timeout)) as response:
+            async with self._http.stream(**_request(call, self._timeout, _awaited_pieces)) as response:
                 if not _is_stream(response):
                     await response.aread()
                     return _answer(response)
@@ -111,17 +112,30 @@ def _headers(endpoint: Endpoint, user_agent: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent, "Accept": JSON}
 
 
-def _request(call: Call[Any], timeout: float) -> dict[str, Any]:
+def _request(call: Call[Any], timeout: float, pieces: Callable[[Content], Any]) -> dict[str, Any]:
     read = call.read_timeout or timeout
+    size = {"Content-Length": str(sum(map(len, call.content)))} if call.content else {}
     return {
         "method": call.method,
         "url": call.path,
         "params": call.params,
         "json": call.json,
-        "content": call.content,
-        "headers": {"Accept": call.accept, **call.headers},
+        "content": pieces(call.content) if call.content else None,
+        "headers": {"Accept": call.accept, **size, **call.headers},
         "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, read)),
     }
+
+
+def _pieces(content: Content) -> Iterator[memoryview]:
+    for one in content:
+        view = memoryview(one)
+        for start in range(0, len(view), PIECE):
+            yield view[start : start + PIECE]
+
+
+async def _awaited_pieces(content: Content) -> AsyncIterator[memoryview]:
+    for piece in _pieces(content):
+        yield piece
 
 
 def _is_stream(response: httpx.Response) -> bool:
