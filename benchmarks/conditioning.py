@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks.demo.data import FILES, read_set
-from benchmarks.demo.machine import describe_machine
+from benchmarks.machine import describe
 from evoselect.conditioning import Kind, fit
 from evoselect.select import select
 from evoselect.spec.features import FeatureSpec
@@ -96,7 +96,7 @@ def measure(rows: int, seed: int, *, train: bool) -> Json:
         "lines": lines,
         "nll_after_training": _trainings(records, in_pool, conditioned, loaded, seed) if train else None,
         "spec": FeatureSpec().model_dump(),
-        "machine": describe_machine(),
+        "machine": describe(),
     }
 
 

@@ -29,8 +29,8 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from benchmarks import feature_inputs as inputs
-from benchmarks.demo.machine import describe_machine
 from benchmarks.feature_inputs import PROXY, SHAPES, Batches
+from benchmarks.machine import describe, usable_device
 from evoselect.conditioning import condition
 from evoselect.gradients.examples import Example, plan_batches
 from evoselect.gradients.extractor import GradientExtractor, extract_together
@@ -57,7 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="fewer rows: under 50 seconds on two cores")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--device", type=usable_device, default="cpu", help="cpu or cuda")
     parser.add_argument("--shape", choices=[PROXY, *SHAPES], help="model; by default as said above")
     parser.add_argument("--out", type=Path, help="keep the result in this file too")
     arguments = parser.parse_args()
@@ -96,7 +96,7 @@ def measure(device: str, shape: str, *, quick: bool) -> Json:
         "answer_tokens": inputs.answer_tokens(examples),
         "flop_utilisation": inputs.utilisation(model, examples, features),
         "spec": spec.model_dump(),
-        "machine": describe_machine(),
+        "machine": describe(),
     }
 
 

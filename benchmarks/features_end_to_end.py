@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.demo.data import DemoData, build
 from benchmarks.demo.embedded import embedded
-from benchmarks.demo.machine import describe_machine
+from benchmarks.machine import describe
 from evoselect.spec.features import FeatureSpec
 from evoselect_client.client import Client
 from evoselect_client.models import Selection
@@ -67,7 +67,7 @@ def measure(rows: int) -> Json:
         "ratio_end_to_end": round(served["seconds_features"] / (alone + agreed), 3),
         "ratio_without_agreement_in_process": round(served["seconds_features"] / alone, 3),
         "ratio_again": round(served["seconds_features_again"] / served["seconds_features"], 4),
-        "machine": describe_machine(),
+        "machine": describe(),
     }
 
 

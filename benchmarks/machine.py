@@ -1,5 +1,6 @@
 """What a measurement ran on: kept with every result so that numbers can be compared."""
 
+import argparse
 import os
 import platform
 import resource
@@ -7,6 +8,18 @@ import subprocess
 from pathlib import Path
 
 import torch
+
+
+def usable_device(name: str) -> str:
+    """The value of --device; argparse says what is wrong with another."""
+    if name not in ("cpu", "cuda"):
+        raise argparse.ArgumentTypeError(f"{name!r} is neither cpu nor cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise argparse.ArgumentTypeError(
+            f"torch {torch.__version__} finds no CUDA GPU here: run it where nvidia-smi shows one, "
+            "with a torch built for CUDA, or take --device cpu"
+        )
+    return name
 
 
 def describe() -> dict[str, object]:

@@ -23,7 +23,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from benchmarks.demo.data import build
-from benchmarks.demo.machine import describe_machine
+from benchmarks.machine import describe
 from evoselect.spec.training import TrainingSpec
 from store.records import Record, parse_record
 from workers.models import LoadedModel, load
@@ -78,7 +78,7 @@ def measure(steps: int) -> Json:
         "share": plain / ours,
         "checkpoint_seconds": saving,
         "load": [load_before, os.getloadavg()[0]],
-        "machine": describe_machine(),
+        "machine": describe(),
     }
 
 
