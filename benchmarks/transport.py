@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.instances import Instance, synthetic
 from benchmarks.integrality import integrality, linear_programme, transport
-from benchmarks.machine import describe, peak_rss_gb
+from benchmarks.machine import describe, peak_rss_gb, usable_device
 from evoselect import exponentiated
 from evoselect.energy import LinearEnergy
 from evoselect.select import select
