@@ -1,6 +1,6 @@
 # Three images from one file: `--target service` (no torch), `--target worker` (CPU), `--target worker-gpu` (CUDA).
 # Packages are installed in a stage of their own; the final stages hold no compiler, no pip cache and no build tool.
-FROM python:3.12.11-slim-bookworm AS base
+FROM python:3.12.13-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app HF_HUB_OFFLINE=1 PATH=/opt/venv/bin:$PATH \
     EVOSELECT_HOME=/var/lib/evoselect HF_HOME=/var/lib/evoselect/hf
 RUN useradd --system --uid 10001 evoselect && install -d -o evoselect /var/lib/evoselect

@@ -96,7 +96,7 @@ def paired_differences(
 
     The rows are in the order of the same examples. None where fewer than two records have the measure.
     """
-    return {name: _difference(name, first, second) for name in MEASURES}
+    return {name: difference(name, first, second) for name in MEASURES}
 
 
 def paired_tasks(
@@ -119,9 +119,8 @@ def _by_metric(rows: list[dict[str, Any]]) -> dict[str, dict[tuple[int, str], fl
     return found
 
 
-def _difference(
-    name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]
-) -> dict[str, Any] | None:
+def difference(name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """One measure of `paired_differences`."""
     pairs = [(_measure(name, one), _measure(name, two)) for one, two in zip(first, second, strict=True)]
     return _pairs([(one, two) for one, two in pairs if one is not None and two is not None])
 

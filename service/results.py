@@ -24,3 +24,10 @@ def artifact(job: Job, name: str) -> dict[str, Any] | None:
     """{path, sha256, rows} of a file that the job stored; None where it was made before there were such."""
     found: dict[str, Any] | None = (job.result or {})["artifacts"].get(name)
     return found
+
+
+def scores(state: State, job: Job) -> list[dict[str, Any]]:
+    """What a completed evaluation found of each example, in their order."""
+    place = (job.result or {})["artifacts"]["rows"]
+    rows: list[dict[str, Any]] = state.artifacts.get_table(place["path"], place["sha256"]).to_pylist()
+    return rows

@@ -11,6 +11,8 @@ from evoselect.selection import Selection
 from store import maps
 from store.artifacts import Artifacts
 from store.records import Record, plain_text
+from workers import round_axes
+from workers.round_axes import Axes
 
 DIGITS = 5  # of a coordinate; the features are of norm 1
 MAX_TEXT = 2_000  # characters of a record on the map
@@ -28,9 +30,15 @@ def store(
     targets: Tensor,
     selection: Selection,
     near: Nearest,
+    axes: Axes | None = None,
 ) -> dict[str, Json]:
-    """The artifacts `report` (JSON) and `map` (Parquet), each {path, sha256, rows}."""
-    found, picture = numbers(candidates, targets, selection, near, seed)
+    """The artifacts `report` (JSON), `map` (Parquet) and `plane` (safetensors), each {path, sha256, rows}.
+
+    The map lies in the plane of an earlier selection where `axes` has one.
+    """
+    plane = None if axes is None else axes.plane
+    found, picture = numbers(candidates, targets, selection, near, seed, plane)
+    found["map"]["axes"] = axes and {"selection_id": axes.selection_id, "round": axes.round}
     found["targets"]["listed"] = [_named(row, wanted) for row in found["targets"]["listed"]]
     table = maps.table(_columns(picture, sent, wanted, selection))
     report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")
@@ -38,6 +46,7 @@ def store(
     return {
         "report": {"path": report.path, "sha256": report.sha256, "rows": 1},
         "map": {"path": points.path, "sha256": points.sha256, "rows": table.num_rows},
+        "plane": round_axes.put(artifacts, tenant_id, picture.plane),
     }
 
 

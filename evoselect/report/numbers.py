@@ -14,6 +14,7 @@ from evoselect.coverage import Nearest
 from evoselect.features import gather
 from evoselect.neighbours import nearest
 from evoselect.report import plane, similarity
+from evoselect.report.plane import Plane
 from evoselect.selection import Floats, Ints, Selection
 
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map
@@ -41,21 +42,27 @@ class Map:
     points: Floats  # (n, 2): pool, targets, selected
     neighbours: Ints  # (n, t) places on this map, nearest first, -1 for none
     distances: Floats  # (n, t) 1 - cosine in the features
+    plane: Plane  # that the points lie in
     facts: Json
 
 
 def numbers(
-    candidates: Tensor, targets: Tensor, selection: Selection, near: Nearest, seed: int
+    candidates: Tensor,
+    targets: Tensor,
+    selection: Selection,
+    near: Nearest,
+    seed: int,
+    axes: Plane | None = None,
 ) -> tuple[Json, Map]:
     """All charts of the report but those that are in the diagnostics already, and the map.
 
     candidates (N, d) and targets (M, d) are the unit rows that were selected from. Large sides are sampled by
-    ``seed``; every chart says how many rows it shows.
+    ``seed``; every chart says how many rows it shows. The map lies in the plane ``axes``, else in its own.
     """
     rng = np.random.default_rng(seed)
     order = selection.indices
     rest = np.setdiff1d(np.arange(candidates.shape[0]), order, assume_unique=True)
-    picture = _map(candidates, targets, order, rest, rng)
+    picture = _map(candidates, targets, order, rest, rng, axes)
     rivals = {
         "selected": order,
         "random": top(random_scores(candidates.shape[0], seed + 1), len(order)),
@@ -74,13 +81,21 @@ def numbers(
     return report, picture
 
 
-def _map(candidates: Tensor, targets: Tensor, order: Ints, rest: Ints, rng: np.random.Generator) -> Map:
+def _map(
+    candidates: Tensor,
+    targets: Tensor,
+    order: Ints,
+    rest: Ints,
+    rng: np.random.Generator,
+    axes: Plane | None,
+) -> Map:
     pool = _sample(rng, rest, SHOWN_POOL)
     goal = _sample(rng, np.arange(targets.shape[0]), SHOWN_TARGETS)
     chosen = order[:SHOWN_SELECTED]
     target_rows = gather(targets.to(candidates.device), torch.from_numpy(goal))
     around = gather(candidates, torch.from_numpy(np.concatenate([pool, _sample(rng, chosen, SHOWN_POOL)])))
-    fitted = plane.fit(torch.cat([around.float(), target_rows.float()]))
+    fitted_to = torch.cat([around.float(), target_rows.float()])
+    drawn_in = axes or plane.fit(fitted_to)
     rows = torch.cat(
         [
             gather(candidates, torch.from_numpy(pool)).float(),
@@ -88,11 +103,11 @@ def _map(candidates: Tensor, targets: Tensor, order: Ints, rest: Ints, rng: np.r
             gather(candidates, torch.from_numpy(chosen)).float(),
         ]
     )
-    points = fitted.of(rows)
+    points = drawn_in.of(rows)
     asked = _sample(rng, np.arange(len(points)), TRUSTED_ROWS)
     facts = {
         "method": "pca",
-        "explained_variance": list(fitted.explained),
+        "explained_variance": list(plane.shares(drawn_in, fitted_to)),
         "trustworthiness": plane.trustworthiness(rows[torch.from_numpy(asked)], points[asked]),
         "trustworthiness_neighbours": plane.NEIGHBOURS,
         "trustworthiness_rows": len(asked),
@@ -100,7 +115,7 @@ def _map(candidates: Tensor, targets: Tensor, order: Ints, rest: Ints, rng: np.r
         "of": {"pool": len(rest), "targets": targets.shape[0], "selected": len(order)},
     }
     neighbours, distances = _neighbours(rows)
-    return Map(pool, goal, len(chosen), points, neighbours, distances, facts)
+    return Map(pool, goal, len(chosen), points, neighbours, distances, drawn_in, facts)
 
 
 def _neighbours(rows: Tensor) -> tuple[Ints, Floats]:

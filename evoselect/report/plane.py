@@ -1,4 +1,8 @@
-"""The features in two dimensions: principal components, and how far the picture can be trusted."""
+"""The features in two dimensions: principal components, and how far the picture can be trusted.
+
+A plane that was fitted to other rows of the same dimension may be used again: then both pictures have the
+same axes, and `shares` says how much of the new rows' variance they hold.
+"""
 
 from dataclasses import dataclass
 
@@ -20,11 +24,11 @@ class Plane:
 
     origin: Tensor  # (d,)
     axes: Tensor  # (d, 2), orthonormal; a column of zeros where the rows have fewer directions
-    explained: tuple[float, float]  # shares of the whole variance
 
     def of(self, features: Tensor) -> Floats:
         """(n, 2) coordinates of rows (n, d)."""
-        parts = [(features[rows].float() - self.origin) @ self.axes for rows in row_blocks(features)]
+        origin, axes = self.origin.to(features.device), self.axes.to(features.device)
+        parts = [(features[rows].float() - origin) @ axes for rows in row_blocks(features)]
         return np.asarray(torch.cat(parts).double().cpu().numpy())
 
 
@@ -38,15 +42,23 @@ def fit(features: Tensor) -> Plane:
     size = gram.shape[0]
     values, vectors = scipy.linalg.eigh(gram, subset_by_index=[max(0, size - 2), size - 1])
     total = max(float(np.trace(gram)), np.finfo(np.float64).tiny)
-    axes, explained = torch.zeros(d, 2, dtype=torch.float64, device=rows.device), [0.0, 0.0]
+    axes = torch.zeros(d, 2, dtype=torch.float64, device=rows.device)
     for place, (value, vector) in enumerate(zip(values[::-1], vectors.T[::-1], strict=True)):
         if value <= _NOTHING * total:
             continue
         known = torch.from_numpy(vector.copy()).to(rows.device)
         axis = centred.T @ known / value**0.5 if n < d else known
         axes[:, place] = axis * torch.sign(axis[axis.abs().argmax()])
-        explained[place] = float(value / total)
-    return Plane(origin, axes.float(), (explained[0], explained[1]))
+    return Plane(origin, axes.float())
+
+
+def shares(plane: Plane, features: Tensor) -> tuple[float, float]:
+    """Of the variance of rows (n, d) around their mean, what lies along each axis."""
+    centred = features.float() - features.float().mean(dim=0)
+    total = float(torch.linalg.vector_norm(centred, dtype=torch.float64)) ** 2
+    along = (centred @ plane.axes.to(features.device)).double().square().sum(dim=0)
+    first, second = (along / max(total, np.finfo(np.float64).tiny)).tolist()
+    return first, second
 
 
 def trustworthiness(features: Tensor, points: Floats, neighbours: int = NEIGHBOURS) -> float | None:

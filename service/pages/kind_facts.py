@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from service.charts import Chart, Series, with_interval
+from service.charts import Chart, Interval, Series, with_interval
 from service.html import number
 from service.pages import facts
 from service.rounds import MEASURES
@@ -33,14 +33,24 @@ def of_training(session: Session, job: Job) -> Json:
 
 
 def of_evaluation(job: Job) -> list[Json]:
-    """A line for each measure that it has."""
+    """A line for each measure that it has, or for each metric of each named task."""
     result = job.result or {}
     intervals = result.get("intervals", {})
-    return [
-        {"title": title, "unit": unit, "value": with_interval(result[name], intervals.get(name))}
+    own = [
+        _line(title, unit, result[name], intervals.get(name))
         for name, (title, unit) in MEASURES.items()
         if result.get(name) is not None
     ]
+    tasks = [
+        _line(f"{task}: {metric}", f"{found['n']} questions", told["value"], told["interval"])
+        for task, found in result.get("tasks", {}).items()
+        for metric, told in found["metrics"].items()
+    ]
+    return own + tasks
+
+
+def _line(title: str, unit: str, value: float, interval: Interval | None) -> Json:
+    return {"title": title, "unit": unit, "value": with_interval(value, interval)}
 
 
 def _curve(curve: list[tuple[int, float]], *, whole: bool) -> Chart:

@@ -17,7 +17,9 @@ from service.report.document import document
 from service.results import completed
 from service.routes.common import After, ResourceId
 from service.routes.comparisons import comparison
+from service.routes.evaluations import measured_on
 from service.routes.jobs import AfterEvent, sequence_of, stream
+from service.routes.loop_reports import loop_page
 from service.routes.reports import rendered
 from service.schemas import ShortText
 from service.state import Services, State, TenantId
@@ -174,6 +176,12 @@ def report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response
     return Response(page, media_type=HTML, headers=REPORT_HEADERS)
 
 
+@router.get("/loops/{job_id}/report")
+def loop_report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """The rounds of a loop so far."""
+    return Response(loop_page(state, tenant_id, job_id), media_type=HTML, headers=REPORT_HEADERS)
+
+
 def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]:
     with state.database.transaction() as session:
         row = jobs.get(session, tenant_id, job_id, KINDS[noun])
@@ -191,7 +199,8 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
             "workers": workers,
             "loop": loop_facts.of_loop(session, row) if row.kind == JobKind.LOOP else None,
             "training": kind_facts.of_training(session, row) if row.kind == JobKind.TRAINING else None,
-            "measures": kind_facts.of_evaluation(row),
+            "measures": kind_facts.of_evaluation(row) if row.kind == JobKind.EVALUATION else [],
+            "measured_on": measured_on(row.request) if row.kind == JobKind.EVALUATION else "",
             "facts": facts.of_result(job),
             "last_event": row.last_event,
             "open": row.status not in TERMINAL,

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from store.states import JobStatus
+
 Json = dict[str, Any]
 
 
@@ -16,6 +18,7 @@ class Reported(BaseModel):
     created_at: datetime
     completed_at: datetime | None
     request: Json
+    metadata: Json
 
 
 class Report(BaseModel):
@@ -37,3 +40,21 @@ class Report(BaseModel):
     features: Json
     conditioning: str | None
     manifest: Json
+
+
+class ReportedLoop(Reported):
+    """The loop that the report is about."""
+
+    status: JobStatus
+
+
+class LoopReport(BaseModel):
+    """The rounds of a loop so far; docs/report.md says how to read them."""
+
+    object: Literal["loop.report"]
+    loop: ReportedLoop
+    stop_reason: str | None
+    best_round: int | None
+    base: Json
+    rounds: list[Json]
+    frame: Json | None

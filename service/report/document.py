@@ -12,6 +12,7 @@ from store.artifacts import Artifacts
 from store.models import Job
 
 Json = dict[str, Any]
+SELECTION = ("id", "name", "created_at", "completed_at", "request", "metadata")
 
 
 def document(artifacts: Artifacts, job: Job) -> Json:
@@ -27,7 +28,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
     diagnostics = made["result"].pop("diagnostics")
     return {
         "object": "selection.report",
-        "selection": {name: made[name] for name in ("id", "name", "created_at", "completed_at", "request")},
+        "selection": {name: made[name] for name in SELECTION},
         "counts": made["result"].get("counts", {}),
         "tradeoff": diagnostics.pop("tradeoff", []),
         "against": diagnostics.pop("metrics", {}),

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from service.html import asset, embedded, number, percent, source, templates
+from service.html import asset, embedded, number, percent, policy, templates
 from service.report.charts import charts
 
 Json = dict[str, Any]
@@ -59,15 +59,6 @@ def _coordinates(points: Json) -> Json:
     """The names of the selected are in the table of items already."""
     selected = {"x": points["selected"]["x"], "y": points["selected"]["y"]}
     return {**points, "selected": selected}
-
-
-def policy(style: str, scripts: Iterable[str]) -> str:
-    """Only these inline texts run; nothing is fetched, framed or sent."""
-    allowed = " ".join(source(text) for text in scripts)
-    return (
-        f"default-src 'none'; style-src {source(style)}; script-src {allowed}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 ITEM_COLUMNS = (("rank", "number"), ("id", "id"), ("score", "number"), ("serves", "id"), ("record", "text"))
@@ -168,9 +159,9 @@ def _provenance(report: Json) -> list[tuple[str, str]]:
     request = report["selection"]["request"]
     named = ("target_id", "pool_id", "pool_version", "model", "seed")
     lines = [(name, "" if request.get(name) is None else str(request[name])) for name in named]
-    return [(name, value) for name, value in lines if value] + sorted(
-        report["manifest"].get("versions", {}).items()
-    )
+    own = [(name, str(value)) for name, value in report["selection"]["metadata"].items()]
+    versions = sorted(report["manifest"].get("versions", {}).items())
+    return [(name, value) for name, value in lines if value] + own + versions
 
 
 def _flat(values: Json, above: str = "") -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service import answers, comparing
 from service import data_answers as data
 from service.idempotency import OnceOnly
-from service.results import completed
+from service.results import completed, scores
 from service.room import require_room_for_job
 from service.routes.common import ResourceId
 from service.routes.jobs import accepted, job_routes, load
@@ -74,7 +74,7 @@ def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id
         "object": "evaluation.comparison",
         "evaluations": [job_id, other_id],
         "models": [first.request["model"], second.request["model"]],
-        "differences": pair(*(_rows(state, job) for job in (first, second))),
+        "differences": pair(*(scores(state, job) for job in (first, second))),
     }
 
 
@@ -88,9 +88,3 @@ def measured_on(request: dict[str, Any]) -> str:
 
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:
     return completed(state, tenant_id, job_id, "numbers", JobKind.EVALUATION)
-
-
-def _rows(state: State, job: Job) -> list[dict[str, Any]]:
-    place = (job.result or {})["artifacts"]["rows"]
-    rows: list[dict[str, Any]] = state.artifacts.get_table(place["path"], place["sha256"]).to_pylist()
-    return rows

@@ -1,9 +1,9 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { number, colour, translucent, make, axes, size, tipOf, place, plot } = evoCharts;
+  const { number, colour, make, axes, size, tipOf, place, plot, paintPoints } = evoCharts;
 
-  /* The map: points are painted by hand, which stays quick with 14,000 of them. */
+  /* The map. */
   const map = data.map, shown = { pool: true, target: true, selected: true };
   let inspected = 0;
 
@@ -18,26 +18,14 @@
     const c = u.ctx, ratio = devicePixelRatio;
     c.save();
     c.beginPath(); c.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height); c.clip();
-    const radius = { pool: 1.7, target: 4.2, selected: map.selected.x.length > 2000 ? 1.9 : 2.9 };
-    for (const kind of ["pool", "selected", "target"]) {
-      if (!shown[kind]) continue;
-      c.fillStyle = translucent(kind, kind === "pool" ? 0.45 : kind === "selected" ? 0.75 : 1);
-      c.strokeStyle = colour("card");
-      map[kind].x.forEach((x, at) => mark(c, kind, u.valToPos(x, "x", true), u.valToPos(map[kind].y[at], "y", true), radius[kind] * ratio));
-    }
+    const small = map.selected.x.length > 2000;
+    for (const kind of ["pool", "selected", "target"]) if (shown[kind]) paintPoints(u, kind, map[kind], small);
     if (inspected && map.selected.x[inspected - 1] !== undefined) {
       c.strokeStyle = colour("text"); c.lineWidth = 2 * ratio; c.beginPath();
       c.arc(u.valToPos(map.selected.x[inspected - 1], "x", true), u.valToPos(map.selected.y[inspected - 1], "y", true), 8 * ratio, 0, 7);
       c.stroke();
     }
     c.restore();
-  }
-
-  function mark(c, kind, x, y, r) {
-    c.beginPath();
-    if (kind === "target") { c.moveTo(x, y - r); c.lineTo(x + r, y); c.lineTo(x, y + r); c.lineTo(x - r, y); c.closePath(); c.stroke(); }
-    else c.arc(x, y, r, 0, 7);
-    c.fill();
   }
 
   function plotMap(host) {

@@ -24,7 +24,7 @@ def test_the_plane_is_that_of_the_singular_value_decomposition(n: int, d: int) -
     centred = (features - features.mean(dim=0)).double()
     scale = torch.linalg.svdvals(centred)
     shares = (scale**2 / (scale**2).sum().clamp_min(1e-30)).tolist()[:2]
-    assert fitted.explained == pytest.approx([*shares, 0.0][:2], abs=1e-6)
+    assert plane.shares(fitted, features) == pytest.approx([*shares, 0.0][:2], abs=1e-6)
     points = fitted.of(features)
     spread = np.sqrt((points**2).sum(axis=0))
     assert spread == pytest.approx([*scale.tolist(), 0.0][:2], abs=1e-5)
@@ -76,6 +76,18 @@ def test_twins_and_pairs_by_brute_force() -> None:
     assert (pairs[0].first, pairs[0].second) == (0, 2)
     assert pairs[0].cosine == pytest.approx(1.0)
     assert similarity.nearest_twins(pool, order[:1], np.arange(1)).size == 0
+
+
+def test_a_plane_that_is_used_again_gives_the_same_axes() -> None:
+    candidates, targets = rows(200, 8, 6), rows(10, 8, 7)
+    chosen = [select(candidates[:at], targets, 20, SelectionSpec(), seed=0) for at in (200, 150)]
+    near = [coverage.nearest_both_ways(candidates[:at], targets) for at in (200, 150)]
+    _, first = numbers(candidates, targets, chosen[0], near[0], 0)
+    found, second = numbers(candidates[:150], targets, chosen[1], near[1], 0, first.plane)
+    assert second.points[-20:] == pytest.approx(first.plane.of(candidates[chosen[1].indices]), abs=1e-6)
+    own, _ = numbers(candidates[:150], targets, chosen[1], near[1], 0)
+    held, most = (sum(part["map"]["explained_variance"]) for part in (found, own))
+    assert 0 < held < most  # axes of other rows hold less than the rows' own
 
 
 def test_all_numbers_of_one_selection() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from sqlalchemy import text
@@ -70,6 +71,10 @@ def test_two_rounds_go_on_from_each_others_model(client: Client, stack: Stack, d
     assert sequences == list(range(1, len(sequences) + 1))
     differences = client.evaluations.compare(str(first.evaluation_id), str(second.evaluation_id))
     assert differences["answer_nll"]["n"] == 4
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    report = httpx.get(f"{stack.url}/v1/loops/{done.id}/report", headers=headers).raise_for_status().json()
+    axes = [one["map"]["axes"] for one in report["rounds"]]
+    assert axes == [None, {"selection_id": first.selection_id, "round": 1}]
 
 
 def test_candidates_of_an_endpoint_and_its_key_stays_where_it_is(

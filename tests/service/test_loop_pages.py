@@ -6,7 +6,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from store import loop_steps
+from store import jobs, loop_steps, submissions
+from store.states import JobStatus
 from tests.live import Api, another_tenant, question
 from tests.service.browsing import WIDTHS, accessible, visit
 from tests.service.browsing import browser as browser
@@ -105,6 +106,22 @@ def test_each_kind_shows_what_it_is_about(page: Page, tenant: Api, loop: str) ->
         line = page.locator(f'a[href="{path}"]')
         expect(line).to_contain_text("completed")
         accessible(page)
+
+
+def test_an_evaluation_on_named_tasks_shows_their_metrics(tenant: Api) -> None:
+    settings = {"model": "smollm2-135m-instruct", "spec": {}, "tasks": ["arc_easy"], "limit": 7}
+    told = {"n": 7, "metrics": {"acc,none": {"value": 0.5, "interval": [0.25, 0.75]}}}
+    with tenant.database.transaction() as session:
+        label = submissions.Label(name="by tasks")
+        job = submissions.task_evaluation(session, tenant.tenant_id, settings=settings, label=label).id
+    work(tenant, until="evaluate")
+    with tenant.database.transaction() as session:
+        row = jobs.lock(session, job)
+        row.result = {"n": 7, "tasks": {"arc_easy": told}, "artifacts": {}}
+        jobs.transition(session, row, JobStatus.COMPLETED)
+    text = httpx.get(f"{tenant.url}/ui/evaluations/{job}", headers={"Cookie": cookie(tenant)}).text
+    for part in ("7 questions of arc_easy", "arc_easy: acc,none", "0.5 (0.25 to 0.75)"):
+        assert part in text
 
 
 def test_a_training_is_followed(page: Page, tenant: Api) -> None:

@@ -29,3 +29,16 @@ def test_numbers_page_and_map_agree(api: Api, job: Json) -> None:
     table = pq.read_table(io.BytesIO(api.call("GET", path, headers=PARQUET).content))
     assert table.num_rows == 320
     assert table.filter(table["selected"]).column("rank").to_pylist() == list(range(1, 61))
+    shape = {name: str(table.schema.field(name).type) for name in ("x", "y", "neighbors", "rank", "score")}
+    assert shape == {  # what Embedding Atlas reads: {"ids": rows of the file from 0, "distances"}
+        "x": "double",
+        "y": "double",
+        "neighbors": "struct<ids: list<element: int64>, distances: list<element: double>>",
+        "rank": "int64",
+        "score": "double",
+    }
+    for row, near in enumerate(table["neighbors"].to_pylist()):
+        assert len(near["ids"]) == len(near["distances"]) == 10
+        assert row not in near["ids"]
+        assert all(0 <= place < 320 for place in near["ids"])
+        assert near["distances"] == sorted(near["distances"])

@@ -21,7 +21,7 @@ from evoselect.spec.selection import SelectionSpec
 from store import considered, records, selected
 from store.errors import Invalid
 from store.records import Record, plain_text
-from workers import selection_report
+from workers import round_axes, selection_report
 from workers.blocks import check_same_sketch, scratch_array
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
@@ -97,6 +97,7 @@ def _run(work: Work, scratch: Path) -> Outcome:
                 targets,
                 selection,
                 near,
+                round_axes.of_loop(work, candidates.shape[1]),
             ),
         },
     }

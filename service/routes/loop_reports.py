@@ -1,0 +1,28 @@
+"""The report of a loop: its rounds so far, as numbers or as one HTML page, by Accept."""
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.html import HTML
+from service.media import JSON, acceptable
+from service.report.answers import LoopReport
+from service.report.loop_document import document
+from service.report.loop_page import page
+from service.routes.common import ResourceId
+from service.routes.reports import HEADERS
+from service.state import Services, State, TenantId
+
+router = APIRouter(prefix="/v1/loops", tags=["loops"])
+
+
+@router.get("/{job_id}/report", response_model=LoopReport, responses={200: {"content": {HTML: {}}}})
+def report(job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
+    """Each round with intervals, both arms compared example by example, and a map of it on the same axes."""
+    if acceptable(request.headers.get("accept"), (JSON, HTML)) == HTML:
+        return Response(loop_page(state, tenant_id, job_id), media_type=HTML, headers=HEADERS)
+    return Response(orjson.dumps(document(state, tenant_id, job_id)), media_type=JSON)
+
+
+def loop_page(state: State, tenant_id: str, job_id: str) -> str:
+    """The page; raises NotFound."""
+    return page(document(state, tenant_id, job_id))
