@@ -7,6 +7,8 @@ from typing import Any
 BREAK_VARIABLE = "CHAOS_BREAK"
 GUARDS = {
     "fence": (r"and (shards\.)?token = %\(\w+\)s\S* and (shards\.)?state = ('running'|%\(\w+\)s\S*)", ""),
+    # The fence of the commit alone, and only by half: what is done stays done.
+    "commit_token": (r"(?<=where id = %\(shard_id\)s) and token = %\(token\)s", ""),
     # What it is for: that the leases of silent workers run out. A worker that starts looks for them as well.
     "sweeper": (r"shards\.lease_until IS NULL OR shards\.lease_until < clock_timestamp\(\)", "false"),
     "outbox": (r"FROM outbox ORDER BY", "FROM outbox WHERE false ORDER BY"),
