@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,9 +98,9 @@ class Artifacts:
             )
         return data
 
-    def get_table(self, path: str, sha256: str) -> pa.Table:
-        """A Parquet file as a table, its hash checked."""
-        return pq.read_table(pa.BufferReader(self.get_bytes(path, sha256)))
+    def get_table(self, path: str, sha256: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A Parquet file as a table, its hash checked; all columns, or those alone."""
+        return pq.read_table(pa.BufferReader(self.get_bytes(path, sha256)), columns=columns and list(columns))
 
     def fetch_file(self, path: str, sha256: str, destination: Path) -> None:
         """Copy a file to a local path, its hash checked."""

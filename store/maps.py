@@ -11,6 +11,8 @@ import pyarrow as pa
 
 KINDS = ("pool", "target", "selected")
 NEIGHBOURS = pa.struct([pa.field("ids", pa.list_(pa.int64())), pa.field("distances", pa.list_(pa.float64()))])
+DRAWN = ("id", "kind", "x", "y")
+"""Columns that a picture needs."""
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

@@ -22,7 +22,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
         detail = f"Selection {job.id} was made before reports were stored; run the same request again."
         raise Problem(409, "no_report", detail)
     numbers: Json = orjson.loads(artifacts.get_bytes(stored["path"], stored["sha256"]))
-    drawn = artifacts.get_table(points["path"], points["sha256"])
+    drawn = artifacts.get_table(points["path"], points["sha256"], maps.DRAWN)
     numbers["map"]["points"] = maps.points(drawn)
     made = views.job(job, {})
     diagnostics = made["result"].pop("diagnostics")

@@ -90,7 +90,7 @@ def _map(artifacts: Artifacts, job: Job, maps_together: int) -> Json:
     assert report is not None
     assert stored is not None
     facts: Json = orjson.loads(artifacts.get_bytes(report["path"], report["sha256"]))["map"]
-    table = artifacts.get_table(stored["path"], stored["sha256"]).select(["kind", "x", "y"])
+    table = artifacts.get_table(stored["path"], stored["sha256"], ("kind", "x", "y"))
     room = min(MOST, POINTS // maps_together)
     points = {}
     for kind in maps.KINDS:

@@ -17,6 +17,7 @@ from workers.evaluation import SCHEMA
 
 PLACES = {
     "advance": "ops",
+    "generate": "ops",
     "features": "features",
     "transport": "select",
     "train": "train",

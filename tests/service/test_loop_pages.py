@@ -166,6 +166,18 @@ def test_a_loop_is_followed_paused_resumed_and_cancelled(page: Page, tenant: Api
         assert loop_steps.abandoned(session, loop) == []  # the button takes the steps with it
 
 
+def test_a_generator_at_work(page: Page, tenant: Api) -> None:
+    pool = tenant.made("/v1/pools", {})["id"]
+    tenant.made(f"/v1/pools/{pool}/batches", {"records": [question(number) for number in range(40, 46)]})
+    loop = pushed_loop(tenant, generator={"kind": "pool", "pool_id": pool, "size": 2})
+    work(tenant, until="generate")
+    page.goto(f"{tenant.url}/ui/loops/{loop}")
+    expect(page.locator("#round-1")).to_contain_text("generate running")
+    expect(page.get_by_role("region", name="Workers")).to_contain_text("generate 1")
+    accessible(page)
+    tenant.made(f"/v1/loops/{loop}/cancel", {})
+
+
 def test_a_loop_that_failed_names_the_step(page: Page, tenant: Api) -> None:
     loop = pushed_loop(tenant, name="fails")
     work(tenant)

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from evoselect.coverage import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
+from store import selected
 from store.artifacts import Artifacts
 from store.claims import Claim
 from store.records import parse_record
@@ -23,6 +24,7 @@ from tests.service.test_pages import host, sign_in
 from workers import round_axes, selection_report
 from workers.context import Context
 from workers.job_task import Work
+from workers.phases.transport import item
 
 N, M, K = 120, 10, 20
 
@@ -48,7 +50,9 @@ def reporting(api: Api) -> Callable[[Claim], Json]:
         near = nearest_both_ways(turned, targets)
         stored = selection_report.store(artifacts, "t", 0, sent, wanted, turned, targets, chosen, near, axes)
         diagnostics = orjson.loads(orjson.dumps(chosen.diagnostics))
-        return {"diagnostics": diagnostics, "artifacts": {"items": {"rows": K}, **stored}}
+        rows = [item(reason, sent, wanted) for reason in chosen.items()]
+        items = selected.put(artifacts, "t/items", rows)
+        return {"diagnostics": diagnostics, "artifacts": {"items": items, **stored}}
 
     return result
 
@@ -71,15 +75,17 @@ def test_rounds_pairs_and_maps(tenant: Api, loop: str) -> None:
     assert first["arms"]["selected"]["evaluation"]["intervals"]["accuracy"] == [0.25, 0.875]
     assert second["paired"]["difference"] == pytest.approx(-0.25)
     assert second["paired"]["interval"] == pytest.approx([-0.25, -0.25])
-    selected = first["arms"]["selected"]["selection_id"]
+    chosen = first["arms"]["selected"]["selection_id"]
     assert first["map"]["axes"] is None
-    assert second["map"]["axes"] == {"selection_id": selected, "round": 1}
+    assert second["map"]["axes"] == {"selection_id": chosen, "round": 1}
     targets = [one["map"]["points"]["target"] for one in (first, second)]
     assert targets[0] == targets[1]  # these have not moved, so their places are the same
     assert first["map"]["points"]["pool"]["x"] != second["map"]["points"]["pool"]["x"]
     assert all(0 < one["map"]["trustworthiness"] <= 1 for one in (first, second))
-    drawn = tenant.get(f"/v1/selections/{second['arms']['random']['selection_id']}/report")
-    assert drawn["map"]["axes"]["selection_id"] == selected
+    path = f"/v1/selections/{second['arms']['random']['selection_id']}/report"
+    drawn, page = tenant.get(path), tenant.call("GET", path, headers={"Accept": "text/html"}).text
+    assert "Drawn on the axes of round 1 of the same loop" in page
+    assert drawn["map"]["axes"]["selection_id"] == chosen
     assert drawn["selection"]["metadata"]["step"] == "random.select"
 
 
