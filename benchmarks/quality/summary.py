@@ -144,7 +144,8 @@ def _of_metric(cells: Cells) -> Json:
         ],
         "seed_noise": {_name(cell): _noise(cells, cell) for cell in cells.cells},
         "table": {_name(cell): _cell(cells, cell) for cell in cells.cells},
-        "against_random": _against_random(cells, sorted(names - {CONTROL})),
+        "against_random": _over_tasks(cells, {name: (name, CONTROL) for name in sorted(names - {CONTROL})}),
+        "capacity_against": _over_tasks(cells, {name: (OURS, name) for name in sorted(names - {OURS})}),
     }
 
 
@@ -160,9 +161,9 @@ def _loops(cells: Cells) -> Json:
     return of_loops(compare)
 
 
-def _noise(cells: Cells, cell: Cell) -> dict[str, float]:
-    """Standard deviation between seeds, of random draws and of the same draw."""
-    found = {"others": round(float(np.sqrt(cells.pooled_variance(cell))), 4)}
+def _noise(cells: Cells, cell: Cell) -> dict[str, float | None]:
+    """Standard deviation between seeds, of random draws and of the same draw; None where no seeds tell."""
+    found = {"others": finite(float(np.sqrt(cells.pooled_variance(cell))))}
     if CONTROL in cells.cells[cell] and len(cells.cells[cell][CONTROL]) > 1:
         found[CONTROL] = round(float(cells.cells[cell][CONTROL].mean(1).std(ddof=1)), 4)
     return found
@@ -180,14 +181,14 @@ def _cell(cells: Cells, cell: Cell) -> Json:
     return found
 
 
-def _against_random(cells: Cells, names: Sequence[str]) -> Json:
-    """Mean over the tasks that have the method, for every k."""
+def _over_tasks(cells: Cells, pairs: dict[str, tuple[str, str]]) -> Json:
+    """Differences of named pairs over the tasks that have both methods, for every k."""
     found: Json = {}
     for k in sorted({k for _, k in cells.cells}, reverse=True):
         found[str(k)] = {}
-        for name in names:
-            if both := cells.with_all(k, {name, CONTROL}):
-                difference = cells.difference(name, CONTROL, both)
+        for name, (first, second) in pairs.items():
+            if both := cells.with_all(k, {first, second}):
+                difference = cells.difference(first, second, both)
                 found[str(k)][name] = {**difference.as_json(), "tasks": len(both)}
     return found
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.quality import loop_summary
+from benchmarks.quality.names import BASE, CONTROL
 from benchmarks.quality.summary import METRICS, PRIMARY
 
 Json = dict[str, Any]
@@ -13,8 +14,9 @@ def as_text(result: Json) -> str:
     lines = [f"{result['runs']} rows; seeds {result['seeds']}"]
     for metric in METRICS:
         of = result if metric == PRIMARY else result["by_metric"][metric]
-        lines += ["", f"## {metric}" + (" (errors)" if metric == "accuracy" else ""), *_verdicts(of), ""]
-        lines += _table(of)
+        lines += ["", f"## {metric}" + (" (errors)" if metric == "accuracy" else ""), *_verdicts(of)]
+        for k in of["against_random"]:
+            lines += ["", f"### k = {k}", "", *_table(of, k), "", f"Capacity against {_against(of, k)}"]
         if of["loops"]:
             lines += ["", "### Loops of two rounds", ""]
             lines += loop_summary.table(of["loops"], _interval, result["tasks"])
@@ -32,24 +34,40 @@ def _verdicts(of: Json) -> list[str]:
     ]
 
 
-def _table(of: Json) -> list[str]:
-    """A row a method, a column a task: mean, and difference to random with half its interval."""
-    cells = list(of["table"])
-    names = list(dict.fromkeys(name for cell in cells for name in of["table"][cell]))
+def _table(of: Json, k: str) -> list[str]:
+    """A row a method, a column a task: mean, difference to random with half its interval, seeds."""
+    cells = {cell.split(",")[0]: values for cell, values in of["table"].items() if cell.endswith(f" k={k}")}
+    means = of["against_random"][k]
     lines = [f"| method | {' | '.join(cells)} | mean difference to random |", "|" + "---|" * (len(cells) + 2)]
-    for name in names:
-        values = [_shown(of["table"][cell].get(name)) for cell in cells]
-        means = [_interval(found[name]) for found in of["against_random"].values() if name in found]
-        lines.append(f"| {name} | {' | '.join(values)} | {' / '.join(means)} |")
+    for name in sorted({name for values in cells.values() for name in values}, key=_place):
+        shown = [_shown(values.get(name)) for values in cells.values()]
+        lines.append(f"| {name} | {' | '.join(shown)} | {_mean(means.get(name), len(cells))} |")
     return lines
+
+
+def _against(of: Json, k: str) -> str:
+    """Each other method, over the tasks that have both."""
+    tasks = sum(cell.endswith(f" k={k}") for cell in of["table"])
+    return ", ".join(f"{name} {_mean(value, tasks)}" for name, value in of["capacity_against"][k].items())
+
+
+def _place(name: str) -> tuple[bool, bool, str]:
+    """Base and random first, variants last."""
+    return name not in (BASE, CONTROL), "+" in name, name
+
+
+def _mean(value: Json | None, tasks: int) -> str:
+    """Over the tasks that have the method."""
+    if value is None:
+        return ""
+    return _interval(value) + ("" if value["tasks"] == tasks else f" ({value['tasks']} tasks)")
 
 
 def _shown(value: Json | None) -> str:
     if value is None:
         return ""
-    if "difference" not in value:
-        return f"{value['mean']:.3f}"
-    return f"{value['mean']:.3f} ({_interval(value)})"
+    difference = f" ({_interval(value)})" if "difference" in value else ""
+    return f"{value['mean']:.3f}{difference}" + (f" [{value['seeds']}]" if "seeds" in value else "")
 
 
 def _interval(value: Json) -> str:

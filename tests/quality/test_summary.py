@@ -52,6 +52,7 @@ def test_a_lead_is_found_and_named() -> None:
     assert result["tasks_beating_random"] == ["T, k=8"]
     assert result["mean_rank_capacity"] == 1.0
     assert result["tasks_significantly_worse"] == []
+    assert result["capacity_against"]["8"]["random"]["difference"] == pytest.approx(-0.5, abs=0.15)
     low, high = (result["table"]["T, k=8"]["capacity"][name] for name in ("low", "high"))
     assert -0.7 < low < high < -0.3
 
