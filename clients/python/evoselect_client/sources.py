@@ -30,6 +30,7 @@ Records = Union[str, "os.PathLike[str]", IO[bytes], IO[str], Table, Iterable[Any
 PART_BYTES = 16 * 2**20
 SLICE_ROWS = 1_000  # rows of a table that are Python objects at a time
 Block = tuple[Content, int]  # whole lines, and how many
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would make one a record
 PACKED = (b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how Parquet, gzip and zstd begin
 
 
@@ -135,7 +136,7 @@ def _cut(file: Any, size: int) -> Iterator[Block]:
 def _row_blocks(records: Any, size: int) -> Iterator[Block]:
     buffer, lines = bytearray(), 0
     for record in rows(records):
-        line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = _json(record).encode() + b"\n"
         if lines and len(buffer) + len(line) > size:
             yield (memoryview(buffer),), lines
             buffer, lines = bytearray(), 0
