@@ -52,7 +52,8 @@ def reporting(api: Api) -> Callable[[Claim], Json]:
         diagnostics = orjson.loads(orjson.dumps(chosen.diagnostics))
         rows = [item(reason, sent, wanted) for reason in chosen.items()]
         items = selected.put(artifacts, "t/items", rows)
-        return {"diagnostics": diagnostics, "artifacts": {"items": items, **stored}}
+        counts = {"pool": N, "usable": N, "left_out": {}, "target": M}
+        return {"counts": counts, "diagnostics": diagnostics, "artifacts": {"items": items, **stored}}
 
     return result
 
