@@ -37,6 +37,7 @@ def test_a_loop_is_fed_paused_and_resumed(api: Api) -> None:
         assert client.loops.push(loop.id, 1, [question(3), question(4)]).counts.duplicates == 1
         look(api)
         (first,) = client.loops.rounds(loop.id)
+        assert loop.report() == client.loops.report(loop.id)
         assert first.arms["selected"].selection_id
         assert loop.pause().status == "paused"
         assert client.loops.resume(loop.id).status == "running"
@@ -60,6 +61,10 @@ def test_the_command_line_runs_shows_and_cancels(api: Api, tmp_path: Path) -> No
     assert run("show", loop_id, "--json")["rounds"][0]["state"] == "waiting"
     shown = evoselect("loop", "show", loop_id, home=tmp_path, api=api)
     assert "waiting" in shown.stdout
+    page = tmp_path / "loop.html"
+    saved = evoselect("report", loop_id, "--out", str(page), home=tmp_path, api=api)
+    assert saved.returncode == 0, saved.stderr
+    assert loop_id in page.read_text()
     assert run("cancel", loop_id, "--json")["status"] == "cancelled"
     settings.write_text("[]")
     wrong = evoselect("loop", "run", str(settings), home=tmp_path, api=api)

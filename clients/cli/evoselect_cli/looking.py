@@ -20,15 +20,16 @@ def watch(job_id: IdArgument, json: JsonOption = False) -> None:
 
 
 def report(
-    selection_id: SelectionArgument,
+    job_id: Annotated[str, typer.Argument(help="A completed selection, or a loop.")],
     out_file: Annotated[Path | None, typer.Option("--out", help="Default is <id>.html here.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Save the report of a selection as one HTML page that needs nothing else."""
+    """Save the report of a selection or a loop as one HTML page that needs nothing else."""
     with Client() as client:
-        page = client.selections.report(selection_id)
-    path = (out_file or Path(f"{selection_id}.html")).resolve()
+        noun = client.loops if job_id.startswith("loop_") else client.selections
+        page = noun.report(job_id)
+    path = (out_file or Path(f"{job_id}.html")).resolve()
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(page, encoding="utf-8")
     temporary.replace(path)

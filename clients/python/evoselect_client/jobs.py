@@ -61,6 +61,10 @@ class Jobs(Nouns[JobT, Mode]):
             self.session, f"{self.path}/{id}/events", Event.model_validate, PAGE_SIZE, after=after
         )
 
+    def page(self, id: str) -> Steps[str]:
+        """The steps of `report`."""
+        return (yield from self.session.send(Call("GET", f"{self.path}/{id}/report", str, accept=HTML)))
+
 
 class Selections(Jobs[Selection[Mode], Mode]):
     """Jobs that pick candidates for a target."""
@@ -138,10 +142,6 @@ class Selections(Jobs[Selection[Mode], Mode]):
     def picked(self, id: str, page_size: int) -> Values[Item]:
         """The steps of `items`."""
         yield from pages(self.session, f"{self.path}/{id}/items", Item.model_validate, page_size)
-
-    def page(self, id: str) -> Steps[str]:
-        """The steps of `report`."""
-        return (yield from self.session.send(Call("GET", f"{self.path}/{id}/report", str, accept=HTML)))
 
 
 class Trainings(Jobs[Training[Mode], Mode]):

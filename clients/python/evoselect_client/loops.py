@@ -59,6 +59,12 @@ class Loop(Job[Mode]):
         batch: Batch = yield from self._noun.give(self.id, number, records, more, None)
         return batch
 
+    @Verb
+    def report(self) -> Steps[str]:
+        """The report so far; see Loops.report."""
+        page: str = yield from self._noun.page(self.id)
+        return page
+
     @Same
     def pause(self) -> Steps[Any]:
         """Begin nothing further; steps that run go on to their end."""
@@ -152,6 +158,11 @@ class Loops(Jobs[Loop[Mode], Mode]):
     ) -> Steps[Batch]:
         """Give a round that waits its candidates; it goes on with them unless `more` are to come."""
         return (yield from self.give(id, number, records, more, client_batch_id))
+
+    @Verb
+    def report(self, id: str) -> Steps[str]:
+        """Its rounds and arms so far with intervals and maps, as one HTML page that needs nothing else."""
+        return (yield from self.page(id))
 
     def turns(self, id: str) -> Values[Round]:
         """The steps of `rounds`."""
