@@ -55,7 +55,7 @@ def advance(session: Session, settings: Settings, loop_id: str) -> None:
     current = open_round(session, loop_id)
     if current is None and loop_steps.last_number(session, loop_id) == 0:
         _begin(loop)
-    elif current is not None and current.state == "running":
+    elif current is not None and current.state != "generating":
         _go_on(loop, current)
 
 
@@ -70,6 +70,8 @@ def _go_on(loop: _Loop, current: Round) -> None:
         if step.job.status in TERMINAL and step.job.status != JobStatus.COMPLETED:
             _end_by(loop, current, step)
             return
+    if current.state == "waiting":  # for candidates; what runs beside is the base model's evaluation
+        return
     statuses = {step.name: step.job.status for step in steps if step.round == current.number}
     for arm, name in loop_plan.due(loop.spec, statuses):
         try:
@@ -126,7 +128,8 @@ def generated(session: Session, loop_id: str, number: int, pool_id: str, version
     """The candidates of a round are there; raises Conflict unless the round waited for them."""
     job = jobs.lock(session, loop_id)
     row = open_round(session, loop_id)
-    if row is None or row.number != number or row.state not in ("generating", "waiting"):
+    states = ("generating",) if jobs.is_terminal(job) else ("generating", "waiting")
+    if row is None or row.number != number or row.state not in states:
         raise Conflict(
             f"round {number} of loop {loop_id} does not wait for candidates", code="round_not_waiting"
         )

@@ -265,6 +265,22 @@ def test_a_step_without_a_result_ends_the_loop_and_says_which(
     assert error["detail"] == f"training {training} (train of round 1) failed with bad_rows: row 7 is bad"
 
 
+def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_waits_for_candidates(
+    database: Database, tenant: str, artifacts: Artifacts
+) -> None:
+    line = Line(database, tenant, artifacts, generator={"kind": "push"})
+    line.run(until="evaluate")
+    assert line.job().status == "running"
+    with database.transaction() as session:
+        base = jobs.lock(session, line.step(0, "evaluate").id)
+        jobs.fail(session, base, "model_unavailable", "no such file")
+    line.run()
+    assert line.job().status == "failed"
+    assert "evaluate of round 0) failed with model_unavailable" in (line.job().error or {})["detail"]
+    with database.transaction() as session, pytest.raises(Conflict, match="does not wait"):
+        loops.generated(session, line.id, 1, "pool", 1, {})
+
+
 def test_candidates_that_run_out_end_a_loop_that_has_rounds(
     database: Database, tenant: str, artifacts: Artifacts
 ) -> None:
