@@ -32,6 +32,8 @@ def publish(session: Session, send: Callable[[str], None]) -> int:
     rows = session.scalars(
         select(Outbox).order_by(Outbox.id).limit(BATCH).with_for_update(skip_locked=True)
     ).all()
+    if not rows:
+        return 0
     rings = [row for queue in {row.queue for row in rows} for row in _first(rows, queue)]
     for row in rings:
         with traces.span(f"ring {row.queue}", row.traceparent):

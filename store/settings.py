@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     """How often a busy worker renews its lease; also the longest wait before it sees a cancel."""
     sweep: float = Field(10.0, gt=0)
     """How often lost shards are looked for."""
-    relay: float = Field(0.5, gt=0)
+    relay: float = Field(0.1, gt=0)
     """How often the outbox is published."""
     rekick: float = Field(30.0, gt=0)
     """Where a ready shard waits for so long, its queue is rung again."""
@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """How often an idle worker looks into the database itself, rung or not."""
     shutdown: float = Field(8.0, gt=0)
     """How long a worker that is asked to end may go on before it gives its shard back."""
+    niceness: int | None = Field(None, ge=0, le=19)
+    """How far computing workers step back behind other processes: 10 in embedded mode, else 0."""
     max_attempts: int = Field(5, ge=1)
     """A shard that killed or failed so many workers fails its job."""
     retry_delay: float = Field(5.0, gt=0)

@@ -86,8 +86,11 @@ def _start_child(**_: Any) -> None:
 
     traces.start(load_settings(), SERVICE)
     leaving.listen()
+    computes = relay.QUEUE not in workplace().queues
+    if computes:
+        os.nice(load_settings().niceness or 0)  # before there are threads: each has a niceness of its own
     threading.Thread(target=workplace().watch, name="watch", daemon=True).start()
-    if relay.QUEUE in workplace().queues:
+    if not computes:
         arguments = (app, workplace().context)
         threading.Thread(target=relay.keep_publishing, args=arguments, name="relay", daemon=True).start()
 

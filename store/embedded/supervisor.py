@@ -25,6 +25,7 @@ from store.settings import Settings, as_environment
 
 ROOT = Path(store.__file__).parent.parent
 POLL_SECONDS = 0.2
+NICENESS = 10  # of computing workers, so that the API answers while they take every core
 WORKER_ENVIRONMENT = {
     # Waiting threads sleep instead of spinning: measured 5 - 10 times faster where processes share the cores.
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -158,6 +159,7 @@ class Supervisor:
                 "home": self.home.path,
                 "artifacts_url": self.settings.artifacts_url or f"file://{self.home.path / 'artifacts'}",
                 "key_pepper": self.settings.key_pepper or SecretStr(secrets.key_pepper),
+                "niceness": NICENESS if self.settings.niceness is None else self.settings.niceness,
             }
         )
         paths = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
