@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,12 @@ def test_workers_that_compute_step_back_and_the_one_that_relays_does_not(stack: 
         children = [other for other in parent.children() if "spawn_main" in " ".join(other.cmdline())]
         return {child.nice() - parent.nice() for child in children}
 
-    further = min(NICENESS, 19 - psutil.Process().nice())
+    def has_stepped_back(queue: str) -> bool:
+        return steps_back(queue) == {min(NICENESS, 19 - psutil.Process().nice())}
+
     log = stack.supervisor.home.logs / "features-worker.log"
     for queue in ("features", "select", "train"):  # a child is there before it has stepped back
-        servers.wait_until(lambda queue=queue: steps_back(queue) == {further}, f"the {queue} worker", log)
+        servers.wait_until(partial(has_stepped_back, queue), f"the {queue} worker", log)
     servers.wait_until(lambda: bool(steps_back("ops")), "the ops worker", log)
     assert steps_back("ops") == {0}
 
