@@ -19,3 +19,8 @@ offered the whole pool again.
 def is_loop(method: str) -> bool:
     """Whether a row is of a part of a loop."""
     return method.split("/")[0] in LOOPS
+
+
+def draws_anew(method: str) -> bool:
+    """Whether another seed is another draw, not only another training."""
+    return method == CONTROL or method.startswith(RANDOM_ARM)

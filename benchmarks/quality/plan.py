@@ -14,7 +14,7 @@ SEEDS = 3
 FIRST = ("capacity", "round-robin", "less", "exponentiated")
 VARIANTS = ("capacity+whitened", "capacity+choices")
 REST = ("tsds", "unbalanced", "attr-div", "diversity")
-CONDITIONED = ("capacity", "capacity+whitened")
+CONDITIONED = ("capacity", "capacity+whitened-smooth", "capacity+whitened")
 ONE_SHOT = ("capacity+top",)  # against the loop whose gradients are those of the trained layers
 
 

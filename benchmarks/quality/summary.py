@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.quality.loop_summary import finite, of_loops
-from benchmarks.quality.names import BASE, CONTROL, OURS, RANDOM_ARM, SHARED, is_loop
+from benchmarks.quality.names import BASE, CONTROL, OURS, SHARED, draws_anew, is_loop
 
 PRIMARY = "choice_cross_entropy"
 METRICS = (PRIMARY, "nll", "accuracy")
@@ -80,7 +80,7 @@ class Cells:
         A draw that does not look at the target is trained on once for all tasks, so its noise is not
         independent between them.
         """
-        if method == CONTROL or method.startswith(RANDOM_ARM):
+        if draws_anew(method):
             means = np.stack([self.cells[cell][method].mean(1) for cell in cells]).mean(0)  # (seeds,)
             return float(means.var(ddof=1)) / len(means) if len(means) > 1 else float("nan")
         each = [self.pooled_variance(cell) / len(self.cells[cell][method]) for cell in cells]
@@ -90,7 +90,7 @@ class Cells:
 
     def pooled_variance(self, cell: Cell) -> float:
         """Between seeds of a method's mean over questions, pooled over all that draw the same again."""
-        drawn = [losses.mean(1) for name, losses in self.cells[cell].items() if name != CONTROL]
+        drawn = [losses.mean(1) for name, losses in self.cells[cell].items() if not draws_anew(name)]
         several = [means for means in drawn if len(means) > 1]
         freedom = sum(len(means) - 1 for means in several)
         return sum(float(((m - m.mean()) ** 2).sum()) for m in several) / freedom if freedom else float("nan")
@@ -112,7 +112,7 @@ def summarise(rows: Sequence[Json]) -> Json:
     return {
         "tasks": sorted({row["task"] for row in rows}),
         "seeds": _seeds(rows),
-        "methods": list(_seeds(plain)),
+        "methods": sorted({row["method"] for row in plain}),
         "runs": len(rows),
         "metric": PRIMARY,
         **by_metric[PRIMARY],
@@ -210,12 +210,15 @@ def _losses(row: Json, metric: str) -> Floats:
     return np.array(questions[metric], dtype=np.float64)
 
 
-def _seeds(rows: Sequence[Json]) -> dict[str, int]:
-    """Seeds of every method, at least."""
-    seeds: dict[str, dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
+def _seeds(rows: Sequence[Json]) -> dict[str, dict[str, int]]:
+    """Seeds of every method by k, at least: a task may have more."""
+    seeds: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
     for row in rows:
-        seeds[row["method"]][row["task"], row["k"]] += 1
-    return {name: min(counts.values()) for name, counts in sorted(seeds.items())}
+        seeds[row["k"]][row["method"]][row["task"]] += 1
+    return {
+        str(k): {name: min(counts.values()) for name, counts in sorted(seeds[k].items())}
+        for k in sorted(seeds, reverse=True)
+    }
 
 
 def _draws(rows: Sequence[Json]) -> Json:

@@ -87,6 +87,7 @@ def test_rounds_and_one_shot_are_compared_and_kept_out_of_the_table_of_methods()
     }
     assert result["methods"] == ["capacity", "capacity+top", "random"]
     assert result["comparisons"] == 1
+    assert result["seeds"] == {"8": dict.fromkeys(losses, 2)}
     lines = table(result["loops"], lambda value: f"{value['difference']:+.1f}", ["T"])
     assert lines[2] == "| loop-current: second round against first | -0.3 | -0.3 |"
 
