@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROWS = Path(__file__).parent / "rows" / "runs.jsonl"
+ROWS = {"mixed": "runs.jsonl", "redundant": "redundant.jsonl"}  # of each pool, in the folder rows
 CACHE = Path.home() / ".cache/evoselect/quality"
 
 Json = dict[str, Any]
@@ -27,7 +27,8 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rows", type=Path, default=ROWS, help="file of one JSON row a run and task")
+    parser.add_argument("--rows", type=Path, help="file of one JSON row a run and task")
+    parser.add_argument("--pool", choices=tuple(ROWS), default="mixed", help="which the candidates are of")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of features and states")
     parser.add_argument("--processes", type=int, default=2, help="that run side by side, one thread each")
     parser.add_argument("--methods", help="names, separated by commas, in place of the whole plan")
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--plots", type=Path, help="with --summary: folder for pictures of the differences")
     parser.add_argument("--screen", action="store_true", help="print what methods draw, and train nothing")
     arguments = parser.parse_args()
+    arguments.rows = arguments.rows or Path(__file__).parent / "rows" / ROWS[arguments.pool]
     if arguments.summary:
         summary(arguments)
     elif arguments.screen:
@@ -73,7 +75,7 @@ def screen(arguments: argparse.Namespace) -> None:
     from benchmarks.quality.world import World
 
     names = arguments.methods.split(",") if arguments.methods else list(METHODS)
-    found = screen(World(arguments.cache), names, arguments.k or K)
+    found = screen(World(arguments.cache, arguments.pool), names, arguments.k or K)
     print(json.dumps(found) if arguments.json else as_text(found))
 
 
@@ -88,7 +90,7 @@ def run_missing(arguments: argparse.Namespace) -> None:
     """Every run that the rows do not have."""
     from benchmarks.quality import execution
     from benchmarks.quality.data import TASKS
-    from benchmarks.quality.plan import K, default_plan, of_methods
+    from benchmarks.quality.plan import K, default_plan, of_methods, redundant_plan
     from benchmarks.quality.runs import missing
 
     if arguments.methods:
@@ -97,11 +99,11 @@ def run_missing(arguments: argparse.Namespace) -> None:
         tasks = tuple(arguments.tasks.split(",")) if arguments.tasks else TASKS
         plan = [run for seed in seeds for run in of_methods(names, arguments.k or K, seed, tasks)]
     else:
-        plan = default_plan()
+        plan = default_plan() if arguments.pool == "mixed" else redundant_plan()
     arguments.rows.parent.mkdir(parents=True, exist_ok=True)
     todo = missing(plan, lambda: read(arguments.rows))
     with arguments.rows.open("a") as file:
-        for rows in execution.results(todo, arguments.cache, arguments.processes):
+        for rows in execution.results(todo, arguments.cache, arguments.pool, arguments.processes):
             file.write("".join(json.dumps(row) + "\n" for row in rows))
             file.flush()
             print(_line(rows), file=sys.stderr, flush=True)

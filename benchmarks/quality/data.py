@@ -2,13 +2,14 @@
 
 Read from the wheel that the demo reads (evaluation splits, split anew here). All tasks share one pool, so its
 features are computed once: it mixes every set, with the faults that generators have, by seed as in the demo
-(10 % wrong answers, 15 % near-copies, three templates). No question is on two sides.
+(10 % wrong answers, 15 % near-copies, three templates). The pool `redundant` is that of a generator that
+repeats itself: fewer questions, and near-copies of them for the rest. No question is on two sides.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.demo.data import (
     DUPLICATE_SHARE,
@@ -28,6 +29,8 @@ RESERVED = {"OpenBookQA": 150, "CommonsenseQA": 150, "LogiQA": 100, "MedQA": 100
 TESTS = {**RESERVED, "LogiQA": 60, "MedQA": 60, "MMLU-clinical": 100}  # long ones cost most of a run
 TASKS = tuple(TESTS)
 IN_POOL = 150  # of each set at most, before copies
+IN_REDUNDANT_POOL = 60
+REDUNDANT_COPIES = 0.64  # share of near-copies: 1.8 of each question in the mean
 MAX_CHARS = 640  # of question and choices: longer ones would take most of the time
 
 MEDMCQA = ("Anatomy", "Medicine", "Pathology", "Surgery", "Pharmacology", "Physiology")
@@ -45,6 +48,7 @@ FILES = {
 }
 
 Json = dict[str, Any]
+Pool = Literal["mixed", "redundant"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class Data:
     tasks: dict[str, Task]
 
 
-def build(seed: int = 0) -> Data:
-    """The same seed gives the same records."""
+def build(seed: int = 0, pool: Pool = "mixed") -> Data:
+    """The same seed gives the same records; targets and tests are the same whatever the pool."""
+    most, copies = (IN_POOL, DUPLICATE_SHARE) if pool == "mixed" else (IN_REDUNDANT_POOL, REDUNDANT_COPIES)
     rng = random.Random(seed)
     tasks: dict[str, Task] = {}
     originals: list[Question] = []
@@ -74,8 +79,8 @@ def build(seed: int = 0) -> Data:
             target, questions = questions[:TARGETS], questions[TARGETS:]
             test, questions = questions[: TESTS[name]], questions[RESERVED[name] :]
             tasks[name] = Task(name, _parsed(target, f"target-{name}"), _parsed(test, f"test-{name}"))
-        originals += questions[:IN_POOL]
-    return Data(_pool(originals, rng), tasks)
+        originals += questions[:most]
+    return Data(_pool(originals, copies, rng), tasks)
 
 
 def _distinct(rng: random.Random) -> dict[str, list[Question]]:
@@ -95,9 +100,9 @@ def _parsed(questions: Sequence[Question], prefix: str) -> list[Record]:
     ]
 
 
-def _pool(originals: Sequence[Question], rng: random.Random) -> list[Record]:
-    """Originals, some with a wrong answer, and near-copies of clean ones, in random order."""
-    size = round(len(originals) / (1 - DUPLICATE_SHARE))
+def _pool(originals: Sequence[Question], copies: float, rng: random.Random) -> list[Record]:
+    """Originals, some with a wrong answer, and a share of near-copies of clean ones, in random order."""
+    size = round(len(originals) / (1 - copies))
     wrong = set(rng.sample(range(len(originals)), round(size * WRONG_SHARE)))
     clean = [i for i in range(len(originals)) if i not in wrong]
     pool: list[Json] = []
@@ -105,8 +110,16 @@ def _pool(originals: Sequence[Question], rng: random.Random) -> list[Record]:
         item = with_wrong_answer(question, originals, rng) if i in wrong else question
         kind = "wrong_answer" if i in wrong else "clean"
         pool.append(record(f"cand-{i:04d}", item, rng.choice(TEMPLATES), kind=kind))
-    for i in rng.sample(clean, size - len(originals)):
+    for i in _copied(clean, size - len(originals), rng):
         item = near_copy(originals[i], rng)
         extra = {"kind": "near_duplicate", "duplicate_of": pool[i]["id"]}
         pool.append(record(f"cand-{len(pool):04d}", item, rng.choice(TEMPLATES), **extra))
-    return [parse_record(item) for item in rng.sample(pool, size)]
+    distinct = {
+        parsed.content_hash: parsed for parsed in map(parse_record, pool)
+    }  # as the service stores them
+    return rng.sample(list(distinct.values()), len(distinct))
+
+
+def _copied(clean: Sequence[int], count: int, rng: random.Random) -> list[int]:
+    """Which questions are copied: no one twice while there are enough, else by chance."""
+    return rng.sample(clean, count) if count <= len(clean) else rng.choices(clean, k=count)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.quality.data import Pool
 from benchmarks.quality.runs import Json, Run, execute
 from benchmarks.quality.world import World
 
 _held: list[World] = []  # of a process of the pool, for all its runs
 
 
-def results(runs: Iterable[Run], cache: Path, processes: int) -> Iterator[list[Json]]:
+def results(runs: Iterable[Run], cache: Path, pool: Pool, processes: int) -> Iterator[list[Json]]:
     """Rows of each run as it ends; few runs wait in the pool, so that they start in order."""
     waiting: set[Future[list[Json]]] = set()
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (cache,)) as executor:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (cache, pool)) as executor:
         for run in runs:
             waiting.add(executor.submit(_execute, run))
             if len(waiting) > processes:
@@ -25,9 +26,9 @@ def results(runs: Iterable[Run], cache: Path, processes: int) -> Iterator[list[J
         yield from (future.result() for future in waiting)
 
 
-def _start(cache: Path) -> None:
+def _start(cache: Path, pool: Pool) -> None:
     torch.set_num_threads(1)
-    _held.append(World(cache))
+    _held.append(World(cache, pool))
 
 
 def _execute(run: Run) -> list[Json]:

@@ -30,6 +30,12 @@ def default_plan() -> list[Run]:
     return plan + _seeds(FIRST, SMALL_K, 1, SEEDS)
 
 
+def redundant_plan() -> list[Run]:
+    """For the pool that repeats itself: fewer wanted than the target's set has questions."""
+    plan = [Run(BASE, 0, 0, TASKS), *_seeds(("random",), SMALL_K, 0, SEEDS)]
+    return plan + _seeds((*FIRST, "tsds", "capacity+lambda0"), SMALL_K, 0, 2)
+
+
 def _loops(start: int, stop: int) -> list[Run]:
     """The random arm does not look at the target: it is trained once for all tasks."""
     return [

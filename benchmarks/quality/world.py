@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.quality import features, model
-from benchmarks.quality.data import Data, build
+from benchmarks.quality.data import Data, Pool, build
 from benchmarks.quality.features import Features, Made
 from benchmarks.quality.packed import Row, packed, right, unended
 from benchmarks.quality.training import STEPS, Texts, train
@@ -35,10 +35,10 @@ class Side:
 class World:
     """Loads and computes what is asked for, once."""
 
-    def __init__(self, cache: Path, seed: int = 0) -> None:
+    def __init__(self, cache: Path, pool: Pool = "mixed", seed: int = 0) -> None:
         cache.mkdir(parents=True, exist_ok=True)
         self.cache = cache
-        self.data: Data = build(seed)
+        self.data: Data = build(seed, pool)
         self._features: dict[str, Features] = {}
         self._tests: dict[str, Texts] = {}
 

@@ -41,3 +41,11 @@ def test_the_injected_faults_have_their_shares(data: Data) -> None:
     kinds = Counter((record.metadata or {})["kind"] for record in data.pool)
     assert kinds["wrong_answer"] == pytest.approx(0.10 * len(data.pool), abs=1)
     assert kinds["near_duplicate"] == pytest.approx(0.15 * len(data.pool), abs=1)
+
+
+def test_the_redundant_pool_repeats_its_questions_and_changes_no_task(data: Data) -> None:
+    redundant = build(seed=0, pool="redundant")
+    assert redundant.tasks == data.tasks
+    kinds = Counter((record.metadata or {})["kind"] for record in redundant.pool)
+    assert 0.6 < kinds["near_duplicate"] / len(redundant.pool) < 0.65
+    assert len({record.content_hash for record in redundant.pool}) == len(redundant.pool)
