@@ -47,6 +47,7 @@ METHODS: dict[str, Method] = {
     "capacity": Method("capacity"),
     # Variants of ours: one thing changed, named after the plus.
     "capacity+lambda0": Method("capacity", settings={"lam": 0.0}),
+    "capacity+lambda1": Method("capacity", settings={"lam": 1.0}),
     "capacity+smooth": Method("capacity", settings={"epsilon": 0.1}),
     "capacity+whitened": Method("capacity", conditioning="whitened"),
     "capacity+no-length": Method("capacity", without_length=True),

@@ -33,7 +33,7 @@ def default_plan() -> list[Run]:
 def redundant_plan() -> list[Run]:
     """For the pool that repeats itself: fewer wanted than the target's set has questions."""
     plan = [Run(BASE, 0, 0, TASKS), *_seeds(("random",), SMALL_K, 0, SEEDS)]
-    return plan + _seeds((*FIRST, "tsds", "capacity+lambda0"), SMALL_K, 0, 2)
+    return plan + _seeds((*FIRST, "tsds", "capacity+lambda0", "capacity+lambda1"), SMALL_K, 0, 2)
 
 
 def _loops(start: int, stop: int) -> list[Run]:
