@@ -54,7 +54,9 @@ def environment(part: str, folder: Path) -> Path:
     install = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     if part in WHOLE:
         [site] = home.glob("lib/python*/site-packages")
-        (site / "product.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
+        clients = ROOT / "clients"
+        paths = (ROOT, clients / "python", clients / "cli", Path(sysconfig.get_path("purelib")))
+        (site / "product.pth").write_text("".join(f"{path}\n" for path in paths))
         subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), *PACKAGES[part]], check=True)
         return home / "bin" / "python"
     subprocess.run([*install, "pytest", *PACKAGES[part]], check=True)
