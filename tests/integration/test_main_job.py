@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,6 @@ from evoselect.spec.selection import METHODS
 from evoselect_client.client import Client
 from evoselect_client.errors import InvalidRequestError, JobFailedError
 from evoselect_client.models import Selection
-from store.embedded import servers
-from store.embedded.supervisor import NICENESS
 from store.session import Database
 from tests.conftest import Stack, start_stack, stop_stack
 
@@ -102,22 +99,6 @@ def test_a_selection_gives_k_distinct_items_in_order_with_reasons(
     assert result["features"]["prediction"]["rows"] == len(data.pool)
     fields = {"score", "redundancy", "targets", "why", "nearest_selected", "repeats"}
     assert fields <= (items[0].model_extra or {}).keys()
-
-
-def test_workers_that_compute_step_back_and_the_one_that_relays_does_not(stack: Stack) -> None:
-    def steps_back(queue: str) -> set[int]:
-        parent = psutil.Process(stack.worker_pid(queue))
-        children = [other for other in parent.children() if "spawn_main" in " ".join(other.cmdline())]
-        return {child.nice() - parent.nice() for child in children}
-
-    def has_stepped_back(queue: str) -> bool:
-        return steps_back(queue) == {min(NICENESS, 19 - psutil.Process().nice())}
-
-    log = stack.supervisor.home.logs / "features-worker.log"
-    for queue in ("features", "select", "train"):  # a child is there before it has stepped back
-        servers.wait_until(partial(has_stepped_back, queue), f"the {queue} worker", log)
-    servers.wait_until(lambda: bool(steps_back("ops")), "the ops worker", log)
-    assert steps_back("ops") == {0}
 
 
 def test_features_are_computed_once(client: Client, stack: Stack, selection: Selection) -> None:
