@@ -31,41 +31,44 @@ Json = dict[str, Any]
 
 
 def outlook(
-    work: Work,
-    loaded: LoadedModel,
-    spec: FeatureSpec,
-    rows: list[Record],
-    batch: pa.Table,
-    first: FeatureBlock | None,
+    work: Work, loaded: LoadedModel, spec: FeatureSpec, batch: pa.Table, first: FeatureBlock | None
 ) -> Json:
-    """Two-seed agreement, and what all will need if the first block was computed here; raises Invalid early.
+    """Two-seed agreement on the pool's first batch, and the whole pool's needs; raises Invalid early.
 
-    Kept beside the feature blocks under the same fingerprint, so that a cached pool costs nothing again.
+    The needs are None where the first block came from the cache: there is no pace to predict by.
+    """
+    prediction = _prediction(work, loaded, spec, batch, first) if first is not None else None
+    return {"two_seed_agreement": _cached_agreement(work, loaded, spec, batch), "prediction": prediction}
+
+
+def _cached_agreement(work: Work, loaded: LoadedModel, spec: FeatureSpec, batch: pa.Table) -> float | None:
+    """Kept beside the feature blocks, so that a cached pool costs nothing again.
+
+    The rows are drawn from the whole batch: a shard's length follows the pace of the workers, and the same
+    pool would have another agreement by the next job.
     """
     tenant, database, artifacts = work.claim.tenant_id, work.context.database, work.context.artifacts
-    key = f"{block_key(sketch_fingerprint(loaded, spec), rows, tenant)}-outlook-{spec.conditioning}"
+    rows = records.from_table(batch.take(_evenly(batch.num_rows, SAMPLE)))
+    key = f"{block_key(sketch_fingerprint(loaded, spec), rows, tenant)}-agreement-{spec.conditioning}"
     with database.transaction() as session:
         known = feature_blocks.find(session, tenant, key)
     if known is not None:
         try:
-            kept: Json = orjson.loads(artifacts.get_bytes(known.path, known.sha256))
+            kept: float | None = orjson.loads(artifacts.get_bytes(known.path, known.sha256))
             return kept
         except ArtifactCorrupt:
             with database.transaction() as session:
                 feature_blocks.forget(session, tenant, key)
-    prediction = _prediction(work, loaded, spec, batch, first) if first is not None else None
-    found: Json = {"two_seed_agreement": agreement(loaded, spec, rows), "prediction": prediction}
+    found = _agreement(loaded, spec, rows)
     stored = artifacts.put_bytes(f"{tenant}/features", orjson.dumps(found), ".json")
     with database.transaction() as session:
         feature_blocks.remember(session, tenant, key, 0, stored)
     return found
 
 
-def agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
-    """Of SAMPLE rows under two seeds; None where the sketch is no gradient's or too few can be compared."""
-    items = tokenize(
-        [rows[i] for i in _evenly(len(rows), SAMPLE)], loaded.tokenizer, max_length(loaded, spec)
-    )
+def _agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
+    """Of these rows under two seeds; None where the sketch is no gradient's or too few can be compared."""
+    items = tokenize(rows, loaded.tokenizer, max_length(loaded, spec))
     examples = [item.example for item in items if item.example is not None]
     if spec.kind != "gradient" or len(examples) < MIN_ROWS:
         return None

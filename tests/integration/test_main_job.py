@@ -111,20 +111,41 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
     assert all(block["cached"] for block in blocks)
 
 
-def test_a_flipped_byte_in_the_cache_is_found_and_computed_again(
-    client: Client, stack: Stack, selection: Selection
-) -> None:
+def _again(client: Client, selection: Selection) -> Selection:
     request = selection.request
+    return client.selections.create(
+        target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="capacity"
+    ).wait(timeout=120)
+
+
+def _spoil(stack: Stack, which: str) -> tuple[Path, bytes]:
+    """Flip the last bit of the first cached file of which ``which`` is true; the file, and what it held."""
     with _database(stack).transaction() as session:
-        path = session.scalar(text("select artifact from feature_blocks order by key limit 1"))
+        path = session.scalar(text(f"select artifact from feature_blocks where {which} order by key limit 1"))
     file = stack.supervisor.home.path / "artifacts" / str(path)
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    again = client.selections.create(
-        target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="capacity"
-    ).wait(timeout=120)
+    return file, whole
+
+
+def test_a_flipped_byte_in_cached_features_is_found_and_computed_again(
+    client: Client, stack: Stack, selection: Selection
+) -> None:
+    file, whole = _spoil(stack, "rows > 0")
+    again = _again(client, selection)
     assert file.read_bytes() == whole
     assert [item.id for item in again.items()] == [item.id for item in selection.items()]
+
+
+def test_a_flipped_byte_in_the_cached_agreement_is_found_and_measured_again(
+    client: Client, stack: Stack, selection: Selection
+) -> None:
+    file, whole = _spoil(stack, "key like '%-agreement-%'")
+    again = _again(client, selection).output()["features"]
+    before = selection.output()["features"]
+    assert file.read_bytes() == whole
+    assert again["two_seed_agreement"] == before["two_seed_agreement"]
+    assert again["prediction"] is None  # nothing was computed whose pace could predict
 
 
 def test_excluded_selections_are_not_selected_again(client: Client, selection: Selection) -> None:

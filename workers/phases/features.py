@@ -41,7 +41,7 @@ def run(work: Work) -> Outcome:
         if block is not None:
             computed.append(block)
         if start == 0 and _opens_the_pool(payload):
-            outlook = checks.outlook(work, loaded, spec, rows, table, block)
+            outlook = checks.outlook(work, loaded, spec, table, block)
     return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": outlook})
 
 
