@@ -29,7 +29,9 @@ def _verdicts(of: Json) -> list[str]:
         f"- mean rank of capacity {of['mean_rank_capacity']}, of all {of['mean_ranks']}",
         f"- capacity is better in {of['win_rate_capacity']} of {of['comparisons']} comparisons",
         f"- better than random, interval excludes 0: {of['tasks_beating_random']}",
+        f"  of these after correction for all comparisons: {of['tasks_beating_random_corrected']}",
         f"- significantly worse than a baseline: {of['tasks_significantly_worse']}",
+        f"  of these after correction for all comparisons: {of['tasks_significantly_worse_corrected']}",
         f"- standard deviation between trainings: {of['seed_noise']}",
     ]
 

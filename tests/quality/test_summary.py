@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.summary import Cells, Json, half, summarise
+from benchmarks.quality.summary import Cells, Json, half, holm, summarise
 
 QUESTIONS, SEEDS = 150, 6
 
@@ -62,6 +62,29 @@ def test_being_worse_is_named_too() -> None:
     assert result["tasks_beating_random"] == []
     assert result["tasks_significantly_worse"] == ["T, k=8: random"]
     assert result["by_metric"]["accuracy"]["tasks_significantly_worse"] == []
+
+
+def test_holm_agrees_with_its_adjusted_p_values() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        p_values = {(("T", k), "less"): float(p) for k, p in enumerate(rng.uniform(0.0, 0.03, 6))}
+        ordered = sorted(p_values.items(), key=lambda item: item[1])
+        adjusted = np.maximum.accumulate([(6 - i) * p for i, (_, p) in enumerate(ordered)])
+        assert holm(p_values) == [pair for (pair, _), p in zip(ordered, adjusted, strict=True) if p <= 0.05]
+
+
+def test_one_of_many_comparisons_that_is_separable_by_a_hair_does_not_stay() -> None:
+    found: list[Json] = []
+    wave = np.tile([1.0, -1.0], QUESTIONS // 2)
+    for i in range(20):
+        for method, shift in (("capacity", 0.18 if i == 0 else 0.0), ("less", 0.0)):
+            for seed, noise in enumerate((-1e-3, 1e-3)):
+                losses = 2.0 + shift + noise + wave * (method == "less")
+                found.append({"task": f"T{i}", "method": method, "k": 8, "seed": seed})
+                found[-1]["questions"] = {"choice_cross_entropy": losses, "nll": losses, "correct": "01" * 75}
+    result = summarise(found)
+    assert result["tasks_significantly_worse"] == ["T0, k=8: less"]
+    assert result["tasks_significantly_worse_corrected"] == []
 
 
 def test_the_halves_share_no_question() -> None:
