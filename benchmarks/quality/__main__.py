@@ -14,7 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROWS = {"mixed": "runs.jsonl", "redundant": "redundant.jsonl"}  # of each pool, in the folder rows
+ROWS = {  # of each pool, in the folder rows
+    "mixed": "runs.jsonl",
+    "redundant": "redundant.jsonl",
+    "redundant-again": "redundant-again.jsonl",
+}
 CACHE = Path.home() / ".cache/evoselect/quality"
 
 Json = dict[str, Any]

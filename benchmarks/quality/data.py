@@ -3,7 +3,8 @@
 Read from the wheel that the demo reads (evaluation splits, split anew here). All tasks share one pool, so its
 features are computed once: it mixes every set, with the faults that generators have, by seed as in the demo
 (10 % wrong answers, 15 % near-copies, three templates). The pool `redundant` is that of a generator that
-repeats itself: fewer questions, and near-copies of them for the rest. No question is on two sides.
+repeats itself: fewer questions, and near-copies of them for the rest; `redundant-again` is made so of sets
+split by another seed: other targets, other tests, other candidates. No question is on two sides.
 """
 
 import random
@@ -48,7 +49,23 @@ FILES = {
 }
 
 Json = dict[str, Any]
-Pool = Literal["mixed", "redundant"]
+Pool = Literal["mixed", "redundant", "redundant-again"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a pool is made of."""
+
+    seed: int = 0
+    most: int = IN_POOL
+    copies: float = DUPLICATE_SHARE
+
+
+RECIPES: dict[Pool, Recipe] = {
+    "mixed": Recipe(),
+    "redundant": Recipe(most=IN_REDUNDANT_POOL, copies=REDUNDANT_COPIES),
+    "redundant-again": Recipe(seed=1, most=IN_REDUNDANT_POOL, copies=REDUNDANT_COPIES),
+}
 
 
 @dataclass(frozen=True)
@@ -68,10 +85,10 @@ class Data:
     tasks: dict[str, Task]
 
 
-def build(seed: int = 0, pool: Pool = "mixed") -> Data:
-    """The same seed gives the same records; targets and tests are the same whatever the pool."""
-    most, copies = (IN_POOL, DUPLICATE_SHARE) if pool == "mixed" else (IN_REDUNDANT_POOL, REDUNDANT_COPIES)
-    rng = random.Random(seed)
+def build(pool: Pool = "mixed") -> Data:
+    """The same records at every call; targets and tests are the same for pools of one seed."""
+    recipe = RECIPES[pool]
+    rng = random.Random(recipe.seed)
     tasks: dict[str, Task] = {}
     originals: list[Question] = []
     for name, questions in _distinct(rng).items():
@@ -79,8 +96,8 @@ def build(seed: int = 0, pool: Pool = "mixed") -> Data:
             target, questions = questions[:TARGETS], questions[TARGETS:]
             test, questions = questions[: TESTS[name]], questions[RESERVED[name] :]
             tasks[name] = Task(name, _parsed(target, f"target-{name}"), _parsed(test, f"test-{name}"))
-        originals += questions[:most]
-    return Data(_pool(originals, copies, rng), tasks)
+        originals += questions[: recipe.most]
+    return Data(_pool(originals, recipe.copies, rng), tasks)
 
 
 def _distinct(rng: random.Random) -> dict[str, list[Question]]:

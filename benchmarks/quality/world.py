@@ -35,10 +35,10 @@ class Side:
 class World:
     """Loads and computes what is asked for, once."""
 
-    def __init__(self, cache: Path, pool: Pool = "mixed", seed: int = 0) -> None:
+    def __init__(self, cache: Path, pool: Pool = "mixed") -> None:
         cache.mkdir(parents=True, exist_ok=True)
         self.cache = cache
-        self.data: Data = build(seed, pool)
+        self.data: Data = build(pool)
         self._features: dict[str, Features] = {}
         self._tests: dict[str, Texts] = {}
 

@@ -10,7 +10,7 @@ from benchmarks.quality.data import TARGETS, TASKS, TESTS, Data, build
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return build(seed=0)
+    return build()
 
 
 def question(prompt: str) -> str:
@@ -44,8 +44,16 @@ def test_the_injected_faults_have_their_shares(data: Data) -> None:
 
 
 def test_the_redundant_pool_repeats_its_questions_and_changes_no_task(data: Data) -> None:
-    redundant = build(seed=0, pool="redundant")
+    redundant = build("redundant")
     assert redundant.tasks == data.tasks
     kinds = Counter((record.metadata or {})["kind"] for record in redundant.pool)
     assert 0.6 < kinds["near_duplicate"] / len(redundant.pool) < 0.65
     assert len({record.content_hash for record in redundant.pool}) == len(redundant.pool)
+
+
+def test_the_second_redundant_pool_is_of_other_questions(data: Data) -> None:
+    again = build("redundant-again")
+    for name, task in data.tasks.items():
+        known = {question(record.prompt or "") for record in task.target}
+        shared = known & {question(record.prompt or "") for record in again.tasks[name].target}
+        assert len(shared) < TARGETS / 2
