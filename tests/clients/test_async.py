@@ -1,9 +1,12 @@
 """The asynchronous client: the same verbs, awaited; types that a type checker knows."""
 
 import asyncio
+import hashlib
 import json
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import assert_type
 
 import httpx
@@ -63,6 +66,46 @@ def test_many_waits_share_one_loop(api: Api) -> None:
             return time.monotonic() - started
 
     assert asyncio.run(use()) < 10
+
+
+def test_other_coroutines_run_while_a_file_is_hashed(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash waits here until another coroutine has run: on the event loop it would wait in vain."""
+    path, ticked = tmp_path / "pool.jsonl", threading.Event()
+    path.write_bytes(bytes(100_000))
+    whole = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    class Patient:
+        def __init__(self, content: bytes = b"") -> None:
+            self.real = hashlib.sha256()
+            if content:
+                self.update(content)
+
+        def update(self, content: bytes) -> None:
+            ticked.clear()
+            assert ticked.wait(10), "nothing else ran"
+            self.real.update(content)
+
+        def hexdigest(self) -> str:
+            return self.real.hexdigest()
+
+    async def tick() -> None:
+        while True:
+            ticked.set()
+            await asyncio.sleep(0.001)
+
+    async def use() -> None:
+        async with AsyncClient(api.url, api.api_key) as client:
+            ticking = asyncio.create_task(tick())
+            upload = await client.uploads.create()
+            await client.uploads.put_part(upload.id, 2, bytes(40_000))
+            file = await client.files.create(path, upload_id=upload.id, part_bytes=40_000)
+            assert file.sha256 == whole
+            ticking.cancel()
+
+    monkeypatch.setattr("evoselect_client.files.hashlib", SimpleNamespace(sha256=Patient))
+    asyncio.run(use())
 
 
 def test_tries_end_as_they_do_for_the_other_client() -> None:

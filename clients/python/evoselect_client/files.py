@@ -68,7 +68,8 @@ class Uploads(Nouns[FileUpload, Mode]):
     @Verb
     def put_part(self, id: str, number: int, content: bytes) -> Steps[None]:
         """Send one part; sending the same bytes again is harmless."""
-        yield from self.session.send(_part(id, number, content))
+        digest = yield Work(partial(_sha256, content))
+        yield from self.session.send(_part(id, number, content, digest))
 
     @Verb
     def complete(self, id: str, *, sha256: str | None = None) -> Steps[FileUpload]:
@@ -90,14 +91,14 @@ class Uploads(Nouns[FileUpload, Mode]):
         """Send the parts that have not arrived, then complete; ValueError when the file is another one."""
         arrived = {part.number: part.sha256 for part in upload.parts}
         whole, sent, number = hashlib.sha256(), 0, 0
-        pieces = _pieces(path, part_bytes)
-        while content := (yield Work(partial(next, pieces, b""))):
+        pieces = _pieces(path, part_bytes, whole)
+        while piece := (yield Work(partial(next, pieces, None))):
+            content, digest = piece
             number += 1
-            whole.update(content)
             known = arrived.get(number)
             if known is None:
-                yield from self.session.send(_part(upload.id, number, content))
-            elif known != hashlib.sha256(content).hexdigest():
+                yield from self.session.send(_part(upload.id, number, content, digest))
+            elif known != digest:
                 raise ValueError(f"part {number} of upload {upload.id} came from other bytes than {path}")
             sent += len(content)
             show(sent)
@@ -124,14 +125,19 @@ def upload_file(
     return (yield from files._get(f"{files.path}/{done.file_id}"))
 
 
-def _part(id: str, number: int, content: bytes) -> Call[dict[str, Any]]:
-    params = {"sha256": hashlib.sha256(content).hexdigest()}
+def _part(id: str, number: int, content: bytes, digest: str) -> Call[dict[str, Any]]:
     headers = {"Content-Type": "application/octet-stream"}
     path = f"{Uploads.path}/{id}/parts/{number}"
-    return Call("PUT", path, dict, params, content=(content,), headers=headers, outage=OUTAGE)
+    return Call("PUT", path, dict, {"sha256": digest}, content=(content,), headers=headers, outage=OUTAGE)
 
 
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
+def _pieces(path: Path, size: int, whole: Any) -> Iterator[tuple[bytes, str]]:
+    """Parts with their hashes, `whole` updated: hashed within the step that reads, not on an event loop."""
     with path.open("rb") as file:
         while piece := file.read(size):
-            yield piece
+            whole.update(piece)
+            yield piece, _sha256(piece)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
