@@ -59,16 +59,17 @@ def _cached_agreement(work: Work, loaded: LoadedModel, spec: FeatureSpec, batch:
         except ArtifactCorrupt:
             with database.transaction() as session:
                 feature_blocks.forget(session, tenant, key)
-    found = _agreement(loaded, spec, rows)
+    found = agreement(loaded, spec, rows)
     stored = artifacts.put_bytes(f"{tenant}/features", orjson.dumps(found), ".json")
     with database.transaction() as session:
         feature_blocks.remember(session, tenant, key, 0, stored)
     return found
 
 
-def _agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
-    """Of these rows under two seeds; None where the sketch is no gradient's or too few can be compared."""
-    items = tokenize(rows, loaded.tokenizer, max_length(loaded, spec))
+def agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
+    """Of SAMPLE rows under two seeds; None where the sketch is no gradient's or too few can be compared."""
+    sample = [rows[row] for row in _evenly(len(rows), SAMPLE)]
+    items = tokenize(sample, loaded.tokenizer, max_length(loaded, spec))
     examples = [item.example for item in items if item.example is not None]
     if spec.kind != "gradient" or len(examples) < MIN_ROWS:
         return None
