@@ -15,8 +15,10 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 about = bound_contextvars
 SECRET = re.compile(r"\b(evs_|whsec_)[A-Za-z0-9+/=]{8,}")
+MARKS = ("evs_", "whsec_", "://")  # a text without any matches neither expression
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s/]+@")
-OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task")
+OWN_HANDLERS = ("uvicorn", "uvicorn.error", "celery", "celery.task")
+SILENT = "uvicorn.access"  # service/journal.py writes the line of a request; this logger's is a second one
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -46,6 +48,9 @@ def configure(level: int = logging.INFO) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    silent = logging.getLogger(SILENT)
+    silent.handlers.clear()
+    silent.propagate = False  # uvicorn makes no line where nobody hears it
 
 
 def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -55,7 +60,7 @@ def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
 
 def without_secrets(value: Any) -> Any:
     """A text without secrets; anything else as it is."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not any(mark in value for mark in MARKS):
         return value
     return PASSWORD.sub(r"\1***@", SECRET.sub(r"\1***", value))
 

@@ -42,6 +42,18 @@ def test_lines_are_json_with_their_subject_and_without_secrets() -> None:
         assert hidden not in done.stderr
 
 
+def test_uvicorn_adds_no_second_line_to_a_request() -> None:
+    program = """
+import logging, uvicorn
+from store import logs
+config = uvicorn.Config("nowhere:app")
+logs.configure()
+print(logging.getLogger("uvicorn.access").hasHandlers(), logging.getLogger("uvicorn.error").hasHandlers())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_what_is_no_secret_stays() -> None:
     for text in ("evs_...", "GET /v1/selections/sel_01jd8x00000000000000000000", "http://127.0.0.1:8000/"):
         assert logs.without_secrets(text) == text
