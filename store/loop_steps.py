@@ -161,18 +161,16 @@ def job_ids(session: Session, loop_id: str, step: str, *, before: int) -> list[s
     return list(session.scalars(query.order_by(LoopStep.round)))
 
 
-def restart_generator(session: Session, loop_id: str) -> bool:
-    """Let a generator that a pause took from its queue wait there again; False when there is none."""
+def restart_generator(session: Session, loop_id: str) -> None:
+    """Let a generator that a pause took from its queue wait there again."""
     query = select(Shard).where(
         Shard.job_id == loop_id, Shard.phase == "generate", Shard.state == ShardState.CANCELLED
     )
     shard = session.scalar(query)
-    if shard is None:
-        return False
-    shard.state, shard.finished_at = ShardState.READY, None
-    shard.available_at = func.clock_timestamp()
-    outbox.ring(session, shard.queue)
-    return True
+    if shard is not None:
+        shard.state, shard.finished_at = ShardState.READY, None
+        shard.available_at = func.clock_timestamp()
+        outbox.ring(session, shard.queue)
 
 
 def lost(session: Session) -> list[str]:

@@ -55,7 +55,7 @@ def advance(session: Session, settings: Settings, loop_id: str) -> None:
     current = open_round(session, loop_id)
     if current is None and loop_steps.last_number(session, loop_id) == 0:
         _begin(loop)
-    elif current is not None and current.state != "generating":
+    elif current is not None:
         _go_on(loop, current)
 
 
@@ -70,7 +70,7 @@ def _go_on(loop: _Loop, current: Round) -> None:
         if step.job.status in TERMINAL and step.job.status != JobStatus.COMPLETED:
             _end_by(loop, current, step)
             return
-    if current.state == "waiting":  # for candidates; what runs beside is the base model's evaluation
+    if current.state != "running":  # no candidates yet; what runs beside is the base model's evaluation
         return
     statuses = {step.name: step.job.status for step in steps if step.round == current.number}
     for arm, name in loop_plan.due(loop.spec, statuses):
@@ -287,8 +287,8 @@ def resume(session: Session, tenant_id: str, loop_id: str) -> Job:
     job = jobs.lock(session, loop_id)
     if job.status == JobStatus.PAUSED:
         jobs.transition(session, job, JobStatus.RUNNING)
-        if not loop_steps.restart_generator(session, loop_id):
-            jobs.look_again(session, job)
+        loop_steps.restart_generator(session, loop_id)
+        jobs.look_again(session, job)  # whatever a generator does: a step may have failed meanwhile
     else:
         _require_open(job, "resumed")
     return _refreshed(session, job)

@@ -2,18 +2,20 @@
 
 A ring drains the queues in the main thread. A watch looks into the database every few seconds all the same,
 so that a deaf broker costs latency and nothing else; it takes only what rings have left lying, and it sweeps
-when nobody else has.
+when nobody else has. Looks at loops that ops workers have no time for, because they generate, are made then.
 """
 
 import logging
 import os
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 
-from store import claims, logs, retention, sweeper, traces, uploads
+from store import claims, logs, loops, plans, retention, shards, sweeper, traces, uploads
 from store.claims import Claim, Offer
 from store.errors import LostLease
 from workers import alive, siblings
@@ -93,11 +95,7 @@ class Workplace:
 
     def _work_on(self, claim: Claim) -> Claim | None:
         """See a shard through; returns the next one, where it was taken with the commit."""
-        names = {"tenant": claim.tenant_id, "job": claim.job_id, "shard": claim.shard_id}
-        with (
-            logs.about(**names, attempt=claim.attempt),
-            traces.span(f"shard {claim.phase}", claim.traceparent, **names, attempt=claim.attempt),
-        ):
+        with _about(claim):
             try:
                 return see_through(self.context, claim, run, self._pulse)
             except LostLease as error:
@@ -120,11 +118,47 @@ def upkeep(ctx: Context) -> None:
         tidy = sweeper.due(session, "tidy", HOURLY)
     if sweep:
         sweeper.sweep(ctx.database, settings)
+        _make_overdue_looks(ctx)
     if tidy:
         retention.purge(ctx.database, settings.retention)
         with ctx.database.transaction() as session:
             uploads.expire(session)
         retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age)
+
+
+def _make_overdue_looks(ctx: Context) -> None:
+    """Each in one transaction, so that no lease is held; one that raises is left to an ops worker."""
+    settings = ctx.settings
+    queue, worker = plans.QUEUE["advance"], siblings.own_name()
+    offer = Offer(queue, ("advance",), worker, settings.lease, waited=settings.poll)
+    try:
+        while _make_look(ctx, offer):
+            pass
+    except Exception:
+        logger.exception("a look at a loop failed")
+
+
+def _make_look(ctx: Context, offer: Offer) -> bool:
+    """Whether there was one to make."""
+    with ctx.database.transaction() as session:
+        claim = claims.claim(session, offer)
+        if claim is None:
+            return False
+        with _about(claim):
+            loops.advance(session, ctx.settings, claim.job_id)
+            shards.commit(session, claim, {})
+        return True
+
+
+@contextmanager
+def _about(claim: Claim) -> Iterator[None]:
+    """Log lines and spans of the block are about the shard."""
+    names = {"tenant": claim.tenant_id, "job": claim.job_id, "shard": claim.shard_id}
+    with (
+        logs.about(**names, attempt=claim.attempt),
+        traces.span(f"shard {claim.phase}", claim.traceparent, **names, attempt=claim.attempt),
+    ):
+        yield
 
 
 @lru_cache(maxsize=1)

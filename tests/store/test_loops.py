@@ -1,6 +1,7 @@
 """Loops on a real PostgreSQL: the rows that workers leave, without their work."""
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from store.claims import Claim, Offer
 from store.errors import Conflict
 from store.ids import new_id
 from store.loop_models import LoopStep, Round
-from store.models import Job
+from store.models import Job, Shard
 from store.pools import Counts
 from store.records import parse_record
 from store.session import Database
@@ -23,6 +24,11 @@ from store.states import JobKind
 
 SETTINGS = Settings()
 PHASES = {"features": "features", "select": "transport", "train": "train", "ops": "advance"}
+BASE_FAILED = "(evaluate of round 0) failed with model_unavailable: no such file"
+GENERATING: list[dict[str, Any]] = [
+    {"size": 4},
+    {"generator": {"kind": "openai", "url": "https://example.com/v1", "model": "m", "size": 5}},
+]
 FINISHED: dict[str, dict[str, Any]] = {
     "transport": {"artifacts": {"items": {"rows": 2}}},
     "train": {"model_id": "mdl_x", "steps": 4},
@@ -33,15 +39,18 @@ FINISHED: dict[str, dict[str, Any]] = {
 class Line:
     """A loop and hands that do what its workers would."""
 
-    def __init__(self, database: Database, tenant: str, artifacts: Artifacts, **spec: Any) -> None:
+    def __init__(
+        self, database: Database, tenant: str, artifacts: Artifacts, size: int | None = None, **spec: Any
+    ) -> None:
         self.database, self.tenant = database, tenant
         with database.transaction() as session:
             examples = [parse_record({"prompt": f"{number}?", "completion": "x"}) for number in range(9)]
             target = targets.create(session, artifacts, tenant, examples).id
             pool = pools.create(session, tenant)
+            self.pool_id = pool.id
             stored = artifacts.put_bytes("x", b"x", "")
             pools.append(session, pool, new_id("bat"), stored, Counts(9, 9, 0, 0))
-            generator = {"kind": "pool", "pool_id": pool.id, "pool_version": 1}
+            generator = {"kind": "pool", "pool_id": pool.id, "pool_version": 1, "size": size}
             request = {
                 "target_id": target,
                 "evaluation_target_id": target,
@@ -51,9 +60,21 @@ class Line:
             label = submissions.Label()
             self.id = submissions.loop(session, tenant, request=request, label=label).id
 
-    def claim(self, queue: str) -> Claim | None:
+    def claim(self, queue: str, phases: Iterable[str] = plans.QUEUE) -> Claim | None:
         with self.database.transaction() as session:
-            return claims.claim(session, Offer(queue, tuple(plans.QUEUE), "w", 60.0))
+            return claims.claim(session, Offer(queue, tuple(phases), "w", 60.0))
+
+    def look(self) -> None:
+        """Make the look that waits."""
+        claim = self.claim("ops", ("advance",))
+        assert claim is not None
+        self.commit(claim)
+
+    def fail_base(self) -> None:
+        """The evaluation of the base model ends without a result."""
+        with self.database.transaction() as session:
+            base = jobs.lock(session, loop_steps.job_id(session, self.id, 0, "evaluate"))
+            jobs.fail(session, base, "model_unavailable", "no such file")
 
     def commit(self, claim: Claim, **result: Any) -> None:
         with self.database.transaction() as session:
@@ -271,14 +292,58 @@ def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_waits_for_candida
     line = Line(database, tenant, artifacts, generator={"kind": "push"})
     line.run(until="evaluate")
     assert line.job().status == "running"
-    with database.transaction() as session:
-        base = jobs.lock(session, line.step(0, "evaluate").id)
-        jobs.fail(session, base, "model_unavailable", "no such file")
+    line.fail_base()
     line.run()
     assert line.job().status == "failed"
-    assert "evaluate of round 0) failed with model_unavailable" in (line.job().error or {})["detail"]
+    assert BASE_FAILED in (line.job().error or {})["detail"]
     with database.transaction() as session, pytest.raises(Conflict, match="does not wait"):
         loops.generated(session, line.id, 1, "pool", 1, {})
+
+
+@pytest.mark.parametrize("spec", GENERATING, ids=["pool", "openai"])
+@pytest.mark.parametrize("generation", ["waits", "stops", "hands over"])
+def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_generates(
+    database: Database, tenant: str, artifacts: Artifacts, spec: dict[str, Any], generation: str
+) -> None:
+    line = Line(database, tenant, artifacts, **spec)
+    line.look()
+    claim = None if generation == "waits" else line.claim("ops", ("generate",))
+    line.fail_base()
+    line.look()
+    assert line.job().status == "failed"
+    assert BASE_FAILED in (line.job().error or {})["detail"]
+    if claim is not None:
+        with database.transaction() as session:
+            assert shards.heartbeat(session, claim, rows_done=0).cancel_requested
+            if generation == "stops":
+                shards.stop(session, claim)
+            else:  # it had made the last candidate when it was to stop: what is paid for is kept
+                loops.generated(session, line.id, 1, line.pool_id, 1, {"candidates": 4})
+                shards.commit(session, claim, {})
+    line.run()
+    assert line.events().count("job.failed") == 1
+    assert line.events()[-1] == ("round.generated" if generation == "hands over" else "job.failed")
+    assert line.steps() == [(0, "evaluate")]
+    with database.transaction() as session:
+        assert sweeper.impossible(session) == []
+        states = select(Shard.state).where(Shard.job_id == line.id, Shard.phase == "generate")
+        assert session.scalars(states).all() == ["done" if generation == "hands over" else "cancelled"]
+
+
+def test_a_base_model_that_fails_during_a_pause_ends_the_loop_when_it_resumes(
+    database: Database, tenant: str, artifacts: Artifacts
+) -> None:
+    line = Line(database, tenant, artifacts, size=4)
+    line.look()
+    with database.transaction() as session:
+        loops.pause(session, tenant, line.id)
+    line.fail_base()
+    assert line.claim("ops") is None
+    with database.transaction() as session:
+        loops.resume(session, tenant, line.id)
+    line.look()  # although its generator waits again too
+    assert line.job().status == "failed"
+    assert line.claim("ops") is None
 
 
 def test_candidates_that_run_out_end_a_loop_that_has_rounds(

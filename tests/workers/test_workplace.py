@@ -19,10 +19,11 @@ from store.plans import ShardPlan
 from store.session import Database
 from store.settings import Settings
 from store.states import JobKind
+from tests.store.test_loops import BASE_FAILED, GENERATING, Line
 from workers import siblings
 from workers.bodies import BODIES
 from workers.context import Context
-from workers.workplace import Workplace
+from workers.workplace import Workplace, upkeep
 
 
 @pytest.fixture
@@ -100,6 +101,21 @@ def test_an_input_that_is_gone_fails_the_job_and_is_named(
     assert error["code"] == "shard_poisoned"
     assert "artifact pools/gone.parquet is missing: restore it" in error["detail"]
     assert f"failed {attempts} times" in error["detail"]
+
+
+def test_a_look_that_no_ops_worker_has_time_for_is_made_by_whoever_sweeps(
+    database: Database, tenant: str, tmp_path: Path
+) -> None:
+    artifacts = Artifacts(f"file://{tmp_path}")
+    line = Line(database, tenant, artifacts, **GENERATING[1])
+    line.look()
+    assert line.claim("ops", ("generate",)) is not None  # by the only ops worker, for hours
+    line.fail_base()
+    for poll, status in ((60.0, "running"), (0.001, "failed")):
+        upkeep(Context(Settings(sweep=0.001, poll=poll), database, artifacts))
+        assert line.job().status == status
+    assert BASE_FAILED in (line.job().error or {})["detail"]
+    assert line.claim("ops", ("advance",)) is None
 
 
 def test_a_commit_whose_answer_was_lost_leaves_no_shard_behind(
