@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.loop import LoopSpec
-from evoselect.spec.selection import Method, SelectionSpec
+from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from service.record_schema import RECORDS
 from store.egress import MAX_URL
@@ -154,6 +154,15 @@ class SelectionRequest(JobRequest):
     seed: Whole = 0
     exclude_selection_ids: Annotated[list[Id], Field(max_length=100)] = []
 
+    @model_validator(mode="before")
+    @classmethod
+    def _method_of_the_spec(cls, given: Any) -> Any:
+        """`method` is short for `spec.method`, and the spec is checked with it."""
+        if not isinstance(given, dict) or given.get("method") not in METHODS:
+            return given
+        spec = given.get("spec", {})
+        return {**given, "spec": {"method": given["method"], **spec}} if isinstance(spec, dict) else given
+
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         _exactly_one(target_id=self.target_id, target=self.target)
@@ -168,13 +177,9 @@ class SelectionRequest(JobRequest):
             )
         if self.features.checkpoints and self.model is not None:
             raise ValueError(f"model is {self.model!r} and features.checkpoints name models too: send one")
-        if self.method and "method" in self.spec.model_fields_set and self.method != self.spec.method:
+        if self.method and self.method != self.spec.method:
             raise ValueError(f"method is {self.method!r} but spec.method is {self.spec.method!r}: send one")
         return self
-
-    def full_spec(self) -> SelectionSpec:
-        """The spec with the method that was asked for."""
-        return self.spec.model_copy(update={"method": self.method}) if self.method else self.spec
 
 
 class TrainingRequest(JobRequest):

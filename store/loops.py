@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import CURRENT, LoopSpec, PoolGenerator
+from evoselect.spec.selection import SelectionSpec
 from store import jobs, loop_plan, loop_steps, pace, plans, pools, submissions
 from store.errors import Conflict, StoreError
 from store.loop_models import LoopStep, Round
@@ -165,7 +166,6 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
     spec, session, tenant_id = loop.spec, loop.session, loop.job.tenant_id
     current = session.get_one(Round, (loop.job.id, number))
     model = _model_before(loop, number, loop_plan.SELECTED) if spec.proxy == CURRENT else spec.proxy
-    method = spec.selection.method if arm == loop_plan.SELECTED else "random"
     earlier = loop_steps.job_ids(session, loop.job.id, loop_plan.step_name(arm, "select"), before=number)
     return submissions.selection(
         session,
@@ -175,9 +175,7 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
         pool_version=current.pool_version,
         size=submissions.Size(spec.k, spec.ratio),
         settings={
-            "spec": spec.selection.model_copy(update={"method": method}).model_dump(
-                mode="json", by_alias=True
-            ),
+            "spec": _drawn_by(spec.selection, arm).model_dump(mode="json", by_alias=True),
             "features": spec.features.model_dump(mode="json"),
             "model": model,
             "seed": _seed(spec, number),
@@ -187,6 +185,13 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
         shard_rows=pace.shard_rows(session, tenant_id, model, loop.settings),
         label=label,
     )
+
+
+def _drawn_by(spec: SelectionSpec, arm: str) -> SelectionSpec:
+    """The random arm repeats as much; other settings mean nothing to a random draw, and some are refused."""
+    if arm == loop_plan.SELECTED:
+        return spec
+    return SelectionSpec(method="random", repeat_budget=spec.repeat_budget)
 
 
 def _training(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:

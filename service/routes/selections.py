@@ -53,7 +53,7 @@ def create(
             pool_version=body.pool_version,
             size=submissions.Size(body.k, body.ratio),
             settings={
-                "spec": body.full_spec().model_dump(mode="json", by_alias=True),
+                "spec": body.spec.model_dump(mode="json", by_alias=True),
                 "features": body.features.model_dump(mode="json"),
                 "model": model,
                 "seed": body.seed,

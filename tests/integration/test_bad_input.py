@@ -168,6 +168,7 @@ def test_another_media_type(api: Api, pool_id: str, kind: str) -> None:
         ),
         ({"model": "a", "features": {"checkpoints": [{"model": "a"}]}}, "invalid_request", "send one"),
         ({"method": "random", "spec": {"method": "capacity"}}, "invalid_request", "send one"),
+        ({"method": "less", "spec": {"tradeoff": True}}, "invalid_request", "belong to method 'capacity'"),
         ({"seed": -1}, "invalid_request", "/seed"),
         ({"seed": 2**63}, "invalid_request", "/seed"),
         ({"unknown": 1}, "invalid_request", "/unknown"),

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+from evoselect.spec.selection import SelectionSpec
 from store import claims, jobs, loop_steps, loops, plans, pools, shards, submissions, sweeper, targets
 from store.artifacts import Artifacts
 from store.claims import Claim, Offer
@@ -157,10 +158,12 @@ def test_a_fixed_proxy_and_no_consumption(database: Database, tenant: str, artif
 def test_the_random_arm_trains_its_own_models_on_as_many(
     database: Database, tenant: str, artifacts: Artifacts
 ) -> None:
-    line = Line(database, tenant, artifacts, random_arm=True, rounds=9, stop={"patience": 1})
+    ours = {"lambda": "auto", "tradeoff": True, "repeat_budget": 4}
+    line = Line(database, tenant, artifacts, random_arm=True, rounds=9, stop={"patience": 1}, selection=ours)
     line.run()
     drawn = line.step(1, "random.select").request
-    assert (drawn["spec"]["method"], drawn["k"]) == ("random", 2)
+    assert SelectionSpec.model_validate(drawn["spec"]) == SelectionSpec(method="random", repeat_budget=4)
+    assert drawn["k"] == 2
     assert drawn["model"] == line.step(1, "select").request["model"]
     assert line.step(1, "random.train").request["selection_id"] == line.step(1, "random.select").id
     result = line.job().result or {}
