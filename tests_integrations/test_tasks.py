@@ -12,11 +12,11 @@ from evoselect_client import Client, JobFailedError
 from store.errors import Cancelled
 from tests_integrations.serving import service
 from workers.models import LoadedModel, load
-from workers.named_tasks import TaskDataMissing, TaskResult, UnknownTask, evaluate_tasks
+from workers.named_tasks import TaskDataMissing, TaskResult, UnknownTask, evaluate_tasks, find_tasks
 
 MODEL = "smollm2-135m-instruct"
 TASK = """
-task: sums
+task: {name}
 dataset_path: json
 dataset_kwargs:
   data_files:
@@ -30,6 +30,12 @@ metric_list:
   - metric: acc
   - metric: acc_norm
 """
+GROUP = """
+group: pair
+task: [sums, more]
+aggregate_metric_list:
+  - metric: acc
+"""
 QUESTIONS: list[dict[str, Any]] = [
     {
         "question": f"What is {n} + {n % 3}?",
@@ -42,11 +48,13 @@ QUESTIONS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An operator's folder with one task."""
+    """An operator's folder with a task under three names and a group of two of them."""
     home = tmp_path_factory.mktemp("tasks")
     data = home / "sums.jsonl"
     data.write_text("".join(json.dumps(question) + "\n" for question in QUESTIONS))
-    (home / "sums.yaml").write_text(TASK.format(data=data))
+    for name in ("sums", "more", "other"):
+        (home / f"{name}.yaml").write_text(TASK.format(name=name, data=data))
+    (home / "pair.yaml").write_text(GROUP)
     return home
 
 
@@ -57,7 +65,7 @@ def loaded() -> LoadedModel:
 
 
 def run(name: str, loaded: LoadedModel, folder: Path, limit: int | None = None) -> TaskResult:
-    return evaluate_tasks([name], loaded, folder=folder, limit=limit, check=lambda: None)
+    return evaluate_tasks(find_tasks([name], folder), loaded, limit=limit, check=lambda: None)
 
 
 def log_likelihood(loaded: LoadedModel, prompt: str, answer: str) -> float:
@@ -90,14 +98,21 @@ def test_a_limit_takes_the_first_questions(loaded: LoadedModel, folder: Path) ->
     assert {row["doc_id"] for row in result.rows} == set(range(5))
 
 
-def test_unknown_names_come_with_similar_ones(loaded: LoadedModel, folder: Path) -> None:
+def test_unknown_names_come_with_similar_ones(folder: Path) -> None:
     with pytest.raises(UnknownTask, match=r"no task 'arc_chalenge'.*arc_challenge"):
-        run("arc_chalenge", loaded, folder)
+        find_tasks(["sums", "arc_chalenge"], folder)
 
 
-def test_data_that_are_not_there_are_not_downloaded(loaded: LoadedModel, folder: Path) -> None:
+def test_data_that_are_not_there_are_not_downloaded(folder: Path) -> None:
     with pytest.raises(TaskDataMissing, match="data of openbookqa are not in the worker's"):
-        run("openbookqa", loaded, folder, limit=1)
+        find_tasks(["openbookqa"], folder)
+
+
+def test_a_group_and_a_task_beside_it_are_run_once_each(loaded: LoadedModel, folder: Path) -> None:
+    both = evaluate_tasks(find_tasks(["pair", "other"], folder), loaded, limit=3, check=lambda: None)
+    counts = {name: task["n"] for name, task in both.tasks.items()}
+    assert counts == {"pair": 0, "sums": 3, "more": 3, "other": 3}
+    assert both.tasks["pair"]["metrics"]["acc"]["value"] == both.tasks["sums"]["metrics"]["acc"]["value"]
 
 
 def test_less_memory_means_smaller_batches(
@@ -126,7 +141,7 @@ def test_a_cancel_is_seen_between_two_batches(loaded: LoadedModel, folder: Path)
             raise Cancelled("asked to stop")
 
     with pytest.raises(Cancelled):
-        evaluate_tasks(["sums"], loaded, folder=folder, limit=None, check=check)
+        evaluate_tasks(find_tasks(["sums"], folder), loaded, limit=None, check=check)
     assert len(calls) == 2
 
 

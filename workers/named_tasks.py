@@ -7,7 +7,8 @@ from the cache of Hugging Face's libraries; they download only where the operato
 import difflib
 import importlib.util
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,6 +57,16 @@ class TaskDataMissing(Invalid):
 
 
 @dataclass(frozen=True, slots=True)
+class FoundTasks:
+    """Tasks whose names are known here and whose questions were read."""
+
+    names: Sequence[str]
+    manager: Any
+    built: list[Any]
+    """lm-eval's own tasks and groups."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskResult:
     """Numbers by task and metric, and those of every question."""
 
@@ -75,18 +86,11 @@ class TaskResult:
         return pa.Table.from_pylist(self.rows, schema=SCHEMA)
 
 
-def evaluate_tasks(
-    names: Sequence[str],
-    loaded: LoadedModel,
-    *,
-    folder: Path | None,
-    limit: int | None,
-    check: Callable[[], None],
-) -> TaskResult:
-    """Run the tasks, the first ``limit`` questions of each; ``folder`` holds further tasks, as YAML files.
+def find_tasks(names: Sequence[str], folder: Path | None) -> FoundTasks:
+    """The tasks of these names; ``folder`` holds further ones, as YAML files.
 
-    ``check`` is called before every batch and may raise. Where memory does not suffice for a batch all begins
-    again with half of it. Raises NamedTasksUnavailable, UnknownTask, TaskDataMissing.
+    What can be wrong with a request shows here, without a model. Raises NamedTasksUnavailable, UnknownTask,
+    TaskDataMissing.
     """
     if importlib.util.find_spec("lm_eval") is None:
         raise NamedTasksUnavailable(
@@ -95,7 +99,20 @@ def evaluate_tasks(
     manager = _manager(folder)
     for name in names:
         _require_known(name, manager.all_tasks)
-    return _result(_run(names, loaded, manager, limit, check, ROWS))
+    with _expecting_data(names):
+        return FoundTasks(names, manager, _outermost(names, manager.load(list(names))))
+
+
+def evaluate_tasks(
+    tasks: FoundTasks, loaded: LoadedModel, *, limit: int | None, check: Callable[[], None]
+) -> TaskResult:
+    """Run the tasks, the first ``limit`` questions of each.
+
+    ``check`` is called before every batch and may raise. Where memory does not suffice for a batch all begins
+    again with half of it. Raises TaskDataMissing where a metric lacks files that are only read now.
+    """
+    with _expecting_data(tasks.names):
+        return _result(_run(tasks, loaded, limit, check, ROWS))
 
 
 @cache
@@ -115,25 +132,20 @@ def _require_known(name: str, known: Sequence[str]) -> None:
         )
 
 
-def _run(
-    names: Sequence[str],
-    loaded: LoadedModel,
-    manager: Any,
-    limit: int | None,
-    check: Callable[[], None],
-    rows: int,
-) -> Json:
+def _outermost(names: Sequence[str], found: Json) -> list[Any]:
+    """The groups that were named and the tasks that are in none of them: lm-eval takes no task twice."""
+    groups = [found["groups"][name] for name in dict.fromkeys(names) if name in found["groups"]]
+    inside = {task.task_name for group in groups for task in group.get_all_tasks()}
+    return [*groups, *(task for name, task in found["tasks"].items() if name not in inside)]
+
+
+@contextmanager
+def _expecting_data(names: Sequence[str]) -> Iterator[None]:
+    """What cannot be downloaded in the block because nothing may be is missing here."""
     from huggingface_hub import is_offline_mode
-    from lm_eval import simple_evaluate
 
     try:
-        found: Json = simple_evaluate(
-            _checked_model(loaded, check, rows),
-            tasks=list(names),
-            task_manager=manager,
-            limit=limit,
-            bootstrap_iters=0,  # intervals are computed from the questions' numbers
-        )
+        yield
     except ConnectionError as error:
         if not is_offline_mode():
             raise
@@ -141,12 +153,27 @@ def _run(
             f"the data of {', '.join(names):.200} are not in the worker's Hugging Face cache "
             f"({error!s:.200}): fetch them there once with HF_HUB_OFFLINE=0, or send the questions as records"
         ) from error
+
+
+def _run(
+    tasks: FoundTasks, loaded: LoadedModel, limit: int | None, check: Callable[[], None], rows: int
+) -> Json:
+    from lm_eval import simple_evaluate
+
+    try:
+        found: Json = simple_evaluate(
+            _checked_model(loaded, check, rows),
+            tasks=tasks.built,
+            task_manager=tasks.manager,
+            limit=limit,
+            bootstrap_iters=0,  # intervals are computed from the questions' numbers
+        )
     except RuntimeError as error:
         if rows == 1 or not out_of_memory(error):
             raise
     else:
         return found
-    return _run(names, loaded, manager, limit, check, rows // 2)
+    return _run(tasks, loaded, limit, check, rows // 2)
 
 
 def _checked_model(loaded: LoadedModel, check: Callable[[], None], rows: int) -> Any:

@@ -1,14 +1,71 @@
-"""Named tasks without lm-eval; with it they run in tests_integrations/test_tasks.py."""
+"""What is wrong with named tasks costs no model; lm-eval runs them in tests_integrations/test_tasks.py."""
 
 import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from workers.models import LoadedModel
-from workers.named_tasks import NamedTasksUnavailable, evaluate_tasks
+from store.errors import Invalid
+from workers.named_tasks import NamedTasksUnavailable, TaskDataMissing, UnknownTask
+from workers.phases import evaluate
+
+STAND_IN = """
+class TaskManager:
+    all_tasks = ["arc_challenge", "boolq"]
+
+    def __init__(self, include_path): ...
+
+    def load(self, names):
+        raise ConnectionError("offline")
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An evaluation whose model must not be loaded."""
+    monkeypatch.setattr(evaluate, "load_for", lambda *_: pytest.fail("a model was loaded"))
+    request: dict[str, Any] = {"model": "m", "spec": {}, "limit": None}
+    context = SimpleNamespace(settings=SimpleNamespace(tasks=tmp_path))
+    return SimpleNamespace(
+        claim=SimpleNamespace(request=request), context=context, progress=lambda rows: None
+    )
+
+
+@pytest.fixture
+def lm_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In place of lm-eval a package that knows two tasks and has the data of none."""
+    (tmp_path / "lm_eval").mkdir()
+    (tmp_path / "lm_eval" / "__init__.py").touch()
+    (tmp_path / "lm_eval" / "tasks.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: True)
+    yield
+    for name in ("lm_eval", "lm_eval.tasks"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lm_eval") is not None, reason="lm-eval is installed here")
-def test_a_worker_without_lm_eval_says_what_to_install(proxy: LoadedModel) -> None:
+def test_a_worker_without_lm_eval_says_what_to_install(work: Any) -> None:
+    work.claim.request["tasks"] = ["arc_challenge"]
     with pytest.raises(NamedTasksUnavailable, match="pip install 'evoselect\\[lm-eval\\]'"):
-        evaluate_tasks(["arc_challenge"], proxy, folder=None, limit=None, check=lambda: None)
+        evaluate.run(work)
+
+
+@pytest.mark.usefixtures("lm_eval")
+@pytest.mark.parametrize(
+    ("name", "error", "detail"),
+    [
+        ("arc_chalenge", UnknownTask, "no task 'arc_chalenge' .similar names: arc_challenge"),
+        ("boolq", TaskDataMissing, "the data of boolq are not in the worker's"),
+    ],
+)
+def test_unknown_names_and_missing_data_cost_no_model(
+    work: Any, name: str, error: type[Invalid], detail: str
+) -> None:
+    work.claim.request["tasks"] = [name]
+    with pytest.raises(error, match=detail):
+        evaluate.run(work)

@@ -7,7 +7,7 @@ from store import records, targets
 from workers.evaluation import EvaluationResult, evaluate
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
-from workers.named_tasks import TaskResult, evaluate_tasks
+from workers.named_tasks import TaskResult, evaluate_tasks, find_tasks
 
 
 def run(work: Work) -> Outcome:
@@ -31,10 +31,10 @@ def _on_records(work: Work) -> EvaluationResult:
 def _on_tasks(work: Work) -> TaskResult:
     request = work.claim.request
     spec = EvaluationSpec.model_validate(request["spec"])
+    tasks = find_tasks(request["tasks"], work.context.settings.tasks)  # before a model is loaded for nothing
     return evaluate_tasks(
-        request["tasks"],
+        tasks,
         load_for(work, request["model"], spec.dtype),
-        folder=work.context.settings.tasks,
         limit=request["limit"],
         check=lambda: work.progress(0),  # how many requests the tasks have is known to lm-eval alone
     )
