@@ -12,11 +12,11 @@ from evoselect import capacity
 from evoselect.features import gather
 from evoselect.optimum import Relaxation, optimise, penalised
 from evoselect.shortlist import Floats
-from evoselect.spec.selection import CAPACITY_EPSILON, SelectionSpec
+from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA, SelectionSpec
 from evoselect.transport import transport_distance
 
 FOLDS = 4
-LAMBDAS = (0.1, 0.0, 0.03, 0.3)  # the default first
+LAMBDAS = (CAPACITY_LAMBDA, 0.0, 0.03, 0.1, 0.3)  # the default first
 EPSILONS = (CAPACITY_EPSILON, 0.02, 0.1)
 CURVE = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 CURVE_ITERATIONS = 200  # per value; warm starts need few, and the curve needs no more than two digits

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.quality.names import AGAIN, FIRST, LOOPS, OUR_ARM, RANDOM_ARM, SECOND
+from benchmarks.quality.names import AGAIN, EARLIER, FIRST, LOOPS, OUR_ARM, RANDOM_ARM, SECOND
 
 Json = dict[str, Any]
 Compare = Callable[[str, str], tuple[dict[str, Json], Json | None]]
@@ -25,7 +25,7 @@ def pairs() -> dict[str, tuple[str, str]]:
         found[f"{arm}: consume-once against the whole pool again"] = (arm + SECOND, arm + AGAIN)
         if arm != RANDOM_ARM:
             found[f"{arm}: against the random arm"] = (arm + SECOND, RANDOM_ARM + SECOND)
-    found[f"{OUR_ARM}: two rounds against one shot of capacity"] = (OUR_ARM + SECOND, "capacity")
+    found[f"{OUR_ARM}: two rounds against one shot of {EARLIER}"] = (OUR_ARM + SECOND, EARLIER)
     return found
 
 

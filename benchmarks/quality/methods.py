@@ -35,6 +35,8 @@ class Method:
         return self.selector in ("random", "diversity")
 
 
+EARLIER = {"lam": 0.1}  # the default while these variants were measured
+
 METHODS: dict[str, Method] = {
     "random": Method("random"),
     "less": Method("less"),
@@ -45,19 +47,24 @@ METHODS: dict[str, Method] = {
     "unbalanced": Method("unbalanced_ot"),
     "exponentiated": Method("exponentiated"),
     "capacity": Method("capacity"),
-    # Variants of ours: one thing changed, named after the plus.
+    # Variants of ours: one thing changed against the default, now or before, named after the plus.
     "capacity+lambda0": Method("capacity", settings={"lam": 0.0}),
+    "capacity+lambda0.1": Method("capacity", settings=EARLIER),
     "capacity+lambda1": Method("capacity", settings={"lam": 1.0}),
-    "capacity+smooth": Method("capacity", settings={"epsilon": 0.1}),
-    "capacity+whitened": Method("capacity", conditioning="whitened"),
-    "capacity+no-length": Method("capacity", without_length=True),
-    "capacity+whitened-no-length": Method("capacity", conditioning="whitened", without_length=True),
-    "capacity+whitened-smooth": Method("capacity", conditioning="whitened", settings={"epsilon": 0.1}),
-    "capacity+top": Method("capacity", "top"),
-    "capacity+choices": Method("capacity", "choices"),
-    "capacity+choices-whitened": Method("capacity", "choices", "whitened"),
-    "capacity+warm": Method("capacity", "warm-top"),
-    "capacity+warm-choices": Method("capacity", "warm-choices"),
+    "capacity+smooth": Method("capacity", settings={**EARLIER, "epsilon": 0.1}),
+    "capacity+whitened": Method("capacity", conditioning="whitened", settings=EARLIER),
+    "capacity+no-length": Method("capacity", without_length=True, settings=EARLIER),
+    "capacity+whitened-no-length": Method(
+        "capacity", conditioning="whitened", without_length=True, settings=EARLIER
+    ),
+    "capacity+whitened-smooth": Method(
+        "capacity", conditioning="whitened", settings={**EARLIER, "epsilon": 0.1}
+    ),
+    "capacity+top": Method("capacity", "top", settings=EARLIER),
+    "capacity+choices": Method("capacity", "choices", settings=EARLIER),
+    "capacity+choices-whitened": Method("capacity", "choices", "whitened", settings=EARLIER),
+    "capacity+warm": Method("capacity", "warm-top", settings=EARLIER),
+    "capacity+warm-choices": Method("capacity", "warm-choices", settings=EARLIER),
     "less+choices": Method("less", "choices"),
 }
 

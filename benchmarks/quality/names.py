@@ -3,10 +3,11 @@
 BASE = "base"
 CONTROL = "random"
 OURS = "capacity"
+EARLIER = "capacity+lambda0.1"  # its default while loops were measured
 SHARED = "diversity"
 """Draws the same for every task, so one training is judged on all."""
 
-LOOPS = {"loop-current": "capacity+top", "loop-fixed": "capacity", "loop-random": "random"}
+LOOPS = {"loop-current": "capacity+top", "loop-fixed": EARLIER, "loop-random": "random"}
 """Arms of loops, and the one-shot method that each one's first round selects by."""
 OUR_ARM, RANDOM_ARM = "loop-current", "loop-random"
 FIRST, SECOND, AGAIN = "/1", "/2", "/2-again"

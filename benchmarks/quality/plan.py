@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.quality.data import TASKS
 from benchmarks.quality.methods import METHODS
-from benchmarks.quality.names import BASE, LOOPS, RANDOM_ARM
+from benchmarks.quality.names import BASE, EARLIER, LOOPS, RANDOM_ARM
 from benchmarks.quality.runs import Run
 
 K = 160  # 20 steps of 8: one epoch, and 9.5 % of the pool
@@ -14,7 +14,7 @@ SEEDS = 3
 FIRST = ("capacity", "round-robin", "less", "exponentiated")
 VARIANTS = ("capacity+whitened", "capacity+choices")
 REST = ("tsds", "unbalanced", "attr-div", "diversity")
-CONDITIONED = ("capacity", "capacity+whitened-smooth", "capacity+whitened")
+CONDITIONED = (EARLIER, "capacity+whitened-smooth", "capacity+whitened")
 ONE_SHOT = ("capacity+top",)  # against the loop whose gradients are those of the trained layers
 
 
@@ -33,7 +33,7 @@ def default_plan() -> list[Run]:
 def redundant_plan() -> list[Run]:
     """For the pool that repeats itself: fewer wanted than the target's set has questions."""
     plan = [Run(BASE, 0, 0, TASKS), *_seeds(("random",), SMALL_K, 0, SEEDS)]
-    return plan + _seeds((*FIRST, "tsds", "capacity+lambda0", "capacity+lambda1"), SMALL_K, 0, 2)
+    return plan + _seeds((*FIRST, "tsds", "capacity+lambda0", EARLIER, "capacity+lambda1"), SMALL_K, 0, 2)
 
 
 def _loops(start: int, stop: int) -> list[Run]:

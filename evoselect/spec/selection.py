@@ -1,6 +1,6 @@
 """What a selection is asked to do: the part of a request that changes the answer."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,7 +27,9 @@ METHODS: tuple[str, ...] = get_args(Method)
 RELEASED_VARIANTS = ("tsds", "tsds_uniform", "tarot")
 
 CAPACITY_EPSILON = 0.002
+CAPACITY_LAMBDA = 0.5
 EXPONENTIATED_EPSILON = 0.05
+EXPONENTIATED_LAMBDA = 0.1
 
 
 class SelectionSpec(BaseModel):
@@ -38,11 +40,13 @@ class SelectionSpec(BaseModel):
     )
 
     method: Method = "capacity"
-    lam: Annotated[float, Field(ge=0.0, le=100.0)] | Literal["auto"] = Field(default=0.1, alias="lambda")
+    lam: Annotated[float, Field(ge=0.0, le=100.0)] | Literal["auto"] = Field(
+        default=CAPACITY_LAMBDA, alias="lambda"
+    )
     """Weight of redundancy: what one exact twin costs a candidate, as a share of what selection can save in
-    transport.
+    transport. Above about 0.7 what is unlike the target is drawn before twins where the pool has little else.
 
-    ``auto`` chooses it by held-out folds of the targets.
+    The default of method exponentiated is 0.1; ``auto`` chooses by held-out folds of the targets.
     """
     epsilon: Annotated[float, Field(ge=1e-4, le=10.0)] | Literal["auto"] | None = None
     """Final entropic smoothing, in cosine: 0.002 is exact transport, larger averages over noisy targets.
@@ -74,6 +78,14 @@ class SelectionSpec(BaseModel):
     """Sum of the integer repeats, at least k; None repeats nothing."""
     as_released: bool = False
     """Reproduce the released code of tsds, tsds_uniform or tarot where it differs from the paper."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_lambda(cls, given: Any) -> Any:
+        """Method exponentiated weighs inner products, which every pair has: its default is its own."""
+        if not isinstance(given, dict) or given.get("method") != "exponentiated":
+            return given
+        return given if {"lam", "lambda"} & given.keys() else {**given, "lambda": EXPONENTIATED_LAMBDA}
 
     @model_validator(mode="after")
     def _consistent(self) -> "SelectionSpec":

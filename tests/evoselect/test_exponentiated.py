@@ -8,7 +8,7 @@ from evoselect.baselines.scores import mean_cosine_scores
 from evoselect.baselines.transport_scores import source_potential
 from evoselect.energy import Energy, LinearEnergy, SquaredEnergy
 from evoselect.select import select
-from evoselect.spec.selection import SelectionSpec
+from evoselect.spec.selection import CAPACITY_LAMBDA, EXPONENTIATED_LAMBDA, SelectionSpec
 from tests.evoselect.instances import instance
 
 CASE = instance(120, 10, 16, seed=6)
@@ -87,3 +87,11 @@ def test_select_reports_what_was_rounded_away() -> None:
     assert isinstance(share, float)
     assert 0.0 <= share < 1.0
     assert np.all(np.diff(found.weights) <= 0)
+
+
+def test_lambda_is_the_methods_own_unless_one_is_given() -> None:
+    assert SelectionSpec().lam == CAPACITY_LAMBDA
+    assert SelectionSpec(method="exponentiated").lam == EXPONENTIATED_LAMBDA
+    assert SelectionSpec(method="exponentiated", lam=0.7).lam == 0.7
+    sent = SelectionSpec.model_validate({"method": "exponentiated", "lambda": 0.7})
+    assert SelectionSpec.model_validate_json(sent.model_dump_json(by_alias=True)) == sent

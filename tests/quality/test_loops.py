@@ -70,7 +70,8 @@ def made_up(losses: dict[str, float], seeds: int) -> list[Json]:
 
 def test_rounds_and_one_shot_are_compared_and_kept_out_of_the_table_of_methods() -> None:
     losses = {
-        "capacity": 0.0,
+        "capacity": 0.1,
+        "capacity+lambda0.1": 0.0,
         "capacity+top": 0.4,
         "random": 1.0,
         "loop-current/1": 0.5,
@@ -83,9 +84,9 @@ def test_rounds_and_one_shot_are_compared_and_kept_out_of_the_table_of_methods()
     assert found == {
         "loop-current: second round against first": pytest.approx(-0.3, abs=0.1),
         "loop-current: two rounds against one shot of capacity+top": pytest.approx(-0.2, abs=0.1),
-        "loop-current: two rounds against one shot of capacity": pytest.approx(0.2, abs=0.1),
+        "loop-current: two rounds against one shot of capacity+lambda0.1": pytest.approx(0.2, abs=0.1),
     }
-    assert result["methods"] == ["capacity", "capacity+top", "random"]
+    assert result["methods"] == ["capacity", "capacity+lambda0.1", "capacity+top", "random"]
     assert result["comparisons"] == 1
     assert result["seeds"] == {"8": dict.fromkeys(losses, 2)}
     lines = table(result["loops"], lambda value: f"{value['difference']:+.1f}", ["T"])
