@@ -1,9 +1,11 @@
-"""Reads one file as a batch and prints how much memory that took: `python -m tests.service.bombs PATH`.
+"""Reads files as batches and prints how much memory each took: `python -m tests.service.bombs PATH...`.
 
-Two numbers in bytes, on one line with the problem's code: what this process grew by beyond reading a harmless
-file, and the peak of its children beyond theirs.
+Each is read in a fork of its own, whose peaks start anew. Two numbers in bytes, on one line with the code of
+the problem: what that process grew by beyond reading a harmless file, and the peak of its children beyond
+theirs.
 """
 
+import os
 import resource
 import sys
 import tempfile
@@ -38,18 +40,30 @@ def peaks() -> tuple[int, int]:
     return own, children
 
 
-def main() -> None:
-    """Warm up with a harmless file of either kind, then read the file of the command line."""
+def measure(path: Path) -> str:
+    """The line of one file: warm up with a harmless file of either kind, then read it."""
     with tempfile.TemporaryDirectory() as name:
         table = pa.table({"prompt": ["a?"], "completion": ["b"]})
         pq.write_table(table, Path(name) / "harmless.parquet")
         (Path(name) / "harmless.ndjson").write_text('{"prompt":"a?","completion":"b"}\n')
-        for path in Path(name).iterdir():
-            assert read(path) == "read"
+        for harmless in Path(name).iterdir():
+            assert read(harmless) == "read"
     before = peaks()
-    code = read(Path(sys.argv[1]))
+    code = read(path)
     after = peaks()
-    print(code, after[0] - before[0], after[1] - before[1])
+    return f"{code} {after[0] - before[0]} {after[1] - before[1]}"
+
+
+def main() -> None:
+    """One file after the other; a fork that fails ends it."""
+    for name in sys.argv[1:]:
+        fork = os.fork()
+        if fork == 0:
+            print(measure(Path(name)))
+            return
+        _, status = os.waitpid(fork, 0)
+        if status:
+            sys.exit(1)
 
 
 if __name__ == "__main__":
