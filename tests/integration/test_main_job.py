@@ -21,28 +21,27 @@ from benchmarks.demo.data import DemoData, build
 from evoselect.spec.selection import METHODS
 from evoselect_client.client import Client
 from evoselect_client.errors import InvalidRequestError, JobFailedError
-from evoselect_client.models import Selection
+from evoselect_client.models import Selection, Training
 from store.session import Database
 from tests.conftest import Stack, start_stack, stop_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 K = 12
-BLOCK_ROWS = 16
-SHARD_ROWS = 64
+BLOCK_ROWS = 8
+SHARD_ROWS = 32
 
 
 @pytest.fixture(scope="module")
 def data() -> DemoData:
-    """About 100 candidates of seven real data sets, 64 targets, 160 test questions."""
-    return build(seed=3, scale=0.1)
+    """About 50 candidates of seven real data sets, 64 targets, 160 test questions."""
+    return build(seed=3, scale=0.05)
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Embedded mode with small shards and blocks, so that a killed worker loses only some of its work."""
-    stack, thread = start_stack(
-        tmp_path_factory.mktemp("home"), [], shard_rows=SHARD_ROWS, block_rows=BLOCK_ROWS
-    )
+    small = {"shard_rows": SHARD_ROWS, "block_rows": BLOCK_ROWS}
+    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [], heartbeat=0.2, **small)
     yield stack
     stop_stack(stack, thread)
 
@@ -68,6 +67,11 @@ def pool_id(client: Client, data: DemoData) -> str:
 @pytest.fixture(scope="module")
 def selection(client: Client, target_id: str, pool_id: str) -> Selection:
     return client.selections.create(target_id=target_id, pool_id=pool_id, k=K).wait(timeout=300)
+
+
+@pytest.fixture(scope="module")
+def training(client: Client, selection: Selection) -> Training:
+    return client.trainings.create(selection_id=selection.id, spec={"max_steps": 2}).wait(timeout=240)
 
 
 def small_pool(client: Client, records: list[dict[str, Any]]) -> str:
@@ -259,9 +263,8 @@ def test_one_candidate_and_one_target(client: Client, data: DemoData) -> None:
 
 
 def test_training_and_evaluation_follow_from_a_selection(
-    client: Client, data: DemoData, selection: Selection
+    client: Client, data: DemoData, selection: Selection, training: Training
 ) -> None:
-    training = client.trainings.create(selection_id=selection.id, spec={"max_steps": 2}).wait(timeout=240)
     lineage = client.models.lineage(training.model_id)
     assert [record["id"] for record in lineage["records"]] == [item.id for item in selection.items()]
     assert lineage["trainings"][0]["selection_id"] == selection.id
@@ -340,16 +343,12 @@ def test_two_feature_workers_give_the_same_features_as_one(
 
 
 def test_gradients_of_several_checkpoints_scaled_by_adam(
-    client: Client, stack: Stack, data: DemoData, selection: Selection
+    client: Client, stack: Stack, data: DemoData, selection: Selection, training: Training
 ) -> None:
-    models = [
-        client.trainings.create(selection_id=selection.id, spec={"max_steps": steps})
-        .wait(timeout=240)
-        .model_id
-        for steps in (1, 2)
-    ]
+    earlier = client.trainings.create(selection_id=selection.id, spec={"max_steps": 1}).wait(timeout=240)
     checkpoints = [
-        {"model": model, "weight": weight} for model, weight in zip(models, (1.0, 0.5), strict=True)
+        {"model": earlier.model_id, "weight": 1.0},
+        {"model": training.model_id, "weight": 0.5},
     ]
     asked = {"checkpoints": checkpoints, "precondition": "adam", "dim": 840}
     done = client.selections.create(
@@ -357,7 +356,7 @@ def test_gradients_of_several_checkpoints_scaled_by_adam(
     ).wait(timeout=240)
     assert len(list(done.items())) == 3
     shards = {block["key"]: block for block in _blocks(stack, done.id)}
-    assert len(shards) == 4  # target and pool at each checkpoint
+    assert len(shards) == 6  # a block of the target and two of the pool at each checkpoint
     with pytest.raises(JobFailedError, match="'smollm2-135m-instruct' has no optimizer state beside it"):
         client.selections.create(
             target=data.target[:4], candidates=data.pool[:12], k=3, features={"precondition": "adam"}
@@ -382,10 +381,11 @@ def _workers(stack: Stack, job_id: str | None) -> set[str]:
 
 
 def _wait_until_inside_a_shard(stack: Stack, job_id: str) -> None:
-    """Until a worker has finished a block of a shard, and not all of them."""
+    """Until a worker has finished a block of a shard and has a whole one before it."""
     deadline = time.monotonic() + 200
     query = text(
-        "select count(*) from shards where job_id = :id and rows_done > :block and rows_done < rows_total"
+        "select count(*) from shards "
+        "where job_id = :id and rows_done > :block and rows_done <= rows_total - :block"
     )
     while True:
         with _database(stack).transaction() as session:
