@@ -77,7 +77,7 @@ def honest(path: Path) -> None:
     pq.write_table(pa.table({"prompt": texts, "completion": texts}), path, compression="zstd")
 
 
-REFUSED = {
+REFUSED: dict[Callable[[Path], None], set[str]] = {
     gzip_bomb: {"expands_too_much"},
     zstd_bomb: {"expands_too_much"},
     zstd_window: {"window_too_large"},
