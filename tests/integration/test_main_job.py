@@ -1,8 +1,6 @@
 """The whole line on real data with the real proxy model, from upload to evaluation, kill -9 included."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,7 +10,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 import pytest
 from safetensors.torch import load
 from sqlalchemy import text
@@ -22,8 +19,8 @@ from evoselect.spec.selection import METHODS
 from evoselect_client.client import Client
 from evoselect_client.errors import InvalidRequestError, JobFailedError
 from evoselect_client.models import Selection, Training
-from store.session import Database
 from tests.conftest import Stack, start_stack, stop_stack
+from tests.integration.watching import blocks_of, database_of, kill_session, workers_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 K = 12
@@ -110,7 +107,7 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
     again = client.selections.create(
         target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="round_robin"
     ).wait(timeout=120)
-    blocks = _blocks(stack, again.id)
+    blocks = blocks_of(stack, again.id)
     assert blocks
     assert all(block["cached"] for block in blocks)
 
@@ -124,7 +121,7 @@ def _again(client: Client, selection: Selection) -> Selection:
 
 def _spoil(stack: Stack, which: str) -> tuple[Path, bytes]:
     """Flip the last bit of the first cached file of which ``which`` is true; the file, and what it held."""
-    with _database(stack).transaction() as session:
+    with database_of(stack).transaction() as session:
         path = session.scalar(text(f"select artifact from feature_blocks where {which} order by key limit 1"))
     file = stack.supervisor.home.path / "artifacts" / str(path)
     whole = file.read_bytes()
@@ -282,31 +279,31 @@ def test_training_and_evaluation_follow_from_a_selection(
 def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
     client: Client, stack: Stack, target_id: str, pool_id: str, selection: Selection
 ) -> None:
-    with _database(stack).transaction() as session:
+    with database_of(stack).transaction() as session:
         session.execute(text("delete from feature_blocks"))
     job = client.selections.create(target_id=target_id, pool_id=pool_id, k=K)
     _wait_until_inside_a_shard(stack, job.id)
-    killed = _kill_session(stack.worker_pid("features"))
+    killed = kill_session(stack.worker_pid("features"))
     assert killed >= 2  # the parent and its computing child
-    with _database(stack).transaction() as session:  # before another worker has loaded the model
+    with database_of(stack).transaction() as session:  # before another worker has loaded the model
         finished = set(session.scalars(text("select key from feature_blocks where rows > 0")))
-    committed = {block["key"] for block in _blocks(stack, job.id)}
+    committed = {block["key"] for block in blocks_of(stack, job.id)}
     done = job.wait(timeout=300)
     assert [item.model_dump() for item in done.items()] == [item.model_dump() for item in selection.items()]
-    with _database(stack).transaction() as session:
+    with database_of(stack).transaction() as session:
         attempts = session.scalars(
             text("select attempt from shards where job_id = :id"), {"id": job.id}
         ).all()
     assert max(attempts) == 2
     assert finished - committed  # blocks of the shard that was killed
-    blocks = _blocks(stack, job.id)
+    blocks = blocks_of(stack, job.id)
     assert {block["key"] for block in blocks if block["cached"]} == finished - committed
 
 
 def test_two_feature_workers_give_the_same_features_as_one(
     client: Client, stack: Stack, data: DemoData, target_id: str, pool_id: str, selection: Selection
 ) -> None:
-    alone = {block["key"]: block["sha256"] for block in _blocks(stack, selection.id)}
+    alone = {block["key"]: block["sha256"] for block in blocks_of(stack, selection.id)}
     command = [
         sys.executable,
         "-m",
@@ -319,24 +316,24 @@ def test_two_feature_workers_give_the_same_features_as_one(
         "-n",
         "second@%h",
     ]
-    before = _workers(stack, None)
+    before = workers_of(stack, None)
     second = subprocess.Popen(command, env=stack.supervisor.environment, start_new_session=True)
     try:
         seed = 100
-        while _workers(stack, None) == before:  # until the second one has loaded the model too
+        while workers_of(stack, None) == before:  # until the second one has loaded the model too
             seed += 1
             client.selections.create(
                 target=data.test[:4], candidates=data.test[4:8], k=1, features={"seed": seed}
             ).wait(timeout=120)
-        with _database(stack).transaction() as session:
+        with database_of(stack).transaction() as session:
             session.execute(text("delete from feature_blocks"))
         job = client.selections.create(target_id=target_id, pool_id=pool_id, k=K)
         done = job.wait(timeout=300)
     finally:
-        _kill_session(second.pid)
+        kill_session(second.pid)
         second.wait()
-    assert len(_workers(stack, done.id)) == 2
-    together = _blocks(stack, done.id)
+    assert len(workers_of(stack, done.id)) == 2
+    together = blocks_of(stack, done.id)
     assert not any(block["cached"] for block in together)
     assert {block["key"]: block["sha256"] for block in together} == alone
     assert [item.model_dump() for item in done.items()] == [item.model_dump() for item in selection.items()]
@@ -355,29 +352,12 @@ def test_gradients_of_several_checkpoints_scaled_by_adam(
         target=data.target[:4], candidates=data.pool[:12], k=3, features=asked
     ).wait(timeout=240)
     assert len(list(done.items())) == 3
-    shards = {block["key"]: block for block in _blocks(stack, done.id)}
+    shards = {block["key"]: block for block in blocks_of(stack, done.id)}
     assert len(shards) == 6  # a block of the target and two of the pool at each checkpoint
     with pytest.raises(JobFailedError, match="'smollm2-135m-instruct' has no optimizer state beside it"):
         client.selections.create(
             target=data.target[:4], candidates=data.pool[:12], k=3, features={"precondition": "adam"}
         ).wait(timeout=240)
-
-
-def _blocks(stack: Stack, job_id: str) -> list[dict[str, Any]]:
-    """The blocks of a job's committed feature shards."""
-    query = text("select result from shards where job_id = :id and phase = 'features' and result is not null")
-    with _database(stack).transaction() as session:
-        results = session.scalars(query, {"id": job_id}).all()
-    return [block for result in results for block in result["blocks"]]
-
-
-def _workers(stack: Stack, job_id: str | None) -> set[str]:
-    """The processes that took a job's feature shards, or those of all jobs of this run that are left."""
-    query = text(
-        "select distinct worker from shards where phase = 'features' and job_id = coalesce(:id, job_id)"
-    )
-    with _database(stack).transaction() as session:
-        return set(session.scalars(query, {"id": job_id}))
 
 
 def _wait_until_inside_a_shard(stack: Stack, job_id: str) -> None:
@@ -388,26 +368,8 @@ def _wait_until_inside_a_shard(stack: Stack, job_id: str) -> None:
         "where job_id = :id and rows_done > :block and rows_done <= rows_total - :block"
     )
     while True:
-        with _database(stack).transaction() as session:
+        with database_of(stack).transaction() as session:
             if session.scalar(query, {"id": job_id, "block": BLOCK_ROWS}):
                 return
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def _kill_session(leader: int) -> int:
-    members = [pid for pid in psutil.pids() if _session(pid) == leader]
-    for pid in members:
-        os.kill(pid, signal.SIGKILL)
-    return len(members)
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return None
-
-
-def _database(stack: Stack) -> Database:
-    return Database(stack.supervisor.environment["EVOSELECT_DATABASE_URL"])
