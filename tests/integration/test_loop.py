@@ -1,15 +1,12 @@
 """A loop from model to model with real workers, and a training that is killed in the middle."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from sqlalchemy import text
 
@@ -17,6 +14,7 @@ from benchmarks.demo.data import DemoData, build
 from evoselect_client.client import Client
 from store.session import Database
 from tests.conftest import Stack
+from tests.integration.watching import kill_session
 from tests.workers.chat_server import scripted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -121,9 +119,7 @@ def test_kill_9_in_the_middle_of_a_training_costs_time_and_no_step(
     while row(stack, kept, id=job.id) is None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    leader = stack.worker_pid("train")
-    for pid in [pid for pid in psutil.pids() if _session(pid) == leader]:
-        os.kill(pid, signal.SIGKILL)
+    kill_session(stack.worker_pid("train"))
     result = job.wait(timeout=200).output()
     assert result["steps"] == len(result["loss_history"]) == steps
     attempt, checkpoint = row(stack, "select attempt, checkpoint from shards where job_id = :id", id=job.id)
@@ -131,10 +127,3 @@ def test_kill_9_in_the_middle_of_a_training_costs_time_and_no_step(
     told = [event.data["step"] for event in job.events() if event.type == "training.metrics"]
     assert told.count(1) == 1  # the second attempt did not begin anew
     assert row(stack, "select count(*) from models where training_id = :id", id=job.id)[0] == 1
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return None
