@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase
 
 from store.records import Record
-from workers.tokenization import answer_ids, prompt_ids
+from workers.models import LoadedModel
+from workers.tokenization import answers_of
 
 PADDING = -1  # as the answer's number of a token that is not there
 
@@ -46,13 +46,13 @@ class Batch:
     answer: Tensor  # (n,)
 
 
-def packed(record: Record, tokenizer: PreTrainedTokenizerBase, *, ended: bool = False) -> Row:
+def packed(record: Record, loaded: LoadedModel, *, ended: bool = False) -> Row:
     """All choices of a record, or its completion where it has none; ``ended`` ends the right one."""
     texts = list(record.choices or (record.completion,))
-    answers = [answer_ids(record, text, tokenizer) for text in texts]
+    answers = answers_of(record, texts, loaded)
     if ended:
-        answers[right(record)].append(int(tokenizer.eos_token_id or 0))
-    return pack(prompt_ids(record, tokenizer), answers)
+        answers.tails[right(record)].append(int(loaded.tokenizer.eos_token_id or 0))
+    return pack(answers.prompt, answers.tails)
 
 
 def pack(prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Row:

@@ -60,7 +60,7 @@ class World:
     @cached_property
     def rows(self) -> Texts:
         """Of the learnable records, all their answers, the right one ended."""
-        rows = [packed(record, self.loaded.tokenizer, ended=True) for record in self.learnable]
+        rows = [packed(record, self.loaded, ended=True) for record in self.learnable]
         return Texts(rows, model.states(rows, self.loaded, self.cache), [right(r) for r in self.learnable])
 
     @cached_property
@@ -72,7 +72,7 @@ class World:
         """The questions that judge a task."""
         if task not in self._tests:
             records = self.data.tasks[task].test
-            rows = [packed(record, self.loaded.tokenizer) for record in records]
+            rows = [packed(record, self.loaded) for record in records]
             states = model.states(rows, self.loaded, self.cache)
             self._tests[task] = Texts(rows, states, [right(record) for record in records])
         return self._tests[task]

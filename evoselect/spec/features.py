@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+Rendering = Literal["plain", "chat", "auto"]
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
 
 
@@ -27,6 +28,10 @@ class FeatureSpec(BaseModel):
     kind: Literal["gradient", "embedding", "provided"] = "gradient"
     """Gradient of the mean answer-token loss, the mean last hidden state (cheap, weaker), or a matrix of the
     user's, which is only conditioned.
+    """
+    rendering: Rendering = "plain"
+    """What the proxy sees of a record with prompt and completion: they as they stand, or one turn of the user
+    and one of the assistant in its chat template; auto takes the template where the model has one.
     """
     layers: str = "all"
     """Which decoder layers: all | top-N | every-N (counted from the top)."""
