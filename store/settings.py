@@ -96,6 +96,10 @@ class Settings(BaseSettings):
     """Bytes that one tenant may store."""
     max_k: int = Field(10_000_000, ge=1)
     """Candidates that one selection may ask for."""
+    max_training_steps: int = Field(100_000, ge=1)
+    """Optimizer steps that one training may ask for."""
+    disk_reserve_share: float = Field(0.05, ge=0, lt=1)
+    """Of each local disk: while less is free, nothing is taken in and jobs wait."""
     webhooks: float = Field(1.0, gt=0)
     """How often webhooks that are due are looked for."""
     webhook_networks: Annotated[str, AfterValidator(_networks)] = ""

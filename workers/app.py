@@ -5,6 +5,7 @@ A parent that has run torch or faiss hangs its forked children, so children are 
 
 import os
 import threading
+from functools import partial
 from typing import Any
 
 from celery import Celery, signals
@@ -16,6 +17,7 @@ CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine b
 FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
 BROKER_PATIENCE = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}  # by default it waits for ever
 OPS = {"queue": "ops"}  # without an expiry: the clocks of two machines need not agree
+PRIVATE = 0o077  # records, models and logs are for the account of the workers alone
 SERVICE = "evoselect-worker"  # by which traces name it
 _parent: list[Any] = []  # the celery worker of this process, where this is a parent
 
@@ -61,13 +63,15 @@ def _set_up_logs(**_: Any) -> None:
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_parent(sender: Any, **_: Any) -> None:
     from store.migrate import start_or_leave  # with alembic, which would cost every child 0.2 s
-    from workers import siblings
+    from workers import guard, leaving, siblings
     from workers.workplace import QUEUES_VARIABLE
 
+    os.umask(PRIVATE)
     start_or_leave(load_settings().database_url)
     traces.start(load_settings(), SERVICE)
     _parent.append(sender)
     siblings.found_family()
+    guard.start(load_settings(), partial(leaving.children, sender))
     os.environ[QUEUES_VARIABLE] = ",".join(sender.app.amqp.queues.consume_from)
 
 
@@ -81,11 +85,12 @@ def _tell_children(**_: Any) -> None:
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_child(**_: Any) -> None:
-    from workers import leaving, relay
+    from workers import guard, leaving, relay
     from workers.workplace import workplace
 
     traces.start(load_settings(), SERVICE)
     leaving.listen()
+    threading.Thread(target=guard.give_signs, args=(load_settings(),), name="life", daemon=True).start()
     computes = relay.QUEUE not in workplace().queues
     if computes:
         os.nice(load_settings().niceness or 0)  # before there are threads: each has a niceness of its own
