@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store import egress
 
+INSTANCE_HEADER = "X-EvoSelect-Instance"  # of /readyz: whose API it is that answers
 WINDOW_BLOCKS = 4  # sorting more rows would save little padding; a shard is at least so many blocks
 
 
@@ -114,6 +115,8 @@ class Settings(BaseSettings):
     """How long the audit log reaches back."""
     traces: str = ""
     """Where OpenTelemetry spans go by OTLP over HTTP: http://collector:4318/v1/traces; none by default."""
+    instance: str = ""
+    """By which embedded mode knows its own API; it chooses one at each start."""
     docs: bool = False
     """Whether /docs shows the interface as a page."""
 

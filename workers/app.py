@@ -14,7 +14,6 @@ from store import logs, traces
 from store.settings import load_settings
 
 CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine before it is up, for ever
-FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
 BROKER_PATIENCE = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}  # by default it waits for ever
 OPS = {"queue": "ops"}  # without an expiry: the clocks of two machines need not agree
 PRIVATE = 0o077  # records, models and logs are for the account of the workers alone
@@ -43,10 +42,10 @@ def make_app() -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # the children poll the database meanwhile
         broker_transport_options={"visibility_timeout": 3600, **BROKER_PATIENCE},
+        beat_scheduler="celery.beat:Scheduler",  # in memory: one with a file dies of a full disk
         beat_schedule={
             "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": OPS},
             "webhooks": {"task": "ops.webhooks", "schedule": settings.webhooks, "options": OPS},
-            "forget": {"task": "ops.forget", "schedule": FORGET_SECONDS, "options": OPS},
         },
     )
     return app

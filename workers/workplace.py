@@ -15,7 +15,20 @@ from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 
-from store import claims, disk, logs, loops, plans, retention, shards, sweeper, traces, uploads
+from store import (
+    audit,
+    claims,
+    disk,
+    idempotency,
+    logs,
+    loops,
+    plans,
+    retention,
+    shards,
+    sweeper,
+    traces,
+    uploads,
+)
 from store.claims import Claim, Offer
 from store.errors import LostLease
 from workers import alive, siblings
@@ -134,6 +147,8 @@ def upkeep(ctx: Context) -> None:
         retention.purge(ctx.database, settings.retention)
         with ctx.database.transaction() as session:
             uploads.expire(session)
+            idempotency.forget(session)
+            audit.forget(session, settings.audit_days)
         retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age)
 
 

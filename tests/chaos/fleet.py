@@ -242,5 +242,5 @@ def _workers(home: Path, names: Sequence[str], environment: dict[str, str]) -> I
         arguments = [sys.executable, "-m", "celery", "-A", "tests.chaos.app", "worker", "-Q", queues]
         arguments += ["-n", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
         if queues == "ops":
-            arguments += ["-B", "-s", str(home / "beat-schedule")]
+            arguments += ["-B"]
         yield Child(name, arguments, home / f"{name}.log", environment)
