@@ -1,6 +1,5 @@
 """The API's socket, held by the supervisor: no other program can take the port between two starts."""
 
-import os
 import socket
 
 import psutil
@@ -40,10 +39,18 @@ def owner(port: int) -> str | None:
     except psutil.Error:
         return None
     listening = [one for one in connections if one.status == psutil.CONN_LISTEN]
-    pids = {one.pid for one in listening if one.laddr.port == port and one.pid not in (None, os.getpid())}
+    pids = {one.pid for one in listening if one.laddr.port == port and one.pid}
     try:
-        processes = sorted(map(psutil.Process, pids), key=psutil.Process.create_time)
-        first = processes[0]  # a supervisor and its API hold the same socket
-        return f"{first.name()} (process {first.pid}: {' '.join(first.cmdline())[:LONGEST_LINE]})"
-    except (psutil.Error, IndexError):
+        first = psutil.Process(min(pids))
+        while (parent := first.parent()) is not None and _listens(parent, port):
+            first = parent  # of a supervisor and its API, which hold the same socket
+        line = " ".join(" ".join(first.cmdline()).split())
+        return f"{first.name()} (process {first.pid}: {line[:LONGEST_LINE]})"
+    except (psutil.Error, ValueError):
         return None
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    return any(
+        one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in process.net_connections("tcp")
+    )
