@@ -129,9 +129,9 @@ class Settings(BaseSettings):
         """Rows that are sorted by length before they are cut into blocks; shards take whole windows."""
         return WINDOW_BLOCKS * self.block_rows
 
-    def ready(self) -> "Settings":
-        """Self, or an error that names the first missing server."""
-        for name in ("database_url", "redis_url", "artifacts_url", "key_pepper"):
+    def ready(self, *, keys: bool = True) -> "Settings":
+        """Self, or an error that names the first missing server; without `keys` no pepper is needed."""
+        for name in ("database_url", "redis_url", "artifacts_url", *(["key_pepper"] if keys else [])):
             value = getattr(self, name)
             if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
                 raise MissingSetting(name)
@@ -147,9 +147,12 @@ class MissingSetting(ValueError):
         )
 
 
-def load_settings() -> Settings:
-    """The settings of this process; raises MissingSetting when a server is not named."""
-    return Settings().ready()
+def load_settings(*, keys: bool = True) -> Settings:
+    """The settings of this process; raises MissingSetting when a server is not named.
+
+    Processes that check no key and sign no webhook say so, and are started without the pepper.
+    """
+    return Settings().ready(keys=keys)
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

@@ -210,8 +210,12 @@ class Supervisor:
     def _worker(self, queue: str) -> Child:
         arguments = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", queue]
         arguments += ["-n", f"{queue}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
-        arguments += ["-B"] if queue == "ops" else []
-        return Child(f"{queue}-worker", arguments, self._log(f"{queue}-worker"), self.environment)
+        environment = self.environment
+        if queue == "ops":
+            arguments += ["-B"]
+        else:  # nobody there checks a key or signs a webhook
+            environment = {**environment, "EVOSELECT_KEY_PEPPER": ""}
+        return Child(f"{queue}-worker", arguments, self._log(f"{queue}-worker"), environment)
 
     def _log(self, name: str) -> Path:
         return self.home.logs / f"{name}.log"

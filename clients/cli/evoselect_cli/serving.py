@@ -143,5 +143,6 @@ def _service(url: str | None, saved: Endpoint | None, instance: str | None) -> d
 
 
 def _refuse(reason: str, code: int) -> typer.Exit:
-    err.print(f"[red]error[/red] {reason}")
+    err.print("[red]error[/red]", end=" ")
+    err.print(reason, markup=False, soft_wrap=True)
     return typer.Exit(code)
