@@ -101,16 +101,13 @@ def _start_child(**_: Any) -> None:
     from workers import guard, leaving, relay
     from workers.workplace import workplace
 
-    traces.start(load_settings(keys=False), SERVICE)
+    settings = load_settings(keys=False)
+    traces.start(settings, SERVICE)
     leaving.listen()
-    threading.Thread(
-        target=guard.give_signs, args=(load_settings(keys=False),), name="life", daemon=True
-    ).start()
+    threading.Thread(target=guard.give_signs, args=(settings,), name="life", daemon=True).start()
     computes = relay.QUEUE not in workplace().queues
     if computes:
-        os.nice(
-            load_settings(keys=False).niceness or 0
-        )  # before there are threads: each has a niceness of its own
+        os.nice(settings.niceness or 0)  # before there are threads: each has a niceness of its own
     threading.Thread(target=workplace().watch, name="watch", daemon=True).start()
     if not computes:
         arguments = (app, workplace().context)

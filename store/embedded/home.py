@@ -60,7 +60,8 @@ class Home:
         """Hold the directory until `release` or the end of the process; raises HomeInUse or UnsafeHome."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._close_to_others()
-        stream = (self.path / "lock").open("a+")
+        descriptor = private(str(self.path / "lock"), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        stream = os.fdopen(descriptor, "a+")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -159,11 +160,15 @@ class Home:
         return Secrets(**kept)
 
 
+def private(path: str, flags: int) -> int:
+    """How files are opened that are for their owner alone."""
+    return os.open(path, flags, 0o600)
+
+
 def write_private(path: Path, value: dict[str, Any]) -> None:
     """Write JSON that only its owner can read, whole or not at all."""
     temporary = path.with_name(f".{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
+    with open(temporary, "w", opener=private) as stream:
         json.dump(value, stream)
         stream.flush()
         os.fsync(stream.fileno())

@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from store.embedded.home import private
+
 PRIVATE = 0o077  # what children write is for their own account alone
 STOP_SECONDS = 15.0
 FIRST_BACKOFF = 0.5  # seconds before a restart; doubles up to the longest
@@ -54,7 +56,7 @@ def as_user(user: str | None) -> dict[str, Any]:
 def start(child: Child) -> Running:
     """Start the process; its output is appended to its log."""
     child.log.parent.mkdir(parents=True, exist_ok=True)
-    with open(child.log, "ab", opener=_private) as log:
+    with open(child.log, "ab", opener=private) as log:
         process = subprocess.Popen(
             child.arguments,
             stdin=subprocess.DEVNULL,
@@ -68,10 +70,6 @@ def start(child: Child) -> Running:
             **as_user(child.user),
         )
     return Running(child, process, time.monotonic())
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def describe_exit(code: int) -> str:

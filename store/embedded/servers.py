@@ -16,6 +16,7 @@ import psycopg
 import redis
 
 from store.embedded import processes
+from store.embedded.home import private
 from store.embedded.processes import Child, Running, as_user
 
 POSTGRES_USER = "evoselect"
@@ -132,7 +133,7 @@ def valkey_child(data: Path, port: int, log: Path, password: str = "") -> Child:
     """
     data.mkdir(parents=True, exist_ok=True)
     secret = data.with_name(f"{data.name}.conf")
-    with open(secret, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+    with open(secret, "w", opener=private) as stream:
         stream.write(f"requirepass {password}\n" if password else "")
     arguments = [str(_valkey_program()), str(secret), "--bind", "127.0.0.1", "--port", str(port)]
     arguments += ["--dir", str(data), "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
