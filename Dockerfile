@@ -1,10 +1,13 @@
 # Three images from one file: `--target service` (no torch), `--target worker` (CPU), `--target worker-gpu` (CUDA).
 # Packages are installed in stages of their own, each right before its image: a builder that goes from top to bottom installs CUDA only
 # for the target that has it. The images hold no compiler and no cache of pip.
-FROM python:3.12.13-slim-bookworm AS base
+# PYTHON_IMAGE may name the same one by digest.
+ARG PYTHON_IMAGE=python:3.12.13-slim-bookworm
+FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app:/app/clients/cli HF_HUB_OFFLINE=1 PATH=/opt/venv/bin:$PATH \
     HOME=/var/lib/evoselect EVOSELECT_HOME=/var/lib/evoselect HF_HOME=/var/lib/evoselect/hf
-RUN useradd --system --uid 10001 --home-dir /var/lib/evoselect evoselect && install -d -o evoselect /var/lib/evoselect
+RUN useradd --system --uid 10001 --home-dir /var/lib/evoselect evoselect && \
+    install -d -o evoselect -m 0700 /var/lib/evoselect /srv/artifacts
 WORKDIR /app
 
 # Without the code, so that a change of code installs nothing again: pip finds the dependencies, PYTHONPATH the code.

@@ -95,6 +95,19 @@ select id, phase, token, attempt, payload, checkpoint from taken
 _TAKE_FIRST = text(_TAKE.format(condition="true"))
 _TAKE_IN_TURN = text(_TAKE.format(condition=f":job_id = ({_TURN})"))
 
+_SERVED = text("""
+update turns set served_at = clock_timestamp() where queue = :queue and tenant_id = :tenant_id
+""")
+
+_OTHERS = text("""
+select exists (
+    select from shards own join shards other on other.queue = own.queue
+    where own.id = :shard_id and other.state = 'ready'
+        and other.version <= :version and other.phase = any(:phases)
+        and other.available_at <= clock_timestamp() - cast(:waited as interval)
+        and (other.tenant_id <> own.tenant_id or other.priority > own.priority))
+""")
+
 
 def claim(session: Session, offer: Offer) -> Claim | None:
     """Take the shard whose turn it is in the queue; None when none waits (for so long).
@@ -146,6 +159,18 @@ def go_on(session: Session, last: Claim) -> Claim | None:
         payload=taken.payload,
         checkpoint=taken.checkpoint,
     )
+
+
+def others_wait(session: Session, claim: Claim, waited: float) -> bool:
+    """Whether shards that come before this one have waited so long: of other tenants, or more urgent ones."""
+    place = {**_place(replace(claim.offer, waited=waited)), "shard_id": claim.shard_id}
+    return bool(session.scalar(_OTHERS, place))
+
+
+def served(session: Session, queue: str, tenant_id: str) -> None:
+    """The tenant was served until now: its turn comes after those of all others."""
+    names = {"queue": queue, "tenant_id": tenant_id}
+    session.execute(_SERVED, names)
 
 
 def _place(offer: Offer) -> dict[str, Any]:

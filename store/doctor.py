@@ -1,16 +1,14 @@
 """What is wrong with a deployment, check by check, and what to do about each find."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import redis
 from sqlalchemy import func, select, text
 
-from store import migrate, retention, shards, sweeper
+from store import disk, life, migrate, retention, shards, sweeper
 from store.artifacts import Artifacts
 from store.models import Outbox, Shard
 from store.plans import PAYLOAD_VERSION
@@ -19,7 +17,6 @@ from store.settings import Settings
 from store.states import ShardState
 
 MOST_SKEW = 2.0  # seconds between this machine's clock and the database's
-LEAST_DISK = 0.05  # share of a local disk that should be free
 LATE = 3  # sweeps or relays that may be missed before somebody should look
 
 
@@ -41,7 +38,7 @@ def examine(settings: Settings) -> list[Finding]:
         findings = [_guarded("database", lambda: _database(database), "start the server")]
         findings.append(_guarded("broker", lambda: _broker(settings), "start it: workers only poll"))
         findings.append(_guarded("artifacts", lambda: _artifacts(settings), "mount or mend the store"))
-        findings.append(_disk(settings))
+        findings += [_disk(settings), workers(settings)]
         if findings[0].ok:
             findings += _rows(settings, database)
         return findings
@@ -77,14 +74,12 @@ def _artifacts(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> Finding:
-    url = settings.artifacts_url
-    place = Path(url.removeprefix("file://")) if url.startswith("file://") else settings.home
-    while not place.exists():
-        place = place.parent
-    usage = shutil.disk_usage(place)
-    share = usage.free / usage.total
-    detail = f"{usage.free / 2**30:.1f} GiB free at {place} ({share:.0%})"
-    return Finding("disk", share >= LEAST_DISK, detail, "" if share >= LEAST_DISK else "free space")
+    shares = {place: disk.free_share(place) for place in disk.places(settings)}
+    place = min(shares, key=lambda path: shares[path])
+    reserve = settings.disk_reserve_share
+    detail = f"{shares[place]:.1%} free at {place}, {reserve:.1%} are kept as reserve"
+    step = "jobs wait and uploads are refused: make room, and they go on" if shares[place] < reserve else ""
+    return Finding("disk", not step, detail, step)
 
 
 def _rows(settings: Settings, database: Database) -> list[Finding]:
@@ -96,6 +91,7 @@ def _rows(settings: Settings, database: Database) -> list[Finding]:
         Finding("migrations", True, f"at {found}"),
         _clock(database),
         _stuck(settings, database),
+        _queues(settings, database),
         _relay(settings, database),
         _impossible(database),
         _versions(database),
@@ -120,6 +116,33 @@ def _stuck(settings: Settings, database: Database) -> Finding:
         count = session.scalar(select(func.count()).select_from(silent.subquery())) or 0
     step = "nobody sweeps: start an ops worker, or any worker" if count else ""
     return Finding("stuck rows", not count, f"{count} shards whose lease ran out are not taken back", step)
+
+
+def workers(settings: Settings) -> Finding:
+    """Of this machine: those that hang in a call which never returns."""
+    silent = life.silent(settings)
+    named = ", ".join(f"process {pid} for {age:.0f} s" for pid, age in sorted(silent.items()))
+    if not silent:
+        return Finding("workers", True, "none hangs on this machine")
+    pids = " ".join(map(str, sorted(silent)))
+    step = f"its parent ends it within a minute; where that is gone too: kill -9 {pids}"
+    return Finding("workers", False, f"no sign of life of {named}", step)
+
+
+def _queues(settings: Settings, database: Database) -> Finding:
+    """Those in which shards have long waited while none runs: no worker serves them, or none that lives."""
+    late = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, LATE * settings.rekick)
+    waits = (Shard.state == ShardState.READY, Shard.available_at < late)
+    runs = select(Shard.queue).where(Shard.state == ShardState.RUNNING)
+    with database.transaction() as session:
+        found = session.execute(
+            select(Shard.queue, func.count()).where(*waits, Shard.queue.not_in(runs)).group_by(Shard.queue)
+        ).all()
+    detail = ", ".join(f"{count} shards wait in {queue}" for queue, count in found)
+    if not found:
+        return Finding("queues", True, "none waits for a worker")
+    step = f"start a worker: celery -A workers.app worker -Q {found[0][0]}"
+    return Finding("queues", False, f"{detail} and none runs", step)
 
 
 def _relay(settings: Settings, database: Database) -> Finding:

@@ -203,7 +203,12 @@ def _training(loop: _Loop, number: int, arm: str, label: submissions.Label) -> J
     }
     tenant_id = loop.job.tenant_id
     return submissions.training(
-        loop.session, tenant_id, source={"selection_id": chosen}, settings=settings, label=label
+        loop.session,
+        tenant_id,
+        source={"selection_id": chosen},
+        settings=settings,
+        most_steps=loop.settings.max_training_steps,
+        label=label,
     )
 
 

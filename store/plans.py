@@ -52,17 +52,16 @@ class Source:
 
 
 def places(queues: Sequence[str], phases: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Where a worker of these queues looks for work, in order: a queue, and which of its phases are the worker's.
+    """Where a worker of these queues looks for work: a queue, and which of its phases are the worker's.
 
     A phase has one queue, so that what takes hours holds up nothing else; shards that still lie in its
     former one are taken there by the same workers.
     """
-    found = []
-    for lies_in in (QUEUE, FORMER_QUEUE):
-        for queue in queues:
-            mine = [phase for phase in phases if QUEUE[phase] == queue and phase in lies_in]
-            for place in dict.fromkeys(lies_in[phase] for phase in mine):
-                found.append((place, tuple(phase for phase in mine if lies_in[phase] == place)))
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for queue in queues:
+        own = tuple(phase for phase in phases if QUEUE[phase] == queue)
+        found += [(queue, own)] if own else []
+        found += [(FORMER_QUEUE[phase], (phase,)) for phase in own if phase in FORMER_QUEUE]
     return found
 
 

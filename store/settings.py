@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store import egress
 
+INSTANCE_HEADER = "X-EvoSelect-Instance"  # of /readyz: whose API it is that answers
 WINDOW_BLOCKS = 4  # sorting more rows would save little padding; a shard is at least so many blocks
 
 
@@ -96,6 +97,10 @@ class Settings(BaseSettings):
     """Bytes that one tenant may store."""
     max_k: int = Field(10_000_000, ge=1)
     """Candidates that one selection may ask for."""
+    max_training_steps: int = Field(100_000, ge=1)
+    """Optimizer steps that one training may ask for."""
+    disk_reserve_share: float = Field(0.05, ge=0, lt=1)
+    """Of each local disk: while less is free, nothing is taken in and jobs wait."""
     webhooks: float = Field(1.0, gt=0)
     """How often webhooks that are due are looked for."""
     webhook_networks: Annotated[str, AfterValidator(_networks)] = ""
@@ -112,6 +117,8 @@ class Settings(BaseSettings):
     """How long the audit log reaches back."""
     traces: str = ""
     """Where OpenTelemetry spans go by OTLP over HTTP: http://collector:4318/v1/traces; none by default."""
+    instance: str = ""
+    """By which embedded mode knows its own API; it chooses one at each start."""
     docs: bool = False
     """Whether /docs shows the interface as a page."""
 
@@ -124,9 +131,9 @@ class Settings(BaseSettings):
         """Rows that are sorted by length before they are cut into blocks; shards take whole windows."""
         return WINDOW_BLOCKS * self.block_rows
 
-    def ready(self) -> "Settings":
-        """Self, or an error that names the first missing server."""
-        for name in ("database_url", "redis_url", "artifacts_url", "key_pepper"):
+    def ready(self, *, keys: bool = True) -> "Settings":
+        """Self, or an error that names the first missing server; without `keys` no pepper is needed."""
+        for name in ("database_url", "redis_url", "artifacts_url", *(["key_pepper"] if keys else [])):
             value = getattr(self, name)
             if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
                 raise MissingSetting(name)
@@ -142,9 +149,12 @@ class MissingSetting(ValueError):
         )
 
 
-def load_settings() -> Settings:
-    """The settings of this process; raises MissingSetting when a server is not named."""
-    return Settings().ready()
+def load_settings(*, keys: bool = True) -> Settings:
+    """The settings of this process; raises MissingSetting when a server is not named.
+
+    Processes that check no key and sign no webhook say so, and are started without the pepper.
+    """
+    return Settings().ready(keys=keys)
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

@@ -4,7 +4,7 @@
     (new) -> ready --------> running ------------------> done
                ^                |  \\-> failed | cancelled
                +----------------+
-          released | handed back | lost (the sweeper, when the lease ran out)
+          released | handed back | gave way | lost (the sweeper, when the lease ran out)
 
 Claims are in `store.claims`. Every change locks the job's row first, so the changes of one job happen one
 after another and its events have no gap. The token grows with every claim and every loss; a write counts only
@@ -59,14 +59,13 @@ select exists (select from finished) as accepted, exists (
 """).bindparams(bindparam("result", type_=JSONB))
 
 
-def heartbeat(session: Session, claim: Claim, *, rows_done: int) -> Pulse:
-    """Renew the lease and report progress; `ours` is False when the shard was lost to us."""
+def heartbeat(session: Session, claim: Claim, *, rows_done: int | None) -> Pulse:
+    """Renew the lease and report progress, if there is any; `ours` is False when the shard was lost to us."""
+    progress = {} if rows_done is None else {"rows_done": rows_done}
     changed = session.execute(
         update(Shard)
         .where(Shard.id == claim.shard_id, Shard.token == claim.token, Shard.state == ShardState.RUNNING)
-        .values(
-            lease_until=func.clock_timestamp() + timedelta(seconds=claim.offer.lease), rows_done=rows_done
-        )
+        .values(lease_until=func.clock_timestamp() + timedelta(seconds=claim.offer.lease), **progress)
         .returning(Shard.id)
     ).scalar_one_or_none()
     stop = session.scalar(
@@ -178,6 +177,20 @@ def hand_back(session: Session, claim: Claim) -> None:
     """Give the shard back because the worker is asked to end; this counts against nobody."""
     job, shard = _owned(session, claim)
     _again(session, job, shard, "shard.released", "the worker was asked to end")
+
+
+def give_way(session: Session, claim: Claim) -> None:
+    """Give the shard back because others wait; it goes on from what it has kept once they have had a turn."""
+    job, shard = _owned(session, claim)
+    claims.served(session, shard.queue, shard.tenant_id)
+    _again(session, job, shard, "shard.released", "others wait: it goes on later from what it has kept")
+
+
+def wait_for_room(session: Session, claim: Claim, reason: str, delay: float) -> None:
+    """Give the shard back because the disk is full, which is not its fault."""
+    job, shard = _owned(session, claim)
+    shard.last_fault = reason
+    _again(session, job, shard, "shard.released", reason, delay)
 
 
 def release(session: Session, claim: Claim, reason: str, *, retry_delay: float, max_attempts: int) -> None:

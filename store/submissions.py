@@ -96,7 +96,13 @@ def selection(
 
 
 def training(
-    session: Session, tenant_id: str, *, source: dict[str, Any], settings: dict[str, Any], label: Label
+    session: Session,
+    tenant_id: str,
+    *,
+    source: dict[str, Any],
+    settings: dict[str, Any],
+    most_steps: int,
+    label: Label,
 ) -> Job:
     """request: the source; and base_model, spec, seed of `settings`.
 
@@ -104,6 +110,7 @@ def training(
     that the file's records were stored as.
     """
     rows = _source_rows(session, tenant_id, source)
+    require_steps(settings["spec"], rows, most_steps, "/spec")
     parts = plans.single_shard("train", _training_rows(settings["spec"], rows))
     return _create(session, tenant_id, JobKind.TRAINING, {**source, **settings}, parts, label)
 
@@ -167,6 +174,29 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
 
 def _label_of(job: Job) -> Label:
     return Label(job.name, job.user_metadata, job.priority)
+
+
+def require_steps(spec: dict[str, Any], k: int, most: int, pointer: str) -> None:
+    """Raise Invalid for a training with more optimizer steps than the operator allows."""
+    _require_steps(spec, _training_rows(spec, k), most, pointer)
+
+
+def require_allowed(session: Session, job: Job, most_steps: int) -> None:
+    """Raise Invalid for a training from an earlier request that is no longer allowed."""
+    for shard in shards.of_phase(session, job.id, "train"):
+        _require_steps(job.request["spec"], shard.rows_total, most_steps, "/spec")
+
+
+def _require_steps(spec: dict[str, Any], rows: int, most: int, pointer: str) -> None:
+    steps = math.ceil(rows / spec["batch_size"])
+    if steps > most:
+        name = "epochs" if spec["max_steps"] is None else "max_steps"
+        raise Invalid(
+            f"the training would take {steps} steps, and at most {most} are allowed "
+            "(EVOSELECT_MAX_TRAINING_STEPS): train on less, or for fewer epochs",
+            code="too_many_steps",
+            pointer=f"{pointer}/{name}",
+        )
 
 
 def _training_rows(spec: dict[str, Any], k: int) -> int:

@@ -76,7 +76,7 @@ class Stack:
 
 def start_stack(home: Path, lines: list[str], **settings: object) -> tuple[Stack, threading.Thread]:
     """Start embedded mode with short leases; its watch loop runs in a thread."""
-    short = {"lease": 4.0, "heartbeat": 0.5, "sweep": 1.0, "relay": 0.2, "rekick": 5.0, "checkpoint": 1.0}
+    short = {"lease": 8.0, "heartbeat": 0.5, "sweep": 1.0, "relay": 0.2, "rekick": 5.0, "checkpoint": 1.0}
     values = {**short, **settings}
     supervisor = Supervisor(Settings(home=home, **values), say=lines.append)  # type: ignore[arg-type]
     supervisor.start()

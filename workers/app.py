@@ -5,24 +5,25 @@ A parent that has run torch or faiss hangs its forked children, so children are 
 
 import os
 import threading
+from functools import partial
 from typing import Any
 
 from celery import Celery, signals
 
 from store import logs, traces
-from store.settings import load_settings
+from store.settings import MissingSetting, load_settings
 
 CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine before it is up, for ever
-FORGET_SECONDS = 3600.0  # between two deletions of what has served its time
 BROKER_PATIENCE = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}  # by default it waits for ever
 OPS = {"queue": "ops"}  # without an expiry: the clocks of two machines need not agree
+PRIVATE = 0o077  # records, models and logs are for the account of the workers alone
 SERVICE = "evoselect-worker"  # by which traces name it
 _parent: list[Any] = []  # the celery worker of this process, where this is a parent
 
 
 def make_app() -> Celery:
     """Configured from EVOSELECT_* variables; raises MissingSetting when a server is not named."""
-    settings = load_settings()
+    settings = load_settings(keys=False)
     app = Celery("evoselect", broker=settings.redis_url, include=["workers.tasks"])
     app.conf.update(
         accept_content=["json"],
@@ -41,10 +42,10 @@ def make_app() -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # the children poll the database meanwhile
         broker_transport_options={"visibility_timeout": 3600, **BROKER_PATIENCE},
+        beat_scheduler="celery.beat:Scheduler",  # in memory: one with a file dies of a full disk
         beat_schedule={
             "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": OPS},
             "webhooks": {"task": "ops.webhooks", "schedule": settings.webhooks, "options": OPS},
-            "forget": {"task": "ops.forget", "schedule": FORGET_SECONDS, "options": OPS},
         },
     )
     return app
@@ -61,14 +62,30 @@ def _set_up_logs(**_: Any) -> None:
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_parent(sender: Any, **_: Any) -> None:
     from store.migrate import start_or_leave  # with alembic, which would cost every child 0.2 s
-    from workers import siblings
+    from workers import guard, leaving, relay, siblings
     from workers.workplace import QUEUES_VARIABLE
 
-    start_or_leave(load_settings().database_url)
-    traces.start(load_settings(), SERVICE)
+    settings = load_settings(keys=False)
+    os.umask(PRIVATE)
+    start_or_leave(settings.database_url)
+    traces.start(settings, SERVICE)
     _parent.append(sender)
     siblings.found_family()
-    os.environ[QUEUES_VARIABLE] = ",".join(sender.app.amqp.queues.consume_from)
+    guard.start(settings, partial(leaving.children, sender))
+    queues = list(sender.app.amqp.queues.consume_from)
+    os.environ[QUEUES_VARIABLE] = ",".join(queues)
+    if relay.QUEUE in queues:
+        _require_pepper()
+
+
+def _require_pepper() -> None:
+    """Webhooks are sent by ops workers, and signed under it."""
+    from store.migrate import EXIT_CONFIGURATION, leave
+
+    try:
+        load_settings()
+    except MissingSetting as error:
+        leave(EXIT_CONFIGURATION, str(error))
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # celery has no types
@@ -81,14 +98,16 @@ def _tell_children(**_: Any) -> None:
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_child(**_: Any) -> None:
-    from workers import leaving, relay
+    from workers import guard, leaving, relay
     from workers.workplace import workplace
 
-    traces.start(load_settings(), SERVICE)
+    settings = load_settings(keys=False)
+    traces.start(settings, SERVICE)
     leaving.listen()
+    threading.Thread(target=guard.give_signs, args=(settings,), name="life", daemon=True).start()
     computes = relay.QUEUE not in workplace().queues
     if computes:
-        os.nice(load_settings().niceness or 0)  # before there are threads: each has a niceness of its own
+        os.nice(settings.niceness or 0)  # before there are threads: each has a niceness of its own
     threading.Thread(target=workplace().watch, name="watch", daemon=True).start()
     if not computes:
         arguments = (app, workplace().context)
@@ -101,5 +120,5 @@ def _end_child(**_: Any) -> None:
     from workers.workplace import workplace
 
     leave()
-    workplace().rest(load_settings().shutdown + 1.0)  # by then the pulse has given the shard back
+    workplace().rest(load_settings(keys=False).shutdown + 1.0)  # by then the pulse has given the shard back
     traces.stop()

@@ -20,5 +20,5 @@ class Context:
 @lru_cache(maxsize=1)
 def context() -> Context:
     """The process's context; a forked or spawned child makes its own."""
-    settings = load_settings()
+    settings = load_settings(keys=False)
     return Context(settings, Database(settings.database_url, pool_size=3), Artifacts(settings.artifacts_url))

@@ -4,6 +4,8 @@ A body is load - compute - save: it gets a Work and returns an Outcome. Failures
 Cancelled          the shard stops, the job becomes cancelled
 LostLease          nothing is written: another worker owns the shard
 Leaving            the worker is asked to end, the shard goes back and counts no fault
+GivesWay           others wait, the shard goes back with its checkpoint and counts no fault
+a full disk        the shard goes back, waits for room and counts no fault
 DamagedInput       the shards whose results are damaged run again, then this phase
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again after a while, at most max_attempts times
@@ -21,16 +23,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from evoselect.errors import EvoSelectError
-from store import shards
+from store import claims, disk, shards
 from store.claims import Claim
 from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
 from store.settings import Settings
 from workers.context import Context
 from workers.leaving import leaving
-from workers.pulse import Held, Leaving, Pulse
+from workers.pulse import GivesWay, Held, Leaving, Pulse
 
 logger = logging.getLogger(__name__)
 PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt)
+ROOM_SECONDS = 5.0  # before a shard that met a full disk may be claimed again
 RETRY_SECONDS = 0.5  # between two tries to write to a database that is away
 
 
@@ -84,22 +87,40 @@ def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: 
         raise
     except Leaving:
         return partial(shards.hand_back, claim=claim)
+    except GivesWay:
+        return partial(shards.give_way, claim=claim)
     except DamagedInput as error:
         logger.warning("shard %s waits: %s", claim.shard_id, error)
         attempts = settings.max_attempts
         return partial(shards.reopen, claim=claim, shard_ids=error.shard_ids, max_attempts=attempts)
     except PASSING_FAULTS as error:
+        if disk.is_short(settings):
+            return _waits_for_room(claim, error)
         logger.exception("shard %s goes back after a passing fault", claim.shard_id)
         return partial(_release, claim, f"{type(error).__name__}: {error}"[:500], settings)
     except (EvoSelectError, StoreError) as error:
         return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
     except Exception as error:
+        if disk.is_short(settings):  # libraries say it in many ways
+            return _waits_for_room(claim, error)
         logger.exception("shard %s failed", claim.shard_id)
         what = f"{type(error).__name__} in phase {claim.phase}"
         return partial(
             _fail, claim, "internal_error", f"{what}: see the worker's log for shard {claim.shard_id}"
         )
-    return partial(_commit, claim, outcome)
+    return partial(_commit, claim, outcome, settings)
+
+
+def others_wait(work: Work) -> bool:
+    """Whether others have waited for a worker for longer than an idle one takes to notice."""
+    with work.context.database.transaction() as session:
+        return claims.others_wait(session, work.claim, work.context.settings.poll)
+
+
+def _waits_for_room(claim: Claim, error: Exception) -> Settling:
+    logger.warning("shard %s waits for room on the disk: %s", claim.shard_id, error)
+    reason = f"the disk is full: {type(error).__name__}: {error}"[:500]
+    return partial(shards.wait_for_room, claim=claim, reason=reason, delay=ROOM_SECONDS)
 
 
 def _release(claim: Claim, reason: str, settings: Settings, session: Session) -> None:
@@ -111,9 +132,10 @@ def _fail(claim: Claim, code: str, detail: str, session: Session) -> None:
     shards.fail(session, claim, code, detail)
 
 
-def _commit(claim: Claim, outcome: Outcome, session: Session) -> Claim | None:
+def _commit(claim: Claim, outcome: Outcome, settings: Settings, session: Session) -> Claim | None:
     outcome.save(session)
-    return shards.commit(session, claim, outcome.result, outcome.job_result, go_on=not leaving.is_set())
+    go_on = not (leaving.is_set() or disk.is_short(settings))
+    return shards.commit(session, claim, outcome.result, outcome.job_result, go_on=go_on)
 
 
 def _transact(ctx: Context, write: Settling) -> Claim | None:

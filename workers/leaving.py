@@ -24,8 +24,14 @@ def leave() -> None:
     signal.raise_signal(signal.SIGUSR2)
 
 
+def children(worker: Any) -> list[int]:
+    """In the parent: the pids of celery's pool; none before it has started."""
+    pool = getattr(worker, "pool", None)
+    return [] if pool is None else list(pool.info["processes"])
+
+
 def tell(worker: Any) -> None:
     """In the parent: tell every child of celery's pool."""
-    for pid in worker.pool.info["processes"]:
+    for pid in children(worker):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGUSR2)

@@ -23,12 +23,16 @@ class Leaving(Exception):
     """The worker is asked to end."""
 
 
+class GivesWay(Exception):
+    """The shard has kept what it needs to go on, and others wait."""
+
+
 class Held:
     """A claimed shard under the heartbeat; tells the body through `progress` when to stop."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self.rows_done = 0
+        self.rows_done: int | None = None  # until the body knows where an earlier attempt left off
         self.stop: Cancelled | LostLease | None = None
         self.renewed = self.asked = time.monotonic()
         self.give_back_at: float | None = None

@@ -24,7 +24,17 @@ def found_family() -> None:
 
 def own_name() -> str:
     """What this process is called in the rows that it holds."""
-    return f"{_family()}:{os.getpid()}"
+    return name_of(os.getpid())
+
+
+def name_of(pid: int) -> str:
+    """What a child of this family is called."""
+    return f"{_family()}:{pid}"
+
+
+def is_local(name: str) -> bool:
+    """Whether that is the name of a process of this machine."""
+    return name.startswith(f"{socket.gethostname()}:")
 
 
 def dead(session: Session) -> list[str]:

@@ -1,6 +1,5 @@
 """What messages can ask for. None carries work: a ring says that shards wait, a tick that chores may be."""
 
-from store import audit, idempotency
 from workers.app import app
 from workers.context import context
 from workers.courier import courier
@@ -23,12 +22,3 @@ def sweep() -> None:
 def send_webhooks() -> None:
     """Wake the courier; sending itself happens in its thread."""
     courier().wake()
-
-
-@app.task(name="ops.forget")  # type: ignore[untyped-decorator]  # celery has no types
-def forget() -> None:
-    """Delete what has served its time: old idempotency keys, old lines of the audit log."""
-    ctx = context()
-    with ctx.database.transaction() as session:
-        idempotency.forget(session)
-        audit.forget(session, ctx.settings.audit_days)

@@ -15,7 +15,20 @@ from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 
-from store import claims, logs, loops, plans, retention, shards, sweeper, traces, uploads
+from store import (
+    audit,
+    claims,
+    disk,
+    idempotency,
+    logs,
+    loops,
+    plans,
+    retention,
+    shards,
+    sweeper,
+    traces,
+    uploads,
+)
 from store.claims import Claim, Offer
 from store.errors import LostLease
 from workers import alive, siblings
@@ -40,6 +53,7 @@ class Workplace:
         self._busy = threading.Lock()
         self._pulse = Pulse(ctx.database, ctx.settings)
         self._name = siblings.own_name()
+        self._short = False
         self._broken_off = True  # the last drain: then a shard may stand in our name that nobody works on
 
     def drain(self, waited: float = 0.0) -> int:
@@ -85,13 +99,23 @@ class Workplace:
             logger.exception("a look into the database failed")  # the next one is due all the same
 
     def _claim(self, waited: float) -> Claim | None:
-        for queue, phases in () if leaving.is_set() else plans.places(self.queues, BODIES):
+        if leaving.is_set() or self._lacks_room():
+            return None
+        for queue, phases in plans.places(self.queues, BODIES):
             offer = Offer(queue, phases, self._name, self.context.settings.lease, waited)
             with self.context.database.transaction() as session:
                 claim = claims.claim(session, offer)
             if claim is not None:
                 return claim
         return None
+
+    def _lacks_room(self) -> bool:
+        """Whether the disk is so full that nothing is begun: what waits goes on once there is room."""
+        short = disk.is_short(self.context.settings)
+        if short and not self._short:
+            logger.error("less than the reserve of the disk is free: shards wait until room is made")
+        self._short = short
+        return short
 
     def _work_on(self, claim: Claim) -> Claim | None:
         """See a shard through; returns the next one, where it was taken with the commit."""
@@ -123,6 +147,8 @@ def upkeep(ctx: Context) -> None:
         retention.purge(ctx.database, settings.retention)
         with ctx.database.transaction() as session:
             uploads.expire(session)
+            idempotency.forget(session)
+            audit.forget(session, settings.audit_days)
         retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age)
 
 

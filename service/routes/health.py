@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from service import answers, problems
 from service.state import Services
+from store.settings import INSTANCE_HEADER
 
 PING_SECONDS = 0.5
 
@@ -24,12 +25,14 @@ async def livez() -> dict[str, Any]:
 
 
 @router.get("/readyz", response_model=answers.Readyz)
-def readyz(state: Services) -> dict[str, Any]:
+def readyz(state: Services, response: Response) -> dict[str, Any]:
     """The database answers. Without the broker jobs are accepted all the same: degraded, but ready."""
     try:
         state.database.ping()
     except OperationalError:
         raise problems.unavailable() from None
+    if state.settings.instance:
+        response.headers[INSTANCE_HEADER] = state.settings.instance
     broker = _broker_answers(state.settings.redis_url)
     return {
         "status": "ok" if broker else "degraded",

@@ -88,6 +88,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
             submissions.check_room(session, tenant_id, kind, state.settings.max_waiting_shards)
             row = submissions.again(session, tenant_id, job_id, kind)
             again = views.job(row, job_reads.progress(session, [row.id])[row.id])
+            submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
         return accepted(response, noun, again)
 
 

@@ -69,6 +69,8 @@ def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) ->
         known_model(session, state, tenant_id, spec.proxy, "/proxy")
     if spec.k is not None:
         quotas.require_k(spec.k, state.settings.max_k)
+    training = spec.training.model_dump(mode="json")
+    submissions.require_steps(training, spec.k or 0, state.settings.max_training_steps, "/training")
     generator = spec.generator
     if isinstance(generator, OpenAIGenerator):
         _require_reachable(state, generator)
@@ -77,7 +79,8 @@ def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) ->
     pool = pools.get(session, tenant_id, generator.pool_id)
     version = pool.version if generator.pool_version is None else generator.pool_version
     rows = sum(source.rows for source in pools.sources(session, pool, version))
-    submissions.Size(spec.k, spec.ratio).of(min(rows, generator.size or rows))
+    k = submissions.Size(spec.k, spec.ratio).of(min(rows, generator.size or rows))
+    submissions.require_steps(training, k, state.settings.max_training_steps, "/training")
     return spec.model_copy(update={"generator": generator.model_copy(update={"pool_version": version})})
 
 

@@ -40,6 +40,7 @@ def create(
             tenant_id,
             source=_source(session, state, tenant_id, body, records),
             settings=settings,
+            most_steps=state.settings.max_training_steps,
             label=label,
         )
         return job.id

@@ -10,6 +10,9 @@ from typing import Any
 
 import psutil
 
+from store.embedded.home import private
+
+PRIVATE = 0o077  # what children write is for their own account alone
 STOP_SECONDS = 15.0
 FIRST_BACKOFF = 0.5  # seconds before a restart; doubles up to the longest
 LONGEST_BACKOFF = 30.0
@@ -26,6 +29,10 @@ class Child:
     environment: dict[str, str] = field(default_factory=dict)
     user: str | None = None
     stop_signal: str = "SIGTERM"
+    folder: Path | None = None
+    """To start in; entered before the account changes, so that account need not be able to reach it."""
+    descriptors: tuple[int, ...] = ()
+    """Open files that it inherits."""
 
 
 @dataclass
@@ -36,18 +43,20 @@ class Running:
     process: subprocess.Popen[bytes]
     started: float
     backoff: float = FIRST_BACKOFF
+    failures: int = 0
+    """Deaths in a row, each soon after its start."""
     restart_at: float | None = None
 
 
 def as_user(user: str | None) -> dict[str, Any]:
     """Arguments of subprocess that run a program as another account, group included."""
-    return {} if user is None else {"user": user, "group": user, "extra_groups": [], "cwd": "/"}
+    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
 
 
 def start(child: Child) -> Running:
     """Start the process; its output is appended to its log."""
     child.log.parent.mkdir(parents=True, exist_ok=True)
-    with child.log.open("ab") as log:
+    with open(child.log, "ab", opener=private) as log:
         process = subprocess.Popen(
             child.arguments,
             stdin=subprocess.DEVNULL,
@@ -55,6 +64,9 @@ def start(child: Child) -> Running:
             stderr=subprocess.STDOUT,
             env={**os.environ, **child.environment},
             start_new_session=True,
+            umask=PRIVATE,
+            cwd=child.folder,
+            pass_fds=child.descriptors,
             **as_user(child.user),
         )
     return Running(child, process, time.monotonic())

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,12 +16,17 @@ import psycopg
 import redis
 
 from store.embedded import processes
+from store.embedded.home import private
 from store.embedded.processes import Child, Running, as_user
 
 POSTGRES_USER = "evoselect"
 SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
 START_SECONDS = 60.0
 PORT_ATTEMPTS = 3
+WAL = "256MB"  # between two checkpoints: by default 1 GB, which small disks do not have
+# As another account PostgreSQL starts in its data directory and finds it by this link: it need not be able to
+# reach it by its path, so the folders above stay as they are, closed to everybody else.
+HERE = "/proc/self/cwd"
 
 
 class ServerNotReady(RuntimeError):
@@ -95,13 +101,15 @@ def _tail(log: Path) -> str:
 
 def postgres_child(data: Path, port: int, password: str, log: Path) -> Child:
     """A PostgreSQL server on 127.0.0.1:port over `data`, initialised when new."""
-    user = _postgres_system_user(data)
+    user = _postgres_system_user()
     if not (data / "PG_VERSION").exists():
         _initialise(data, password, user)
-    arguments = [str(_postgres_program("postgres")), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
+    program = str(_postgres_program("postgres"))
+    arguments = [program, "-D", HERE if user else str(data), "-h", "127.0.0.1", "-p", str(port)]
     # No unix socket: its path would be too long in deep directories.
     arguments += ["-c", "unix_socket_directories=", "-c", "max_connections=200"]
-    return Child("postgres", arguments, log=log, user=user, stop_signal="SIGINT")
+    arguments += ["-c", f"max_wal_size={WAL}"]
+    return Child("postgres", arguments, log=log, user=user, folder=data, stop_signal="SIGINT")
 
 
 def postgres_url(port: int, password: str) -> str:
@@ -118,17 +126,23 @@ def postgres_answers(url: str) -> bool:
     return True
 
 
-def valkey_child(data: Path, port: int, log: Path) -> Child:
-    """A Valkey server on 127.0.0.1:port, append-only and never evicting: it holds messages, not a cache."""
+def valkey_child(data: Path, port: int, log: Path, password: str = "") -> Child:
+    """A Valkey server on 127.0.0.1:port, append-only and never evicting: it holds messages, not a cache.
+
+    The password stands in a file of its own: every account can read command lines.
+    """
     data.mkdir(parents=True, exist_ok=True)
-    arguments = [str(_valkey_program()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data)]
-    arguments += ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
+    secret = data.with_name(f"{data.name}.conf")
+    with open(secret, "w", opener=private) as stream:
+        stream.write(f"requirepass {password}\n" if password else "")
+    arguments = [str(_valkey_program()), str(secret), "--bind", "127.0.0.1", "--port", str(port)]
+    arguments += ["--dir", str(data), "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
     return Child("valkey", arguments, log=log)
 
 
-def valkey_url(port: int) -> str:
+def valkey_url(port: int, password: str = "") -> str:
     """Redis URL of the embedded server."""
-    return f"redis://127.0.0.1:{port}/0"
+    return f"redis://:{password}@127.0.0.1:{port}/0" if password else f"redis://127.0.0.1:{port}/0"
 
 
 def redis_answers(url: str) -> bool:
@@ -142,18 +156,31 @@ def redis_answers(url: str) -> bool:
         client.close()
 
 
-def _postgres_system_user(data: Path) -> str | None:
-    """As root, an account of PostgreSQL's own that can reach its programs and its data."""
+def _postgres_system_user() -> str | None:
+    """As root, an account of PostgreSQL's own; raises ServerNotReady where it cannot run the programs."""
     if os.geteuid() != 0:
         return None
     try:
-        pwd.getpwnam(SYSTEM_USER)
+        account = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         subprocess.run(["useradd", "--system", SYSTEM_USER], check=True, capture_output=True)
-    for folder in (_postgres_program("postgres"), data):
-        for parent in folder.parents:
-            parent.chmod(parent.stat().st_mode | 0o001)  # traverse, not list
+        account = pwd.getpwnam(SYSTEM_USER)
+    if not Path(HERE).exists():
+        raise ServerNotReady("PostgreSQL does not run as root here: start embedded mode as an ordinary user")
+    program = _postgres_program("postgres")
+    for folder in program.parents:
+        if not _may_enter(folder.stat(), account):
+            raise ServerNotReady(
+                f"PostgreSQL does not run as root, and the account {SYSTEM_USER} may not enter {folder} to "
+                f"reach {program}: install where all accounts may enter, or start as an ordinary user"
+            )
     return SYSTEM_USER
+
+
+def _may_enter(folder: os.stat_result, account: pwd.struct_passwd) -> bool:
+    if folder.st_uid == account.pw_uid:
+        return bool(folder.st_mode & 0o100)
+    return bool(folder.st_mode & (0o010 if folder.st_gid == account.pw_gid else 0o001))
 
 
 def _initialise(data: Path, password: str, user: str | None) -> None:
@@ -161,20 +188,27 @@ def _initialise(data: Path, password: str, user: str | None) -> None:
     scratch = data.with_name("postgres.new")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True, mode=0o700)
-    secret = data.with_name("postgres.password")
-    secret.write_text(password)
-    secret.chmod(0o600)
     if user:
-        for path in (scratch, secret):
-            shutil.chown(path, user, user)
-    command = [str(_postgres_program("initdb")), "-D", str(scratch), "-U", POSTGRES_USER, "-E", "UTF8"]
-    command += ["--locale=C", "-A", "scram-sha-256", f"--pwfile={secret}", "--no-instructions"]
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, **as_user(user))
-    except subprocess.CalledProcessError as error:
-        raise ServerNotReady(f"initdb failed for {data}: {error.stderr[-2000:]}") from error
-    finally:
-        secret.unlink()
+        shutil.chown(scratch, user, user)
+    with tempfile.NamedTemporaryFile("w", dir=data.parent, prefix="postgres.password.") as secret:
+        secret.write(password)
+        secret.flush()
+        if user:
+            shutil.chown(secret.name, user, user)
+        _run_initdb(
+            scratch, f"/proc/self/fd/{secret.fileno()}" if user else secret.name, secret.fileno(), user
+        )
     if data.exists():
         data.rmdir()  # only ever an empty directory: PG_VERSION was missing
     scratch.rename(data)
+
+
+def _run_initdb(folder: Path, password_file: str, descriptor: int, user: str | None) -> None:
+    command = [str(_postgres_program("initdb")), "-D", HERE if user else str(folder), "-U", POSTGRES_USER]
+    command += ["-E", "UTF8", "--locale=C", "-A", "scram-sha-256", f"--pwfile={password_file}"]
+    command += ["--no-instructions"]
+    options = {"cwd": folder, "pass_fds": (descriptor,), **as_user(user)}
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, **options)
+    except subprocess.CalledProcessError as error:
+        raise ServerNotReady(f"initdb failed for {folder}: {error.stderr[-2000:]}") from error

@@ -1,27 +1,28 @@
 """Embedded mode: every part of the product on loopback, under one supervisor and one data directory.
 
-Home -> servers (PostgreSQL, Valkey) -> migrations -> API and workers -> watch, restart, stop
+port -> home -> servers (PostgreSQL, Valkey) -> migrations -> API and workers -> watch, restart, stop
 """
 
 import json
+import secrets as random
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import redis
 from pydantic import SecretStr
-from sqlalchemy.exc import OperationalError
 
 import store
-from store import migrate, sweeper, tenants
-from store.embedded import processes, servers
-from store.embedded.home import SERVERS, Home, Secrets, write_private
+from store import disk
+from store.embedded import processes, servers, sockets
+from store.embedded.home import SERVERS, Home, HomeInUse, Secrets, write_private
+from store.embedded.keeping import Keeper
+from store.embedded.preparing import StartFailed, prepare_database, require_broker, require_database
 from store.embedded.processes import Child, Running
-from store.session import Database
-from store.settings import Settings, as_environment
+from store.settings import INSTANCE_HEADER, Settings, as_environment
 
 ROOT = Path(store.__file__).parent.parent
 POLL_SECONDS = 0.2
@@ -39,10 +40,6 @@ WORKER_ENVIRONMENT = {
 QUEUES = ("features", "select", "train", "generate", "ops")
 
 
-class StartFailed(RuntimeError):
-    """Embedded mode could not start; the message says which part and what to do."""
-
-
 class Supervisor:
     """Starts all processes, keeps them alive until told to stop. Not re-entrant."""
 
@@ -51,21 +48,35 @@ class Supervisor:
     ) -> None:
         self.settings = settings
         self.home = Home(settings.home)
-        self.port = port or servers.free_port()
-        self.say = say
-        self.running: dict[str, Running] = {}
+        self.port = port
         self.environment: dict[str, str] = {}
         self.stopping = False
+        self._socket: socket.socket | None = None
+        self._keeper = Keeper(say, self._is_short)
+        self._was_short = False
+        self._unrecorded = False
 
     @property
     def url(self) -> str:
         """Where the API listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{sockets.HOST}:{self.port}"
+
+    @property
+    def running(self) -> dict[str, Running]:
+        """The children by name."""
+        return self._keeper.running
 
     def start(self) -> None:
-        """Bring everything up; raises HomeInUse or StartFailed and leaves nothing running then."""
-        self.home.acquire()
+        """Bring everything up; raises HomeInUse, UnsafeHome, PortInUse, ServerNotReady or StartFailed.
+
+        Nothing is left running then, and nothing is written where others hold the directory or the port.
+        """
+        if (pid := self.home.holder()) is not None:
+            raise HomeInUse(self.home.path, pid)
+        self._socket = sockets.listen(self.port)
+        self.port = self._socket.getsockname()[1]
         try:
+            self.home.acquire()
             self._start_all()
         except BaseException:
             self.stop()
@@ -76,32 +87,32 @@ class Supervisor:
         secrets = self.home.secrets()
         self.environment = self._environment(secrets)
         self._start_database(secrets)
-        self._start_broker()
-        self._prepare_database(secrets)
-        self._launch(self._api())
-        for queue in QUEUES:
-            self._launch(self._worker(queue))
+        self._start_broker(secrets)
+        url, ours = self.environment["EVOSELECT_DATABASE_URL"], not self.settings.database_url
+        prepare_database(url, self.environment["EVOSELECT_KEY_PEPPER"], secrets.api_key, ours=ours)
+        for child in (self._api(), *map(self._worker, QUEUES)):
+            self._keeper.launch(child)
+            self._record_children()
         servers.wait_until(self._api_ready, "the API", self._log("api"))
-        servers_of_ours = {name: self.environment[f"EVOSELECT_{name.upper()}"] for name in SERVERS}
+        told = (*SERVERS, "instance")
+        servers_of_ours = {name: self.environment[f"EVOSELECT_{name.upper()}"] for name in told}
         write_private(self.home.servers, servers_of_ours)
         write_private(self.home.credentials, {"url": self.url, "api_key": secrets.api_key})
 
     def run(self) -> None:
-        """Watch the children until `stopping` is set, restarting those that die."""
+        """Watch the children until `stopping` is set, restarting those that die; raises GaveUp."""
         while not self.stopping:
             self.check()
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
-        """Say which children died, and start again those whose waiting time is over."""
-        for running in list(self.running.values()):
-            if running.restart_at is None and running.process.poll() is not None:
-                self._schedule_restart(running)
-            elif running.restart_at is not None and time.monotonic() >= running.restart_at:
-                self._restart(running)
+        """Say which children died, and start again those whose waiting time is over; raises GaveUp."""
+        self._tell_about_room()
+        if self._keeper.check() or self._unrecorded:
+            self._record_children()
 
     def stop(self) -> None:
-        """Stop children in the reverse order of their start, then let go of the directory."""
+        """Stop children in the reverse order of their start, then let go of port and directory."""
         self.stopping = True
         names = [name for name in reversed(self.running) if name not in ("postgres", "valkey")]
         for name in names:
@@ -109,47 +120,43 @@ class Supervisor:
         for name in [*names, "valkey", "postgres"]:
             if name in self.running:
                 processes.stop(self.running.pop(name))
-        if self.home.path.exists():
+        if self._socket is not None:
+            self._socket.close()
+        if self.home.held:
             (self.home.path / "children.json").unlink(missing_ok=True)
-        self.home.release()
+            self.home.release()
 
-    def _schedule_restart(self, running: Running) -> None:
-        code = running.process.returncode
-        lived = time.monotonic() - running.started
-        if lived > processes.STEADY_SECONDS:
-            running.backoff = processes.FIRST_BACKOFF
-        processes.kill_session(running.process.pid)
-        running.restart_at = time.monotonic() + running.backoff
-        what = processes.describe_exit(code)
-        self.say(f"{running.child.name} (process {running.process.pid}) {what}; starting it again")
+    def _is_short(self) -> bool:
+        return disk.is_short(self.settings.model_copy(update={"home": self.home.path}))
 
-    def _restart(self, running: Running) -> None:
-        fresh = processes.start(running.child)
-        fresh.backoff = min(running.backoff * 2, processes.LONGEST_BACKOFF)
-        self.running[running.child.name] = fresh
-        self._record_children()
-        self.say(f"{running.child.name} runs again (process {fresh.process.pid})")
-
-    def _launch(self, child: Child) -> None:
-        self._adopt(processes.start(child))
-
-    def _adopt(self, running: Running) -> None:
-        self.running[running.child.name] = running
-        self._record_children()
-        self.say(f"started {running.child.name} (process {running.process.pid})")
+    def _tell_about_room(self) -> None:
+        short = self._is_short()
+        if short != self._was_short:
+            reserve = f"{self.settings.disk_reserve_share:.1%} of the disk"
+            self._keeper.say(
+                f"less than {reserve} is free: uploads are refused and jobs wait until room is made"
+                if short
+                else f"{reserve} is free again: everything goes on"
+            )
+        self._was_short = short
 
     def _record_children(self) -> None:
+        """For the next supervisor, should this one be killed; on a full disk later."""
         children = {
             name: [running.process.pid, processes.identity(running.process.pid) or 0.0]
             for name, running in self.running.items()
         }
-        write_private(self.home.path / "children.json", children)
+        try:
+            write_private(self.home.path / "children.json", children)
+            self._unrecorded = False
+        except OSError:
+            self._unrecorded = True
 
     def _clear_leftovers(self) -> None:
         path = self.home.path / "children.json"
         if path.exists():
             for name in processes.reap_leftovers(json.loads(path.read_text())):
-                self.say(f"ended {name}, left by an earlier run")
+                self._keeper.say(f"ended {name}, left by an earlier run")
             path.unlink()
 
     def _environment(self, secrets: Secrets) -> dict[str, str]:
@@ -160,6 +167,7 @@ class Supervisor:
                 "artifacts_url": self.settings.artifacts_url or f"file://{self.home.path / 'artifacts'}",
                 "key_pepper": self.settings.key_pepper or SecretStr(secrets.key_pepper),
                 "niceness": NICENESS if self.settings.niceness is None else self.settings.niceness,
+                "instance": random.token_hex(8),
             }
         )
         paths = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -167,96 +175,65 @@ class Supervisor:
 
     def _start_database(self, secrets: Secrets) -> None:
         if self.settings.database_url:
-            self._require_database(self.settings.database_url)
+            require_database(self.settings.database_url)
             return
         data, password = self.home.path / "postgres", secrets.database_password
         port, running = servers.start_server(
             lambda port: servers.postgres_child(data, port, password, self._log("postgres")),
             lambda port: servers.postgres_answers(servers.postgres_url(port, password)),
         )
-        self._adopt(running)
+        self._keeper.adopt(running)
+        self._record_children()
         self.environment["EVOSELECT_DATABASE_URL"] = servers.postgres_url(port, password)
 
-    def _require_database(self, url: str) -> None:
-        database = Database(url)
-        try:
-            database.ping()
-        except OperationalError as error:
-            reason = str(error.orig).strip()
-            raise StartFailed(
-                f"the database of EVOSELECT_DATABASE_URL does not answer ({reason}): start it, "
-                "or unset the variable so that embedded mode starts its own"
-            ) from error
-        finally:
-            database.dispose()
-
-    def _start_broker(self) -> None:
+    def _start_broker(self, secrets: Secrets) -> None:
         if self.settings.redis_url:
-            _require_broker(self.settings.redis_url)
+            require_broker(self.settings.redis_url)
             return
-        data = self.home.path / "valkey"
+        data, password = self.home.path / "valkey", secrets.broker_password
         port, running = servers.start_server(
-            lambda port: servers.valkey_child(data, port, self._log("valkey")),
-            lambda port: servers.redis_answers(servers.valkey_url(port)),
+            lambda port: servers.valkey_child(data, port, self._log("valkey"), password),
+            lambda port: servers.redis_answers(servers.valkey_url(port, password)),
         )
-        self._adopt(running)
-        self.environment["EVOSELECT_REDIS_URL"] = servers.valkey_url(port)
-
-    def _prepare_database(self, secrets: Secrets) -> None:
-        url = self.environment["EVOSELECT_DATABASE_URL"]
-        migrate.upgrade(url)
-        database = Database(url)
-        try:
-            with database.transaction() as session:
-                tenant = tenants.ensure_tenant(session, tenants.DEFAULT_TENANT)
-                pepper = self.environment["EVOSELECT_KEY_PEPPER"]
-                tenants.add_key(session, tenant, "embedded", secrets.api_key, pepper)
-                if not self.settings.database_url:
-                    sweeper.expire_leases(session)  # nobody else works on our own database
-        finally:
-            database.dispose()
+        self._keeper.adopt(running)
+        self._record_children()
+        self.environment["EVOSELECT_REDIS_URL"] = servers.valkey_url(port, password)
 
     def _api(self) -> Child:
+        assert self._socket is not None
+        descriptor = self._socket.fileno()
         arguments = [sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"]
-        arguments += ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
+        arguments += ["--fd", str(descriptor), "--no-access-log"]
         arguments += ["--timeout-graceful-shutdown", "5"]  # open event streams would hold it for ever
-        return Child("api", arguments, self._log("api"), self.environment)
+        return Child("api", arguments, self._log("api"), self.environment, descriptors=(descriptor,))
 
     def _worker(self, queue: str) -> Child:
         arguments = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", queue]
         arguments += ["-n", f"{queue}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        environment = self.environment
         if queue == "ops":
-            arguments += ["-B", "-s", str(self.home.path / "beat-schedule")]
-        return Child(f"{queue}-worker", arguments, self._log(f"{queue}-worker"), self.environment)
+            arguments += ["-B"]
+        else:  # nobody there checks a key or signs a webhook
+            environment = {**environment, "EVOSELECT_KEY_PEPPER": ""}
+        return Child(f"{queue}-worker", arguments, self._log(f"{queue}-worker"), environment)
 
     def _log(self, name: str) -> Path:
         return self.home.logs / f"{name}.log"
 
     def _api_ready(self) -> bool:
-        if self.running["api"].process.poll() is not None:
-            raise StartFailed(
-                f"the API {processes.describe_exit(self.running['api'].process.returncode)} at start: "
-                f"look at {self._log('api')}"
-            )
+        """By the instance that answers: the port alone may be anybody's."""
+        process = self.running["api"].process
+        if process.poll() is not None:
+            how = processes.describe_exit(process.returncode)
+            raise StartFailed(f"the API {how} at start: look at {self._log('api')}")
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == httpx.codes.OK
+            answer = httpx.get(f"{self.url}/readyz", timeout=2)
         except httpx.TransportError:
             return False
+        ours = answer.headers.get(INSTANCE_HEADER) == self.environment["EVOSELECT_INSTANCE"]
+        return ours and answer.status_code == httpx.codes.OK
 
 
 def _ask_to_stop(running: Running) -> None:
     if running.process.poll() is None:
         running.process.send_signal(signal.Signals[running.child.stop_signal])
-
-
-def _require_broker(url: str) -> None:
-    client = redis.Redis.from_url(url, socket_connect_timeout=5)
-    try:
-        client.ping()
-    except redis.RedisError as error:
-        raise StartFailed(
-            f"the broker of EVOSELECT_REDIS_URL does not answer ({error}): start it, "
-            "or unset the variable so that embedded mode starts its own"
-        ) from error
-    finally:
-        client.close()

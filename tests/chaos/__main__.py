@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import crash_points
+from tests.chaos.disks import small_disk
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.pauses import Pauses
 from tests.chaos.runs import Report, default_kinds, one_run, pick
 
 PARTS = ("runs", "points")
+DISK_MEGABYTES = 420
 RUNS_PER_FLEET = 100  # then fresh servers: an error that only shows early shows again
 
 
@@ -54,10 +56,15 @@ def chaos(left: list[int], kinds: list[str], stop: threading.Event) -> Report:
     """All the seeds, some hundred to a fleet."""
     report, pauses = Report(), Pauses()
     while left and not stop.is_set():
-        with tempfile.TemporaryDirectory(prefix="evoselect-chaos-") as home, fleet(Path(home)) as made:
+        with (
+            tempfile.TemporaryDirectory(prefix="evoselect-chaos-") as home,
+            small_disk(Path(home), DISK_MEGABYTES) as unfillable,
+            fleet(Path(home)) as made,
+        ):
+            possible = [kind for kind in kinds if kind in default_kinds(fillable=not unfillable)]
             for seed in left[:RUNS_PER_FLEET]:
                 left = left[1:]
-                if not _unpaused(made, seed, pick(seed, kinds), report, pauses) or stop.is_set():
+                if not _unpaused(made, seed, pick(seed, possible), report, pauses) or stop.is_set():
                     break
     return report
 

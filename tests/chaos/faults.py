@@ -3,11 +3,13 @@
 kill_child kill_parent kill_api kill_relay     SIGKILL
 term_parent                                    SIGTERM: the worker gives its shard back
 stop_past_lease                                SIGSTOP until another has the shard, then SIGCONT: the fence
+hung_child                                     SIGSTOP without an end: deaf like a call that never returns
 broker_kill broker_restart broker_flush        Valkey dies, restarts, forgets everything
 broker_cut broker_slow                         connections to it break, or crawl
 database_restart database_crash                PostgreSQL restarts in order, or by crash recovery
 database_cut database_slow                     connections to it break, or crawl
 disk_full                                      no process may write to a file
+disk_filled                                    the file system has no block left, for the database neither
 """
 
 import os
@@ -26,11 +28,13 @@ from sqlalchemy.exc import OperationalError
 
 from store.models import Shard
 from store.states import ShardState
+from tests.chaos import disks
 from tests.chaos.fleet import WORKERS, Fleet
 from tests.chaos.proxy import Proxy
 
 SLOW_SECONDS = 0.02  # per piece of data that passes the proxy
 DOWN_SECONDS = (0.05, 0.8)
+HUNG_SECONDS = 30.0  # after a lease a child is to be ended; where processes starve it takes longer
 AWAKE_SECONDS = 0.5  # for a worker that was stopped to try its commit before the history is read
 BUSY_SECONDS = 3.0  # that a fault waits for a worker to be at work
 
@@ -77,14 +81,29 @@ def term_parent(fleet: Fleet, rng: Random) -> list[Loss]:
 
 
 def stop_past_lease(fleet: Fleet, rng: Random) -> list[Loss]:
-    """The worker wakes up and believes that it still holds its shard."""
-    pid = fleet.child_pid(busy_worker(fleet, rng))
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-            time.sleep(fleet.settings.lease + 2 * fleet.settings.sweep + rng.random())
-            os.kill(pid, signal.SIGCONT)
-            time.sleep(AWAKE_SECONDS)
+    """A machine that sleeps: the worker wakes up and believes that it still holds its shard."""
+    worker = busy_worker(fleet, rng)
+    pids = [fleet.running[worker].process.pid, fleet.child_pid(worker)]
+    for pid in pids:  # the parent first, which would end a child that alone stands still
+        _send(pid, signal.SIGSTOP)
+    time.sleep(fleet.settings.lease + 2 * fleet.settings.sweep + rng.random())
+    for pid in reversed(pids):
+        _send(pid, signal.SIGCONT)
+        time.sleep(AWAKE_SECONDS)
+    return []
+
+
+def hung_child(fleet: Fleet, rng: Random) -> list[Loss]:
+    """Its parent has to end it; where somebody else did, that is as good."""
+    worker = busy_worker(fleet, rng)
+    child = fleet.child_pid(worker)
+    _send(child, signal.SIGSTOP)
+    deadline = time.monotonic() + HUNG_SECONDS
+    while child is not None and _lives(child):
+        if time.monotonic() > deadline:
+            fleet.complaints.append(f"child {child} of {worker} hangs and is not ended")
+            _send(child, signal.SIGKILL)
+        time.sleep(0.05)
     return []
 
 
@@ -149,6 +168,18 @@ def disk_full(fleet: Fleet, rng: Random) -> list[Loss]:
     return []
 
 
+def disk_filled(fleet: Fleet, rng: Random) -> list[Loss]:
+    """To the last block, which may end PostgreSQL; then somebody makes room."""
+    disks.fill(fleet.home)
+    try:
+        time.sleep(rng.uniform(0.5, 2.0))
+    finally:
+        disks.free(fleet.home)
+    with _servers["postgres"]:
+        fleet.revive("postgres")
+    return []
+
+
 KINDS: dict[str, Callable[[Fleet, Random], list[Loss]]] = {
     fault.__name__: fault
     for fault in (
@@ -158,6 +189,7 @@ KINDS: dict[str, Callable[[Fleet, Random], list[Loss]]] = {
         kill_relay,
         term_parent,
         stop_past_lease,
+        hung_child,
         broker_kill,
         broker_restart,
         broker_flush,
@@ -168,6 +200,7 @@ KINDS: dict[str, Callable[[Fleet, Random], list[Loss]]] = {
         database_cut,
         database_slow,
         disk_full,
+        disk_filled,
     )
 }
 
@@ -185,6 +218,19 @@ def busy_worker(fleet: Fleet, rng: Random) -> str:
                 return rng.choice(busy)
         time.sleep(0.02)
     return rng.choice(WORKERS)
+
+
+def _send(pid: int | None, number: signal.Signals) -> None:
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _is(holder: str | None, pid: int | None) -> bool:

@@ -66,6 +66,10 @@ class Fleet:
     tenants: list[Tenant]
     environment: dict[str, str]
     ending: bool = False
+    unfillable: str = ""
+    """Why its disk cannot be filled, or nothing."""
+    complaints: list[str] = field(default_factory=list)
+    """What faults saw that should not have been, as sentences."""
     changing: threading.Lock = field(default_factory=threading.Lock)
     """Held while processes are replaced: what has died is started by one thread alone."""
 
@@ -95,7 +99,11 @@ class Fleet:
         processes.kill_session(old.process.pid)
         time.sleep(seconds)
         self.running[name] = processes.start(old.child)
-        servers.wait_until(lambda: self._answers(name), name, old.child.log)
+        self.revive(name)
+
+    def revive(self, name: str) -> None:
+        """Start a server again that has ended by itself, until it answers."""
+        servers.wait_until(lambda: self._answers(name), name, self.running[name].child.log)
 
     def _answers(self, name: str) -> bool:
         running = self.running[name]
@@ -242,5 +250,5 @@ def _workers(home: Path, names: Sequence[str], environment: dict[str, str]) -> I
         arguments = [sys.executable, "-m", "celery", "-A", "tests.chaos.app", "worker", "-Q", queues]
         arguments += ["-n", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
         if queues == "ops":
-            arguments += ["-B", "-s", str(home / "beat-schedule")]
+            arguments += ["-B"]
         yield Child(name, arguments, home / f"{name}.log", environment)

@@ -81,6 +81,8 @@ def one_run(
     if len(accepted) < JOBS:
         found.append(f"only {len(accepted)} of {JOBS} jobs were accepted")
     found += history.breaks(fleet.database, fleet.artifacts, accepted)
+    found += fleet.complaints
+    fleet.complaints.clear()
     report.runs += 1
     report.faults.update(chosen)
     report.breaks += [f"seed {seed} ({', '.join(chosen)}): {sentence}" for sentence in found]
@@ -185,6 +187,6 @@ def _forget(fleet: Fleet) -> None:
         session.execute(delete(Job))
 
 
-def default_kinds() -> list[str]:
-    """All of them, each as likely."""
-    return list(faults.KINDS)
+def default_kinds(*, fillable: bool = True) -> list[str]:
+    """All of them, each as likely; without the one that needs a disk of its own where there is none."""
+    return [kind for kind in faults.KINDS if fillable or kind != "disk_filled"]

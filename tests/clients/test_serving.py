@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from evoselect_cli import exits
 from evoselect_client import Client
@@ -50,6 +51,20 @@ def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]
         process.wait(60)
 
 
+def assert_private(home: Path) -> None:
+    """Whatever other accounts of the machine may try."""
+    assert home.stat().st_mode & 0o777 == 0o700
+    files = [path for path in home.rglob("*") if path.is_file() and "postgres" not in path.parts]
+    assert {"api.log", "valkey.conf"} <= {path.name for path in files}
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
+    broker = json.loads((home / "servers.json").read_text())["redis_url"]
+    address = broker.split("@")[1]
+    with redis.Redis.from_url(f"redis://{address}") as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    lines = [" ".join(one.cmdline()) for one in psutil.process_iter() if one.name() == "valkey-server"]
+    assert broker.split(":")[2].split("@")[0] not in " ".join(lines)
+
+
 def test_up_status_second_up_down(
     up: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,12 +81,18 @@ def test_up_status_second_up_down(
     examined = evoselect(home, "doctor", "--json")
     findings = json.loads(examined.stdout)
     assert [finding for finding in findings if not finding["ok"]] == []
-    assert (examined.returncode, len(findings)) == (0, 11)
+    assert (examined.returncode, len(findings)) == (0, 13)
     second = evoselect(home, "up", "--port", "0")
     assert second.returncode == exits.HELD
     assert str(process.pid) in second.stderr
+    refused = evoselect(tmp_path / "another", "up", "--port", printed["url"].rsplit(":", 1)[1])
+    assert refused.returncode == exits.NOT_STARTED
+    assert "is in use by" in refused.stderr
+    assert f"process {process.pid}" in refused.stderr  # who, and how it was started
+    assert (refused.stdout, (tmp_path / "another").exists()) == ("", False)
+    assert_private(home)
     tree = psutil.Process(process.pid).children(recursive=True)
-    assert len(tree) >= 7  # PostgreSQL, Valkey, the API, four workers
+    assert len(tree) >= 8  # PostgreSQL, Valkey, the API, five workers
     assert evoselect(home, "down").returncode == 0
     assert process.wait(10) == 0
     assert psutil.wait_procs(tree, timeout=5)[1] == []

@@ -11,6 +11,7 @@ from store.plans import QUEUE
 from store.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,32 @@ def test_every_variable_is_a_setting_and_every_server_is_named(compose: dict[str
     known = {f"EVOSELECT_{name.upper()}" for name in Settings.model_fields}
     ours = {name for name in compose["x-settings"] if name.startswith("EVOSELECT_")}
     assert ours <= known
-    assert {f"EVOSELECT_{n}" for n in ("DATABASE_URL", "REDIS_URL", "ARTIFACTS_URL", "KEY_PEPPER")} <= ours
+    assert {f"EVOSELECT_{n}" for n in ("DATABASE_URL", "REDIS_URL", "ARTIFACTS_URL")} <= ours
+
+
+def test_the_pepper_is_where_keys_are_checked_and_nowhere_else(compose: dict[str, Any]) -> None:
+    with_it = {
+        name
+        for name, service in compose["services"].items()
+        if "EVOSELECT_KEY_PEPPER" in service.get("environment", {})
+    }
+    assert with_it == {"api", "ops-worker"}  # the latter signs webhooks
+
+
+def test_artifacts_lie_on_a_volume_that_all_share_and_may_write(compose: dict[str, Any]) -> None:
+    folder = compose["x-settings"]["EVOSELECT_ARTIFACTS_URL"].removeprefix("file://")
+    made = re.search(r"install -d -o evoselect -m 0700 (.+)", (ROOT / "Dockerfile").read_text())
+    assert made
+    assert folder in made[1].split()
+    for name, service in compose["services"].items():
+        if "build" in service:
+            assert f"artifacts:{folder}" in service["volumes"], name
+
+
+def test_the_broker_asks_for_a_password(compose: dict[str, Any]) -> None:
+    broker = compose["services"]["redis"]
+    assert "--requirepass" in broker["command"]
+    assert broker["environment"]["REDISCLI_AUTH"] in compose["x-settings"]["EVOSELECT_REDIS_URL"]
 
 
 def test_every_queue_has_a_worker(compose: dict[str, Any]) -> None:
@@ -38,10 +64,10 @@ def test_the_processes_of_the_architecture_are_there(compose: dict[str, Any]) ->
         "feature-worker",
         "select-worker",
         "training-worker",
+        "generate-worker",
         "ops-worker",
         "postgres",
         "redis",
-        "objects",
     }
     assert wanted <= compose["services"].keys()
 
@@ -77,7 +103,9 @@ def test_nothing_may_write_to_its_root_and_versions_are_pinned(compose: dict[str
             assert service["read_only"], name
             assert service["cap_drop"] == ["ALL"], name
         else:
-            assert re.search(r":[\w.-]*\d[\w.-]*$", service["image"]), name
+            pinned = re.fullmatch(r"\$\{[A-Z]+_IMAGE:-\S+:[\w.-]*\d[\w.-]*\}", service["image"])
+            assert pinned, name  # by tag, or in .env by digest
+            assert service["image"].split(":")[0].strip("${") in OPERATIONS, name
 
 
 @pytest.mark.parametrize("profile", ["cpu", "gpu"])

@@ -125,8 +125,16 @@ def test_what_is_copied_needs_only_what_is_installed(image: str, left_out: set[s
 def test_compose_passes_every_argument_of_a_build() -> None:
     for service in COMPOSE["services"].values():
         if "build" in service:
-            stage = STAGES[f"{service['build']['target']}-packages"]
+            stage = DOCKERFILE.split("FROM ")[0] + STAGES[f"{service['build']['target']}-packages"]
             assert service["build"].get("args", {}).keys() == set(re.findall(r"^ARG (\w+)", stage, re.M))
+
+
+def test_compose_and_the_dockerfile_mean_the_same_python() -> None:
+    match = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.M)
+    assert match
+    for service in COMPOSE["services"].values():
+        if "build" in service:
+            assert service["build"]["args"]["PYTHON_IMAGE"] == f"${{PYTHON_IMAGE:-{match[1]}}}"
 
 
 def test_compose_builds_the_images_that_the_manifests_name() -> None:

@@ -1,5 +1,6 @@
 """Kubernetes manifests, alert rules, dashboard against the settings, the queues and what /metrics tells."""
 
+import ipaddress
 import json
 import re
 from pathlib import Path
@@ -46,15 +47,59 @@ def test_every_queue_has_a_deployment_that_is_probed_for_it(pods: dict[str, dict
 
 
 def test_no_pod_may_do_more_than_it_needs(pods: dict[str, dict[str, Any]]) -> None:
-    for pod in pods.values():
+    for name, pod in pods.items():
         (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["automountServiceAccountToken"] is False
+        assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"])
+        keys = [{"secretRef": {"name": "evoselect-keys"}}] if name in ("api", "ops-worker") else []
         assert container["securityContext"]["readOnlyRootFilesystem"]
         assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
         assert container["resources"]["limits"]["memory"]
-        assert container["envFrom"] == [{"secretRef": {"name": "evoselect"}}]
+        assert container["envFrom"] == [{"secretRef": {"name": "evoselect"}}, *keys]
         assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp", "/var/lib/evoselect"}
         assert ":latest" not in container["image"]
+
+
+def policies() -> dict[str, dict[str, Any]]:
+    found = documents("network.yaml")
+    assert {one["kind"] for one in found} == {"NetworkPolicy"}
+    return {one["metadata"]["name"]: one["spec"] for one in found}
+
+
+def test_every_pod_is_closed_and_only_some_reach_the_outside() -> None:
+    kinds = ("Deployment", "Job")
+    labels = [
+        one["spec"]["template"]["metadata"]["labels"]
+        for one in documents("evoselect.yaml")
+        if one["kind"] in kinds
+    ]
+    found = policies()
+    closed = found["evoselect-nothing"]
+    assert closed.keys() == {"podSelector", "policyTypes"}  # no rule: nothing is allowed
+    assert sorted(closed["policyTypes"]) == ["Egress", "Ingress"]
+    assert all(closed["podSelector"]["matchLabels"].items() <= one.items() for one in labels)
+    (chosen,) = found["evoselect-outside"]["podSelector"]["matchExpressions"]
+    assert set(chosen["values"]) == {"evoselect-ops", "evoselect-generate"}
+    assert set(chosen["values"]) <= {one.get("app") for one in labels}
+    blocks = [name for name, spec in found.items() if "ipBlock" in str(spec)]
+    assert blocks == ["evoselect-outside"]
+
+
+def test_the_outside_is_what_the_guard_of_webhooks_calls_public() -> None:
+    (rule,) = policies()["evoselect-outside"]["egress"]
+    for block in (place["ipBlock"] for place in rule["to"]):
+        allowed = ipaddress.ip_network(block["cidr"])
+        kept = [ipaddress.ip_network(one) for one in block["except"]]
+        assert all(one.subnet_of(allowed) and not one.is_global for one in kept), block
+    refused = [ipaddress.ip_network(one) for one in rule["to"][0]["ipBlock"]["except"]]
+    for address in ("10.0.0.1", "172.31.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "127.0.0.1"):
+        assert any(ipaddress.ip_address(address) in one for one in refused), address
+
+
+def test_all_manifests_are_applied_together() -> None:
+    listed = documents("kustomization.yaml")[0]["resources"]
+    assert set(listed) == {"evoselect.yaml", "network.yaml"}
 
 
 def test_the_images_are_stages(pods: dict[str, dict[str, Any]]) -> None:

@@ -120,6 +120,30 @@ def test_two_models_are_compared_record_by_record(api: Api) -> None:
     assert (early.status_code, early.json()["code"]) == (409, "evaluation_not_completed")
 
 
+@pytest.mark.parametrize("spec", [{"max_steps": 100_001}, {"epochs": 100.0, "batch_size": 1}])
+def test_a_training_with_more_steps_than_the_operator_allows_is_refused(api: Api, spec: Json) -> None:
+    records = [question(number) for number in range(1001)]
+    pool = api.made("/v1/pools", {})["id"]
+    api.made(f"/v1/pools/{pool}/batches", {"records": records})
+    for path, where, body in (
+        ("/v1/trainings", "/spec", {"pool_id": pool, "spec": spec}),
+        ("/v1/loops", "/training", {**loop_over(api, pool), "training": spec}),
+    ):
+        answer = api.post(path, body)
+        (name,) = {"max_steps", "epochs"} & spec.keys()
+        found = answer.json()
+        assert (answer.status_code, found["code"]) == (422, "too_many_steps"), answer.text
+        assert "at most 100000 are allowed (EVOSELECT_MAX_TRAINING_STEPS)" in found["detail"]
+        assert f"{where}/{name}" in answer.text
+
+
+def loop_over(api: Api, pool: str) -> Json:
+    """A loop that takes all of a pool in each round."""
+    target = api.made("/v1/targets", {"records": [question(number) for number in range(8)]})["id"]
+    generator = {"kind": "pool", "pool_id": pool}
+    return {"target_id": target, "evaluation_target_id": target, "generator": generator, "k": 1001}
+
+
 def upload(api: Api, content: bytes) -> str:
     headers = {"Content-Type": "application/x-ndjson"}
     return str(api.call("POST", "/v1/files?name=a.jsonl", content=content, headers=headers).json()["id"])

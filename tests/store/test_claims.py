@@ -2,7 +2,7 @@
 
 import threading
 
-from store import jobs, shards, tenants
+from store import claims, jobs, shards, tenants
 from store.claims import Claim
 from store.session import Database
 from store.states import JobKind
@@ -11,13 +11,13 @@ from tests.store.shard_jobs import finish, make_job, must_take, run, take
 
 def test_a_shard_is_claimed_once(database: Database, tenant: str) -> None:
     make_job(database, tenant, 3)
-    claims: list[Claim | None] = []
-    threads = [threading.Thread(target=lambda: claims.append(take(database))) for _ in range(8)]
+    found: list[Claim | None] = []
+    threads = [threading.Thread(target=lambda: found.append(take(database))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    taken = [claim.shard_id for claim in claims if claim is not None]
+    taken = [claim.shard_id for claim in found if claim is not None]
     assert len(taken) == len(set(taken)) == 3
 
 
@@ -59,6 +59,41 @@ def test_a_worker_goes_on_with_a_job_as_long_as_it_is_its_turn(database: Databas
     assert finish(database, third, go_on=True) is None
     with database.transaction() as session:
         assert [event.sequence for event in jobs.events(session, flood)] == list(range(1, 7))
+
+
+def others_wait(database: Database, claim: Claim, waited: float = 0.0) -> bool:
+    with database.transaction() as session:
+        return claims.others_wait(session, claim, waited)
+
+
+def test_who_gives_way_comes_after_all_others(database: Database, tenant: str) -> None:
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    long = make_job(database, tenant, 1)
+    held = must_take(database)
+    make_job(database, tenant, 1)
+    assert not others_wait(database, held)  # one's own is no other
+    theirs = make_job(database, other, 2)
+    assert not others_wait(database, held, waited=3600.0)
+    assert others_wait(database, held)
+    assert must_take(database).job_id == theirs  # by another worker: now they were served last
+    with database.transaction() as session:
+        shards.give_way(session, held)
+    assert [must_take(database).job_id for _ in range(2)] == [theirs, long]
+    with database.transaction() as session:
+        (released,) = [one for one in jobs.events(session, long) if one.type == "shard.released"]
+        assert "others wait" in released.data["reason"]
+        assert sum(row.deaths + row.faults for row in shards.of_phase(session, long, "features")) == 0
+
+
+def test_an_urgent_job_of_ones_own_is_waited_for(database: Database, tenant: str) -> None:
+    make_job(database, tenant, 1)
+    held = must_take(database)
+    urgent = make_job(database, tenant, 1, priority=1)
+    assert others_wait(database, held)
+    with database.transaction() as session:
+        shards.give_way(session, held)
+    assert must_take(database).job_id == urgent
 
 
 def test_a_worker_does_not_go_on_with_a_job_that_is_to_stop(database: Database, tenant: str) -> None:

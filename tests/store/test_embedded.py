@@ -1,5 +1,6 @@
 """Embedded mode's directory and processes, without the workers' weight."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,11 +9,24 @@ import time
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
-from store.embedded import processes
-from store.embedded.home import Home, HomeInUse, write_private
+from store.embedded import processes, servers, sockets
+from store.embedded.home import Home, HomeInUse, UnsafeHome, write_private
+from store.embedded.keeping import MOST_RESTARTS, GaveUp, Keeper
 from store.embedded.processes import Child
+from store.embedded.supervisor import Supervisor
+from store.settings import Settings
+from tests.chaos import disks
+
+HOLDS = """
+import socket, time
+held = socket.create_server(("127.0.0.1", 0))
+print(held.getsockname()[1], flush=True)
+time.sleep(600)
+"""
+TOO_MUCH = "insert into kept select repeat('x', 2000) from generate_series(1, 100000)"  # 200 MB
 
 
 def sleeper(name: str, log: Path) -> Child:
@@ -57,6 +71,128 @@ def test_secrets_are_made_once_and_only_for_their_owner(tmp_path: Path) -> None:
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
     write_private(tmp_path / "other.json", {"a": 1})
     assert (tmp_path / "other.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_directory_of_ours_is_closed_and_one_of_strangers_is_refused(tmp_path: Path) -> None:
+    ours, theirs, empty = (tmp_path / name for name in ("ours", "theirs", "empty"))
+    for folder in (ours, theirs, empty):
+        folder.mkdir()
+        folder.chmod(0o755)
+    (ours / "lock").touch()  # of an earlier release, which left it open
+    (theirs / "notes.txt").touch()
+    for folder in (ours, empty, tmp_path / "new"):
+        Home(folder).acquire()
+        assert folder.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(UnsafeHome, match=r"open to other accounts \(mode 755\).*chmod 700"):
+        Home(theirs).acquire()
+    assert (theirs.stat().st_mode & 0o777, sorted(theirs.iterdir())) == (0o755, [theirs / "notes.txt"])
+    if os.geteuid() == 0:
+        os.chown(empty, 65534, 65534)
+        with pytest.raises(UnsafeHome, match="belongs to account 65534"):
+            Home(empty).acquire()
+
+
+def test_secrets_of_an_earlier_release_are_completed(tmp_path: Path) -> None:
+    write_private(tmp_path / "secrets.json", {"database_password": "d", "key_pepper": "p", "api_key": "k"})
+    first = Home(tmp_path).secrets()
+    assert (first.database_password, first.key_pepper, first.api_key) == ("d", "p", "k")
+    assert first.broker_password
+    assert Home(tmp_path).secrets() == first
+
+
+def test_a_port_that_another_program_holds_is_named_with_it() -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDS], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        port = int(holder.stdout.readline())
+        with pytest.raises(sockets.PortInUse, match=rf"port {port} is in use by .*process {holder.pid}"):
+            sockets.listen(port)
+    finally:
+        holder.kill()
+        holder.wait()
+    sockets.listen(port).close()
+
+
+def dying(tmp_path: Path, *, patient: bool) -> tuple[Keeper, list[str]]:
+    lines: list[str] = []
+    keeper = Keeper(lines.append, lambda: patient)
+    keeper.launch(Child("brief", [sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "brief.log"))
+    return keeper, lines
+
+
+def hurry(keeper: Keeper) -> None:
+    """What died is due at once."""
+    (running,) = keeper.running.values()
+    running.process.wait()
+    keeper.check()
+    running.restart_at = 0.0
+    keeper.check()
+
+
+def test_a_child_that_ends_at_every_start_is_given_up_with_a_reason(tmp_path: Path) -> None:
+    keeper, lines = dying(tmp_path, patient=False)
+    for _ in range(MOST_RESTARTS):
+        hurry(keeper)
+    with pytest.raises(GaveUp, match=r"brief ended 9 times in a row .* exited with 3: see .*brief\.log"):
+        hurry(keeper)
+    assert sum("runs again" in line for line in lines) == MOST_RESTARTS
+    keeper, lines = dying(tmp_path, patient=True)  # on a full disk a death proves nothing
+    for _ in range(MOST_RESTARTS + 2):
+        hurry(keeper)
+    assert sum("runs again" in line for line in lines) == MOST_RESTARTS + 2
+
+
+def test_a_child_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.symlink_to(sys.executable)
+    lines: list[str] = []
+    keeper = Keeper(lines.append, lambda: False)
+    keeper.launch(Child("s", [str(program), "-c", "import time; time.sleep(600)"], tmp_path / "s.log"))
+    program.unlink()
+    keeper.running["s"].process.kill()
+    hurry(keeper)
+    assert any("could not be started, trying again" in line for line in lines)
+    program.symlink_to(sys.executable)
+    keeper.running["s"].restart_at = 0.0
+    assert keeper.check()
+    assert keeper.running["s"].process.poll() is None
+    processes.stop(keeper.running["s"])
+
+
+def test_a_full_disk_ends_neither_the_supervisor_nor_what_was_committed(tmp_path: Path) -> None:
+    """PostgreSQL itself may end (PANIC); it comes back once there is room."""
+    home, lines = tmp_path / "home", []  # type: ignore[var-annotated]
+    with disks.small_disk(home, 160) as reason:
+        if reason:
+            pytest.skip(reason)
+        supervisor = Supervisor(Settings(home=home), say=lines.append)
+        supervisor.home.acquire()
+        supervisor._start_database(supervisor.home.secrets())
+        url = supervisor.environment["EVOSELECT_DATABASE_URL"].replace("+psycopg", "")
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("create table kept (text text)")
+                connection.execute("insert into kept select repeat('x', 1000) from generate_series(1, 100)")
+                disks.fill(home)
+                with pytest.raises(psycopg.Error):
+                    connection.execute(TOO_MUCH)
+            supervisor.running["postgres"].process.kill()  # where it has not ended by itself
+            for _ in range(3):
+                time.sleep(0.3)
+                supervisor.running["postgres"].restart_at = 0.0
+                supervisor.check()
+            disks.free(home)
+            wait_for(lambda: supervisor.check() or servers.postgres_answers(url), 60)
+            with psycopg.connect(url) as connection:
+                row = connection.execute("select count(*) from kept where length(text) = 1000").fetchone()
+            assert row == (100,)
+            assert any("jobs wait until room is made" in line for line in lines)
+            assert any("is free again" in line for line in lines)
+            recorded = json.loads((home / "children.json").read_text())
+            assert recorded["postgres"][0] == supervisor.running["postgres"].process.pid
+        finally:
+            disks.free(home)
+            supervisor.stop()
 
 
 def test_stopping_a_child_ends_its_own_children_too(tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ from store.plans import ShardPlan
 from store.session import Database
 from store.settings import Settings
 from store.states import JobKind
+from tests.chaos import disks
 from tests.store.test_loops import BASE_FAILED, GENERATING, Line
 from workers import siblings
 from workers.bodies import BODIES
 from workers.context import Context
 from workers.workplace import Workplace, upkeep
+
+QUEUES = ["features", "select"]
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def place(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv(siblings.VARIABLE, "family")
     for phase in ("features", "transport"):
         monkeypatch.setitem(BODIES, phase, "tests.chaos.phases.empty")
-    return Workplace(Context(Settings(), database, Artifacts(f"file://{tmp_path}")), ["features", "select"])
+    return Workplace(Context(Settings(), database, Artifacts(f"file://{tmp_path}")), QUEUES)
 
 
 def claim_as(database: Database, tenant: str, worker: str) -> Claim:
@@ -94,8 +97,7 @@ def test_an_input_that_is_gone_fails_the_job_and_is_named(
     attempts = place.context.settings.max_attempts
     for attempt in range(attempts):
         assert place.drain() == 1, attempt
-        with database.transaction() as session:  # the wait after a fault doubles, from 5 s
-            session.execute(text("update shards set available_at = now()"))
+        make_due(database)  # the wait after a fault doubles, from 5 s
     with database.transaction() as session:
         error = session.scalars(text("select error from jobs")).one()
     assert error["code"] == "shard_poisoned"
@@ -132,6 +134,38 @@ def test_a_generator_runs_beside_the_ops_worker_wherever_its_shard_lies(
     ctx = Context(Settings(), database, artifacts)
     assert Workplace(ctx, ["ops"]).drain() == 0
     assert Workplace(ctx, ["generate"]).drain() == 1
+
+
+def test_a_shard_that_meets_a_full_disk_waits_for_room_and_counts_no_fault(
+    database: Database, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setitem(BODIES, "features", "tests.workers.filling")
+    monkeypatch.setitem(BODIES, "transport", "tests.chaos.phases.empty")
+    with disks.small_disk(home, 8) as reason:
+        if reason:
+            pytest.skip(reason)
+        settings = Settings(home=home, max_attempts=1)  # a fault that counts would fail the job
+        place = Workplace(Context(settings, database, Artifacts(f"file://{home}/artifacts")), QUEUES)
+        with database.transaction() as session:
+            plans = [ShardPlan("features", 0, 1)]
+            jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans)
+        assert place.drain() == 1
+        make_due(database)
+        assert place.drain() == 0  # there is no room yet
+        disks.free(home)
+        assert place.drain() == 2
+    with database.transaction() as session:
+        rows = session.execute(text("select state, deaths + faults, last_fault from shards order by phase"))
+        (features, _) = rows.all()
+        assert session.scalars(text("select status from jobs")).all() == ["completed"]
+    assert features[:2] == ("done", 0)
+    assert "No space left on device" in features[2]
+
+
+def make_due(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text("update shards set available_at = now()"))
 
 
 def test_a_commit_whose_answer_was_lost_leaves_no_shard_behind(

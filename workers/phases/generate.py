@@ -1,5 +1,7 @@
 """Phase `generate`: the candidates of one round become a pool of their own."""
 
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +21,8 @@ from workers import drawing
 from workers.asking import Generation, State, summary
 from workers.candidates import Stored, earlier_contents, store
 from workers.chat import Chat
-from workers.job_task import Outcome, Work
+from workers.job_task import Outcome, Work, others_wait
+from workers.pulse import GivesWay
 
 
 def run(work: Work) -> Outcome:
@@ -70,13 +73,33 @@ def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[
         per_minute=generator.requests_per_minute,
     )
     try:
-        generation.run(chat, work.progress, partial(_keep, work))
+        generation.run(chat, _step(work, generation), partial(_keep, work))
     finally:
         chat.close()
     counts = summary(generation.state, generator)
     if not generation.state.records and number == 1:  # later on it has no more to give, which ends the loop
         raise Invalid(f"the generator made no candidate: {counts}", code="generator_no_candidates")
     return generation.state.records, counts
+
+
+def _step(work: Work, generation: Generation) -> Callable[[int], None]:
+    """What is called all the time: passes progress on, and gives way to others that wait for a worker.
+
+    Not before an answer had its time to come: those that are on their way are lost.
+    """
+    settings = work.context.settings
+    due = [time.monotonic() + max(settings.checkpoint, generation.generator.seconds)]
+
+    def step(done: int) -> None:
+        work.progress(done)
+        if time.monotonic() < due[0]:
+            return
+        due[0] = time.monotonic() + settings.poll
+        if others_wait(work):
+            _keep(work, generation.state.to_json())
+            raise GivesWay
+
+    return step
 
 
 def _examples(work: Work, name: str) -> list[Record]:

@@ -14,9 +14,10 @@ from evoselect.spec.training import TrainingSpec
 from store import adapters, shards
 from store.errors import ArtifactCorrupt
 from workers import training_data
-from workers.job_task import Outcome, Work
+from workers.job_task import Outcome, Work, others_wait
 from workers.loaded import load_for
 from workers.models import LoadedModel
+from workers.pulse import GivesWay
 from workers.training import Checkpoints, TrainingResult, train_lora
 from workers.training_data import TrainingData
 
@@ -88,7 +89,10 @@ class Report:
 
 
 def _checkpoints(work: Work, folder: Path) -> Checkpoints:
-    """Where the training goes on from, and where it leaves its state every EVOSELECT_CHECKPOINT seconds."""
+    """Where the training goes on from, and where it leaves its state every EVOSELECT_CHECKPOINT seconds.
+
+    Then it gives way to others that wait for a worker: a training may take days.
+    """
     every = work.context.settings.checkpoint
     last = [time.monotonic()]
 
@@ -97,6 +101,8 @@ def _checkpoints(work: Work, folder: Path) -> Checkpoints:
 
     def keep(checkpoint: Path) -> None:
         _keep(work, checkpoint)
+        if others_wait(work):
+            raise GivesWay
         last[0] = time.monotonic()
 
     return Checkpoints(_fetched(work, folder), due, keep)

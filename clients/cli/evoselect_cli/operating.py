@@ -94,7 +94,7 @@ def _deployment(home: Path | None) -> Any:
 
     settings = Settings() if home is None else Settings(home=home)
     try:
-        return Home(settings.home).completed(settings).ready()
+        return Home(settings.home).completed(settings).ready(keys=False)
     except MissingSetting as error:
         err.print(f"[red]error[/red] {error}")
         raise typer.Exit(exits.NO_SERVICE) from error

@@ -28,9 +28,12 @@ def up(
     json: JsonOption = False,
 ) -> None:
     """Start PostgreSQL, Valkey, the API and the workers here; Ctrl-C or `evoselect down` stops all."""
-    from store.embedded.home import HomeInUse
+    from store.embedded.home import HomeInUse, UnsafeHome
+    from store.embedded.keeping import GaveUp
+    from store.embedded.preparing import StartFailed
     from store.embedded.servers import ServerNotReady
-    from store.embedded.supervisor import StartFailed, Supervisor
+    from store.embedded.sockets import PortInUse
+    from store.embedded.supervisor import Supervisor
 
     supervisor = Supervisor(_settings(home), port=port, say=lambda line: err.print(line, markup=False))
     _stop_on_signals(supervisor)
@@ -38,11 +41,13 @@ def up(
         supervisor.start()
     except HomeInUse as error:
         raise _refuse(str(error), exits.HELD) from error
-    except (StartFailed, ServerNotReady) as error:
+    except (StartFailed, ServerNotReady, PortInUse, UnsafeHome, OSError) as error:
         raise _refuse(str(error), exits.NOT_STARTED) from error
     try:
         _announce(supervisor, json)
         supervisor.run()
+    except GaveUp as error:
+        raise _refuse(str(error), exits.FAILED) from error
     finally:
         supervisor.stop()
         err.print("all processes have ended")
@@ -75,7 +80,8 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
     pid = place.holder()
     report: dict[str, Any] = {"home": str(place.path), "pid": pid, "processes": _children(pid)}
     saved = read_credentials(place.credentials)
-    report |= _service(os.environ.get("EVOSELECT_URL") if home is None else None, saved)
+    elsewhere = os.environ.get("EVOSELECT_URL") if home is None else None
+    report |= _service(elsewhere, saved, None if elsewhere else place.instance())
     if json:
         print_json(report)
     else:
@@ -119,13 +125,17 @@ def _children(pid: int | None) -> int:
         return 0
 
 
-def _service(url: str | None, saved: Endpoint | None) -> dict[str, Any]:
-    """Address, release and readiness of the service at `url`, or else of the one that runs here."""
+def _service(url: str | None, saved: Endpoint | None, instance: str | None) -> dict[str, Any]:
+    """Address, release and readiness of the service at `url`, or else of the instance that runs here."""
+    from store.settings import INSTANCE_HEADER
+
     url = url or (saved.base_url if saved else None)
     if url is None:
         return {"url": None, "ready": False, "version": None}
     try:
-        ready = httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK
+        answer = httpx.get(f"{url}/readyz", timeout=5)
+        ours = instance is None or answer.headers.get(INSTANCE_HEADER) == instance
+        ready = ours and answer.status_code == httpx.codes.OK
         version = httpx.get(f"{url}/version", timeout=5).json()["version"]
     except (httpx.HTTPError, ValueError, KeyError):
         return {"url": url, "ready": False, "version": None}
@@ -133,5 +143,6 @@ def _service(url: str | None, saved: Endpoint | None) -> dict[str, Any]:
 
 
 def _refuse(reason: str, code: int) -> typer.Exit:
-    err.print(f"[red]error[/red] {reason}")
+    err.print("[red]error[/red]", end=" ")
+    err.print(reason, markup=False, soft_wrap=True)
     return typer.Exit(code)

@@ -1,0 +1,88 @@
+"""A training of any length gives way at its checkpoints to others that wait, and loses nothing by it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from evoselect.spec.training import TrainingSpec
+from store import submissions, targets, tenants
+from store.artifacts import Artifacts
+from store.models import Event, Job
+from store.session import Database
+from store.settings import Settings
+from tests.workers.proxy import ALIAS, questions, register
+from workers import loaded
+from workers.context import Context
+from workers.workplace import Workplace
+
+STEPS = 6
+
+
+@pytest.fixture
+def place(
+    database: Database, proxy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workplace]:
+    """A training worker that leaves its state after every step and looks for others at once."""
+    register(proxy_folder, monkeypatch)
+    settings = Settings(home=tmp_path, checkpoint=1e-6, poll=1e-6)
+    yield Workplace(Context(settings, database, Artifacts(f"file://{tmp_path}/artifacts")), ["train"])
+    loaded._held.clear()
+
+
+def train(place: Workplace, tenant: str, steps: int = STEPS) -> str:
+    ctx = place.context
+    spec = TrainingSpec(max_steps=steps, batch_size=2, dtype="float32")
+    settings = {"base_model": ALIAS, "spec": spec.model_dump(mode="json"), "seed": 0}
+    with ctx.database.transaction() as session:
+        examples = targets.create(session, ctx.artifacts, tenant, questions(6)).id
+        source = {"file_id": "file_x", "examples_id": examples}
+        label = submissions.Label()
+        return submissions.training(
+            session, tenant, source=source, settings=settings, most_steps=100, label=label
+        ).id
+
+
+def claims_of(database: Database) -> list[str]:
+    """The jobs whose shards were claimed, in order."""
+    with database.transaction() as session:
+        query = select(Event).where(Event.type == "shard.claimed").order_by(Event.created_at)
+        return [event.job_id for event in session.scalars(query)]
+
+
+def result(database: Database, job_id: str) -> dict[str, Any]:
+    with database.transaction() as session:
+        job = session.get_one(Job, job_id)
+        assert job.status == "completed", job.error
+        return job.result or {}
+
+
+def test_a_training_lets_others_pass_and_ends_as_if_it_had_been_alone(
+    place: Workplace, database: Database, tenant: str
+) -> None:
+    alone = train(place, tenant)
+    place.drain()
+    assert claims_of(database) == [alone]  # nobody waited
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    long, short = train(place, tenant), train(place, other, steps=1)
+    place.drain()
+    assert claims_of(database)[1:] in ([long, short, long], [short, long])
+    assert len(result(database, short)["loss_history"]) == 1
+    found, wanted = result(database, long), result(database, alone)
+    assert found["steps"] == STEPS
+    assert found["loss_history"] == pytest.approx(wanted["loss_history"], abs=1e-4)
+    with database.transaction() as session:
+        rows = session.execute(text("select rows_done, deaths + faults from shards")).all()
+    assert rows == [(12, 0), (12, 0), (2, 0)]
+
+
+def test_a_training_of_ones_own_passes_only_with_a_higher_priority(
+    place: Workplace, database: Database, tenant: str
+) -> None:
+    train(place, tenant, steps=2)
+    train(place, tenant, steps=1)
+    place.drain()
+    assert len(claims_of(database)) == 2
