@@ -24,14 +24,18 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Too slow",
     409: "Conflict",
     413: "Body too large",
+    414: "URL too long",
     415: "Unsupported media type",
     416: "Range not satisfiable",
     422: "Invalid request",
     429: "Too many requests",
+    431: "Headers too large",
     500: "Internal error",
     503: "Service unavailable",
+    507: "Storage full",
 }
 CODES = {
     400: "bad_request",

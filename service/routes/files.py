@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from service import data_answers as answers
 from service import views
 from service.bodies import receive_into
+from service.fair import FairRoute
 from service.media import BINARY, NDJSON, PARQUET, required
 from service.problems import Problem
 from service.ranges import serve
@@ -19,7 +20,7 @@ from service.state import Services, State, TenantId
 from store import files
 from store.artifacts import Artifact
 
-router = APIRouter(prefix="/v1/files", tags=["files"])
+router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
 
 KINDS = (BINARY, NDJSON, PARQUET)
 BYTES = {"schema": {"type": "string", "format": "binary"}}

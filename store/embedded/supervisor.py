@@ -219,6 +219,7 @@ class Supervisor:
     def _api(self) -> Child:
         arguments = [sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"]
         arguments += ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
+        arguments += ["--http", "service.protocol:Protocol"]
         arguments += ["--timeout-graceful-shutdown", "5"]  # open event streams would hold it for ever
         return Child("api", arguments, self._log("api"), self.environment)
 
