@@ -18,6 +18,7 @@ from service.media import BINARY, NDJSON, PARQUET, media_type
 from service.pages.sessions import Sessions
 from service.problems import Problem
 from service.rates import RateLimit
+from service.room import is_full
 from service.shares import NOBODY
 from service.state import State
 from service.tracing import Tracing
@@ -69,7 +70,10 @@ def _problem_of(error: Exception, request_id: str) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, OperationalError):
-        return problems.unavailable()
+        return problems.of_database(error)
+    if is_full(error):
+        logger.error("request %s found a full disk: %s", request_id, error)
+        return problems.storage_full()
     logger.exception("request %s failed", request_id)
     return problems.internal()
 
