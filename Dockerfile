@@ -38,7 +38,7 @@ COPY service ./service
 COPY workers/__init__.py ./workers/__init__.py
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/livez').raise_for_status()"]
-CMD ["uvicorn", "--factory", "service.app:from_environment", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--timeout-graceful-shutdown", "5"]
+CMD ["uvicorn", "--factory", "service.app:from_environment", "--http", "service.protocol:Protocol", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--timeout-graceful-shutdown", "5"]
 
 # The default model comes as a wheel.
 # PIP_EXTRA_INDEX_URL may name an index of torch's CPU wheels, which are a tenth of the size.

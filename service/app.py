@@ -1,4 +1,7 @@
-"""The ASGI application: `uvicorn --factory service.app:from_environment`, or create_app(settings)."""
+"""The ASGI application, or create_app(settings):
+
+`uvicorn --factory service.app:from_environment --http service.protocol:Protocol`
+"""
 
 import gc
 from collections.abc import AsyncIterator

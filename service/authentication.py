@@ -12,7 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import access
 from service.problems import Problem, no_such_route
+from service.shares import NOBODY
 from service.state import State
+from service.still import KeyEnded, Lasting, Still
 from store import api_keys, audit, logs, scopes, tenants
 from store.api_keys import Principal
 
@@ -29,7 +31,9 @@ class Authentication:
     def __init__(self, app: ASGIApp, state: State) -> None:
         self.app = app
         self._database = state.database
+        self._lookups = state.shares.lookups
         self._pepper = state.settings.key_pepper.get_secret_value()
+        self._still = Still(self._by_id, state.shares.lookups)
         self._known: dict[str, tuple[Principal, float]] = {}  # by digest; the time is monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +47,15 @@ class Authentication:
         with logs.about(
             request=scope["state"]["request_id"], tenant=principal.tenant_id, key=principal.key_id
         ):
-            await self._allowed(principal, scope, receive, send)
+            await self._lasting(principal, scope, receive, send)
+
+    async def _lasting(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request, as long as its key works."""
+        lasting = Lasting(self._still, principal.key_id, receive, send)
+        try:
+            await self._allowed(principal, scope, lasting.receive, lasting.send)
+        except KeyEnded:
+            logger.info("request %s was cut: its key has ended", scope["state"]["request_id"])
 
     async def _allowed(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -71,8 +83,9 @@ class Authentication:
         known = self._known.get(digest)
         if known and known[1] > time.monotonic():
             return known[0]
-        asked = time.monotonic()
-        principal = await run_in_threadpool(self._look_up, secret)
+        async with self._lookups.of(known[0].tenant_id if known else NOBODY):
+            asked = time.monotonic()
+            principal = await run_in_threadpool(self._look_up, secret)
         if principal is None:
             raise _unauthorized(secret)
         if len(self._known) >= REMEMBERED_KEYS:
@@ -83,6 +96,10 @@ class Authentication:
     def _look_up(self, secret: str) -> Principal | None:
         with self._database.transaction() as session:
             return api_keys.principal_of(session, secret, self._pepper)
+
+    def _by_id(self, key_id: str) -> Principal | None:
+        with self._database.transaction() as session:
+            return api_keys.principal_with_id(session, key_id)
 
     async def _audit(self, scope: Scope, principal: Principal, status: int) -> None:
         """The change is made already: where its line cannot be stored, it goes to the log."""

@@ -7,12 +7,14 @@ from sqlalchemy.orm import Session
 
 from service.ingest import BatchWriter
 from service.media import NDJSON
+from service.room import size_of
 from service.state import State
-from store import files, pool_keys, pools
+from store import files, pool_keys, pools, quotas
 from store.errors import Conflict
 from store.ids import new_id
 from store.models import Batch, Json, Pool
 from store.pool_keys import Known, Run
+from store.quotas import Room
 
 TRIES = 5  # to open an index that a batch at the same time replaces
 
@@ -34,6 +36,9 @@ def commit(
         return earlier
     if writer.known is None or pool.version != writer.known.version:
         writer.drop_known(_load(state, pool.keys))
+    room, records = Room.of(state.settings), writer.counts().stored
+    size = pools.batch_size(size_of(writer.stored.file), records)
+    quotas.require(session, tenant_id, room, records=records, size=size)  # before its bytes are stored
     stored = state.artifacts.put_stream(f"{tenant_id}/pools", writer.stored.file, ".parquet")
     batch_id = new_id("bat")
     return pools.append(
@@ -42,6 +47,7 @@ def commit(
         batch_id,
         stored,
         writer.counts(),
+        room=room,
         client_batch_id=client_batch_id,
         errors=_errors(session, state, tenant_id, batch_id, writer),
         repeated=_repeated(state, tenant_id, writer),
@@ -73,7 +79,8 @@ def _errors(session: Session, state: State, tenant_id: str, batch_id: str, write
     place = files.fresh_place(tenant_id)
     lines = state.artifacts.put_stream(place.folder, writer.error_lines, ".jsonl")
     name = f"{batch_id}-errors.jsonl"
-    file = files.create(session, tenant_id, place, lines, name=name, media_type=NDJSON)
+    room = Room.of(state.settings)
+    file = files.create(session, tenant_id, place, lines, room=room, name=name, media_type=NDJSON)
     return {"lines": writer.faults, "file_id": file.id}
 
 
@@ -81,7 +88,7 @@ def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
     if not writer.repeated.rows:
         return None
     stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.repeated.file, ".parquet")
-    return {"path": stored.path, "sha256": stored.sha256, "rows": writer.repeated.rows}
+    return {"path": stored.path, "sha256": stored.sha256, "rows": writer.repeated.rows, "size": stored.size}
 
 
 def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> Json:

@@ -1,4 +1,4 @@
-"""Content-Encoding gzip and zstd, decoded within bounds: expanded size, ratio, and the window of zstd.
+"""Content-Encoding gzip and zstd, decoded within bounds: expanded size, ratio, frames, the window of zstd.
 
 `Decoder` turns compressed pieces into plain ones of bounded size; `Decoding` is the layer that puts it around
 request bodies, after authentication.
@@ -23,6 +23,9 @@ else:
 PIECE = 2**20  # bytes that come out at a time
 MAX_RATIO = 200  # of plain to compressed bytes; text reaches 5 to 20
 FREE = 2**20  # plain bytes that no ratio is asked of: a short body may repeat itself
+SLICE = 8 * 1024  # bytes decoded in one go: what follows a frame's end is copied, and frames can be short
+FREE_FRAMES = 1000  # that may have any length
+FRAME_BYTES = 1024  # compressed, of the others on average: each costs a decoder of its own
 WINDOW_LOG = 23  # 8 MiB, what zstd needs without --long; the window is memory
 ENCODINGS = ("gzip", "zstd")
 
@@ -35,11 +38,16 @@ class Decoder:
         self._codec = _codec(encoding)
         self._received = 0
         self._expanded = 0
+        self._frames = 0
         self._within = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Plain pieces of at most PIECE bytes; take them all before the next call."""
         self._received += len(data)
+        for start in range(0, len(data), SLICE):
+            yield from self._decoded(data[start : start + SLICE])
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
         while data or not self._codec.needs_input:
             self._within = True
             try:
@@ -49,6 +57,7 @@ class Decoder:
             data = b""
             if self._codec.eof:
                 data, self._codec, self._within = self._codec.unused_data, _codec(self._encoding), False
+                self._count_frame()
             self._count(len(piece))
             if piece:
                 yield piece
@@ -58,6 +67,12 @@ class Decoder:
         if self._within or not self._received:
             detail = f"The {self._encoding} data end before their end mark; send them whole."
             raise Problem(400, "truncated_encoding", detail)
+
+    def _count_frame(self) -> None:
+        self._frames += 1
+        if self._frames > FREE_FRAMES + self._received // FRAME_BYTES:
+            detail = f"The body has {self._frames} frames in {self._received} bytes; send it as one."
+            raise Problem(413, "too_many_frames", detail)
 
     def _count(self, size: int) -> None:
         self._expanded += size
@@ -114,7 +129,7 @@ def _codec(encoding: str) -> _Codec:
 
 
 class Decoding:
-    """Gives the application plain bodies; refuses encodings that it does not know."""
+    """Gives the application plain bodies; refuses encodings that it does not know, and any without a key."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -124,6 +139,9 @@ class Decoding:
         if encoding == "identity":
             await self.app(scope, receive, send)
             return
+        if not scope["path"].startswith("/v1/"):
+            detail = "Forms come plain: leave Content-Encoding out."
+            raise Problem(415, "unsupported_encoding", detail)
         if encoding not in ENCODINGS:
             detail = f"Content-Encoding {encoding!r:.40} is not understood; use {' or '.join(ENCODINGS)}."
             raise Problem(415, "unsupported_encoding", detail)

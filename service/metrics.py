@@ -1,10 +1,12 @@
 """Prometheus metrics: requests as this process counts them, jobs as the database has them at scrape time."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
+from service.fair import Together
 from store import job_gauges
 from store.session import Database
 
@@ -28,6 +30,7 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_Jobs(database))
+        self._pages = Together(partial(generate_latest, self._registry))
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; status 0 is a client that left before its answer."""
@@ -35,9 +38,9 @@ class Metrics:
         self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(known, route).observe(seconds)
 
-    def render(self) -> bytes:
-        """The text that Prometheus reads."""
-        return generate_latest(self._registry)
+    async def page(self) -> bytes:
+        """The text that Prometheus reads; who asks at the same time reads the same."""
+        return await self._pages.answer()
 
 
 class _Jobs:

@@ -18,13 +18,17 @@ from service.media import BINARY, NDJSON, PARQUET, media_type
 from service.pages.sessions import Sessions
 from service.problems import Problem
 from service.rates import RateLimit
+from service.room import is_full
+from service.shares import NOBODY
 from service.state import State
 from service.tracing import Tracing
 from store.ids import new_id
 
 logger = logging.getLogger(__name__)
-DRAIN_BYTES = 64 * 2**20  # of a refused body are read and dropped, so that the client sees the refusal
+DRAIN_BYTES = 64 * 2**20  # of a tenant's refused body are read before the answer, so that it is seen
 DRAIN_SECONDS = 10.0
+STRANGERS_BYTES = 64 * 1024  # of a body without a key
+SMALL_BYTES = 2**20  # of a body that needs no slot
 
 
 class Envelope:
@@ -47,7 +51,7 @@ class Envelope:
             if message["type"] == "http.response.start":
                 started = True
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
-                if message["status"] >= 400:
+                if message["status"] >= 400 and "tenant_id" in scope["state"]:
                     await body.drain()
             await send(message)
 
@@ -66,7 +70,10 @@ def _problem_of(error: Exception, request_id: str) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, OperationalError):
-        return problems.unavailable()
+        return problems.of_database(error)
+    if is_full(error):
+        logger.error("request %s found a full disk: %s", request_id, error)
+        return problems.storage_full()
     logger.exception("request %s failed", request_id)
     return problems.internal()
 
@@ -95,31 +102,43 @@ class _Body:
 
 
 class BodyLimit:
-    """Refuses bodies over the limit of their media type, by Content-Length or while they come in."""
+    """Refuses bodies over the limit of their media type, by Content-Length or while they come in.
+
+    A large one holds a slot of its tenant from then on until it is answered.
+    """
 
     def __init__(self, app: ASGIApp, state: State) -> None:
         self.app = app
         self.settings = state.settings
+        self._large = state.shares.large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = self._limit(scope["path"], headers)
+        tenant_id = scope["state"].get("tenant_id", NOBODY)
+        limit = STRANGERS_BYTES if tenant_id == NOBODY else self._limit(scope["path"], headers)
         if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > limit:
             raise _too_large(limit)
-        seen = 0
+        seen, held = 0, False
 
         async def receive_within_limit() -> Message:
-            nonlocal seen
+            nonlocal seen, held
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > limit:
                 raise _too_large(limit)
+            if seen > SMALL_BYTES and not held:
+                await self._large.enter(tenant_id)
+                held = True
             return message
 
-        await self.app(scope, receive_within_limit, send)
+        try:
+            await self.app(scope, receive_within_limit, send)
+        finally:
+            if held:
+                self._large.leave(tenant_id)
 
     def _limit(self, path: str, headers: Headers) -> int:
         if media_type(headers.get("content-type")) not in (NDJSON, PARQUET, BINARY):

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from psycopg.errors import DiskFull
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
@@ -24,14 +25,18 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Too slow",
     409: "Conflict",
     413: "Body too large",
+    414: "URL too long",
     415: "Unsupported media type",
     416: "Range not satisfiable",
     422: "Invalid request",
     429: "Too many requests",
+    431: "Headers too large",
     500: "Internal error",
     503: "Service unavailable",
+    507: "Storage full",
 }
 CODES = {
     400: "bad_request",
@@ -40,6 +45,7 @@ CODES = {
     415: "unsupported_media_type",
 }
 RETRY_SECONDS = "5"
+FULL_SECONDS = "60"
 
 
 class Problem(HTTPException):
@@ -98,13 +104,25 @@ def as_problem(request: Request, error: Exception) -> Problem:
         return Problem(422, "invalid_value", str(error))
     if isinstance(error, HTTPException):
         return _from_http(request, error)
-    return unavailable()
+    return of_database(error)
+
+
+def of_database(error: Exception) -> Problem:
+    """The database refused: it has no disk left, or it does not answer."""
+    cause = getattr(error, "orig", None)
+    return storage_full() if isinstance(cause, DiskFull) else unavailable()
 
 
 def unavailable() -> Problem:
     """The database does not answer."""
     detail = "The database does not answer; nothing was stored. Send the request again."
     return Problem(503, "database_unavailable", detail, headers={"Retry-After": RETRY_SECONDS})
+
+
+def storage_full() -> Problem:
+    """A disk has its reserve left, or less."""
+    detail = "The service's disk is full; nothing was stored. Send it again when its operator has made room."
+    return Problem(507, "storage_full", detail, headers={"Retry-After": FULL_SECONDS})
 
 
 def internal() -> Problem:

@@ -1,12 +1,16 @@
 """What the processes of the service hold on to: settings, database, artifact store."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
+import redis
 from fastapi import Depends, Request
 
+from service.fair import Together
 from service.looks import Looks
 from service.metrics import Metrics
+from service.shares import Shares
 from service.watch import Watch
 from store.artifacts import Artifacts
 from store.endpoints import endpoints
@@ -14,6 +18,7 @@ from store.model_registry import ModelSource, models
 from store.session import Database
 from store.settings import Settings
 
+PING_SECONDS = 0.5
 REQUEST_THREADS = 40  # of the framework's pool: none of them ever waits for a connection
 
 
@@ -31,6 +36,10 @@ class State:
     watch: Watch
     """Where routes wait for the next event of one job."""
     metrics: Metrics
+    shares: Shares
+    """What each tenant may take of this process."""
+    readiness: Together[bool]
+    """Whether the broker answers; raises OperationalError where the database does not."""
 
 
 def open_state(settings: Settings) -> State:
@@ -45,7 +54,20 @@ def open_state(settings: Settings) -> State:
         Looks(database),
         Watch(database),
         Metrics(database),
+        Shares(),
+        Together(partial(_broker_answers, database, settings.redis_url)),
     )
+
+
+def _broker_answers(database: Database, url: str) -> bool:
+    database.ping()
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=PING_SECONDS, socket_connect_timeout=PING_SECONDS
+        ) as broker:
+            return bool(broker.ping())
+    except (redis.RedisError, ValueError):
+        return False
 
 
 async def _state(request: Request) -> State:  # a coroutine: others would go through a thread

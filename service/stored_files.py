@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -28,13 +28,22 @@ REFUSED = 3  # exit status of the child
 REFUSALS = {"too_many_records": 413, "body_too_large": 413, "expands_too_much": 413, "parquet_too_large": 413}
 
 
-def read_into(writer: BatchWriter, file: IO[bytes], settings: Settings) -> None:
-    """Feed all records of an open local file, from its start; the writer is not finished. Raises Problem."""
+def read_into(
+    writer: BatchWriter,
+    file: IO[bytes],
+    settings: Settings,
+    child: AbstractContextManager[None] | None = None,
+) -> None:
+    """Feed all records of an open local file, from its start; the writer is not finished. Raises Problem.
+
+    `child` is held while a process of its own reads Parquet.
+    """
     file.seek(0)
     head = file.read(len(PARQUET))
     file.seek(0)
     if head == PARQUET:
-        _read_parquet(writer, file, settings)
+        with child or nullcontext():
+            _read_parquet(writer, file, settings)
         return
     encoding = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
     size = 0
@@ -67,7 +76,7 @@ def read_records(state: State, tenant_id: str, file_id: str, limit: int) -> list
         stored_file(state, tenant_id, file_id) as file,
         BatchWriter(state.settings, "reject_batch", None) as writer,
     ):
-        read_into(writer, file, state.settings)
+        read_into(writer, file, state.settings, state.shares.parquet.of(tenant_id))
         writer.finish()
         if writer.stored.rows > limit:
             detail = f"The file has {writer.stored.rows} records, the limit is {limit}; use a smaller file."

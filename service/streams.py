@@ -3,13 +3,15 @@
 from collections.abc import AsyncIterator
 
 import orjson
+from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from service import views
 from service.state import State
 from store import jobs
-from store.models import Event
+from store.models import Event, Job
 from store.states import TERMINAL
 
 MEDIA_TYPE = "text/event-stream"
@@ -19,11 +21,12 @@ ENDS = frozenset(f"job.{status}" for status in TERMINAL)
 
 
 async def events(
-    state: State, job_id: str, after: int, *, ping_seconds: float = PING_SECONDS
+    state: State, tenant_id: str, job_id: str, after: int, *, ping_seconds: float = PING_SECONDS
 ) -> AsyncIterator[bytes]:
     """Events with a number above `after` as they come; ends after the one that ends the job."""
     while True:
-        rows = await run_in_threadpool(read, state, job_id, after)
+        async with state.shares.reads.of(tenant_id):
+            rows = await run_in_threadpool(read, state, job_id, after)
         for row in rows:
             after = row.sequence
             yield _encode(row)
@@ -31,6 +34,22 @@ async def events(
                 return
         if not rows and not await state.watch.beyond(job_id, after, ping_seconds):
             yield b": ping\n\n"
+
+
+class EventStream(StreamingResponse):
+    """An answer of events; one more of the tenant's streams while it is open."""
+
+    def __init__(self, state: State, job: Job, after: int) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies pass events on at once
+        content = events(state, job.tenant_id, job.id, after)
+        super().__init__(content, media_type=MEDIA_TYPE, headers=headers)
+        self._slots = state.shares.streams
+        self._tenant_id = job.tenant_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them; raises Problem 429 where the tenant has too many open."""
+        async with self._slots.of(self._tenant_id):
+            await super().__call__(scope, receive, send)
 
 
 def read(state: State, job_id: str, after: int) -> list[Event]:

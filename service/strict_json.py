@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
+
+from service.fair import FairRoute
 
 
 class StrictRequest(Request):
@@ -16,7 +17,7 @@ class StrictRequest(Request):
         return orjson.loads(await self.body())
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(FairRoute):
     """A route that reads its body through StrictRequest."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -39,6 +39,11 @@ class WebhookEndpoint(Base):
     description: Mapped[str | None]
     secret_version: Mapped[int] = mapped_column(server_default="1")
     disabled_reason: Mapped[str | None]
+    failures: Mapped[int] = mapped_column(server_default="0")
+    """Attempts that failed since one succeeded."""
+    failing_since: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    """Nothing is sent before; after it one message at a time, until one arrives."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -49,6 +54,12 @@ class WebhookDelivery(Base):
     __table_args__ = (
         UniqueConstraint("endpoint_id", "job_id", "sequence"),
         Index("webhook_deliveries_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "webhook_deliveries_by_endpoint",
+            "endpoint_id",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+        ),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
@@ -60,6 +71,8 @@ class WebhookDelivery(Base):
     state: Mapped[str] = mapped_column(server_default="pending")
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    leased_until: Mapped[datetime | None]
+    """While an attempt is made."""
     response_status: Mapped[int | None]
     last_error: Mapped[str | None]
     delivered_at: Mapped[datetime | None]

@@ -32,6 +32,14 @@ class Artifact:
     size: int
 
 
+class WrongHash(ValueError):
+    """Bytes are not those that were promised."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the bytes have the sha256 {found}")
+        self.found = found
+
+
 class Artifacts:
     """A folder of immutable files at an fsspec URL (file://, s3://, ...)."""
 
@@ -64,8 +72,13 @@ class Artifacts:
             self.filesystem.pipe_file(full, data)
         return artifact
 
-    def put_stream(self, folder: str, stream: IO[bytes], suffix: str) -> Artifact:
-        """Store what a seekable stream holds, from its start, with constant memory."""
+    def put_stream(
+        self, folder: str, stream: IO[bytes], suffix: str, expected: str | None = None
+    ) -> Artifact:
+        """Store what a seekable stream holds, from its start, with constant memory.
+
+        Raises WrongHash, and stores nothing, unless it has the hash that is expected.
+        """
         stream.seek(0)
         digest = hashlib.sha256()
         while chunk := stream.read(CHUNK):
@@ -73,6 +86,8 @@ class Artifacts:
         size = stream.tell()
         stream.seek(0)
         name = digest.hexdigest()
+        if expected is not None and name != expected:
+            raise WrongHash(name)
         artifact = Artifact(f"{folder}/{name[:2]}/{name}{suffix}", name, size)
         full = self._full(artifact.path)
         with _renamed(Path(full)) if self.local else self.filesystem.open(full, "wb") as writer:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from store import owned
+from store import owned, quotas
 from store.artifacts import Artifact
 from store.errors import Conflict
 from store.ids import new_id
 from store.models import File, Job
+from store.quotas import Room
 from store.states import TERMINAL
 
 
@@ -33,10 +34,12 @@ def create(
     place: Place,
     artifact: Artifact,
     *,
+    room: Room,
     name: str | None,
     media_type: str | None = None,
 ) -> File:
-    """The row of a file stored at its place."""
+    """The row of a file stored at its place; raises OverQuota."""
+    quotas.take(session, tenant_id, room, size=artifact.size)
     file = File(
         id=place.id,
         tenant_id=tenant_id,

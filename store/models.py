@@ -91,6 +91,8 @@ class Target(Base):
     """Records of each group."""
     held_out_target_id: Mapped[str | None]
     """The target with the records that were kept apart from this one."""
+    size: Mapped[int] = mapped_column(server_default="0")
+    """Bytes of the file."""
     artifact: Mapped[str]
     sha256: Mapped[str]
     user_metadata: Mapped[Json] = _empty()
@@ -106,6 +108,8 @@ class Pool(Base):
     name: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="0")
     count: Mapped[int] = mapped_column(server_default="0")
+    size: Mapped[int] = mapped_column(server_default="0")
+    """Bytes of its batches, and of its index of contents."""
     keys: Mapped[Json] = _empty()
     """{runs: [{path, sha256}]}: the contents that the pool holds, see store.pool_keys"""
     user_metadata: Mapped[Json] = _empty()

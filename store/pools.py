@@ -6,12 +6,13 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store import owned
+from store import owned, quotas
 from store.artifacts import Artifact
 from store.errors import Invalid
 from store.ids import new_id
 from store.models import Batch, Json, Pool
 from store.plans import Source
+from store.quotas import Room
 from store.records import SCHEMA
 
 _POSITION = pa.field("position", pa.int64(), nullable=False)
@@ -79,6 +80,7 @@ def append(
     artifact: Artifact,
     counts: Counts,
     *,
+    room: Room | None,
     client_batch_id: str | None = None,
     errors: Json | None = None,
     repeated: Json | None = None,
@@ -86,9 +88,14 @@ def append(
 ) -> Batch:
     """The stored batch as the next version of a locked pool, so that versions have no gap.
 
-    `errors` is {lines, file_id}, `repeated` {path, sha256, rows} of the duplicates, `keys` {runs: [...]}.
+    `errors` is {lines, file_id}, `keys` {runs: [...]}, `repeated` {path, sha256, rows, size}: the duplicates.
+    Raises OverQuota; `room` is None where that was asked before.
     """
+    size = batch_size(artifact.size, counts.stored) + (repeated or {}).get("size", 0)
+    if room is not None:
+        quotas.take(session, pool.tenant_id, room, records=counts.stored, size=size)
     pool.version += 1
+    pool.size += size
     pool.count += counts.stored
     pool.keys = keys or pool.keys
     batch = Batch(
@@ -110,6 +117,11 @@ def append(
     session.flush()
     session.refresh(batch)
     return batch
+
+
+def batch_size(size: int, records: int) -> int:
+    """Bytes that a batch's file of `size` bytes adds to its pool, the index of its contents included."""
+    return size + quotas.KEY_BYTES * records
 
 
 def batches(session: Session, pool_id: str, version: int) -> list[Batch]:

@@ -1,19 +1,59 @@
-"""What one tenant may hold: open jobs, records, bytes. Checked where something is added."""
+"""What one tenant may hold: open jobs, records, bytes. Asked in the transaction that adds something."""
 
-from sqlalchemy import func, select, text
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from store.errors import Invalid, OverQuota
-from store.models import OPEN, File, Job, Pool, Target, Tenant
+from store.settings import Settings
 
 FREED_SECONDS = 60  # Retry-After: room is made by a job that ends or by deleting, not by waiting a second
+KEY_BYTES = 16  # of a record in its pool's index of contents
+STORED = text(
+    """
+    with own_pools as (select count, size from pools where tenant_id = :tenant),
+    own_targets as (select count, size from targets where tenant_id = :tenant),
+    own_files as (select size from files where tenant_id = :tenant),
+    own_parts as (
+      select size from upload_parts where upload_id in (select id from uploads where tenant_id = :tenant)
+    ),
+    own_models as (
+      select (value ->> 'size')::bigint as size from models, jsonb_each(files) where tenant_id = :tenant
+    )
+    select
+      ((select coalesce(sum(count), 0) from own_pools)
+        + (select coalesce(sum(count), 0) from own_targets))::bigint as records,
+      ((select coalesce(sum(size), 0) from own_pools)
+        + (select coalesce(sum(size), 0) from own_targets)
+        + (select coalesce(sum(size), 0) from own_files)
+        + (select coalesce(sum(size), 0) from own_parts)
+        + (select coalesce(sum(size), 0) from own_models))::bigint as size
+    """
+)
+OPEN_JOBS = text(
+    "select count(*) from jobs where tenant_id = :tenant "
+    "and status not in ('completed', 'failed', 'cancelled', 'expired')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one tenant may store: records of targets and pools; bytes of these, of files, parts and models."""
+
+    records: int
+    size: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Room":
+        """The operator's limits."""
+        return cls(settings.max_records, settings.max_stored_bytes)
 
 
 def require_job(session: Session, tenant_id: str, most: int) -> None:
     """Raise OverQuota when the tenant has so many open jobs; two requests are counted one after the other."""
-    session.execute(select(Tenant.id).where(Tenant.id == tenant_id).with_for_update(key_share=True))
-    open_jobs = select(func.count()).select_from(Job).where(Job.tenant_id == tenant_id, text(OPEN))
-    count = session.scalar(open_jobs) or 0
+    _one_after_the_other(session, tenant_id)
+    count = session.scalar(OPEN_JOBS, {"tenant": tenant_id}) or 0
     if count >= most:
         raise OverQuota(
             f"{count} jobs have not ended, and {most} are allowed: wait for one, or cancel one",
@@ -27,23 +67,30 @@ def require_k(k: int, most: int) -> None:
         raise Invalid(f"k is {k}, and {most} is the most: ask for less", code="k_over_limit", pointer="/k")
 
 
-def require_space(session: Session, tenant_id: str, *, records: int, size: int) -> None:
-    """Raise OverQuota when the tenant stores `records` records or `size` bytes of files already."""
-    stored = sum(_total(session, tenant_id, column) for column in (Pool.count, Target.count))
-    if stored >= records:
+def require(session: Session, tenant_id: str, room: Room, *, records: int = 0, size: int = 0) -> None:
+    """Raise OverQuota unless so many records and bytes fit beside what the tenant stores."""
+    held = session.execute(STORED, {"tenant": tenant_id}).one()
+    if held.records + records > room.records:
         raise OverQuota(
-            f"{stored} records are stored, and {records} are allowed: ask your operator for more",
+            f"{held.records} records are stored, {records} would come, and {room.records} are allowed: "
+            "ask your operator for more",
             retry_after=FREED_SECONDS,
         )
-    held = _total(session, tenant_id, File.size)
-    if held >= size:
+    if held.size + size > room.size:
         raise OverQuota(
-            f"files of {held} bytes are stored, and {size} are allowed: delete some",
+            f"{held.size} bytes are stored, {size} would come, and {room.size} are allowed: delete files",
             retry_after=FREED_SECONDS,
         )
 
 
-def _total(session: Session, tenant_id: str, column: InstrumentedAttribute[int]) -> int:
-    """Sum of a column over the tenant's rows."""
-    query = select(func.coalesce(func.sum(column), 0)).where(column.class_.tenant_id == tenant_id)
-    return int(session.scalar(query) or 0)
+def take(session: Session, tenant_id: str, room: Room, *, records: int = 0, size: int = 0) -> None:
+    """The same for what this transaction stores next; two of a tenant are counted one after the other."""
+    session.flush()
+    _one_after_the_other(session, tenant_id)
+    require(session, tenant_id, room, records=records, size=size)
+
+
+def _one_after_the_other(session: Session, tenant_id: str) -> None:
+    session.execute(
+        text("select id from tenants where id = :tenant for no key update"), {"tenant": tenant_id}
+    )

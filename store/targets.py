@@ -5,11 +5,12 @@ from collections import Counter, defaultdict
 
 from sqlalchemy.orm import Session
 
-from store import owned
+from store import owned, quotas
 from store.artifacts import Artifacts
 from store.errors import Invalid
 from store.ids import new_id
 from store.models import Json, Target
+from store.quotas import Room
 from store.records import Record, to_table
 
 
@@ -19,16 +20,19 @@ def create(
     tenant_id: str,
     records: list[Record],
     *,
+    room: Room,
     name: str | None = None,
     user_metadata: Json | None = None,
     held_out_target_id: str | None = None,
 ) -> Target:
-    """Store the records as one artifact and the target's row; raises Invalid when there are none."""
+    """Store the records as one artifact and the target's row; raises Invalid without any, or OverQuota."""
     if not records:
         raise Invalid(
             "a target needs at least 1 record, got 0: send the examples of your task", code="no_records"
         )
+    quotas.take(session, tenant_id, room, records=len(records))
     stored = artifacts.put_table(f"{tenant_id}/targets", to_table(records))
+    quotas.take(session, tenant_id, room, size=stored.size)
     target = Target(
         id=new_id("tgt"),
         tenant_id=tenant_id,
@@ -36,6 +40,7 @@ def create(
         count=len(records),
         groups=dict(sorted(Counter(record.group for record in records if record.group).items())),
         held_out_target_id=held_out_target_id,
+        size=stored.size,
         artifact=stored.path,
         sha256=stored.sha256,
         user_metadata=user_metadata or {},

@@ -1,14 +1,16 @@
 """Resumable uploads: parts by number, completed into a file, cancelled, or expired."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from store import owned
+from store import owned, quotas
 from store.artifacts import Artifact
 from store.errors import Conflict
 from store.ids import new_id
+from store.quotas import Room
 from store.upload_models import Upload, UploadPart
 
 MAX_PARTS = 10_000
@@ -58,8 +60,8 @@ def lock(session: Session, tenant_id: str, upload_id: str) -> Upload:
     return session.execute(query.execution_options(populate_existing=True)).scalar_one()
 
 
-def add_part(session: Session, upload: Upload, number: int, artifact: Artifact) -> UploadPart:
-    """The part of that number; the same bytes again change nothing, others raise Conflict."""
+def add_part(session: Session, upload: Upload, number: int, artifact: Artifact, room: Room) -> UploadPart:
+    """The part of that number; the same bytes again change nothing, others raise Conflict. Or OverQuota."""
     known = session.get(UploadPart, (upload.id, number))
     if known is not None:
         if known.sha256 != artifact.sha256:
@@ -69,6 +71,7 @@ def add_part(session: Session, upload: Upload, number: int, artifact: Artifact) 
                 code="part_conflict",
             )
         return known
+    quotas.take(session, upload.tenant_id, room, size=artifact.size)
     part = UploadPart(
         upload_id=upload.id,
         number=number,
@@ -80,6 +83,24 @@ def add_part(session: Session, upload: Upload, number: int, artifact: Artifact) 
     session.flush()
     session.refresh(part)
     return part
+
+
+def fresh_folder(tenant_id: str, upload_id: str) -> str:
+    """Where the bytes of a part that is about to be stored will lie: in a folder of their own.
+
+    So bytes that are not kept can be deleted, though others that hold the same are.
+    """
+    return f"{tenant_id}/uploads/{upload_id}/{new_id('part')}"
+
+
+def require_same(session: Session, upload_id: str, joined: Sequence[UploadPart]) -> None:
+    """Raise Conflict unless the upload has exactly the parts that were joined."""
+    late = {part.number for part in parts(session, upload_id)} - {part.number for part in joined}
+    if late:
+        raise Conflict(
+            f"part {min(late)} of upload {upload_id} came while the others were joined: complete it again",
+            code="parts_changed",
+        )
 
 
 def end(session: Session, upload: Upload, status: str, *, file_id: str | None = None) -> list[str]:

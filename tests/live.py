@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from service.app import create_app
+from service.protocol import Protocol
 from store import tenants
 from store.embedded import servers
 from store.ids import new_id
@@ -85,7 +86,8 @@ def serve(database_url: str, home: Path, **settings: Any) -> Iterator[Api]:
         tenant_id = tenants.ensure_tenant(session, "test")
         tenants.add_key(session, tenant_id, "test", secret, PEPPER)
     port = servers.free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(configured), port=port, log_level="warning"))
+    config = uvicorn.Config(create_app(configured), port=port, log_level="warning", http=Protocol)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -85,6 +85,7 @@ def served(home: Path, **settings: Any) -> Iterator[Served]:
 def _api(home: Path, port: int, settings: Settings) -> Child:
     arguments = [sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"]
     arguments += ["--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+    arguments += ["--http", "service.protocol:Protocol"]
     environment = {**as_environment(settings), "PYTHONPATH": str(ROOT)}
     return Child("api", arguments, home / "api.log", environment)
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from evoselect.errors import InvalidInput
 from service import problems
+from service.fair import FairRoute
 from service.html import HTML, templates
 from service.pages.sessions import form_token
 from service.state import State
@@ -36,7 +36,7 @@ def render(request: Request, template: str, code: int = 200, **values: Any) -> R
     return Response(text, code, HEADERS, HTML)
 
 
-class PageRoute(APIRoute):
+class PageRoute(FairRoute):
     """Failures of a page are pages, with the same status and sentence as the API's."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -21,7 +21,7 @@ from service import access
 from service.authentication import Authentication
 from service.problems import Problem
 from service.state import State
-from store import api_keys, logs
+from store import logs
 from store.api_keys import Principal
 
 COOKIE = "__Host-evoselect"  # the prefix makes browsers insist on Secure, Path=/ and no Domain
@@ -57,9 +57,9 @@ class Sessions(Authentication):
         with logs.about(
             request=scope["state"]["request_id"], tenant=principal.tenant_id, key=principal.key_id
         ):
-            await self._served(principal, scope, receive, send)
+            await self._lasting(principal, scope, receive, send)
 
-    async def _served(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _allowed(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_audited(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
                 await self._audit(scope, principal, message["status"])
@@ -72,11 +72,8 @@ class Sessions(Authentication):
             key_id, _ = self._signer.loads(cookie, max_age=SECONDS)
         except BadSignature:
             return None
-        return await run_in_threadpool(self._by_id, key_id)
-
-    def _by_id(self, key_id: str) -> Principal | None:
-        with self._database.transaction() as session:
-            return api_keys.principal_with_id(session, key_id)
+        async with self._lookups.of(key_id):
+            return await run_in_threadpool(self._by_id, key_id)
 
 
 def signer(state: State) -> URLSafeTimedSerializer:

@@ -5,11 +5,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from service import answers, views
+from service.fair import FairRoute
 from service.routes.common import DEFAULT_LIMIT, After, Limit
 from service.state import Services, TenantId
 from store import audit
 
-router = APIRouter(prefix="/v1/audit_events", tags=["audit_events"])
+router = APIRouter(prefix="/v1/audit_events", route_class=FairRoute, tags=["audit_events"])
 
 
 @router.get("", response_model=answers.Page[answers.AuditEvent])

@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Path
 
 from service import data_answers as answers
+from service.fair import FairRoute
 from service.results import artifact, completed
 from service.routes.common import ResourceId
 from service.state import Services, State, TenantId
@@ -13,7 +14,7 @@ from store import considered, pools, selected
 from store.errors import NotFound
 from store.models import Batch, Job
 
-router = APIRouter(prefix="/v1/selections", tags=["selections"])
+router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
 CandidateId = Annotated[str, Path(min_length=1, max_length=256)]
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from service import comparing
 from service import data_answers as answers
+from service.fair import FairRoute
 from service.results import artifact, completed
 from service.routes.common import ResourceId
 from service.state import Services, State, TenantId
@@ -13,7 +14,7 @@ from store import jobs, selected
 from store.models import Job
 from store.states import JobKind
 
-router = APIRouter(prefix="/v1/selections", tags=["selections"])
+router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
 
 @router.get("/{job_id}/compare/{other_id}", response_model=answers.Comparison)

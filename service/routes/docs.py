@@ -10,7 +10,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-router = APIRouter(include_in_schema=False)
+from service.fair import FairRoute
+
+router = APIRouter(route_class=FairRoute, include_in_schema=False)
 
 Json = dict[str, Any]
 STYLE = """

@@ -1,5 +1,7 @@
 """Files: bytes that other requests refer to by id, such as records and feature matrices."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import IO, Annotated, Any
 
@@ -9,17 +11,20 @@ from starlette.concurrency import run_in_threadpool
 from service import data_answers as answers
 from service import views
 from service.bodies import receive_into
+from service.fair import FairRoute
 from service.media import BINARY, NDJSON, PARQUET, required
 from service.problems import Problem
 from service.ranges import serve
+from service.room import require_room, size_of
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import Sha256, ShortText
 from service.spools import spool
 from service.state import Services, State, TenantId
 from store import files
-from store.artifacts import Artifact
+from store.artifacts import Artifact, WrongHash
+from store.quotas import Room
 
-router = APIRouter(prefix="/v1/files", tags=["files"])
+router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
 
 KINDS = (BINARY, NDJSON, PARQUET)
 BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -93,18 +98,28 @@ def stored(
     state: State, tenant_id: str, file: IO[bytes], name: str | None, kind: str | None, sha256: str | None
 ) -> dict[str, Any]:
     """The file with the bytes of an open one; raises Problem when they are not those that were promised."""
-    place = files.fresh_place(tenant_id)
-    artifact = kept(state, place.folder, file, PurePath(name or "").suffix, sha256)
-    with state.database.transaction() as session:
-        return views.file(files.create(session, tenant_id, place, artifact, name=name, media_type=kind))
+    place, room = files.fresh_place(tenant_id), Room.of(state.settings)
+    require_room(state, tenant_id, size=size_of(file))
+    with kept(state, place.folder, file, PurePath(name or "").suffix, sha256) as artifact:
+        with state.database.transaction() as session:
+            row = files.create(session, tenant_id, place, artifact, room=room, name=name, media_type=kind)
+        return views.file(row)
 
 
-def kept(state: State, folder: str, file: IO[bytes], suffix: str, sha256: str | None) -> Artifact:
-    """The bytes in the artifact store; raises Problem unless they have the hash that was promised."""
+@contextmanager
+def kept(state: State, folder: str, file: IO[bytes], suffix: str, sha256: str | None) -> Iterator[Artifact]:
+    """The bytes in a folder of their own in the artifact store; removed again where the block fails.
+
+    Raises Problem before anything is stored unless they have the hash that was promised.
+    """
     suffix = suffix if suffix.isascii() and suffix[1:].isalnum() else ""
-    artifact = state.artifacts.put_stream(folder, file, suffix)
-    if sha256 is not None and artifact.sha256 != sha256:
+    try:
+        artifact = state.artifacts.put_stream(folder, file, suffix, sha256)
+    except WrongHash as error:
+        detail = f"The bytes have the sha256 {error.found}, not {sha256}: send them again."
+        raise Problem(422, "wrong_sha256", detail) from None
+    try:
+        yield artifact
+    except BaseException:
         state.artifacts.remove(artifact.path)
-        detail = f"The bytes have the sha256 {artifact.sha256}, not {sha256}: send them again."
-        raise Problem(422, "wrong_sha256", detail)
-    return artifact
+        raise

@@ -4,13 +4,13 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from service import answers, streams, views
 from service.conditional import conditional
 from service.looks import Look
 from service.media import media_type
 from service.problems import Problem
+from service.room import require_room_for_job
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import ShortText
 from service.state import Services, State, TenantId
@@ -85,7 +85,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
     def retry(job_id: ResourceId, response: Response, state: Services, tenant_id: TenantId) -> dict[str, Any]:
         """The same request as a new job, for one that failed, expired or was cancelled; else 409."""
         with state.database.transaction() as session:
-            submissions.check_room(session, tenant_id, kind, state.settings.max_waiting_shards)
+            require_room_for_job(session, state, tenant_id, kind)
             row = submissions.again(session, tenant_id, job_id, kind)
             again = views.job(row, job_reads.progress(session, [row.id])[row.id])
             submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
@@ -141,10 +141,7 @@ def sequence_of(last_event_id: str | None) -> int:
 def stream(state: State, job: Job, after: int) -> Response:
     if jobs.is_terminal(job) and after >= job.last_event:
         return Response(status_code=204)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies pass events on at once
-    return StreamingResponse(
-        streams.events(state, job.id, after), media_type=streams.MEDIA_TYPE, headers=headers
-    )
+    return streams.EventStream(state, job, after)
 
 
 def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from service.fair import FairRoute
 from service.html import HTML
 from service.media import JSON, acceptable
 from service.report.answers import LoopReport
@@ -12,7 +13,7 @@ from service.routes.common import ResourceId
 from service.routes.reports import HEADERS
 from service.state import Services, State, TenantId
 
-router = APIRouter(prefix="/v1/loops", tags=["loops"])
+router = APIRouter(prefix="/v1/loops", route_class=FairRoute, tags=["loops"])
 
 
 @router.get("/{job_id}/report", response_model=LoopReport, responses={200: {"content": {HTML: {}}}})

@@ -7,11 +7,13 @@ from sqlalchemy.orm import Session
 from service import batches
 from service.ingest import BatchWriter
 from service.inline import parse_all
+from service.room import require_disk
 from service.state import State
 from service.stored_files import read_records
 from store import adapters, pools, targets
 from store.errors import Invalid, NotFound
 from store.pool_keys import Known
+from store.quotas import Room
 from store.records import Record
 
 
@@ -40,11 +42,14 @@ def given_records(
 
 def stored_target(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
     """The id of a new target that holds the records."""
-    return targets.create(session, state.artifacts, tenant_id, records or []).id
+    require_disk(state)
+    room = Room.of(state.settings)
+    return targets.create(session, state.artifacts, tenant_id, records or [], room=room).id
 
 
 def stored_pool(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
     """The id of a new pool with the records as its one batch."""
+    require_disk(state)
     pool = pools.create(session, tenant_id)
     with BatchWriter(state.settings, "reject_batch", Known()) as writer:
         writer.add_records(records or [])

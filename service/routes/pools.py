@@ -170,7 +170,7 @@ class Intake:
     def from_file(self, file: IO[bytes]) -> dict[str, Any]:
         """Records of an open local file."""
         with self.writer() as writer:
-            read_into(writer, file, self.state.settings)
+            read_into(writer, file, self.state.settings, self.state.shares.parquet.of(self.tenant_id))
             return self.commit(writer)
 
     def commit(self, writer: BatchWriter) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from service.fair import FairRoute
 from service.html import HTML
 from service.media import JSON, PARQUET, acceptable
 from service.report.answers import Report
@@ -18,7 +19,7 @@ from service.state import Services, State, TenantId
 from store import selected
 from store.models import Job
 
-router = APIRouter(prefix="/v1/selections", tags=["selections"])
+router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 FORMATS: dict[str, Any] = {kind: {} for kind in (HTML, PARQUET)}
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; sandbox allow-scripts"
 """The page's own policy is stricter about what runs; this one keeps it out of the API's origin as well."""

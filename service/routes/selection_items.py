@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.fair import FairRoute
 from service.media import JSON, NDJSON, PARQUET, acceptable
 from service.ranges import serve_spool
 from service.results import artifact, completed
@@ -15,7 +16,7 @@ from service.spools import TableSpool
 from service.state import Services, TenantId
 from store import item_columns, selected
 
-router = APIRouter(prefix="/v1/selections", tags=["selections"])
+router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
 MAX_PAGE = 1000
 ALL_ITEMS = 2**62

@@ -14,6 +14,7 @@ from service.schemas import TargetRequest
 from service.state import Services, TenantId
 from service.strict_json import StrictRoute
 from store import targets
+from store.quotas import Room
 from store.records import Record
 
 router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets"])
@@ -27,8 +28,10 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
     if body.held_out:
         examples, apart = targets.split(examples, body.held_out.ratio, body.held_out.seed)
 
+    room = Room.of(state.settings)
+
     def store(session: Session) -> str:
-        kept_apart = targets.create(session, state.artifacts, tenant_id, apart) if apart else None
+        held_out = targets.create(session, state.artifacts, tenant_id, apart, room=room) if apart else None
         row = targets.create(
             session,
             state.artifacts,
@@ -36,7 +39,8 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
             examples,
             name=body.name,
             user_metadata=body.metadata,
-            held_out_target_id=kept_apart.id if kept_apart else None,
+            held_out_target_id=held_out.id if held_out else None,
+            room=room,
         )
         return row.id
 

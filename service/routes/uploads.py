@@ -15,6 +15,7 @@ from service.bodies import receive_into
 from service.idempotency import OnceOnly
 from service.media import BINARY, required
 from service.problems import Problem
+from service.room import require_room, size_of
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.routes.files import BYTES, ExpectedHash, kept
 from service.schemas import CompleteRequest, UploadRequest
@@ -22,7 +23,9 @@ from service.spools import spool
 from service.state import Services, State, TenantId
 from service.strict_json import StrictRoute
 from store import files, uploads
-from store.errors import Conflict
+from store.artifacts import Artifact
+from store.files import Place
+from store.quotas import Room
 from store.upload_models import Upload, UploadPart
 
 router = APIRouter(prefix="/v1/uploads", route_class=StrictRoute, tags=["uploads"])
@@ -93,22 +96,11 @@ def complete(
         upload = uploads.lock_open(session, tenant_id, upload_id)
         parts = uploads.parts(session, upload_id)
     _require_whole(parts)
-    place = files.fresh_place(tenant_id)
+    place, suffix = files.fresh_place(tenant_id), PurePath(upload.name or "").suffix
     with spool() as file:
         _join(state, parts, file)
-        suffix = PurePath(upload.name or "").suffix
-        artifact = kept(state, place.folder, file, suffix, body.sha256)
-    with state.database.transaction() as session:
-        upload = uploads.lock(session, tenant_id, upload_id)
-        if upload.status == "completed":  # by another request meanwhile
-            state.artifacts.remove(artifact.path)
-            return _view(session, upload)
-        uploads.lock_open(session, tenant_id, upload_id)
-        files.create(session, tenant_id, place, artifact, name=upload.name)
-        paths = uploads.end(session, upload, "completed", file_id=place.id)
-        answer = _view(session, upload)
-    _remove(state, paths)
-    return answer
+        with kept(state, place.folder, file, suffix, body.sha256) as artifact:
+            return _completed(state, tenant_id, upload_id, parts, place, artifact)
 
 
 @router.post("/{upload_id}/cancel", response_model=answers.Upload)
@@ -136,14 +128,33 @@ def _require_open(state: State, tenant_id: str, upload_id: str) -> None:
 def _store_part(
     state: State, tenant_id: str, upload_id: str, number: int, file: IO[bytes], sha256: str | None
 ) -> dict[str, Any]:
-    artifact = kept(state, f"{tenant_id}/uploads/{upload_id}/{number}", file, "", sha256)
-    try:
+    require_room(state, tenant_id, size=size_of(file))
+    with kept(state, uploads.fresh_folder(tenant_id, upload_id), file, "", sha256) as artifact:
         with state.database.transaction() as session:
             upload = uploads.lock_open(session, tenant_id, upload_id)
-            return views.upload_part(uploads.add_part(session, upload, number, artifact))
-    except Conflict:
-        state.artifacts.remove(artifact.path)
-        raise
+            part = uploads.add_part(session, upload, number, artifact, Room.of(state.settings))
+        if part.artifact != artifact.path:  # it had come before
+            state.artifacts.remove(artifact.path)
+        return views.upload_part(part)
+
+
+def _completed(
+    state: State, tenant_id: str, upload_id: str, joined: list[UploadPart], place: Place, artifact: Artifact
+) -> dict[str, Any]:
+    """The upload with the file that its parts were joined into; raises Conflict where others came since."""
+    with state.database.transaction() as session:
+        upload = uploads.lock(session, tenant_id, upload_id)
+        if upload.status == "completed":  # by another request meanwhile
+            state.artifacts.remove(artifact.path)
+            return _view(session, upload)
+        uploads.lock_open(session, tenant_id, upload_id)
+        uploads.require_same(session, upload_id, joined)
+        paths = uploads.end(session, upload, "completed", file_id=place.id)
+        room = Room.of(state.settings)
+        files.create(session, tenant_id, place, artifact, room=room, name=upload.name)
+        answer = _view(session, upload)
+    _remove(state, paths)
+    return answer
 
 
 def _require_whole(parts: list[UploadPart]) -> None:

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from service import answers, views
+from service.fair import FairRoute
 from service.routes.common import DEFAULT_LIMIT, ID_PATTERN, After, Limit, ResourceId
 from service.state import Services, TenantId
 from store import deliveries
 
-router = APIRouter(prefix="/v1/webhook_deliveries", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhook_deliveries", route_class=FairRoute, tags=["webhooks"])
 
 
 @router.get("", response_model=answers.Page[answers.Delivery])

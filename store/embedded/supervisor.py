@@ -204,6 +204,7 @@ class Supervisor:
         descriptor = self._socket.fileno()
         arguments = [sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"]
         arguments += ["--fd", str(descriptor), "--no-access-log"]
+        arguments += ["--http", "service.protocol:Protocol"]
         arguments += ["--timeout-graceful-shutdown", "5"]  # open event streams would hold it for ever
         return Child("api", arguments, self._log("api"), self.environment, descriptors=(descriptor,))
 

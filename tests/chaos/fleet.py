@@ -242,6 +242,7 @@ def _tenant(database: Database, name: str) -> Tenant:
 def _api(home: Path, port: int, environment: dict[str, str]) -> Child:
     arguments = [sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"]
     arguments += ["--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+    arguments += ["--http", "service.protocol:Protocol"]
     return Child("api", arguments, home / "api.log", environment)
 
 

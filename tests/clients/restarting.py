@@ -15,6 +15,7 @@ from store.settings import as_environment
 from tests.live import Api
 
 COMMAND = (sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment", "--no-access-log")
+COMMAND += ("--http", "service.protocol:Protocol")
 AWAY = 1.0  # seconds between a kill and the next start
 
 

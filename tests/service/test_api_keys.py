@@ -1,6 +1,7 @@
 """Keys over real HTTP: scopes, the secret that is shown once, rotation, revocation, the audit log."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ def make_key(api: Api, *scopes: str) -> dict[str, Any]:
 
 
 def status(api: Api, key: dict[str, Any], method: str, path: str, **options: Any) -> int:
-    headers = {"Authorization": f"Bearer {key['secret']}"}
+    headers = {"Authorization": f"Bearer {key['secret']}", **options.pop("headers", {})}
     return httpx.request(method, f"{api.url}{path}", headers=headers, **options).status_code
 
 
@@ -116,3 +117,30 @@ def test_every_noun_has_its_scopes(api: Api) -> None:
     paths = httpx.get(f"{api.url}/openapi.json").json()["paths"]
     nouns = {path.split("/")[2] for path in paths if path.startswith("/v1/")}
     assert nouns <= TABLE.keys()
+
+
+def test_a_stream_ends_with_its_key(other: Api) -> None:
+    key = make_key(other, "select:read")
+    job = other.made("/v1/selections", {"target": [question(9)], "candidates": [question(1)], "k": 1})["id"]
+    headers = {"Authorization": f"Bearer {key['secret']}", "Accept": "text/event-stream"}
+    with httpx.stream("GET", f"{other.url}/v1/selections/{job}/events", headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "event: job.queued"
+        assert other.call("DELETE", f"/v1/api_keys/{key['id']}").is_success
+        time.sleep(TIME_TO_END + 0.1)
+        other.made(f"/v1/selections/{job}/cancel", {})
+        assert not any("cancel" in line for line in lines)  # and the stream has ended well
+
+
+def test_an_upload_ends_with_its_key(other: Api) -> None:
+    key = make_key(other, "select:write")
+
+    def body() -> Iterator[bytes]:
+        yield b"first half"
+        assert other.call("DELETE", f"/v1/api_keys/{key['id']}").is_success
+        time.sleep(TIME_TO_END + 0.1)
+        yield b"second half"
+
+    binary = {"Content-Type": "application/octet-stream"}
+    assert status(other, key, "POST", "/v1/files", headers=binary, content=body()) == 401
+    assert other.get("/v1/files")["data"] == []

@@ -133,7 +133,7 @@ def test_a_quiet_stream_pings_in_time(api: Api) -> None:
     job_id, state = make_job(api), open_state(api.settings)
 
     async def read_two() -> list[bytes]:
-        follower = streams.events(state, job_id, 0, ping_seconds=0.2)
+        follower = streams.events(state, api.tenant_id, job_id, 0, ping_seconds=0.2)
         return [await anext(follower), await anext(follower)]
 
     event, ping = asyncio.run(read_two())

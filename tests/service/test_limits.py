@@ -1,17 +1,23 @@
 """What one tenant may do: requests per second counted in a real Valkey, open jobs, records, bytes, k."""
 
+import io
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import orjson
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from store.embedded import processes, servers
 from store.ids import new_id
 from tests.conftest import TEMPLATE
-from tests.live import Api, another_tenant, question, serve
+from tests.live import Api, another_tenant, lines, question, serve
 
 RATE = 20
 
@@ -38,9 +44,16 @@ def limited(migrated: str, valkey: str, tmp_path_factory: pytest.TempPathFactory
         requests_per_second=RATE,
         max_jobs=2,
         max_records=10,
-        max_stored_bytes=100,
+        max_stored_bytes=100_000,
         max_k=3,
     ) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def small(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An API with room for 10 kB of a tenant."""
+    with serve(_new_database(migrated), tmp_path_factory.mktemp("small"), max_stored_bytes=10_000) as api:
         yield api
 
 
@@ -94,13 +107,96 @@ def test_open_jobs_are_limited_even_at_once(limited: Api) -> None:
     assert tenant.post("/v1/selections", body).status_code == 202
 
 
+def test_a_retry_is_a_new_job_to_the_limit(limited: Api) -> None:
+    tenant = another_tenant(limited)
+    body = {"target": [question(9)], "candidates": [question(1)], "k": 1}
+    first = tenant.made("/v1/selections", body)["id"]
+    tenant.made(f"/v1/selections/{first}/cancel", {})
+    codes = [tenant.post(f"/v1/selections/{first}/retry", {}).status_code for _ in range(4)]
+    assert codes == [202, 202, 429, 429]
+
+
+def test_inline_records_are_counted_whatever_the_route(limited: Api) -> None:
+    tenant = another_tenant(limited)
+    nine, ten = ([question(n) for n in range(size)] for size in (9, 10))
+    base = {"model": "smollm2-135m-instruct"}
+    tries = [
+        ("/v1/selections", {"target": nine, "candidates": [question(11), question(12)], "k": 1}),
+        ("/v1/targets", {"records": [*ten, question(11)]}),
+        ("/v1/evaluations", {**base, "records": [*ten, question(11)]}),
+    ]
+    for path, body in tries:
+        answer = tenant.post(path, body)
+        assert (answer.status_code, answer.json()["code"]) == (429, "quota_exceeded"), path
+    pool = tenant.made("/v1/pools", {})["id"]
+    for kind, content in batches([*ten, question(11)]):
+        answer = tenant.call("POST", f"/v1/pools/{pool}/batches", content=content, headers=kind)
+        assert (answer.status_code, answer.json()["code"]) == (429, "quota_exceeded"), kind
+    assert tenant.get("/v1/targets")["data"] == tenant.get("/v1/selections")["data"] == []
+    assert tenant.made("/v1/evaluations", {**base, "records": ten})["status"] == "queued"
+
+
+def batches(records: list[dict[str, Any]]) -> list[tuple[dict[str, str], bytes]]:
+    """The records as each media type of a batch."""
+    table = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(records), table)
+    return [
+        ({"Content-Type": "application/json"}, orjson.dumps({"records": records})),
+        ({"Content-Type": "application/x-ndjson"}, lines(*records)),
+        ({"Content-Type": "application/vnd.apache.parquet"}, table.getvalue()),
+    ]
+
+
+def test_all_bytes_are_counted_whatever_the_route(small: Api) -> None:
+    tenant = another_tenant(small)
+    binary = {"Content-Type": "application/octet-stream"}
+    upload = tenant.made("/v1/uploads", {})["id"]
+
+    def part(number: int, size: int) -> int:
+        path = f"/v1/uploads/{upload}/parts/{number}"
+        return tenant.call("PUT", path, content=os.urandom(size), headers=binary).status_code
+
+    assert [part(1, 6_000), part(2, 6_000), part(3, 3_000)] == [200, 429, 200]
+    pool = tenant.made("/v1/pools", {})["id"]
+    long = {"records": [question(1, metadata={"text": os.urandom(3_500).hex()})]}
+    refused = tenant.post(f"/v1/pools/{pool}/batches", long)
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    refused = tenant.post("/v1/selections", {"target": long["records"], "candidates": [question(1)], "k": 1})
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    assert tenant.made(f"/v1/uploads/{upload}/cancel", {})["status"] == "cancelled"  # makes room when full
+    tenant.made(f"/v1/pools/{pool}/batches", long)
+    codes = [
+        tenant.call("POST", "/v1/files", content=bytes(400), headers=binary).status_code for _ in range(9)
+    ]
+    assert codes.count(201) < 9  # which would fit without the pool
+    left = small.settings.home.rglob("uploads/**/*")
+    assert not any(path.is_file() for path in left)
+
+
+def test_a_full_disk_is_said_and_stores_nothing(migrated: str, tmp_path: Path) -> None:
+    with serve(_new_database(migrated), tmp_path, disk_reserve_share=0.999) as api:
+        binary = {"Content-Type": "application/octet-stream"}
+        records = {"target": [question(9)], "candidates": [question(1)], "k": 1}
+        answers = [
+            api.call("POST", "/v1/files", content=b"x", headers=binary),
+            api.post("/v1/targets", {"records": [question(1)]}),
+            api.post("/v1/selections", records),
+            api.post("/v1/evaluations", {"model": "smollm2-135m-instruct", "records": [question(1)]}),
+        ]
+        for answer in answers:
+            assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+            assert answer.headers["retry-after"] == "60"
+        for path in ("/v1/files", "/v1/targets", "/v1/selections"):
+            assert api.get(path)["data"] == []
+
+
 def test_records_and_bytes_are_limited(limited: Api) -> None:
     tenant = another_tenant(limited)
     tenant.made("/v1/targets", {"records": [question(n) for n in range(10)]})
     full = tenant.post("/v1/targets", {"records": [question(1)]})
     assert (full.status_code, full.json()["code"]) == (429, "quota_exceeded")
     other = another_tenant(limited)
-    binary = {"headers": {"Content-Type": "application/octet-stream"}, "content": b"x" * 100}
+    binary = {"headers": {"Content-Type": "application/octet-stream"}, "content": b"x" * 100_000}
     codes = [other.call("POST", "/v1/files", **binary).status_code for _ in range(2)]
     assert codes == [201, 429]
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from store import uploads
+from store.errors import Conflict
 from tests.live import Api, question
 
 BINARY = {"Content-Type": "application/octet-stream"}
@@ -76,6 +77,8 @@ def test_parts_may_come_again_but_not_change(api: Api) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "part_conflict")
     damaged = part(api, upload_id, 2, b"abd", f"?sha256={first['sha256']}")
     assert (damaged.status_code, damaged.json()["code"]) == (422, "wrong_sha256")
+    stored = part(api, upload_id, 1, b"abc", f"?sha256={'0' * 64}")  # the bytes that are there already
+    assert (stored.status_code, stored.json()["code"]) == (422, "wrong_sha256")
     part(api, upload_id, 3, b"ghi")
     missing = api.post(f"/v1/uploads/{upload_id}/complete", {})
     assert (missing.status_code, missing.json()["code"]) == (409, "parts_missing")
@@ -85,6 +88,18 @@ def test_parts_may_come_again_but_not_change(api: Api) -> None:
     assert api.call("GET", f"/v1/files/{done['file_id']}/content").content == b"abcdefghi"
     late = part(api, upload_id, 4, b"x")
     assert (late.status_code, late.json()["code"]) == (409, "upload_ended")
+
+
+def test_a_part_that_comes_while_others_are_joined_is_not_dropped(api: Api) -> None:
+    upload_id = start(api)
+    part(api, upload_id, 1, b"abc")
+    with api.database.transaction() as session:
+        joined = uploads.parts(session, upload_id)
+    part(api, upload_id, 2, b"def")  # accepted while part 1 is being read
+    with pytest.raises(Conflict, match="part 2"), api.database.transaction() as session:
+        uploads.require_same(session, upload_id, joined)
+    done = api.made(f"/v1/uploads/{upload_id}/complete", {})
+    assert api.call("GET", f"/v1/files/{done['file_id']}/content").content == b"abcdef"
 
 
 def test_an_upload_may_be_cancelled_or_expire(api: Api) -> None:

@@ -18,12 +18,14 @@ from store.ids import new_id
 from store.loop_models import LoopStep, Round
 from store.models import Job, Shard
 from store.pools import Counts
+from store.quotas import Room
 from store.records import parse_record
 from store.session import Database
 from store.settings import Settings
 from store.states import JobKind
 
 SETTINGS = Settings()
+ROOM = Room.of(SETTINGS)
 QUEUES = tuple(dict.fromkeys(plans.QUEUE.values()))
 PHASES = {"features": "features", "select": "transport", "train": "train", "ops": "advance"}
 BASE_FAILED = "(evaluate of round 0) failed with model_unavailable: no such file"
@@ -47,11 +49,11 @@ class Line:
         self.database, self.tenant = database, tenant
         with database.transaction() as session:
             examples = [parse_record({"prompt": f"{number}?", "completion": "x"}) for number in range(9)]
-            target = targets.create(session, artifacts, tenant, examples).id
+            target = targets.create(session, artifacts, tenant, examples, room=ROOM).id
             pool = pools.create(session, tenant)
             self.pool_id = pool.id
             stored = artifacts.put_bytes("x", b"x", "")
-            pools.append(session, pool, new_id("bat"), stored, Counts(9, 9, 0, 0))
+            pools.append(session, pool, new_id("bat"), stored, Counts(9, 9, 0, 0), room=None)
             generator = {"kind": "pool", "pool_id": pool.id, "pool_version": 1, "size": size}
             request = {
                 "target_id": target,

@@ -9,12 +9,13 @@ import orjson
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import LoopSpec, OpenAIGenerator, PoolGenerator
-from store import egress, endpoints, jobs, loop_steps, loops, pools, shards, targets
+from store import egress, endpoints, jobs, loop_steps, loops, pools, quotas, shards, targets
 from store.egress import Egress
 from store.endpoints import Endpoint
 from store.errors import ArtifactCorrupt, Invalid
 from store.ids import new_id
 from store.loop_plan import Spent
+from store.quotas import Room
 from store.records import Record, from_table
 from store.states import JobKind
 from workers import drawing
@@ -34,7 +35,17 @@ def run(work: Work) -> Outcome:
     else:
         records, counts = _asked(work, spec, number)
     stored = store(work, records)
+    if stored is not None:
+        _require_room(work, stored)
     return Outcome(counts, save=partial(_hand_over, work, number, stored, counts))
+
+
+def _require_room(work: Work, stored: Stored) -> None:
+    """Raise OverQuota, which fails the loop, where the tenant may not store the candidates."""
+    records, room = stored.counts.stored, Room.of(work.context.settings)
+    size = pools.batch_size(stored.artifact.size, records)
+    with work.context.database.transaction() as session:
+        quotas.require(session, work.claim.tenant_id, room, records=records, size=size)
 
 
 def _hand_over(
@@ -43,7 +54,9 @@ def _hand_over(
     claim = work.claim
     pool = pools.create(session, claim.tenant_id, name=f"{claim.job_id} round {number}")
     if stored is not None:
-        pools.append(session, pool, new_id("bat"), stored.artifact, stored.counts, keys=stored.keys)
+        pools.append(
+            session, pool, new_id("bat"), stored.artifact, stored.counts, room=None, keys=stored.keys
+        )
     loops.generated(session, claim.job_id, number, pool.id, pool.version, counts)
 
 
