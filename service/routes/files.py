@@ -6,6 +6,7 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from evoselect.spec.fields import ShortText
 from service import data_answers as answers
 from service import views
 from service.bodies import receive_into
@@ -13,7 +14,7 @@ from service.media import BINARY, NDJSON, PARQUET, required
 from service.problems import Problem
 from service.ranges import serve
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.schemas import Sha256, ShortText
+from service.schemas import Sha256
 from service.spools import spool
 from service.state import Services, State, TenantId
 from store import files
@@ -22,6 +23,7 @@ from store.artifacts import Artifact
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 KINDS = (BINARY, NDJSON, PARQUET)
+MAX_SUFFIX = 16  # characters of a stored file's name beside its hash; file systems end at 255
 BYTES = {"schema": {"type": "string", "format": "binary"}}
 ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes than those with this hash.")]
 
@@ -101,7 +103,8 @@ def stored(
 
 def kept(state: State, folder: str, file: IO[bytes], suffix: str, sha256: str | None) -> Artifact:
     """The bytes in the artifact store; raises Problem unless they have the hash that was promised."""
-    suffix = suffix if suffix.isascii() and suffix[1:].isalnum() else ""
+    plain = suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= MAX_SUFFIX
+    suffix = suffix if plain else ""
     artifact = state.artifacts.put_stream(folder, file, suffix)
     if sha256 is not None and artifact.sha256 != sha256:
         state.artifacts.remove(artifact.path)
