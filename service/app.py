@@ -76,7 +76,14 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         state.database.dispose()
 
-    app = FastAPI(title="EvoSelect", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="EvoSelect",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would go where the Host header says
+    )
     app.state.services = state
     for layer, arguments in reversed(middleware.stack(state)):
         app.add_middleware(layer, **arguments)

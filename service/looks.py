@@ -8,9 +8,9 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import orjson
+from sqlalchemy.exc import OperationalError
 
-from service import views
+from service import encoding
 from store import job_reads
 from store.session import Database
 from store.states import TERMINAL
@@ -59,16 +59,35 @@ class Looks:
                     future.exception()  # whoever waited gets it; nobody may be left
                 continue
             for key, future in batch.items():
-                future.set_result(found.get(key))
+                _settle(future, found.get(key))
 
-    def _read(self, keys: list[Key]) -> dict[Key, Look]:
+    def _read(self, keys: list[Key]) -> dict[Key, Look | Exception]:
+        """The jobs that exist; where they cannot be read together, each for itself or its error."""
+        try:
+            return dict(self._find(keys))
+        except OperationalError:
+            raise  # the database is away for all of them
+        except Exception as error:
+            if len(keys) == 1:
+                return {keys[0]: error}
+            return {key: found for one in keys for key, found in self._read([one]).items()}
+
+    def _find(self, keys: list[Key]) -> dict[Key, Look]:
         with self._database.transaction() as session:
             rows = job_reads.find(session, keys)
             progress = job_reads.progress(session, [row.id for row in rows])
         found = {}
         for row in rows:
-            body = orjson.dumps(views.job(row, progress[row.id]))
+            body = encoding.encoded(row, progress[row.id])
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             look = Look(body, etag, row.kind, row.status in TERMINAL, row.last_event)
             found[row.tenant_id, row.id] = look
         return found
+
+
+def _settle(future: asyncio.Future[Look | None], found: Look | Exception | None) -> None:
+    if isinstance(found, Exception):
+        future.set_exception(found)
+        future.exception()  # whoever waited gets it; nobody may be left
+    else:
+        future.set_result(found)

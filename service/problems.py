@@ -1,6 +1,7 @@
 """Every refusal and failure as application/problem+json (RFC 9457), with a stable code and a request id."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,15 +9,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from psycopg.errors import DiskFull
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from evoselect.errors import InvalidInput
 from store.errors import StoreError
 
+logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 100  # listed in one problem; the detail says how many there are
+MAX_PART = 100  # characters of a field's name in a pointer
+MAX_SHOWN = 60  # characters of a value in a sentence
 
 TITLES = {
     400: "Bad request",
@@ -82,7 +86,8 @@ def render(problem: Problem, request_id: str) -> Response:
 
 def install(app: FastAPI) -> None:
     """Turn every exception that can reach the framework into a problem."""
-    for kind in (HTTPException, RequestValidationError, StoreError, InvalidInput, OperationalError):
+    own = (HTTPException, RequestValidationError, StoreError, InvalidInput)
+    for kind in (*own, DataError, OperationalError):
         app.add_exception_handler(kind, _handle)
 
 
@@ -104,6 +109,8 @@ def as_problem(request: Request, error: Exception) -> Problem:
         return Problem(422, "invalid_value", str(error))
     if isinstance(error, HTTPException):
         return _from_http(request, error)
+    if isinstance(error, DataError):
+        return _not_storable(error)
     return of_database(error)
 
 
@@ -123,6 +130,13 @@ def storage_full() -> Problem:
     """A disk has its reserve left, or less."""
     detail = "The service's disk is full; nothing was stored. Send it again when its operator has made room."
     return Problem(507, "storage_full", detail, headers={"Retry-After": FULL_SECONDS})
+
+
+def _not_storable(error: DataError) -> Problem:
+    """A value that no check has refused, and that PostgreSQL cannot hold; a check is missing."""
+    logger.error("a value of a request was refused by the database", exc_info=error)
+    detail = "A value of the request cannot be stored: check it for odd characters."
+    return Problem(422, "invalid_value", detail)
 
 
 def internal() -> Problem:
@@ -165,25 +179,49 @@ def _allowed(request: Request) -> str:
 def _from_validation(error: RequestValidationError) -> Problem:
     faults = error.errors()
     if faults and faults[0]["loc"][0] == "path":
-        return Problem(404, "not_found", f"Nothing has the id {faults[0]['input']!r:.60}; check the id.")
+        return Problem(404, "not_found", f"Nothing has the id {_shown(faults[0]['input'])}; check the id.")
     if faults and faults[0]["type"] == "json_invalid":
         reason = faults[0].get("ctx", {}).get("error", "")
         return Problem(
             400, "not_json", f"The body is not JSON: {reason} at character {faults[0]['loc'][-1]}."
         )
-    errors = [{"pointer": _pointer(fault["loc"]), "detail": _sentence(fault)} for fault in faults]
+    listed = faults[:MAX_FAULTS]
+    errors = [{"pointer": _pointer(fault, error.body), "detail": _sentence(fault)} for fault in listed]
     detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:3])
-    return Problem(422, "invalid_request", detail, errors=errors)
+    more = f" ({len(faults)} faults, the first {MAX_FAULTS} are listed)" if len(faults) > MAX_FAULTS else ""
+    return Problem(422, "invalid_request", detail + more, errors=errors)
 
 
-def _pointer(location: Sequence[Any]) -> str:
+def _pointer(fault: Mapping[str, Any], body: Any) -> str:
     """("body", "spec", "epsilon") -> /spec/epsilon; ("query", "wait") -> ?wait."""
-    place, *path = (str(part) for part in location)
-    return f"?{path[0]}" if place == "query" and path else "/" + "/".join(path)
+    place, *path = fault["loc"]
+    if place == "query" and path:
+        return f"?{path[0]}"
+    if place == "body":
+        path = _within(body, path, missing=fault["type"] == "missing")
+    return "/" + "/".join(f"{part}"[:MAX_PART] for part in path)
+
+
+def _within(body: Any, path: Sequence[Any], *, missing: bool) -> list[Any]:
+    """The parts that lead into the body; others name the member of a union that was tried."""
+    found: list[Any] = []
+    for number, part in enumerate(path):
+        known = part in body if isinstance(body, dict) else isinstance(body, list) and isinstance(part, int)
+        if known:
+            body = body[part]
+        if known or (missing and number == len(path) - 1):
+            found.append(part)
+    return found
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
     """Pydantic's message with the value seen, cut short; containers are not repeated."""
     seen = fault.get("input")
-    shown = f", got {seen!r:.60}" if isinstance(seen, (str, int, float, bool)) else ""
-    return f"{fault['msg']}{shown}"
+    return (
+        f"{fault['msg']}, got {_shown(seen)}" if isinstance(seen, (str, int, float, bool)) else fault["msg"]
+    )
+
+
+def _shown(seen: object) -> str:
+    """The value, cut before it is written out: it may have millions of characters."""
+    return f"{(seen[:MAX_SHOWN] if isinstance(seen, str) else seen)!r:.{MAX_SHOWN}}"

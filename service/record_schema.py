@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from store.records import MAX_CHOICES, MAX_ID_CHARS, MAX_MESSAGES, MAX_TEXT_CHARS, ROLES
+from service.json_pieces import MAX_VALUES
+from store.records import (
+    MAX_CHOICES,
+    MAX_ID_CHARS,
+    MAX_MESSAGES,
+    MAX_METADATA_BYTES,
+    MAX_TEXT_CHARS,
+    ROLES,
+)
+
+LEAST_MEMBER = 5  # bytes of a member of an object: `"":0,`
 
 _TEXT = {"type": "string", "maxLength": MAX_TEXT_CHARS}
 _FILLED = {**_TEXT, "minLength": 1, "pattern": r"\S"}
@@ -22,10 +32,19 @@ RECORD: dict[str, Any] = {
         "messages": {"type": "array", "items": _TURN, "minItems": 1, "maxItems": MAX_MESSAGES},
         "completion": _FILLED,
         "choices": {"type": "array", "items": _FILLED, "minItems": 2, "maxItems": MAX_CHOICES},
-        "answer": {"type": "integer", "minimum": 0, "description": "Index into choices, from 0."},
+        "answer": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_CHOICES - 1,
+            "description": "Index into choices, from 0.",
+        },
         "group": _NAME,
-        "metadata": {"type": ["object", "null"]},
+        "metadata": {
+            "type": ["object", "null"],
+            "maxProperties": MAX_METADATA_BYTES // LEAST_MEMBER,
+            "description": f"At most {MAX_METADATA_BYTES} bytes as compact JSON.",
+        },
     },
     "additionalProperties": False,
 }
-RECORDS: dict[str, Any] = {"type": "array", "items": RECORD, "minItems": 1}
+RECORDS: dict[str, Any] = {"type": "array", "items": RECORD, "minItems": 1, "maxItems": MAX_VALUES}

@@ -2,27 +2,21 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from evoselect.spec.features import FeatureSpec
+from evoselect.spec.fields import FEW, Bounded, Flag, Id, Members, Real, Seed, ShortText, Text, Whole
 from evoselect.spec.loop import LoopSpec
 from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from service.json_pieces import MAX_VALUES
 from service.record_schema import RECORDS
 from store.egress import MAX_URL
 from store.scopes import Scope
 from store.webhooks import TYPES
 
-MAX_INTEGER = 2**63 - 1  # of PostgreSQL
 MAX_OVERLAP = 30 * 24 * 3600  # seconds that a rotated key may work on
 OnInvalid = Literal["reject_batch", "skip"]
-
-
-def _printable(text: str) -> str:
-    """PostgreSQL cannot store the character 0, and control characters have no place in a name."""
-    if not text.isprintable():
-        raise ValueError("must be printable characters")
-    return text
 
 
 def _known_event(name: str) -> str:
@@ -31,26 +25,22 @@ def _known_event(name: str) -> str:
     return name
 
 
-ShortText = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_printable)]
-Id = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
-MetadataKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
-MetadataValue = Annotated[str, Field(max_length=512), AfterValidator(_printable)]
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
-Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
-Count = Annotated[int, Field(strict=True, ge=1, le=MAX_INTEGER)]
-EventType = Annotated[str, AfterValidator(_known_event), WithJsonSchema({"enum": list(TYPES)})]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Records = Annotated[list[Any], WithJsonSchema(RECORDS)]  # store.records checks each, and names the line
+MetadataKey = Annotated[str, Text(1, 64, printable=True)]
+MetadataValue = Annotated[str, Text(0, 512, printable=True)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Members(16)]
+Version = Annotated[int, Whole(0)]
+Ratio = Annotated[float, Real(gt=0.0, le=1.0)]
+EventType = Annotated[
+    str, Text(1, 64), AfterValidator(_known_event), WithJsonSchema({"type": "string", "enum": list(TYPES)})
+]
+Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
+Records = Annotated[
+    list[Any], Members(MAX_VALUES), WithJsonSchema(RECORDS)
+]  # store.records checks each, and names the line
 
 
 QUESTION = {"prompt": "2 + 2?", "completion": "4"}
 CHAT = {"messages": [{"role": "user", "content": "3 + 3?"}, {"role": "assistant", "content": "6"}]}
-
-
-class Request(BaseModel):
-    """Base of all bodies."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -58,36 +48,36 @@ def _example(**fields: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
-class Labelled(Request):
+class Labelled(Bounded):
     """A resource that users may name and annotate."""
 
     name: ShortText | None = None
-    metadata: Metadata = {}
+    metadata: Metadata = Field(default={})
 
 
 class JobRequest(Labelled):
     """Work to be done; among the jobs of one tenant higher priority comes first."""
 
-    priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
+    priority: Annotated[int, Whole(-100, 100)] = 0
 
 
-class UploadRequest(Request):
+class UploadRequest(Bounded):
     """A file that will come in parts."""
 
     name: ShortText | None = None
 
 
-class CompleteRequest(Request):
+class CompleteRequest(Bounded):
     """All parts are there."""
 
     sha256: Sha256 | None = None
 
 
-class HeldOut(Request):
+class HeldOut(Bounded):
     """A share of the target examples that is kept apart, for evaluations only."""
 
-    ratio: Annotated[float, Field(gt=0.0, lt=1.0)]
-    seed: Whole = 0
+    ratio: Annotated[float, Real(gt=0.0, lt=1.0)]
+    seed: Seed = 0
 
 
 class TargetRequest(Labelled):
@@ -111,7 +101,7 @@ class PoolRequest(Labelled):
     model_config = _example(name="candidates")
 
 
-class BatchRequest(Request):
+class BatchRequest(Bounded):
     """Candidates as one JSON body, or in a file; larger batches go as NDJSON."""
 
     model_config = _example(records=[QUESTION, CHAT], client_batch_id="day-1", on_invalid="skip")
@@ -127,7 +117,7 @@ class BatchRequest(Request):
         return self
 
 
-class FeatureFiles(Request):
+class FeatureFiles(Bounded):
     """Matrices of the user's in the order of the records: .npy, .safetensors or .parquet files."""
 
     target: Id
@@ -143,16 +133,16 @@ class SelectionRequest(JobRequest):
     target: Records | None = None
     pool_id: Id | None = None
     candidates: Records | None = None
-    pool_version: Whole | None = None
-    k: Count | None = None
-    ratio: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    pool_version: Version | None = None
+    k: Annotated[int, Whole(1)] | None = None
+    ratio: Ratio | None = None
     method: Method | None = None
     spec: SelectionSpec = SelectionSpec()
-    features: FeatureSpec = FeatureSpec()
+    features: Annotated[FeatureSpec, FEW] = FeatureSpec()
     feature_files: FeatureFiles | None = None
     model: ShortText | None = None
-    seed: Whole = 0
-    exclude_selection_ids: Annotated[list[Id], Field(max_length=100)] = []
+    seed: Seed = 0
+    exclude_selection_ids: Annotated[list[Id], Members(100)] = Field(default=[])
 
     @model_validator(mode="before")
     @classmethod
@@ -190,10 +180,10 @@ class TrainingRequest(JobRequest):
     selection_id: Id | None = None
     file_id: Id | None = None
     pool_id: Id | None = None
-    pool_version: Whole | None = None
+    pool_version: Version | None = None
     base_model: ShortText | None = None
     spec: TrainingSpec = TrainingSpec()
-    seed: Whole = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -212,9 +202,9 @@ class EvaluationRequest(JobRequest):
     target_id: Id | None = None
     records: Records | None = None
     file_id: Id | None = None
-    tasks: Annotated[list[ShortText], Field(min_length=1, max_length=64)] | None = None
+    tasks: Annotated[list[ShortText], Members(64, low=1)] | None = None
     """Names of lm-eval's tasks, where the operator offers them."""
-    limit: int | None = Field(default=None, ge=1)
+    limit: Annotated[int, Whole(1)] | None = None
     """Questions of each named task, from its beginning; None takes all."""
     spec: EvaluationSpec = EvaluationSpec()
 
@@ -252,33 +242,33 @@ class CandidatesRequest(BatchRequest):
 
     model_config = _example(records=[QUESTION, CHAT], client_batch_id="round-1", more=False)
 
-    more: bool = False
+    more: Flag = False
 
 
-class ApiKeyRequest(Request):
+class ApiKeyRequest(Bounded):
     """A key for a program or a person."""
 
     model_config = _example(name="pipeline", scopes=["select:write", "train"])
 
     name: ShortText
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+    scopes: Annotated[list[Scope], Members(len(Scope), low=1)]
 
 
-class RotateRequest(Request):
+class RotateRequest(Bounded):
     """Replace a key; the old one works on for a while, so that its users can change over."""
 
     model_config = _example(overlap_seconds=86_400)
 
-    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_OVERLAP)] = 3600
+    overlap_seconds: Annotated[int, Whole(0, MAX_OVERLAP)] = 3600
 
 
-class EndpointRequest(Request):
+class EndpointRequest(Bounded):
     """An address that wants to hear of jobs that end."""
 
     model_config = _example(url="https://example.com/hook", events=["selection.completed"])
 
-    url: Annotated[str, Field(min_length=1, max_length=MAX_URL)]
-    events: Annotated[list[EventType], Field(min_length=1, max_length=len(TYPES))] = list(TYPES)
+    url: Annotated[str, Text(1, MAX_URL, printable=True)]
+    events: Annotated[list[EventType], Members(len(TYPES), low=1)] = Field(default=list(TYPES))
     description: ShortText | None = None
 
 

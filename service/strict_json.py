@@ -5,16 +5,27 @@ from typing import Any
 
 import orjson
 from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
 
+from service import json_pieces
 from service.fair import FairRoute
+from service.problems import Problem
+
+AT_ONCE = 2**16  # bytes that are decoded where they are: a thread would take longer
 
 
 class StrictRequest(Request):
     """Decodes with orjson; the standard library lets NaN and lone surrogates through."""
 
     async def json(self) -> Any:
-        """The decoded body; raises json.JSONDecodeError."""
-        return orjson.loads(await self.body())
+        """The decoded body; raises json.JSONDecodeError, or Problem for one with too many values."""
+        body = await self.body()
+        if len(body) <= AT_ONCE:
+            return orjson.loads(body)
+        try:
+            return await run_in_threadpool(json_pieces.loads, body)
+        except json_pieces.TooManyValues:
+            raise _too_many_values() from None
 
 
 class StrictRoute(FairRoute):
@@ -28,3 +39,11 @@ class StrictRoute(FairRoute):
             return await handler(StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+def _too_many_values() -> Problem:
+    detail = (
+        f"The body has more than {json_pieces.MAX_VALUES} values; send records as NDJSON: to "
+        "/v1/pools/{id}/batches, or as a file."
+    )
+    return Problem(413, "too_many_values", detail)

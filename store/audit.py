@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 from store import owned
 from store.account_models import AuditEvent
 from store.ids import new_id
+from store.json_columns import storable
 
 
 def record(
     session: Session, *, tenant_id: str, key_id: str, request_id: str, method: str, path: str, status: int
 ) -> None:
-    """Append one line; paths hold ids, never content."""
+    """Append one line; paths hold ids, never content. A path with the character 0 is written down too."""
     session.add(
         AuditEvent(
             id=new_id("aud"),
@@ -21,7 +22,7 @@ def record(
             key_id=key_id,
             request_id=request_id,
             method=method,
-            path=path,
+            path=storable(path),
             status=status,
         )
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from store import owned
 from store.account_models import WebhookDelivery, WebhookEndpoint
 from store.errors import Conflict
+from store.json_columns import storable
 from store.models import Json
 
 LEASE_SECONDS = 60  # a sender that fell silent for so long is replaced
@@ -61,7 +62,7 @@ def settle(session: Session, due: Due, status: int | None, error: str | None) ->
     )
     if row is None or row.state != "pending":
         return
-    row.response_status, row.last_error = status, error
+    row.response_status, row.last_error = status, None if error is None else storable(error)
     if status is not None and 200 <= status < 300:
         row.state, row.delivered_at = "delivered", func.clock_timestamp()
     elif status == GONE:

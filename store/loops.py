@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import CURRENT, LoopSpec, PoolGenerator
 from evoselect.spec.selection import SelectionSpec
 from store import jobs, loop_plan, loop_steps, pace, plans, pools, submissions
-from store.errors import Conflict, StoreError
+from store.errors import Conflict, Invalid, StoreError
 from store.loop_models import LoopStep, Round
 from store.models import Job
 from store.settings import Settings
@@ -43,8 +44,12 @@ class _Loop:
 
 
 def spec_of(job: Job) -> LoopSpec:
-    """The settings in the loop's request."""
-    return LoopSpec.model_validate(job.request["spec"])
+    """The settings in the loop's request; raises Invalid for those that an older version took."""
+    try:
+        return LoopSpec.model_validate(job.request["spec"])
+    except ValidationError as error:
+        detail = f"settings of loop {job.id} are outside today's limits ({error.error_count()} of them)"
+        raise Invalid(f"{detail}: start a new loop", code="settings_out_of_range") from None
 
 
 def advance(session: Session, settings: Settings, loop_id: str) -> None:

@@ -27,7 +27,7 @@ RowT = TypeVar(
 
 def get(session: Session, table: type[RowT], noun: str, tenant_id: str, row_id: str) -> RowT:
     """The tenant's row; raises NotFound, for another tenant's as for one that does not exist."""
-    row = session.get(table, row_id)
+    row = None if "\0" in row_id else session.get(table, row_id)  # which PostgreSQL takes in no text
     if row is None or row.tenant_id != tenant_id:
         raise NotFound(noun, row_id)
     return row

@@ -7,8 +7,11 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
+
+from store import json_columns
 
 CONNECT_SECONDS = 5  # a dead database is reported, not waited for
 REST_SECONDS = 1.0  # a connection that rested longer is asked whether it still works, before it is used
@@ -22,8 +25,11 @@ class Database:
             url,
             pool_size=pool_size,
             hide_parameters=True,  # errors are logged, and values are the users'
+            json_serializer=json_columns.dumps,
+            json_deserializer=json_columns.loads,
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "evoselect"},
         )
+        event.listen(self.engine, "handle_error", _say_less)
         event.listen(self.engine, "checkin", _note_time)
         event.listen(self.engine, "checkout", _ping_after_rest)
 
@@ -41,6 +47,17 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def _say_less(context: ExceptionContext) -> None:
+    """The server's DETAIL and CONTEXT repeat values of the request: what is left is message and SQLSTATE."""
+    error = context.original_exception
+    if not isinstance(error, psycopg.Error) or error.diag.message_primary is None:
+        return
+    said = f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
+    error.args = (said,)
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (f"({type(error).__name__}) {said}",)
 
 
 def _note_time(connection: Any, record: Any) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from store import claims, jobs, outbox, plans
 from store.claims import Claim
 from store.errors import LostLease
+from store.json_columns import storable
 from store.models import Job, Shard
 from store.states import TERMINAL, JobKind, JobStatus, ShardState
 
@@ -197,7 +198,7 @@ def release(session: Session, claim: Claim, reason: str, *, retry_delay: float, 
     """Give the shard back after a passing fault; it waits, twice as long after each further fault."""
     job, shard = _owned(session, claim)
     shard.faults += 1
-    shard.last_fault = reason
+    shard.last_fault = storable(reason)
     if not _give_up(session, job, shard, max_attempts):
         delay = min(retry_delay * 2 ** (shard.faults - 1), LONGEST_RETRY)
         _again(session, job, shard, "shard.released", reason, delay)

@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 import orjson
 
+from evoselect.spec.fields import MAX_WHOLE
 from store.egress import Egress, Refused, Unreachable
 from store.errors import Invalid
+from store.json_columns import storable
 
 MAX_ANSWER = 4 * 2**20  # bytes
 TRIES = 4  # of one request
@@ -138,7 +140,8 @@ class Chat:
             raise NoAnswer("the generation was broken off")
 
     def _clean(self, text: str) -> str:
-        return text.replace(self._key, "***")[:300] if self._key else text[:300]
+        """What may be stored of a foreign text."""
+        return storable(text.replace(self._key, "***") if self._key else text)[:300]
 
 
 def _bounded(response: httpx.Response, deadline: float) -> bytes:
@@ -161,10 +164,15 @@ def _read(content: bytes) -> Answer:
         choice, usage = value["choices"][0], value.get("usage") or {}
         text = choice["message"]["content"]
         finished = choice.get("finish_reason") != "length"
-        prompt, completion = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+        prompt, completion = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return Answer("", True, 0, 0)
-    return Answer(text if isinstance(text, str) else "", finished, max(0, prompt), max(0, completion))
+    return Answer(text if isinstance(text, str) else "", finished, prompt, completion)
+
+
+def _count(told: Any) -> int:
+    """Tokens that an endpoint says it has used; one that says 1e300 has used up any budget."""
+    return min(MAX_WHOLE, max(0, int(told or 0)))
 
 
 def _asked_to_wait(response: httpx.Response) -> float | None:

@@ -1,9 +1,11 @@
 """What a record's features are: everything here changes the numbers, and is part of their fingerprint."""
 
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from evoselect.spec.fields import Whole
 
 Rendering = Literal["plain", "chat", "auto"]
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
@@ -40,7 +42,7 @@ class FeatureSpec(BaseModel):
     positions: Literal["answer", "all"] = "answer"
     """Positions whose outer products count: the answer's (the prompt is a constant cache), or every one."""
     sketch: Literal["gaussian", "sparse"] = "gaussian"
-    dim: int = Field(default=8192, ge=1, le=2**20)
+    dim: Annotated[int, Whole(1, 2**20)] = 8192
     """Numbers of a row at most: every chosen module gets an equal share, rounded down."""
     sketch_in: int = Field(default=24, ge=1, le=1024)
     """Columns that a module's input is projected to first; the outcome is then brought down to dim."""
@@ -53,9 +55,9 @@ class FeatureSpec(BaseModel):
     """adam: gradients of an adapter's own weights, scaled by the second moments that its training left."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the model's arithmetic; auto takes the one that this machine was measured to be faster with."""
-    max_length: int | None = Field(default=None, ge=2)
+    max_length: Annotated[int, Whole(2)] | None = None
     """Longest prompt + answer in tokens; None takes the model's window. Longer records are not scored."""
-    batch_tokens: int | None = Field(default=None, ge=16)
+    batch_tokens: Annotated[int, Whole(16)] | None = None
     """Budget of a micro-batch in tokens, padding included, where a token in the graph counts three times.
 
     None takes 4,096 on a CPU and 65,536 on a GPU. A batch is halved where memory does not suffice.

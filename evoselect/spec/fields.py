@@ -28,6 +28,10 @@ class Bounded(BaseModel):
         return _at_most(MAX_MEMBERS, given)
 
 
+FEW = BeforeValidator(lambda given: _at_most(MAX_MEMBERS, given))
+"""What Bounded does, for models with another base."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A whole number from `low` to `high`; a text of digits, a float or a truth value is none."""
@@ -56,7 +60,7 @@ class Real:
         )
         words = {"at least": self.ge, "above": self.gt, "at most": self.le, "below": self.lt}
         limits = " and ".join(f"{word} {limit:.15g}" for word, limit in words.items() if limit is not None)
-        said = f"Input should be a number {limits}"
+        said = f"Input should be a finite number, {limits}"
         return core_schema.custom_error_schema(number, "real_number", custom_error_message=said)
 
 
@@ -91,7 +95,7 @@ class Members(GroupedMetadata):
 
 
 Flag = Annotated[bool, Strict()]
-Name = Annotated[str, Text(1, 256, printable=True)]
+ShortText = Annotated[str, Text(1, 256, printable=True)]
 Id = Annotated[str, Text(1, 64, printable=True)]
 Seed = Annotated[int, Whole(0)]
 

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from evoselect.spec.features import FeatureSpec
+from evoselect.spec.fields import FEW, MAX_WHOLE, Bounded, Flag, Id, Real, ShortText, Text, Whole
 from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 
@@ -12,56 +13,50 @@ MAX_ROUNDS = 100
 CURRENT = "current"  # as `proxy`: the model that the round before has trained
 
 
-class Part(BaseModel):
-    """Base of the settings: frozen, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PoolGenerator(Part):
+class PoolGenerator(Bounded):
     """Candidates are drawn from a fixed pool."""
 
     kind: Literal["pool"]
-    pool_id: str = Field(min_length=1, max_length=64)
-    pool_version: int | None = Field(default=None, ge=0, le=2**63 - 1)
+    pool_id: Id
+    pool_version: Annotated[int, Whole(0)] | None = None
     """None takes the newest at the loop's start."""
-    size: int | None = Field(default=None, ge=1, le=10_000_000)
+    size: Annotated[int, Whole(1, 10_000_000)] | None = None
     """Candidates of a round, drawn without putting back; None offers the whole pool in every round."""
 
 
-class PushGenerator(Part):
+class PushGenerator(Bounded):
     """The client sends the candidates of each round."""
 
     kind: Literal["push"]
 
 
-class OpenAIGenerator(Part):
+class OpenAIGenerator(Bounded):
     """Candidates are asked of an OpenAI-compatible endpoint, by examples of the target."""
 
     kind: Literal["openai"]
-    endpoint: str | None = Field(default=None, min_length=1, max_length=64)
+    endpoint: Id | None = None
     """Alias of the operator's list, which has its URL and its key; or else `url`."""
-    url: str | None = Field(default=None, min_length=1, max_length=2048)
+    url: Annotated[str, Text(1, 2048, printable=True)] | None = None
     """Base URL of an endpoint that wants no key, such as https://host/v1."""
-    model: str = Field(min_length=1, max_length=256)
+    model: ShortText
     """The endpoint's name of its model."""
-    size: int = Field(ge=1, le=1_000_000)
+    size: Annotated[int, Whole(1, 1_000_000)]
     """Candidates of a round."""
-    per_request: int = Field(default=5, ge=1, le=100)
+    per_request: Annotated[int, Whole(1, 100)] = 5
     """Candidates asked for at once."""
-    examples: int = Field(default=4, ge=1, le=64)
+    examples: Annotated[int, Whole(1, 64)] = 4
     """Target examples shown in each prompt, drawn anew."""
-    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
-    max_tokens: int = Field(default=1024, ge=1, le=65_536)
+    temperature: Annotated[float, Real(ge=0.0, le=2.0)] = 1.0
+    max_tokens: Annotated[int, Whole(1, 65_536)] = 1024
     """Of one answer."""
-    concurrency: int = Field(default=4, ge=1, le=64)
+    concurrency: Annotated[int, Whole(1, 64)] = 4
     """Requests under way at the same time."""
-    requests_per_minute: float | None = Field(default=None, gt=0.0, le=1e6)
-    seconds: float = Field(default=60.0, gt=0.0, le=600.0)
+    requests_per_minute: Annotated[float, Real(gt=0.0, le=1e6)] | None = None
+    seconds: Annotated[float, Real(gt=0.0, le=600.0)] = 60.0
     """How long an answer may take."""
-    prompt_price: float = Field(default=0.0, ge=0.0, le=1e6)
+    prompt_price: Annotated[float, Real(ge=0.0, le=1e6)] = 0.0
     """Of a million tokens of prompts, in a currency of yours; what was spent is added up."""
-    completion_price: float = Field(default=0.0, ge=0.0, le=1e6)
+    completion_price: Annotated[float, Real(ge=0.0, le=1e6)] = 0.0
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -73,43 +68,44 @@ class OpenAIGenerator(Part):
 Generator = Annotated[PoolGenerator | PushGenerator | OpenAIGenerator, Field(discriminator="kind")]
 
 
-class Stop(Part):
+class Stop(Bounded):
     """When a loop ends before its last round."""
 
-    patience: int | None = Field(default=None, ge=1, le=MAX_ROUNDS)
+    patience: Annotated[int, Whole(1, MAX_ROUNDS)] | None = None
     """So many rounds in a row without a gain over the random arm end it; None never does."""
-    min_gain: float = Field(default=0.0, ge=0.0, le=1e6)
+    min_gain: Annotated[float, Real(ge=0.0, le=1e6)] = 0.0
     """Nats by which the loss must be below the random arm's to count as a gain."""
-    seconds: float | None = Field(default=None, gt=0.0, le=1e9)
+    seconds: Annotated[float, Real(gt=0.0, le=1e9)] | None = None
     """No round is begun later than this after the loop was accepted."""
-    generated_tokens: int | None = Field(default=None, ge=1, le=2**63 - 1)
+    generated_tokens: Annotated[int, Whole(1)] | None = None
     """Nothing more is generated once prompts and answers had so many tokens."""
-    cost: float | None = Field(default=None, gt=0.0, le=1e12)
+    cost: Annotated[float, Real(gt=0.0, le=1e12)] | None = None
     """Nothing more is generated once it has cost so much, by the generator's prices."""
-    trained_examples: int | None = Field(default=None, ge=1, le=2**63 - 1)
+    trained_examples: Annotated[int, Whole(1)] | None = None
     """No round is begun once so many examples were trained on, all arms together."""
 
 
-class LoopSpec(Part):
+class LoopSpec(Bounded):
     """Settings of a loop; what is left out takes the recommended value."""
 
     generator: Generator
-    k: int | None = Field(default=None, ge=1, le=2**63 - 1)
+    k: Annotated[int, Whole(1)] | None = None
     """Candidates to select in a round; exactly one of k and ratio."""
-    ratio: float | None = Field(default=None, gt=0.0, le=1.0)
-    rounds: int = Field(default=2, ge=1, le=MAX_ROUNDS)
-    proxy: str = Field(default=CURRENT, min_length=1, max_length=256)
+    ratio: Annotated[float, Real(gt=0.0, le=1.0)] | None = None
+    rounds: Annotated[int, Whole(1, MAX_ROUNDS)] = 2
+    proxy: ShortText = CURRENT
     """Whose gradients the features are: `current` for the last round's model, or one model for all rounds."""
-    consume_once: bool = True
+    consume_once: Flag = True
     """What a round has selected is not offered to later ones."""
-    random_arm: bool = False
+    random_arm: Flag = False
     """Train and evaluate as many candidates drawn at random beside each round."""
     selection: SelectionSpec = SelectionSpec()
-    features: FeatureSpec = FeatureSpec()
+    features: Annotated[FeatureSpec, FEW] = FeatureSpec()
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     stop: Stop = Stop()
-    seed: int = Field(default=0, ge=0, le=2**62)
+    seed: Annotated[int, Whole(0, MAX_WHOLE - MAX_ROUNDS)] = 0
+    """Round r uses seed + r - 1."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

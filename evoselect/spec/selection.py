@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from evoselect.spec.fields import Bounded, Flag, Members, Real, ShortText, Whole
 
 Method = Literal[
     "capacity",
@@ -32,15 +34,19 @@ EXPONENTIATED_EPSILON = 0.05
 EXPONENTIATED_LAMBDA = 0.1
 
 
-class SelectionSpec(BaseModel):
+MAX_QUOTAS = 1000  # groups
+
+Share = Annotated[float, Real(gt=0.0, le=1e6)]
+"""Of a group, in a unit of the user's: only the ratios matter."""
+
+
+class SelectionSpec(Bounded):
     """Settings of one selection; the defaults are the recommended ones. Costs are ``1 - cosine``."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, validate_by_alias=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(populate_by_name=True, validate_by_alias=True)
 
     method: Method = "capacity"
-    lam: Annotated[float, Field(ge=0.0, le=100.0)] | Literal["auto"] = Field(
+    lam: Annotated[float, Real(ge=0.0, le=100.0)] | Literal["auto"] = Field(
         default=CAPACITY_LAMBDA, alias="lambda"
     )
     """Weight of redundancy: what one exact twin costs a candidate, as a share of what selection can save in
@@ -48,7 +54,7 @@ class SelectionSpec(BaseModel):
 
     The default of method exponentiated is 0.1; ``auto`` chooses by held-out folds of the targets.
     """
-    epsilon: Annotated[float, Field(ge=1e-4, le=10.0)] | Literal["auto"] | None = None
+    epsilon: Annotated[float, Real(ge=1e-4, le=10.0)] | Literal["auto"] | None = None
     """Final entropic smoothing, in cosine: 0.002 is exact transport, larger averages over noisy targets.
 
     None is the method's own: 0.002 for capacity, 0.05 for exponentiated; ``auto`` chooses by held-out folds.
@@ -61,22 +67,22 @@ class SelectionSpec(BaseModel):
     """How groups of targets share the budget: equally, so that the worst-served is served best, or by
     ``quotas``.
     """
-    quotas: dict[str, float] | None = None
-    alpha: float = Field(default=1.0, ge=0.0, le=1000.0)
+    quotas: Annotated[dict[ShortText, Share], Members(MAX_QUOTAS)] | None = None
+    alpha: Annotated[float, Real(ge=0.0, le=1000.0)] = 1.0
     """Weight of transport in method exponentiated."""
-    step_size: float = Field(default=1.0, gt=0.0, le=1000.0)
+    step_size: Annotated[float, Real(gt=0.0, le=1000.0)] = 1.0
     """First step of method exponentiated, in standard deviations of the gradient."""
-    iterations: int = Field(default=20, ge=1, le=10_000)
+    iterations: Annotated[int, Whole(1, 10_000)] = 20
     """Weight updates of method exponentiated."""
-    tolerance: float = Field(default=3e-3, gt=0.0, le=0.1)
+    tolerance: Annotated[float, Real(gt=0.0, le=0.1)] = 3e-3
     """Method capacity stops when this share of the mass (or less) still violates a constraint."""
-    max_iterations: int = Field(default=500, ge=1, le=1_000_000)
+    max_iterations: Annotated[int, Whole(1, 1_000_000)] = 500
     """Scalings of method capacity."""
-    tradeoff: bool = False
+    tradeoff: Flag = False
     """Whether method capacity also reports transport against redundancy at eight values of lambda."""
-    repeat_budget: int | None = Field(default=None, ge=1)
+    repeat_budget: Annotated[int, Whole(1)] | None = None
     """Sum of the integer repeats, at least k; None repeats nothing."""
-    as_released: bool = False
+    as_released: Flag = False
     """Reproduce the released code of tsds, tsds_uniform or tarot where it differs from the paper."""
 
     @model_validator(mode="before")
@@ -91,10 +97,10 @@ class SelectionSpec(BaseModel):
     def _consistent(self) -> "SelectionSpec":
         if (self.group_mode == "quota") != (self.quotas is not None):
             raise ValueError(
-                f"group_mode is {self.group_mode!r} and quotas is {self.quotas}: give both or neither"
+                f"group_mode is {self.group_mode!r} and quotas is {self.quotas!r:.60}: give both or neither"
             )
-        if self.quotas is not None and (not self.quotas or min(self.quotas.values()) <= 0):
-            raise ValueError(f"quotas must be positive shares by group name, not {self.quotas}")
+        if self.quotas is not None and not self.quotas:
+            raise ValueError("quotas must be positive shares by group name, not {}")
         if self.as_released and self.method not in RELEASED_VARIANTS:
             raise ValueError(
                 f"as_released is for {', '.join(RELEASED_VARIANTS)}, not for method {self.method!r}"

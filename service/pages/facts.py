@@ -18,7 +18,7 @@ def line(job: Json, rounds_done: int = 0) -> Json:
     progress = job["progress"]
     done, total, what = progress["rows_done"], progress["rows_total"], "rows"
     if job["object"] == JobKind.LOOP:
-        done, total, what = rounds_done, job["request"]["spec"].get("rounds", 0), "rounds"
+        done, total, what = rounds_done, job["request"].get("spec", {}).get("rounds", 0), "rounds"
     return {
         "id": job["id"],
         "name": job["name"],

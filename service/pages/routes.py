@@ -1,12 +1,13 @@
 """The pages below /ui: sign in, jobs, one job as it runs, its report, two selections side by side."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
-from service import views
+from evoselect.spec.fields import ShortText
+from service import encoding, views
 from service.html import HTML, STATIC
 from service.pages import facts, kind_facts, loop_facts
 from service.pages.forms import KINDS, Form, Noun
@@ -21,7 +22,6 @@ from service.routes.evaluations import measured_on
 from service.routes.jobs import AfterEvent, sequence_of, stream
 from service.routes.loop_reports import loop_page
 from service.routes.reports import rendered
-from service.schemas import ShortText
 from service.state import Services, State, TenantId
 from store import api_keys, job_reads, jobs, loop_steps
 from store.states import TERMINAL, JobKind, JobStatus
@@ -44,6 +44,7 @@ REPORT_HEADERS = {**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"
 
 
 @router.get("")
+@router.get("/")
 def start() -> Response:
     """The jobs."""
     return RedirectResponse("/ui/selections", 303)
@@ -111,7 +112,7 @@ def listing(
     tenant_id: TenantId,
     after: After = None,
     status: Annotated[str, Query(pattern=f"^({'|'.join(JobStatus)})?$")] = "",
-    name: Annotated[ShortText | str, Query(max_length=256)] = "",
+    name: Annotated[ShortText | Literal[""], Query()] = "",
 ) -> Response:
     """A page of jobs, newest first."""
     with state.database.transaction() as session:
@@ -126,7 +127,7 @@ def listing(
         )
         ids = [row.id for row in rows]
         progress, done = job_reads.progress(session, ids), loop_steps.rounds_done(session, ids)
-    shown = [facts.line(views.job(row, progress[row.id]), done.get(row.id, 0)) for row in rows[:ROWS]]
+    shown = [facts.line(encoding.job(row, progress[row.id]), done.get(row.id, 0)) for row in rows[:ROWS]]
     more = urlencode({"after": rows[ROWS - 1].id, "status": status, "name": name}) if len(rows) > ROWS else ""
     return render(
         request,
@@ -188,7 +189,7 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
         progress = job_reads.progress(session, [job_id])[job_id]
         rows = jobs.events(session, job_id, after=max(0, row.last_event - EVENTS), limit=EVENTS)
         workers = job_reads.running(session, job_id)
-        job = views.job(row, progress)
+        job = encoding.job(row, progress)
         done = loop_steps.rounds_done(session, [job_id]).get(job_id, 0)
         return {
             "job": job,

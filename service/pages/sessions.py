@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import access
-from service.authentication import Authentication
+from service.authentication import FORBIDDEN, Authentication
 from service.problems import Problem
 from service.state import State
 from store import logs
@@ -61,8 +61,9 @@ class Sessions(Authentication):
 
     async def _allowed(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_audited(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
-                await self._audit(scope, principal, message["status"])
+            status = message.get("status", 0)  # of the message that begins an answer
+            if 0 < status < 400 or status == FORBIDDEN:
+                await self._audit(scope, principal, status)
             await send(message)
 
         await self.app(scope, receive, send if access.looks(scope["method"]) else send_audited)

@@ -4,9 +4,14 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-ID_PATTERN = r"^[a-z]+_[0-9a-z]{26}$"
+ID_PATTERN = r"^[a-z]{1,16}_[0-9a-z]{26}$"
 
-ResourceId = Annotated[str, Path(pattern=ID_PATTERN)]
-After = Annotated[str | None, Query(pattern=ID_PATTERN, description="The last id of the page before.")]
+MAX_ID = 43  # characters of what the pattern allows
+
+ResourceId = Annotated[str, Path(pattern=ID_PATTERN, max_length=MAX_ID)]
+After = Annotated[
+    str | None,
+    Query(pattern=ID_PATTERN, max_length=MAX_ID, description="The last id of the page before."),
+]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 DEFAULT_LIMIT = 100

@@ -8,6 +8,7 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from evoselect.spec.fields import ShortText
 from service import data_answers as answers
 from service import views
 from service.bodies import receive_into
@@ -17,7 +18,7 @@ from service.problems import Problem
 from service.ranges import serve
 from service.room import require_room, size_of
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.schemas import Sha256, ShortText
+from service.schemas import Sha256
 from service.spools import spool
 from service.state import Services, State, TenantId
 from store import files
@@ -27,6 +28,7 @@ from store.quotas import Room
 router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
 
 KINDS = (BINARY, NDJSON, PARQUET)
+MAX_SUFFIX = 16  # characters of a stored file's name beside its hash; file systems end at 255
 BYTES = {"schema": {"type": "string", "format": "binary"}}
 ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes than those with this hash.")]
 
@@ -112,7 +114,8 @@ def kept(state: State, folder: str, file: IO[bytes], suffix: str, sha256: str | 
 
     Raises Problem before anything is stored unless they have the hash that was promised.
     """
-    suffix = suffix if suffix.isascii() and suffix[1:].isalnum() else ""
+    plain = suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= MAX_SUFFIX
+    suffix = suffix if plain else ""
     try:
         artifact = state.artifacts.put_stream(folder, file, suffix, sha256)
     except WrongHash as error:

@@ -1,18 +1,19 @@
 """What selections, trainings, evaluations and loops share: list, look, wait, cancel, retry, events."""
 
+import re
 import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from service import answers, streams, views
+from evoselect.spec.fields import ShortText
+from service import answers, encoding, streams, views
 from service.conditional import conditional
 from service.looks import Look
 from service.media import media_type
 from service.problems import Problem
 from service.room import require_room_for_job
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.schemas import ShortText
 from service.state import Services, State, TenantId
 from service.strict_json import StrictRoute
 from store import job_reads, jobs, submissions, sweeper
@@ -23,6 +24,7 @@ from store.states import JobKind, JobStatus
 MAX_WAIT = 60  # seconds that one request may be held
 POLL_SECONDS = "2"  # Retry-After: how soon asking again makes sense
 MAX_SEQUENCE = 2**62
+SEQUENCE = re.compile(r"[0-9]{1,19}")
 
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for the job's end.")]
 AfterEvent = Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="The number of the last event seen.")]
@@ -45,7 +47,7 @@ def _add_looks(router: APIRouter, kind: JobKind) -> None:
         tenant_id: TenantId,
         after: After = None,
         limit: Limit = DEFAULT_LIMIT,
-        status: Annotated[list[JobStatus] | None, Query()] = None,
+        status: Annotated[list[JobStatus] | None, Query(max_length=len(JobStatus))] = None,
         name: Annotated[ShortText | None, Query()] = None,
     ) -> Response:
         """All of them, newest first; `status` may be given several times."""
@@ -54,8 +56,7 @@ def _add_looks(router: APIRouter, kind: JobKind) -> None:
                 session, tenant_id, kind, after=after, limit=limit, statuses=status, name=name
             )
             progress = job_reads.progress(session, [row.id for row in rows])
-        page = views.page(rows, limit, lambda row: views.job(row, progress[row.id]))
-        return views.as_response(page)
+        return encoding.page(rows, progress, limit)
 
     @router.get("/{job_id}", response_model=answers.Job, responses={304: {"description": "As you know it."}})
     async def retrieve(
@@ -87,7 +88,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
         with state.database.transaction() as session:
             require_room_for_job(session, state, tenant_id, kind)
             row = submissions.again(session, tenant_id, job_id, kind)
-            again = views.job(row, job_reads.progress(session, [row.id])[row.id])
+            again = encoding.job(row, job_reads.progress(session, [row.id])[row.id])
             submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
         return accepted(response, noun, again)
 
@@ -108,7 +109,7 @@ def _add_events(router: APIRouter, kind: JobKind) -> None:
         tenant_id: TenantId,
         after: AfterEvent = 0,
         limit: Limit = DEFAULT_LIMIT,
-        last_event_id: Annotated[str | None, Header()] = None,
+        last_event_id: Annotated[str | None, Header(max_length=64)] = None,
     ) -> Response:
         """Its transitions in order, those with a number above `after`.
 
@@ -133,7 +134,7 @@ async def _look(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Loo
 def sequence_of(last_event_id: str | None) -> int:
     if not last_event_id:
         return 0
-    if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id) <= MAX_SEQUENCE):
+    if not SEQUENCE.fullmatch(last_event_id) or int(last_event_id) > MAX_SEQUENCE:
         raise Problem(422, "invalid_request", f"Last-Event-ID is {last_event_id!r:.40}, not a whole number.")
     return int(last_event_id)
 
@@ -148,7 +149,7 @@ def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> dict[str, 
     """The job as clients see it; raises NotFound."""
     with state.database.transaction() as session:
         row = jobs.get(session, tenant_id, job_id, kind)
-        return views.job(row, job_reads.progress(session, [job_id])[job_id])
+        return encoding.job(row, job_reads.progress(session, [job_id])[job_id])
 
 
 def accepted(response: Response, noun: str, job: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from evoselect.spec.fields import MAX_WHOLE
 from service import answers, views
 from service.media import BINARY
 from service.ranges import serve
 from service.routes.common import DEFAULT_LIMIT, After, Limit
-from service.schemas import MAX_INTEGER
 from service.state import Services, TenantId
 from service.strict_json import StrictRoute
 from store import adapters, lineage
@@ -16,7 +16,7 @@ from store.errors import NotFound
 
 router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"])
 
-ModelName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+ModelName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$", max_length=128)]
 
 
 AnyModel = answers.BaseModelEntry | answers.Adapter
@@ -50,7 +50,7 @@ def retrieve_lineage(
     name: ModelName,
     state: Services,
     tenant_id: TenantId,
-    after: Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Records to pass over.")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_WHOLE, description="Records to pass over.")] = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> dict[str, Any]:
     """From an adapter back to every record, through the models that it was trained on; records by pages."""

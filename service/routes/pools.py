@@ -1,5 +1,6 @@
 """Sets of candidates that grow by batches."""
 
+import json
 from dataclasses import dataclass
 from typing import IO, Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from evoselect.spec.fields import MAX_WHOLE, ShortText
 from service import batches, views
 from service import data_answers as answers
 from service.bodies import in_pieces, receive_into
@@ -17,7 +19,7 @@ from service.ingest import BatchWriter
 from service.media import JSON, NDJSON, PARQUET, required
 from service.problems import Problem
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.schemas import MAX_INTEGER, BatchRequest, OnInvalid, PoolRequest, ShortText
+from service.schemas import BatchRequest, OnInvalid, PoolRequest
 from service.spools import spool
 from service.state import Services, State, TenantId
 from service.stored_files import read_into, stored_file
@@ -26,7 +28,7 @@ from store import pools
 
 router = APIRouter(prefix="/v1/pools", route_class=StrictRoute, tags=["pools"])
 
-AfterVersion = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="The last version of the page before.")]
+AfterVersion = Annotated[int, Query(ge=0, le=MAX_WHOLE, description="The last version of the page before.")]
 
 
 @router.post("", status_code=201, response_model=answers.Pool)
@@ -122,16 +124,13 @@ async def _from_lines(request: Request, batch: "Intake") -> dict[str, Any]:
 
 async def _json_body(request: Request) -> BatchRequest:
     try:
-        return BatchRequest.model_validate_json(await request.body())
+        given = await request.json()
+        return BatchRequest.model_validate(given)
+    except json.JSONDecodeError as error:
+        raise Problem(400, "not_json", f"The body is not UTF-8 JSON: {error.msg}.") from None
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        if faults[0]["type"] == "json_invalid":
-            raise Problem(
-                400, "not_json", f"The body is not UTF-8 JSON: {faults[0]['ctx']['error']}."
-            ) from None
-        raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
-        ) from None
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)]
+        raise RequestValidationError(faults, body=given) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from service import answers, views
 from service.fair import FairRoute
-from service.routes.common import DEFAULT_LIMIT, ID_PATTERN, After, Limit, ResourceId
+from service.routes.common import DEFAULT_LIMIT, ID_PATTERN, MAX_ID, After, Limit, ResourceId
 from service.state import Services, TenantId
 from store import deliveries
 
@@ -19,7 +19,7 @@ def listing(
     tenant_id: TenantId,
     after: After = None,
     limit: Limit = DEFAULT_LIMIT,
-    endpoint_id: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
+    endpoint_id: Annotated[str | None, Query(pattern=ID_PATTERN, max_length=MAX_ID)] = None,
     delivery_state: Annotated[Literal["pending", "delivered", "failed"] | None, Query(alias="state")] = None,
 ) -> dict[str, Any]:
     """All deliveries, newest first."""

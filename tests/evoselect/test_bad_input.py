@@ -99,12 +99,12 @@ def test_masses_that_are_no_distribution_are_refused(masses: np.ndarray, message
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        named("lambda < 0", {"lambda": -0.1}, "greater than or equal to 0.*input_value=-0.1"),
-        named("lambda too large", {"lambda": 101}, "less than or equal to 100.*input_value=101"),
+        named("lambda < 0", {"lambda": -0.1}, "at least 0 and at most 100 .*input_value=-0.1"),
+        named("lambda too large", {"lambda": 101}, "at most 100 .*input_value=101"),
         named("lambda nan", {"lambda": float("nan")}, "finite"),
-        named("epsilon 0", {"epsilon": 0}, "greater than or equal to 0.0001.*input_value=0"),
+        named("epsilon 0", {"epsilon": 0}, "at least 0.0001 and at most 10 .*input_value=0"),
         named("epsilon inf", {"epsilon": float("inf")}, "finite"),
-        named("quota 0", {"group_mode": "quota", "quotas": {"a": 0.0}}, "positive shares by group name"),
+        named("quota 0", {"group_mode": "quota", "quotas": {"a": 0.0}}, "above 0.*input_value=0.0"),
         named("quota nan", {"group_mode": "quota", "quotas": {"a": float("nan")}}, "finite"),
     ],
 )

@@ -110,7 +110,7 @@ def test_pause_and_resume(api: Api, target: str) -> None:
         ({"k": 1, "generator": {"kind": "magic"}}, 422, "push"),
         ({"k": 1, "base_model": "nobody"}, 422, "There is no model 'nobody'"),
         ({"k": 1, "proxy": "nobody"}, 422, "There is no model 'nobody'"),
-        ({"k": 1, "rounds": 0}, 422, "greater than or equal to 1"),
+        ({"k": 1, "rounds": 0}, 422, "from 1 to 100"),
         ({"k": 1, "stop": {"patience": 1}}, 422, "set random_arm to true"),
         ({"k": 1, "generator": {"kind": "pool", "pool_id": "pool_none"}}, 404, "pool_none"),
         ({"k": 10**9}, 422, "is the most"),

@@ -196,7 +196,7 @@ def offering(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api
     ("body", "detail"),
     [
         ({"tasks": []}, "at least 1 item"),
-        ({"tasks": ["mmlu"], "limit": 0}, "greater than or equal to 1"),
+        ({"tasks": ["mmlu"], "limit": 0}, "from 1 to 2147483647"),
         ({"tasks": ["mmlu", "mmlu"]}, "tasks names one task twice"),
         ({"tasks": ["mmlu"], "target_id": "tgt_a"}, "got target_id and tasks"),
         ({"target_id": "tgt_a", "limit": 3}, "limit is 3, but it cuts named tasks alone"),
