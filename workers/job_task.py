@@ -7,6 +7,7 @@ Leaving            the worker is asked to end, the shard goes back and counts no
 DamagedInput       the shards whose results are damaged run again, then this phase
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again after a while, at most max_attempts times
+memory is short    the job fails with out_of_memory
 anything else      the job fails with internal_error; the trace stands in the worker's log
 """
 
@@ -27,10 +28,12 @@ from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, St
 from store.settings import Settings
 from workers.context import Context
 from workers.leaving import leaving
+from workers.memory import exhausted
 from workers.pulse import Held, Leaving, Pulse
 
 logger = logging.getLogger(__name__)
 PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt)
+SHORT_OF_MEMORY = "the memory of this worker did not suffice for a request of this size"
 RETRY_SECONDS = 0.5  # between two tries to write to a database that is away
 
 
@@ -95,6 +98,8 @@ def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: 
         return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
     except Exception as error:
         logger.exception("shard %s failed", claim.shard_id)
+        if exhausted(error):
+            return partial(_fail, claim, "out_of_memory", f"{SHORT_OF_MEMORY} in phase {claim.phase}")
         what = f"{type(error).__name__} in phase {claim.phase}"
         return partial(
             _fail, claim, "internal_error", f"{what}: see the worker's log for shard {claim.shard_id}"
