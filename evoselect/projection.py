@@ -83,5 +83,16 @@ def gradient_sketch(
     return GradientSketch(left, right, sketch_matrix(p * q, dim, kind=kind, seed=seed, name=f"{name}/mix"))
 
 
+def sketch_bytes(
+    inputs: int, outputs: int, *, sides: tuple[int, int], dim: int, kind: Kind, itemsize: int
+) -> tuple[int, int]:
+    """Bytes of a layer's sketch whose sides have ``itemsize`` a number, and more while it is made."""
+    p, q = sides
+    numbers = inputs * p + outputs * q
+    mixed = p * q * dim if p * q > dim else 0
+    largest = max(inputs * p, outputs * q, mixed)
+    return numbers * itemsize + mixed * 4, largest * 20 if kind == "sparse" else numbers * 4
+
+
 def _seed_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1

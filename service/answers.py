@@ -194,6 +194,14 @@ class EstimatedSeconds(BaseModel):
     transport: float
 
 
+class EstimatedBytes(BaseModel):
+    """At most: memory for the sketches and for the matrix of the selection, features on disk."""
+
+    sketches: int
+    features: int
+    matrix: int
+
+
 class Estimate(BaseModel):
     """What a selection would cost; nothing was stored."""
 
@@ -203,6 +211,7 @@ class Estimate(BaseModel):
     tokens: int
     shards: int
     seconds: EstimatedSeconds
+    bytes: EstimatedBytes
     basis: Literal["measured", "formula"]
 
 

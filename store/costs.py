@@ -4,6 +4,7 @@ tokens   = bytes of text / 4, from the footers of the stored files (about right 
 features = rows x measured seconds per row of the tenant's last shards with the model (store/pace.py);
            nothing measured yet: tokens x 6 x parameters / 5e10 per second, which is forward and backward on
            two cores (the constant is ours, from the logged runs of the default model)
+bytes    = sketches: of the features worker, beside the model; matrix: of the select worker; features: on disk
 transport = candidates x measured seconds per candidate of the tenant's last selections, or 1e-4 s
 """
 
@@ -21,6 +22,8 @@ from store.states import ShardState
 BYTES_PER_TOKEN = 4
 FLOPS_PER_PARAMETER = 6  # forward and backward, of each token
 FLOPS_PER_SECOND = 5e10
+NUMBER_BYTES = 4  # of a feature while it is computed with
+STORED_BYTES = 2  # of one on disk
 TRANSPORT_SECONDS = 1e-4  # of each candidate
 UNSTATED_PARAMETERS = 135_000_000  # of a model whose size the operator's list leaves out
 REMEMBERED = 8  # selections that the pace of the last phase is taken of
@@ -45,7 +48,20 @@ def of_selection(session: Session, artifacts: Artifacts, job: Job, parameters: i
             "features": round(work if measured is None else rows * measured, 1),
             "transport": round(candidates * _transport_pace(session, job.tenant_id), 1),
         },
+        "bytes": _bytes(job.request["features"], candidates),
         "basis": "formula" if measured is None else "measured",
+    }
+
+
+def _bytes(features: dict[str, Any], rows: int) -> dict[str, int]:
+    """At most: a model with few modules takes less."""
+    numbers = rows * features["dim"]
+    computed = features["kind"] == "gradient"
+    mixed = features["sketch_in"] * features["sketch_out"] * features["dim"]
+    return {
+        "sketches": mixed * NUMBER_BYTES if computed else 0,
+        "features": numbers * STORED_BYTES,
+        "matrix": numbers * NUMBER_BYTES,
     }
 
 

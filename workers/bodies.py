@@ -3,6 +3,7 @@
 import importlib
 
 from workers.job_task import Outcome, Work
+from workers.memory import bounded
 
 BODIES = {
     "features": "workers.phases.features",
@@ -16,5 +17,6 @@ BODIES = {
 
 def run(work: Work) -> Outcome:
     """The phase's own `run`; its import may take many seconds, so this is called under the heartbeat."""
-    outcome: Outcome = importlib.import_module(BODIES[work.claim.phase]).run(work)
+    with bounded():
+        outcome: Outcome = importlib.import_module(BODIES[work.claim.phase]).run(work)
     return outcome

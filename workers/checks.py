@@ -11,11 +11,12 @@ import psutil
 import pyarrow as pa
 
 from evoselect.gradients.agreement import MIN_ROWS, two_seed_agreement
+from evoselect.gradients.layers import choose_layers, coverage
 from evoselect.spec.features import FeatureSpec
 from store import feature_blocks, records
 from store.errors import ArtifactCorrupt, Invalid
 from store.records import Record
-from workers import moments, preflight
+from workers import memory, moments, preflight
 from workers.features import FeatureBlock
 from workers.fingerprint import block_key, max_length, sketch_fingerprint
 from workers.job_task import Work
@@ -38,7 +39,19 @@ def outlook(
     The needs are None where the first block came from the cache: there is no pace to predict by.
     """
     prediction = _prediction(work, loaded, spec, batch, first) if first is not None else None
-    return {"two_seed_agreement": _cached_agreement(work, loaded, spec, batch), "prediction": prediction}
+    return {
+        "two_seed_agreement": _cached_agreement(work, loaded, spec, batch),
+        "prediction": prediction,
+        "modules": _modules(loaded, spec),
+    }
+
+
+def _modules(loaded: LoadedModel, spec: FeatureSpec) -> Json | None:
+    """What the gradients see of the model; None where there are none, or only an adapter's."""
+    if spec.kind != "gradient" or spec.precondition == "adam":
+        return None
+    seen = asdict(coverage(loaded.model, choose_layers(loaded.model, spec.layers, spec.modules)))
+    return seen | {"share": round(seen["share"], 4)}
 
 
 def _cached_agreement(work: Work, loaded: LoadedModel, spec: FeatureSpec, batch: pa.Table) -> float | None:
@@ -83,7 +96,7 @@ def _prediction(
     sample = records.from_table(batch.take(_evenly(batch.num_rows, PREDICTED_ROWS)))
     total = work.claim.payload["of"] * max(1, len(spec.checkpoints))
     needs = preflight.predict(sample, first, loaded, spec, rows=total)
-    available = psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    available = memory.available() + psutil.Process().memory_info().rss
     try:
         preflight.require(needs, ram_bytes=available, disk_bytes=_free_disk(work))
     except TooLarge as error:

@@ -9,6 +9,7 @@ a full disk        the shard goes back, waits for room and counts no fault
 DamagedInput       the shards whose results are damaged run again, then this phase
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again after a while, at most max_attempts times
+memory is short    the job fails with out_of_memory
 anything else      the job fails with internal_error; the trace stands in the worker's log
 """
 
@@ -29,11 +30,13 @@ from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, St
 from store.settings import Settings
 from workers.context import Context
 from workers.leaving import leaving
+from workers.memory import exhausted
 from workers.pulse import GivesWay, Held, Leaving, Pulse
 
 logger = logging.getLogger(__name__)
 PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt)
 ROOM_SECONDS = 5.0  # before a shard that met a full disk may be claimed again
+SHORT_OF_MEMORY = "the memory of this worker did not suffice for a request of this size"
 RETRY_SECONDS = 0.5  # between two tries to write to a database that is away
 
 
@@ -104,6 +107,8 @@ def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: 
         if disk.is_short(settings):  # libraries say it in many ways
             return _waits_for_room(claim, error)
         logger.exception("shard %s failed", claim.shard_id)
+        if exhausted(error):
+            return partial(_fail, claim, "out_of_memory", f"{SHORT_OF_MEMORY} in phase {claim.phase}")
         what = f"{type(error).__name__} in phase {claim.phase}"
         return partial(
             _fail, claim, "internal_error", f"{what}: see the worker's log for shard {claim.shard_id}"

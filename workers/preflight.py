@@ -12,8 +12,12 @@ from dataclasses import dataclass
 import torch
 
 from evoselect.gradients.examples import padded_work
+from evoselect.gradients.extractor import extractor_bytes
+from evoselect.gradients.layers import choose_layers
 from evoselect.spec.features import FeatureSpec
+from store.errors import Invalid
 from store.records import Record
+from workers import memory
 from workers.features import FeatureBlock, plan, row_size
 from workers.fingerprint import max_length
 from workers.models import LoadedModel
@@ -81,6 +85,28 @@ def require(needs: Prediction, *, ram_bytes: int, disk_bytes: int) -> None:
         raise TooLarge(
             f"features of {needs.rows} rows need {needs.disk_bytes / 2**30:.2f} GiB of disk and there are "
             f"{disk_bytes / 2**30:.2f}: lower features.dim, or free disk space"
+        )
+
+
+def require_room(loaded: LoadedModel, spec: FeatureSpec, *, rows: int) -> None:
+    """Refuse what the sketches and a block of so many rows alone have no room for, before any is made.
+
+    Raises Invalid (does_not_fit). The two-seed agreement holds two sketches at a time.
+    """
+    if spec.kind != "gradient":
+        return
+    layers = choose_layers(loaded.model, spec.layers, spec.modules, adapter=spec.precondition == "adam")
+    sketches = 2 * extractor_bytes(layers, spec, loaded.dtype.itemsize)
+    block = rows * min(spec.sketch_in * spec.sketch_out * len(layers), spec.dim) * MATRIX_BYTES
+    room = memory.available()
+    if loaded.device.type == "cuda":
+        room = min(room, torch.cuda.mem_get_info(loaded.device)[0])
+    if sketches + block > room:
+        raise Invalid(
+            f"the sketches of {len(layers)} modules need {sketches / 2**30:.2f} GiB and {rows} rows of "
+            f"features {block / 2**30:.2f} GiB, and there are {room / 2**30:.2f}: lower "
+            "features.sketch_in, sketch_out or dim",
+            code="does_not_fit",
         )
 
 

@@ -16,7 +16,7 @@ from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import Example
 from evoselect.gradients.layers import LinearLayer, causal_model, choose_layers
 from evoselect.gradients.passes import answer_losses, mean_hidden_state
-from evoselect.projection import GradientSketch, gradient_sketch
+from evoselect.projection import GradientSketch, gradient_sketch, sketch_bytes
 from evoselect.spec.features import FeatureSpec
 
 ADAM_EPS = 1e-8  # beside the root, where Adam has it (LESS has it under the root)
@@ -54,19 +54,11 @@ class GradientExtractor:
         adam = spec.precondition == "adam"
         self.layers = choose_layers(model, spec.layers, spec.modules, adapter=adam)
         self._scales = [_scale(layer, moments or {}) if adam else None for layer in self.layers]
-        sketches = [_sketch(layer, spec, self._numbers_of_a_block(spec.dim)) for layer in self.layers]
+        sketches = [_sketch(layer, spec, numbers_of_a_block(self.layers, spec)) for layer in self.layers]
         self._sketches = [
             sketch.to(layer.module.weight) for layer, sketch in zip(self.layers, sketches, strict=True)
         ]
         self.block_dim = sketches[0].dim
-
-    def _numbers_of_a_block(self, dim: int) -> int:
-        if dim < len(self.layers):
-            raise InvalidInput(
-                f"dim is {dim}, but {len(self.layers)} layers are chosen and each takes at least one number: "
-                "raise dim or choose fewer layers"
-            )
-        return dim // len(self.layers)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -98,16 +90,12 @@ class GradientExtractor:
         def forward(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             if not torch.is_grad_enabled():  # the prompt's pass
                 return
-            if output.ndim != 3:
-                raise InvalidInput(
-                    f"{self.layers[block].name} has outputs of shape {tuple(output.shape)}, not "
-                    "(batch, tokens, features): choose other modules"
-                )
-            inputs = args[0].detach()
+            inputs = _by_example(args[0].detach(), len(values), self.layers[block].name)
             if scale is None:
                 inputs = inputs @ sketch.left  # (b, t, p): all that is kept until the backward
 
             def backward(gradient: Tensor) -> None:
+                gradient = _by_example(gradient, len(values), self.layers[block].name)
                 if scale is None:
                     values[:, block] = sketch.of_sides(inputs, gradient @ sketch.right)
                 else:
@@ -119,6 +107,41 @@ class GradientExtractor:
             output.register_hook(backward)  # type: ignore[no-untyped-call]  # torch's stub
 
         return forward
+
+
+def _by_example(tokens: Tensor, examples: int, name: str) -> Tensor:
+    """(b, t, n), also of what sees the tokens of all examples one after the other, (b * t, n)."""
+    if tokens.ndim == 3:
+        return tokens
+    if tokens.ndim != 2 or len(tokens) % examples:
+        raise InvalidInput(
+            f"{name} sees tokens of shape {tuple(tokens.shape)}, not (batch, tokens, features): "
+            "choose other modules"
+        )
+    return tokens.reshape(examples, -1, tokens.shape[1])
+
+
+def numbers_of_a_block(layers: Sequence[LinearLayer], spec: FeatureSpec) -> int:
+    """At most, for each layer: where its sketch is smaller, the sketch's."""
+    if spec.dim < len(layers):
+        raise InvalidInput(
+            f"dim is {spec.dim}, but {len(layers)} layers are chosen and each takes at least one number: "
+            "raise dim or choose fewer layers"
+        )
+    return spec.dim // len(layers)
+
+
+def extractor_bytes(layers: Sequence[LinearLayer], spec: FeatureSpec, itemsize: int) -> int:
+    """Peak of what an extractor of these layers takes before it sees an example, in bytes.
+
+    ``itemsize``: of a number of the model. The scales of ``precondition`` are left out: an adapter is small.
+    """
+    sides, dim = (spec.sketch_in, spec.sketch_out), numbers_of_a_block(layers, spec)
+    needs = [
+        sketch_bytes(e.inputs, e.outputs, sides=sides, dim=dim, kind=spec.sketch, itemsize=itemsize)
+        for e in layers
+    ]
+    return sum(kept for kept, _ in needs) + max(more for _, more in needs)
 
 
 def _sketch(layer: LinearLayer, spec: FeatureSpec, dim: int) -> GradientSketch:

@@ -3,12 +3,42 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from evoselect.spec.fields import Whole
 
 Rendering = Literal["plain", "chat", "auto"]
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
+EVERY_MODULE = "*"
+GLOBS = re.compile(r"[\w*?\[\]!-]+(\|[\w*?\[\]!-]+)*", re.ASCII)
+MODULE_NAMES = 64  # names or globs at most
+MODULES_LENGTH = 1024  # characters of all of them at most
+# The numbers of all mixing matrices together, 4 bytes each: see evoselect.projection.
+MOST_MIXED = 2**30
+
+
+def _joined(value: object) -> object:
+    """A list of names as one text."""
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return "|".join(value)
+    return value
+
+
+_TEXT = {"type": "string", "minLength": 1, "maxLength": MODULES_LENGTH}
+Modules = Annotated[
+    str,
+    BeforeValidator(_joined),
+    Field(min_length=1, max_length=MODULES_LENGTH),
+    WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "maxItems": MODULE_NAMES}]}),
+]
 
 
 class Checkpoint(BaseModel):
@@ -37,8 +67,10 @@ class FeatureSpec(BaseModel):
     """
     layers: str = "all"
     """Which decoder layers: all | top-N | every-N (counted from the top)."""
-    modules: str = ".*_proj|c_.*"
-    """Regular expression for the last part of a module's name: which linear layers of a decoder layer."""
+    modules: Modules = EVERY_MODULE
+    """Names or globs for the last part of a module's name, separated by | or as a list, which is kept as one
+    text: which linear layers of a decoder layer.
+    """
     positions: Literal["answer", "all"] = "answer"
     """Positions whose outer products count: the answer's (the prompt is a constant cache), or every one."""
     sketch: Literal["gaussian", "sparse"] = "gaussian"
@@ -88,9 +120,21 @@ class FeatureSpec(BaseModel):
 
     @field_validator("modules")
     @classmethod
-    def _valid_pattern(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"modules is {value!r}, not a regular expression: {error}") from None
+    def _names_or_globs(cls, value: str) -> str:
+        if value.count("|") >= MODULE_NAMES or not GLOBS.fullmatch(value):
+            raise ValueError(
+                f"modules is {value[:60]!r}: send at most {MODULE_NAMES} names or globs such as q_proj|fc*, "
+                f"no regular expression; {EVERY_MODULE!r}, the default, is every linear layer, "
+                "as '.*_proj|c_.*' was"
+            )
         return value
+
+    @model_validator(mode="after")
+    def _bounded_sketches(self) -> Self:
+        mixed = self.sketch_in * self.sketch_out * self.dim
+        if mixed > MOST_MIXED:
+            raise ValueError(
+                f"sketch_in x sketch_out x dim is {mixed}, more than {MOST_MIXED}: the sketches would take "
+                f"{mixed * 4 / 2**30:.0f} GiB; lower one of them"
+            )
+        return self

@@ -18,8 +18,6 @@ from evoselect.projection import sketch_matrix
 from evoselect.spec.features import FeatureSpec
 from tests.evoselect.tiny import ARCHITECTURES, examples, tiny_model
 
-LINEAR = r".*_proj|c_.*"  # every linear layer of every architecture here
-
 
 def reference_loss(model: Any, example: Example) -> Tensor:
     """Mean loss of the answer's tokens by the model's plain forward over one example."""
@@ -85,7 +83,7 @@ def test_adapted_model_gives_the_base_weights_gradients_at_the_adapted_model() -
     torch.manual_seed(1)
     model = get_peft_model(base, LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False))
     model = model.eval().requires_grad_(False)
-    spec = FeatureSpec(positions="all", modules=LINEAR)
+    spec = FeatureSpec(positions="all")
     extractor = GradientExtractor(model, spec)
     assert extractor.blocks == GradientExtractor(tiny_model(), spec).blocks
     batch = examples(4)
@@ -157,7 +155,7 @@ def masked_backward(model: Any, spec: FeatureSpec, example: Example) -> Tensor:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_cached_prompt_equals_the_masked_full_backward(architecture: str) -> None:
     model = tiny_model(architecture)
-    spec = FeatureSpec(positions="answer", modules=LINEAR)
+    spec = FeatureSpec(positions="answer")
     batch = examples()
     found = GradientExtractor(model, spec)(batch).values
     for row, example in enumerate(batch):
@@ -193,7 +191,7 @@ def test_agrees_with_finite_differences() -> None:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("options", [{"positions": "answer"}, {"positions": "all"}, {"kind": "embedding"}])
 def test_does_not_depend_on_batch_size_padding_or_order(architecture: str, options: dict[str, Any]) -> None:
-    spec = FeatureSpec.model_validate({"modules": LINEAR, **options})
+    spec = FeatureSpec.model_validate(options)
     extractor = make_extractor(tiny_model(architecture), spec)
     batch = examples(9)
     together = extractor(batch).values
@@ -212,7 +210,7 @@ def test_long_answers_take_the_models_own_attention_with_the_same_result() -> No
         torch.randint(0, 61, (64,), generator=generator).tolist(), 1
     )  # 63 positions: plain attention
     short = Example(long.ids[:20], 12)
-    extractor = GradientExtractor(model, FeatureSpec(modules=LINEAR))
+    extractor = GradientExtractor(model, FeatureSpec())
     plain = extractor([short, long]).values
     assert model.config._attn_implementation == "sdpa"
     model.set_attn_implementation("eager")

@@ -226,3 +226,17 @@ def test_validate_only_says_the_cost_and_stores_nothing(api: Api, other: Api) ->
         assert other.get(path)["data"] == []
     refused = other.post("/v1/selections?validate_only=true", {**body, "k": 1000})
     assert (refused.status_code, refused.json()["code"]) == (422, "k_exceeds_pool")
+    assert found["bytes"] == {
+        "sketches": 24 * 24 * 8192 * 4, "features": 40 * 8192 * 2, "matrix": 40 * 8192 * 4
+    }  # fmt: skip
+
+
+def test_sketches_that_no_machine_holds_are_refused_before_anything_is_stored(other: Api) -> None:
+    records = [question(n) for n in range(3)]
+    body = {"target": records[:1], "candidates": records[1:], "k": 1}
+    wide = {"sketch_in": 256, "sketch_out": 256, "dim": 131_072}
+    for query in ("", "?validate_only=true"):
+        answer = other.post(f"/v1/selections{query}", {**body, "features": wide})
+        assert answer.status_code == 422
+        assert "sketch_in x sketch_out x dim is 8589934592" in answer.text
+    assert other.get("/v1/pools")["data"] == []

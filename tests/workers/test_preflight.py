@@ -2,13 +2,16 @@
 
 import pytest
 
+from evoselect.gradients.extractor import GradientExtractor, extractor_bytes
 from evoselect.spec.features import FeatureSpec
+from store.errors import Invalid
 from store.records import Record
 from tests.workers.proxy import questions, record
+from workers import preflight
 from workers.blocks import to_bytes
 from workers.features import FeatureBlock, compute_features
 from workers.models import LoadedModel
-from workers.preflight import Prediction, TooLarge, predict, require
+from workers.preflight import Prediction, TooLarge, predict, require, require_room
 
 SPEC = FeatureSpec(dtype="float32", batch_tokens=64)
 
@@ -49,6 +52,27 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_the_setting(proxy: Lo
         require(needs, ram_bytes=2**20, disk_bytes=2**40)
     with pytest.raises(TooLarge, match=r"GiB of disk and there are 0.00: lower features.dim"):
         require(needs, ram_bytes=2**40, disk_bytes=0)
+
+
+def test_sketches_are_predicted_exactly_and_refused_before_they_are_made(
+    proxy: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for spec in (FeatureSpec(), FeatureSpec(sketch_in=48, sketch_out=40, dim=4096, modules=["*_proj"])):
+        extractor = GradientExtractor(proxy.model, spec)
+        made = [one for sketch in extractor._sketches for one in (sketch.left, sketch.right, sketch.mix)]
+        sides = sum(one.nbytes for sketch in extractor._sketches for one in (sketch.left, sketch.right))
+        largest = max(sketch.left.nbytes + sketch.right.nbytes for sketch in extractor._sketches)
+        taken = sum(one.nbytes for one in made if one is not None)
+        assert extractor_bytes(extractor.layers, spec, 4) == taken + largest
+        assert sides < taken or extractor.block_dim == 576
+    wide = FeatureSpec(sketch_in=128, sketch_out=128, dim=2**16)
+    require_room(proxy, FeatureSpec(), rows=64)
+    monkeypatch.setattr(preflight.memory, "available", lambda: 2**30)
+    with pytest.raises(
+        Invalid, match=r"sketches of 14 modules need 8\.\d+ GiB .*there are 1\.00: lower"
+    ) as no:
+        require_room(proxy, wide, rows=64)
+    assert no.value.code == "does_not_fit"
 
 
 def test_a_pool_without_usable_rows_needs_no_time(proxy: LoadedModel) -> None:

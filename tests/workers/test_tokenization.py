@@ -1,5 +1,6 @@
 """What the model sees of a record."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import orjson
 import pytest
 
 from evoselect.spec.features import FeatureSpec, Rendering
-from evoselect.spec.training import EvaluationSpec
+from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from store.errors import Invalid
 from store.records import Record, parse_record
 from tests.workers import odd_models
 from tests.workers.proxy import record, register
@@ -16,7 +18,9 @@ from workers.evaluation import evaluate
 from workers.features import compute_features
 from workers.fingerprint import sketch_fingerprint
 from workers.models import LoadedModel, load
+from workers.phases.features import require_readable
 from workers.tokenization import answers_of, tokenize
+from workers.training import UntrainableRecord, train_lora
 
 DATA = Path(__file__).parent / "data"
 PREFIX_CHAT = [
@@ -193,6 +197,12 @@ def test_a_row_that_the_template_refuses_is_left_out_with_its_words(
     assert items[1].why == f"{fault} (System role not supported)"
     block = compute_features(rows, loaded, FeatureSpec(), progress=lambda done: None)
     assert block.status == ["ok", "template_mismatch", "ok"]
+    with pytest.raises(
+        Invalid, match=rf"{re.escape(fault)} \(System role not supported\); leave it out, or set"
+    ):
+        require_readable(rows, loaded, FeatureSpec(on_bad_row="reject"))
+    with pytest.raises(UntrainableRecord, match=re.escape(fault)):
+        train_lora(rows, None, loaded, TrainingSpec(), tmp_path / "out", seed=0, progress=lambda state: None)
     result = evaluate(rows, loaded, EvaluationSpec(), progress=lambda done: None).summary()
     assert result["n"] == 2
     assert result["left_out"] == {"template_mismatch": 1}

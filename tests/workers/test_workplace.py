@@ -105,6 +105,25 @@ def test_an_input_that_is_gone_fails_the_job_and_is_named(
     assert f"failed {attempts} times" in error["detail"]
 
 
+def test_a_job_that_is_short_of_memory_fails_alone_and_at_once(
+    place: Workplace, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as session:
+        hungry = jobs.create(
+            session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=[ShardPlan("features", 0, 1)]
+        ).id
+    monkeypatch.setitem(BODIES, "features", "tests.workers.hungry")
+    assert place.drain() == 1
+    monkeypatch.setitem(BODIES, "features", "tests.chaos.phases.empty")
+    claim = claim_as(database, tenant, "host:family:4194305")  # another worker's, in the same database
+    with database.transaction() as session:
+        rows = session.execute(text("select id, status, error->>'code' from jobs order by created_at")).all()
+    assert [tuple(row) for row in rows] == [
+        (hungry, "failed", "out_of_memory"),
+        (claim.job_id, "running", None),
+    ]
+
+
 def test_a_look_that_no_ops_worker_makes_is_made_by_whoever_sweeps(
     database: Database, tenant: str, tmp_path: Path
 ) -> None:

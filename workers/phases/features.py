@@ -7,16 +7,17 @@ from typing import Any
 from evoselect.spec.features import FeatureSpec
 from store import feature_blocks, records
 from store.artifacts import Artifact
-from store.errors import ArtifactCorrupt
+from store.errors import ArtifactCorrupt, Invalid
 from store.records import Record
-from workers import checks
+from workers import checks, preflight
 from workers.blocks import to_bytes
 from workers.features import FeatureBlock, compute_features
-from workers.fingerprint import block_key, sketch_fingerprint
+from workers.fingerprint import block_key, max_length, sketch_fingerprint
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
 from workers.models import LoadedModel
 from workers.ordering import by_length
+from workers.tokenization import tokenize
 
 logger = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -30,6 +31,9 @@ def run(work: Work) -> Outcome:
     table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
     loaded = load_for(work, model, spec.dtype)
+    preflight.require_room(loaded, spec, rows=min(len(rows), settings.block_rows))
+    if spec.on_bad_row == "reject":
+        require_readable(rows, loaded, spec)
     ordered = [rows[row] for row in by_length(rows, settings.window_rows)]
     stored: list[Json] = []
     computed: list[FeatureBlock] = []
@@ -43,6 +47,13 @@ def run(work: Work) -> Outcome:
         if start == 0 and _opens_the_pool(payload):
             outlook = checks.outlook(work, loaded, spec, table, block)
     return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": outlook})
+
+
+def require_readable(rows: list[Record], loaded: LoadedModel, spec: FeatureSpec) -> None:
+    """The first record that the template refuses, with its words: a stored block knows only that it did."""
+    for item in tokenize(rows, loaded, max_length(loaded, spec), spec.rendering):
+        if item.status == "template_mismatch":
+            raise Invalid(f"{item.why}; leave it out, or set features.on_bad_row to skip", code="bad_rows")
 
 
 def _opens_the_pool(payload: Json) -> bool:

@@ -1,0 +1,38 @@
+"""The bound on a process's memory: beyond it an allocation fails, and nothing is left of it afterwards."""
+
+import resource
+
+import pytest
+import torch
+
+from evoselect.gradients.examples import halving
+from workers import memory
+
+MARGIN = 2**27  # bytes that the interpreter and its threads may take meanwhile
+
+
+def test_inside_the_bound_more_than_is_free_cannot_be_taken() -> None:
+    size = int(0.95 * memory.available())  # promised without a bound, and never touched
+    torch.empty(size, dtype=torch.uint8)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with memory.bounded():
+        assert memory.available() < size
+        with pytest.raises(RuntimeError) as caught:
+            torch.empty(size, dtype=torch.uint8)
+        assert memory.exhausted(caught.value)
+        with pytest.raises(MemoryError) as short:
+            bytearray(size)
+        assert memory.exhausted(short.value)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    assert not memory.exhausted(RuntimeError("shapes differ"))
+
+
+def test_a_batch_that_the_bound_refuses_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that promises everything would have killed the process instead."""
+    monkeypatch.setattr(memory, "SHARE", 2**28 / memory.available())
+
+    def compute(part: list[int]) -> int:
+        return torch.empty(len(part) * 2**27 - MARGIN // 2, dtype=torch.uint8).numel()
+
+    with memory.bounded():
+        assert [part for part, _ in halving([0, 1, 2, 3], compute)] == [[0, 1], [2, 3]]
