@@ -16,7 +16,14 @@ from torch import Tensor
 from evoselect.capacity import CapacitySolution, Problem, State, plan_of, reduced_cost
 from evoselect.features import gather
 from evoselect.shortlist import Floats, Ints, Shortlist
-from evoselect.transport import HALF_VIRTUAL, PRICE_TOLERANCE, Transport, exact_transport, over_edges, scaled_transport
+from evoselect.transport import (
+    HALF_VIRTUAL,
+    PRICE_TOLERANCE,
+    Transport,
+    exact_transport,
+    over_edges,
+    scaled_transport,
+)
 
 SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
 MAX_EXCHANGES = 500  # transports that the exchange may solve,
