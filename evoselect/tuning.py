@@ -104,8 +104,8 @@ def _held_out(
 def tradeoff_curve(
     pool: Tensor, targets: Tensor, found: Optimum, spec: SelectionSpec, s: float
 ) -> list[dict[str, float]]:
-    """Transport and redundancy of the relaxed weights at the values of CURVE and at the selection's own lambda,
-    where they are those of the selection.
+    """Transport and redundancy of the relaxed weights at the values of CURVE and at the selection's own
+    lambda, where they are those of the selection.
     """
     rough = min(spec.max_iterations, CURVE_ITERATIONS)
     curve = []

@@ -73,8 +73,7 @@ class SelectionSpec(BaseModel):
     max_iterations: int = Field(default=500, ge=1, le=1_000_000)
     """Scalings of method capacity."""
     tradeoff: bool = False
-    """Whether method capacity also reports transport against redundancy, at eight values of lambda and its own.
-    """
+    """Whether method capacity also reports transport against redundancy, at eight lambdas and its own."""
     repeat_budget: int | None = Field(default=None, ge=1)
     """Sum of the integer repeats, at least k; None repeats nothing."""
     as_released: bool = False

@@ -239,7 +239,7 @@ class Supervisor:
                 f"look at {self._log('api')}"
             )
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == httpx.codes.OK
+            return httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).is_success  # past any proxy
         except httpx.TransportError:
             return False
 
