@@ -23,6 +23,7 @@ STAGE_ITERATIONS = 10  # per epsilon on the way down: a warm start needs no more
 REDUNDANCY_PERIOD = 5  # Sinkhorn steps between two updates of c
 DAMPING = 1.0  # share of the way that c moves to its new value; less once the residual grows
 SHARPENING = (2.0, 4.0, 4.0)  # epsilon over these, for the bound
+CLOSING_SWEEPS = 10  # that bring home what went beyond; the last of it is spread
 BACK_OFF = 0.7  # of the damping, whenever the residual has grown
 LEAST_DAMPING = 0.02
 MAX_LOG_SCALE = 200.0  # exp(200) is far inside float64; beyond it the scalings move into the potentials
@@ -87,6 +88,8 @@ def solve(
         if residual > least and damping > LEAST_DAMPING:
             damping *= BACK_OFF
         least = min(least, residual)
+    if problem.energy is not None:  # c has moved since the last scaling: the plan must be one at these costs
+        state, _, _ = _scale(problem, state, epsilon, STAGE_ITERATIONS)
     plan = plan_of(problem.shortlist, state, epsilon)
     weights = np.minimum(np.asarray(plan.sum(axis=0)).ravel(), 1.0 / problem.k)
     leaving = np.exp(np.minimum((state.g - problem.shortlist.radius) / epsilon, 0.0))
@@ -101,6 +104,15 @@ def sharpened(problem: Problem, solution: CapacitySolution) -> State:
     for divisor in SHARPENING:
         state, _, _ = _sweep(replace(problem, energy=None), state, solution.epsilon / divisor, DAMPING)
     return state
+
+
+def within(problem: Problem, solution: CapacitySolution) -> scipy.sparse.csr_array:
+    """(M, n) the plan once nothing can go beyond the shortlist, with the redundancy as it is."""
+    closed = replace(problem.shortlist, radius=np.full(len(problem.masses), np.inf))
+    state = solution.state
+    for _ in range(CLOSING_SWEEPS):
+        state, _, _ = _scale(replace(problem, shortlist=closed), state, solution.epsilon, STAGE_ITERATIONS)
+    return plan_of(closed, state, solution.epsilon)
 
 
 def start(problem: Problem, g: Floats | None = None) -> State:

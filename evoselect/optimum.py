@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect import capacity, diversity, rounding, shortlist
+from evoselect import capacity, diversity, relaxed, rounding, shortlist
 from evoselect.capacity import CapacitySolution, Problem, State
 from evoselect.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.features import gather, row_blocks
+from evoselect.relaxed import Relaxed
 from evoselect.rounding import Rounded
 from evoselect.shortlist import Floats, Ints
 from evoselect.spec.selection import SelectionSpec
@@ -41,13 +42,32 @@ class Relaxation:
 
 
 @dataclass(frozen=True)
-class Optimum:
-    """The chosen rows and all that led to them."""
+class Penalised:
+    """The problem at one lambda, solved for fractional weights."""
 
     problem: Problem
     solution: CapacitySolution
+    programme: Transport | None  # the linear programme with the redundancy as a cost; None above EXACT_NODES
+    relaxed: Relaxed
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The chosen rows and all that led to them."""
+
+    penalised: Penalised
     relaxation: Relaxation
     rounded: Rounded
+
+    @property
+    def problem(self) -> Problem:
+        """The problem at the chosen lambda."""
+        return self.penalised.problem
+
+    @property
+    def solution(self) -> CapacitySolution:
+        """Its scalings."""
+        return self.penalised.solution
 
 
 def optimise(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float) -> Optimum:
@@ -101,29 +121,39 @@ def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport
 
 def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Optimum:
     """Add the redundancy of ``spec`` and round to k candidates."""
-    problem, solution = relaxation.problem, relaxation.solution
+    found = at_lambda(pool, targets, relaxation, spec, s)
+    return Optimum(found, relaxation, _rounded(pool, targets, found))
+
+
+def at_lambda(
+    pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float
+) -> Penalised:
+    """The relaxed problem with the redundancy of ``spec``, from the prices of lambda 0 on."""
+    problem, solution, programme = relaxation.problem, relaxation.solution, relaxation.programme
     if spec.fixed_lambda > 0:
         problem = penalised(pool, relaxation, spec, s)
         g = relaxation.g if spec.fixed_epsilon <= SHARP else solution.state.g
         warm = capacity.start(problem, g)
         solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=warm)
-    return Optimum(problem, solution, relaxation, _rounded(pool, targets, problem, solution, relaxation))
+        if programme is not None:
+            state = solution.state
+            programme = rounding.relaxed_optimum(
+                problem.shortlist, problem.masses, problem.k, state.g, state.c
+            )
+    if programme is None:
+        return Penalised(problem, solution, None, relaxed.of_scalings(pool, targets, problem, solution))
+    return Penalised(problem, solution, programme, relaxed.of_programme(problem, programme))
 
 
-def _rounded(
-    pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, relaxation: Relaxation
-) -> Rounded:
-    """By the linear programme where epsilon is small and it is, else by the prices of a smaller epsilon."""
+def _rounded(pool: Tensor, targets: Tensor, found: Penalised) -> Rounded:
+    """By the linear programme where there is one, else by the prices of a smaller epsilon."""
+    problem, solution, programme = found.problem, found.solution, found.programme
     score = rounding.solution_score(solution)
-    if relaxation.programme is None or solution.epsilon > SHARP:
+    if programme is None:
         if solution.epsilon <= SHARP:
             score = rounding.price_score(problem, capacity.sharpened(problem, solution))
         chosen = np.sort(rounding.best(score, np.arange(len(score)), problem.k))
         return rounding.estimate(pool, targets, problem, solution, chosen)
-    programme = relaxation.programme
-    if problem.energy is not None:
-        state = solution.state
-        programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.k, state.g, state.c)
     whole = rounding.round_programme(programme, problem.k, score)
     first = rounding.settle(pool, targets, problem, whole)
     enough = programme.cost * (1.0 + GOOD_GAP)
@@ -157,6 +187,16 @@ def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: floa
     graph = diversity.similarity_graph(rows, near.reduced(relaxation.g), s)
     order = capacity.reduced_cost(near, relaxation.g)
     return replace(base, shortlist=near, energy=LocalEnergy.in_order(graph, base.k, order), lam=lam)
+
+
+def redundancy(pool: Tensor, relaxation: Relaxation, at: Penalised, spec: SelectionSpec, s: float) -> float:
+    """w' (gradient of the energy) of the relaxed weights: of energy local, how many twins an item has."""
+    problem, weights = at.problem, at.relaxed.weights
+    if problem.energy is None:  # of lambda 0: measured where lambda would act
+        listed = problem.shortlist.candidates
+        problem = penalised(pool, relaxation, spec.model_copy(update={"lam": 0.0}), s)
+        weights = weights[np.searchsorted(listed, problem.shortlist.candidates)]
+    return float(weights @ problem.redundancy(weights))
 
 
 def _mean_cost(pool: Tensor, targets: Tensor, masses: Floats) -> float:

@@ -16,7 +16,14 @@ from torch import Tensor
 from evoselect.capacity import CapacitySolution, Problem, State, plan_of, reduced_cost
 from evoselect.features import gather
 from evoselect.shortlist import Floats, Ints, Shortlist
-from evoselect.transport import PRICE_TOLERANCE, Transport, exact_transport, over_edges, scaled_transport
+from evoselect.transport import (
+    HALF_VIRTUAL,
+    PRICE_TOLERANCE,
+    Transport,
+    exact_transport,
+    over_edges,
+    scaled_transport,
+)
 
 SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
 MAX_EXCHANGES = 500  # transports that the exchange may solve,
@@ -52,12 +59,14 @@ def relaxed_optimum(
     own = np.zeros(n) if extra is None else extra
     edges = shortlist.cost.T.tocsr()
     edges.data = edges.data + np.repeat(own, np.diff(edges.indptr))
+    half = HALF_VIRTUAL + float(own.max(initial=0.0))  # what redundancy costs must not make a way out cheaper
+    supply = np.full(n, 1.0 / k)
     price = reduced_cost(shortlist, g) + own
     wanted = price <= CLOSE
     wanted[best(-price, np.arange(n), k + len(masses))] = True
     while True:
         rows = np.flatnonzero(wanted)
-        found = over_edges(edges[rows], np.full(len(rows), 1.0 / k), masses, may_keep=np.arange(len(rows)))
+        found = over_edges(edges[rows], supply[rows], masses, np.arange(len(rows)), half)
         missed = ~wanted & (reduced_cost(shortlist, found.g) + own < -PRICE_TOLERANCE)
         if not missed.any():
             return _on_all_rows(found, rows, n)

@@ -39,11 +39,12 @@ def by_capacity(
     """Method ``capacity``, with ``auto`` settings resolved first."""
     spec, choices = resolve(pool, targets, masses, k, spec, s, seed)
     relaxation = relax(pool, targets, masses, k, spec)
-    chosen = _ordered(refine(pool, targets, relaxation, spec, s), spec)
+    found = refine(pool, targets, relaxation, spec, s)
+    chosen = _ordered(found, spec)
     if choices:
         chosen.diagnostics["auto"] = [asdict(choice) for choice in choices]
     if spec.tradeoff:
-        chosen.diagnostics["tradeoff"] = tradeoff_curve(pool, relaxation, spec, s)
+        chosen.diagnostics["tradeoff"] = tradeoff_curve(pool, targets, found, spec, s)
     return chosen
 
 
@@ -61,7 +62,7 @@ def _ordered(found: Optimum, spec: SelectionSpec) -> Chosen:
         "lambda_cost": problem.lam,
         "transport_saved": relaxation.saved,
         "transport_lower_bound": relaxation.bound,
-        "transport_relaxed": relaxation.programme.cost if relaxation.programme else None,
+        "transport_relaxed": found.penalised.relaxed.transport,
         "certified": relaxation.certified,
         "shortlist_candidates": len(listed.candidates),
         "shortlist_edges": int(listed.cost.nnz),

@@ -48,12 +48,16 @@ class Transport:
 
 
 def over_edges(
-    cost: scipy.sparse.csr_array, supply: Floats, demand: Floats, may_keep: Ints | None = None
+    cost: scipy.sparse.csr_array,
+    supply: Floats,
+    demand: Floats,
+    may_keep: Ints | None = None,
+    half_virtual: float = HALF_VIRTUAL,
 ) -> Transport:
     """Cheapest plan from ``supply`` (n,) to ``demand`` (M,) over the stored entries of ``cost`` (n, M).
 
     Rows in ``may_keep`` need not ship: all together they keep what ``supply`` exceeds ``demand`` by, at no
-    cost.
+    cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry.
     """
     n, m = cost.shape
     edges = cost.tocoo()
@@ -62,8 +66,8 @@ def over_edges(
     # rows: n real, one virtual that can feed every target; columns: M real, one that keeps, one virtual
     source = np.concatenate([edges.row, idle, np.arange(n), np.full(m + 2, n)])
     sink = np.concatenate([edges.col, np.full(len(idle), m), np.full(n, m + 1), np.arange(m + 2)])
-    half = np.full(n + m, HALF_VIRTUAL)
-    price = np.concatenate([edges.data, np.zeros(len(idle)), half, [2 * HALF_VIRTUAL, 0.0]])
+    half = np.full(n + m, half_virtual)
+    price = np.concatenate([edges.data, np.zeros(len(idle)), half, [2 * half_virtual, 0.0]])
     graph = scipy.sparse.coo_matrix((price, (source, sink)), shape=(n + 1, m + 2))
     left = np.append(supply, demand.sum())
     right = np.concatenate([demand, [surplus, left.sum() - demand.sum() - surplus]])
@@ -71,7 +75,7 @@ def over_edges(
     full = scipy.sparse.csr_array(plan)
     real = full[:n, :m].tocsr()
     unmatched = float(full[n, :m].sum())
-    carried = float(real.multiply(cost).sum()) + 2 * HALF_VIRTUAL * unmatched
+    carried = float(real.multiply(cost).sum()) + 2 * half_virtual * unmatched
     keeping = (
         float(log["v"][m]) if len(idle) else 0.0
     )  # only f + g is determined: keeping a row's supply is worth 0

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect import capacity
 from evoselect.features import gather
-from evoselect.optimum import Relaxation, optimise, penalised
+from evoselect.optimum import Optimum, at_lambda, optimise, redundancy
 from evoselect.shortlist import Floats
 from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA, SelectionSpec
 from evoselect.transport import transport_distance
@@ -19,7 +18,7 @@ FOLDS = 4
 LAMBDAS = (CAPACITY_LAMBDA, 0.0, 0.03, 0.1, 0.3)  # the default first
 EPSILONS = (CAPACITY_EPSILON, 0.02, 0.1)
 CURVE = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-CURVE_ITERATIONS = 200  # per value; warm starts need few, and the curve needs no more than two digits
+CURVE_ITERATIONS = 200  # per value at most: the curve needs no more than two digits
 
 
 @dataclass(frozen=True)
@@ -103,30 +102,25 @@ def _held_out(
 
 
 def tradeoff_curve(
-    pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float
+    pool: Tensor, targets: Tensor, found: Optimum, spec: SelectionSpec, s: float
 ) -> list[dict[str, float]]:
-    """Transport and redundancy of the relaxed weights at the values of CURVE, each started from the one
-    before.
+    """Transport and redundancy of the relaxed weights at the values of CURVE and at the selection's own
+    lambda, where they are those of the selection.
     """
-    unit = spec.model_copy(update={"lam": 1.0})
-    problem = penalised(pool, relaxation, unit, s)
-    curve, state = [], capacity.start(problem, relaxation.g)
-    for lam in CURVE:
-        at = capacity.Problem(problem.shortlist, problem.masses, problem.k, problem.energy, lam * problem.lam)
-        solution = capacity.solve(at, spec.fixed_epsilon, spec.tolerance, CURVE_ITERATIONS, warm=state)
-        state = solution.state
-        # what would rather go beyond the shortlist counts at its radius: the least that it can cost there
-        beyond = np.where(solution.leaving > 0, problem.masses * solution.leaving, 0.0)
-        radius = np.where(solution.leaving > 0, problem.shortlist.radius, 0.0)
-        cost = float(solution.plan.multiply(problem.shortlist.cost).sum() + beyond @ radius)
-        redundancy = float(solution.weights @ problem.redundancy(solution.weights))
+    rough = min(spec.max_iterations, CURVE_ITERATIONS)
+    curve = []
+    for lam in sorted({*CURVE, spec.fixed_lambda}):
+        at = found.penalised
+        if lam != spec.fixed_lambda:
+            other = spec.model_copy(update={"lam": lam, "max_iterations": rough})
+            at = at_lambda(pool, targets, found.relaxation, other, s)
         curve.append(
             {
                 "lambda": lam,
-                "transport": cost,
-                "redundancy": redundancy,
-                "residual": solution.residual,
-                "beyond": float(beyond.sum()),
+                "transport": at.relaxed.transport,
+                "redundancy": redundancy(pool, found.relaxation, at, spec, s),
+                "residual": at.solution.residual,
+                "beyond": float(at.problem.masses @ at.solution.leaving),
             }
         )
     return curve

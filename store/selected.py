@@ -60,8 +60,10 @@ def read_groups(
             yield texts[max(0, after - first) : stop - first]
 
 
-def find(artifacts: Artifacts, stored: Mapping[str, Any], id: str, content: str) -> dict[str, Any] | None:
-    """The item with that id and content hash, or None."""
+def find(
+    artifacts: Artifacts, stored: Mapping[str, Any], id: str, content: str | None = None
+) -> dict[str, Any] | None:
+    """The item of best rank with that id, and with that content hash where one is given; or None."""
     with artifacts.open(stored["path"]) as stream:
         file = pq.ParquetFile(stream)
         for group in range(file.num_row_groups):
@@ -71,6 +73,6 @@ def find(artifacts: Artifacts, stored: Mapping[str, Any], id: str, content: str)
             texts = file.read_row_group(group, columns=["item"]).column("item").to_pylist()
             for own, text in zip(ids, texts, strict=True):
                 item: dict[str, Any] = orjson.loads(text) if own == id else {}
-                if item and item.get("content_hash", content) == content:
+                if item and content in (None, item.get("content_hash", content)):
                     return item
     return None

@@ -28,6 +28,7 @@ from store import claims, disk, shards
 from store.claims import Claim
 from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
 from store.settings import Settings
+from workers import results
 from workers.context import Context
 from workers.leaving import leaving
 from workers.memory import exhausted
@@ -83,6 +84,8 @@ def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: 
     try:
         held.check()
         outcome = body(Work(claim, ctx, held.progress))
+        results.finite(outcome.result)
+        results.finite(outcome.job_result)
         held.check()
     except Cancelled:
         return partial(shards.stop, claim=claim)

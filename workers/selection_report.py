@@ -11,7 +11,7 @@ from evoselect.selection import Selection
 from store import maps
 from store.artifacts import Artifacts
 from store.records import Record, plain_text
-from workers import round_axes
+from workers import results, round_axes
 from workers.round_axes import Axes
 
 DIGITS = 5  # of a coordinate; the features are of norm 1
@@ -40,6 +40,7 @@ def store(
     found, picture = numbers(candidates, targets, selection, near, seed, plane)
     found["map"]["axes"] = axes and {"selection_id": axes.selection_id, "round": axes.round}
     found["targets"]["listed"] = [_named(row, wanted) for row in found["targets"]["listed"]]
+    results.finite(found, "report")
     table = maps.table(_columns(picture, sent, wanted, selection))
     report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")
     points = artifacts.put_table(f"{tenant_id}/map", table)

@@ -79,7 +79,7 @@ class SelectionSpec(Bounded):
     max_iterations: Annotated[int, Whole(1, 1_000_000)] = 500
     """Scalings of method capacity."""
     tradeoff: Flag = False
-    """Whether method capacity also reports transport against redundancy at eight values of lambda."""
+    """Whether method capacity also reports transport against redundancy at eight lambdas and its own."""
     repeat_budget: Annotated[int, Whole(1)] | None = None
     """Sum of the integer repeats, at least k; None repeats nothing."""
     as_released: Flag = False

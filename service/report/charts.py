@@ -66,8 +66,8 @@ def _tradeoff(report: Json) -> Chart:
     x, transport, lam, own = (list(column) for column in zip(*rows, strict=True))
     return Chart(
         "Trade-off",
-        "What more diversity costs: distance to the target against redundancy, at eight values of lambda "
-        "before rounding to whole candidates. The large point is this selection.",
+        "What more diversity costs: distance to the target against redundancy, at eight values of lambda and "
+        "the chosen one, before rounding to whole candidates. The large point is this selection.",
         "redundancy: twins of an item",
         "transport to the target",
         x,

@@ -23,8 +23,16 @@ CandidateId = Annotated[str, Path(min_length=1, max_length=256)]
 def candidate(
     job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
 ) -> dict[str, Any]:
-    """Why the candidate with that id, or that content hash, was selected or was not."""
+    """Why the candidate with that id, or that content hash, was selected or was not.
+
+    Of several contents with the same id it is the one of best rank, else the one that came first: the hash
+    names each of them.
+    """
     job = completed(state, tenant_id, job_id, "candidates")
+    item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
+    if item is not None and "content_hash" in item:
+        found = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
+        return {"object": "selection.candidate", **found, **_chosen(item)}
     with state.database.transaction() as session:
         batches = pools.batches(session, job.request["pool_id"], job.request["pool_version"])
     known = _in_pool(state, batches, candidate_id)
@@ -52,12 +60,12 @@ def _fate(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
     items = artifact(job, "items") or {}
     item = selected.find(state.artifacts, items, own["id"], own["content_hash"])
     if item is not None:
-        return {"status": "selected", "reason": item.get("why") or "selected", "item": item}
-    rejected = artifact(job, "rejected")
-    reason = considered.rejection(state.artifacts, rejected, own["id"]) if rejected else None
-    if reason is not None:
-        return {"status": "not_usable", "reason": reason}
-    nearest = _nearest(state, job, own)
+        return _chosen(item)
+    nearest, rejected = _nearest(state, job, own), artifact(job, "rejected")
+    if nearest is None and rejected:  # whose lines hold ids: another content may have the same one
+        reason = considered.rejection(state.artifacts, rejected, own["id"])
+        if reason is not None:
+            return {"status": "not_usable", "reason": reason}
     (text,) = selected.read(state.artifacts, items, after=items["rows"] - 1, limit=1)
     last = orjson.loads(text)
     last_selected = {name: last.get(name) for name in ("rank", "id", "score", "ot_gradient", "redundancy")}
@@ -68,6 +76,10 @@ def _fate(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
         "nearest_target": nearest,
         "last_selected": last_selected,
     }
+
+
+def _chosen(item: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "selected", "reason": item.get("why") or "selected", "item": item}
 
 
 def _nearest(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any] | None:

@@ -228,7 +228,7 @@ class Supervisor:
             how = processes.describe_exit(process.returncode)
             raise StartFailed(f"the API {how} at start: look at {self._log('api')}")
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=2)
+            answer = httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False)  # past any proxy
         except httpx.TransportError:
             return False
         ours = answer.headers.get(INSTANCE_HEADER) == self.environment["EVOSELECT_INSTANCE"]

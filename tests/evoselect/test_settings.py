@@ -31,7 +31,7 @@ def test_auto_reports_what_it_chose_and_why() -> None:
 def test_tradeoff_curve_trades_transport_for_redundancy() -> None:
     curve = chosen({"tradeoff": True}).diagnostics["tradeoff"]
     assert isinstance(curve, list)
-    assert len(curve) == 8
+    assert len(curve) == 9  # eight values, and the one that was chosen
     assert curve[-1]["redundancy"] < curve[0]["redundancy"]
     assert curve[-1]["transport"] > curve[0]["transport"]
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from evoselect.spec.training import EvaluationSpec
 from store import records, targets
-from workers.evaluation import EvaluationResult, evaluate
+from workers import results
+from workers.evaluation import EvaluationResult, evaluate, numbers
 from workers.job_task import Outcome, Work
 from workers.loaded import load_for
 from workers.named_tasks import TaskResult, evaluate_tasks, find_tasks
@@ -13,9 +14,11 @@ from workers.named_tasks import TaskResult, evaluate_tasks, find_tasks
 def run(work: Work) -> Outcome:
     """Load model and examples, score them, keep the numbers of every record."""
     result = _on_tasks(work) if "tasks" in work.claim.request else _on_records(work)
+    kind = results.TasksResult if isinstance(result, TaskResult) else results.EvaluationResult
+    summary = results.checked(kind, result.summary())
     stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/evaluations", result.table())
     rows: dict[str, Any] = {"path": stored.path, "sha256": stored.sha256}
-    return Outcome({}, {**result.summary(), "artifacts": {"rows": rows}})
+    return Outcome({}, {**summary, "artifacts": {"rows": rows}})
 
 
 def _on_records(work: Work) -> EvaluationResult:
@@ -25,7 +28,10 @@ def _on_records(work: Work) -> EvaluationResult:
     spec = EvaluationSpec.model_validate(request["spec"])
     table = work.context.artifacts.get_table(held_out.artifact, held_out.sha256)
     loaded = load_for(work, request["model"], spec.dtype)
-    return evaluate(records.from_table(table), loaded, spec, progress=work.progress)
+    found = evaluate(records.from_table(table), loaded, spec, progress=work.progress)
+    for name in ("answer_nll", "choice_cross_entropy"):
+        results.check_nlls(name, numbers(found.rows, name))
+    return found
 
 
 def _on_tasks(work: Work) -> TaskResult:

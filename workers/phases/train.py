@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from evoselect.spec.training import TrainingSpec
 from store import adapters, shards
 from store.errors import ArtifactCorrupt
-from workers import training_data
+from workers import results, training_data
 from workers.job_task import Outcome, Work, others_wait
 from workers.loaded import load_for
 from workers.models import LoadedModel
@@ -51,7 +51,7 @@ def run(work: Work) -> Outcome:
     lineage = _lineage(work, spec, loaded, data, result)
     return Outcome(
         {},
-        {"model_id": model_id, **result.summary()},
+        results.checked(results.TrainingResult, {"model_id": model_id, **result.summary()}),
         save=lambda session: adapters.create(
             session,
             model_id=model_id,

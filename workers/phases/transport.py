@@ -21,7 +21,7 @@ from evoselect.spec.selection import SelectionSpec
 from store import considered, records, selected
 from store.errors import Invalid
 from store.records import Record, plain_text
-from workers import round_axes, selection_report
+from workers import results, round_axes, selection_report
 from workers.blocks import check_same_sketch, scratch_array
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
@@ -66,6 +66,7 @@ def _run(work: Work, scratch: Path) -> Outcome:
         groups=_groups(wanted),
         texts=Texts([plain_text(record) for record in sent], [plain_text(record) for record in wanted]),
     )
+    results.check_items(selection)
     rows = [item(reason, sent, wanted) for reason in selection.items()]
     rejected = _rejected(pool, fates)
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows)
@@ -101,7 +102,7 @@ def _run(work: Work, scratch: Path) -> Outcome:
             ),
         },
     }
-    return Outcome({}, result)
+    return Outcome({}, results.checked(results.SelectionResult, result))
 
 
 def _excluded_contents(work: Work, selection_ids: list[str]) -> set[str]:

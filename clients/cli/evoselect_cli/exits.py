@@ -4,7 +4,7 @@
 1    the job ended without a result, the service failed, or the doctor found something
 2    wrong usage of the command
 3    no service: none configured, or it does not answer
-4    the service refused the request (bad input, unknown id, wrong key)
+4    the request was refused (bad input, unknown id, wrong key), by the service or before it was sent
 5    the data directory is held by another `evoselect up`
 6    embedded mode could not start
 130  interrupted

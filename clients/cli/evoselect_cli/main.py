@@ -10,6 +10,7 @@ from evoselect_cli import exits, keys, looking, looping, modelling, operating, s
 from evoselect_cli.output import err
 from evoselect_client import (
     ApiError,
+    BadInputError,
     ConfigurationError,
     ConnectionFailedError,
     EvoSelectError,
@@ -27,6 +28,11 @@ class Guarded(TyperGroup):
         except EvoSelectError as error:
             err.print(f"[red]error[/red] {_escape(str(error))}")
             raise typer.Exit(_code(error)) from error
+        except BrokenPipeError:  # who reads our output has enough: click ends quietly
+            raise
+        except OSError as error:
+            err.print(f"[red]error[/red] {_escape(str(error))}")
+            raise typer.Exit(exits.FAILED) from error
         except KeyboardInterrupt:
             raise typer.Exit(exits.INTERRUPTED) from None
 
@@ -34,6 +40,8 @@ class Guarded(TyperGroup):
 def _code(error: EvoSelectError) -> int:
     if isinstance(error, (ConfigurationError, ConnectionFailedError)):
         return exits.NO_SERVICE
+    if isinstance(error, BadInputError):
+        return exits.REFUSED
     if isinstance(error, ApiError) and not isinstance(error, ServerError):
         return exits.REFUSED
     return exits.FAILED

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evoselect_client.errors import (
         ApiError,
         AuthenticationError,
+        BadInputError,
         ConfigurationError,
         ConflictError,
         ConnectionFailedError,
@@ -38,6 +39,7 @@ __all__ = [
     "ApiError",
     "AsyncClient",
     "AuthenticationError",
+    "BadInputError",
     "Client",
     "ConfigurationError",
     "ConflictError",

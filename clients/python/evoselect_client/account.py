@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from evoselect_client.calls import segment
 from evoselect_client.models import Bound
 from evoselect_client.nouns import PAGE_SIZE, Nouns, pages
 from evoselect_client.steps import Listing, Mode, Steps, Values, Verb
@@ -64,12 +65,12 @@ class ApiKeys(Nouns[ApiKey, Mode]):
     def rotate(self, id: str, *, overlap_seconds: int | None = None) -> Steps[ApiKey]:
         """A new key like the old one, which works on for the overlap (an hour by default)."""
         body = {"overlap_seconds": overlap_seconds}
-        return (yield from self._post(f"{self.path}/{id}/rotate", body))
+        return (yield from self._post(f"{self.path}/{segment(id)}/rotate", body))
 
     @Verb
     def revoke(self, id: str) -> Steps[ApiKey]:
         """End a key; it stops working within a second."""
-        return (yield from self._delete(f"{self.path}/{id}", self.decode))
+        return (yield from self._delete(f"{self.path}/{segment(id)}", self.decode))
 
 
 class WebhookEndpoints(Nouns[WebhookEndpoint, Mode]):
@@ -89,17 +90,17 @@ class WebhookEndpoints(Nouns[WebhookEndpoint, Mode]):
     @Verb
     def delete(self, id: str) -> Steps[None]:
         """Delete the endpoint and its deliveries."""
-        yield from self._delete(f"{self.path}/{id}", bool)
+        yield from self._delete(f"{self.path}/{segment(id)}", bool)
 
     @Verb
     def rotate_secret(self, id: str) -> Steps[WebhookEndpoint]:
         """A new secret; messages are signed with the one before as well."""
-        return (yield from self._post(f"{self.path}/{id}/rotate_secret", {}))
+        return (yield from self._post(f"{self.path}/{segment(id)}/rotate_secret", {}))
 
     @Verb
     def enable(self, id: str) -> Steps[WebhookEndpoint]:
         """Send to it again after it was disabled by a 410."""
-        return (yield from self._post(f"{self.path}/{id}/enable", {}))
+        return (yield from self._post(f"{self.path}/{segment(id)}/enable", {}))
 
 
 class WebhookDeliveries(Nouns[WebhookDelivery, Mode]):
@@ -116,4 +117,4 @@ class WebhookDeliveries(Nouns[WebhookDelivery, Mode]):
     @Verb
     def redeliver(self, id: str) -> Steps[WebhookDelivery]:
         """Send it again now, with all retries."""
-        return (yield from self._post(f"{self.path}/{id}/redeliver", {}))
+        return (yield from self._post(f"{self.path}/{segment(id)}/redeliver", {}))

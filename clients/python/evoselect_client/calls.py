@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
-from evoselect_client.errors import ApiError, from_problem
+from evoselect_client.errors import ApiError, BadInputError, from_problem
 
 T = TypeVar("T")
 Content = tuple[bytes | memoryview, ...]  # in pieces, so that nothing is copied
@@ -78,7 +79,13 @@ class Answer:
         if body is None:
             detail = f"{call.path} was answered without JSON: is base_url right?"
             raise from_problem(self.status, {"code": "not_json", "detail": detail})
-        return call.decode(body)
+        try:
+            return call.decode(body)
+        except (TypeError, ValueError) as error:
+            detail = f"{call.path} was answered with other fields than this client knows ({_first(error)})"
+            raise from_problem(
+                self.status, {"code": "unknown_answer", "detail": f"{detail}: update the older of the two"}
+            ) from error
 
     def error(self) -> ApiError:
         """The error of a refused call; a proxy's HTML page becomes a problem without details."""
@@ -93,6 +100,17 @@ class Answer:
             return json.loads(self.content)
         except ValueError:
             return None
+
+
+def segment(id: str) -> str:
+    """An id as one segment of a path: whatever it holds, it reaches no other route."""
+    if not isinstance(id, str) or not id:
+        raise BadInputError(f"{id!r:.80} is no id: send the text that the service gave")
+    try:
+        quoted = quote(id, safe="")
+    except UnicodeEncodeError as error:
+        raise BadInputError(f"{id!r:.80} is no id: {error.reason}") from None
+    return quoted if id.strip(".") else quoted.replace(".", "%2E")  # "." and ".." would climb
 
 
 def get(path: str, decode: Callable[[Any], T], **params: Any) -> Call[T]:
@@ -122,6 +140,11 @@ def retry_delay(
         return retry_after if retry_after <= LONGEST_RETRY_AFTER else None
     ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0**attempt)
     return ceiling * random.uniform(0.5, 1.0)  # jitter: clients that failed together do not return together
+
+
+def _first(error: Exception) -> str:
+    """The first line of what pydantic and json say in several."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def read_retry_after(value: str | None) -> float | None:

@@ -1,7 +1,8 @@
 """What the client raises.
 
 EvoSelectError
-+-- ConfigurationError         no address or no key was found
++-- ConfigurationError         no address or key was found, or a proxy or certificate fails
++-- BadInputError              what was given cannot be sent; a ValueError too
 +-- ConnectionFailedError      no answer after all retries
 +-- WaitTimeoutError           wait() ran out of time; the job goes on
 +-- WebhookVerificationError   a message was not sent by the service, or long ago
@@ -25,6 +26,10 @@ class EvoSelectError(Exception):
 
 class ConfigurationError(EvoSelectError):
     """No address or no API key was given, and none was found; the message says where they were looked for."""
+
+
+class BadInputError(EvoSelectError, ValueError):
+    """What was given cannot be sent to the service; the message says where and why."""
 
 
 class DamagedDownloadError(EvoSelectError):

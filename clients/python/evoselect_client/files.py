@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evoselect_client.calls import Call, post_bytes
+from evoselect_client.calls import Call, post_bytes, segment
 from evoselect_client.models import File, FileUpload
 from evoselect_client.nouns import Nouns
 from evoselect_client.sending import OUTAGE
@@ -52,7 +52,7 @@ class Files(Nouns[File, Mode]):
     @Verb
     def delete(self, id: str) -> Steps[None]:
         """Delete a file and its bytes; ConflictError while a job reads it."""
-        yield from self._delete(f"{self.path}/{id}", dict)
+        yield from self._delete(f"{self.path}/{segment(id)}", dict)
 
 
 class Uploads(Nouns[FileUpload, Mode]):
@@ -74,17 +74,17 @@ class Uploads(Nouns[FileUpload, Mode]):
     @Verb
     def complete(self, id: str, *, sha256: str | None = None) -> Steps[FileUpload]:
         """Join the parts into a file; its id is `file_id`."""
-        return (yield from self._post(f"{self.path}/{id}/complete", {"sha256": sha256}))
+        return (yield from self._post(f"{self.path}/{segment(id)}/complete", {"sha256": sha256}))
 
     @Verb
     def cancel(self, id: str) -> Steps[FileUpload]:
         """Drop the upload and its parts."""
-        return (yield from self._post(f"{self.path}/{id}/cancel", {}))
+        return (yield from self._post(f"{self.path}/{segment(id)}/cancel", {}))
 
     def start(self, name: str, upload_id: str | None) -> Steps[FileUpload]:
         """A new upload, or the one to go on with."""
         if upload_id:
-            return (yield from self._get(f"{self.path}/{upload_id}"))
+            return (yield from self._get(f"{self.path}/{segment(upload_id)}"))
         return (yield from self._post(self.path, {"name": name}))
 
     def send_file(self, upload: FileUpload, path: Path, part_bytes: int, show: Count) -> Steps[FileUpload]:
@@ -103,7 +103,9 @@ class Uploads(Nouns[FileUpload, Mode]):
             sent += len(content)
             show(sent)
         show(None)
-        return (yield from self._post(f"{self.path}/{upload.id}/complete", {"sha256": whole.hexdigest()}))
+        return (
+            yield from self._post(f"{self.path}/{segment(upload.id)}/complete", {"sha256": whole.hexdigest()})
+        )
 
 
 def upload_file(
@@ -122,12 +124,12 @@ def upload_file(
         return (yield from session.send(call))  # type: ignore[no-any-return]
     upload = yield from uploads.start(path.name, upload_id)
     done = yield from uploads.send_file(upload, path, part_bytes, show)
-    return (yield from files._get(f"{files.path}/{done.file_id}"))
+    return (yield from files._get(f"{files.path}/{segment(done.file_id)}"))
 
 
 def _part(id: str, number: int, content: bytes, digest: str) -> Call[dict[str, Any]]:
     headers = {"Content-Type": "application/octet-stream"}
-    path = f"{Uploads.path}/{id}/parts/{number}"
+    path = f"{Uploads.path}/{segment(id)}/parts/{segment(str(number))}"
     return Call("PUT", path, dict, {"sha256": digest}, content=(content,), headers=headers, outage=OUTAGE)
 
 

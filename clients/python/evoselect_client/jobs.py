@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from evoselect_client.calls import Call, get
+from evoselect_client.calls import Call, get, segment
 from evoselect_client.models import (
     Candidate,
     Comparison,
@@ -49,21 +48,23 @@ class Jobs(Nouns[JobT, Mode]):
 
     def act(self, id: str, verb: str) -> Steps[JobT]:
         """The steps of `cancel` and `retry`."""
-        return (yield from self._post(f"{self.path}/{id}/{verb}", {}))
+        return (yield from self._post(f"{self.path}/{segment(id)}/{verb}", {}))
 
     def look(self, id: str, seconds: float) -> Steps[JobT]:
         """The steps of `poll`."""
-        return (yield from self._get(f"{self.path}/{id}", wait=max(0, round(seconds))))
+        return (yield from self._get(f"{self.path}/{segment(id)}", wait=max(0, round(seconds))))
 
     def transitions(self, id: str, after: int) -> Values[Event]:
         """The steps of `events`."""
         yield from pages(
-            self.session, f"{self.path}/{id}/events", Event.model_validate, PAGE_SIZE, after=after
+            self.session, f"{self.path}/{segment(id)}/events", Event.model_validate, PAGE_SIZE, after=after
         )
 
     def page(self, id: str) -> Steps[str]:
         """The steps of `report`."""
-        return (yield from self.session.send(Call("GET", f"{self.path}/{id}/report", str, accept=HTML)))
+        return (
+            yield from self.session.send(Call("GET", f"{self.path}/{segment(id)}/report", str, accept=HTML))
+        )
 
 
 class Selections(Jobs[Selection[Mode], Mode]):
@@ -125,13 +126,13 @@ class Selections(Jobs[Selection[Mode], Mode]):
     @Verb
     def compare(self, id: str, other_id: str) -> Steps[Comparison]:
         """What two completed selections share, and how coverage changes from the first to the second."""
-        call = get(f"{self.path}/{id}/compare/{other_id}", Comparison.model_validate)
+        call = get(f"{self.path}/{segment(id)}/compare/{segment(other_id)}", Comparison.model_validate)
         return (yield from self.session.send(call))
 
     @Verb
     def candidate(self, id: str, candidate_id: str) -> Steps[Candidate]:
         """Why a candidate, by its id or content hash, was selected or was not."""
-        path = f"{self.path}/{id}/candidates/{quote(candidate_id, safe='')}"
+        path = f"{self.path}/{segment(id)}/candidates/{segment(candidate_id)}"
         return (yield from self.session.send(get(path, Candidate.model_validate)))
 
     @Verb
@@ -141,7 +142,7 @@ class Selections(Jobs[Selection[Mode], Mode]):
 
     def picked(self, id: str, page_size: int) -> Values[Item]:
         """The steps of `items`."""
-        yield from pages(self.session, f"{self.path}/{id}/items", Item.model_validate, page_size)
+        yield from pages(self.session, f"{self.path}/{segment(id)}/items", Item.model_validate, page_size)
 
 
 class Trainings(Jobs[Training[Mode], Mode]):
@@ -204,7 +205,7 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
     @Verb
     def compare(self, id: str, other_id: str) -> Steps[dict[str, Any]]:
         """Paired differences from the first to the second, by measure; None where nothing can be paired."""
-        call = get(f"{self.path}/{id}/compare/{other_id}", dict)
+        call = get(f"{self.path}/{segment(id)}/compare/{segment(other_id)}", dict)
         found = yield from self.session.send(call)
         differences: dict[str, Any] = found["differences"]
         return differences

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from evoselect_client.calls import post
+from evoselect_client.calls import post, segment
 from evoselect_client.jobs import Jobs
 from evoselect_client.models import Batch, Job, Resource
 from evoselect_client.nouns import pages
@@ -166,13 +166,15 @@ class Loops(Jobs[Loop[Mode], Mode]):
 
     def turns(self, id: str) -> Values[Round]:
         """The steps of `rounds`."""
-        yield from pages(self.session, f"{self.path}/{id}/rounds", Round.model_validate, 100)
+        yield from pages(self.session, f"{self.path}/{segment(id)}/rounds", Round.model_validate, 100)
 
     def give(
         self, id: str, number: int, records: Records, more: bool, client_batch_id: str | None
     ) -> Steps[Batch]:
         """The steps of `push`; a batch id of our own makes it safe to send again."""
-        call = post(f"{self.path}/{id}/rounds/{number}/candidates", Batch.model_validate, {})
+        call = post(
+            f"{self.path}/{segment(id)}/rounds/{segment(str(number))}/candidates", Batch.model_validate, {}
+        )
         body = {"records": as_list(records), "more": more}
         body["client_batch_id"] = client_batch_id or call.headers["Idempotency-Key"]
         return (yield from self.session.send(post(call.path, Batch.model_validate, body)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from evoselect_client.calls import Call, get, post
+from evoselect_client.calls import Call, get, post, segment
 from evoselect_client.models import Bound, Page
 from evoselect_client.session import Session
 from evoselect_client.steps import Emit, Listing, Mode, Steps, Values, Verb
@@ -27,7 +27,7 @@ class Nouns(Generic[BoundT, Mode]):
     @Verb
     def retrieve(self, id: str) -> Steps[BoundT]:
         """The resource with that id; NotFoundError when this key has none."""
-        return (yield from self._get(f"{self.path}/{id}"))
+        return (yield from self._get(f"{self.path}/{segment(id)}"))
 
     @Listing
     def list(self, *, page_size: int = PAGE_SIZE) -> Values[BoundT]:

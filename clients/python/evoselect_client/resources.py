@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evoselect_client.calls import BYTES, Call, get
+from evoselect_client.calls import BYTES, Call, get, segment
 from evoselect_client.errors import DamagedDownloadError, EvoSelectError
 from evoselect_client.models import Model, Pool, Target, Upload
 from evoselect_client.nouns import Nouns
@@ -94,7 +94,9 @@ class Models(Nouns[Model, Mode]):
     @Verb
     def content(self, id: str, *, file: str | None = None) -> Steps[bytes]:
         """A file of an adapter, by default its weights as safetensors."""
-        call = Call("GET", f"{self.path}/{id}/content", bytes, {"file": file} if file else {}, accept=BYTES)
+        call = Call(
+            "GET", f"{self.path}/{segment(id)}/content", bytes, {"file": file} if file else {}, accept=BYTES
+        )
         return (yield from self.session.send(call))
 
     @Verb
@@ -104,7 +106,7 @@ class Models(Nouns[Model, Mode]):
         Files that are there already with the right content are not fetched again, others are replaced. Raises
         DamagedDownloadError where what came is not what the service named, EvoSelectError for a base model.
         """
-        model = yield from self._get(f"{self.path}/{id}")
+        model = yield from self._get(f"{self.path}/{segment(id)}")
         if not model.files:
             raise EvoSelectError(f"{id} is a base model: only adapters that a training made can be saved")
         folder = Path(folder)
@@ -113,7 +115,7 @@ class Models(Nouns[Model, Mode]):
             path = folder / Path(name).name
             if path.is_file() and _sha256(path.read_bytes()) == file.sha256:
                 continue
-            call = Call("GET", f"{self.path}/{id}/content", bytes, {"file": name}, accept=BYTES)
+            call = Call("GET", f"{self.path}/{segment(id)}/content", bytes, {"file": name}, accept=BYTES)
             content = yield from self.session.send(call)
             if _sha256(content) != file.sha256:
                 raise DamagedDownloadError(f"{name} of {id} came damaged ({len(content)} bytes): call again")
@@ -125,7 +127,7 @@ class Models(Nouns[Model, Mode]):
     @Verb
     def lineage(self, id: str, *, after: int = 0, limit: int = 1000) -> Steps[dict[str, Any]]:
         """The trainings that led to an adapter and, after the first `after`, the records that they learnt."""
-        call = get(f"{self.path}/{id}/lineage", dict, after=after, limit=limit)
+        call = get(f"{self.path}/{segment(id)}/lineage", dict, after=after, limit=limit)
         found: dict[str, Any] = yield from self.session.send(call)
         return found
 

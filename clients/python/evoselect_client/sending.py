@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evoselect_client.calls import Call, get, post
+from evoselect_client.calls import Call, get, post, segment
 from evoselect_client.errors import ApiError
 from evoselect_client.models import Batch, BatchError, Counts, Page, Upload
 from evoselect_client.showing import Count, counter
@@ -55,7 +55,7 @@ def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
     found: dict[str, Batch] = {}
     after = 0
     while True:
-        path = f"/v1/pools/{pool_id}/batches"
+        path = f"/v1/pools/{segment(pool_id)}/batches"
         page = yield from session.send(get(path, Page[Batch].model_validate, after=after, limit=KNOWN_PAGE))
         found |= {batch.client_batch_id: batch for batch in page.data}
         if not page.has_more:
@@ -66,7 +66,7 @@ def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
 def _send_part(session: Any, pool_id: str, part: Part, name: str, on_invalid: str) -> Steps[Batch]:
     call = Call(
         "POST",
-        f"/v1/pools/{pool_id}/batches",
+        f"/v1/pools/{segment(pool_id)}/batches",
         Batch.model_validate,
         params={"client_batch_id": name, "on_invalid": on_invalid},
         content=part.content,
@@ -88,7 +88,7 @@ def _send_packed(session: Any, pool_id: str, records: Any, on_invalid: str, show
 
     file = yield from upload_file(session, Path(os.fspath(records)), show=counter(False, "bytes"))
     body = {"file_id": file.id, "on_invalid": on_invalid}
-    call = post(f"/v1/pools/{pool_id}/batches", Batch.model_validate, body)
+    call = post(f"/v1/pools/{segment(pool_id)}/batches", Batch.model_validate, body)
     batch = yield from session.send(call)
     show(batch.counts.received)
     show(None)

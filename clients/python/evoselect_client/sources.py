@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol, Union
 
 from evoselect_client.calls import Content
+from evoselect_client.errors import BadInputError
 
 
 class Table(Protocol):
@@ -53,7 +54,7 @@ class Part:
 def parts(records: Records, size: int = PART_BYTES) -> Iterator[Part]:
     """Cut the input into parts of at most about `size` bytes, in order; empty lines keep their number.
 
-    ValueError for a file with a line that is longer than a part.
+    BadInputError for a file with a line that is longer than a part, and for a record that is no JSON.
     """
     if size < 1:
         raise ValueError(f"part_bytes is {size}: send at least 1")
@@ -65,7 +66,7 @@ def parts(records: Records, size: int = PART_BYTES) -> Iterator[Part]:
 
 
 def as_list(records: Records) -> list[Any]:
-    """All records as decoded JSON, for calls that take them inline; ValueError names a bad line."""
+    """All records as decoded JSON, for calls that take them inline; BadInputError names a bad line."""
     if not is_file(records):
         return list(rows(records))
     lines = b"".join(piece for part in parts(records) for piece in part.content).splitlines()
@@ -121,7 +122,7 @@ def _cut(file: Any, size: int) -> Iterator[Block]:
             block = block.encode()
         end = block.rfind(b"\n") + 1
         if not end and len(rest) + len(block) > size:
-            raise ValueError(f"line {before + 1} is longer than {size} bytes: is this JSON Lines?")
+            raise BadInputError(f"line {before + 1} is longer than {size} bytes: is this JSON Lines?")
         if end:
             lines = block.count(b"\n", 0, end)
             yield (rest, memoryview(block)[:end]), lines
@@ -135,8 +136,8 @@ def _cut(file: Any, size: int) -> Iterator[Block]:
 
 def _row_blocks(records: Any, size: int) -> Iterator[Block]:
     buffer, lines = bytearray(), 0
-    for record in rows(records):
-        line = _json(record).encode() + b"\n"
+    for number, record in enumerate(rows(records), 1):
+        line = _encoded(record, number) + b"\n"
         if lines and len(buffer) + len(line) > size:
             yield (memoryview(buffer),), lines
             buffer, lines = bytearray(), 0
@@ -158,5 +159,12 @@ def _plain(value: Any) -> Any:
 def _decode(line: bytes, name: Any, number: int) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{name}, line {number} is not JSON: {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise BadInputError(f"{name}, line {number} is not JSON: {error}") from None
+
+
+def _encoded(record: Any, number: int) -> bytes:
+    try:
+        return _json(record).encode()
+    except (RecursionError, TypeError, ValueError) as error:
+        raise BadInputError(f"record {number} cannot be sent as JSON: {error}") from None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
 from evoselect_client.calls import JSON, Answer, Call, Content
 from evoselect_client.config import Endpoint
+from evoselect_client.errors import BadInputError, ConfigurationError
 from evoselect_client.steps import NoAnswer
 
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -25,16 +29,13 @@ class SyncWorld:
         self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.BaseTransport | None
     ) -> None:
         self._timeout = timeout
-        self._http = httpx.Client(
-            base_url=endpoint.base_url, headers=_headers(endpoint, user_agent), transport=http
-        )
+        with _configuring(endpoint):
+            self._http = httpx.Client(transport=http, **_settings(endpoint, user_agent))
 
     def exchange(self, call: Call[Any]) -> Answer:
         """Send one request; raises NoAnswer."""
-        try:
+        with _sending():
             return _answer(self._http.request(**_request(call, self._timeout, _pieces)))
-        except httpx.TransportError as error:
-            raise _no_answer(error) from error
 
     def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
@@ -46,7 +47,7 @@ class SyncWorld:
                 for line in response.iter_lines():
                     if take(line):
                         break
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _no_answer(error) from error
         return None
 
@@ -70,16 +71,13 @@ class AsyncWorld:
         self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.AsyncBaseTransport | None
     ) -> None:
         self._timeout = timeout
-        self._http = httpx.AsyncClient(
-            base_url=endpoint.base_url, headers=_headers(endpoint, user_agent), transport=http
-        )
+        with _configuring(endpoint):
+            self._http = httpx.AsyncClient(transport=http, **_settings(endpoint, user_agent))
 
     async def exchange(self, call: Call[Any]) -> Answer:
         """Send one request; raises NoAnswer."""
-        try:
+        with _sending():
             return _answer(await self._http.request(**_request(call, self._timeout, _awaited_pieces)))
-        except httpx.TransportError as error:
-            raise _no_answer(error) from error
 
     async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
@@ -91,7 +89,7 @@ class AsyncWorld:
                 async for line in response.aiter_lines():
                     if take(line):
                         break
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _no_answer(error) from error
         return None
 
@@ -108,8 +106,43 @@ class AsyncWorld:
         await self._http.aclose()
 
 
-def _headers(endpoint: Endpoint, user_agent: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent, "Accept": JSON}
+def _settings(endpoint: Endpoint, user_agent: str) -> dict[str, Any]:
+    """A service on this machine is asked directly: no proxy of the environment can reach it."""
+    headers = {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent, "Accept": JSON}
+    return {"base_url": endpoint.base_url, "headers": headers, "trust_env": not _is_local(endpoint.base_url)}
+
+
+def _is_local(base_url: str) -> bool:
+    """Whether it is plain http to a loopback address; with TLS, the environment's certificates count."""
+    try:
+        parts = urlsplit(base_url)
+        host = parts.hostname or ""
+        return parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _configuring(endpoint: Endpoint) -> Iterator[None]:
+    """What the address, the key and the environment's proxies and certificates can be wrong about."""
+    try:
+        yield
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"No connection to {endpoint.base_url} can be made ({error}): check the address, the key, "
+            "and the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+
+
+@contextmanager
+def _sending() -> Iterator[None]:
+    """What fails on the way, and what cannot be sent at all."""
+    try:
+        yield
+    except httpx.RequestError as error:
+        raise _no_answer(error) from error
+    except (httpx.InvalidURL, RecursionError, TypeError, ValueError) as error:
+        raise BadInputError(f"The request cannot be sent: {error}.") from error
 
 
 def _request(call: Call[Any], timeout: float, pieces: Callable[[Content], Any]) -> dict[str, Any]:
@@ -146,5 +179,5 @@ def _answer(response: httpx.Response) -> Answer:
     return Answer(response.status_code, response.headers, response.content)
 
 
-def _no_answer(error: httpx.TransportError) -> NoAnswer:
+def _no_answer(error: httpx.RequestError) -> NoAnswer:
     return NoAnswer(str(error) or type(error).__name__, timed_out=isinstance(error, httpx.ReadTimeout))

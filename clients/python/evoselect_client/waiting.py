@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from evoselect_client.calls import Call
+from evoselect_client.calls import Call, segment
 from evoselect_client.errors import (
     ConnectionFailedError,
     JobFailedError,
@@ -73,7 +73,7 @@ def _stream(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
     if seconds < LONG_POLL:  # a quiet stream could not be left in time
         return (yield from _long_poll(job, noun, seconds))
     until = time.monotonic() + seconds
-    path = f"{noun.path}/{job.id}/events"
+    path = f"{noun.path}/{segment(job.id)}/events"
     call: Call[Any] = Call("GET", path, dict, accept=STREAM, read_timeout=SILENCE)
     try:
         other = yield Follow(call, lambda line: line in ENDS or time.monotonic() > until)
@@ -102,7 +102,11 @@ def _state(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
     """One look, without retries."""
     held = max(0, round(seconds))
     call: Call[Any] = Call(
-        "GET", f"{noun.path}/{job.id}", noun.decode, {"wait": held}, read_timeout=held + LONG_POLL_GRACE
+        "GET",
+        f"{noun.path}/{segment(job.id)}",
+        noun.decode,
+        {"wait": held},
+        read_timeout=held + LONG_POLL_GRACE,
     )
     answer = yield from exchange(call)
     if not answer.is_success:

@@ -1,0 +1,236 @@
+"""Odd ids, records, addresses and environments: one sentence, and never another route."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from evoselect_cli import exits
+from evoselect_client import (
+    ApiError,
+    AsyncClient,
+    BadInputError,
+    Client,
+    ConfigurationError,
+    ConnectionFailedError,
+)
+from tests.clients.test_cli import evoselect
+from tests.live import Api, question
+
+CLOSED = "http://127.0.0.1:9"
+ODD_IDS = ("../pools", "..", ".", "a/b", "a?b=c", "a#b", "%2e%2e", "a\\b", "\u00e9", "a b")
+
+
+def recorded(paths: list[bytes]) -> httpx.MockTransport:
+    """Answers nothing but 404, and remembers what was asked for."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.raw_path)
+        return httpx.Response(404, json={"code": "not_found"})
+
+    return httpx.MockTransport(answer)
+
+
+def calls(client: Any, id: str) -> list[Callable[[], Any]]:
+    """A verb of every noun that takes an id."""
+    return [
+        lambda: client.pools.retrieve(id),
+        lambda: client.pools.add(id, [question(1)]),
+        lambda: client.targets.retrieve(id),
+        lambda: client.selections.poll(id, 1),
+        lambda: client.selections.cancel(id),
+        lambda: client.selections.compare("sel_1", id),
+        lambda: client.selections.candidate("sel_1", id),
+        lambda: client.trainings.retry(id),
+        lambda: client.evaluations.compare(id, "eval_1"),
+        lambda: client.loops.pause(id),
+        lambda: client.models.content(id),
+        lambda: client.models.save(id, "nowhere"),
+        lambda: client.files.delete(id),
+        lambda: client.uploads.put_part(id, 1, b"x"),
+        lambda: client.uploads.cancel(id),
+        lambda: client.api_keys.revoke(id),
+        lambda: client.webhook_endpoints.delete(id),
+        lambda: client.webhook_deliveries.redeliver(id),
+    ]
+
+
+@pytest.mark.parametrize("id", ODD_IDS)
+def test_an_id_is_one_segment_of_the_path(id: str) -> None:
+    paths: list[bytes] = []
+    with Client("http://service", "evs_1", http=recorded(paths), max_retries=0) as client:
+        plain: list[bytes] = []
+        with Client("http://service", "evs_1", http=recorded(plain), max_retries=0) as other:
+            for odd, usual in zip(calls(client, id), calls(other, "ID"), strict=True):
+                for call in (odd, usual):
+                    with pytest.raises(ApiError):
+                        call()
+    assert len(paths) == len(plain)
+    for odd_path, usual_path in zip(paths, plain, strict=True):
+        before, _, after = usual_path.partition(b"ID")
+        assert odd_path.startswith(before), (odd_path, usual_path)
+        inside = odd_path[len(before) : len(odd_path) - len(after)]
+        assert odd_path.endswith(after)
+        assert not set(b"/?#\\ ") & set(inside), odd_path
+        assert inside.strip(b"."), odd_path
+
+
+@pytest.mark.parametrize("id", ["", None, 7, "\ud800"])
+def test_what_is_no_id_is_not_sent(id: Any) -> None:
+    paths: list[bytes] = []
+    with Client("http://service", "evs_1", http=recorded(paths)) as client, pytest.raises(BadInputError):
+        client.pools.retrieve(id)
+    assert paths == []
+
+
+@pytest.mark.anyio
+async def test_ids_are_quoted_by_the_asynchronous_client_too() -> None:
+    paths: list[bytes] = []
+    async with AsyncClient("http://service", "evs_1", http=recorded(paths), max_retries=0) as client:
+        with pytest.raises(ApiError):
+            await client.targets.retrieve("../pools")
+        with pytest.raises(BadInputError):
+            await client.targets.retrieve("")
+    assert paths == [b"/v1/targets/..%2Fpools"]
+
+
+def test_the_service_finds_nothing_under_such_ids(api: Api) -> None:
+    with Client(api.url, api.api_key) as client:
+        for id in ODD_IDS:
+            with pytest.raises(ApiError) as caught:
+                client.targets.retrieve(id)
+            assert (caught.value.status, caught.value.code) == (404, "not_found"), id
+
+
+@pytest.mark.parametrize("record", [{"prompt": "\ud800"}, {"n": float("nan")}, {"n": {1, 2}}, {"n": b"x"}])
+def test_a_record_that_is_no_json_is_named(record: dict[str, Any]) -> None:
+    with Client("http://service", "evs_1", http=recorded([])) as client:
+        with pytest.raises(BadInputError, match="record 2 cannot be sent"):
+            client.pools.add("pool_1", [question(1), record])
+        with pytest.raises(BadInputError, match="cannot be sent"):
+            client.targets.create([record])
+
+
+def test_an_answer_of_something_else_is_an_error_of_ours() -> None:
+    other = httpx.MockTransport(lambda request: httpx.Response(200, json=["hello"]))
+    with (
+        Client("http://service", "evs_1", http=other) as client,
+        pytest.raises(ApiError, match="other fields"),
+    ):
+        client.pools.retrieve("pool_1")
+    broken = httpx.MockTransport(
+        lambda request: httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=b"no gzip")
+    )
+    client = Client("http://service", "evs_1", http=broken, max_retries=0)
+    with client, pytest.raises(ConnectionFailedError):
+        client.pools.retrieve("pool_1")
+
+
+@pytest.fixture
+def local() -> Iterator[str]:
+    """A service on this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"path": self.path}).encode()
+            self.send_response(404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("proxy", [CLOSED, "socks5://127.0.0.1:9", "nonsense"])
+def test_a_service_on_this_machine_is_asked_directly(
+    local: str, name: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, proxy)
+    for url in (local, local.replace("127.0.0.1", "localhost")):
+        with Client(url, "evs_1", max_retries=0) as client, pytest.raises(ApiError, match="HTTP 404"):
+            client.pools.retrieve("pool_1")
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"ALL_PROXY": "socks5://127.0.0.1:9"}, "http://service.example"),
+        ({"HTTPS_PROXY": "nonsense://x"}, "https://service.example"),
+        ({"SSL_CERT_FILE": "/no/such/file.pem"}, "https://service.example"),
+        ({"SSL_CERT_FILE": __file__}, "https://127.0.0.1:9"),
+        ({}, "http://[::1"),
+    ],
+)
+def test_a_broken_environment_is_one_sentence(
+    variables: dict[str, str], url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=r"^No connection to [^\n]+$"):
+        Client(url, "evs_1")
+    with pytest.raises(ConfigurationError, match="check the address, the key"):
+        AsyncClient(url, "evs_1")
+
+
+def test_the_command_says_it_in_one_sentence_too(tmp_path: Path) -> None:
+    variables = {
+        "ALL_PROXY": "socks5://127.0.0.1:9",
+        "EVOSELECT_URL": "http://a.example",
+        "EVOSELECT_API_KEY": "e",
+    }
+    done = evoselect("items", "sel_1", home=tmp_path, variables=variables)
+    assert done.returncode == exits.NO_SERVICE
+    assert "ALL_PROXY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("target.csv", "prompt,completion\na,b\n", "target.csv, line 1 is not JSON"),
+        (
+            "target.jsonl",
+            '{"prompt": "a", "completion": "b"}\n{"prompt": \n',
+            "target.jsonl, line 2 is not JSON",
+        ),
+        ("target.jsonl", "[" * 100_000, "line 1 is not JSON"),
+    ],
+)
+def test_a_target_that_is_no_json_is_named_by_line_and_reason(
+    api: Api, tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    target, pool = tmp_path / name, tmp_path / "pool.jsonl"
+    target.write_text(text)
+    pool.write_text(json.dumps(question(1)) + "\n")
+    done = evoselect(
+        "select", "--target", str(target), "--pool", str(pool), "-k", "1", "--no-wait", home=tmp_path, api=api
+    )
+    assert done.returncode == exits.REFUSED, done.stderr
+    assert said in done.stderr.replace("\n", " ").replace("  ", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(api: Api, tmp_path: Path) -> None:
+    nowhere = tmp_path / "none" / "out.jsonl"
+    from tests.service.test_results import selection
+
+    job = selection(api, [1])
+    done = evoselect("items", job["id"], "--out", str(nowhere), home=tmp_path, api=api)
+    assert done.returncode == exits.FAILED
+    assert "No such file" in done.stderr
+    assert "Traceback" not in done.stderr
