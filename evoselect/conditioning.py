@@ -1,9 +1,10 @@
 """Conditioning of features: without it one early layer decides every similarity.
 
 Steps: each module's block to norm 1 (times the root of its checkpoint's weight), minus the pool's mean,
-optionally whitened with shrinkage, each row to norm 1. Fitted on the pool, applied to pool and target alike.
-The steps and their order are ours; whitening follows TAROT's idea, with true whitening x (C + c I)^-1/2 and
-strong shrinkage: without it noise wins.
+optionally without the directions in which the means of the pool's forms differ, optionally whitened with
+shrinkage, each row to norm 1. Fitted on the pool, applied to pool and target alike. The steps and their
+order are ours; whitening follows TAROT's idea, with true whitening x (C + c I)^-1/2 and strong shrinkage:
+without it noise wins.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ Values = Tensor | npt.NDArray[np.float32]
 Kind = Literal["none", "centred", "whitened"]
 BLOCK_BYTES = 8 * 2**20  # of float32 rows at a time; each step makes a few temporaries of it
 FIT_ROWS = 16_384  # whitening is fitted on at most so many rows, evenly spaced: eigenvectors cost d^3 anyway
+FORM_ROWS = 5  # of a form; the mean of fewer says more of these rows than of their form
+FLAT = 1e-6  # of the largest difference's square: float32 rows carry no smaller direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Conditioner:
     """(blocks,) float32: the norm that every block gets."""
     mean: Tensor
     """(blocks * block_dim,) float32."""
+    form: Tensor
+    """(d, f) float32, orthonormal: where the means of forms differ, taken out; f = 0 where form counts."""
     directions: Tensor
     """(d, r) float32, orthonormal: what whitening rescales; r = 0 without whitening."""
     scales: Tensor
@@ -49,7 +54,7 @@ class Conditioner:
             raise _shape_error(values)
         done = torch.empty(values.shape[0], len(self.mean)) if into is None else into
         for block in row_blocks(values, BLOCK_BYTES):
-            rows = flatten(values[block], self.weights) - self.mean
+            rows = _without(flatten(values[block], self.weights) - self.mean, self.form)
             if self.directions.shape[1]:
                 inside = rows @ self.directions
                 rows = self.rest * rows + (inside * (self.scales - self.rest)) @ self.directions.T
@@ -58,48 +63,83 @@ class Conditioner:
 
 
 def fit(
-    pool: Tensor, kind: Kind = "centred", shrinkage: float = 10.0, weights: Sequence[float] = (1.0,)
+    pool: Tensor,
+    kind: Kind = "centred",
+    shrinkage: float = 10.0,
+    weights: Sequence[float] = (1.0,),
+    forms: Tensor | None = None,
 ) -> Conditioner:
     """A conditioner fitted on the pool's (n, blocks, block_dim) features.
 
     whitened: direction with mean squared coordinate s is scaled by (s + shrinkage * mean of s)^-1/2.
-    weights: of each checkpoint's equal share of the blocks, in order. Raises InvalidInput for features that
-    are not finite, or for fewer than two rows to centre by.
+    weights: of each checkpoint's equal share of the blocks, in order. forms: (n,) int64 from 0, each
+    row's, where form is not to count. Raises InvalidInput for features that are not finite, or for
+    fewer than two rows to centre by.
     """
     norms = _block_norms(pool, weights)
-    mean = _mean(pool, norms)
+    mean, form = _mean_and_form(pool, norms, forms)
     nothing = (torch.zeros(len(mean), 0), torch.zeros(0), 1.0)
     if kind == "none":
-        return Conditioner(norms, torch.zeros_like(mean), *nothing)
+        return Conditioner(norms, torch.zeros_like(mean), form, *nothing)
     if pool.shape[0] < 2:
         raise InvalidInput(f"centring needs at least 2 rows, got {pool.shape[0]}: use conditioning none")
     if kind == "centred":
-        return Conditioner(norms, mean, *nothing)
-    sample = flatten(pool[:: -(-pool.shape[0] // FIT_ROWS)], norms)
-    return Conditioner(norms, mean, *_whitening(sample - mean, shrinkage))
+        return Conditioner(norms, mean, form, *nothing)
+    sample = flatten(pool[:: -(-pool.shape[0] // FIT_ROWS)], norms) - mean
+    return Conditioner(norms, mean, form, *_whitening(_without(sample, form), shrinkage))
 
 
-def _mean(pool: Tensor, norms: Tensor) -> Tensor:
-    """(d,) float32 mean of the flattened rows, added up in float64 a block of rows at a time."""
+def _mean_and_form(pool: Tensor, norms: Tensor, forms: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(d,) mean of the flattened rows, and (d, f) directions between the means of forms; float32."""
     if pool.ndim != 3:
         raise _shape_error(pool)
-    total = torch.zeros(pool.shape[1] * pool.shape[2], dtype=torch.float64)
+    of_row = torch.zeros(len(pool), dtype=torch.long) if forms is None else forms
+    counts = torch.bincount(of_row, minlength=1)
+    totals = _totals(pool, norms, of_row, len(counts))
+    mean = totals.sum(0) / max(1, len(pool))
+    known = counts >= FORM_ROWS
+    return mean.float(), _span(totals[known], counts[known])
+
+
+def _span(totals: Tensor, counts: Tensor) -> Tensor:
+    """(d, f) float32 orthonormal directions in which means of groups differ, from sums (g, d) and sizes."""
+    if len(counts) < 2:
+        return torch.zeros(totals.shape[1], 0)
+    apart = (totals / counts[:, None] - totals.sum(0) / counts.sum()) * counts[:, None].sqrt()
+    squares, vectors = torch.linalg.eigh(apart @ apart.T)
+    keep = squares > FLAT * squares[-1]
+    return (apart.T @ vectors[:, keep] / squares[keep].sqrt()).float()
+
+
+def _totals(pool: Tensor, norms: Tensor, of_row: Tensor, forms: int) -> Tensor:
+    """(forms, d) float64 sums of the flattened rows of each form, added up a block of rows at a time."""
+    totals = torch.zeros(forms, pool.shape[1] * pool.shape[2], dtype=torch.float64)
     for block in row_blocks(pool, BLOCK_BYTES):
-        total += flatten(pool[block], norms).double().sum(0)
-    if not bool(torch.isfinite(total).all()):
+        totals.index_add_(0, of_row[block], flatten(pool[block], norms).double())
+    if not bool(torch.isfinite(totals).all()):
         raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
-    return (total / max(1, pool.shape[0])).float()
+    return totals
+
+
+def _without(rows: Tensor, directions: Tensor) -> Tensor:
+    """Rows (n, d) less their part in orthonormal directions (d, f)."""
+    return rows - (rows @ directions) @ directions.T if directions.shape[1] else rows
 
 
 def condition(
-    pool: Values, target: Values, spec: FeatureSpec, into: Tensor | None = None
+    pool: Values,
+    target: Values,
+    spec: FeatureSpec,
+    into: Tensor | None = None,
+    forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Unit rows of pool (N, d) and target (M, d), float32, conditioned as the spec says by the pool alone.
 
-    The pool's rows go ``into`` a matrix (N, d) of any floating dtype where one is given.
+    The pool's rows go ``into`` a matrix (N, d) of any floating dtype where one is given. forms: (N,) int64,
+    the candidates', where what they add is to be taken out of both.
     """
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
-    fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights)
+    fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights, forms)
     return fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
 
 

@@ -132,8 +132,14 @@ def to_json(record: Record) -> dict[str, Any]:
 
 def plain_text(record: Record) -> str:
     """Its turns and its completion, line by line: what methods and tools that read text see of it."""
-    turns = [record.prompt or "", *(turn["content"] for turn in record.messages or ())]
-    return "\n".join([*turns, record.completion])
+    return f"{prompt_text(record)}\n{record.completion}"
+
+
+def prompt_text(record: Record) -> str:
+    """Its prompt, or its turns line by line."""
+    if record.prompt is not None:
+        return record.prompt
+    return "\n".join(turn["content"] for turn in record.messages or ())
 
 
 def _content_hash(prompt: str | None, messages: tuple[dict[str, str], ...] | None, completion: str) -> str:

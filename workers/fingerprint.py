@@ -13,7 +13,15 @@ from workers.rendering import resolve
 
 FEATURES_VERSION = 3  # raise with every change of the features' numbers
 # They act later, or not on the numbers; which checkpoint it is shows in the model's fingerprint.
-NOT_NUMBERS = {"batch_tokens", "checkpoints", "conditioning", "shrinkage", "on_bad_row", "allow_partial"}
+NOT_NUMBERS = {
+    "batch_tokens",
+    "checkpoints",
+    "conditioning",
+    "shrinkage",
+    "match",
+    "on_bad_row",
+    "allow_partial",
+}
 RESOLVED = {"dtype", "max_length", "rendering"}  # what they came to mean here is in the fingerprint instead
 
 

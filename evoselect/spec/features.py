@@ -98,6 +98,10 @@ class FeatureSpec(BaseModel):
     """What follows the normalisation of each module's block; see evoselect.conditioning."""
     shrinkage: float = Field(default=10.0, gt=0.0)
     """Of whitening, in units of the mean squared singular value."""
+    match: Literal["both", "content"] = "both"
+    """What makes two records alike: form and content, or content alone, where what the form of a prompt adds
+    to its features is taken out; see evoselect.forms.
+    """
     on_bad_row: Literal["reject", "skip"] = "skip"
     """A record without usable features fails the job, or is left out and counted."""
     allow_partial: bool = False

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evoselect.conditioning import condition, fit, flatten
+from evoselect.conditioning import FORM_ROWS, condition, fit, flatten
 from evoselect.errors import InvalidInput
 from evoselect.spec.features import FeatureSpec
 
@@ -68,6 +68,51 @@ def test_strong_shrinkage_is_centring() -> None:
     pool, target = features(40), features(4, seed=1)
     whitened = fit(pool, "whitened", 1e6).apply(target)
     torch.testing.assert_close(whitened, fit(pool, "centred").apply(target), atol=1e-4, rtol=1e-3)
+
+
+def in_forms(rows: int, forms: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Features to each of which its form adds something, and the forms."""
+    generator = torch.Generator().manual_seed(seed)
+    numbers = torch.arange(rows) % forms
+    added = 3 * torch.randn(forms, 3, 4, generator=torch.Generator().manual_seed(99))
+    return torch.randn(rows, 3, 4, generator=generator) + added[numbers], numbers
+
+
+def test_without_form_equals_its_definition() -> None:
+    pool, forms = in_forms(60, 4)
+    target, _ = in_forms(8, 2, seed=1)
+    rows, of_form = flatten(pool).double().numpy(), forms.numpy()
+    means = np.stack([rows[of_form == form].mean(0) for form in range(4)])
+    basis, _ = np.linalg.qr((means[1:] - means[0]).T)  # (12, 3)
+    centred = flatten(target).double().numpy() - rows.mean(0)
+    expected = centred @ (np.eye(12) - basis @ basis.T)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    found = fit(pool, "centred", forms=forms).apply(target)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["none", "centred", "whitened"])
+def test_without_form_the_forms_of_the_pool_have_one_mean(kind: str) -> None:
+    pool, forms = in_forms(300, 3)
+    target, _ = in_forms(9, 3, seed=1)
+    spec = FeatureSpec.model_validate({"conditioning": kind})
+    apart = {}
+    for name, given in (("both", None), ("content", forms)):
+        rows, goals = condition(pool, target, spec, forms=given)
+        assert torch.allclose(goals.norm(dim=1), torch.ones(9))
+        means = torch.stack([rows[forms == form].mean(0) for form in range(3)])
+        apart[name] = float((means - means.mean(0)).norm())
+    assert apart["content"] < 0.1 * apart["both"]
+
+
+def test_forms_too_rare_to_be_known_and_a_single_one_change_nothing() -> None:
+    pool, _ = in_forms(40, 2)
+    expected = fit(pool, "centred").apply(pool)
+    rare = (torch.arange(40) < FORM_ROWS - 1).long()
+    for forms in (torch.zeros(40, dtype=torch.long), rare):
+        torch.testing.assert_close(fit(pool, "centred", forms=forms).apply(pool), expected)
+    enough = (torch.arange(40) < FORM_ROWS).long()
+    assert not torch.allclose(fit(pool, "centred", forms=enough).apply(pool), expected, atol=1e-3)
 
 
 def test_checkpoints_cosines_add_up_by_weight() -> None:

@@ -154,7 +154,7 @@ def test_fingerprint_changes_with_everything_that_changes_the_numbers(
 
 
 def test_fingerprint_keeps_with_what_does_not_change_the_numbers(proxy: LoadedModel) -> None:
-    same = {"batch_tokens": 64, "conditioning": "none", "on_bad_row": "reject", "max_length": 64}
+    same = {"batch_tokens": 64, "conditioning": "none", "match": "content", "on_bad_row": "reject", "max_length": 64}
     assert sketch_fingerprint(proxy, FLOAT32.model_copy(update=same)) == sketch_fingerprint(proxy, FLOAT32)
 
 

@@ -23,6 +23,7 @@ from store.errors import Invalid
 from store.records import Record, plain_text
 from workers import results, round_axes, selection_report
 from workers.blocks import check_same_sketch, scratch_array
+from workers.forms import Forms, forms_of
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
 from workers.sides import Side, load_computed, load_provided
@@ -54,7 +55,8 @@ def _run(work: Work, scratch: Path) -> Outcome:
     kept = [row for row, fate in enumerate(fates) if fate == "usable"]
     _require_enough(len(goals), request["k"], fates)
     sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
-    kind, candidates, targets = conditioned(spec, pool.values(kept), target.values(goals), scratch)
+    forms = forms_of(sent, wanted, spec)
+    kind, candidates, targets = conditioned(spec, pool.values(kept), target.values(goals), scratch, forms)
     work.progress(0)
     settings = SelectionSpec.model_validate(request["spec"])
     selection = select(
@@ -75,12 +77,14 @@ def _run(work: Work, scratch: Path) -> Outcome:
         "counts": _counts(target, pool, fates),
         "rejected": rejected[:MAX_REJECTED],
         "conditioning": kind,
+        "forms": forms.shares(selection.indices.tolist()) if forms else None,
         "features": pool.outlook,
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, wanted),
         "manifest": {
             "sketch": pool.block.sketch,
             "spec": settings.model_dump(mode="json", by_alias=True),
+            "match": spec.match,
             "seed": request["seed"],
             "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
         },
@@ -159,16 +163,20 @@ def _refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
         )
 
 
-def conditioned(spec: FeatureSpec, pool: Tensor, target: Tensor, scratch: Path) -> tuple[str, Tensor, Tensor]:
+def conditioned(
+    spec: FeatureSpec, pool: Tensor, target: Tensor, scratch: Path, forms: Forms | None = None
+) -> tuple[str, Tensor, Tensor]:
     """(what was done, unit candidates, unit targets); a single candidate has nothing to be centred by.
 
+    The directions of the candidates' forms are taken out where the spec says that content alone is to match.
     Large pools lie in a file in ``scratch``, in half precision: a row's norm stays within 0.001 of 1.
     """
     kind = spec.conditioning if len(pool) > 1 else "none"
+    numbers = forms.of_pool() if forms and spec.match == "content" else None
     into, (n, *rest) = None, pool.shape
     if 4 * pool.numel() > IN_MEMORY:
         into = torch.from_numpy(scratch_array(scratch, np.float16, (n, math.prod(rest))))
-    return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}), into)
+    return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}), into, numbers)
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:
