@@ -6,6 +6,7 @@ The steps and their order are ours; whitening follows TAROT's idea, with true wh
 strong shrinkage: without it noise wins.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -101,6 +102,27 @@ def condition(
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
     fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights)
     return fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
+
+
+def combine(
+    pool: Values, target: Values, hidden: tuple[Values, Values], spec: FeatureSpec, into: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Unit rows (n, d + h) of pool and target: gradients (n, blocks, block_dim) and hidden states (n, h).
+
+    Both are conditioned as the spec says, each by its own pool alone. A cosine is the mean of the two parts'
+    cosines, in which hidden states have the weight ``spec.hidden_share`` (ours). The pool's rows go ``into`` a
+    matrix where one is given.
+    """
+    d = math.prod(pool.shape[1:])
+    rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into
+    _, wanted = condition(pool, target, spec, rows[:, :d])
+    states, asked = (torch.as_tensor(side)[:, None] for side in hidden)
+    fitted = fit(states, spec.conditioning, spec.shrinkage)
+    fitted.apply(states, rows[:, d:])
+    rows[:, :d] *= (1 - spec.hidden_share) ** 0.5
+    rows[:, d:] *= spec.hidden_share**0.5
+    parts = [wanted * (1 - spec.hidden_share) ** 0.5, fitted.apply(asked) * spec.hidden_share**0.5]
+    return rows, torch.cat(parts, dim=1)
 
 
 def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:

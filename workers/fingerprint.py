@@ -11,7 +11,15 @@ from workers.models import LoadedModel
 
 FEATURES_VERSION = 2  # raise with every change of the features' numbers
 # They act later, or not on the numbers; which checkpoint it is shows in the model's fingerprint.
-NOT_NUMBERS = {"batch_tokens", "checkpoints", "conditioning", "shrinkage", "on_bad_row", "allow_partial"}
+NOT_NUMBERS = {
+    "batch_tokens",
+    "checkpoints",
+    "conditioning",
+    "shrinkage",
+    "hidden_share",
+    "on_bad_row",
+    "allow_partial",
+}
 RESOLVED = {"dtype", "max_length"}  # what they came to mean here is in the fingerprint instead
 
 

