@@ -44,10 +44,10 @@ def make_model(shape: str, device: str) -> tuple[Any, str]:
 def texts(pool: int, targets: int, *, vocabulary: int | None = None) -> tuple[list[Example], list[Example]]:
     """Rows of the demo's pool and target; random tokens of the same lengths for another ``vocabulary``."""
     data = build()
-    tokenizer = load(DEFAULT_ALIAS).tokenizer
+    loaded = load(DEFAULT_ALIAS)
     found = []
     for rows in (data.pool[:pool], data.target[:targets]):
-        items = tokenize([parse_record(row) for row in rows], tokenizer, 2048)
+        items = tokenize([parse_record(row) for row in rows], loaded, 2048)
         examples = [item.example for item in items if item.example is not None]
         found.append([_random(example, vocabulary) if vocabulary else example for example in examples])
     return found[0], found[1]

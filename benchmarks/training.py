@@ -89,7 +89,7 @@ def _ours(records: list[Record], loaded: LoadedModel, spec: TrainingSpec, folder
 
 def _plain(records: list[Record], loaded: LoadedModel, spec: TrainingSpec, folder: Path) -> float:
     """TRL alone, on the rows in the order that ours takes them."""
-    rows = [item.example for item in tokenize(records, loaded.tokenizer, loaded.max_length) if item.example]
+    rows = [item.example for item in tokenize(records, loaded, loaded.max_length) if item.example]
     trainer = SFTTrainer(
         model=trainable(loaded, spec),
         args=SFTConfig(

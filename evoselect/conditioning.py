@@ -110,8 +110,8 @@ def combine(
     """Unit rows (n, d + h) of pool and target: gradients (n, blocks, block_dim) and hidden states (n, h).
 
     Both are conditioned as the spec says, each by its own pool alone. A cosine is the mean of the two parts'
-    cosines, in which hidden states have the weight ``spec.hidden_share`` (ours). The pool's rows go ``into`` a
-    matrix where one is given.
+    cosines, in which hidden states weigh ``spec.hidden_share`` (ours). The pool's rows go ``into`` a matrix
+    where one is given.
     """
     d = math.prod(pool.shape[1:])
     rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into

@@ -1,6 +1,6 @@
 """Which shards a job needs, phase by phase. Pure: rows in, shard plans out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,9 @@ QUEUE = {
     "train": "train",
     "evaluate": "train",
     "advance": "ops",
-    "generate": "ops",
+    "generate": "generate",
 }
+FORMER_QUEUE = {"generate": "ops"}  # where an earlier release put shards of a phase; they still run
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,21 @@ class Source:
     artifact: str
     sha256: str
     rows: int
+
+
+def places(queues: Sequence[str], phases: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Where a worker of these queues looks for work, in order: a queue, and which of its phases are the worker's.
+
+    A phase has one queue, so that what takes hours holds up nothing else; shards that still lie in its
+    former one are taken there by the same workers.
+    """
+    found = []
+    for lies_in in (QUEUE, FORMER_QUEUE):
+        for queue in queues:
+            mine = [phase for phase in phases if QUEUE[phase] == queue and phase in lies_in]
+            for place in dict.fromkeys(lies_in[phase] for phase in mine):
+                found.append((place, tuple(phase for phase in mine if lies_in[phase] == place)))
+    return found
 
 
 def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int = 1) -> list[ShardPlan]:

@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     """Networks that generators may be in besides public addresses, plain http included: 127.0.0.0/8"""
     tasks: Path | None = None
     """Folder of lm-eval tasks of your own, empty or not: where it is set, evaluations may name tasks."""
+    disk_reserve_share: float = Field(0.05, ge=0, lt=1)
+    """Of each local disk: with less than this free, uploads are refused and jobs wait."""
     audit_days: int = Field(365, ge=1)
     """How long the audit log reaches back."""
     traces: str = ""

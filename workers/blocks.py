@@ -98,7 +98,8 @@ def side_by_side(blocks: Sequence[FeatureBlock], scratch: Path | None = None) ->
     """The features of the same rows at several checkpoints as one; a row is usable if it is at every one.
 
     Several are put into a file in ``scratch`` where one is given.
-    Raises InvalidInput where the checkpoints' models have other layers. Losses and hidden states are the first one's.
+    Raises InvalidInput where the checkpoints' models have other layers. Losses and hidden states
+    are the first one's.
     """
     if len(blocks) == 1:
         return blocks[0]

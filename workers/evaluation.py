@@ -16,8 +16,10 @@ from evoselect.intervals import bootstrap
 from evoselect.spec.training import EvaluationSpec
 from store.records import Record
 from workers import generation
+from workers.conventions import TemplateMismatch
 from workers.models import LoadedModel
-from workers.tokenization import Status, answer_ids, prompt_ids
+from workers.rendering import require_template
+from workers.tokenization import Answers, Status, answers_of
 
 SCHEMA = pa.schema(
     [
@@ -87,15 +89,19 @@ class EvaluationResult:
 class _Question:
     """A prompt and the texts to score: the choices, and the completion if it is none of them."""
 
-    prompt: list[int]
-    answers: list[list[int]]
+    answers: Answers
     completion: int
     """Which of the answers is the record's completion."""
 
     @property
+    def longest(self) -> int:
+        """Tokens of the widest row."""
+        return len(self.answers.prompt) + max(map(len, self.answers.tails))
+
+    @property
     def tokens(self) -> int:
         """Of the widest row, times the rows: what the question takes of the budget."""
-        return len(self.answers) * (len(self.prompt) + max(map(len, self.answers)))
+        return len(self.answers.tails) * self.longest
 
 
 def evaluate(
@@ -107,55 +113,63 @@ def evaluate(
 ) -> EvaluationResult:
     """Scores of the records in their order; ``progress(rows_done)`` after every micro-batch may raise."""
     window = min(spec.max_length or loaded.max_length, loaded.max_length)
+    require_template(loaded.alias, list(records), loaded.tokenizer, "plain")
     questions = [_question(record, loaded) for record in records]
     status = [_status(question, window) for question in questions]
     rows = [RecordScore(record.id, state) for record, state in zip(records, status, strict=True)]
     usable = [at for at, state in enumerate(status) if state == "ok"]
     done = len(records) - len(usable)
-    for batch in plan_batches([(questions[at].tokens, 0) for at in usable], spec.batch_tokens):
-        for part, nlls in halving(batch, lambda part: _nlls(loaded, [questions[usable[i]] for i in part])):
+    asked = [question for question in questions if question is not None]
+    asked = [question for question in asked if _status(question, window) == "ok"]
+    for batch in plan_batches([(question.tokens, 0) for question in asked], spec.batch_tokens):
+        for part, nlls in halving(batch, lambda part: _nlls(loaded, [asked[i] for i in part])):
             for i, values in zip(part, nlls, strict=True):
-                rows[usable[i]] = _score(records[usable[i]], questions[usable[i]], values)
+                rows[usable[i]] = _score(records[usable[i]], asked[i], values)
             done += len(part)
             progress(done)
     if spec.generate:
         for at in usable:
             if records[at].choices is None:
-                made = generation.answer(loaded, questions[at].prompt, records[at].completion)
+                made = generation.answer(loaded, records[at])
                 rows[at] = replace(rows[at], exact_match=made)
                 progress(done)
     return EvaluationResult(rows)
 
 
-def _question(record: Record, loaded: LoadedModel) -> _Question:
+def _question(record: Record, loaded: LoadedModel) -> _Question | None:
+    """None where the chat template refuses the record."""
     texts = list(record.choices or ())
     completion = next((i for i, text in enumerate(texts) if text == record.completion), len(texts))
     if completion == len(texts):
         texts.append(record.completion)
-    answers = [answer_ids(record, text, loaded.tokenizer) for text in texts]
-    return _Question(prompt_ids(record, loaded.tokenizer), answers, completion)
+    try:
+        return _Question(answers_of(record, texts, loaded), completion)
+    except TemplateMismatch:
+        return None
 
 
-def _status(question: _Question, window: int) -> Status:
-    if not question.prompt or not all(question.answers):
+def _status(question: _Question | None, window: int) -> Status:
+    if question is None:
+        return "template_mismatch"
+    answers = question.answers
+    if not all(answers.lengths) or not all(answers.starts):
         return "no_answer_tokens"
-    if len(question.prompt) >= window:
+    if max(answers.starts) >= window:
         return "too_long"
-    longest = max(map(len, question.answers))
-    return "truncated_answer" if len(question.prompt) + longest > window else "ok"
+    return "truncated_answer" if question.longest > window else "ok"
 
 
 def _nlls(loaded: LoadedModel, questions: Sequence[_Question]) -> list[list[float]]:
     """Mean NLL per token of every answer of every question."""
     tails = [
-        Tail([question.prompt[-1], *answer], len(answer), row)
+        Tail([*question.answers.prompt[-1:], *tail], length, row)
         for row, question in enumerate(questions)
-        for answer in question.answers
+        for tail, length in zip(question.answers.tails, question.answers.lengths, strict=True)
     ]
     with torch.no_grad():
-        losses = tail_losses(loaded.model, [question.prompt[:-1] for question in questions], tails)
+        losses = tail_losses(loaded.model, [question.answers.prompt[:-1] for question in questions], tails)
     found = iter(losses.tolist())
-    return [[next(found) for _ in question.answers] for question in questions]
+    return [[next(found) for _ in question.answers.tails] for question in questions]
 
 
 def _score(record: Record, question: _Question, nlls: list[float]) -> RecordScore:

@@ -57,7 +57,7 @@ def compute_features(
     the spec chooses no layer of the model.
     """
     start = time.perf_counter()
-    tokenized = tokenize(records, loaded.tokenizer, max_length(loaded, spec))
+    tokenized = tokenize(records, loaded, max_length(loaded, spec), spec.rendering)
     extractor = make_extractor(loaded.model, spec, moments.read(loaded, spec))
     block = _empty(tokenized, len(extractor.blocks), extractor.block_dim, sketch_fingerprint(loaded, spec))
     if spec.kind == "combined":

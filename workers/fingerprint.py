@@ -7,9 +7,11 @@ from typing import Any
 
 from evoselect.spec.features import FeatureSpec
 from store.records import Record
+from workers.conventions import CLOCK
 from workers.models import LoadedModel
+from workers.rendering import resolve
 
-FEATURES_VERSION = 2  # raise with every change of the features' numbers
+FEATURES_VERSION = 3  # raise with every change of the features' numbers
 # They act later, or not on the numbers; which checkpoint it is shows in the model's fingerprint.
 NOT_NUMBERS = {
     "batch_tokens",
@@ -20,7 +22,7 @@ NOT_NUMBERS = {
     "on_bad_row",
     "allow_partial",
 }
-RESOLVED = {"dtype", "max_length"}  # what they came to mean here is in the fingerprint instead
+RESOLVED = {"dtype", "max_length", "rendering"}  # what they came to mean here is in the fingerprint instead
 
 
 def sketch_fingerprint(loaded: LoadedModel, spec: FeatureSpec) -> str:
@@ -32,6 +34,8 @@ def sketch_fingerprint(loaded: LoadedModel, spec: FeatureSpec) -> str:
             "settings": settings,
             "max_length": max_length(loaded, spec),
             "dtype": str(loaded.dtype),
+            "rendering": resolve(spec.rendering, loaded.tokenizer),
+            "clock": CLOCK.isoformat(),
             "device": loaded.device.type,
             "code": FEATURES_VERSION,
         }

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from store.errors import StoreError
 from store.model_registry import ModelSource, find
+from workers.conventions import require_usable
 from workers.gguf import convert
 from workers.precision import Dtype, resolve_dtype
 
@@ -62,6 +63,7 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
     model = load_base(folder, precision)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     _require_same_vocabulary(alias, model, tokenizer)
+    require_usable(alias, tokenizer)
     model = with_adapter(model, adapter) if adapter is not None else model
     return LoadedModel(
         alias=alias,

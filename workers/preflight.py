@@ -50,7 +50,7 @@ def predict(
     sample: Sequence[Record], first: FeatureBlock, loaded: LoadedModel, spec: FeatureSpec, *, rows: int
 ) -> Prediction:
     """Scale the work of a sample to ``rows`` rows, at the pace of the ``first`` block computed here."""
-    items = tokenize(sample, loaded.tokenizer, max_length(loaded, spec))
+    items = tokenize(sample, loaded, max_length(loaded, spec), spec.rendering)
     examples = [item.example for item in items if item.example is not None]
     work = sum(
         padded_work([row_size(examples[i], spec) for i in batch]) for batch in plan(examples, loaded, spec)

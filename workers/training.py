@@ -80,7 +80,7 @@ def train_lora(
     tokens_per_second after every step, and may raise. Raises UntrainableRecord and LossDiverged.
     """
     window = min(spec.max_length or loaded.max_length, loaded.max_length)
-    tokenized = tokenize(records, loaded.tokenizer, window)
+    tokenized = tokenize(records, loaded, window)
     counts = [1] * len(records) if repeats is None else list(repeats)
     rows = _repeated(_examples(records, tokenized, window), counts)
     ids = [record.id for record, count in zip(records, counts, strict=True) for _ in range(count)]
@@ -165,6 +165,8 @@ class _Progress:
 def _examples(records: Sequence[Record], tokenized: Sequence[TokenizedRecord], window: int) -> list[Example]:
     examples = []
     for record, item in zip(records, tokenized, strict=True):
+        if item.status == "template_mismatch":
+            raise UntrainableRecord(f"{item.why}: leave it out")
         if item.example is None:
             raise UntrainableRecord(
                 f"record {record.id} cannot be trained on ({item.status}): {item.tokens} "

@@ -2,7 +2,7 @@
 
 A ring drains the queues in the main thread. A watch looks into the database every few seconds all the same,
 so that a deaf broker costs latency and nothing else; it takes only what rings have left lying, and it sweeps
-when nobody else has. Looks at loops that ops workers have no time for, because they generate, are made then.
+when nobody else has. Looks at loops that no ops worker makes are made then.
 """
 
 import logging
@@ -85,8 +85,8 @@ class Workplace:
             logger.exception("a look into the database failed")  # the next one is due all the same
 
     def _claim(self, waited: float) -> Claim | None:
-        for queue in () if leaving.is_set() else self.queues:
-            offer = Offer(queue, tuple(BODIES), self._name, self.context.settings.lease, waited)
+        for queue, phases in () if leaving.is_set() else plans.places(self.queues, BODIES):
+            offer = Offer(queue, phases, self._name, self.context.settings.lease, waited)
             with self.context.database.transaction() as session:
                 claim = claims.claim(session, offer)
             if claim is not None:

@@ -1,8 +1,8 @@
 """Does training on a selection beat random draws and the usual methods, and where?
 
-    python -m benchmarks.quality [--plan admission|development|reporting] [--pool mixed]   run what the rows lack
-    python -m benchmarks.quality --summary [--json] [--tasks A,B] [--plots DIR]           what the rows say
-    python -m benchmarks.quality --methods default,less --seeds 0,1 [--k 80] [--tasks A]   runs of your choice
+    python -m benchmarks.quality [--plan admission|development|reporting]      run what the rows lack
+    python -m benchmarks.quality --summary [--json] [--tasks A,B] [--plots DIR]         what the rows say
+    python -m benchmarks.quality --methods default,less --seeds 0,1 [--tasks A]   runs of your choice
 
 A run appends its rows to a file when it is done, so the whole may be ended and started again at any time.
 """

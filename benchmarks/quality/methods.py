@@ -94,7 +94,7 @@ def side_by_side(parts: Sequence[Part], world: World, task: str) -> tuple[Tensor
 
 
 def as_long_as(chosen: Sequence[int], tokens: Ints, rng: np.random.Generator) -> list[int]:
-    """For every chosen row a random one of about its length, none twice: among the 20 nearest that are left."""
+    """For every chosen row a random one of the 20 nearest in length that are left."""
     left = np.ones(len(tokens), dtype=bool)
     found = []
     for row in rng.permutation(np.array(chosen)):

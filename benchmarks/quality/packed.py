@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase
 
 from store.records import Record
-from workers.tokenization import answer_ids, prompt_ids
+from workers.models import LoadedModel
+from workers.tokenization import answers_of
 
 PADDING = -1  # as the answer's number of a token that is not there
 
@@ -45,10 +45,12 @@ class Batch:
     answer: Tensor  # (n,)
 
 
-def packed(record: Record, tokenizer: PreTrainedTokenizerBase) -> Row:
+def packed(record: Record, loaded: LoadedModel) -> Row:
     """All choices of a record, or its completion where it has none."""
-    texts = record.choices or (record.completion,)
-    return pack(prompt_ids(record, tokenizer), [answer_ids(record, text, tokenizer) for text in texts])
+    found = answers_of(record, record.choices or (record.completion,), loaded)
+    if found.lengths != [len(tail) for tail in found.tails]:
+        raise ValueError(f"answers of {record.id} change the tokens of its prompt: score them one by one")
+    return pack(found.prompt, found.tails)
 
 
 def pack(prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Row:

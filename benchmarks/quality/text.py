@@ -34,7 +34,7 @@ def as_text(result: Json) -> str:
         lines += ["", f"## {metric}", ""]
         lines += [f"- mean ranks: {of['mean_ranks']} over {of['ranked_tasks']}"]
         lines += [
-            f"- separably worse: {of['worse']}; after correction: {of['worse_corrected']} of {of['comparisons']}"
+            f"- separably worse in {of['comparisons']}: {of['worse']}; corrected: {of['worse_corrected']}"
         ]
         lines += [f"- standard deviation between trainings: {of['training_noise']}", ""]
         for k in sorted({cell.rpartition("k=")[2] for cell in of["table"]}, key=int, reverse=True):

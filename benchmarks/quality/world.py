@@ -54,7 +54,9 @@ class World:
     @cached_property
     def examples(self) -> list[Example]:
         """Of the pool, as a training sees them."""
-        found = tokenize(self.data.pool, self.loaded.tokenizer, self.loaded.max_length)
+        found = tokenize(self.data.pool, self.loaded, self.loaded.max_length)
+        if left := [row.status for row in found if row.example is None]:
+            raise RuntimeError(f"{len(left)} rows of the pool cannot be trained on: {set(left)}")
         return [row.example for row in found if row.example is not None]
 
     @cached_property
@@ -71,7 +73,7 @@ class World:
         """The questions that judge a task, and the number of each one's right answer."""
         if task not in self._tests:
             records = self.data.tasks[task].test
-            rows = [packed(record, self.loaded.tokenizer) for record in records]
+            rows = [packed(record, self.loaded) for record in records]
             self._tests[task] = rows, [right(record) for record in records]
         return self._tests[task]
 

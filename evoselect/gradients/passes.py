@@ -64,8 +64,8 @@ def tail_losses(
 ) -> Tensor:
     """Mean negative log-likelihood of each tail's answer tokens, in nats: (tails,) float32.
 
-    Each prompt runs once without a graph, however many tails continue it; an empty prompt is allowed. ``states``
-    gets the hidden states of a prompt and its one tail.
+    Each prompt runs once without a graph, however many tails continue it; an empty prompt is allowed.
+    ``states`` gets the hidden states of each prompt and its one tail.
     """
     cache, prompt_mask = _prompt_cache(model, prompts, states)
     owners = torch.tensor([tail.prompt for tail in tails], device=prompt_mask.device)
@@ -93,7 +93,7 @@ def tail_losses(
 
 
 def mean_hidden_state(model: nn.Module, examples: Sequence[Example], weighting: Weighting = "mean") -> Tensor:
-    """Mean of the last hidden state over all tokens but the last, which predicts nothing: (b, hidden) float32."""
+    """Mean of the last hidden state over all tokens that predict one: (b, hidden) float32."""
     ids, mask = _padded([example.ids[:-1] for example in examples], model, left=False)
     states = StateSums(len(examples), weighting)
     with (

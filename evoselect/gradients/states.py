@@ -1,4 +1,4 @@
-"""The decoder's last hidden states, averaged over an example's tokens: what a model makes of a text as a whole.
+"""The decoder's last hidden states, averaged over an example's tokens: what a model makes of a text.
 
 They cost nothing beside a gradient: the passes that it takes run over every token anyway.
 """
@@ -16,8 +16,8 @@ Weighting = Literal["mean", "position"]
 class StateSums:
     """Weighted sums of hidden states by example, added up over passes of parts of the examples.
 
-    ``mean``: every token counts the same. ``position``: the t-th token of n has weight t / (1 + ... + n), so
-    that states which have seen more of the text count more (RDS+, arXiv 2503.01807; ours from its description).
+    ``mean``: every token counts the same. ``position``: the t-th token of n has weight t / (1 + ... + n):
+    states which have seen more of the text count more (RDS+, arXiv 2503.01807, written from its description).
     """
 
     def __init__(self, rows: int, weighting: Weighting) -> None:
@@ -26,7 +26,7 @@ class StateSums:
         self._totals = torch.zeros(rows)
 
     def add(self, rows: Sequence[int], hidden: Tensor, mask: Tensor, before: Tensor) -> None:
-        """States (b, t, hidden) of the examples ``rows``, seen at mask (b, t), after ``before`` (b,) tokens."""
+        """States (b, t, hidden) of the examples ``rows`` at mask (b, t), after ``before`` (b,) tokens."""
         places = mask.cumsum(1) + before[:, None]
         weights = mask.float() * (places if self._weighting == "position" else 1.0)
         sums = (hidden.detach().float() * weights[:, :, None]).sum(1)

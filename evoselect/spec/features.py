@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+Rendering = Literal["plain", "chat", "auto"]
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
 
 
@@ -28,8 +29,12 @@ class FeatureSpec(BaseModel):
     """Gradient of the mean answer-token loss; the mean last hidden state (about the cost of a forward pass);
     both side by side, from one pass; or a matrix of the user's, which is only conditioned.
     """
+    rendering: Rendering = "plain"
+    """What the proxy sees of a record with prompt and completion: they as they stand, or one turn of the user
+    and one of the assistant in its chat template; auto takes the template where the model has one.
+    """
     hidden_weighting: Literal["mean", "position"] = "mean"
-    """How a hidden state counts: every token the same, or later tokens more (t of n tokens: t, as in RDS+)."""
+    """How a hidden state counts: every token the same, or later ones more (token t of n by t, as in RDS+)."""
     hidden_share: float = Field(default=0.5, gt=0.0, lt=1.0)
     """Of kind ``combined``: the share of the hidden states in every cosine; the gradients have the rest."""
     layers: str = "all"

@@ -48,7 +48,8 @@ class EvaluationSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dtype: Dtype = "auto"
+    dtype: Dtype = "float32"
+    """Of the model's arithmetic; in bfloat16 the batch that a question runs in can change its answer."""
     max_length: int | None = Field(default=None, ge=2)
     """Longest prompt + answer in tokens; None takes the model's window."""
     batch_tokens: int = Field(default=4096, ge=16)

@@ -20,6 +20,7 @@ REASONS = {
     "too_long": "longer than the model's window",
     "truncated_answer": "its answer was cut off",
     "no_answer_tokens": "no answer to learn from",
+    "template_mismatch": "the model's chat template refuses it",
     "non_finite": "features are not finite",
     "zero_gradient": "the model learns nothing from it",
 }

@@ -36,7 +36,7 @@ WORKER_ENVIRONMENT = {
     "POT_BACKEND_DISABLE_PYTORCH": "1",  # halves the import of POT
     "TOKENIZERS_PARALLELISM": "false",
 }
-QUEUES = ("features", "select", "train", "ops")
+QUEUES = ("features", "select", "train", "generate", "ops")
 
 
 class StartFailed(RuntimeError):

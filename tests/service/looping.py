@@ -17,7 +17,7 @@ from workers.evaluation import SCHEMA
 
 PLACES = {
     "advance": "ops",
-    "generate": "ops",
+    "generate": "generate",
     "features": "features",
     "transport": "select",
     "train": "train",

@@ -24,6 +24,7 @@ from store.settings import Settings
 from store.states import JobKind
 
 SETTINGS = Settings()
+QUEUES = tuple(dict.fromkeys(plans.QUEUE.values()))
 PHASES = {"features": "features", "select": "transport", "train": "train", "ops": "advance"}
 BASE_FAILED = "(evaluate of round 0) failed with model_unavailable: no such file"
 GENERATING: list[dict[str, Any]] = [
@@ -89,7 +90,7 @@ class Line:
 
     def run(self, *, until: str | None = None, **result: Any) -> None:
         """Do all that waits; stop before the first shard of the phase `until`."""
-        while claim := next(filter(None, map(self.claim, ("ops", "features", "select", "train"))), None):
+        while claim := next(filter(None, map(self.claim, QUEUES)), None):
             if claim.phase == until:
                 with self.database.transaction() as session:
                     shards.hand_back(session, claim)
@@ -310,7 +311,7 @@ def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_generates(
 ) -> None:
     line = Line(database, tenant, artifacts, **spec)
     line.look()
-    claim = None if generation == "waits" else line.claim("ops", ("generate",))
+    claim = None if generation == "waits" else line.claim("generate")
     line.fail_base()
     line.look()
     assert line.job().status == "failed"
@@ -354,7 +355,7 @@ def test_candidates_that_run_out_end_a_loop_that_has_rounds(
 ) -> None:
     line = Line(database, tenant, artifacts, rounds=9)
     while not any(number == 2 for number, _ in line.steps()):
-        claim = next(filter(None, map(line.claim, ("ops", "features", "select", "train"))))
+        claim = next(filter(None, map(line.claim, QUEUES)))
         line.commit(claim)
     with database.transaction() as session:
         chosen = loop_steps.job_id(session, line.id, 2, "select")

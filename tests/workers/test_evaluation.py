@@ -20,9 +20,8 @@ def score(records: list[Record], loaded: LoadedModel, **spec: Any) -> Evaluation
 
 def plain_nll(loaded: LoadedModel, prompt: str, answer: str) -> float:
     """NLL per token of the answer's text by one forward without cache or padding."""
-    before = loaded.tokenizer(prompt)["input_ids"]
-    after = loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]
-    ids = torch.tensor([before + after])
+    before, whole = (loaded.tokenizer(text)["input_ids"] for text in (prompt, prompt + answer))
+    ids = torch.tensor([whole])
     with torch.no_grad():
         logits = loaded.model(input_ids=ids).logits[0]
     return float(cross_entropy(logits[len(before) - 1 : -1], ids[0, len(before) :]))
@@ -54,10 +53,10 @@ def test_batches_do_not_change_the_numbers(proxy: LoadedModel) -> None:
 
 def test_a_completion_that_is_no_choice_has_its_own_loss(proxy: LoadedModel) -> None:
     explained = parse_record(
-        {"prompt": "capital of peru", "completion": "it is lima", "choices": ["lima", "rome"], "answer": 0}
+        {"prompt": "capital of peru", "completion": " it is lima", "choices": [" lima", " rome"], "answer": 0}
     )
     [row] = score([explained], proxy).rows
-    assert row.answer_nll == pytest.approx(plain_nll(proxy, "capital of peru", "it is lima"), rel=1e-4)
+    assert row.answer_nll == pytest.approx(plain_nll(proxy, "capital of peru", " it is lima"), rel=1e-4)
     assert row.choice_nlls is not None
     assert len(row.choice_nlls) == 2
 

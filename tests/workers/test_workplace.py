@@ -103,19 +103,35 @@ def test_an_input_that_is_gone_fails_the_job_and_is_named(
     assert f"failed {attempts} times" in error["detail"]
 
 
-def test_a_look_that_no_ops_worker_has_time_for_is_made_by_whoever_sweeps(
+def test_a_look_that_no_ops_worker_makes_is_made_by_whoever_sweeps(
     database: Database, tenant: str, tmp_path: Path
 ) -> None:
     artifacts = Artifacts(f"file://{tmp_path}")
     line = Line(database, tenant, artifacts, **GENERATING[1])
     line.look()
-    assert line.claim("ops", ("generate",)) is not None  # by the only ops worker, for hours
+    assert line.claim("generate") is not None  # for hours
     line.fail_base()
     for poll, status in ((60.0, "running"), (0.001, "failed")):
         upkeep(Context(Settings(sweep=0.001, poll=poll), database, artifacts))
         assert line.job().status == status
     assert BASE_FAILED in (line.job().error or {})["detail"]
     assert line.claim("ops", ("advance",)) is None
+
+
+@pytest.mark.parametrize("queue", ["generate", "ops"])
+def test_a_generator_runs_beside_the_ops_worker_wherever_its_shard_lies(
+    database: Database, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
+    """An earlier release put generators into the queue of sweeps and webhooks."""
+    for phase in ("advance", "generate"):
+        monkeypatch.setitem(BODIES, phase, "tests.chaos.phases.empty")
+    artifacts = Artifacts(f"file://{tmp_path}")
+    Line(database, tenant, artifacts, **GENERATING[1]).look()
+    with database.transaction() as session:
+        session.execute(text("update shards set queue = :queue where phase = 'generate'"), {"queue": queue})
+    ctx = Context(Settings(), database, artifacts)
+    assert Workplace(ctx, ["ops"]).drain() == 0
+    assert Workplace(ctx, ["generate"]).drain() == 1
 
 
 def test_a_commit_whose_answer_was_lost_leaves_no_shard_behind(
