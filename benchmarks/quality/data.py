@@ -19,15 +19,23 @@ from benchmarks.demo.data import TARGET_TEMPLATE, TEMPLATES, Question, near_copy
 from benchmarks.quality.questions import read
 from store.records import Record, parse_record
 
-DEVELOPMENT: tuple[str, ...] = ("CommonsenseQA", "intents", "winowhy")
-REPORTING: tuple[str, ...] = ()
-REFUSED: tuple[str, ...] = ()
-FURTHER = ("MMLU-clinical", "MedMCQA", "ASDiv", "word-problems")
+DEVELOPMENT = ("CommonsenseQA", "strategyqa", "goals")
+REPORTING = ("intents", "groups", "unanswerable", "subjects", "implicatures")
+FURTHER = (
+    "hotel-opinions",
+    "medicine-opinions",
+    "SIQA",
+    "MMLU-clinical",
+    "ASDiv",
+    "word-problems",
+    "adjective-order",
+    "sports",
+)
 
 TARGETS = 40  # target examples of a task
 TESTS = 300
 IN_POOL = 110  # of each task's set at most, before copies
-IN_POOL_FURTHER = 80
+IN_POOL_FURTHER = 55
 DUPLICATE_SHARE = 0.15
 
 Json = dict[str, Any]
@@ -55,7 +63,7 @@ class Data:
 
 def build(pool: Pool = "mixed", names: Sequence[str] | None = None) -> Data:
     """The same records at every call; targets and tests are the same for all pools."""
-    names = [*DEVELOPMENT, *REPORTING, *REFUSED] if names is None else names
+    names = (*DEVELOPMENT, *REPORTING) if names is None else names
     rng = random.Random(0)
     tasks: dict[str, Task] = {}
     originals: list[Question] = []

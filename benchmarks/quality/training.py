@@ -1,9 +1,9 @@
 """Many short trainings and evaluations of one model: what the product does, with less around it.
 
 A training has the product's settings (`TrainingSpec`: LoRA on all layers, AdamW, cosine, clipping) and its
-loss, the mean over a batch's answer tokens. It is written out because the product's trainer takes twice as long for
-so few rows: it computes logits where no answer is. An evaluation puts a question's choices behind one prompt.
-Tests hold both against the product's own.
+loss, the mean over a batch's answer tokens. It is written out because the product's trainer takes twice as
+long for so few rows: it computes logits where no answer is. An evaluation puts a question's choices behind
+one prompt. Tests hold both against the product's own.
 """
 
 import math

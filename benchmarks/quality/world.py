@@ -17,10 +17,12 @@ from store.records import Record
 from workers.models import LoadedModel, load
 from workers.tokenization import tokenize
 
-KINDS = {
-    "gradient": FeatureSpec(),
-    "hidden": FeatureSpec(kind="hidden"),
-    "hidden-by-position": FeatureSpec(kind="hidden", hidden_weighting="position"),
+KINDS = {  # what is computed, and which part of it is meant
+    "gradient": (FeatureSpec(kind="combined"), "values"),
+    "hidden": (FeatureSpec(kind="combined"), "hidden"),
+    "hidden-by-position": (FeatureSpec(kind="hidden", hidden_weighting="position"), "values"),
+    "gradient-chat": (FeatureSpec(kind="combined", rendering="chat"), "values"),
+    "hidden-chat": (FeatureSpec(kind="combined", rendering="chat"), "hidden"),
 }
 
 
@@ -80,6 +82,6 @@ class World:
     def features(self, kind: str) -> Tensor:
         """(n, blocks, block_dim) of all records."""
         if kind not in self._features:
-            spec = KINDS[kind]
-            self._features[kind] = features.computed(self.records, self.loaded, spec, self.cache)
+            spec, part = KINDS[kind]
+            self._features[kind] = features.computed(self.records, self.loaded, spec, self.cache)[part]
         return self._features[kind]

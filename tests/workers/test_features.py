@@ -139,7 +139,7 @@ def test_fingerprint_changes_with_everything_that_changes_the_numbers(
         {"positions": "all"},
         {"modules": "q_proj"},
         {"max_length": 32},
-        {"kind": "embedding"},
+        {"kind": "hidden"},
     ]
     others = [sketch_fingerprint(proxy, FLOAT32.model_copy(update=change)) for change in changed]
     others.append(sketch_fingerprint(load(ALIAS, dtype="bfloat16"), FLOAT32))
