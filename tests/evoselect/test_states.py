@@ -10,13 +10,15 @@ from evoselect.gradients.extractor import make_extractor
 from evoselect.gradients.passes import mean_hidden_state
 from evoselect.spec.features import FeatureSpec
 from tests.evoselect.test_conditioning import features
-from tests.evoselect.test_gradients import ARCHITECTURES, LINEAR
-from tests.evoselect.tiny import examples, tiny_model
+from tests.evoselect.test_gradients import LINEAR
+from tests.evoselect.tiny import ARCHITECTURES, examples, tiny_model
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("weighting", ["mean", "position"])
-def test_a_gradients_pass_gives_the_states_of_a_pass_for_them_alone(architecture: str, weighting: Any) -> None:
+def test_a_gradients_pass_gives_the_states_of_a_pass_for_them_alone(
+    architecture: str, weighting: Any
+) -> None:
     model, batch = tiny_model(architecture), examples(9)
     alone = torch.cat([mean_hidden_state(model, [example], weighting) for example in batch])
     torch.testing.assert_close(mean_hidden_state(model, batch, weighting), alone, rtol=1e-4, atol=1e-5)
@@ -38,7 +40,9 @@ def test_the_weights_are_those_of_the_definition() -> None:
         hidden = model.model(input_ids=torch.tensor([example.ids[:-1]])).last_hidden_state[0]
     places = torch.arange(1, len(hidden) + 1)
     by_place = (hidden * places[:, None]).sum(0) / places.sum()
-    torch.testing.assert_close(mean_hidden_state(model, [example], "position")[0], by_place, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        mean_hidden_state(model, [example], "position")[0], by_place, rtol=1e-4, atol=1e-5
+    )
     torch.testing.assert_close(mean_hidden_state(model, [example])[0], hidden.mean(0), rtol=1e-4, atol=1e-5)
 
 

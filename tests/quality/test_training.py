@@ -11,6 +11,7 @@ from benchmarks.quality.packed import by_length, packed, right
 from benchmarks.quality.training import answer, train
 from evoselect.spec.training import EvaluationSpec
 from tests.workers.conftest import proxy as proxy
+from tests.workers.conftest import proxy_folder as proxy_folder
 from tests.workers.proxy import questions
 from workers.evaluation import evaluate
 from workers.models import LoadedModel
@@ -47,4 +48,6 @@ def test_every_row_is_in_one_batch_within_the_budget(proxy: LoadedModel) -> None
     rows = [packed(record, proxy) for record in questions(9)]
     batches = by_length(rows, 40)
     assert sorted(i for batch in batches for i in batch) == list(range(9))
-    assert all(max(len(rows[i].ids) for i in batch) * len(batch) <= 40 or len(batch) == 1 for batch in batches)
+    assert all(
+        max(len(rows[i].ids) for i in batch) * len(batch) <= 40 or len(batch) == 1 for batch in batches
+    )
