@@ -7,6 +7,7 @@ order are ours; whitening follows TAROT's idea, with true whitening x (C + c I)^
 without it noise wins.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -141,6 +142,31 @@ def condition(
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
     fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights, forms)
     return fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
+
+
+def combine(
+    pool: Values,
+    target: Values,
+    hidden: tuple[Values, Values],
+    spec: FeatureSpec,
+    into: Tensor | None = None,
+    forms: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Unit rows (n, d + h) of pool and target: gradients (n, blocks, block_dim) and hidden states (n, h).
+
+    Both are conditioned as the spec says, each by its own pool alone. A cosine is the mean of the two parts'
+    cosines, in which hidden states weigh ``spec.hidden_share`` (ours). ``into``, ``forms``: as in condition.
+    """
+    d = math.prod(pool.shape[1:])
+    rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into
+    _, wanted = condition(pool, target, spec, rows[:, :d], forms)
+    states, asked = (torch.as_tensor(side)[:, None] for side in hidden)
+    fitted = fit(states, spec.conditioning, spec.shrinkage, forms=forms)
+    fitted.apply(states, rows[:, d:])
+    rows[:, :d] *= (1 - spec.hidden_share) ** 0.5
+    rows[:, d:] *= spec.hidden_share**0.5
+    parts = [wanted * (1 - spec.hidden_share) ** 0.5, fitted.apply(asked) * spec.hidden_share**0.5]
+    return rows, torch.cat(parts, dim=1)
 
 
 def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:

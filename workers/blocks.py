@@ -27,6 +27,8 @@ def to_bytes(block: FeatureBlock) -> bytes:
         "tokens": block.tokens,
         "status": np.array([STATUSES.index(status) for status in block.status], dtype=np.uint8),
     }
+    if block.hidden is not None:
+        arrays["hidden"] = block.hidden.astype(np.float16)
     # One entry only: safetensors writes several in an order that differs from call to call.
     return save(arrays, metadata={"block": json.dumps({"sketch": block.sketch, "statuses": STATUSES})})
 
@@ -38,7 +40,14 @@ def from_bytes(data: bytes) -> FeatureBlock:
     arrays = load(data)
     status = [about["statuses"][code] for code in arrays["status"]]
     return FeatureBlock(
-        arrays["values"], arrays["norms"], arrays["nll"], arrays["tokens"], status, about["sketch"], {}
+        values=arrays["values"],
+        norms=arrays["norms"],
+        nll=arrays["nll"],
+        tokens=arrays["tokens"],
+        status=status,
+        sketch=about["sketch"],
+        stats={},
+        hidden=arrays.get("hidden"),
     )
 
 
@@ -81,6 +90,7 @@ def in_original_order(block: FeatureBlock, order: Sequence[int]) -> FeatureBlock
         status=[block.status[row] for row in back],
         sketch=block.sketch,
         stats={},
+        hidden=None if block.hidden is None else block.hidden[back],
     )
 
 
@@ -88,7 +98,8 @@ def side_by_side(blocks: Sequence[FeatureBlock], scratch: Path | None = None) ->
     """The features of the same rows at several checkpoints as one; a row is usable if it is at every one.
 
     Several are put into a file in ``scratch`` where one is given.
-    Raises InvalidInput where the checkpoints' models have other layers. The losses are the first one's.
+    Raises InvalidInput where the checkpoints' models have other layers. Losses and hidden states
+    are the first one's.
     """
     if len(blocks) == 1:
         return blocks[0]
@@ -112,6 +123,7 @@ def side_by_side(blocks: Sequence[FeatureBlock], scratch: Path | None = None) ->
         status=[row[0] if row else "ok" for row in bad],
         sketch="+".join(block.sketch for block in blocks),
         stats={},
+        hidden=blocks[0].hidden,
     )
 
 
@@ -125,6 +137,9 @@ def absent(like: FeatureBlock, rows: int) -> FeatureBlock:
         status=["shard_failed"] * rows,
         sketch=like.sketch,
         stats={},
+        hidden=None
+        if like.hidden is None
+        else np.zeros_like(like.hidden, shape=(rows, like.hidden.shape[1])),
     )
 
 
@@ -143,6 +158,7 @@ def join(blocks: Sequence[FeatureBlock], scratch: Path | None = None) -> Feature
     The values are put into a file in ``scratch`` where one is given.
     """
     check_same_sketch(blocks)
+    hidden = [block.hidden for block in blocks if block.hidden is not None]
     return FeatureBlock(
         values=_together([block.values for block in blocks], 0, scratch),
         norms=np.concatenate([block.norms for block in blocks]),
@@ -151,4 +167,5 @@ def join(blocks: Sequence[FeatureBlock], scratch: Path | None = None) -> Feature
         status=[status for block in blocks for status in block.status],
         sketch=blocks[0].sketch,
         stats={},
+        hidden=np.concatenate(hidden) if hidden else None,
     )

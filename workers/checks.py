@@ -84,7 +84,7 @@ def agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> flo
     sample = [rows[row] for row in _evenly(len(rows), SAMPLE)]
     items = tokenize(sample, loaded, max_length(loaded, spec), spec.rendering)
     examples = [item.example for item in items if item.example is not None]
-    if spec.kind != "gradient" or len(examples) < MIN_ROWS:
+    if spec.kind == "hidden" or len(examples) < MIN_ROWS:
         return None
     return round(two_seed_agreement(loaded.model, examples, spec, moments.read(loaded, spec)), 4)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from evoselect.gradients.examples import Example, Size, halving, padded_work, plan_batches
-from evoselect.gradients.extractor import RawFeatures, make_extractor
+from evoselect.gradients.extractor import RawFeatures, hidden_size, make_extractor
 from evoselect.spec.features import FeatureSpec
 from store.records import Record
 from workers import moments
@@ -40,6 +40,8 @@ class FeatureBlock:
     """Fingerprint of model, settings and code: only equal ones may be compared."""
     stats: dict[str, float]
     """Seconds, tokens and counts of the computation; no part of the result."""
+    hidden: Floats | None = None
+    """(n, hidden): mean hidden states of norm 1, or zero; for kind ``combined``."""
 
 
 def compute_features(
@@ -58,6 +60,8 @@ def compute_features(
     tokenized = tokenize(records, loaded, max_length(loaded, spec), spec.rendering)
     extractor = make_extractor(loaded.model, spec, moments.read(loaded, spec))
     block = _empty(tokenized, len(extractor.blocks), extractor.block_dim, sketch_fingerprint(loaded, spec))
+    if spec.kind == "combined":
+        block.hidden = np.zeros((len(tokenized), hidden_size(loaded.model)), dtype=np.float32)
     tokenized_at = time.perf_counter()
     usable = [row for row, item in enumerate(tokenized) if item.example is not None]
     examples = [item.example for item in tokenized if item.example is not None]
@@ -89,7 +93,7 @@ def plan(examples: Sequence[Example], loaded: LoadedModel, spec: FeatureSpec) ->
 
 def row_size(example: Example, spec: FeatureSpec) -> Size:
     """Tokens of a row before the graph and in it."""
-    return example.size(cached_prompt=spec.kind == "gradient" and spec.positions == "answer")
+    return example.size(cached_prompt=spec.kind != "hidden" and spec.positions == "answer")
 
 
 def _empty(tokenized: Sequence[TokenizedRecord], blocks: int, block_dim: int, sketch: str) -> FeatureBlock:
@@ -117,3 +121,5 @@ def _write(block: FeatureBlock, index: Sequence[int], features: RawFeatures) -> 
         else:
             block.values[row] = torch.nn.functional.normalize(features.values[at], dim=1).numpy()
             block.norms[row] = norms[at].numpy()
+            if block.hidden is not None and features.hidden is not None:
+                block.hidden[row] = torch.nn.functional.normalize(features.hidden[at], dim=0).numpy()

@@ -19,6 +19,7 @@ NOT_NUMBERS = {
     "conditioning",
     "shrinkage",
     "match",
+    "hidden_share",
     "on_bad_row",
     "allow_partial",
 }

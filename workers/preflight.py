@@ -62,15 +62,16 @@ def predict(
     pace = first.stats["seconds_extract"] / max(first.stats["work"], 1)
     scale = rows / len(sample)
     _, blocks, numbers = first.values.shape
+    width = blocks * numbers + (0 if first.hidden is None else first.hidden.shape[1])
     on_gpu = loaded.device.type == "cuda"
     return Prediction(
         rows=rows,
         tokens=round(scale * sum(len(example.ids) for example in examples)),
         seconds=scale * work * pace,
         ram_bytes=_peak_bytes(),
-        disk_bytes=rows * blocks * (numbers * NUMBER_BYTES + NORM_BYTES),
+        disk_bytes=rows * (width * NUMBER_BYTES + blocks * NORM_BYTES),
         gpu_bytes=torch.cuda.max_memory_allocated(loaded.device) if on_gpu else 0,
-        select_ram_bytes=rows * blocks * numbers * MATRIX_BYTES,
+        select_ram_bytes=rows * width * MATRIX_BYTES,
     )
 
 

@@ -34,8 +34,15 @@ class Side:
 
     def values(self, rows: list[int]) -> Tensor:
         """(len(rows), blocks, block_dim) features of some rows, ascending; not copied where those are all."""
-        values = self.block.values
-        return torch.from_numpy(values if len(rows) == len(values) else values[rows])
+        return _some(self.block.values, rows)
+
+    def hidden(self, rows: list[int]) -> Tensor | None:
+        """(len(rows), hidden) states of some rows, where the features have them."""
+        return None if self.block.hidden is None else _some(self.block.hidden, rows)
+
+
+def _some(values: Any, rows: list[int]) -> Tensor:
+    return torch.from_numpy(values if len(rows) == len(values) else values[rows])
 
 
 def load_computed(work: Work, role: str, scratch: Path) -> Side:

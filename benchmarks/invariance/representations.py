@@ -39,18 +39,18 @@ def _part(kind: str, conditioning: str, match: str, *, in_chat: bool = False) ->
 
 
 GRADIENT = _part("gradient", "centred", "content")
-HIDDEN = _part("embedding", "whitened", "content")
-CONTENT = Representation("gradient centred + embedding whitened, content", (GRADIENT, HIDDEN))
+HIDDEN = _part("hidden", "whitened", "content")
+CONTENT = Representation("gradient centred + hidden whitened, content", (GRADIENT, HIDDEN))
 REPRESENTATIONS = (
     *(
         Representation(f"{kind} {conditioning}, {match}", (_part(kind, conditioning, match),))
         for match in ("both", "content")
-        for kind in ("gradient", "embedding")
+        for kind in ("gradient", "hidden")
         for conditioning in ("centred", "whitened")
     ),
     Representation(
-        "gradient centred + embedding whitened, both",
-        (_part("gradient", "centred", "both"), _part("embedding", "whitened", "both")),
+        "gradient centred + hidden whitened, both",
+        (_part("gradient", "centred", "both"), _part("hidden", "whitened", "both")),
     ),
     CONTENT,
 )

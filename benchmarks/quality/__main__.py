@@ -1,8 +1,8 @@
-"""Does training on a selection beat random draws and the usual methods?
+"""Does training on a selection beat random draws and the usual methods, and where?
 
-    python -m benchmarks.quality [--rows FILE] [--processes 2]     run what the rows do not have yet
-    python -m benchmarks.quality --summary [--json] [--plots DIR]  what the stored rows say
-    python -m benchmarks.quality --screen [--methods A,B]          what methods draw, without training
+    python -m benchmarks.quality [--plan admission|development|reporting]      run what the rows lack
+    python -m benchmarks.quality --summary [--json] [--tasks A,B] [--plots DIR]         what the rows say
+    python -m benchmarks.quality --methods default,less --seeds 0,1 [--tasks A]   runs of your choice
 
 A run appends its rows to a file when it is done, so the whole may be ended and started again at any time.
 """
@@ -10,15 +10,10 @@ A run appends its rows to a file when it is done, so the whole may be ended and 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-ROWS = {  # of each pool, in the folder rows
-    "mixed": "runs.jsonl",
-    "redundant": "redundant.jsonl",
-    "redundant-again": "redundant-again.jsonl",
-}
 CACHE = Path.home() / ".cache/evoselect/quality"
 
 Json = dict[str, Any]
@@ -32,24 +27,25 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rows", type=Path, help="file of one JSON row a run and task")
-    parser.add_argument("--pool", choices=tuple(ROWS), default="mixed", help="which the candidates are of")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of features and states")
-    parser.add_argument("--processes", type=int, default=2, help="that run side by side, one thread each")
-    parser.add_argument("--methods", help="names, separated by commas, in place of the whole plan")
+    parser.add_argument("--pool", choices=("mixed", "wrong", "other-templates"), default="mixed")
+    parser.add_argument(
+        "--plan", choices=("admission", "development", "reporting"), help="a part of the plan"
+    )
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of features")
+    parser.add_argument("--threads", type=int, default=2, help="of the one process that trains")
+    parser.add_argument("--methods", help="names, separated by commas, in place of the plan")
     parser.add_argument("--seeds", default="0", help="with --methods")
     parser.add_argument("--k", type=int, help="with --methods")
-    parser.add_argument("--tasks", help="with --methods: names, separated by commas")
+    parser.add_argument(
+        "--tasks", help="names, separated by commas; the reporting tasks where none are given"
+    )
     parser.add_argument("--summary", action="store_true", help="print what the rows say, and run nothing")
-    parser.add_argument("--half", choices=("choosing", "reporting"), help="with --summary: of the questions")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="with --summary: print one JSON object")
     parser.add_argument("--plots", type=Path, help="with --summary: folder for pictures of the differences")
-    parser.add_argument("--screen", action="store_true", help="print what methods draw, and train nothing")
     arguments = parser.parse_args()
-    arguments.rows = arguments.rows or Path(__file__).parent / "rows" / ROWS[arguments.pool]
+    arguments.rows = arguments.rows or Path(__file__).parent / "rows" / f"{arguments.pool}.jsonl"
     if arguments.summary:
         summary(arguments)
-    elif arguments.screen:
-        screen(arguments)
     else:
         run_missing(arguments)
     return 0
@@ -58,29 +54,14 @@ def main() -> int:
 def summary(arguments: argparse.Namespace) -> None:
     """Print it, and draw it where a folder is given."""
     from benchmarks.quality.plot import pictures
-    from benchmarks.quality.summary import half, summarise
+    from benchmarks.quality.summary import summarise
     from benchmarks.quality.text import as_text
 
-    rows = read(arguments.rows)
-    if arguments.half:
-        rows = half(rows, ("choosing", "reporting").index(arguments.half))
-    result = summarise(rows)
+    result = summarise(read(arguments.rows), _tasks(arguments))
     print(json.dumps(result) if arguments.json else as_text(result))
     if arguments.plots:
         for name, picture in pictures(result).items():
             (arguments.plots / name).write_text(picture)
-
-
-def screen(arguments: argparse.Namespace) -> None:
-    """Print what methods draw."""
-    from benchmarks.quality.methods import METHODS
-    from benchmarks.quality.plan import K
-    from benchmarks.quality.screen import as_text, screen
-    from benchmarks.quality.world import World
-
-    names = arguments.methods.split(",") if arguments.methods else list(METHODS)
-    found = screen(World(arguments.cache, arguments.pool), names, arguments.k or K)
-    print(json.dumps(found) if arguments.json else as_text(found))
 
 
 def read(path: Path) -> list[Json]:
@@ -91,31 +72,51 @@ def read(path: Path) -> list[Json]:
 
 
 def run_missing(arguments: argparse.Namespace) -> None:
-    """Every run that the rows do not have."""
-    from benchmarks.quality import execution
-    from benchmarks.quality.data import TASKS
-    from benchmarks.quality.plan import K, default_plan, of_methods, redundant_plan
-    from benchmarks.quality.runs import missing
+    """Every run that the rows do not have, one after the other: two at once slow each other down."""
+    import torch
 
-    if arguments.methods:
-        names = arguments.methods.split(",")
-        seeds = [int(seed) for seed in arguments.seeds.split(",")]
-        tasks = tuple(arguments.tasks.split(",")) if arguments.tasks else TASKS
-        plan = [run for seed in seeds for run in of_methods(names, arguments.k or K, seed, tasks)]
-    else:
-        plan = default_plan() if arguments.pool == "mixed" else redundant_plan()
+    from benchmarks.quality.runs import execute, missing
+    from benchmarks.quality.world import World
+
+    torch.set_num_threads(arguments.threads)
     arguments.rows.parent.mkdir(parents=True, exist_ok=True)
-    todo = missing(plan, lambda: read(arguments.rows))
+    world = World(arguments.cache, arguments.pool)
     with arguments.rows.open("a") as file:
-        for rows in execution.results(todo, arguments.cache, arguments.pool, arguments.processes):
+        for run in missing(list(_wanted(arguments)), lambda: read(arguments.rows)):
+            rows = execute(run, world)
             file.write("".join(json.dumps(row) + "\n" for row in rows))
             file.flush()
             print(_line(rows), file=sys.stderr, flush=True)
 
 
+def _wanted(arguments: argparse.Namespace) -> Iterator[Any]:
+    from benchmarks.quality import plan
+
+    if arguments.methods:
+        for seed in arguments.seeds.split(","):
+            names, k = arguments.methods.split(","), arguments.k or plan.K
+            yield from plan.of_methods(names, k, int(seed), _tasks(arguments))
+        return
+    if arguments.plan in (None, "admission"):
+        yield from plan.admission_plan()
+    if arguments.plan in (None, "development"):
+        yield from plan.development_plan()
+    if arguments.plan in (None, "reporting"):
+        yield from plan.reporting_plan()
+
+
+def _tasks(arguments: argparse.Namespace) -> tuple[str, ...]:
+    from benchmarks.quality.data import REPORTING
+
+    return tuple(arguments.tasks.split(",")) if arguments.tasks else REPORTING
+
+
 def _line(rows: Sequence[Json]) -> str:
-    scores = " ".join(f"{row['task']} {row['choice_cross_entropy']:.3f}/{row['nll']:.2f}" for row in rows)
-    return f"{rows[0]['method']} k={rows[0]['k']} seed={rows[0]['seed']}: {scores} {rows[0]['seconds']}"
+    scores = " ".join(
+        f"{row['task']} {row['accuracy']:.3f}/{row['choice_cross_entropy']:.3f}" for row in rows
+    )
+    own = f" own {rows[0]['own']}" if len(rows) == 1 and "own" in rows[0] else ""
+    return f"{rows[0]['method']} k={rows[0]['k']} seed={rows[0]['seed']}: {scores}{own} {rows[0]['seconds']}"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Real questions as tasks and one pool: each target set gives target, test and pool records, others the pool.
+"""Tasks and pools: each task's set gives target, test and pool questions, further sets the rest of the pool.
 
-Read from the wheel that the demo reads (evaluation splits, split anew here). All tasks share one pool, so its
-features are computed once: it mixes every set, with the faults that generators have, by seed as in the demo
-(10 % wrong answers, 15 % near-copies, three templates). The pool `redundant` is that of a generator that
-repeats itself: fewer questions, and near-copies of them for the rest; `redundant-again` is made so of sets
-split by another seed: other targets, other tests, other candidates. No question is on two sides.
+All tasks share a pool, so its features are computed once, and a random draw is trained once for all. A pool
+has the faults that generators have, by seed: wrong answers and near-copies. Pools differ in one thing each:
+
+mixed              10 % wrong answers, 15 % near-copies, every question in one of three templates
+wrong              as mixed with 30 % wrong answers
+other-templates    as mixed, but no question of a task's set stands in the template of targets and tests
+
+No question is on two sides.
 """
 
 import random
@@ -12,60 +15,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.demo.data import (
-    DUPLICATE_SHARE,
-    TARGET_TEMPLATE,
-    TEMPLATES,
-    WRONG_SHARE,
-    Question,
-    near_copy,
-    read_set,
-    record,
-    with_wrong_answer,
-)
+from benchmarks.demo.data import TARGET_TEMPLATE, TEMPLATES, Question, near_copy, record, with_wrong_answer
+from benchmarks.quality.questions import read
 from store.records import Record, parse_record
 
-TARGETS = 40  # target examples of a task
-RESERVED = {"OpenBookQA": 150, "CommonsenseQA": 150, "LogiQA": 100, "MedQA": 100, "MMLU-clinical": 150}
-TESTS = {**RESERVED, "LogiQA": 60, "MedQA": 60, "MMLU-clinical": 100}  # long ones cost most of a run
-TASKS = tuple(TESTS)
-IN_POOL = 150  # of each set at most, before copies
-IN_REDUNDANT_POOL = 60
-REDUNDANT_COPIES = 0.64  # share of near-copies: 1.8 of each question in the mean
-MAX_CHARS = 640  # of question and choices: longer ones would take most of the time
+DEVELOPMENT = ("CommonsenseQA", "strategyqa", "goals")
+REPORTING = ("intents", "groups", "unanswerable", "subjects", "implicatures")
+FURTHER = (
+    "hotel-opinions",
+    "medicine-opinions",
+    "SIQA",
+    "MMLU-clinical",
+    "ASDiv",
+    "word-problems",
+    "adjective-order",
+    "sports",
+)
 
-MEDMCQA = ("Anatomy", "Medicine", "Pathology", "Surgery", "Pharmacology", "Physiology")
-FILES = {
-    "OpenBookQA": ["OpenBookQA/test.jsonl"],
-    "CommonsenseQA": ["CommonsenseQA/validation.jsonl"],
-    "LogiQA": ["LogiQA/test.jsonl"],
-    "MedQA": ["MedQA/test.jsonl"],
-    "MMLU-clinical": ["MMLU/clinical.jsonl"],
-    "PIQA": ["PIQA/validation.jsonl"],
-    "SIQA": ["SIQA/test.jsonl"],
-    "MedMCQA": [f"MedMCQA/MedMCQA-Validation/{name}.jsonl" for name in MEDMCQA],
-    "MMLU-other": ["MMLU/test.jsonl"],  # what it shares with MMLU-clinical is left out
-    "ASDiv": ["ASDiv/test.jsonl"],
-}
+TARGETS = 40  # target examples of a task
+TESTS = 300
+IN_POOL = 110  # of each task's set at most, before copies
+IN_POOL_FURTHER = 55
+DUPLICATE_SHARE = 0.15
 
 Json = dict[str, Any]
-Pool = Literal["mixed", "redundant", "redundant-again"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a pool is made of."""
-
-    seed: int = 0
-    most: int = IN_POOL
-    copies: float = DUPLICATE_SHARE
-
-
-RECIPES: dict[Pool, Recipe] = {
-    "mixed": Recipe(),
-    "redundant": Recipe(most=IN_REDUNDANT_POOL, copies=REDUNDANT_COPIES),
-    "redundant-again": Recipe(seed=1, most=IN_REDUNDANT_POOL, copies=REDUNDANT_COPIES),
-}
+Pool = Literal["mixed", "wrong", "other-templates"]
+POOLS: tuple[Pool, ...] = ("mixed", "wrong", "other-templates")
+WRONG_SHARE = {"mixed": 0.10, "wrong": 0.30, "other-templates": 0.10}
 
 
 @dataclass(frozen=True)
@@ -85,27 +61,28 @@ class Data:
     tasks: dict[str, Task]
 
 
-def build(pool: Pool = "mixed") -> Data:
-    """The same records at every call; targets and tests are the same for pools of one seed."""
-    recipe = RECIPES[pool]
-    rng = random.Random(recipe.seed)
+def build(pool: Pool = "mixed", names: Sequence[str] | None = None) -> Data:
+    """The same records at every call; targets and tests are the same for all pools."""
+    names = (*DEVELOPMENT, *REPORTING) if names is None else names
+    rng = random.Random(0)
     tasks: dict[str, Task] = {}
     originals: list[Question] = []
-    for name, questions in _distinct(rng).items():
-        if name in TESTS:
-            target, questions = questions[:TARGETS], questions[TARGETS:]
-            test, questions = questions[: TESTS[name]], questions[RESERVED[name] :]
+    for name, questions in _distinct([*names, *FURTHER], rng).items():
+        if name in names:
+            target, test = questions[:TARGETS], questions[TARGETS : TARGETS + TESTS]
             tasks[name] = Task(name, _parsed(target, f"target-{name}"), _parsed(test, f"test-{name}"))
-        originals += questions[: recipe.most]
-    return Data(_pool(originals, recipe.copies, rng), tasks)
+            originals += questions[TARGETS + TESTS :][:IN_POOL]
+        else:
+            originals += questions[:IN_POOL_FURTHER]
+    return Data(_pool(originals, pool, names, rng), tasks)
 
 
-def _distinct(rng: random.Random) -> dict[str, list[Question]]:
+def _distinct(names: Sequence[str], rng: random.Random) -> dict[str, list[Question]]:
     """The questions of every set in random order; a text that several sets have stays in the first."""
     seen: set[str] = set()
     found = {}
-    for name, paths in FILES.items():
-        new = [item for item in read_set(name, paths, MAX_CHARS) if item.text.casefold() not in seen]
+    for name in names:
+        new = [item for item in read(name) if item.text.casefold() not in seen]
         seen |= {item.text.casefold() for item in new}
         found[name] = rng.sample(new, len(new))
     return found
@@ -117,26 +94,31 @@ def _parsed(questions: Sequence[Question], prefix: str) -> list[Record]:
     ]
 
 
-def _pool(originals: Sequence[Question], copies: float, rng: random.Random) -> list[Record]:
+def _pool(
+    originals: Sequence[Question], pool: Pool, tasks: Sequence[str], rng: random.Random
+) -> list[Record]:
     """Originals, some with a wrong answer, and a share of near-copies of clean ones, in random order."""
-    size = round(len(originals) / (1 - copies))
-    wrong = set(rng.sample(range(len(originals)), round(size * WRONG_SHARE)))
+    size = round(len(originals) / (1 - DUPLICATE_SHARE))
+    wrong = set(rng.sample(range(len(originals)), round(size * WRONG_SHARE[pool])))
     clean = [i for i in range(len(originals)) if i not in wrong]
-    pool: list[Json] = []
+    rows: list[Json] = []
     for i, question in enumerate(originals):
         item = with_wrong_answer(question, originals, rng) if i in wrong else question
         kind = "wrong_answer" if i in wrong else "clean"
-        pool.append(record(f"cand-{i:04d}", item, rng.choice(TEMPLATES), kind=kind))
-    for i in _copied(clean, size - len(originals), rng):
-        item = near_copy(originals[i], rng)
-        extra = {"kind": "near_duplicate", "duplicate_of": pool[i]["id"]}
-        pool.append(record(f"cand-{len(pool):04d}", item, rng.choice(TEMPLATES), **extra))
+        rows.append(record(f"cand-{i:04d}", item, _template(question, pool, tasks, rng), kind=kind))
+    for i in rng.sample(clean, size - len(originals)):
+        copy, template = near_copy(originals[i], rng), _template(originals[i], pool, tasks, rng)
+        extra = {"kind": "near_duplicate", "duplicate_of": rows[i]["id"]}
+        rows.append(record(f"cand-{len(rows):04d}", copy, template, **extra))
     distinct = {
-        parsed.content_hash: parsed for parsed in map(parse_record, pool)
+        parsed.content_hash: parsed for parsed in map(parse_record, rows)
     }  # as the service stores them
     return rng.sample(list(distinct.values()), len(distinct))
 
 
-def _copied(clean: Sequence[int], count: int, rng: random.Random) -> list[int]:
-    """Which questions are copied: no one twice while there are enough, else by chance."""
-    return rng.sample(clean, count) if count <= len(clean) else rng.choices(clean, k=count)
+def _template(question: Question, pool: Pool, tasks: Sequence[str], rng: random.Random) -> str:
+    """One of the templates; in the pool of other templates a task's questions never stand in the target's."""
+    drawn = rng.choice(TEMPLATES)
+    if pool == "other-templates" and question.source in tasks and drawn == TARGET_TEMPLATE:
+        return rng.choice([template for template in TEMPLATES if template != TARGET_TEMPLATE])
+    return drawn

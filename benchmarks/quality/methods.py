@@ -1,5 +1,6 @@
 """The methods that are compared: which features, how conditioned, which selector."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from benchmarks.quality.world import Side, World
+from benchmarks.quality.names import ALL, CONTROL, EARLIER, MATCHED, OURS, OWN
+from benchmarks.quality.world import World
 from evoselect.conditioning import Kind, fit
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
@@ -18,83 +19,87 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Part:
+    """One matrix of features: rows of norm 1, put beside the others by the root of its share."""
+
+    features: str
+    conditioning: Kind = "centred"
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
 class Method:
     """One way to draw k candidates for a task."""
 
     selector: str
-    features: str = "product"
-    conditioning: Kind = "centred"
-    shrinkage: float = 10.0
+    parts: Sequence[Part]
     settings: dict[str, Any] = field(default_factory=dict)
-    without_length: bool = False
-    """Whether what the logs of the lengths predict, fitted on the pool, is taken out of the features."""
-
-    @property
-    def targetless(self) -> bool:
-        """Whether it draws the same for every task."""
-        return self.selector in ("random", "diversity")
 
 
-EARLIER = {"lam": 0.1}  # the default while these variants were measured
+GRADIENT = (Part("gradient"),)
+HIDDEN = (Part("hidden"),)
+HIDDEN_WHITENED = (Part("hidden", "whitened"),)
+BOTH = (Part("gradient", share=0.5), Part("hidden", share=0.5))
+BOTH_WHITENED = (Part("gradient", "whitened", 0.5), Part("hidden", "whitened", 0.5))
 
 METHODS: dict[str, Method] = {
-    "random": Method("random"),
-    "less": Method("less"),
-    "diversity": Method("diversity"),
-    "attr-div": Method("attribution_diversity"),
-    "round-robin": Method("round_robin"),
-    "tsds": Method("tsds"),
-    "unbalanced": Method("unbalanced_ot"),
-    "exponentiated": Method("exponentiated"),
-    "capacity": Method("capacity"),
-    # Variants of ours: one thing changed against the default, now or before, named after the plus.
-    "capacity+lambda0": Method("capacity", settings={"lam": 0.0}),
-    "capacity+lambda0.1": Method("capacity", settings=EARLIER),
-    "capacity+lambda1": Method("capacity", settings={"lam": 1.0}),
-    "capacity+smooth": Method("capacity", settings={**EARLIER, "epsilon": 0.1}),
-    "capacity+whitened": Method("capacity", conditioning="whitened", settings=EARLIER),
-    "capacity+no-length": Method("capacity", without_length=True, settings=EARLIER),
-    "capacity+whitened-no-length": Method(
-        "capacity", conditioning="whitened", without_length=True, settings=EARLIER
-    ),
-    "capacity+whitened-smooth": Method(
-        "capacity", conditioning="whitened", settings={**EARLIER, "epsilon": 0.1}
-    ),
-    "capacity+top": Method("capacity", "top", settings=EARLIER),
-    "capacity+choices": Method("capacity", "choices", settings=EARLIER),
-    "capacity+choices-whitened": Method("capacity", "choices", "whitened", settings=EARLIER),
-    "capacity+warm": Method("capacity", "warm-top", settings=EARLIER),
-    "capacity+warm-choices": Method("capacity", "warm-choices", settings=EARLIER),
-    "less+choices": Method("less", "choices"),
+    EARLIER: Method("capacity", GRADIENT),
+    "capacity+gradient-whitened": Method("capacity", (Part("gradient", "whitened"),)),
+    "capacity+hidden": Method("capacity", HIDDEN),
+    "capacity+hidden-whitened": Method("capacity", HIDDEN_WHITENED),
+    "capacity+both": Method("capacity", BOTH),
+    "capacity+both-whitened": Method("capacity", BOTH_WHITENED),
+    "capacity+chat": Method("capacity", (Part("gradient-chat"),)),
+    "less": Method("less", GRADIENT),
+    "round-robin": Method("round_robin", GRADIENT),
+    "tsds": Method("tsds", GRADIENT),
+    "exponentiated": Method("exponentiated", GRADIENT),
+    "rds+": Method("round_robin", (Part("hidden-by-position"),)),
 }
+METHODS[OURS] = METHODS["capacity+both-whitened"]
 
 
-def draw(method: Method, world: World, task: str, k: int, seed: int) -> Ints:
-    """k rows of the pool."""
-    if method.selector == "random":  # needs no features, and so no time for them
-        return np.random.default_rng(seed).permutation(len(world.data.pool))[:k]
-    return draw_from(method, world.side(method.features, task), k, seed)
+def draw(name: str, world: World, task: str, k: int, seed: int) -> list[int]:
+    """k rows of the pool, or all of them."""
+    rng, size = np.random.default_rng(seed), len(world.data.pool)
+    if name == CONTROL:
+        return [int(row) for row in rng.permutation(size)[:k]]
+    if name == ALL:
+        return list(range(size))
+    if name == OWN:
+        return [int(row) for row in rng.permutation(world.own(task))[:k]]
+    if name == MATCHED:
+        return as_long_as(draw(OURS, world, task, k, 0), world.tokens, rng)
+    return selected(METHODS[name], world, task, k)
 
 
-def draw_from(method: Method, side: Side, k: int, seed: int, rows: Ints | None = None) -> Ints:
-    """k rows of the pool by given features; of ``rows`` alone where they are given."""
-    candidates, targets = conditioned(method, side)
-    rows = np.arange(len(candidates)) if rows is None else rows
+def selected(method: Method, world: World, task: str, k: int) -> list[int]:
+    """What the method selects; the same for every seed."""
+    candidates, targets = side_by_side(method.parts, world, task)
     spec = SelectionSpec(method=method.selector, **method.settings)
-    found = select(candidates[rows], targets, k, spec, seed=seed, compare_with_baselines=False)
-    return rows[found.indices]
+    found = select(candidates, targets, k, spec, seed=0, compare_with_baselines=False)
+    return [int(row) for row in found.indices]
 
 
-def conditioned(method: Method, side: Side) -> tuple[Tensor, Tensor]:
+def side_by_side(parts: Sequence[Part], world: World, task: str) -> tuple[Tensor, Tensor]:
     """Unit rows of pool and target."""
-    fitted = fit(side.pool.values.float(), method.conditioning, method.shrinkage)
-    pool, target = fitted.apply(side.pool.values.float()), fitted.apply(side.target.values.float())
-    if not method.without_length:
-        return pool, target
-    known, asked = _with_constant(side.pool_lengths), _with_constant(side.target_lengths)
-    slopes = torch.linalg.lstsq(known, pool).solution
-    return normalize(pool - known @ slopes, dim=1), normalize(target - asked @ slopes, dim=1)
+    sides: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for part in parts:
+        whole = world.features(part.features)
+        pool, target = whole[: len(world.data.pool)], whole[world.targets(task)]
+        fitted = fit(pool.float(), part.conditioning)
+        for side, values in zip(sides, (pool, target), strict=True):
+            side.append(fitted.apply(values.float()) * part.share**0.5)
+    return torch.cat(sides[0], dim=1), torch.cat(sides[1], dim=1)
 
 
-def _with_constant(lengths: Tensor) -> Tensor:
-    return torch.cat([torch.ones(len(lengths), 1), lengths], dim=1)
+def as_long_as(chosen: Sequence[int], tokens: Ints, rng: np.random.Generator) -> list[int]:
+    """For every chosen row a random one of the 20 nearest in length that are left."""
+    left = np.ones(len(tokens), dtype=bool)
+    found = []
+    for row in rng.permutation(np.array(chosen)):
+        near = np.flatnonzero(left)
+        near = near[np.argsort(np.abs(tokens[near] - tokens[row]), kind="stable")[:20]]
+        found.append(int(rng.choice(near)))
+        left[found[-1]] = False
+    return found

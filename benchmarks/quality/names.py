@@ -2,26 +2,20 @@
 
 BASE = "base"
 CONTROL = "random"
-OURS = "capacity"
-EARLIER = "capacity+lambda0.1"  # its default while loops were measured
-SHARED = "diversity"
-"""Draws the same for every task, so one training is judged on all."""
+MATCHED = "random-tokens"
+"""Draws rows at random that are as long as those that the default selects."""
+ALL = "all"
+OWN = "own"
+"""Clean rows of the task's own set at random: who knows what is in the pool could do that."""
+OURS = "default"
+EARLIER = "capacity+gradient"
+"""The default before: capacity on centred gradients alone."""
 
-LOOPS = {"loop-current": "capacity+top", "loop-fixed": EARLIER, "loop-random": "random"}
-"""Arms of loops, and the one-shot method that each one's first round selects by."""
-OUR_ARM, RANDOM_ARM = "loop-current", "loop-random"
-FIRST, SECOND, AGAIN = "/1", "/2", "/2-again"
-PARTS = (FIRST, SECOND, AGAIN)
-"""What follows the arm's name in a row: after the first round, after the second, after a second that was
-offered the whole pool again.
-"""
-
-
-def is_loop(method: str) -> bool:
-    """Whether a row is of a part of a loop."""
-    return method.split("/")[0] in LOOPS
+TARGETLESS = (BASE, CONTROL, ALL)
+"""Their draws do not look at the target, so one training is judged on all tasks."""
+UNRANKED = (BASE, OWN, ALL)
 
 
 def draws_anew(method: str) -> bool:
     """Whether another seed is another draw, not only another training."""
-    return method == CONTROL or method.startswith(RANDOM_ARM)
+    return method in (CONTROL, MATCHED, OWN)

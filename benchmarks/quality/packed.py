@@ -1,11 +1,10 @@
 """A prompt and several answers to it as one row, so that no token runs twice.
 
 Each answer sees the prompt and itself: its positions follow the prompt's, and a mask keeps the answers apart.
-A training example is the case of one answer, with its end of text.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -46,13 +45,12 @@ class Batch:
     answer: Tensor  # (n,)
 
 
-def packed(record: Record, loaded: LoadedModel, *, ended: bool = False) -> Row:
-    """All choices of a record, or its completion where it has none; ``ended`` ends the right one."""
-    texts = list(record.choices or (record.completion,))
-    answers = answers_of(record, texts, loaded)
-    if ended:
-        answers.tails[right(record)].append(int(loaded.tokenizer.eos_token_id or 0))
-    return pack(answers.prompt, answers.tails)
+def packed(record: Record, loaded: LoadedModel) -> Row:
+    """All choices of a record, or its completion where it has none."""
+    found = answers_of(record, record.choices or (record.completion,), loaded)
+    if found.lengths != [len(tail) for tail in found.tails]:
+        raise ValueError(f"answers of {record.id} change the tokens of its prompt: score them one by one")
+    return pack(found.prompt, found.tails)
 
 
 def pack(prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Row:
@@ -72,32 +70,6 @@ def pack(prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Row:
 def right(record: Record) -> int:
     """Number of the record's answer among its answers."""
     return record.answer or 0
-
-
-def only(row: Row, answer: int) -> tuple[Row, list[int]]:
-    """The row with one answer alone, as a training sees it, and which of its places are left."""
-    kept = [place for place, part in enumerate(row.part) if part in (0, answer + 1)]
-    moved = {place: new for new, place in enumerate(kept)}
-    wanted = [n for n, number in enumerate(row.answer) if number == answer]
-    return Row(
-        ids=[row.ids[place] for place in kept],
-        positions=[row.positions[place] for place in kept],
-        part=[min(row.part[place], 1) for place in kept],
-        at=[moved[row.at[n]] for n in wanted],
-        labels=[row.labels[n] for n in wanted],
-        answer=[0] * len(wanted),
-    ), kept
-
-
-def unended(row: Row, end: int) -> Row:
-    """The row without the prediction of the end of text: its choices compare as in an evaluation."""
-    wanted = [n for n, label in enumerate(row.labels) if label != end]
-    return replace(
-        row,
-        at=[row.at[n] for n in wanted],
-        labels=[row.labels[n] for n in wanted],
-        answer=[row.answer[n] for n in wanted],
-    )
 
 
 def collate(rows: Sequence[Row]) -> Batch:
@@ -121,3 +93,14 @@ def collate(rows: Sequence[Row]) -> Batch:
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
+
+
+def by_length(rows: Sequence[Row], tokens: int) -> list[list[int]]:
+    """Indices in batches of rows of similar length, at most ``tokens`` with padding."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(rows)), key=lambda i: -len(rows[i].ids)):
+        if batches and len(rows[batches[-1][0]].ids) * (len(batches[-1]) + 1) <= tokens:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches

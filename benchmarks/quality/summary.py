@@ -1,11 +1,11 @@
-"""What the stored rows say: means, paired differences with intervals, ranks.
+"""What the stored rows say: room, means, paired differences with intervals, ranks.
 
 A difference between two methods is over the same questions. Its standard error has two parts: questions (the
 spread of the per-question differences of seed means) and trainings (the spread over seeds of a method's mean:
-random's own, which draws anew, and for all others, which draw the same again, pooled over the methods of the
-task, for a few seeds alone say little). Intervals are 1.96 standard errors, whatever the number of seeds, and
-are not corrected for the number of comparisons, which is printed; what is left of a verdict when all of the
-metric are taken together (Holm 1979, family-wise 5 %) stands beside it as ``_corrected``.
+of random draws their own, which draw anew; of all others, which draw the same again, pooled over the methods
+of the task, for a few seeds alone say little). Intervals are 1.96 standard errors, whatever the number of
+seeds, and are not corrected for the number of comparisons; what is left of a verdict when all of the metric
+are taken together (Holm 1979, family-wise 5 %) stands beside it as ``_corrected``.
 """
 
 import math
@@ -17,12 +17,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.quality.loop_summary import finite, of_loops
-from benchmarks.quality.names import BASE, CONTROL, OURS, SHARED, draws_anew, is_loop
+from benchmarks.quality.names import (
+    BASE,
+    CONTROL,
+    EARLIER,
+    MATCHED,
+    OURS,
+    OWN,
+    TARGETLESS,
+    UNRANKED,
+    draws_anew,
+)
 
-PRIMARY = "choice_cross_entropy"
-METRICS = (PRIMARY, "nll", "accuracy")
+METRICS = ("accuracy", "choice_cross_entropy", "nll")
 QUANTILE = 1.96
+ROOM = 2.0  # standard errors that own rows or the best selection must be above random draws
 
 Json = dict[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -57,6 +66,11 @@ class Difference:
         }
 
 
+def finite(value: float) -> float | None:
+    """Rounded; None for what is not a number."""
+    return round(value, 4) if math.isfinite(value) else None
+
+
 class Cells:
     """Losses by task, k and method: seeds x questions, smaller is better."""
 
@@ -85,82 +99,125 @@ class Cells:
     def _trainings(self, method: str, cells: Sequence[Cell]) -> float:
         """Variance of the method's mean over the cells that its trainings add; NaN where no seeds tell.
 
-        A draw that does not look at the target is trained on once for all tasks, so its noise is not
-        independent between them.
+        A random draw is trained on once for all tasks, so its noise is not independent between them.
         """
-        if draws_anew(method):
+        if method in TARGETLESS and draws_anew(method):
             means = np.stack([self.cells[cell][method].mean(1) for cell in cells]).mean(0)  # (seeds,)
-            return float(means.var(ddof=1)) / len(means) if len(means) > 1 else float("nan")
-        each = [self.pooled_variance(cell) / len(self.cells[cell][method]) for cell in cells]
-        if method == SHARED:
+            return float(means.var(ddof=1)) / len(means) if len(means) > 1 else math.nan
+        own = self.anew_variance if draws_anew(method) else self.pooled_variance
+        each = [own(cell) / len(self.cells[cell][method]) for cell in cells]
+        if method in TARGETLESS:
             return float(np.mean(np.sqrt(each))) ** 2
         return sum(each) / len(cells) ** 2
 
     def pooled_variance(self, cell: Cell) -> float:
         """Between seeds of a method's mean over questions, pooled over all that draw the same again."""
-        drawn = [losses.mean(1) for name, losses in self.cells[cell].items() if not draws_anew(name)]
-        several = [means for means in drawn if len(means) > 1]
-        freedom = sum(len(means) - 1 for means in several)
-        return sum(float(((m - m.mean()) ** 2).sum()) for m in several) / freedom if freedom else float("nan")
+        return _pooled([means for name, means in self._means(cell) if not draws_anew(name)])
+
+    def anew_variance(self, cell: Cell) -> float:
+        """The same over all that draw anew by seed."""
+        return _pooled([means for name, means in self._means(cell) if draws_anew(name)])
+
+    def _means(self, cell: Cell) -> list[tuple[str, Floats]]:
+        return [(name, losses.mean(1)) for name, losses in self.cells[cell].items()]
 
     def with_all(self, k: int, names: set[str]) -> list[Cell]:
         """Cells of k that have all these methods."""
         return [cell for cell, methods in self.cells.items() if cell[1] == k and names <= methods.keys()]
 
-    def ranks(self, cell: Cell, methods: Sequence[str]) -> dict[str, int]:
-        """1 is the least loss."""
-        means = {name: float(self.cells[cell][name].mean()) for name in methods if name in self.cells[cell]}
-        return {name: place for place, name in enumerate(sorted(means, key=lambda n: means[n]), 1)}
+    def ranks(self, cell: Cell, methods: Sequence[str]) -> dict[str, float]:
+        """1 is the least loss; equal losses share the mean of their places."""
+        means = {
+            name: round(float(self.cells[cell][name].mean()), 9)
+            for name in methods
+            if name in self.cells[cell]
+        }
+        ordered = sorted(means.values())
+        return {
+            name: (ordered.index(mean) + 1 + len(ordered) - ordered[::-1].index(mean)) / 2
+            for name, mean in means.items()
+        }
 
 
-def summarise(rows: Sequence[Json]) -> Json:
-    """The whole as JSON; the top level is the primary metric's."""
-    plain = [row for row in rows if not is_loop(row["method"])]
-    by_metric = {metric: _of_metric(Cells(plain, metric)) | _loops(Cells(rows, metric)) for metric in METRICS}
+def _pooled(drawn: Sequence[Floats]) -> float:
+    several = [means for means in drawn if len(means) > 1]
+    freedom = sum(len(means) - 1 for means in several)
+    return sum(float(((m - m.mean()) ** 2).sum()) for m in several) / freedom if freedom else math.nan
+
+
+def summarise(rows: Sequence[Json], tasks: Sequence[str]) -> Json:
+    """The whole as JSON, of these tasks; the keys at the top are of accuracy where they do not say."""
+    of = {metric: Cells([row for row in rows if row["task"] in tasks], metric) for metric in METRICS}
+    admitted = admission(Cells(rows, "accuracy"))
+    verdicts = {metric: _of_metric(cells) for metric, cells in of.items()}
+    gain = verdicts["accuracy"]["against"].get(CONTROL)
     return {
-        "tasks": sorted({row["task"] for row in rows}),
-        "seeds": _seeds(rows),
-        "methods": sorted({row["method"] for row in plain}),
+        "tasks": list(tasks),
+        "tasks_with_room": sum(admitted[task]["room"] for task in tasks if task in admitted),
+        "accuracy_gain_points": None if gain is None else round(-100 * gain["difference"], 2),
+        "accuracy_gain_low": None if gain is None or gain["high"] is None else round(-100 * gain["high"], 2),
+        "tasks_worse": sorted({name for found in verdicts.values() for name in found["worse"]}),
+        "mean_rank_accuracy": verdicts["accuracy"]["mean_ranks"].get(OURS),
+        "mean_rank_cross_entropy": verdicts["choice_cross_entropy"]["mean_ranks"].get(OURS),
         "runs": len(rows),
-        "metric": PRIMARY,
-        **by_metric[PRIMARY],
-        "by_metric": {metric: by_metric[metric] for metric in METRICS[1:]},
-        "draws": _draws(rows),
+        "admission": admitted,
+        "by_metric": verdicts,
+        "draws": _draws([row for row in rows if row["task"] in tasks]),
     }
+
+
+def admission(cells: Cells) -> Json:
+    """For every task: whether own rows at random beat mixed draws by more than ROOM standard errors."""
+    found: Json = {}
+    for task, k in [cell for cell, methods in cells.cells.items() if {OWN, CONTROL} <= methods.keys()]:
+        if task in found:
+            continue
+        own = cells.cells[task, k][OWN].mean(0) - cells.cells[task, k][CONTROL].mean(0)
+        error = float(own.std(ddof=1)) / len(own) ** 0.5
+        found[task] = {
+            "base": finite(1 - float(cells.base[task].mean())) if task in cells.base else None,
+            "random": finite(1 - float(cells.cells[task, k][CONTROL].mean())),
+            "own": finite(1 - float(cells.cells[task, k][OWN].mean())),
+            "error": finite(error),
+            "room": bool(-own.mean() > ROOM * error),
+        }
+    return found
 
 
 def _of_metric(cells: Cells) -> Json:
     """Table and verdicts of one metric."""
+    largest = max((k for _, k in cells.cells), default=0)
     names = {name for methods in cells.cells.values() for name in methods}
-    compared = sorted(name for name in names if name != BASE and "+" not in name)
-    ranks = [cells.ranks(cell, compared) for cell, methods in cells.cells.items() if OURS in methods]
+    compared = sorted(
+        names - set(UNRANKED) - {name for name in names if "+" in name and name not in (EARLIER, "rds+")}
+    )
+    ours = [cell for cell, methods in cells.cells.items() if OURS in methods]
     rivals = [
-        (cell, name) for cell, methods in cells.cells.items() if OURS in methods for name in methods
-        if name in compared and name != OURS
-    ]  # fmt: skip
-    found = {(cell, name): cells.difference(OURS, name, [cell]) for cell, name in rivals}
-    sure = {pair: found[pair] for pair in holm({pair: d.p_value for pair, d in found.items()})}
-    return {
-        "mean_rank_capacity": _mean([rank[OURS] for rank in ranks]),
-        "mean_ranks": {name: _mean([rank[name] for rank in ranks if name in rank]) for name in compared},
-        "win_rate_capacity": _mean([float(d.value < 0) for d in found.values()]),
-        "comparisons": len(found),
-        "tasks_beating_random": _beaten(found),
-        "tasks_beating_random_corrected": _beaten(sure),
-        "tasks_significantly_worse": _worse(found),
-        "tasks_significantly_worse_corrected": _worse(sure),
-        "seed_noise": {_name(cell): _noise(cells, cell) for cell in cells.cells},
-        "table": {_name(cell): _cell(cells, cell) for cell in cells.cells},
-        "against_random": _over_tasks(cells, {name: (name, CONTROL) for name in sorted(names - {CONTROL})}),
-        "capacity_against": _over_tasks(cells, {name: (OURS, name) for name in sorted(names - {OURS})}),
-    }
-
-
-def _beaten(found: Mapping[Rival, Difference]) -> list[str]:
-    """Cells where ours is separably below random draws."""
-    return [
-        _name(cell) for (cell, name), d in found.items() if name == CONTROL and d.separable and d.value < 0
+        (cell, name) for cell in ours for name in cells.cells[cell] if name in compared and name != OURS
     ]
+    found = {(cell, name): cells.difference(OURS, name, [cell]) for cell, name in rivals}
+    kept = holm({pair: d.p_value for pair, d in found.items()})
+    whole = [cell for cell in ours if cell[1] == largest and set(compared) <= cells.cells[cell].keys()]
+    ranks = [cells.ranks(cell, compared) for cell in whole]
+    return {
+        "k": largest,
+        "mean_ranks": {name: _mean([rank[name] for rank in ranks]) for name in compared} if ranks else {},
+        "ranked_tasks": [cell[0] for cell in whole],
+        "worse": _worse(found),
+        "worse_corrected": _worse({pair: found[pair] for pair in kept}),
+        "comparisons": len(found),
+        "training_noise": {
+            _name(cell): finite(math.sqrt(cells.pooled_variance(cell))) for cell in cells.cells
+        },
+        "table": {_name(cell): _cell(cells, cell) for cell in cells.cells},
+        "against": _over_tasks(cells, largest, {name: (OURS, name) for name in sorted(names - {OURS})}),
+        "against_random": _over_tasks(
+            cells, largest, {name: (name, CONTROL) for name in sorted(names - {CONTROL})}
+        ),
+        "against_matched": _over_tasks(
+            cells, largest, {name: (name, MATCHED) for name in sorted(names - {MATCHED})}
+        ),
+    }
 
 
 def _worse(found: Mapping[Rival, Difference]) -> list[str]:
@@ -178,31 +235,11 @@ def holm(p_values: Mapping[Rival, float], level: float = 0.05) -> list[Rival]:
     return kept
 
 
-def _loops(cells: Cells) -> Json:
-    """Comparisons of loops, at the largest k: theirs."""
-    k = max((k for _, k in cells.cells), default=0)
-
-    def compare(first: str, second: str) -> tuple[dict[str, Json], Json | None]:
-        both = cells.with_all(k, {first, second})
-        each = {cell[0]: cells.difference(first, second, [cell]).as_json() for cell in both}
-        return each, cells.difference(first, second, both).as_json() if both else None
-
-    return of_loops(compare)
-
-
-def _noise(cells: Cells, cell: Cell) -> dict[str, float | None]:
-    """Standard deviation between seeds, of random draws and of the same draw; None where no seeds tell."""
-    found = {"others": finite(float(np.sqrt(cells.pooled_variance(cell))))}
-    if CONTROL in cells.cells[cell] and len(cells.cells[cell][CONTROL]) > 1:
-        found[CONTROL] = round(float(cells.cells[cell][CONTROL].mean(1).std(ddof=1)), 4)
-    return found
-
-
 def _cell(cells: Cells, cell: Cell) -> Json:
     """Every method of a task: mean, seeds, difference to random."""
     found: Json = {}
     if cell[0] in cells.base:
-        found["base"] = {"mean": round(float(cells.base[cell[0]].mean()), 4)}
+        found[BASE] = {"mean": round(float(cells.base[cell[0]].mean()), 4)}
     for name, losses in cells.cells[cell].items():
         found[name] = {"mean": round(float(losses.mean()), 4), "seeds": len(losses)}
         if name != CONTROL and CONTROL in cells.cells[cell]:
@@ -210,25 +247,13 @@ def _cell(cells: Cells, cell: Cell) -> Json:
     return found
 
 
-def _over_tasks(cells: Cells, pairs: dict[str, tuple[str, str]]) -> Json:
-    """Differences of named pairs over the tasks that have both methods, for every k."""
+def _over_tasks(cells: Cells, k: int, pairs: dict[str, tuple[str, str]]) -> Json:
+    """Differences of named pairs over the tasks that have both methods."""
     found: Json = {}
-    for k in sorted({k for _, k in cells.cells}, reverse=True):
-        found[str(k)] = {}
-        for name, (first, second) in pairs.items():
-            if both := cells.with_all(k, {first, second}):
-                difference = cells.difference(first, second, both)
-                found[str(k)][name] = {**difference.as_json(), "tasks": len(both)}
+    for name, (first, second) in pairs.items():
+        if both := cells.with_all(k, {first, second}):
+            found[name] = {**cells.difference(first, second, both).as_json(), "tasks": len(both)}
     return found
-
-
-def half(rows: Sequence[Json], rest: int) -> list[Json]:
-    """The rows with every second question alone: one half to choose by, the other (``rest`` 1) to report."""
-
-    def cut(row: Json) -> Json:
-        return {**row, "questions": {name: values[rest::2] for name, values in row["questions"].items()}}
-
-    return [cut(row) for row in rows]
 
 
 def _losses(row: Json, metric: str) -> Floats:
@@ -239,26 +264,15 @@ def _losses(row: Json, metric: str) -> Floats:
     return np.array(questions[metric], dtype=np.float64)
 
 
-def _seeds(rows: Sequence[Json]) -> dict[str, dict[str, int]]:
-    """Seeds of every method by k, at least: a task may have more."""
-    seeds: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
-    for row in rows:
-        seeds[row["k"]][row["method"]][row["task"]] += 1
-    return {
-        str(k): {name: min(counts.values()) for name, counts in sorted(seeds[k].items())}
-        for k in sorted(seeds, reverse=True)
-    }
-
-
 def _draws(rows: Sequence[Json]) -> Json:
     """What each method drew, mean over tasks and seeds, by k."""
-    names = ("own", "wrong", "copies", "answer_tokens", "tokens")
+    names = ("own", "wrong", "copies", "tokens")
     found: dict[str, dict[str, Json]] = defaultdict(dict)
     for k in sorted({row["k"] for row in rows if "own" in row}, reverse=True):
         for method in sorted({row["method"] for row in rows}):
-            own = [row for row in rows if row["k"] == k and row["method"] == method and "own" in row]
-            if own:
-                found[str(k)][method] = {name: _mean([row[name] for row in own]) for name in names}
+            drawn = [row for row in rows if row["k"] == k and row["method"] == method and "own" in row]
+            if drawn:
+                found[str(k)][method] = {name: _mean([row[name] for row in drawn]) for name in names}
     return dict(found)
 
 

@@ -1,56 +1,58 @@
-"""The summary of stored rows in Markdown."""
+"""The summary of stored rows in Markdown; accuracy as gains in points, the others as differences in nats."""
 
 from typing import Any
 
-from benchmarks.quality import loop_summary
 from benchmarks.quality.names import BASE, CONTROL
-from benchmarks.quality.summary import METRICS, PRIMARY
+from benchmarks.quality.summary import METRICS
 
 Json = dict[str, Any]
+KEYS = (
+    "tasks_with_room",
+    "accuracy_gain_points",
+    "accuracy_gain_low",
+    "tasks_worse",
+    "mean_rank_accuracy",
+    "mean_rank_cross_entropy",
+)
 
 
 def as_text(result: Json) -> str:
     """The summary in Markdown."""
-    lines = [f"{result['runs']} rows; seeds {result['seeds']}"]
-    for metric in METRICS:
-        of = result if metric == PRIMARY else result["by_metric"][metric]
-        lines += ["", f"## {metric}" + (" (errors)" if metric == "accuracy" else ""), *_verdicts(of)]
-        for k in of["against_random"]:
-            lines += ["", f"### k = {k}", "", *_table(of, k), "", f"Capacity against {_against(of, k)}"]
-        if of["loops"]:
-            lines += ["", "### Loops of two rounds", ""]
-            lines += loop_summary.table(of["loops"], _interval, result["tasks"])
-    lines += ["", "## What was drawn", *_draw_table(result["draws"])]
-    return "\n".join(lines)
-
-
-def _verdicts(of: Json) -> list[str]:
-    return [
-        f"- mean rank of capacity {of['mean_rank_capacity']}, of all {of['mean_ranks']}",
-        f"- capacity is better in {of['win_rate_capacity']} of {of['comparisons']} comparisons",
-        f"- better than random, interval excludes 0: {of['tasks_beating_random']}",
-        f"  of these after correction for all comparisons: {of['tasks_beating_random_corrected']}",
-        f"- significantly worse than a baseline: {of['tasks_significantly_worse']}",
-        f"  of these after correction for all comparisons: {of['tasks_significantly_worse_corrected']}",
-        f"- standard deviation between trainings: {of['seed_noise']}",
+    lines = [f"{result['runs']} rows; tasks {', '.join(result['tasks'])}", ""]
+    lines += [f"- {key}: {result[key]}" for key in KEYS]
+    lines += [
+        "",
+        "## Room",
+        "",
+        "| task | base | random | own rows | standard error | room |",
+        "|---|---|---|---|---|---|",
     ]
+    for task, row in result["admission"].items():
+        lines.append(f"| {task} | " + " | ".join(str(value) for value in row.values()) + " |")
+    for metric in METRICS:
+        of = result["by_metric"][metric]
+        lines += ["", f"## {metric}", ""]
+        lines += [f"- mean ranks: {of['mean_ranks']} over {of['ranked_tasks']}"]
+        lines += [
+            f"- separably worse in {of['comparisons']}: {of['worse']}; corrected: {of['worse_corrected']}"
+        ]
+        lines += [f"- standard deviation between trainings: {of['training_noise']}", ""]
+        for k in sorted({cell.rpartition("k=")[2] for cell in of["table"]}, key=int, reverse=True):
+            lines += [*_table(of, metric, k), ""]
+        lines += ["Default against: " + _pairs(of["against"], metric)]
+        lines += ["Against random: " + _pairs(of["against_random"], metric)]
+        lines += ["Against random rows of the same lengths: " + _pairs(of["against_matched"], metric)]
+    return "\n".join([*lines, "", "## What was drawn", *_draw_table(result["draws"])])
 
 
-def _table(of: Json, k: str) -> list[str]:
-    """A row a method, a column a task: mean, difference to random with half its interval, seeds."""
-    cells = {cell.split(",")[0]: values for cell, values in of["table"].items() if cell.endswith(f" k={k}")}
-    means = of["against_random"][k]
-    lines = [f"| method | {' | '.join(cells)} | mean difference to random |", "|" + "---|" * (len(cells) + 2)]
+def _table(of: Json, metric: str, k: str) -> list[str]:
+    """A row a method, a column a task: mean, gain over random with half its interval, trainings."""
+    cells = {cell.split(",")[0]: values for cell, values in of["table"].items() if cell.endswith(f"k={k}")}
+    lines = [f"| k = {k} | {' | '.join(cells)} |", "|" + "---|" * (len(cells) + 1)]
     for name in sorted({name for values in cells.values() for name in values}, key=_place):
-        shown = [_shown(values.get(name)) for values in cells.values()]
-        lines.append(f"| {name} | {' | '.join(shown)} | {_mean(means.get(name), len(cells))} |")
+        shown = [_shown(values.get(name), metric) for values in cells.values()]
+        lines.append(f"| {name} | {' | '.join(shown)} |")
     return lines
-
-
-def _against(of: Json, k: str) -> str:
-    """Each other method, over the tasks that have both."""
-    tasks = sum(cell.endswith(f" k={k}") for cell in of["table"])
-    return ", ".join(f"{name} {_mean(value, tasks)}" for name, value in of["capacity_against"][k].items())
 
 
 def _place(name: str) -> tuple[bool, bool, str]:
@@ -58,31 +60,31 @@ def _place(name: str) -> tuple[bool, bool, str]:
     return name not in (BASE, CONTROL), "+" in name, name
 
 
-def _mean(value: Json | None, tasks: int) -> str:
-    """Over the tasks that have the method."""
+def _shown(value: Json | None, metric: str) -> str:
     if value is None:
         return ""
-    return _interval(value) + ("" if value["tasks"] == tasks else f" ({value['tasks']} tasks)")
+    mean = f"{1 - value['mean']:.3f}" if metric == "accuracy" else f"{value['mean']:.3f}"
+    change = f" ({interval(value, metric)})" if "difference" in value else ""
+    return mean + change + (f" [{value['seeds']}]" if "seeds" in value else "")
 
 
-def _shown(value: Json | None) -> str:
-    if value is None:
-        return ""
-    difference = f" ({_interval(value)})" if "difference" in value else ""
-    return f"{value['mean']:.3f}{difference}" + (f" [{value['seeds']}]" if "seeds" in value else "")
-
-
-def _interval(value: Json) -> str:
+def interval(value: Json, metric: str) -> str:
+    """Gain in points for accuracy, else the difference; with half the 95 % interval."""
+    scale, digits = (-100.0, 1) if metric == "accuracy" else (1.0, 3)
+    centre = f"{scale * value['difference']:+.{digits}f}"
     if value["high"] is None:
-        return f"{value['difference']:+.3f} ± ?"
-    return f"{value['difference']:+.3f} ± {value['high'] - value['difference']:.3f}"
+        return f"{centre} ± ?"
+    return f"{centre} ± {abs(scale) * (value['high'] - value['difference']):.{digits}f}"
+
+
+def _pairs(of: Json, metric: str) -> str:
+    return ", ".join(
+        f"{name} {interval(value, metric)} ({value['tasks']} tasks)" for name, value in of.items()
+    )
 
 
 def _draw_table(draws: Json) -> list[str]:
-    lines = [
-        "| k | method | own | wrong | copies | answer tokens | tokens |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = ["| k | method | own | wrong | copies | tokens |", "|---|---|---|---|---|---|"]
     for k, methods in draws.items():
         for name, values in methods.items():
             lines.append(f"| {k} | {name} | " + " | ".join(str(value) for value in values.values()) + " |")

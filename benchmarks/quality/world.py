@@ -1,35 +1,29 @@
-"""Everything a run needs, held by a process: data, states, features."""
+"""Everything a run needs, held by a process: data, tokens, features."""
 
-import copy
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from torch import Tensor
 
-from benchmarks.quality import features, model
+from benchmarks.quality import features
 from benchmarks.quality.data import Data, Pool, build
-from benchmarks.quality.features import Features, Made
-from benchmarks.quality.packed import Row, packed, right, unended
-from benchmarks.quality.training import STEPS, Texts, train
+from benchmarks.quality.packed import Row, packed, right
+from evoselect.gradients.examples import Example
+from evoselect.spec.features import FeatureSpec
 from store.model_registry import DEFAULT_ALIAS
 from store.records import Record
 from workers.models import LoadedModel, load
+from workers.tokenization import tokenize
 
-WARM_SEED, WARM_ROWS = 1000, 160
-
-
-@dataclass(frozen=True)
-class Side:
-    """Features of the pool and of a task's targets, and logs of their lengths in tokens."""
-
-    pool: Features
-    target: Features
-    pool_lengths: Tensor  # (n, 2): answer, whole
-    target_lengths: Tensor
+KINDS = {  # what is computed, and which part of it is meant
+    "gradient": (FeatureSpec(kind="combined"), "values"),
+    "hidden": (FeatureSpec(kind="combined"), "hidden"),
+    "hidden-by-position": (FeatureSpec(kind="hidden", hidden_weighting="position"), "values"),
+    "gradient-chat": (FeatureSpec(kind="combined", rendering="chat"), "values"),
+    "hidden-chat": (FeatureSpec(kind="combined", rendering="chat"), "hidden"),
+}
 
 
 class World:
@@ -39,95 +33,55 @@ class World:
         cache.mkdir(parents=True, exist_ok=True)
         self.cache = cache
         self.data: Data = build(pool)
-        self._features: dict[str, Features] = {}
-        self._tests: dict[str, Texts] = {}
+        self._features: dict[str, Tensor] = {}
+        self._tests: dict[str, tuple[list[Row], list[int]]] = {}
 
     @cached_property
     def loaded(self) -> LoadedModel:
         """The proxy, which is also the model that is trained."""
-        return load(DEFAULT_ALIAS)
-
-    @cached_property
-    def top(self) -> Any:
-        """Its top layers."""
-        return model.upper(self.loaded)
+        return load(DEFAULT_ALIAS, dtype="float32")
 
     @property
-    def learnable(self) -> list[Record]:
+    def records(self) -> list[Record]:
         """The pool, and after it the targets of every task in turn."""
         return [*self.data.pool, *(record for task in self.data.tasks.values() for record in task.target)]
 
-    @cached_property
-    def rows(self) -> Texts:
-        """Of the learnable records, all their answers, the right one ended."""
-        rows = [packed(record, self.loaded, ended=True) for record in self.learnable]
-        return Texts(rows, model.states(rows, self.loaded, self.cache), [right(r) for r in self.learnable])
+    def targets(self, task: str) -> slice:
+        """Where the task's targets are among the records."""
+        names = list(self.data.tasks)
+        start = len(self.data.pool)
+        start += sum(len(self.data.tasks[name].target) for name in names[: names.index(task)])
+        return slice(start, start + len(self.data.tasks[task].target))
 
     @cached_property
-    def examples(self) -> Texts:
-        """Of the learnable records, as a training sees them."""
-        return self.rows.examples()
+    def examples(self) -> list[Example]:
+        """Of the pool, as a training sees them."""
+        found = tokenize(self.data.pool, self.loaded, self.loaded.max_length)
+        if left := [row.status for row in found if row.example is None]:
+            raise RuntimeError(f"{len(left)} rows of the pool cannot be trained on: {set(left)}")
+        return [row.example for row in found if row.example is not None]
 
-    def test(self, task: str) -> Texts:
-        """The questions that judge a task."""
+    @cached_property
+    def tokens(self) -> npt.NDArray[np.int64]:
+        """(n,) of the pool's rows."""
+        return np.array([len(example.ids) for example in self.examples])
+
+    def own(self, task: str) -> list[int]:
+        """Rows of the pool from the task's own set, with the right answer."""
+        marks = [record.metadata or {} for record in self.data.pool]
+        return [i for i, m in enumerate(marks) if m["source"] == task and m["kind"] != "wrong_answer"]
+
+    def test(self, task: str) -> tuple[list[Row], list[int]]:
+        """The questions that judge a task, and the number of each one's right answer."""
         if task not in self._tests:
             records = self.data.tasks[task].test
             rows = [packed(record, self.loaded) for record in records]
-            states = model.states(rows, self.loaded, self.cache)
-            self._tests[task] = Texts(rows, states, [right(record) for record in records])
+            self._tests[task] = rows, [right(record) for record in records]
         return self._tests[task]
 
-    def side(self, kind: str, task: str) -> Side:
-        """Features of one kind for one task."""
-        whole, (pool, target) = self.features(kind), self._places(task)
-        return Side(whole[pool], whole[target], self.lengths[pool], self.lengths[target])
-
-    def side_after(self, trained: Any, training: str, task: str) -> Side:
-        """Gradients of the top layers in the adapter ``trained``, which ``training`` identifies."""
-        pool, target = self._places(task)
-        texts = self.examples.take([*range(pool.stop), *range(target.start, target.stop)])
-        made = Made("top", f"{self.loaded.fingerprint} {model.TOP} {training}", self.cache)
-        found = features.of_top(made, texts, merged(trained))
-        rest = slice(pool.stop, None)
-        return Side(found[pool], found[rest], self.lengths[pool], self.lengths[target])
-
-    def _places(self, task: str) -> tuple[slice, slice]:
-        """Of pool and target among the learnable records."""
-        names, size = list(self.data.tasks), len(self.data.pool)
-        start = size + sum(len(self.data.tasks[name].target) for name in names[: names.index(task)])
-        return slice(0, size), slice(start, start + len(self.data.tasks[task].target))
-
-    @cached_property
-    def lengths(self) -> Tensor:
-        """(n, 2) of the learnable records."""
-        return torch.tensor([[len(row.labels), len(row.ids)] for row in self.examples.rows]).log()
-
-    def features(self, kind: str) -> Features:
-        """Of all learnable records."""
+    def features(self, kind: str) -> Tensor:
+        """(n, blocks, block_dim) of all records."""
         if kind not in self._features:
-            self._features[kind] = self._compute(kind)
+            spec, part = KINDS[kind]
+            self._features[kind] = features.computed(self.records, self.loaded, spec, self.cache)[part]
         return self._features[kind]
-
-    def _compute(self, kind: str) -> Features:
-        if kind == "product":
-            return features.product(self.learnable, self.loaded, self.cache)
-        warm = kind.removeprefix("warm-")
-        texts = self.examples if warm == "top" else self._questions()
-        made = Made(kind, f"{self.loaded.fingerprint} {model.TOP}", self.cache)
-        return features.of_top(made, texts, self.top if warm == kind else self.warmed)
-
-    @cached_property
-    def warmed(self) -> Any:
-        """The top layers after a training on a random draw that no run uses."""
-        chosen = np.random.default_rng(WARM_SEED).permutation(len(self.data.pool))[:WARM_ROWS].tolist()
-        return merged(train(self.top, self.examples, chosen, STEPS, WARM_SEED))
-
-    def _questions(self) -> Texts:
-        end = int(self.loaded.tokenizer.eos_token_id or 0)
-        rows: list[Row] = [unended(row, end) for row in self.rows.rows]
-        return Texts(rows, self.rows.states, self.rows.right)
-
-
-def merged(trained: Any) -> Any:
-    """A frozen copy with the adapter added to its layers; the trained model stays as it is."""
-    return copy.deepcopy(trained).merge_and_unload().eval().requires_grad_(False)

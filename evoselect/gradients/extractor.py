@@ -16,6 +16,7 @@ from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import Example
 from evoselect.gradients.layers import LinearLayer, causal_model, choose_layers
 from evoselect.gradients.passes import answer_losses, mean_hidden_state
+from evoselect.gradients.states import StateSums
 from evoselect.projection import GradientSketch, gradient_sketch, sketch_bytes
 from evoselect.spec.features import FeatureSpec
 
@@ -29,7 +30,9 @@ class RawFeatures:
     values: Tensor
     """(b, blocks, block_dim) float32: one block for each chosen layer."""
     nll: Tensor
-    """(b,) float32: mean negative log-likelihood of the answer tokens, in nats; NaN for embeddings."""
+    """(b,) float32: mean negative log-likelihood of the answer tokens, in nats; NaN for hidden states."""
+    hidden: Tensor | None = None
+    """(b, hidden) float32: mean hidden state, for kind ``combined``."""
 
 
 class GradientExtractor:
@@ -51,6 +54,7 @@ class GradientExtractor:
             raise InvalidInput("the model must be frozen: call eval() and requires_grad_(False) first")
         self.model = model
         self.positions = spec.positions
+        self.weighting = spec.hidden_weighting if spec.kind == "combined" else None
         adam = spec.precondition == "adam"
         self.layers = choose_layers(model, spec.layers, spec.modules, adapter=adam)
         self._scales = [_scale(layer, moments or {}) if adam else None for layer in self.layers]
@@ -173,33 +177,42 @@ def extract_together(
     model, positions = extractors[0].model, extractors[0].positions
     if any(other.model is not model or other.positions != positions for other in extractors):
         raise InvalidInput("extractors that share a pass must have the same model and the same positions")
+    weighting = extractors[0].weighting
+    states = None if weighting is None else StateSums(len(examples), weighting)
     device = next(model.parameters()).device
     values = [torch.zeros(len(examples), len(e.layers), e.block_dim, device=device) for e in extractors]
     with torch.enable_grad(), ExitStack() as hooks:
         for extractor, into in zip(extractors, values, strict=True):
             hooks.enter_context(extractor.recording(into))
-        losses = answer_losses(model, examples, cached_prompt=positions == "answer")
+        losses = answer_losses(model, examples, cached_prompt=positions == "answer", states=states)
         torch.autograd.backward(losses.sum())
-    return [RawFeatures(found.cpu(), losses.detach().cpu()) for found in values]
+    hidden = None if states is None else states.means()
+    return [RawFeatures(found.cpu(), losses.detach().cpu(), hidden) for found in values]
 
 
-class EmbeddingExtractor:
+def hidden_size(model: nn.Module) -> int:
+    """Numbers of one hidden state."""
+    return int(causal_model(model).config.hidden_size)
+
+
+class HiddenExtractor:
     """The mean last hidden state: one block. The cheap alternative to gradients."""
 
     blocks = ("hidden",)
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, spec: FeatureSpec) -> None:
         self._model = model
-        self.block_dim = int(causal_model(model).config.hidden_size)
+        self._weighting = spec.hidden_weighting
+        self.block_dim = hidden_size(model)
 
     def __call__(self, examples: Sequence[Example]) -> RawFeatures:
         """Features of one micro-batch."""
-        values = mean_hidden_state(self._model, examples)[:, None, :].cpu()
+        values = mean_hidden_state(self._model, examples, self._weighting)[:, None, :]
         return RawFeatures(values, torch.full((len(examples),), torch.nan))
 
 
 def make_extractor(
     model: nn.Module, spec: FeatureSpec, moments: Mapping[str, Tensor] | None = None
-) -> GradientExtractor | EmbeddingExtractor:
+) -> GradientExtractor | HiddenExtractor:
     """The extractor that the spec asks for."""
-    return GradientExtractor(model, spec, moments) if spec.kind == "gradient" else EmbeddingExtractor(model)
+    return HiddenExtractor(model, spec) if spec.kind == "hidden" else GradientExtractor(model, spec, moments)

@@ -6,7 +6,7 @@ gradients stay exact although nothing is propagated through the prompt (ours).
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers import DynamicCache
 
 from evoselect.gradients.examples import Example
 from evoselect.gradients.layers import causal_model
+from evoselect.gradients.states import StateSums, Weighting
 
 # Tokens; up to it plain attention is faster on a CPU than the fused kernel, above all backward.
 SHORT_TAIL = 64
@@ -34,10 +35,17 @@ class Tail:
     """Which prompt of the batch it continues."""
 
 
-def answer_losses(model: nn.Module, examples: Sequence[Example], *, cached_prompt: bool) -> Tensor:
+def answer_losses(
+    model: nn.Module,
+    examples: Sequence[Example],
+    *,
+    cached_prompt: bool,
+    states: StateSums | None = None,
+) -> Tensor:
     """Mean negative log-likelihood of each example's answer tokens, in nats: (b,) float32.
 
     With ``cached_prompt`` the graph covers the positions that predict answer tokens; else every position.
+    ``states`` gets the hidden states of every token but the last, which predicts nothing.
     """
     cuts = [example.start - 1 if cached_prompt else 0 for example in examples]
     prompts = [example.ids[:cut] for example, cut in zip(examples, cuts, strict=True)]
@@ -45,22 +53,32 @@ def answer_losses(model: nn.Module, examples: Sequence[Example], *, cached_promp
         Tail(example.ids[cut:], len(example.ids) - example.start, row)
         for row, (example, cut) in enumerate(zip(examples, cuts, strict=True))
     ]
-    return tail_losses(model, prompts, tails)
+    return tail_losses(model, prompts, tails, states)
 
 
-def tail_losses(model: nn.Module, prompts: Sequence[Sequence[int]], tails: Sequence[Tail]) -> Tensor:
+def tail_losses(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    tails: Sequence[Tail],
+    states: StateSums | None = None,
+) -> Tensor:
     """Mean negative log-likelihood of each tail's answer tokens, in nats: (tails,) float32.
 
     Each prompt runs once without a graph, however many tails continue it; an empty prompt is allowed.
+    ``states`` gets the hidden states of each prompt and its one tail.
     """
-    cache, prompt_mask = _prompt_cache(model, prompts)
+    cache, prompt_mask = _prompt_cache(model, prompts, states)
     owners = torch.tensor([tail.prompt for tail in tails], device=prompt_mask.device)
     if cache is not None and owners.tolist() != list(range(len(prompts))):
         cache.batch_select_indices(owners)
     prompt_mask = prompt_mask[owners]
     ids, mask = _padded([tail.ids[:-1] for tail in tails], model, left=False)
     lengths = torch.tensor([tail.answer for tail in tails], device=ids.device)
-    with _logits_only_at(model, _predicting(mask, lengths)), _attention_for(model, mask):
+    with ExitStack() as around:
+        around.enter_context(_logits_only_at(model, _predicting(mask, lengths)))
+        around.enter_context(_attention_for(model, mask))
+        if states is not None:
+            around.enter_context(states.listening(_decoder(model), owners.tolist(), mask, prompt_mask.sum(1)))
         logits = causal_model(model)(
             input_ids=ids,
             attention_mask=torch.cat([prompt_mask, mask], dim=1),
@@ -74,14 +92,16 @@ def tail_losses(model: nn.Module, prompts: Sequence[Sequence[int]], tails: Seque
     return torch.zeros(len(tails), device=ids.device).index_add(0, rows, losses) / lengths
 
 
-def mean_hidden_state(model: nn.Module, examples: Sequence[Example]) -> Tensor:
-    """Mean of the last hidden state over all tokens: (b, hidden) float32."""
-    ids, mask = _padded([example.ids for example in examples], model, left=False)
-    with torch.no_grad():
-        hidden = _decoder(model)(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-    weights = mask[:, :, None].float()
-    mean: Tensor = (hidden.float() * weights).sum(1) / weights.sum(1)
-    return mean
+def mean_hidden_state(model: nn.Module, examples: Sequence[Example], weighting: Weighting = "mean") -> Tensor:
+    """Mean of the last hidden state over all tokens that predict one: (b, hidden) float32."""
+    ids, mask = _padded([example.ids[:-1] for example in examples], model, left=False)
+    states = StateSums(len(examples), weighting)
+    with (
+        torch.no_grad(),
+        states.listening(_decoder(model), range(len(examples)), mask, mask.new_zeros(len(mask))),
+    ):
+        _decoder(model)(input_ids=ids, attention_mask=mask, use_cache=False)
+    return states.means()
 
 
 def _predicting(mask: Tensor, lengths: Tensor) -> Tensor:
@@ -91,7 +111,9 @@ def _predicting(mask: Tensor, lengths: Tensor) -> Tensor:
     return (column < ends[:, None]) & (column >= (ends - lengths)[:, None])
 
 
-def _prompt_cache(model: nn.Module, prompts: Sequence[Sequence[int]]) -> tuple[Any, Tensor]:
+def _prompt_cache(
+    model: nn.Module, prompts: Sequence[Sequence[int]], states: StateSums | None
+) -> tuple[Any, Tensor]:
     """Keys and values of the prompts, and their (b, longest) mask; no cache when all are empty.
 
     Padded on the left, so that a sliding attention window sees true distances across prompt and answer.
@@ -107,7 +129,12 @@ def _prompt_cache(model: nn.Module, prompts: Sequence[Sequence[int]]) -> tuple[A
         ids, mask = _padded([prompts[row] for row in group], model, left=True)
         if ids.shape[1]:
             # All groups but a lone one keep every key: a sliding window cuts them once they are joined.
-            parts.append((group, _prompt_pass(model, ids, mask, DynamicCache() if len(groups) > 1 else None)))
+            cache = DynamicCache() if len(groups) > 1 else None
+            with ExitStack() as around:
+                if states is not None:
+                    zero = mask.new_zeros(len(group))
+                    around.enter_context(states.listening(_decoder(model), group, mask, zero))
+                parts.append((group, _prompt_pass(model, ids, mask, cache)))
     mask = _padded(prompts, model, left=True)[1]
     return (parts[0][1] if len(groups) == 1 else _joined_cache(model, parts, (len(prompts), longest))), mask
 

@@ -57,14 +57,18 @@ class FeatureSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    kind: Literal["gradient", "embedding", "provided"] = "gradient"
-    """Gradient of the mean answer-token loss, the mean last hidden state (cheap, weaker), or a matrix of the
-    user's, which is only conditioned.
+    kind: Literal["gradient", "hidden", "combined", "provided"] = "gradient"
+    """Gradient of the mean answer-token loss; the mean last hidden state (about the cost of a forward pass);
+    both side by side, from one pass; or a matrix of the user's, which is only conditioned.
     """
     rendering: Rendering = "plain"
     """What the proxy sees of a record with prompt and completion: they as they stand, or one turn of the user
     and one of the assistant in its chat template; auto takes the template where the model has one.
     """
+    hidden_weighting: Literal["mean", "position"] = "mean"
+    """How a hidden state counts: every token the same, or later ones more (token t of n by t, as in RDS+)."""
+    hidden_share: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Of kind ``combined``: the share of the hidden states in every cosine; the gradients have the rest."""
     layers: str = "all"
     """Which decoder layers: all | top-N | every-N (counted from the top)."""
     modules: Modules = EVERY_MODULE
@@ -111,8 +115,8 @@ class FeatureSpec(BaseModel):
 
     @model_validator(mode="after")
     def _gradients_alone(self) -> Self:
-        if self.kind != "gradient" and (self.checkpoints or self.precondition != "none"):
-            raise ValueError(f"checkpoints and precondition belong to kind 'gradient', not {self.kind!r}")
+        if self.kind not in ("gradient", "combined") and (self.checkpoints or self.precondition != "none"):
+            raise ValueError(f"checkpoints and precondition belong to gradients, not to kind {self.kind!r}")
         return self
 
     @field_validator("layers")

@@ -24,10 +24,10 @@ def bare(prompt: str) -> str:
 
 def test_sizes_and_faults(data: DemoData) -> None:
     kinds = Counter(record["metadata"]["kind"] for record in data.pool)
-    assert len(data.pool) == 1040
-    assert (len(data.target), len(data.test)) == (64, 160)
-    assert kinds == {"clean": 780, "wrong_answer": 104, "near_duplicate": 156}
-    assert len({record["metadata"]["source"] for record in data.pool}) == 7
+    assert len(data.pool) == 784
+    assert (len(data.target), len(data.test)) == (40, 300)
+    assert kinds == {"clean": 588, "wrong_answer": 78, "near_duplicate": 118}
+    assert len({record["metadata"]["source"] for record in data.pool}) == 13
 
 
 def test_every_record_is_accepted_and_no_text_comes_twice(data: DemoData) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from benchmarks.demo.measures import composition
-from benchmarks.demo.report import LINES, page, print_table, write
+from benchmarks.demo.report import LINES, page, print_table, verdict, write
 from evoselect_client.models import Item
 
 
@@ -28,7 +29,7 @@ def result() -> dict[str, Any]:
     kinds = {"clean": 5, "wrong_answer": 2, "near_duplicate": 3}
     return {
         "rows": {"base": {"answer_nll": 2.0, "accuracy": 0.25}, "<b>mine</b>": row},
-        "loop": {"k": 2, "rounds": [{"round": 1, "steps": 1, **row}, {"round": 2, "steps": 1, **row}]},
+        "gains": {"random 1": {"n": 4, "difference": 0.125, "interval": [-0.05, 0.3], "p_value": 0.2}},
         "reports": {"<b>mine</b>": "<p>its report</p>"},
         "seconds_per_phase": {"features": 12.34},
         "seconds": 60.0,
@@ -41,7 +42,7 @@ def result() -> dict[str, Any]:
             "by_kind": kinds,
             "seed": 0,
         },
-        "plan": {"ratio": 0.15, "steps": 3, "base_model": "m"},
+        "plan": {"k": 2, "learning_rate": 1e-3, "steps": 3, "base_model": "m"},
         "machine": {"processor": "<cpu>"},
     }
 
@@ -69,6 +70,25 @@ def test_the_table_shows_every_number_and_a_dash_where_there_is_none() -> None:
     for shown in ("1.2500", "1.5000", "37.5%", "50.0%", "12.5%", "0.9876", "0.123%", "12.3", "60.0"):
         assert shown in text
     assert LINES[3].of(result()["rows"]["base"]) == "-"
+
+
+@pytest.mark.parametrize(
+    ("intervals", "says"),
+    [
+        ([(0.01, 0.2), (0.02, 0.3)], "training on the selection answers more"),
+        ([(0.01, 0.2), (-0.02, 0.3)], "a random draw does as well"),
+        ([(-0.2, 0.1), (-0.1, 0.3)], "a random draw does as well"),
+        ([(-0.2, -0.1), (-0.3, -0.01)], "training on either random draw answers more"),
+    ],
+)
+def test_the_sentence_follows_from_the_intervals(intervals: list[tuple[float, float]], says: str) -> None:
+    gains = {
+        f"random {number}": {"difference": (low + high) / 2, "interval": [low, high]}
+        for number, (low, high) in enumerate(intervals, 1)
+    }
+    assert says in verdict(gains)
+    low, high = intervals[0]
+    assert f"[{100 * low:+.1f}, {100 * high:+.1f}] against random 1" in verdict(gains)
 
 
 def test_the_page_escapes_and_loads_nothing(tmp_path: Path) -> None:

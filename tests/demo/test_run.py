@@ -19,23 +19,22 @@ def test_every_number_of_the_table_is_measured(stack: Stack) -> None:
     small = replace(data, target=data.target[:8], test=data.test[:6])
     said: list[str] = []
     with Client(stack.url, stack.api_key) as client:
-        result = run(client, small, said.append, plans=PLANS[:2], steps=2, loop_k=3)
+        result = run(client, small, said.append, plans=PLANS[:2], steps=2, k=3)
     assert list(result["rows"]) == ["base", "EvoSelect", "random 1"]
-    k = round(0.15 * len(data.pool))
     for name, row in result["rows"].items():
         assert row["n"] == 6
         assert row["answer_nll"] > 0
         if name != "base":
-            assert row["draw"]["n"] == k
+            assert row["draw"]["n"] == 3
             assert row["answer_nll"] != result["rows"]["base"]["answer_nll"]
     draws = [result["rows"][plan.name]["transport"] for plan in PLANS[:2]]
     assert draws[0] == min(draws)
     assert result["rows"]["EvoSelect"]["gap"] is not None
     assert result["seconds_per_phase"].keys() == {"features", "transport", "train", "evaluate"}
     assert all(seconds > 0 for seconds in result["seconds_per_phase"].values())
-    assert len(said) == 2 + 3 * 2 + 1
-    turns = result["loop"]["rounds"]
-    assert [row["round"] for row in turns] == [1, 2]
-    assert all(row["draw"]["n"] == 3 and row["n"] == 6 for row in turns)
-    assert turns[0]["answer_nll"] != turns[1]["answer_nll"]
+    assert len(said) == 2 + 3 * 2
+    gain = result["gains"]["random 1"]
+    accuracies = [result["rows"][name]["accuracy"] for name in ("EvoSelect", "random 1")]
+    assert gain["difference"] == pytest.approx(accuracies[0] - accuracies[1])
+    assert gain["interval"][0] <= gain["difference"] <= gain["interval"][1]
     print_table(result, Console(quiet=True))

@@ -189,7 +189,7 @@ def test_agrees_with_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("options", [{"positions": "answer"}, {"positions": "all"}, {"kind": "embedding"}])
+@pytest.mark.parametrize("options", [{"positions": "answer"}, {"positions": "all"}, {"kind": "hidden"}])
 def test_does_not_depend_on_batch_size_padding_or_order(architecture: str, options: dict[str, Any]) -> None:
     spec = FeatureSpec.model_validate(options)
     extractor = make_extractor(tiny_model(architecture), spec)

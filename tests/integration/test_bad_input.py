@@ -156,7 +156,7 @@ def test_another_media_type(api: Api, pool_id: str, kind: str) -> None:
         ({"features": {"modules": "("}}, "invalid_request", "not a regular expression"),
         ({"features": {"dim": 0}}, "invalid_request", "/features/dim"),
         (
-            {"features": {"kind": "embedding", "precondition": "adam"}},
+            {"features": {"kind": "hidden", "precondition": "adam"}},
             "invalid_request",
             "to kind 'gradient'",
         ),

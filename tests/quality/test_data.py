@@ -1,59 +1,66 @@
-"""The tasks share a pool and nothing else."""
+"""The tasks share a pool and nothing else; pools differ in what they say they differ in."""
 
 from collections import Counter
 
 import pytest
 
-from benchmarks.demo.data import TEMPLATES
-from benchmarks.quality.data import TARGETS, TASKS, TESTS, Data, build
+from benchmarks.demo.data import TARGET_TEMPLATE, TEMPLATES
+from benchmarks.quality.data import DEVELOPMENT, POOLS, REPORTING, TARGETS, TESTS, Data, Pool, build
+from store.records import Record
 
 
 @pytest.fixture(scope="module")
-def data() -> Data:
-    return build()
+def pools() -> dict[Pool, Data]:
+    return {pool: build(pool) for pool in POOLS}
 
 
-def question(prompt: str) -> str:
-    """Without its template, the longest first: one of them is empty."""
-    for template in sorted(TEMPLATES, key=len, reverse=True):
-        before, after = template.split("{}")
+def template(record: Record) -> str:
+    """The one that the prompt stands in, the longest first: one of them is empty."""
+    prompt = record.prompt or ""
+    for found in sorted(TEMPLATES, key=len, reverse=True):
+        before, after = found.split("{}")
         if prompt.startswith(before) and prompt.endswith(after):
-            return prompt.removeprefix(before).removesuffix(after)
+            return found
     raise AssertionError(prompt)
 
 
-def test_no_question_is_on_two_sides(data: Data) -> None:
-    sides = [part for task in data.tasks.values() for part in (task.target, task.test)] + [data.pool]
-    texts = [{question(record.prompt or "").casefold() for record in side} for side in sides]
-    assert sum(map(len, texts)) == len(set[str]().union(*texts))
+def question(record: Record) -> str:
+    before, after = template(record).split("{}")
+    return (record.prompt or "").removeprefix(before).removesuffix(after)
 
 
-def test_every_task_has_its_questions_and_a_share_of_the_pool(data: Data) -> None:
-    sources = Counter((record.metadata or {})["source"] for record in data.pool)
-    assert tuple(data.tasks) == TASKS
+def marks(data: Data, name: str) -> Counter[str]:
+    return Counter((record.metadata or {})[name] for record in data.pool)
+
+
+def test_no_question_is_on_two_sides(pools: dict[Pool, Data]) -> None:
+    for data in pools.values():
+        sides = [part for task in data.tasks.values() for part in (task.target, task.test)] + [data.pool]
+        texts = [{question(record).casefold() for record in side} for side in sides]
+        assert sum(map(len, texts)) == len(set[str]().union(*texts))
+
+
+def test_every_task_has_its_questions_and_a_share_of_the_pool(pools: dict[Pool, Data]) -> None:
+    data = pools["mixed"]
+    assert tuple(data.tasks) == (*DEVELOPMENT, *REPORTING)
+    assert not set(DEVELOPMENT) & set(REPORTING)
     for task in data.tasks.values():
-        assert (len(task.target), len(task.test)) == (TARGETS, TESTS[task.name])
+        assert (len(task.target), len(task.test)) == (TARGETS, TESTS)
         assert all(record.choices for record in task.test)
-        assert sources[task.name] > TARGETS
+        assert {template(record) for record in [*task.target, *task.test]} == {TARGET_TEMPLATE}
+        assert marks(data, "source")[task.name] > TARGETS
+    assert all(other.tasks == data.tasks for other in pools.values())
 
 
-def test_the_injected_faults_have_their_shares(data: Data) -> None:
-    kinds = Counter((record.metadata or {})["kind"] for record in data.pool)
-    assert kinds["wrong_answer"] == pytest.approx(0.10 * len(data.pool), abs=1)
-    assert kinds["near_duplicate"] == pytest.approx(0.15 * len(data.pool), abs=1)
+@pytest.mark.parametrize(("pool", "wrong"), [("mixed", 0.10), ("wrong", 0.30), ("other-templates", 0.10)])
+def test_the_injected_faults_have_their_shares(pools: dict[Pool, Data], pool: Pool, wrong: float) -> None:
+    kinds, size = marks(pools[pool], "kind"), len(pools[pool].pool)
+    assert kinds["wrong_answer"] == pytest.approx(wrong * size, abs=1)
+    assert kinds["near_duplicate"] == pytest.approx(0.15 * size, abs=1)
 
 
-def test_the_redundant_pool_repeats_its_questions_and_changes_no_task(data: Data) -> None:
-    redundant = build("redundant")
-    assert redundant.tasks == data.tasks
-    kinds = Counter((record.metadata or {})["kind"] for record in redundant.pool)
-    assert 0.6 < kinds["near_duplicate"] / len(redundant.pool) < 0.65
-    assert len({record.content_hash for record in redundant.pool}) == len(redundant.pool)
-
-
-def test_the_second_redundant_pool_is_of_other_questions(data: Data) -> None:
-    again = build("redundant-again")
-    for name, task in data.tasks.items():
-        known = {question(record.prompt or "") for record in task.target}
-        shared = known & {question(record.prompt or "") for record in again.tasks[name].target}
-        assert len(shared) < TARGETS / 2
+def test_own_questions_stand_in_the_targets_template_in_two_pools_of_three(pools: dict[Pool, Data]) -> None:
+    for pool, data in pools.items():
+        own = [record for record in data.pool if (record.metadata or {})["source"] in data.tasks]
+        alike = sum(template(record) == TARGET_TEMPLATE for record in own) / len(own)
+        assert alike == 0 if pool == "other-templates" else 0.25 < alike < 0.42

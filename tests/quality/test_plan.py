@@ -1,24 +1,53 @@
 """The plan names methods that exist, and begins with what answers the question."""
 
-from benchmarks.quality.data import TASKS
-from benchmarks.quality.methods import METHODS
-from benchmarks.quality.names import BASE, LOOPS
-from benchmarks.quality.plan import FIRST, K, default_plan
+import numpy as np
+
+from benchmarks.quality.data import DEVELOPMENT, REPORTING
+from benchmarks.quality.methods import METHODS, as_long_as
+from benchmarks.quality.names import ALL, BASE, CONTROL, EARLIER, MATCHED, OURS, OWN, TARGETLESS
+from benchmarks.quality.plan import EVERY, RANDOM_SEEDS, K, default_plan, development_plan, reporting_plan
+from benchmarks.quality.runs import Run, missing
 
 
 def test_every_run_is_of_a_known_method() -> None:
-    assert {run.method for run in default_plan()} - {BASE} <= METHODS.keys() | LOOPS.keys()
-    assert set(LOOPS.values()) <= METHODS.keys()
+    assert {run.method for run in default_plan()} <= METHODS.keys() | {BASE, CONTROL, MATCHED, ALL, OWN}
 
 
-def test_the_first_runs_compare_the_first_methods_with_random_on_every_task() -> None:
-    first = default_plan()[: 3 + len(FIRST) * len(TASKS)]
-    done = first[0].keys().union(*(run.keys() for run in first))
-    for method in (*FIRST, "random"):
-        assert {task for task, name, k, _ in done if (name, k) == (method, K)} == set(TASKS)
+def test_variants_are_tried_on_development_tasks_alone() -> None:
+    tried = {run.tasks for run in development_plan() if run.method not in TARGETLESS}
+    assert tried == {(task,) for task in DEVELOPMENT}
+
+
+def test_the_first_runs_compare_old_and_new_default_on_every_reporting_task() -> None:
+    first = reporting_plan()[: 2 * len(REPORTING)]
+    assert {(run.method, *run.tasks) for run in first} == {
+        (method, task) for method in (OURS, EARLIER) for task in REPORTING
+    }
+
+
+def test_the_whole_plan_has_the_draws_that_intervals_need() -> None:
+    plan = default_plan()
+    assert {run.seed for run in plan if run.method == CONTROL and run.k == K} == set(range(RANDOM_SEEDS))
+    for method in (OURS, EARLIER, MATCHED):
+        assert {run.seed for run in plan if run.method == method and run.k == K} == {0, 1}
 
 
 def test_a_draw_that_does_not_look_at_the_target_is_trained_on_once() -> None:
-    plan = default_plan()
-    methods = METHODS | {arm: METHODS[one_shot] for arm, one_shot in LOOPS.items()}
-    assert all(len(run.tasks) == (5 if methods[run.method].targetless else 1) for run in plan[1:])
+    whole = [run for run in default_plan() if run.method in TARGETLESS and run.k in (0, K)]
+    assert all(run.tasks == EVERY for run in whole)
+
+
+def test_finished_runs_are_left_out() -> None:
+    plan = [Run("less", 8, seed, ("A",)) for seed in range(3)]
+    rows = [{"task": "A", "method": "less", "k": 8, "seed": 1}]
+    assert [run.seed for run in missing(plan, lambda: rows)] == [0, 2]
+
+
+def test_matched_rows_have_the_lengths_of_the_chosen_ones_and_come_once() -> None:
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(10, 90, size=1000)
+    chosen = np.argsort(-tokens)[:150].tolist()
+    found = as_long_as(chosen, tokens, rng)
+    assert len(set(found)) == 150
+    assert abs(tokens[found].sum() / tokens[chosen].sum() - 1) < 0.03
+    assert len(set(found) & set(chosen)) < 150

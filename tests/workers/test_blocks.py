@@ -5,7 +5,7 @@ import pytest
 
 from evoselect.errors import InvalidInput
 from tests.workers.proxy import record
-from workers.blocks import from_bytes, in_original_order, join, side_by_side, to_bytes
+from workers.blocks import absent, from_bytes, in_original_order, join, side_by_side, to_bytes
 from workers.features import FeatureBlock
 from workers.ordering import by_length
 
@@ -27,6 +27,18 @@ def test_a_block_comes_back_as_it_was() -> None:
     assert (found.status, found.sketch, found.stats) == (["ok", "too_long"], "s", {})
     for name in ("values", "norms", "nll", "tokens"):
         np.testing.assert_array_equal(getattr(found, name), getattr(block(), name))
+
+
+def test_hidden_states_go_with_their_rows() -> None:
+    combined = block()
+    combined.hidden = np.array([[0.5, 0.25, 0.0], [0.0, 0.0, 0.0]], dtype=np.float32)
+    found = join([from_bytes(to_bytes(combined)), absent(combined, 1)])
+    assert found.hidden is not None
+    np.testing.assert_array_equal(found.hidden, [*combined.hidden, [0.0, 0.0, 0.0]])
+    turned = in_original_order(found, [2, 1, 0]).hidden
+    assert turned is not None
+    np.testing.assert_array_equal(turned[2], combined.hidden[0])
+    assert len({to_bytes(combined) for _ in range(50)}) == 1
 
 
 def test_equal_features_are_equal_bytes() -> None:

@@ -139,7 +139,7 @@ def test_fingerprint_changes_with_everything_that_changes_the_numbers(
         {"positions": "all"},
         {"modules": "q_proj"},
         {"max_length": 32},
-        {"kind": "embedding"},
+        {"kind": "hidden"},
     ]
     others = [sketch_fingerprint(proxy, FLOAT32.model_copy(update=change)) for change in changed]
     others.append(sketch_fingerprint(load(ALIAS, dtype="bfloat16"), FLOAT32))
@@ -154,7 +154,8 @@ def test_fingerprint_changes_with_everything_that_changes_the_numbers(
 
 
 def test_fingerprint_keeps_with_what_does_not_change_the_numbers(proxy: LoadedModel) -> None:
-    same = {"batch_tokens": 64, "conditioning": "none", "match": "content", "on_bad_row": "reject", "max_length": 64}
+    later = {"conditioning": "none", "match": "content", "hidden_share": 0.3}
+    same = {"batch_tokens": 64, **later, "on_bad_row": "reject", "max_length": 64}
     assert sketch_fingerprint(proxy, FLOAT32.model_copy(update=same)) == sketch_fingerprint(proxy, FLOAT32)
 
 

@@ -108,7 +108,7 @@ from pathlib import Path
 from evoselect.select import select
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
-from workers.phases.transport import conditioned
+from workers.conditioned import conditioned
 from workers.provided import provided_block
 
 def peak():

@@ -1,7 +1,6 @@
 """Phase `transport`: the features of pool and target become k items with reasons."""
 
 import importlib.metadata
-import math
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -9,10 +8,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-import torch
-from torch import Tensor
 
-from evoselect.conditioning import condition
 from evoselect.coverage import Nearest, nearest_both_ways
 from evoselect.select import Texts, select
 from evoselect.selection import ItemReason, Selection
@@ -22,14 +18,14 @@ from store import considered, records, selected
 from store.errors import Invalid
 from store.records import Record, plain_text
 from workers import results, round_axes, selection_report
-from workers.blocks import check_same_sketch, scratch_array
-from workers.forms import Forms, forms_of
+from workers.blocks import check_same_sketch
+from workers.conditioned import conditioned
+from workers.forms import forms_of
 from workers.job_task import Outcome, Work
 from workers.selected_items import selected_items
 from workers.sides import Side, load_computed, load_provided
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
-IN_MEMORY = 128 * 2**20  # bytes of conditioned float32 rows; more lie in a file
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
 VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT")
@@ -56,7 +52,10 @@ def _run(work: Work, scratch: Path) -> Outcome:
     _require_enough(len(goals), request["k"], fates)
     sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
     forms = forms_of(sent, wanted, spec)
-    kind, candidates, targets = conditioned(spec, pool.values(kept), target.values(goals), scratch, forms)
+    states = pool.hidden(kept), target.hidden(goals)
+    kind, candidates, targets = conditioned(
+        spec, pool.values(kept), target.values(goals), scratch, hidden=states, forms=forms
+    )
     work.progress(0)
     settings = SelectionSpec.model_validate(request["spec"])
     selection = select(
@@ -161,22 +160,6 @@ def _refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
             f"records without usable features: {dict(bad)}; remove them, or set features.on_bad_row to skip",
             code="bad_rows",
         )
-
-
-def conditioned(
-    spec: FeatureSpec, pool: Tensor, target: Tensor, scratch: Path, forms: Forms | None = None
-) -> tuple[str, Tensor, Tensor]:
-    """(what was done, unit candidates, unit targets); a single candidate has nothing to be centred by.
-
-    The directions of the candidates' forms are taken out where the spec says that content alone is to match.
-    Large pools lie in a file in ``scratch``, in half precision: a row's norm stays within 0.001 of 1.
-    """
-    kind = spec.conditioning if len(pool) > 1 else "none"
-    numbers = forms.of_pool() if forms and spec.match == "content" else None
-    into, (n, *rest) = None, pool.shape
-    if 4 * pool.numel() > IN_MEMORY:
-        into = torch.from_numpy(scratch_array(scratch, np.float16, (n, math.prod(rest))))
-    return kind, *condition(pool, target, spec.model_copy(update={"conditioning": kind}), into, numbers)
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:
