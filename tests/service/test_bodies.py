@@ -230,7 +230,13 @@ async def posted(app: FastAPI, key: str, path: str, content: bytes) -> tuple[int
     """Status and problem of a POST, and the processor time that the event loop's thread took for it."""
     sent: list[Any] = []
     headers = [(b"authorization", f"Bearer {key}".encode()), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope: Json = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+    }
     scope |= {"headers": headers, "scheme": "http", "http_version": "1.1", "root_path": ""}
     scope |= {"server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "state": {}}
 
