@@ -7,17 +7,15 @@ What is accepted, and what comes out, is what orjson says of the whole.
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-BLOCK = 2**20  # bytes that are looked through at a time
 MAX_VALUES = 500_000  # of one body: 10,000 records of 50 values each
 MAX_DEPTH = 256
-MARKS = 10_000  # of a part; decoding it takes a few milliseconds
-BYTES = 2**20  # of a part
 BLANK = b" \t\n\r"
 OPEN_LIST, OPEN_OBJECT, CLOSE_LIST, CLOSE_OBJECT, COMMA, QUOTE, BACKSLASH = b'[{]},"\\'
 CLOSES = {OPEN_LIST: CLOSE_LIST, OPEN_OBJECT: CLOSE_OBJECT}
@@ -35,23 +33,35 @@ class TooManyValues(ValueError):
     """The body has more values than one request may bring."""
 
 
-def loads(body: bytes, *, marks: int = MARKS, most: int = MAX_VALUES) -> Any:
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How the work is cut."""
+
+    block: int = 2**20
+    """Bytes that are looked through at a time."""
+    marks: int = 10_000
+    """Of a part; decoding it takes a few milliseconds."""
+    part: int = 2**20
+    """Bytes of a part, where it can be cut."""
+
+
+def loads(body: bytes, *, most: int = MAX_VALUES, sizes: Sizes = Sizes()) -> Any:
     """What orjson.loads returns; raises json.JSONDecodeError, or TooManyValues above `most` values."""
-    places, kinds = _find_marks(body, most)
-    if len(places) <= marks:
+    places, kinds = _find_marks(body, most, sizes.block)
+    if len(places) <= sizes.marks:
         return orjson.loads(body)
-    return _Body(body, places, kinds, marks).value()
+    return _Body(body, places, kinds, sizes).value()
 
 
 class _Body:
     """A body with its marks: where they are, which they are, and how deep (an opening one counts itself)."""
 
-    def __init__(self, text: bytes, places: Places, kinds: Bytes, marks: int) -> None:
+    def __init__(self, text: bytes, places: Places, kinds: Bytes, sizes: Sizes) -> None:
         self._text = text
         self._places = places
         self._kinds = kinds
         self._depths: Places = np.cumsum(_STEP[kinds])
-        self._marks = marks
+        self._sizes = sizes
 
     def value(self) -> Any:
         last = len(self._places) - 1
@@ -66,7 +76,7 @@ class _Body:
         """What stands between two marks, brackets included."""
         start, stop = int(self._places[first]), int(self._places[last]) + 1
         own = (self._kinds[first:last] == COMMA) & (self._depths[first:last] == self._depths[first])
-        if last - first <= self._marks and (stop - start <= BYTES or not own.any()):
+        if last - first <= self._sizes.marks and (stop - start <= self._sizes.part or not own.any()):
             return self._decoded(self._text[start:stop], start)
         edges = [first, *(np.flatnonzero(own) + first).tolist(), last]
         found: Any = [] if self._kinds[first] == OPEN_LIST else {}
@@ -80,8 +90,8 @@ class _Body:
     def _far(self, edges: list[int], number: int) -> int:
         """The edge up to which members go into one part: at least one member."""
         end = number + 1
-        while end + 1 < len(edges) and edges[end + 1] - edges[number] <= self._marks:
-            if self._places[edges[end + 1]] - self._places[edges[number]] > BYTES:
+        while end + 1 < len(edges) and edges[end + 1] - edges[number] <= self._sizes.marks:
+            if self._places[edges[end + 1]] - self._places[edges[number]] > self._sizes.part:
                 break
             end += 1
         return end
@@ -90,7 +100,7 @@ class _Body:
         """Add the members between two marks of their container."""
         start, stop = int(self._places[before]) + 1, int(self._places[after])
         ends = b"[]" if isinstance(found, list) else b"{}"
-        if after - before <= self._marks:
+        if after - before <= self._sizes.marks:
             if not self._text[start:stop].strip(BLANK):
                 raise json.JSONDecodeError("a value is missing", "", start)
             part = self._decoded(ends[:1] + self._text[start:stop] + ends[1:], start - 1)
@@ -123,14 +133,14 @@ class _Body:
             raise json.JSONDecodeError("unexpected text", "", start)
 
 
-def _find_marks(body: bytes, most: int) -> tuple[Places, Bytes]:
+def _find_marks(body: bytes, most: int, size: int) -> tuple[Places, Bytes]:
     """Where brackets and commas outside strings are; raises TooManyValues."""
     found: list[Places] = []
     kinds: list[Bytes] = []
     within = escaped = False  # a string, and behind a backslash, where the block begins
     values = 0
-    for start in range(0, len(body), BLOCK):
-        block = np.frombuffer(body, np.uint8, min(BLOCK, len(body) - start), start)
+    for start in range(0, len(body), size):
+        block = np.frombuffer(body, np.uint8, min(size, len(body) - start), start)
         quotes, escaped = _unescaped_quotes(block, escaped)
         places = np.flatnonzero(_IS_MARK[block])
         outside = (np.searchsorted(quotes, places) + within) % 2 == 0

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.fields import FEW, Bounded, Flag, Id, Members, Real, Seed, ShortText, Text, Whole
+from evoselect.spec.fields import SMALL, Bounded, Flag, Id, Members, Real, Seed, ShortText, Text, Whole
 from evoselect.spec.loop import LoopSpec
 from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
@@ -34,9 +34,8 @@ EventType = Annotated[
     str, Text(1, 64), AfterValidator(_known_event), WithJsonSchema({"type": "string", "enum": list(TYPES)})
 ]
 Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
-Records = Annotated[
-    list[Any], Members(MAX_VALUES), WithJsonSchema(RECORDS)
-]  # store.records checks each, and names the line
+Records = Annotated[list[Any], Members(MAX_VALUES), WithJsonSchema(RECORDS)]
+"""store.records checks each, and names the line."""
 
 
 QUESTION = {"prompt": "2 + 2?", "completion": "4"}
@@ -138,7 +137,7 @@ class SelectionRequest(JobRequest):
     ratio: Ratio | None = None
     method: Method | None = None
     spec: SelectionSpec = SelectionSpec()
-    features: Annotated[FeatureSpec, FEW] = FeatureSpec()
+    features: Annotated[FeatureSpec, SMALL] = FeatureSpec()
     feature_files: FeatureFiles | None = None
     model: ShortText | None = None
     seed: Seed = 0

@@ -160,7 +160,24 @@ def test_forms_of_strangers_are_refused(tenant: Api) -> None:
         assert answer.status_code == 403
     answer = httpx.post(url, headers={"Cookie": kept, "Sec-Fetch-Site": "same-origin"}, data={"token": "x"})
     assert (answer.status_code, "another session" in answer.text) == (403, True)
+    refused = tenant.get("/v1/audit_events?limit=1")["data"][0]
+    assert (refused["path"], refused["status"]) == (f"/ui/selections/{waiting}/cancel", 403)
     assert tenant.get(f"/v1/selections/{waiting}")["status"] == "queued"
+
+
+def test_odd_filters_and_addresses_are_no_failures(tenant: Api) -> None:
+    kept = {"Cookie": cookie(tenant)}
+    for path, status in (
+        ("selections?name=%00", 422),
+        ("selections?name=%ED%A0%80", 200),
+        ("selections?status=%00", 422),
+        ("selections?after=%00", 422),
+        ("compare?first=%00&second=%00", 404),
+        ("selections/%00", 404),
+        ("loops/%00/report", 404),
+        ("", 303),
+    ):
+        assert httpx.get(f"{tenant.url}/ui/{path}", headers=kept).status_code == status, path
 
 
 def test_a_session_ends_with_its_key(tenant: Api) -> None:

@@ -4,8 +4,14 @@ import json
 import logging
 import subprocess
 import sys
+import traceback
+
+import pytest
+import sqlalchemy
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from store import logs, tenants, webhooks
+from store.session import Database
 
 PROGRAM = """
 import logging, sys
@@ -58,3 +64,23 @@ def test_what_is_no_secret_stays() -> None:
     for text in ("evs_...", "GET /v1/selections/sel_01jd8x00000000000000000000", "http://127.0.0.1:8000/"):
         assert logs.without_secrets(text) == text
     assert logs.without_secrets(logging.INFO) == logging.INFO
+
+
+def test_a_refusal_of_the_database_repeats_no_value(database: Database) -> None:
+    """DETAIL has the values of a key, CONTEXT those of parameters."""
+    name = "a secret of a request"
+
+    def refused(statement: str) -> DBAPIError:
+        with pytest.raises(DBAPIError) as found, database.transaction() as session:
+            session.execute(sqlalchemy.text(statement), {"id": "ten_1", "name": name})
+        return found.value
+
+    twice = refused("insert into tenants (id, name) values (:id, :name), (:id, :name)")
+    assert isinstance(twice, IntegrityError)
+    wrong = refused("do $$ begin perform cast(current_setting('application_name') as json); end $$")
+    for error, state in ((twice, "23505"), (wrong, "22P02")):
+        said = "".join(traceback.format_exception(error))
+        assert state in said
+        assert name not in said
+        assert "DETAIL" not in said
+        assert "CONTEXT" not in said

@@ -119,6 +119,20 @@ def test_what_passes_is_tried_again_and_what_does_not_is_said() -> None:
     assert len(script.bodies) == 3 * 4
 
 
+def test_what_an_endpoint_says_can_be_stored() -> None:
+    def odd(handler: Any) -> None:
+        handler.send_response(400)
+        handler.end_headers()
+        handler.wfile.write(b'{"error": "no\0thing"}')
+
+    with scripted(odd) as (url, _), pytest.raises(Invalid, match="no\ufffdthing"):
+        run(generation(), url)
+    boast = {**completion(line(1)), "usage": {"prompt_tokens": 1e300, "completion_tokens": -5}}
+    with scripted(boast) as (url, _):
+        found = run(generation(size=1), url)
+    assert (found["prompt_tokens"], found["completion_tokens"]) == (2**31 - 1, 0)
+
+
 def test_a_private_address_is_called_only_where_the_operator_allows_it() -> None:
     with scripted(line(1)) as (url, script):
         with pytest.raises(Invalid, match="not at a public address"):
