@@ -83,6 +83,7 @@ class Endpoint(BaseModel):
     description: str | None
     status: Literal["enabled", "disabled"]
     disabled_reason: str | None
+    paused_until: datetime | None
     created_at: datetime
 
 

@@ -167,6 +167,7 @@ def webhook_endpoint(row: WebhookEndpoint) -> Json:
     return {
         **_shape("webhook_endpoint", row, "url", "events", "description", "disabled_reason"),
         "status": status,
+        "paused_until": _time(row.paused_until),
     }
 
 

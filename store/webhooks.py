@@ -69,7 +69,14 @@ def enable(session: Session, tenant_id: str, endpoint_id: str) -> WebhookEndpoin
     """Send to it again; what was missed can be redelivered."""
     row = get(session, tenant_id, endpoint_id)
     row.disabled_reason = None
+    mend(row)
     return row
+
+
+def mend(row: WebhookEndpoint) -> None:
+    """It takes messages again, as far as anybody knows."""
+    if row.failures or row.paused_until is not None:
+        row.failures, row.failing_since, row.paused_until = 0, None, None
 
 
 def promise(session: Session, job: Job, sequence: int) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 
 import orjson
@@ -15,7 +15,8 @@ from store.session import Database
 from workers.context import context
 
 logger = logging.getLogger(__name__)
-AT_ONCE = 8  # receivers that are talked to at the same time
+AT_ONCE = 32  # receivers that are talked to at the same time; deliveries.PER_TENANT of them of one tenant
+REST_SECONDS = 0.2  # before it is asked again what is due, while some are being talked to
 
 
 class Courier:
@@ -34,14 +35,26 @@ class Courier:
             self._thread.start()
 
     def send_all(self) -> None:
-        """Round by round until nothing is due. A killed courier's leases run out, and others send."""
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            while due := self._take():
-                list(threads.map(self._send, due))
+        """Until nothing is due. A killed courier's leases run out, and others send.
 
-    def _take(self) -> list[Due]:
+        Whoever answers makes room for the next: a silent receiver holds up no other.
+        """
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            flying: set[Future[None]] = set()
+            while True:
+                due = self._take(AT_ONCE - len(flying))
+                flying.update(threads.submit(self._send, one) for one in due)
+                if not flying:
+                    return
+                done, flying = wait(flying, REST_SECONDS, FIRST_COMPLETED)
+                for one in done:
+                    one.result()
+
+    def _take(self, limit: int) -> list[Due]:
+        if not limit:
+            return []
         with self._database.transaction() as session:
-            return deliveries.take(session, AT_ONCE)
+            return deliveries.take(session, limit)
 
     def _send(self, due: Due) -> None:
         status, error = None, None

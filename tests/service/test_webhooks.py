@@ -2,23 +2,27 @@
 
 import http.server
 import json
+import socket
 import ssl
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 import trustme
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from standardwebhooks import Webhook
 
 from store import deliveries
-from store.account_models import WebhookDelivery
+from store.account_models import WebhookDelivery, WebhookEndpoint
 from store.egress import Egress
 from store.webhooks import MAX_ENDPOINTS, TYPES
-from tests.live import PEPPER, Api, question
+from tests.live import PEPPER, Api, another_tenant, question
 from workers.courier import Courier
 
 URL = "https://receiver.example/hook"
@@ -68,15 +72,24 @@ def receiver() -> Iterator[Receiver]:
     server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def nothing_waits(api: Api) -> None:
+    """What other tests have left is not sent in this one."""
+    with api.database.transaction() as session:
+        session.execute(delete(WebhookDelivery))
+
+
 def deliver(api: Api, receiver: Receiver) -> None:
     """One run of the ops worker's courier."""
     Courier(api.database, PEPPER, receiver.way).send_all()
 
 
 def make_due(api: Api) -> None:
-    """Let the waiting time of every delivery pass."""
+    """Let the waiting time and the lease of every delivery pass, and the pause of every endpoint."""
     with api.database.transaction() as session:
-        session.execute(update(WebhookDelivery).values(next_attempt_at=func.clock_timestamp()))
+        now = func.clock_timestamp()
+        session.execute(update(WebhookDelivery).values(next_attempt_at=now, leased_until=now))
+        session.execute(update(WebhookEndpoint).values(paused_until=None))
 
 
 def end_a_job(api: Api) -> str:
@@ -214,3 +227,70 @@ def test_endpoints_are_counted_and_deleted(other: Api) -> None:
     assert other.get(f"/v1/webhook_deliveries?endpoint_id={made[1]}&state=pending")["data"] == [
         one for one in listed if one["endpoint_id"] == made[1]
     ]
+
+
+def taken(api: Api, limit: int) -> list[deliveries.Due]:
+    with api.database.transaction() as session:
+        return deliveries.take(session, limit)
+
+
+def test_tenants_take_turns_and_an_endpoint_has_two_in_flight(api: Api, other: Api) -> None:
+    loud, quiet = another_tenant(api), other
+    endpoints = [loud.made("/v1/webhook_endpoints", {"url": URL})["id"] for _ in range(3)]
+    for _ in range(4):
+        end_a_job(loud)
+    own = quiet.made("/v1/webhook_endpoints", {"url": URL})["id"]
+    end_a_job(quiet)  # after the twelve of the other
+    first = taken(api, 2)
+    assert own in {due.endpoint_id for due in first}
+    flying = [*first, *taken(api, 100)]
+    by_endpoint = Counter(due.endpoint_id for due in flying)
+    assert sum(by_endpoint[one] for one in endpoints) == deliveries.PER_TENANT
+    assert max(by_endpoint.values()) <= deliveries.PER_ENDPOINT
+    assert taken(api, 100) == []  # as long as they are in flight
+    done = next(due for due in flying if due.endpoint_id in endpoints)
+    with api.database.transaction() as session:
+        deliveries.settle(session, done, 200, None)
+    assert len(taken(api, 100)) == 1
+
+
+def test_an_endpoint_that_fails_and_fails_is_paused_then_given_up(other: Api, receiver: Receiver) -> None:
+    endpoint_id = other.made("/v1/webhook_endpoints", {"url": receiver.url})["id"]
+    for _ in range(deliveries.BREAKS_AFTER + 4):
+        end_a_job(other)
+    receiver.statuses = [500] * 100
+    deliver(other, receiver)
+    tried = len(receiver.received)
+    assert deliveries.BREAKS_AFTER <= tried <= deliveries.BREAKS_AFTER + deliveries.PER_ENDPOINT - 1
+    path = f"/v1/webhook_endpoints/{endpoint_id}"
+    assert other.get(path)["paused_until"] is not None
+    make_due(other)
+    assert len(taken(other, 100)) == 1  # one probes
+    make_due(other)
+    with other.database.transaction() as session:
+        long_ago = func.clock_timestamp() - timedelta(seconds=deliveries.GIVEN_UP_SECONDS + 1)
+        session.execute(update(WebhookEndpoint).values(failing_since=long_ago))
+    deliver(other, receiver)
+    assert "nothing arrived there for 5 days" in other.get(path)["disabled_reason"]
+    enabled = other.made(f"{path}/enable", {})
+    assert (enabled["status"], enabled["paused_until"]) == ("enabled", None)
+
+
+def test_a_silent_receiver_holds_up_no_other(api: Api, other: Api, receiver: Receiver) -> None:
+    loud = another_tenant(api)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        url = f"https://receiver.example:{silent.getsockname()[1]}/"
+        for _ in range(3):
+            loud.made("/v1/webhook_endpoints", {"url": url})
+        for _ in range(6):
+            end_a_job(loud)
+        other.made("/v1/webhook_endpoints", {"url": receiver.url})
+        end_a_job(other)
+        courier = Courier(api.database, PEPPER, replace(receiver.way, seconds=3.0))
+        courier.wake()
+        started = time.monotonic()
+        while not receiver.received:
+            time.sleep(0.02)
+            assert time.monotonic() - started < 2.5, "the others' 18 messages went first"
+        with api.database.transaction() as session:
+            session.execute(delete(WebhookDelivery).where(WebhookDelivery.tenant_id == loud.tenant_id))

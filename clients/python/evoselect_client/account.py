@@ -32,6 +32,7 @@ class WebhookEndpoint(Bound[Any]):
     description: str | None = None
     status: str
     disabled_reason: str | None = None
+    paused_until: datetime | None = None
     secret: str | None = None
     created_at: datetime
 
