@@ -59,7 +59,10 @@ class Guard:
         children = set(self._children())
         self._seen = {pid: seen for pid, seen in self._seen.items() if pid in children}
         self._tidy()
-        return [pid for pid in children if self._hangs(pid, now) and _end(pid, now - self._seen[pid][1])]
+        hung = [pid for pid in children if self._hangs(pid, now)]
+        for pid in hung:
+            self._end(pid, now - self._seen[pid][1])
+        return hung
 
     def _hangs(self, pid: int, now: float) -> bool:
         try:
@@ -70,18 +73,18 @@ class Guard:
             self._seen[pid] = (sign, now)
         return now - self._seen[pid][1] > self._settings.lease
 
+    def _end(self, pid: int, silent: float) -> None:
+        what = "process %d hangs and is ended: no sign of life for %.1f s; its shard waits"
+        logger.error(what, pid, silent)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        life.path_of(self._settings, siblings.name_of(pid)).unlink(missing_ok=True)  # celery may reap it late
+
     def _tidy(self) -> None:
         """Signs of processes that are gone, of this family or of one that was killed with its parent."""
         for path in life.files(self._settings):
             if siblings.is_local(path.name) and life.pid_of(path) is None:
                 path.unlink(missing_ok=True)
-
-
-def _end(pid: int, silent: float) -> bool:
-    logger.error("process %d hangs and is ended: no sign of life for %.1f s; its shard waits", pid, silent)
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    return True
 
 
 def start(settings: Settings, children: Callable[[], Collection[int]]) -> None:

@@ -1,6 +1,7 @@
 """The API's socket, held by the supervisor: no other program can take the port between two starts."""
 
 import socket
+from typing import Any
 
 import psutil
 
@@ -38,8 +39,7 @@ def owner(port: int) -> str | None:
         connections = psutil.net_connections("tcp")
     except psutil.Error:
         return None
-    listening = [one for one in connections if one.status == psutil.CONN_LISTEN]
-    pids = {one.pid for one in listening if one.laddr.port == port and one.pid}
+    pids = {one.pid for one in connections if one.pid and _is_listener(one, port)}
     try:
         first = psutil.Process(min(pids))
         while (parent := first.parent()) is not None and _listens(parent, port):
@@ -51,6 +51,9 @@ def owner(port: int) -> str | None:
 
 
 def _listens(process: psutil.Process, port: int) -> bool:
-    return any(
-        one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in process.net_connections("tcp")
-    )
+    return any(_is_listener(one, port) for one in process.net_connections("tcp"))
+
+
+def _is_listener(connection: Any, port: int) -> bool:
+    """Of psutil's connections; their local addresses are of two types."""
+    return bool(connection.status == psutil.CONN_LISTEN and connection.laddr.port == port)

@@ -90,14 +90,18 @@ class Supervisor:
         self._start_broker(secrets)
         url, ours = self.environment["EVOSELECT_DATABASE_URL"], not self.settings.database_url
         prepare_database(url, self.environment["EVOSELECT_KEY_PEPPER"], secrets.api_key, ours=ours)
-        for child in (self._api(), *map(self._worker, QUEUES)):
-            self._keeper.launch(child)
-            self._record_children()
+        self._launch(self._api())
         servers.wait_until(self._api_ready, "the API", self._log("api"))
+        for queue in QUEUES:  # after it, so that it need not share the cores with their start
+            self._launch(self._worker(queue))
         told = (*SERVERS, "instance")
         servers_of_ours = {name: self.environment[f"EVOSELECT_{name.upper()}"] for name in told}
         write_private(self.home.servers, servers_of_ours)
         write_private(self.home.credentials, {"url": self.url, "api_key": secrets.api_key})
+
+    def _launch(self, child: Child) -> None:
+        self._keeper.launch(child)
+        self._record_children()
 
     def run(self) -> None:
         """Watch the children until `stopping` is set, restarting those that die; raises GaveUp."""

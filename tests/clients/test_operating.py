@@ -70,14 +70,17 @@ def test_the_doctor_names_each_thing_that_is_wrong(api: Api, database_url: str, 
     assert found["clock"]["ok"]
 
 
-def test_the_doctor_sees_rows_that_nobody_can_have_written(api: Api, tmp_path: Path) -> None:
+def test_the_doctor_sees_impossible_rows_and_queues_that_nobody_serves(api: Api, tmp_path: Path) -> None:
     job = make_selection(api)
     change = "update jobs set status = :status where id = :id"
     with api.database.transaction() as session:
+        session.execute(text("update shards set available_at = now() - interval '1 hour'"))  # unserved
         session.execute(text(change), {"status": "asleep", "id": job["id"]})
     try:
         _, found = doctor(settings_of(api.settings.database_url, tmp_path), tmp_path)
         assert "unknown status asleep" in found["impossible rows"]["detail"]
+        assert "wait in features" in found["queues"]["detail"]
+        assert found["queues"]["next_step"].endswith("-Q features")
     finally:
         with api.database.transaction() as session:
             session.execute(text(change), {"status": "queued", "id": job["id"]})

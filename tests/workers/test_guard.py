@@ -70,8 +70,8 @@ def test_a_child_that_holds_the_interpreters_lock_is_ended_by_its_parent(
     found = doctor.workers(settings)
     assert (found.ok, str(child.pid) in found.detail) == (False, True)
     assert watch(watcher, 10.0) == [child.pid]  # its parent has not looked meanwhile: it counts anew
+    assert watch(watcher, 2 * settings.lease) == []  # though nobody has reaped it yet
     assert child.wait(5) == -signal.SIGKILL
-    watcher.look()
     assert life.files(settings) == []
 
 

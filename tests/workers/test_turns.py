@@ -1,4 +1,4 @@
-"""A training of any length gives way at its checkpoints to others that wait, and loses nothing by it."""
+"""Long work gives way to others that wait: a training at its checkpoints, and it loses nothing by it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +8,20 @@ import pytest
 from sqlalchemy import select, text
 
 from evoselect.spec.training import TrainingSpec
-from store import submissions, targets, tenants
+from store import claims, submissions, targets, tenants
 from store.artifacts import Artifacts
+from store.claims import Claim, Offer
 from store.models import Event, Job
 from store.session import Database
 from store.settings import Settings
+from tests.store.test_loops import ROOM, Line
+from tests.workers.chat_server import hang, scripted
 from tests.workers.proxy import ALIAS, questions, register
 from workers import loaded
+from workers.bodies import run
 from workers.context import Context
+from workers.job_task import see_through
+from workers.pulse import Pulse
 from workers.workplace import Workplace
 
 STEPS = 6
@@ -37,7 +43,7 @@ def train(place: Workplace, tenant: str, steps: int = STEPS) -> str:
     spec = TrainingSpec(max_steps=steps, batch_size=2, dtype="float32")
     settings = {"base_model": ALIAS, "spec": spec.model_dump(mode="json"), "seed": 0}
     with ctx.database.transaction() as session:
-        examples = targets.create(session, ctx.artifacts, tenant, questions(6)).id
+        examples = targets.create(session, ctx.artifacts, tenant, questions(6), room=ROOM).id
         source = {"file_id": "file_x", "examples_id": examples}
         label = submissions.Label()
         return submissions.training(
@@ -86,3 +92,30 @@ def test_a_training_of_ones_own_passes_only_with_a_higher_priority(
     train(place, tenant, steps=1)
     place.drain()
     assert len(claims_of(database)) == 2
+
+
+def test_a_generator_that_never_answers_gives_way_to_others(
+    database: Database, tenant: str, tmp_path: Path
+) -> None:
+    artifacts = Artifacts(f"file://{tmp_path}")
+    short = Settings(home=tmp_path, checkpoint=0.1, poll=0.1, generator_networks="127.0.0.0/8")
+    ctx = Context(short, database, artifacts)
+    with database.transaction() as session:
+        other = tenants.ensure_tenant(session, "other")
+    with scripted(hang(5.0)) as (url, _):
+        generator = {"kind": "openai", "url": url, "model": "m", "size": 5, "seconds": 1.0}
+        for owner in (tenant, other):
+            Line(database, owner, artifacts, generator=generator).look()
+        first = claim(database)
+        assert see_through(ctx, first, run, Pulse(database, short)) is None
+    assert claim(database).tenant_id != first.tenant_id
+    with database.transaction() as session:
+        rows = session.execute(text("select state, deaths + faults from shards where phase = 'generate'"))
+        assert sorted(map(tuple, rows)) == [("ready", 0), ("running", 0)]
+
+
+def claim(database: Database) -> Claim:
+    with database.transaction() as session:
+        found = claims.claim(session, Offer("generate", ("generate",), "w", 60.0))
+    assert found is not None
+    return found
