@@ -7,9 +7,9 @@ family's own (benchmarks/families/table.py), loaded as a worker loads one. `max_
 difference, in nats, of a mean answer loss by features (cached prompts, batches) or by an evaluation from a
 plain forward over TRL's and transformers' own ids. `masks_equal`: whether ids and answer span are TRL's for
 every record (benchmarks/families/check.py says what is meant to differ). `modules_covered`: share of a
-decoder layer's weights in the chosen modules. `refused`: what is refused by name. Every family runs in a
-process of its own, which is also asked for sketches beyond its memory (a bound of 64 MB):
-`jobs_killed` counts the processes that did not survive that.
+decoder layer's weights in the chosen modules. `refused`: what is refused by name. The families run in a child
+process, which is asked for sketches beyond a bound of its memory after each: `jobs_killed` counts how often
+it did not survive.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from multiprocessing import get_context
 from typing import Any
 
@@ -44,16 +43,18 @@ def measure() -> Json:
     load_before = os.getloadavg()[0]
     found: dict[str, Json] = {}
     killed = 0
+    process = _process()
     for name in FAMILIES:
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            try:
-                found[name] = process.submit(compare, name).result()
-                process.submit(ask_too_much).result()
-            except BrokenProcessPool:
-                killed += 1
+        try:
+            found[name] = process.submit(compare, name).result()
+            process.submit(ask_too_much, name).result()
+        except BrokenProcessPool:
+            killed += 1
+            process = _process()
+    process.shutdown()
     return {
         "families": len(found),
-        "max_nll_difference": max(one["nll_difference"] for one in found.values()),
+        "max_nll_difference": max((one["nll_difference"] for one in found.values()), default=None),
         "masks_equal": len(found) == len(FAMILIES) and all(one["masks_equal"] for one in found.values()),
         "modules_covered": {name: round(one["share"], 4) for name, one in found.items()},
         "jobs_killed": killed,
@@ -61,6 +62,10 @@ def measure() -> Json:
         "load": [load_before, os.getloadavg()[0]],
         "machine": describe(),
     }
+
+
+def _process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, get_context("spawn"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a family's own process does."""
+"""What the process does that jobs run in."""
 
 import resource
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from evoselect.spec.features import FeatureSpec
 from workers import memory
 
 LITTLE = 2**26  # bytes that the sketches may take of the machine
+WIDE: dict[str, Any] = {"sketch_in": 128, "sketch_out": 128, "dim": 2**15}
 
 
 def compare(name: str) -> dict[str, Any]:
@@ -18,15 +19,18 @@ def compare(name: str) -> dict[str, Any]:
     return asdict(check(name))
 
 
-def ask_too_much() -> None:
-    """Sketches of 1 GB in a process that may take LITTLE: they must fail, and the process must not."""
-    model = network(FAMILIES["llama-2"], 300).requires_grad_(False)
-    limit = memory.data_bytes() + LITTLE
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+def ask_too_much(name: str) -> None:
+    """Sketches of some 100 MB each where LITTLE may be taken: they must fail, and the process must not."""
+    family = FAMILIES[name]
+    model = network(family, 300).requires_grad_(False)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory.data_bytes() + LITTLE, before[1]))
     try:
-        GradientExtractor(model, FeatureSpec(sketch_in=64, sketch_out=64, dim=2**16))
+        GradientExtractor(model, FeatureSpec(modules=family.modules, **WIDE))
     except (RuntimeError, MemoryError) as error:
         if not memory.exhausted(error):
             raise
     else:
         raise AssertionError("the bound on memory did not hold")
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
