@@ -85,6 +85,11 @@ def token_ids(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list
     return found
 
 
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Of the tokens that are no text: also those that have no role by name, such as an end of a turn."""
+    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
 def rendered(turns: Turns, tokenizer: PreTrainedTokenizerBase, **options: Any) -> str:
     """The turns as the model's template writes them at CLOCK; raises TemplateMismatch with its words."""
     try:

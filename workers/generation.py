@@ -3,7 +3,7 @@
 import torch
 
 from store.records import Record
-from workers.conventions import token_ids
+from workers.conventions import special_ids, token_ids
 from workers.models import LoadedModel
 from workers.rendering import text_of
 from workers.tokenization import prompt_ids
@@ -37,7 +37,7 @@ def answer(loaded: LoadedModel, record: Record) -> bool:
 def _ends(loaded: LoadedModel, end: list[int]) -> list[int]:
     """Tokens that end an answer: the end of the text, the template's end of a turn, the model's own."""
     own = loaded.model.generation_config.eos_token_id
-    turn = end[:1] if end and end[0] in loaded.tokenizer.all_special_ids else []
+    turn = end[:1] if end and end[0] in special_ids(loaded.tokenizer) else []
     return sorted({int(loaded.tokenizer.eos_token_id), *turn, *_listed(own)})
 
 

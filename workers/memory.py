@@ -33,7 +33,7 @@ def available() -> int:
             free = min(free, int(most) - int(used.read_text()))
     soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
     if soft != resource.RLIM_INFINITY and STATUS.is_file():
-        free = min(free, soft - _data_bytes())
+        free = min(free, soft - data_bytes())
     return max(free, 0)
 
 
@@ -48,7 +48,7 @@ def bounded() -> Iterator[None]:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = _data_bytes() + int(SHARE * available())
+    wanted = data_bytes() + int(SHARE * available())
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
@@ -67,7 +67,7 @@ def exhausted(error: Exception) -> bool:
     return isinstance(error, MemoryError)
 
 
-def _data_bytes() -> int:
+def data_bytes() -> int:
     """What counts for RLIMIT_DATA of this process so far."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmData:"))
     return int(line.split()[1]) * 1024  # kB

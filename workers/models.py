@@ -21,6 +21,7 @@ from workers.precision import Dtype, resolve_dtype
 
 MANIFEST = "evoselect-manifest.json"
 CONVERSION = 1  # raise when the conversion below changes, so that no old folder is reused
+WINDOWS = ("max_position_embeddings", "max_seq_len", "seq_length", "context_length")  # by families
 WEIGHT_FILES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")  # pickle runs code when it is read
 
 
@@ -220,5 +221,11 @@ def _digest_of(files: dict[str, str]) -> str:
 
 
 def _window(source: ModelSource, config: Any) -> int:
-    own = int(config.max_position_embeddings)
+    """The model's own limit or the operator's, whichever is less; raises where neither is stated."""
+    own = next((int(found) for name in WINDOWS if (found := getattr(config, name, None))), source.window)
+    if not own:
+        raise ModelUnavailable(
+            f"the configuration of model {source.alias!r} does not say how long a text may be: "
+            'name it as "window" in the file of EVOSELECT_MODELS'
+        )
     return min(own, source.window) if source.window else own

@@ -7,7 +7,7 @@ from evoselect.spec.features import FeatureSpec
 from store.errors import Invalid
 from store.records import Record
 from tests.workers.proxy import questions, record
-from workers import preflight
+from workers import memory
 from workers.blocks import to_bytes
 from workers.features import FeatureBlock, compute_features
 from workers.models import LoadedModel
@@ -67,7 +67,7 @@ def test_sketches_are_predicted_exactly_and_refused_before_they_are_made(
         assert sides < taken or extractor.block_dim == 576
     wide = FeatureSpec(sketch_in=128, sketch_out=128, dim=2**16)
     require_room(proxy, FeatureSpec(), rows=64)
-    monkeypatch.setattr(preflight.memory, "available", lambda: 2**30)
+    monkeypatch.setattr(memory, "available", lambda: 2**30)
     with pytest.raises(
         Invalid, match=r"sketches of 14 modules need 8\.\d+ GiB .*there are 1\.00: lower"
     ) as no:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from evoselect.gradients.layers import Coverage, choose_layers, coverage
 from evoselect.spec.features import FeatureSpec, Rendering
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
@@ -157,6 +158,15 @@ def test_an_end_token_behind_every_text_is_not_part_of_the_prompt(
         assert item.example is not None
         assert list(item.example.ids) == loaded.tokenizer(f"{one.prompt}{one.completion}")["input_ids"]
         assert item.example.start == len(loaded.tokenizer(one.prompt)["input_ids"]) - 1
+
+
+def test_all_linear_layers_of_opt_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = stored("opt", monkeypatch, tmp_path)
+    chosen = choose_layers(loaded.model, "all", FeatureSpec().modules)
+    names = ["fc1", "fc2", "k_proj", "out_proj", "q_proj", "v_proj"]
+    assert (len(chosen), coverage(loaded.model, chosen)) == (12, Coverage(names, [], 1.0))
+    part = coverage(loaded.model, choose_layers(loaded.model, "all", "*_proj|c_*"))
+    assert (part.unseen, part.share) == (["fc1", "fc2"], 0.5)
 
 
 def test_a_space_before_every_text_is_not_put_before_the_answer(

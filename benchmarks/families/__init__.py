@@ -1,0 +1,1 @@
+"""The conventions of model families, as tiny models with random weights."""
