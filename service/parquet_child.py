@@ -59,6 +59,7 @@ def _read(limits: dict[str, Any]) -> None:
     pa.set_io_thread_count(1)
     _bound_memory(int(limits["memory"]))
     try:
+        sys.stdin.buffer.seek(0)  # whoever opened it has looked at its beginning
         source = pa.PythonFile(sys.stdin.buffer, mode="r")
         schema, batches = _parquet(source, size, limits) if head.startswith(PARQUET) else _arrow(source, head)
         _copy(schema, batches, size, limits)

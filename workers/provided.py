@@ -124,7 +124,12 @@ def _safetensors(path: Path, name: str) -> npt.NDArray[np.generic]:
         if dtype in SAFETENSORS_WIDENED:
             with safe_open(path, framework="pt") as file:
                 return np.asarray(file.get_tensor(names[0]).float().numpy())
-    except (SafetensorError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        SafetensorError,
+        TypeError,
+        ValueError,
+    ) as error:  # the first of a type without a name
         raise _invalid(name, f"cannot be read as .safetensors ({error})") from error
     with path.open("rb") as raw:
         offset = 8 + int.from_bytes(raw.read(8), "little")  # of the one tensor: the data follow the header
