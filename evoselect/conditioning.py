@@ -24,6 +24,7 @@ from evoselect.spec.features import FeatureSpec
 Values = Tensor | npt.NDArray[np.float32]
 Kind = Literal["none", "centred", "whitened"]
 BLOCK_BYTES = 8 * 2**20  # of float32 rows at a time; each step makes a few temporaries of it
+LEFT_OVER = 1e-6  # of a row's norm: rounding, where the row equals the mean
 FIT_ROWS = 16_384  # whitening is fitted on at most so many rows, evenly spaced: eigenvectors cost d^3 anyway
 FORM_ROWS = 5  # of a form; the mean of fewer says more of these rows than of their form
 FLAT = 1e-6  # of the largest difference's square: float32 rows carry no smaller direction
@@ -49,17 +50,20 @@ class Conditioner:
     def apply(self, values: Tensor, into: Tensor | None = None) -> Tensor:
         """(n, d) rows of norm 1 from (n, blocks, block_dim) features, a block of rows at a time.
 
-        float32, or of the dtype of ``into`` (n, d), which is filled and returned. A zero row stays zero.
+        float32, or of the dtype of ``into`` (n, d), which is filled and returned. A row that differs from the
+        mean by no more than rounding becomes zero.
         """
         if values.ndim != 3:
             raise _shape_error(values)
         done = torch.empty(values.shape[0], len(self.mean)) if into is None else into
+        least = LEFT_OVER * float(torch.linalg.vector_norm(self.weights))
         for block in row_blocks(values, BLOCK_BYTES):
             rows = _without(flatten(values[block], self.weights) - self.mean, self.form)
+            real = torch.linalg.vector_norm(rows, dim=1, keepdim=True) > least
             if self.directions.shape[1]:
                 inside = rows @ self.directions
                 rows = self.rest * rows + (inside * (self.scales - self.rest)) @ self.directions.T
-            done[block] = torch.nn.functional.normalize(rows, dim=1)
+            done[block] = torch.nn.functional.normalize(rows, dim=1) * real
         return done
 
 
@@ -137,11 +141,27 @@ def condition(
     """Unit rows of pool (N, d) and target (M, d), float32, conditioned as the spec says by the pool alone.
 
     The pool's rows go ``into`` a matrix (N, d) of any floating dtype where one is given. forms: (N,) int64,
-    the candidates', where what they add is to be taken out of both.
+    the candidates', where what they add is to be taken out of both. Raises InvalidInput where a row is
+    nothing but the mean of the pool, as in a pool of equal rows.
     """
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
     fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights, forms)
-    return fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
+    rows, goals = fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
+    if spec.conditioning != "none":
+        _require_differences(rows, "candidates")
+        _require_differences(goals, "targets")
+    return rows, goals
+
+
+def _require_differences(rows: Tensor, name: str) -> None:
+    """Refuse rows of which centring left nothing."""
+    zero = [rows[block].count_nonzero(dim=1) == 0 for block in row_blocks(rows)]
+    equal = torch.cat(zero).nonzero().ravel()
+    if len(equal):
+        raise InvalidInput(
+            f"{len(equal)} of {len(rows)} {name} (the first: row {int(equal[0])}) have the features of "
+            "the pool's mean, of which centring leaves nothing: set features.conditioning to none"
+        )
 
 
 def combine(

@@ -40,6 +40,7 @@ class Decoder:
         self._expanded = 0
         self._frames = 0
         self._within = False
+        self._padded = False  # whether zeros may follow: after a member of gzip, as archivers leave them
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Plain pieces of at most PIECE bytes; take them all before the next call."""
@@ -49,6 +50,8 @@ class Decoder:
 
     def _decoded(self, data: bytes) -> Iterator[bytes]:
         while data or not self._codec.needs_input:
+            if self._padded and not self._within and not (data := data.lstrip(b"\0")):
+                return
             self._within = True
             try:
                 piece = self._codec.decompress(data, PIECE)
@@ -58,6 +61,7 @@ class Decoder:
             if self._codec.eof:
                 data, self._codec, self._within = self._codec.unused_data, _codec(self._encoding), False
                 self._count_frame()
+                self._padded = self._encoding == "gzip"
             self._count(len(piece))
             if piece:
                 yield piece

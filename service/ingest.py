@@ -38,6 +38,9 @@ from store.records import InvalidRecord, Record, parse_record, to_table
 from store.seen_keys import Seen
 from store.settings import Settings
 
+# What Arrow holds and Python cannot: times out of range, zones that nobody knows, text that is not UTF-8.
+UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError)
+
 
 @dataclass(frozen=True, slots=True)
 class _Block:
@@ -112,6 +115,9 @@ class BatchWriter:
 
     def add_table(self, table: pa.Table) -> None:
         """Rows of a foreign table whose columns are fields of a record; each counts as one line."""
+        if not _is_valid(table):  # UTF-8 that is none: found row by row
+            self.add_values(_as_values(table))
+            return
         plain = [field.name for field in table.schema if field.name in PLAIN and field.type == pa.string()]
         others = [name for name in table.column_names if name not in plain]
         if any(table[name].null_count < table.num_rows for name in others):
@@ -246,6 +252,8 @@ class BatchWriter:
 
     def _checked(self, value: object) -> Record | None:
         try:
+            if isinstance(value, InvalidRecord):
+                raise value
             if isinstance(value, orjson.JSONDecodeError):
                 raise InvalidRecord("not_json", f"The line is not UTF-8 JSON: {value}.")
             return parse_record(value)
@@ -281,6 +289,36 @@ def _no_texts(table: pa.Table) -> pa.ChunkedArray:
     return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
 
 
-def _as_values(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as a JSON decoder would give them: a column that is null in a row is a field left out."""
-    return [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
+def _is_valid(table: pa.Table) -> bool:
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _as_values(table: pa.Table) -> list[dict[str, Any] | InvalidRecord]:
+    """Rows as a JSON decoder would give them, or why a row cannot be read.
+
+    A column that is null in a row, or no number (as pandas marks what is missing), is a field left out.
+    """
+    try:
+        rows = table.to_pylist(maps_as_pydicts="lossy")
+    except UNREADABLE:
+        return [_one_row(table.slice(row, 1)) for row in range(table.num_rows)]
+    return [_given(row) for row in rows]
+
+
+def _one_row(row: pa.Table) -> dict[str, Any] | InvalidRecord:
+    found = {}
+    for name in row.column_names:
+        try:
+            found[name] = row[name][0].as_py(maps_as_pydicts="lossy")
+        except UNREADABLE as error:
+            code = f"bad_{name}" if name in ("id", "group", "metadata") else "bad_text"
+            return InvalidRecord(code, f"{name} cannot be read: {error!s:.200}.")
+    return _given(found)
+
+
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None and value == value}

@@ -7,12 +7,24 @@ from service.problems import Problem
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
+ARROW = "application/vnd.apache.arrow.stream"
 BINARY = "application/octet-stream"
+TABLES = (PARQUET, ARROW)  # told apart by their first bytes
+OTHER_NAMES = {
+    **dict.fromkeys(
+        ("application/jsonl", "application/x-jsonl", "application/jsonlines", "application/x-jsonlines"),
+        NDJSON,
+    ),
+    **dict.fromkeys(("application/ndjson", "text/x-ndjson", "text/plain"), NDJSON),
+    **dict.fromkeys(("application/x-parquet", "application/parquet"), PARQUET),
+    "application/vnd.apache.arrow.file": ARROW,
+}
 
 
 def media_type(content_type: str | None) -> str:
-    """The media type without its parameters, in lower case."""
-    return (content_type or "").partition(";")[0].strip().lower()
+    """The media type without its parameters, in lower case and by the name that it has here."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return OTHER_NAMES.get(kind, kind)
 
 
 def required(content_type: str | None, kinds: Sequence[str]) -> str:

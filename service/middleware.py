@@ -1,5 +1,5 @@
-"""What surrounds every request, outermost first: Tracing where it is on, Journal, Envelope, Authentication,
-Sessions, RateLimit, Decoding, BodyLimit."""
+"""What surrounds every request, outermost first: Heads, Tracing where it is on, Journal, Envelope,
+Authentication, Sessions, RateLimit, Decoding, BodyLimit."""
 
 import asyncio
 import logging
@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import problems
 from service.authentication import Authentication
 from service.decoding import Decoding
+from service.heads import Heads
 from service.journal import Journal
-from service.media import BINARY, NDJSON, PARQUET, media_type
+from service.media import ARROW, BINARY, NDJSON, PARQUET, media_type
 from service.pages.sessions import Sessions
 from service.problems import Problem
 from service.rates import RateLimit
@@ -141,7 +142,7 @@ class BodyLimit:
                 self._large.leave(tenant_id)
 
     def _limit(self, path: str, headers: Headers) -> int:
-        if media_type(headers.get("content-type")) not in (NDJSON, PARQUET, BINARY):
+        if media_type(headers.get("content-type")) not in (NDJSON, PARQUET, ARROW, BINARY):
             return self.settings.max_json_bytes
         if path.startswith("/v1/files"):
             return self.settings.max_file_bytes
@@ -161,6 +162,7 @@ def _too_large(limit: int) -> Problem:
 def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
     """The middleware with its arguments, outermost first."""
     return [
+        (Heads, {}),
         *([(Tracing, {})] if state.settings.traces else []),
         (Journal, {"metrics": state.metrics}),
         (Envelope, {}),

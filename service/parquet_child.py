@@ -1,4 +1,4 @@
-"""Reads an untrusted Parquet file (standard input) in a process of its own, whose memory is bounded.
+"""Reads an untrusted Parquet or Arrow file (standard input) in a process of its own, whose memory is bounded.
 
 A Parquet file of a few kilobytes can ask for any amount of memory, in its footer, its pages, its
 dictionaries or its run lengths, and the reader is a large C++ library. Whatever it does here ends this
@@ -24,17 +24,45 @@ MAX_FOOTER = 16 * 2**20  # bytes
 BATCH_BYTES = 2 * 2**20  # aimed at, by the average row
 FREE = 64 * 2**20  # expanded bytes that no ratio is asked of
 BUFFER = 2**20  # bytes read ahead per column
+BATCH_ROWS = 4096  # that leave at a time, at most
+INDEX = re.compile(
+    r"__index_level_\d+__"
+)  # what pandas writes beside the columns, after a filter for example
+PARQUET, ARROW_FILE = b"PAR1", b"ARROW1"
+
+
+class Refused(Exception):
+    """What the reader leaves instead of rows."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
 
 
 def main(limits: dict[str, Any]) -> None:
     """limits: fields, max_rows, max_bytes, max_ratio, memory."""
-    size = _checked_size()
+    try:
+        _read(limits)
+    except Refused as found:
+        sys.stderr.write(json.dumps({"code": found.code, "detail": found.detail}))
+        sys.stderr.flush()
+        os._exit(REFUSED)
+
+
+def _read(limits: dict[str, Any]) -> None:
+    size, head = os.fstat(0).st_size, os.pread(0, len(ARROW_FILE), 0)
+    if head.startswith(PARQUET):
+        _check_ends(size)
     pa.set_memory_pool(pa.system_memory_pool())
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     _bound_memory(int(limits["memory"]))
     try:
-        _copy(pa.PythonFile(sys.stdin.buffer, mode="r"), size, limits)
+        sys.stdin.buffer.seek(0)  # whoever opened it has looked at its beginning
+        source = pa.PythonFile(sys.stdin.buffer, mode="r")
+        schema, batches = _parquet(source, size, limits) if head.startswith(PARQUET) else _arrow(source, head)
+        _copy(schema, batches, size, limits)
     except (MemoryError, pa.ArrowMemoryError):
         _refuse(
             "parquet_too_large",
@@ -42,31 +70,65 @@ def main(limits: dict[str, Any]) -> None:
             "write smaller row groups and pages, without dictionaries of long texts.",
         )
     except (pa.ArrowException, OSError, ValueError) as error:
-        _refuse("bad_parquet", f"The file cannot be read as Parquet: {error!s:.200}.")
+        _refuse("bad_parquet", f"The file cannot be read as Parquet or Arrow: {error!s:.200}.")
 
 
-def _copy(source: Any, size: int, limits: dict[str, Any]) -> None:
+def _copy(found: Any, batches: Iterator[Any], size: int, limits: dict[str, Any]) -> None:
+    """Write the rows without pandas' index, every value in the one type that stands for its kind."""
+    kept = [name for name in found.names if not INDEX.fullmatch(name)]
+    _check_columns(kept, limits["fields"])
+    schema = pa.schema([pa.field(name, read_as(found.field(name).type, name)) for name in kept])
+    rows = 0
+    with pa.ipc.new_stream(sys.stdout.buffer, schema) as sink:
+        for batch in _bounded(batches, size, limits):
+            rows += batch.num_rows
+            if rows > limits["max_rows"]:
+                _refuse_rows(rows, limits)
+            table = pa.table(batch).select(kept).cast(schema, safe=False)  # times lose their nanoseconds
+            sink.write_table(table, max_chunksize=BATCH_ROWS)
+
+
+def _arrow(source: Any, head: bytes) -> tuple[Any, Iterator[Any]]:
+    """Schema and batches of Arrow's file or stream, with all that points elsewhere in them checked."""
+    file = pa.ipc.open_file(source) if head == ARROW_FILE else pa.ipc.open_stream(source)
+    if head == ARROW_FILE:
+        every = (file.get_batch(number) for number in range(file.num_record_batches))
+        return file.schema, map(_validated, every)
+    return file.schema, map(_validated, file)
+
+
+def _validated(batch: Any) -> Any:
+    batch.validate(full=True)
+    return batch
+
+
+def _parquet(source: Any, size: int, limits: dict[str, Any]) -> tuple[Any, Iterator[Any]]:
+    """Schema and batches, once the footer is within bounds."""
     file = pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False)
     expanded = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
     _check_footer(file, expanded, size, limits)
     rows = max(1, file.metadata.num_rows)
-    batch_size = min(4096, max(16, BATCH_BYTES * rows // max(1, expanded)))
-    schema = _plain(file.schema_arrow)
-    with pa.ipc.new_stream(sys.stdout.buffer, schema) as sink:
-        for batch in _bounded(file.iter_batches(batch_size=batch_size, use_threads=False), size, limits):
-            sink.write_table(pa.table(batch).cast(schema))
+    batch_size = min(BATCH_ROWS, max(16, BATCH_BYTES * rows // max(1, expanded)))
+    return file.schema_arrow, file.iter_batches(batch_size=batch_size, use_threads=False)
+
+
+def _check_columns(names: list[str], fields: list[str]) -> None:
+    unknown = sorted(set(names) - set(fields))
+    if unknown:
+        known = ", ".join(sorted(fields))
+        _refuse("unknown_field", f"The file has the column {unknown[0]!r:.60}: use {known}.")
+    _refuse_twice(names, "The file")
+
+
+def _refuse_twice(names: list[str], whose: str) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        _refuse("bad_parquet", f"{whose} has the column {twice!r:.60} twice: name each once.")
 
 
 def _check_footer(file: Any, expanded: int, size: int, limits: dict[str, Any]) -> None:
-    unknown = sorted(set(file.schema_arrow.names) - set(limits["fields"]))
-    if unknown:
-        known = ", ".join(sorted(limits["fields"]))
-        _refuse("unknown_field", f"The file has the column {unknown[0]!r:.60}: use {known}.")
     if file.metadata.num_rows > limits["max_rows"]:
-        _refuse(
-            "too_many_records",
-            f"The file has {file.metadata.num_rows} rows; the limit is {limits['max_rows']}.",
-        )
+        _refuse_rows(file.metadata.num_rows, limits)
     if expanded > limits["max_bytes"]:
         _refuse(
             "body_too_large", f"The file expands to {expanded} bytes; the limit is {limits['max_bytes']}."
@@ -85,21 +147,49 @@ def _bounded(batches: Iterator[Any], size: int, limits: dict[str, Any]) -> Itera
         yield batch
 
 
-def _plain(schema: Any) -> Any:
-    """Texts in every encoding become plain texts, so that the reader of the stream knows one kind."""
-    return pa.schema([pa.field(field.name, _plain_type(field.type)) for field in schema])
+def read_as(kind: Any, place: str) -> Any:
+    """The type that stands for `kind` in JSON: texts, numbers, times to the microsecond, lists, objects.
 
-
-def _plain_type(kind: Any) -> Any:
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    Decimals become their digits. What has no form in JSON is refused by name.
+    """
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return read_as(kind.storage_type, f"{place} ({kind})")
+    if types.is_dictionary(kind):
+        return read_as(kind.value_type, place)
+    if types.is_large_string(kind) or types.is_string_view(kind) or types.is_decimal(kind):
         return pa.string()
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    if types.is_time64(kind):
+        return pa.time64("us")
+    if types.is_struct(kind):
+        return _struct(kind, place)
+    if types.is_map(kind):
+        _require_text_keys(kind, place)
+        return pa.map_(pa.string(), read_as(kind.item_type, place))
+    if any(test(kind) for test in (types.is_list, types.is_large_list, types.is_fixed_size_list)):
+        return pa.list_(read_as(kind.value_type, place))
+    plain = types.is_primitive(kind) or types.is_string(kind) or types.is_null(kind)
+    if not plain or types.is_duration(kind) or types.is_interval(kind):
+        detail = f"The column {place:.100} is of type {kind!s:.60}: send text, numbers or times."
+        _refuse("bad_parquet", detail)
     return kind
 
 
-def _checked_size() -> int:
-    size = os.fstat(0).st_size
+def _struct(kind: Any, place: str) -> Any:
+    names = [field.name for field in kind]
+    _refuse_twice(names, f"The column {place:.100}")
+    return pa.struct([pa.field(field.name, read_as(field.type, f"{place}.{field.name}")) for field in kind])
+
+
+def _require_text_keys(kind: Any, place: str) -> None:
+    if read_as(kind.key_type, place) != pa.string():
+        keys = f"keys of type {kind.key_type!s:.60}"
+        _refuse("bad_parquet", f"The column {place:.100} is a map with {keys}: send text as keys.")
+
+
+def _check_ends(size: int) -> None:
     tail = os.pread(0, 8, max(0, size - 8))
     footer = int.from_bytes(tail[:4], "little")
     if size < 12 or tail[4:] != b"PAR1":
@@ -108,7 +198,6 @@ def _checked_size() -> int:
         )
     if footer > min(size - 12, MAX_FOOTER):
         _refuse("bad_parquet", f"The footer claims {footer} bytes of a file of {size}; at most {MAX_FOOTER}.")
-    return size
 
 
 def _bound_memory(budget: int) -> None:
@@ -120,14 +209,16 @@ def _bound_memory(budget: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+def _refuse_rows(rows: int, limits: dict[str, Any]) -> NoReturn:
+    _refuse("too_many_records", f"The file has {rows} rows; the limit is {limits['max_rows']}.")
+
+
 def _refuse_ratio(limits: dict[str, Any]) -> NoReturn:
     _refuse("expands_too_much", f"The file expands by more than {limits['max_ratio']} times.")
 
 
 def _refuse(code: str, detail: str) -> NoReturn:
-    sys.stderr.write(json.dumps({"code": code, "detail": detail}))
-    sys.stderr.flush()
-    os._exit(REFUSED)
+    raise Refused(code, detail)
 
 
 if __name__ == "__main__":

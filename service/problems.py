@@ -173,7 +173,7 @@ def _allowed(request: Request) -> str:
         if compile_path(template)[0].match(request.url.path)
         for method in operations
     }
-    return ", ".join(sorted(methods))
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _from_validation(error: RequestValidationError) -> Problem:

@@ -1,4 +1,4 @@
-"""Records of a file into a BatchWriter: lines or Parquet, plain or compressed, as its first bytes tell."""
+"""Records of a file into a BatchWriter: lines, Parquet, Arrow, packed or not, as its first bytes tell."""
 
 import json
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +23,9 @@ from store.settings import Settings
 
 READ_BYTES = 2**20
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-PARQUET = b"PAR1"
+MAGIC |= {bytes((first,)) + b"\x2a\x4d\x18": "zstd" for first in range(0x50, 0x60)}  # a skippable frame first
+TABLES = (b"PAR1", b"ARRO", b"\xff\xff\xff\xff")  # Parquet; Arrow's file and stream
+HEAD_BYTES = 4
 CHILD = Path(__file__).with_name("parquet_child.py")
 REFUSED = 3  # exit status of the child
 REFUSALS = {"too_many_records": 413, "body_too_large": 413, "expands_too_much": 413, "parquet_too_large": 413}
@@ -36,22 +39,26 @@ def read_into(
 ) -> None:
     """Feed all records of an open local file, from its start; the writer is not finished. Raises Problem.
 
-    `child` is held while a process of its own reads Parquet.
+    `child` is held while a process of its own reads Parquet or Arrow.
     """
     file.seek(0)
-    head = file.read(len(PARQUET))
+    head = file.read(HEAD_BYTES)
     file.seek(0)
-    if head == PARQUET:
+    if head in TABLES:
         with child or nullcontext():
-            _read_parquet(writer, file, settings)
+            _read_table(writer, file, settings)
         return
     encoding = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
-    size = 0
-    for piece in _pieces(file) if encoding is None else _decoded(file, encoding):
-        size += len(piece)
-        if size > settings.max_batch_bytes:
-            detail = f"The file expands to more than {settings.max_batch_bytes} bytes; send several."
-            raise Problem(413, "body_too_large", detail)
+    pieces = _bounded(_pieces(file) if encoding is None else _decoded(file, encoding), settings)
+    first = next(pieces, b"")
+    if first[:HEAD_BYTES] in TABLES:  # packed once more, as a whole
+        with spool() as table:
+            table.writelines(chain([first], pieces))
+            table.seek(0)
+            with child or nullcontext():
+                _read_table(writer, table, settings)
+        return
+    for piece in chain([first], pieces):
         writer.feed(piece)
 
 
@@ -89,6 +96,16 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
+def _bounded(pieces: Iterator[bytes], settings: Settings) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > settings.max_batch_bytes:
+            detail = f"The file expands to more than {settings.max_batch_bytes} bytes; send several."
+            raise Problem(413, "body_too_large", detail)
+        yield piece
+
+
 def _decoded(file: IO[bytes], encoding: str) -> Iterator[bytes]:
     decoder = Decoder(encoding)
     for piece in _pieces(file):
@@ -96,7 +113,7 @@ def _decoded(file: IO[bytes], encoding: str) -> Iterator[bytes]:
     decoder.finish()
 
 
-def _read_parquet(writer: BatchWriter, file: IO[bytes], settings: Settings) -> None:
+def _read_table(writer: BatchWriter, file: IO[bytes], settings: Settings) -> None:
     limits = {
         "fields": sorted(FIELDS),
         "max_rows": settings.max_batch_records,
@@ -127,5 +144,7 @@ def _read_parquet(writer: BatchWriter, file: IO[bytes], settings: Settings) -> N
         raise Problem(REFUSALS.get(found["code"], 422), found["code"], found["detail"])
     if child.returncode or broken:
         raise Problem(
-            422, "bad_parquet", "The file breaks the Parquet reader; write it anew and send it again."
+            422,
+            "bad_parquet",
+            "The file breaks the reader of Parquet and Arrow; write it anew and send it again.",
         )

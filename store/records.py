@@ -12,6 +12,7 @@ The input is what a JSON decoder returns. The checks are plain Python, because t
 to 10 million records.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -86,7 +87,7 @@ def parse_record(value: object) -> Record:
         raise InvalidRecord("prompt_and_messages", "The record has both prompt and messages; send only one.")
     choices, answer = get("choices"), get("answer")
     if choices is not None or answer is not None:
-        choices, completion = _check_choices(choices, answer, completion)
+        choices, answer, completion = _check_choices(choices, answer, completion)
     if type(completion) is not str or not completion or completion.isspace():
         raise _bad_completion(completion)
     if size + len(completion) > MAX_TEXT_CHARS:
@@ -196,8 +197,10 @@ def _check_turn(number: int, turn: object) -> int:
     return len(content)
 
 
-def _check_choices(choices: object, answer: object, completion: object) -> tuple[tuple[str, ...], object]:
-    """The choices, and the completion: the one given, or the right choice."""
+def _check_choices(
+    choices: object, answer: object, completion: object
+) -> tuple[tuple[str, ...], int, object]:
+    """The choices, the right one, and the completion: the one given, or the right choice."""
     if choices is None or answer is None:
         missing = "choices" if choices is None else "answer"
         raise InvalidRecord("incomplete_choices", f"choices and answer come together; {missing} is missing.")
@@ -208,6 +211,8 @@ def _check_choices(choices: object, answer: object, completion: object) -> tuple
     stripped = [choice.strip() for choice in choices]
     if not all(stripped) or len(set(stripped)) != len(stripped):
         raise InvalidRecord("bad_choices", "choices must be distinct texts that are not empty.")
+    if type(answer) is float and answer.is_integer():  # pandas makes floats of a column with one null
+        answer = int(answer)
     if type(answer) is not int or not 0 <= answer < len(choices):
         raise InvalidRecord(
             "bad_answer",
@@ -218,7 +223,7 @@ def _check_choices(choices: object, answer: object, completion: object) -> tuple
     if type(completion) is str and completion.strip() != stripped[answer] and completion.strip() in stripped:
         number = stripped.index(completion.strip())
         raise InvalidRecord("contradicting_answer", f"completion is choice {number} but answer is {answer}.")
-    return tuple(choices), choices[answer] if completion is None else completion
+    return tuple(choices), answer, choices[answer] if completion is None else completion
 
 
 def _check_name(field: str, value: object) -> None:
@@ -237,10 +242,20 @@ def _check_metadata(metadata: object) -> None:
         size = len(orjson.dumps(metadata))
     except orjson.JSONEncodeError as error:
         raise InvalidRecord("bad_metadata", f"metadata cannot be stored as JSON: {error}.") from None
+    if not _is_finite(metadata):  # which orjson writes as null
+        raise InvalidRecord("bad_metadata", "metadata holds NaN or infinity, which JSON has no number for.")
     if size > MAX_METADATA_BYTES:
         raise InvalidRecord(
             "too_large", f"metadata takes {size} bytes as JSON; the limit is {MAX_METADATA_BYTES}."
         )
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list) or all(map(_is_finite, value))
 
 
 def _unknown_field(value: dict[Any, Any]) -> InvalidRecord:

@@ -22,6 +22,11 @@ Matrix = npt.NDArray[np.floating[Any]]
 SKETCH = "provided"
 LEAST_NORM, MOST_NORM = 1e-6, 1e15
 SAFETENSORS_MAPPED = {"F16": np.float16, "F32": np.float32}  # read in blocks from where they lie, as in .npy
+SAFETENSORS_WIDENED = (
+    "BF16",
+    "F8_E4M3",
+    "F8_E5M2",
+)  # which numpy has not: their numbers are exact in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +119,17 @@ def _safetensors(path: Path, name: str) -> npt.NDArray[np.generic]:
                 raise _invalid(name, f"holds {len(names)} tensors ({', '.join(names)}), not one")
             about = file.get_slice(names[0])
             dtype, shape = str(about.get_dtype()), tuple(about.get_shape())
-            if dtype not in SAFETENSORS_MAPPED:
+            if dtype not in (*SAFETENSORS_MAPPED, *SAFETENSORS_WIDENED):
                 return np.asarray(file.get_tensor(names[0]))
-    except SafetensorError as error:
+        if dtype in SAFETENSORS_WIDENED:
+            with safe_open(path, framework="pt") as file:
+                return np.asarray(file.get_tensor(names[0]).float().numpy())
+    except (
+        AttributeError,
+        SafetensorError,
+        TypeError,
+        ValueError,
+    ) as error:  # the first of a type without a name
         raise _invalid(name, f"cannot be read as .safetensors ({error})") from error
     with path.open("rb") as raw:
         offset = 8 + int.from_bytes(raw.read(8), "little")  # of the one tensor: the data follow the header
@@ -130,7 +143,7 @@ def _parquet(path: Path, name: str) -> npt.NDArray[np.generic]:
         if table.num_columns == 1 and pa.types.is_nested(table.schema.field(0).type):
             return np.array(table.column(0).to_pylist(), dtype=np.float32)
         return np.column_stack([column.to_numpy() for column in table.columns])
-    except (pa.ArrowInvalid, ValueError, TypeError) as error:
+    except (pa.ArrowException, ArithmeticError, LookupError, ValueError, TypeError) as error:
         raise _invalid(name, f"cannot be read as a numeric .parquet ({error})") from error
 
 

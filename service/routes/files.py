@@ -13,7 +13,7 @@ from service import data_answers as answers
 from service import views
 from service.bodies import receive_into
 from service.fair import FairRoute
-from service.media import BINARY, NDJSON, PARQUET, required
+from service.media import ARROW, BINARY, NDJSON, PARQUET, required
 from service.problems import Problem
 from service.ranges import serve
 from service.room import require_room, size_of
@@ -27,7 +27,7 @@ from store.quotas import Room
 
 router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
 
-KINDS = (BINARY, NDJSON, PARQUET)
+KINDS = (BINARY, NDJSON, PARQUET, ARROW)
 MAX_SUFFIX = 16  # characters of a stored file's name beside its hash; file systems end at 255
 BYTES = {"schema": {"type": "string", "format": "binary"}}
 ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes than those with this hash.")]

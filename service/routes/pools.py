@@ -16,7 +16,7 @@ from service import data_answers as answers
 from service.bodies import in_pieces, receive_into
 from service.idempotency import OnceOnly
 from service.ingest import BatchWriter
-from service.media import JSON, NDJSON, PARQUET, required
+from service.media import ARROW, JSON, NDJSON, PARQUET, TABLES, required
 from service.problems import Problem
 from service.routes.common import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.schemas import BatchRequest, OnInvalid, PoolRequest
@@ -82,6 +82,7 @@ def batch_listing(
             "content": {
                 NDJSON: {"schema": {"type": "string", "description": "One record per line."}},
                 PARQUET: {"schema": {"type": "string", "format": "binary"}},
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
                 "application/json": {"schema": BatchRequest.model_json_schema()},
             },
         }
@@ -97,9 +98,9 @@ async def add_batch(
 ) -> dict[str, Any]:
     """Append candidates, wholly or not at all; the same client_batch_id again returns the first batch.
 
-    The parameters of the query go with NDJSON and Parquet; a JSON body carries them itself.
+    The parameters of the query go with NDJSON, Parquet and Arrow; a JSON body carries them itself.
     """
-    kind = required(request.headers.get("content-type"), (NDJSON, PARQUET, JSON))
+    kind = required(request.headers.get("content-type"), (NDJSON, PARQUET, ARROW, JSON))
     if kind == JSON:
         body = await _json_body(request)
     else:
@@ -109,7 +110,7 @@ async def add_batch(
         return known
     if kind == NDJSON:
         return await _from_lines(request, batch)
-    if kind == PARQUET:
+    if kind in TABLES:
         with spool() as file:
             await receive_into(request, file)
             return await run_in_threadpool(batch.from_file, file)

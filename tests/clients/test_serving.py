@@ -21,7 +21,11 @@ COMMAND = [sys.executable, "-c", "from evoselect_cli.main import app; app()"]
 
 def environment(home: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EVOSELECT_")}
-    return {**clean, "EVOSELECT_HOME": str(home)}
+    proxies = {
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "ALL_PROXY": "socks5://127.0.0.1:9",
+    }  # nobody listens there
+    return {**clean, **proxies, "EVOSELECT_HOME": str(home)}
 
 
 def evoselect(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -143,3 +143,17 @@ def test_misuse_is_refused() -> None:
         fit(features(3) * torch.nan, "centred")
     with pytest.raises(InvalidInput, match="nothing is left to whiten"):
         fit(features(1).repeat(5, 1, 1), "whitened")
+
+
+@pytest.mark.parametrize("rows", [2, 7, 1000])
+@pytest.mark.parametrize("conditioning", ["centred", "whitened"])
+def test_equal_rows_are_named_as_equal(rows: int, conditioning: str) -> None:
+    """Centring leaves nothing but rounding of them, which is no direction."""
+    one = torch.randn(1, 3, 5, generator=torch.Generator().manual_seed(rows))
+    spec = FeatureSpec.model_validate({"conditioning": conditioning})
+    with pytest.raises(InvalidInput, match=r"pool's mean|are equal"):
+        condition(one.expand(rows, -1, -1).clone(), torch.randn(2, 3, 5), spec)
+    kept, _ = condition(
+        one.expand(rows, -1, -1).clone(), one, spec.model_copy(update={"conditioning": "none"})
+    )
+    assert torch.allclose(kept.norm(dim=1), torch.ones(rows))

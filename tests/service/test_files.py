@@ -31,7 +31,7 @@ def test_a_file_is_stored_and_listed(api: Api) -> None:
 def test_an_empty_body_and_another_type_are_refused(api: Api) -> None:
     empty = api.call("POST", "/v1/files", content=b"", headers=BINARY)
     assert (empty.status_code, empty.json()["code"]) == (422, "empty_file")
-    other = api.call("POST", "/v1/files", content=b"x", headers={"Content-Type": "text/plain"})
+    other = api.call("POST", "/v1/files", content=b"x", headers={"Content-Type": "image/png"})
     assert (other.status_code, other.json()["code"]) == (415, "unsupported_media_type")
 
 

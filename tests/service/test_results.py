@@ -157,3 +157,34 @@ def test_results_of_a_running_selection_are_not_there(api: Api, path: str) -> No
     job_id = api.made("/v1/selections", body)["id"]
     answer = api.call("GET", f"/v1/selections/{job_id}/{path.format(id=job_id)}")
     assert (answer.status_code, answer.json()["code"]) == (409, "selection_not_completed")
+
+
+def test_of_contents_with_one_id_the_selected_one_is_told(api: Api) -> None:
+    """Ids are the clients': two contents may have the same one, and their hashes tell them apart."""
+    sent = [question(1, id="same"), question(2, id="same"), question(3, id="same"), question(4, id="other")]
+    job = api.made("/v1/selections", {"candidates": sent, "k": 1, "target": [question(99, id="t1")]})
+    picked, left_out = parse_record(sent[1]), parse_record(sent[2])
+    artifacts = Artifacts(api.settings.artifacts_url)
+    row = {**item(1, 2), "id": "same", "content_hash": picked.content_hash, "record": sent[1]}
+    rejected = artifacts.put_bytes("t/rejected", b'{"id":"same","reason":"too_long"}\n', ".jsonl")
+    usable = [parse_record(sent[number]) for number in (0, 1, 3)]
+    found = {
+        "items": selected.put(artifacts, "t/items", [row]),
+        "rejected": {"path": rejected.path, "sha256": rejected.sha256, "rows": 1},
+        "considered": considered.put(
+            artifacts,
+            "t/considered",
+            ids=[record.id for record in usable],
+            hashes=[record.content_hash for record in usable],
+            nearest=["t1"] * 3,
+            cosines=[0.5] * 3,
+        ),
+    }
+    finish(api, job["id"], {"artifacts": found})
+    path = f"/v1/selections/{job['id']}/candidates"
+    told = api.get(f"{path}/same")
+    assert (told["status"], told["content_hash"]) == ("selected", picked.content_hash)
+    first = api.get(f"{path}/{parse_record(sent[0]).content_hash}")
+    assert (first["status"], first["id"]) == ("not_selected", "same")
+    unusable = api.get(f"{path}/{left_out.content_hash}")
+    assert (unusable["status"], unusable["reason"]) == ("not_usable", "too_long")

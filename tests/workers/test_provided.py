@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.numpy import save
+from safetensors.torch import save as save_torch
 
 from evoselect.conditioning import flatten
 from store.errors import Invalid
@@ -58,6 +59,32 @@ def test_all_formats_give_the_same_unit_rows(tmp_path: Path, name: str) -> None:
         ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True),
         rtol=1e-6,
     )
+
+
+CASES = Path(__file__).with_name("cases")
+NARROW = (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
+
+
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_types_that_numpy_has_not_are_read_as_float32(tmp_path: Path, dtype: torch.dtype) -> None:
+    rows = torch.from_numpy(ROWS).to(dtype)
+    block = block_of(tmp_path, save_torch({"x": rows}), "m.safetensors", 5)
+    np.testing.assert_array_equal(block.values[:, 0], rows.float().numpy())
+
+
+def test_a_public_matrix_in_bfloat16_is_read() -> None:
+    block = provided_block(CASES / "pool_bf16.safetensors", "pool_bf16.safetensors", 12)
+    assert block.status == ["ok"] * 12
+    assert block.values.dtype == np.float32
+
+
+def test_other_types_are_refused_by_name(tmp_path: Path) -> None:
+    odd = {"x": torch.ones(4, 2, dtype=torch.complex64)}
+    with pytest.raises(Invalid, match=r"complex64|C64"):
+        block_of(tmp_path, save_torch(odd), "m.safetensors", 4)
+    scales = {"x": torch.ones(4, 2).to(torch.float8_e8m0fnu)}
+    with pytest.raises(Invalid, match=r"(?i)e8m0"):
+        block_of(tmp_path, save_torch(scales), "m.safetensors", 4)
 
 
 def test_rows_that_cannot_be_scored_say_why(tmp_path: Path) -> None:

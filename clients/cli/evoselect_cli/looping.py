@@ -61,7 +61,7 @@ def cancel(loop_id: IdArgument, json: JsonOption = False) -> None:
 def _body(path: Path) -> dict[str, Any]:
     try:
         value = json_module.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise typer.BadParameter(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(value, dict) or not {"target_id", "generator"} <= value.keys():
         raise typer.BadParameter(f"{path} must hold an object with target_id and generator")

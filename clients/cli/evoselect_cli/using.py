@@ -151,7 +151,7 @@ def _spec(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         value = json_module.loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise typer.BadParameter(f"--spec is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise typer.BadParameter("--spec must be a JSON object")
