@@ -56,7 +56,7 @@ METHODS: dict[str, Method] = {
     "exponentiated": Method("exponentiated", GRADIENT),
     "rds+": Method("round_robin", (Part("hidden-by-position"),)),
 }
-METHODS[OURS] = METHODS["capacity+both-whitened"]
+METHODS[OURS] = Method("capacity", (Part("gradient", share=0.3), Part("hidden", "whitened", 0.7)))
 
 
 def draw(name: str, world: World, task: str, k: int, seed: int) -> list[int]:
