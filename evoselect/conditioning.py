@@ -174,14 +174,14 @@ def combine(
 ) -> tuple[Tensor, Tensor]:
     """Unit rows (n, d + h) of pool and target: gradients (n, blocks, block_dim) and hidden states (n, h).
 
-    Both are conditioned as the spec says, each by its own pool alone. A cosine is the mean of the two parts'
+    Both are conditioned as the spec says, each part by the pool alone. A cosine is the mean of the two parts'
     cosines, in which hidden states weigh ``spec.hidden_share`` (ours). ``into``, ``forms``: as in condition.
     """
     d = math.prod(pool.shape[1:])
     rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into
     _, wanted = condition(pool, target, spec, rows[:, :d], forms)
     states, asked = (torch.as_tensor(side)[:, None] for side in hidden)
-    fitted = fit(states, spec.conditioning, spec.shrinkage, forms=forms)
+    fitted = fit(states, spec.hidden_conditioning, spec.shrinkage, forms=forms)
     fitted.apply(states, rows[:, d:])
     rows[:, :d] *= (1 - spec.hidden_share) ** 0.5
     rows[:, d:] *= spec.hidden_share**0.5

@@ -32,6 +32,8 @@ def conditioned(
     """
     kind = spec.conditioning if len(pool) > 1 else "none"
     settings = spec.model_copy(update={"conditioning": kind})
+    if len(pool) == 1:
+        settings = settings.model_copy(update={"hidden_conditioning": "none"})
     numbers = forms.of_pool() if forms and spec.match == "content" else None
     states, asked = hidden
     width = math.prod(pool.shape[1:]) + (0 if states is None else states.shape[1])

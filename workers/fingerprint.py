@@ -20,6 +20,7 @@ NOT_NUMBERS = {
     "shrinkage",
     "match",
     "hidden_share",
+    "hidden_conditioning",
     "on_bad_row",
     "allow_partial",
 }

@@ -4,16 +4,14 @@ import re
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from evoselect.spec.fields import Whole
+from evoselect.spec.fields import Bounded, Flag, Real, ShortText, Whole
 
 Rendering = Literal["plain", "chat", "auto"]
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
@@ -41,23 +39,19 @@ Modules = Annotated[
 ]
 
 
-class Checkpoint(BaseModel):
+class Checkpoint(Bounded):
     """One of several models whose gradients count together, as in LESS over a training's checkpoints."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    model: str = Field(min_length=1, max_length=256)
+    model: ShortText
     """Alias of a model, or the id of an adapter that a training made."""
-    weight: float = Field(default=1.0, gt=0.0, le=1e6)
+    weight: Annotated[float, Real(gt=0.0, le=1e6)] = 1.0
     """What its cosines count for, such as the learning rate there; only the ratios matter."""
 
 
-class FeatureSpec(BaseModel):
+class FeatureSpec(Bounded):
     """Settings of one feature extraction; the defaults are the measured choice."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    kind: Literal["gradient", "hidden", "combined", "provided"] = "gradient"
+    kind: Literal["gradient", "hidden", "combined", "provided"] = "combined"
     """Gradient of the mean answer-token loss; the mean last hidden state (about the cost of a forward pass);
     both side by side, from one pass; or a matrix of the user's, which is only conditioned.
     """
@@ -67,8 +61,10 @@ class FeatureSpec(BaseModel):
     """
     hidden_weighting: Literal["mean", "position"] = "mean"
     """How a hidden state counts: every token the same, or later ones more (token t of n by t, as in RDS+)."""
-    hidden_share: float = Field(default=0.5, gt=0.0, lt=1.0)
+    hidden_share: Annotated[float, Real(gt=0.0, lt=1.0)] = 0.7
     """Of kind ``combined``: the share of the hidden states in every cosine; the gradients have the rest."""
+    hidden_conditioning: Literal["none", "centred", "whitened"] = "whitened"
+    """Of kind ``combined``: what ``conditioning`` is for the gradients, for the hidden states."""
     layers: str = "all"
     """Which decoder layers: all | top-N | every-N (counted from the top)."""
     modules: Modules = EVERY_MODULE
@@ -80,9 +76,9 @@ class FeatureSpec(BaseModel):
     sketch: Literal["gaussian", "sparse"] = "gaussian"
     dim: Annotated[int, Whole(1, 2**20)] = 8192
     """Numbers of a row at most: every chosen module gets an equal share, rounded down."""
-    sketch_in: int = Field(default=24, ge=1, le=1024)
+    sketch_in: Annotated[int, Whole(1, 1024)] = 24
     """Columns that a module's input is projected to first; the outcome is then brought down to dim."""
-    sketch_out: int = Field(default=24, ge=1, le=1024)
+    sketch_out: Annotated[int, Whole(1, 1024)] = 24
     """Columns that a module's output gradient is projected to; more columns, less noise, more time."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     checkpoints: tuple[Checkpoint, ...] = Field(default=(), max_length=16)
@@ -100,7 +96,7 @@ class FeatureSpec(BaseModel):
     """
     conditioning: Literal["none", "centred", "whitened"] = "centred"
     """What follows the normalisation of each module's block; see evoselect.conditioning."""
-    shrinkage: float = Field(default=10.0, gt=0.0)
+    shrinkage: Annotated[float, Real(gt=0.0, le=1e9)] = 10.0
     """Of whitening, in units of the mean squared singular value."""
     match: Literal["both", "content"] = "both"
     """What makes two records alike: form and content, or content alone, where what the form of a prompt adds
@@ -108,7 +104,7 @@ class FeatureSpec(BaseModel):
     """
     on_bad_row: Literal["reject", "skip"] = "skip"
     """A record without usable features fails the job, or is left out and counted."""
-    allow_partial: bool = False
+    allow_partial: Flag = False
     """Candidates whose shard failed again and again, or killed its workers, are left out and counted as
     shard_failed, in place of failing the job. Targets never are: without one, the task is another.
     """

@@ -3,14 +3,25 @@
 import numpy as np
 
 from benchmarks.quality.data import DEVELOPMENT, REPORTING
-from benchmarks.quality.methods import METHODS, as_long_as
+from benchmarks.quality.methods import METHODS, Method, Part, as_long_as
 from benchmarks.quality.names import ALL, BASE, CONTROL, EARLIER, MATCHED, OURS, OWN, TARGETLESS
 from benchmarks.quality.plan import EVERY, RANDOM_SEEDS, K, default_plan, development_plan, reporting_plan
 from benchmarks.quality.runs import Run, missing
+from benchmarks.quality.world import KINDS
+from evoselect.spec.features import FeatureSpec
+from evoselect.spec.selection import SelectionSpec
 
 
 def test_every_run_is_of_a_known_method() -> None:
     assert {run.method for run in default_plan()} <= METHODS.keys() | {BASE, CONTROL, MATCHED, ALL, OWN}
+
+
+def test_what_is_called_the_default_is_the_products() -> None:
+    spec = FeatureSpec()
+    gradients = Part("gradient", spec.conditioning, round(1 - spec.hidden_share, 6))
+    hidden = Part("hidden", spec.hidden_conditioning, spec.hidden_share)
+    assert METHODS[OURS] == Method(SelectionSpec().method, (gradients, hidden))
+    assert [KINDS[part.features] for part in METHODS[OURS].parts] == [(spec, "values"), (spec, "hidden")]
 
 
 def test_variants_are_tried_on_development_tasks_alone() -> None:

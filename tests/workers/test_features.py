@@ -154,7 +154,7 @@ def test_fingerprint_changes_with_everything_that_changes_the_numbers(
 
 
 def test_fingerprint_keeps_with_what_does_not_change_the_numbers(proxy: LoadedModel) -> None:
-    later = {"conditioning": "none", "match": "content", "hidden_share": 0.3}
+    later = {"conditioning": "none", "match": "content", "hidden_share": 0.3, "hidden_conditioning": "none"}
     same = {"batch_tokens": 64, **later, "on_bad_row": "reject", "max_length": 64}
     assert sketch_fingerprint(proxy, FLOAT32.model_copy(update=same)) == sketch_fingerprint(proxy, FLOAT32)
 
