@@ -77,8 +77,8 @@ def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
 
 def get(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
     """The tenant's job of that kind; raises NotFound."""
-    job = session.get(Job, job_id)
-    if job is None or job.tenant_id != tenant_id or job.kind != kind:
+    job = owned.get(session, Job, kind, tenant_id, job_id)
+    if job.kind != kind:
         raise NotFound(kind, job_id)
     return job
 

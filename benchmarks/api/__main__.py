@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api import fuzz, polls, streams
+from benchmarks.api import fuzz, odd, polls, streams
 from benchmarks.api.served import Served, served
 from benchmarks.machine import describe
 from store.session import Database
 from tests import tenancy
-from tests.live import Api
+from tests.live import Api, another_tenant
 
 UNLIMITED = {"requests_per_second": 10**6, "max_jobs": 10**6}  # the limits are not what is measured
 FUZZ_SECONDS, QUICK_FUZZ_SECONDS = 240, 20
@@ -62,7 +62,15 @@ def _fuzz(api: Served, arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = arguments.seconds or (QUICK_FUZZ_SECONDS if arguments.quick else FUZZ_SECONDS)
     with tempfile.TemporaryDirectory(prefix="evoselect-fuzz-") as folder:
         keys = (api.api_key, api.another_key("second"))
-        return fuzz.fuzz(api.url, keys, Path(folder), seconds=seconds, seed=arguments.seed)
+        found = fuzz.fuzz(api.url, keys, Path(folder), seconds=seconds, seed=arguments.seed)
+    database = Database(api.settings.database_url)
+    try:
+        first = Api(api.url, api.api_key, api.settings, database, api.tenant_id)
+        found |= odd.fuzz_odd((first, another_tenant(first)), every=10 if arguments.quick else 1)
+    finally:
+        database.dispose()
+    sums = {f"fuzz_{name}": found[f"fuzz_{name}"] + found[f"odd_{name}"] for name in ("cases", "failures")}
+    return found | sums
 
 
 PARTS: dict[str, Callable[[Served, argparse.Namespace], dict[str, Any]]] = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from evoselect.errors import InvalidInput
@@ -46,7 +47,7 @@ class PageRoute(FairRoute):
         async def handler(request: Request) -> Response:
             try:
                 return await inner(request)
-            except (HTTPException, RequestValidationError, StoreError, InvalidInput) as error:
+            except (HTTPException, RequestValidationError, StoreError, InvalidInput, DataError) as error:
                 problem = problems.as_problem(request, error)
                 title = problems.TITLES.get(problem.status_code, "Error")
                 return render(
