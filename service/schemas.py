@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.fields import SMALL, Bounded, Flag, Id, Members, Real, Seed, ShortText, Text, Whole
+from evoselect.spec.fields import Bounded, Flag, Id, Members, Real, Seed, ShortText, Text, Whole
 from evoselect.spec.loop import LoopSpec
 from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
@@ -137,7 +137,7 @@ class SelectionRequest(JobRequest):
     ratio: Ratio | None = None
     method: Method | None = None
     spec: SelectionSpec = SelectionSpec()
-    features: Annotated[FeatureSpec, SMALL] = FeatureSpec()
+    features: FeatureSpec = FeatureSpec()
     feature_files: FeatureFiles | None = None
     model: ShortText | None = None
     seed: Seed = 0

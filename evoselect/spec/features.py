@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from evoselect.spec.fields import Bounded, Flag, Real, ShortText, Whole
+from evoselect.spec.fields import Bounded, Flag, Real, Seed, ShortText, Text, Whole
 
 Rendering = Literal["plain", "chat", "auto"]
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
@@ -65,7 +65,7 @@ class FeatureSpec(Bounded):
     """Of kind ``combined``: the share of the hidden states in every cosine; the gradients have the rest."""
     hidden_conditioning: Literal["none", "centred", "whitened"] = "whitened"
     """Of kind ``combined``: what ``conditioning`` is for the gradients, for the hidden states."""
-    layers: str = "all"
+    layers: Annotated[str, Text(1, 16)] = "all"
     """Which decoder layers: all | top-N | every-N (counted from the top)."""
     modules: Modules = EVERY_MODULE
     """Names or globs for the last part of a module's name, separated by | or as a list, which is kept as one
@@ -80,7 +80,7 @@ class FeatureSpec(Bounded):
     """Columns that a module's input is projected to first; the outcome is then brought down to dim."""
     sketch_out: Annotated[int, Whole(1, 1024)] = 24
     """Columns that a module's output gradient is projected to; more columns, less noise, more time."""
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: Seed = 0
     checkpoints: tuple[Checkpoint, ...] = Field(default=(), max_length=16)
     """Models whose features are put side by side by weight, in place of the selection's one model."""
     precondition: Literal["none", "adam"] = "none"

@@ -14,7 +14,6 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 MAX_WHOLE = 2**31 - 1
 MAX_MEMBERS = 100  # of one object; the largest model has a quarter of it
-MAX_SETTING = 4096  # characters of a text among settings
 
 
 class Bounded(BaseModel):
@@ -27,24 +26,6 @@ class Bounded(BaseModel):
     def _few_members(cls, given: Any) -> Any:
         """A fault for each of 200,000 unknown fields would take seconds; this is one for all of them."""
         return _at_most(MAX_MEMBERS, given)
-
-
-def _small(given: Any) -> Any:
-    """Of texts, numbers and short containers of them; for settings that have validators of their own."""
-    _at_most(MAX_MEMBERS, given)
-    if isinstance(given, str):
-        if len(given) > MAX_SETTING:
-            said = "Input should hold texts of at most {high} characters, not {found}"
-            raise PydanticCustomError("too_long", said, {"high": MAX_SETTING, "found": len(given)})
-        _storable(given)
-    if isinstance(given, dict):
-        _small(list(given))
-    for member in given.values() if isinstance(given, dict) else given if isinstance(given, list) else ():
-        _small(member)
-    return given
-
-
-SMALL = BeforeValidator(_small)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.fields import MAX_WHOLE, SMALL, Bounded, Flag, Id, Real, ShortText, Text, Whole
+from evoselect.spec.fields import MAX_WHOLE, Bounded, Flag, Id, Real, ShortText, Text, Whole
 from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 
@@ -100,7 +100,7 @@ class LoopSpec(Bounded):
     random_arm: Flag = False
     """Train and evaluate as many candidates drawn at random beside each round."""
     selection: SelectionSpec = SelectionSpec()
-    features: Annotated[FeatureSpec, SMALL] = FeatureSpec()
+    features: FeatureSpec = FeatureSpec()
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     stop: Stop = Stop()
