@@ -108,7 +108,7 @@ def _row(seen: Seen, growth: int, said: str, status: int) -> dict[str, Any]:
 
 @contextmanager
 def _growth(stack: Stack) -> Iterator[list[int]]:
-    """One number: bytes that the API's process and its children hold at most during the block, less before."""
+    """One number: bytes that the API and its children hold at most during the block, less before."""
     process, done = psutil.Process(stack.supervisor.running["api"].process.pid), threading.Event()
     before, growth = _resident(process), [0]
 
