@@ -19,7 +19,7 @@ FILE = Path(__file__).parents[1] / "docs" / "openapi.json"
 INTERNAL = 500  # a bug, which no route promises
 ALWAYS = (401, 403, 429, 503)  # of every route below /v1
 WITH_PARAMETERS = (404, 422)
-WITH_BODY = (400, 404, 409, 413, 415, 422)
+WITH_BODY = (400, 404, 409, 413, 415, 422, 507)
 CONFLICTS = (  # routes without a body that a state may forbid
     "/items",
     "/rejected",

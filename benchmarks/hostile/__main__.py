@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,7 +86,8 @@ def _beside(stack: Stack, victim: Victim, name: str, key: str) -> dict[str, Any]
     command = [sys.executable, "-m", "benchmarks.hostile.attacks", name, stack.url, key, str(AT_LEAST)]
     with _growth(stack) as growth, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as attack:
         try:
-            time.sleep(1.0)  # its imports
+            assert attack.stdout is not None
+            attack.stdout.readline()  # READY: its imports are done
             seen = victim.beside(at_least=AT_LEAST, at_most=AT_MOST)
             said, _ = attack.communicate(timeout=LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -108,7 +108,7 @@ def _row(seen: Seen, growth: int, said: str, status: int) -> dict[str, Any]:
 
 @contextmanager
 def _growth(stack: Stack) -> Iterator[list[int]]:
-    """One number: bytes that the API's process and its children hold at most during the block, less before."""
+    """One number: bytes that the API and its children hold at most during the block, less before."""
     process, done = psutil.Process(stack.supervisor.running["api"].process.pid), threading.Event()
     before, growth = _resident(process), [0]
 

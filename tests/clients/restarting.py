@@ -14,8 +14,10 @@ from store.embedded import servers
 from store.settings import as_environment
 from tests.live import Api
 
-COMMAND = (sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment", "--no-access-log")
-COMMAND += ("--http", "service.protocol:Protocol")
+COMMAND = (
+    *(sys.executable, "-m", "uvicorn", "--factory", "service.app:from_environment"),
+    *("--http", "service.protocol:Protocol", "--no-access-log"),
+)
 AWAY = 1.0  # seconds between a kill and the next start
 
 

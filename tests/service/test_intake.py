@@ -110,6 +110,8 @@ def test_a_file_is_read_by_what_it_is(api: Api, encoding: str | None) -> None:
         (lines(*RECORDS), "br", 415, "unsupported_encoding"),
         (gzip.compress(b"\n" * (20 * 2**20)), "gzip", 413, "expands_too_much"),
         (zstd.compress(b"\n" * (20 * 2**20)), "zstd", 413, "expands_too_much"),
+        (zstd.compress(b"") * 20_000, "zstd", 413, "too_many_frames"),
+        (gzip.compress(b"") * 5_000, "gzip", 413, "too_many_frames"),
         (frame_with_a_wide_window(os.urandom(1000)), "zstd", 413, "window_too_large"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+READY = "ready"  # what the process of an attack says before it begins
 ANSWER_SECONDS = 30.0  # that an attacker waits
 CONNECTIONS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
 
