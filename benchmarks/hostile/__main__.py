@@ -33,6 +33,7 @@ AT_LEAST, AT_MOST = 15.0, 120.0  # seconds of one attack
 ALONE = 3  # selections without an attack; the first warms up
 LIMIT_SECONDS = 60.0  # for an attack to stop after its time
 MB = 10**6
+LOOPBACK = "127.0.0.0/8"  # where silent receivers and generators listen
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
 
 @contextmanager
 def _running(home: Path) -> Iterator[Stack]:
-    stack, thread = start_stack(home, [], webhook_networks="127.0.0.0/8")
+    stack, thread = start_stack(home, [], webhook_networks=LOOPBACK, generator_networks=LOOPBACK)
     try:
         yield stack
     finally:

@@ -4,7 +4,7 @@ An attack is a function of a Stage that goes on until the stage is over, and ret
 came. Its loops are bounded: it is to show what one caller can do, not to be a load test.
 """
 
-from benchmarks.hostile.attacks import bodies, hooks, jobs, strangers, streams
+from benchmarks.hostile.attacks import bodies, endless, hooks, jobs, strangers, streams
 from benchmarks.hostile.attacks.stage import Attack
 
 ATTACKS: dict[str, Attack] = {
@@ -12,5 +12,6 @@ ATTACKS: dict[str, Attack] = {
     **bodies.ATTACKS,
     **jobs.ATTACKS,
     **hooks.ATTACKS,
+    **endless.ATTACKS,
     **streams.ATTACKS,
 }
