@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 SHARE = 0.9  # of what is free: the rest is for those beside us
+FLOOR = 2**31  # bytes; an ordinary job takes as much, and may only have to wait until others are done
 # Version 2 and version 1 of control groups: the limit, and what is used of it.
 CONTROL_GROUPS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
@@ -39,7 +40,7 @@ def available() -> int:
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Inside, the process gets at most SHARE of what is free now; beyond it allocations fail.
+    """Inside, the process gets at most SHARE of what is free now, FLOOR at least; beyond it allocations fail.
 
     Private writable memory alone counts (RLIMIT_DATA): not files that are mapped, not address space that is
     only reserved. Not beside an NVIDIA driver, which maps more than it takes.
@@ -48,7 +49,7 @@ def bounded() -> Iterator[None]:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = data_bytes() + int(SHARE * available())
+    wanted = data_bytes() + max(int(SHARE * available()), FLOOR)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))

@@ -11,7 +11,8 @@ from workers import memory
 MARGIN = 2**27  # bytes that the interpreter and its threads may take meanwhile
 
 
-def test_inside_the_bound_more_than_is_free_cannot_be_taken() -> None:
+def test_inside_the_bound_more_than_is_free_cannot_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "FLOOR", 0)
     size = int(0.95 * memory.available())  # promised without a bound, and never touched
     torch.empty(size, dtype=torch.uint8)
     before = resource.getrlimit(resource.RLIMIT_DATA)
@@ -29,7 +30,8 @@ def test_inside_the_bound_more_than_is_free_cannot_be_taken() -> None:
 
 def test_a_batch_that_the_bound_refuses_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that promises everything would have killed the process instead."""
-    monkeypatch.setattr(memory, "SHARE", 2**28 / memory.available())
+    monkeypatch.setattr(memory, "SHARE", 0.0)
+    monkeypatch.setattr(memory, "FLOOR", 2**28)
 
     def compute(part: list[int]) -> int:
         return torch.empty(len(part) * 2**27 - MARGIN // 2, dtype=torch.uint8).numel()
