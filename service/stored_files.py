@@ -1,6 +1,7 @@
 """Records of a file into a BatchWriter: lines, Parquet, Arrow, packed or not, as its first bytes tell."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -42,8 +43,7 @@ def read_into(
     `child` is held while a process of its own reads Parquet or Arrow.
     """
     file.seek(0)
-    head = file.read(HEAD_BYTES)
-    file.seek(0)
+    head = os.pread(file.fileno(), HEAD_BYTES, 0)  # a read of its own would buffer what the child is to read
     if head in TABLES:
         with child or nullcontext():
             _read_table(writer, file, settings)

@@ -10,7 +10,8 @@ DamagedInput       the shards whose results are damaged run again, then this pha
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again after a while, at most max_attempts times
 memory is short    the job fails with out_of_memory
-anything else      the job fails with internal_error; the trace stands in the worker's log
+anything else      the job fails with internal_error, for an impossible result (workers.results) too; the
+                   trace stands in the worker's log
 """
 
 import logging

@@ -124,7 +124,7 @@ def upload_file(
         return (yield from session.send(call))  # type: ignore[no-any-return]
     upload = yield from uploads.start(path.name, upload_id)
     done = yield from uploads.send_file(upload, path, part_bytes, show)
-    return (yield from files._get(f"{files.path}/{segment(done.file_id)}"))
+    return (yield from files._get(f"{files.path}/{segment(str(done.file_id))}"))
 
 
 def _part(id: str, number: int, content: bytes, digest: str) -> Call[dict[str, Any]]:
