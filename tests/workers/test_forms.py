@@ -18,6 +18,7 @@ from store.session import Database
 from store.settings import Settings
 from store.states import JobKind
 from workers.blocks import to_bytes
+from workers.conditioned import conditioned
 from workers.context import Context
 from workers.features import FeatureBlock
 from workers.forms import Forms, forms_of
@@ -133,7 +134,5 @@ def test_large_pools_are_looked_at_only_where_it_is_asked(monkeypatch: pytest.Mo
 def test_a_single_candidate_has_no_forms_to_tell_apart(tmp_path: Path) -> None:
     pool, target = rows()
     spec, forms = FeatureSpec(match="content"), forms_of(pool[:1], target, FeatureSpec(match="content"))
-    kind, candidates, _ = transport.conditioned(
-        spec, torch.ones(1, 1, 12), torch.ones(6, 1, 12), tmp_path, forms
-    )
+    kind, candidates, _ = conditioned(spec, torch.ones(1, 1, 12), torch.ones(6, 1, 12), tmp_path, forms=forms)
     assert (kind, candidates.shape) == ("none", (1, 12))
