@@ -72,9 +72,9 @@ def _shared_starts(texts: set[str], end: re.Pattern[str]) -> set[str]:
         rows, at, depth = waiting.pop()
         groups = defaultdict[str, list[str]](list)
         for text in rows:
-            segment = end.search(text, at, MAX_CHARS)
-            if segment and segment.end() < len(text):
-                groups[text[at : segment.end()]].append(text)
+            cut = end.search(text, at, MAX_CHARS)
+            if cut and cut.end() < len(text):
+                groups[text[at : cut.end()]].append(text)
         for segment, group in groups.items():
             if len(group) >= minimum and depth < MAX_SEGMENTS:
                 waiting.append((group, at + len(segment), depth + 1))

@@ -1,0 +1,138 @@
+"""Whether the form of a prompt counts: what `match` changes in a selection, and what its result says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from evoselect.forms import Form
+from evoselect.spec.features import FeatureSpec
+from store import claims, jobs, plans, records, shards
+from store.artifacts import Artifacts
+from store.claims import Claim, Offer
+from store.plans import Source
+from store.records import Record, parse_record
+from store.session import Database
+from store.settings import Settings
+from store.states import JobKind
+from workers.blocks import to_bytes
+from workers.conditioned import conditioned
+from workers.context import Context
+from workers.features import FeatureBlock
+from workers.forms import Forms, forms_of
+from workers.job_task import Work
+from workers.phases import transport
+
+ASKED, SAID = Form("Question: ", "\nAnswer:"), Form("User: ", "\nAssistant:")
+SUBJECTS, ROWS = 4, 48
+
+
+def written(form: Form, text: str) -> dict[str, str]:
+    return {"prompt": f"{form.head}{text}{form.tail}", "completion": "x"}
+
+
+def rows() -> tuple[list[Record], list[Record]]:
+    """Candidates of four subjects, those of the first in the other form only; targets of it in theirs."""
+    forms = [SAID if row % SUBJECTS == 0 or row % 8 > 3 else ASKED for row in range(ROWS)]
+    pool = [
+        parse_record(written(form, f"subject {row % SUBJECTS} no {row}")) for row, form in enumerate(forms)
+    ]
+    target = [parse_record(written(ASKED, f"subject 0 target {row}")) for row in range(6)]
+    return pool, target
+
+
+def values(row: Record, seed: int) -> np.ndarray[Any, Any]:
+    """(1, 12): mostly the form, less the subject, some noise."""
+    text = row.prompt or ""
+    found = 0.3 * np.random.default_rng(seed).normal(size=12)
+    found[int(text.split("subject ")[1][0])] += 1.0
+    found[8 if text.startswith(ASKED.head) else 9] += 2.0
+    return (found / np.linalg.norm(found))[None]
+
+
+def block(side: list[Record], seed: int) -> FeatureBlock:
+    found = np.stack([values(row, seed + at) for at, row in enumerate(side)]).astype(np.float32)
+    ones = np.ones((len(side), 1), dtype=np.float32)
+    tokens = np.full(len(side), 3, dtype=np.int32)
+    return FeatureBlock(found, ones, ones[:, 0], tokens, ["ok"] * len(side), "s", {})
+
+
+@pytest.fixture
+def ctx(database: Database, tmp_path: Path) -> Context:
+    return Context(Settings(), database, Artifacts(f"file://{tmp_path}"))
+
+
+def take(ctx: Context, queue: str) -> Claim:
+    with ctx.database.transaction() as session:
+        claim = claims.claim(session, Offer(queue, ("features", "transport"), "w", 60.0))
+    assert claim is not None
+    return claim
+
+
+def result(ctx: Context, tenant: str, match: str) -> dict[str, Any]:
+    """Of a selection of six candidates."""
+    pool, target = rows()
+    sources = []
+    for role, side in (("target", target), ("pool", pool)):
+        stored = ctx.artifacts.put_table("records", records.to_table(side))
+        sources.append(Source(role, stored.path, stored.sha256, len(side)))
+    request = {"features": {"match": match}, "exclude_selection_ids": [], "k": 6, "spec": {}, "seed": 0}
+    with ctx.database.transaction() as session:
+        parts = plans.feature_shards(sources, ROWS)
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=request, plans=parts)
+    for _ in sources:
+        claim = take(ctx, "features")
+        side = {"target": target, "pool": pool}[claim.payload["role"]]
+        file = ctx.artifacts.put_bytes("features", to_bytes(block(side, len(side))), ".safetensors")
+        done = {"blocks": [{"artifact": file.path, "sha256": file.sha256}], "outlook": {}}
+        with ctx.database.transaction() as session:
+            shards.commit(session, claim, done)
+    found = transport.run(Work(take(ctx, "select"), ctx, lambda done: None)).job_result
+    assert found is not None
+    return found
+
+
+def test_form_counts_or_not_as_the_user_says_and_the_result_shows_it(ctx: Context, tenant: str) -> None:
+    shares = {}
+    for match in ("both", "content"):
+        found = result(ctx, tenant, match)
+        assert found["manifest"]["match"] == match
+        assert found["forms"]["found"] == 2
+        by_head = {form["head"]: form for form in found["forms"]["named"]}
+        assert [form["target"] for form in found["forms"]["named"]] == [
+            0.0,
+            1.0,
+        ]  # the larger of the pool first
+        assert by_head[SAID.head]["pool"] == 0.625
+        shares[match] = by_head[ASKED.head]["selected"]
+    assert shares == {"both": 1.0, "content": 0.0}
+
+
+def test_chats_have_the_form_of_their_turns() -> None:
+    def chat(system: str, text: str) -> Record:
+        turns = [{"role": "system", "content": system}, {"role": "user", "content": text}]
+        return parse_record({"messages": turns, "completion": "x"})
+
+    pool = [chat(("Be brief.", "Think first.")[row % 2], f"subject no {row}") for row in range(20)]
+    found = forms_of(pool, pool[:6], FeatureSpec())
+    assert found is not None
+    assert found.of_pool().tolist() == [0, 1] * 10
+    assert set(found.pool) == {Form("Be brief.\n"), Form("Think first.\n")}
+    assert found.shares([0, 2])["named"][0] == {
+        "head": "Be brief.\n", "tail": "", "capitals": False, "pool": 0.5, "target": 0.5, "selected": 1.0,
+    }  # fmt: skip
+
+
+def test_large_pools_are_looked_at_only_where_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.forms.MAX_ROWS", ROWS - 1)
+    assert forms_of(*rows(), FeatureSpec()) is None
+    assert isinstance(forms_of(*rows(), FeatureSpec(match="content")), Forms)
+
+
+def test_a_single_candidate_has_no_forms_to_tell_apart(tmp_path: Path) -> None:
+    pool, target = rows()
+    spec, forms = FeatureSpec(match="content"), forms_of(pool[:1], target, FeatureSpec(match="content"))
+    kind, candidates, _ = conditioned(spec, torch.ones(1, 1, 12), torch.ones(6, 1, 12), tmp_path, forms=forms)
+    assert (kind, candidates.shape) == ("none", (1, 12))
