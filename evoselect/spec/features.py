@@ -1,7 +1,7 @@
 """What a record's features are: everything here changes the numbers, and is part of their fingerprint."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -51,9 +51,10 @@ class Checkpoint(Bounded):
 class FeatureSpec(Bounded):
     """Settings of one feature extraction; the defaults are the measured choice."""
 
-    kind: Literal["gradient", "hidden", "combined", "provided"] = "combined"
+    kind: Literal["gradient", "hidden", "combined", "provided"] = "gradient"
     """Gradient of the mean answer-token loss; the mean last hidden state (about the cost of a forward pass);
-    both side by side, from one pass; or a matrix of the user's, which is only conditioned.
+    both side by side, from one pass; or a matrix of the user's, which is only conditioned. Where ``match`` is
+    content, the default is combined.
     """
     rendering: Rendering = "plain"
     """What the proxy sees of a record with prompt and completion: they as they stand, or one turn of the user
@@ -61,7 +62,7 @@ class FeatureSpec(Bounded):
     """
     hidden_weighting: Literal["mean", "position"] = "mean"
     """How a hidden state counts: every token the same, or later ones more (token t of n by t, as in RDS+)."""
-    hidden_share: Annotated[float, Real(gt=0.0, lt=1.0)] = 0.7
+    hidden_share: Annotated[float, Real(gt=0.0, lt=1.0)] = 0.5
     """Of kind ``combined``: the share of the hidden states in every cosine; the gradients have the rest."""
     hidden_conditioning: Literal["none", "centred", "whitened"] = "whitened"
     """Of kind ``combined``: what ``conditioning`` is for the gradients, for the hidden states."""
@@ -108,6 +109,14 @@ class FeatureSpec(Bounded):
     """Candidates whose shard failed again and again, or killed its workers, are left out and counted as
     shard_failed, in place of failing the job. Targets never are: without one, the task is another.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_of_match(cls, given: Any) -> Any:
+        """Gradients alone keep a preference for the target's form (docs/log/invariance.md)."""
+        if not isinstance(given, dict) or given.get("match") != "content":
+            return given
+        return given if "kind" in given else {**given, "kind": "combined"}
 
     @model_validator(mode="after")
     def _gradients_alone(self) -> Self:

@@ -34,6 +34,12 @@ def test_a_gradients_pass_gives_the_states_of_a_pass_for_them_alone(
         assert gradients.hidden is None
 
 
+def test_content_alone_is_matched_by_both_unless_a_kind_is_named() -> None:
+    assert FeatureSpec().kind == "gradient"
+    assert FeatureSpec(match="content").kind == "combined"
+    assert FeatureSpec(match="content", kind="gradient").kind == "gradient"
+
+
 def test_the_weights_are_those_of_the_definition() -> None:
     model, example = tiny_model(), examples(3)[2]
     with torch.no_grad():

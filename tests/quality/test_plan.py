@@ -18,10 +18,9 @@ def test_every_run_is_of_a_known_method() -> None:
 
 def test_what_is_called_the_default_is_the_products() -> None:
     spec = FeatureSpec()
-    gradients = Part("gradient", spec.conditioning, round(1 - spec.hidden_share, 6))
-    hidden = Part("hidden", spec.hidden_conditioning, spec.hidden_share)
-    assert METHODS[OURS] == Method(SelectionSpec().method, (gradients, hidden))
-    assert [KINDS[part.features] for part in METHODS[OURS].parts] == [(spec, "values"), (spec, "hidden")]
+    assert METHODS[OURS] == Method(SelectionSpec().method, (Part(spec.kind, spec.conditioning),))
+    computed, part = KINDS[spec.kind]
+    assert (computed, part) == (spec.model_copy(update={"kind": "combined"}), "values")  # of the same pass
 
 
 def test_variants_are_tried_on_development_tasks_alone() -> None:
