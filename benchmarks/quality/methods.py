@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from benchmarks.quality.names import ALL, CONTROL, EARLIER, MATCHED, OURS, OWN
+from benchmarks.quality.names import ALL, CONTROL, MATCHED, OURS, OWN
 from benchmarks.quality.world import World
 from evoselect.conditioning import Kind, fit
 from evoselect.select import select
@@ -42,13 +42,16 @@ HIDDEN_WHITENED = (Part("hidden", "whitened"),)
 BOTH = (Part("gradient", share=0.5), Part("hidden", share=0.5))
 BOTH_WHITENED = (Part("gradient", "whitened", 0.5), Part("hidden", "whitened", 0.5))
 
+COMBINED = "capacity+combined"
+
 METHODS: dict[str, Method] = {
-    EARLIER: Method("capacity", GRADIENT),
+    OURS: Method("capacity", GRADIENT),
     "capacity+gradient-whitened": Method("capacity", (Part("gradient", "whitened"),)),
     "capacity+hidden": Method("capacity", HIDDEN),
     "capacity+hidden-whitened": Method("capacity", HIDDEN_WHITENED),
     "capacity+both": Method("capacity", BOTH),
     "capacity+both-whitened": Method("capacity", BOTH_WHITENED),
+    COMBINED: Method("capacity", (Part("gradient", share=0.3), Part("hidden", "whitened", 0.7))),
     "capacity+chat": Method("capacity", (Part("gradient-chat"),)),
     "less": Method("less", GRADIENT),
     "round-robin": Method("round_robin", GRADIENT),
@@ -56,7 +59,6 @@ METHODS: dict[str, Method] = {
     "exponentiated": Method("exponentiated", GRADIENT),
     "rds+": Method("round_robin", (Part("hidden-by-position"),)),
 }
-METHODS[OURS] = Method("capacity", (Part("gradient", share=0.3), Part("hidden", "whitened", 0.7)))
 
 
 def draw(name: str, world: World, task: str, k: int, seed: int) -> list[int]:

@@ -8,9 +8,6 @@ ALL = "all"
 OWN = "own"
 """Clean rows of the task's own set at random: who knows what is in the pool could do that."""
 OURS = "default"
-EARLIER = "capacity+gradient"
-"""The default before: capacity on centred gradients alone."""
-
 TARGETLESS = (BASE, CONTROL, ALL)
 """Their draws do not look at the target, so one training is judged on all tasks."""
 UNRANKED = (BASE, OWN, ALL)

@@ -20,7 +20,6 @@ import numpy.typing as npt
 from benchmarks.quality.names import (
     BASE,
     CONTROL,
-    EARLIER,
     MATCHED,
     OURS,
     OWN,
@@ -188,9 +187,7 @@ def _of_metric(cells: Cells) -> Json:
     """Table and verdicts of one metric."""
     largest = max((k for _, k in cells.cells), default=0)
     names = {name for methods in cells.cells.values() for name in methods}
-    compared = sorted(
-        names - set(UNRANKED) - {name for name in names if "+" in name and name not in (EARLIER, "rds+")}
-    )
+    compared = sorted(name for name in names - set(UNRANKED) if name == "rds+" or "+" not in name)
     ours = [cell for cell, methods in cells.cells.items() if OURS in methods]
     rivals = [
         (cell, name) for cell in ours for name in cells.cells[cell] if name in compared and name != OURS

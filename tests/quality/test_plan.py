@@ -3,8 +3,8 @@
 import numpy as np
 
 from benchmarks.quality.data import DEVELOPMENT, REPORTING
-from benchmarks.quality.methods import METHODS, Method, Part, as_long_as
-from benchmarks.quality.names import ALL, BASE, CONTROL, EARLIER, MATCHED, OURS, OWN, TARGETLESS
+from benchmarks.quality.methods import COMBINED, METHODS, Method, Part, as_long_as
+from benchmarks.quality.names import ALL, BASE, CONTROL, MATCHED, OURS, OWN, TARGETLESS
 from benchmarks.quality.plan import EVERY, RANDOM_SEEDS, K, default_plan, development_plan, reporting_plan
 from benchmarks.quality.runs import Run, missing
 from benchmarks.quality.world import KINDS
@@ -28,17 +28,17 @@ def test_variants_are_tried_on_development_tasks_alone() -> None:
     assert tried == {(task,) for task in DEVELOPMENT}
 
 
-def test_the_first_runs_compare_old_and_new_default_on_every_reporting_task() -> None:
+def test_the_first_runs_compare_two_representations_on_every_reporting_task() -> None:
     first = reporting_plan()[: 2 * len(REPORTING)]
     assert {(run.method, *run.tasks) for run in first} == {
-        (method, task) for method in (OURS, EARLIER) for task in REPORTING
+        (method, task) for method in (OURS, COMBINED) for task in REPORTING
     }
 
 
 def test_the_whole_plan_has_the_draws_that_intervals_need() -> None:
     plan = default_plan()
     assert {run.seed for run in plan if run.method == CONTROL and run.k == K} == set(range(RANDOM_SEEDS))
-    for method in (OURS, EARLIER, MATCHED):
+    for method in (OURS, COMBINED, MATCHED):
         assert {run.seed for run in plan if run.method == method and run.k == K} == {0, 1}
 
 
