@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from evoselect.spec.training import TrainingSpec
 from store import adapters, jobs, plans
 from store.ids import new_id
 from store.loop_models import Round
@@ -110,7 +111,10 @@ def _trained(api: Api) -> tuple[str, str]:
     """A training and its adapter, as a worker would leave them."""
     with api.database.transaction() as session:
         shard = plans.single_shard("train", 1)
-        job = jobs.create(session, tenant_id=api.tenant_id, kind=JobKind.TRAINING, request={}, plans=shard)
+        request = {"spec": TrainingSpec().model_dump(mode="json")}
+        job = jobs.create(
+            session, tenant_id=api.tenant_id, kind=JobKind.TRAINING, request=request, plans=shard
+        )
         adapter = adapters.fresh_id()
         adapters.create(
             session,

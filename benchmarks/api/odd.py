@@ -39,6 +39,7 @@ HEADERS = (
 )  # fmt: skip
 PLACE = "the odd value stands here"
 THREADS = 4
+SECONDS = 70  # for an answer
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class Case:
 def fuzz_odd(apis: tuple[Api, Api], *, every: int = 1, most: int | None = None) -> Json:
     """Send every n-th case, tenants in turns; counts, and what was answered with 500 or not at all."""
     worlds, cookies = [populate(api) for api in apis], [_signed_in(api) for api in apis]
-    document = httpx.get(f"{apis[0].url}/openapi.json").json()
+    document = httpx.get(f"{apis[0].url}/openapi.json", timeout=SECONDS).json()
     found = list(islice(cases(document, worlds[0]), 0, most, every))
-    with httpx.Client(timeout=70, limits=httpx.Limits(max_connections=THREADS)) as client:
+    with httpx.Client(timeout=SECONDS, limits=httpx.Limits(max_connections=THREADS)) as client:
 
         def send(numbered: tuple[int, Case]) -> str:
             number, case = numbered
@@ -168,7 +169,10 @@ def _resolved(document: Json, schema: Json) -> Json:
 
 def _signed_in(api: Api) -> bytes:
     answer = httpx.post(
-        f"{api.url}/ui/sign-in", data={"api_key": api.api_key}, headers={"Sec-Fetch-Site": "same-origin"}
+        f"{api.url}/ui/sign-in",
+        data={"api_key": api.api_key},
+        headers={"Sec-Fetch-Site": "same-origin"},
+        timeout=SECONDS,
     )
     return answer.headers["set-cookie"].partition(";")[0].encode()
 
