@@ -10,18 +10,17 @@ Json = dict[str, Any]
 
 
 def pictures(result: Json) -> dict[str, str]:
-    """One for each metric and k of a summary, by file name."""
+    """One for each metric of a summary, by file name: all tasks together, and each at the largest k."""
     found = {}
-    for metric, of in {result["metric"]: result, **result["by_metric"]}.items():
-        for k, means in of["against_random"].items():
-            panels = {"all tasks": _bounded(means)}
-            for cell, values in of["table"].items():
-                if cell.endswith(f"k={k}"):
-                    panels[cell] = _bounded(values)
-            if not any(panels.values()):
-                continue
-            title = f"{metric.replace('_', ' ')}: difference to random draws, 95 % intervals; left is better"
-            found[f"quality-{metric}-k{k}.svg"] = forest(panels, title)
+    for metric, of in result["by_metric"].items():
+        panels = {"all tasks": _bounded(of["against_random"])}
+        for cell, values in of["table"].items():
+            if cell.endswith(f"k={of['k']}"):
+                panels[cell] = _bounded(values)
+        if any(panels.values()):
+            what = "share of wrong answers" if metric == "accuracy" else metric.replace("_", " ")
+            title = f"{what}: difference to random draws, 95 % intervals; left is better"
+            found[f"quality-{metric}.svg"] = forest(panels, title)
     return found
 
 
