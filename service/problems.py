@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from psycopg.errors import DiskFull
 from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -87,7 +88,7 @@ def render(problem: Problem, request_id: str) -> Response:
 def install(app: FastAPI) -> None:
     """Turn every exception that can reach the framework into a problem."""
     own = (HTTPException, RequestValidationError, StoreError, InvalidInput)
-    for kind in (*own, DataError, OperationalError):
+    for kind in (*own, DataError, StaleDataError, OperationalError):
         app.add_exception_handler(kind, _handle)
 
 
@@ -111,6 +112,8 @@ def as_problem(request: Request, error: Exception) -> Problem:
         return _from_http(request, error)
     if isinstance(error, DataError):
         return _not_storable(error)
+    if isinstance(error, StaleDataError):  # between reading the row and changing it
+        return Problem(404, "not_found", "What the request names was deleted meanwhile.")
     return of_database(error)
 
 
