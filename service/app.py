@@ -108,6 +108,7 @@ def from_environment() -> FastAPI:
         app = create_app(settings)
     except (MissingSetting, BadModelList, BadEndpoints) as error:
         leave(EXIT_CONFIGURATION, str(error))
+    app.openapi()  # made now: the first to ask would hold up all others for 0.7 s of processor time
     gc.collect()
     gc.freeze()  # looking through all that was imported would hold up every request for 50 ms and more
     return app
