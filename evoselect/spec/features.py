@@ -110,6 +110,11 @@ class FeatureSpec(Bounded):
     shard_failed, in place of failing the job. Targets never are: without one, the task is another.
     """
 
+    @property
+    def gradients(self) -> bool:
+        """Whether gradients are computed: alone, or beside hidden states."""
+        return self.kind in ("gradient", "combined")
+
     @model_validator(mode="before")
     @classmethod
     def _kind_of_match(cls, given: Any) -> Any:
@@ -120,7 +125,7 @@ class FeatureSpec(Bounded):
 
     @model_validator(mode="after")
     def _gradients_alone(self) -> Self:
-        if self.kind not in ("gradient", "combined") and (self.checkpoints or self.precondition != "none"):
+        if not self.gradients and (self.checkpoints or self.precondition != "none"):
             raise ValueError(f"checkpoints and precondition belong to gradients, not to kind {self.kind!r}")
         return self
 
