@@ -196,7 +196,7 @@ class EstimatedSeconds(BaseModel):
 
 
 class EstimatedBytes(BaseModel):
-    """At most: memory for the sketches and for the matrix of the selection, features on disk."""
+    """Of gradients, at most: memory for sketches and for the matrix of the selection, features on disk."""
 
     sketches: int
     features: int

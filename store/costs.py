@@ -54,9 +54,9 @@ def of_selection(session: Session, artifacts: Artifacts, job: Job, parameters: i
 
 
 def _bytes(features: dict[str, Any], rows: int) -> dict[str, int]:
-    """At most: a model with few modules takes less."""
-    numbers = rows * features["dim"]
-    computed = features["kind"] == "gradient"
+    """Of gradients, at most: a model with few modules takes less. Hidden states add what the model says."""
+    computed = features["kind"] in ("gradient", "combined")
+    numbers = rows * features["dim"] if computed else 0
     mixed = features["sketch_in"] * features["sketch_out"] * features["dim"]
     return {
         "sketches": mixed * NUMBER_BYTES if computed else 0,

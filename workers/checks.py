@@ -48,7 +48,7 @@ def outlook(
 
 def _modules(loaded: LoadedModel, spec: FeatureSpec) -> Json | None:
     """What the gradients see of the model; None where there are none, or only an adapter's."""
-    if spec.kind != "gradient" or spec.precondition == "adam":
+    if not spec.gradients or spec.precondition == "adam":
         return None
     seen = asdict(coverage(loaded.model, choose_layers(loaded.model, spec.layers, spec.modules)))
     return seen | {"share": round(seen["share"], 4)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from evoselect.gradients.examples import padded_work
-from evoselect.gradients.extractor import extractor_bytes
+from evoselect.gradients.extractor import extractor_bytes, hidden_size
 from evoselect.gradients.layers import choose_layers
 from evoselect.spec.features import FeatureSpec
 from store.errors import Invalid
@@ -94,11 +94,13 @@ def require_room(loaded: LoadedModel, spec: FeatureSpec, *, rows: int) -> None:
 
     Raises Invalid (does_not_fit). The two-seed agreement holds two sketches at a time.
     """
-    if spec.kind != "gradient":
+    if not spec.gradients:
         return
     layers = choose_layers(loaded.model, spec.layers, spec.modules, adapter=spec.precondition == "adam")
     sketches = 2 * extractor_bytes(layers, spec, loaded.dtype.itemsize)
-    block = rows * min(spec.sketch_in * spec.sketch_out * len(layers), spec.dim) * MATRIX_BYTES
+    numbers = min(spec.sketch_in * spec.sketch_out * len(layers), spec.dim)
+    numbers += hidden_size(loaded.model) if spec.kind == "combined" else 0
+    block = rows * numbers * MATRIX_BYTES
     room = memory.available()
     if loaded.device.type == "cuda":
         room = min(room, torch.cuda.mem_get_info(loaded.device)[0])

@@ -93,7 +93,7 @@ def _require_all_seen(model: nn.Module, chosen: Sequence[LinearLayer]) -> None:
         raise InvalidInput(
             f"features cannot see the experts of this model ({', '.join(experts)}): its linear layers are "
             f"{found.share:.0%} of a layer's weights. Name them to select by these alone (features.modules: "
-            f"{'|'.join(found.modules)!r}), or take a dense model or features.kind 'embedding'"
+            f"{'|'.join(found.modules)!r}), or take a dense model or features.kind 'hidden'"
         )
 
 

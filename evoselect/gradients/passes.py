@@ -188,7 +188,7 @@ def _joined_cache(model: nn.Module, parts: Sequence[tuple[list[int], Any]], size
 def _decoder(model: nn.Module) -> Any:
     """The model below its output embedding."""
     causal = causal_model(model)
-    return getattr(causal, causal.base_model_prefix)
+    return causal.get_decoder()  # what its forward runs: OPT's is not the module of its base_model_prefix
 
 
 def _padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> tuple[Tensor, Tensor]:

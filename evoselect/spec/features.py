@@ -110,6 +110,7 @@ class FeatureSpec(Bounded):
     shard_failed, in place of failing the job. Targets never are: without one, the task is another.
     """
 
+<<<<<<< HEAD
     @model_validator(mode="before")
     @classmethod
     def _kind_of_match(cls, given: Any) -> Any:
@@ -117,10 +118,16 @@ class FeatureSpec(Bounded):
         if not isinstance(given, dict) or given.get("match") != "content":
             return given
         return given if "kind" in given else {**given, "kind": "combined"}
+=======
+    @property
+    def gradients(self) -> bool:
+        """Whether gradients are computed: alone, or beside hidden states."""
+        return self.kind in ("gradient", "combined")
+>>>>>>> d3e2941 (Hidden states are taken of the module that a family's forward runs; room and coverage know gradients beside hidden states)
 
     @model_validator(mode="after")
     def _gradients_alone(self) -> Self:
-        if self.kind not in ("gradient", "combined") and (self.checkpoints or self.precondition != "none"):
+        if not self.gradients and (self.checkpoints or self.precondition != "none"):
             raise ValueError(f"checkpoints and precondition belong to gradients, not to kind {self.kind!r}")
         return self
 

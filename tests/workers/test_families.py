@@ -44,8 +44,15 @@ def test_gradients_of_every_linear_layer_are_autograds(name: str) -> None:
         Example([7, 8, 9, 10, 11, 12, 13, 14, 15], 5),
         Example([3, 2], 1),
     ]
-    found = extractor(batch).values
+    result = extractor(batch)
+    found, hidden = result.values, result.hidden
+    assert hidden is not None
     for row, example in enumerate(batch):
+        with torch.no_grad():
+            states = model(
+                input_ids=torch.tensor([example.ids[:-1]]), output_hidden_states=True
+            ).hidden_states
+        torch.testing.assert_close(hidden[row], states[-1][0].mean(0), rtol=1e-4, atol=1e-5)
         expected = sketched(extractor, spec, _gradients(extractor, model, example))
         assert (found[row] - expected).norm() / expected.norm() < 1e-4, row
 
