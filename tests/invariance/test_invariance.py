@@ -1,14 +1,21 @@
 """The benchmark's data hold what they claim, and its measures give what was put in."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.invariance import __main__ as benchmark
+from benchmarks.invariance import features
 from benchmarks.invariance.data import RENDERINGS, TARGETS, TASKS, Data, Family, build
-from benchmarks.invariance.measure import POOLS, Judge, Pool, summary
+from benchmarks.invariance.measure import JUDGED, POOLS, Judge, Pool, summary
+from benchmarks.invariance.representations import CHAT, CONTENT
+from tests.workers.proxy import ALIAS, register, write_proxy
+from workers.models import load
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +91,24 @@ def test_a_judge_of_sets_has_no_bias_and_one_of_renderings_has_all_of_it(data: D
     assert by_rendering["rendering_bias_points"] == pytest.approx(100 * 5 / 6, abs=3)
     assert by_rendering["own_share"] < 0.35
     assert np.isclose(by_rendering["off_points"][0], by_rendering["rendering_bias_points"])  # type: ignore[index]
+
+
+def test_the_whole_of_it_on_a_tiny_model_and_a_second_run_computes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(write_proxy(tmp_path / "tiny"), monkeypatch)
+    wide = replace(
+        load(ALIAS, dtype="float32"), max_length=4096
+    )  # its tokens are letters, its positions rotary
+    monkeypatch.setattr(benchmark, "load", lambda alias: wide)
+    monkeypatch.setattr(benchmark, "TASKS", TASKS[:1])
+    monkeypatch.setattr(features, "CACHE", tmp_path / "kept")
+    small, pools = build(scale=0.1), [pool for pool in POOLS if pool.name == JUDGED]
+    first = benchmark.measure(small, pools, [CONTENT, CHAT[-1]])
+    assert len(first["lines"]) == 2
+    assert set(benchmark.KEYS) <= first.keys()
+    assert "| surface, own elsewhere | combined as chat whitened, content |" in benchmark.as_text(first)
+    assert "rows" in capsys.readouterr().err
+    second = benchmark.measure(small, pools, [CONTENT, CHAT[-1]])
+    assert [second[key] for key in benchmark.KEYS] == [first[key] for key in benchmark.KEYS]
+    assert "rows" not in capsys.readouterr().err

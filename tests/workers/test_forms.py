@@ -23,6 +23,7 @@ from workers.context import Context
 from workers.features import FeatureBlock
 from workers.forms import Forms, forms_of
 from workers.job_task import Work
+from workers.ordering import by_length
 from workers.phases import transport
 
 ASKED, SAID = Form("Question: ", "\nAnswer:"), Form("User: ", "\nAssistant:")
@@ -85,6 +86,7 @@ def result(ctx: Context, tenant: str, match: str) -> dict[str, Any]:
     for _ in sources:
         claim = take(ctx, "features")
         side = {"target": target, "pool": pool}[claim.payload["role"]]
+        side = [side[row] for row in by_length(side, ctx.settings.window_rows)]  # as features are computed
         file = ctx.artifacts.put_bytes("features", to_bytes(block(side, len(side))), ".safetensors")
         done = {"blocks": [{"artifact": file.path, "sha256": file.sha256}], "outlook": {}}
         with ctx.database.transaction() as session:
@@ -101,10 +103,7 @@ def test_form_counts_or_not_as_the_user_says_and_the_result_shows_it(ctx: Contex
         assert found["manifest"]["match"] == match
         assert found["forms"]["found"] == 2
         by_head = {form["head"]: form for form in found["forms"]["named"]}
-        assert [form["target"] for form in found["forms"]["named"]] == [
-            0.0,
-            1.0,
-        ]  # the larger of the pool first
+        assert [form["target"] for form in found["forms"]["named"]] == [0.0, 1.0]  # the largest first
         assert by_head[SAID.head]["pool"] == 0.625
         shares[match] = by_head[ASKED.head]["selected"]
     assert shares == {"both": 1.0, "content": 0.0}
