@@ -122,7 +122,8 @@ def _with_faults(
     ]
     kinds: list[Kind] = ["wrong_answer" if row in wrong else "clean" for row in range(len(originals))]
     copies = [near_copy(originals[row], rng) for row in copied]
-    return [*rows, *copies], [*kinds, *(["near_duplicate"] * len(copies))], copied
+    copied_kinds: list[Kind] = ["near_duplicate"] * len(copies)
+    return [*rows, *copies], [*kinds, *copied_kinds], copied
 
 
 def _spread(questions: Sequence[Question], renderings: int, rng: random.Random) -> list[int]:

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from benchmarks.hostile.attacks.stage import Attack, Stage
 
@@ -31,7 +32,7 @@ def _endless_trainings(stage: Stage) -> Counter[str]:
     return stage.answers
 
 
-def _until_over(stage: Stage, path: str, bodies: list[dict[str, object]]) -> None:
+def _until_over(stage: Stage, path: str, bodies: Sequence[Mapping[str, object]]) -> None:
     """Start these jobs, wait, and cancel them: what follows is measured without them."""
     answers = [stage.send("POST", path, json=body) for body in bodies]
     while not stage.over:
