@@ -10,7 +10,6 @@ from evoselect.gradients.extractor import make_extractor
 from evoselect.gradients.passes import mean_hidden_state
 from evoselect.spec.features import FeatureSpec
 from tests.evoselect.test_conditioning import features
-from tests.evoselect.test_gradients import LINEAR
 from tests.evoselect.tiny import ARCHITECTURES, examples, tiny_model
 
 
@@ -23,7 +22,7 @@ def test_a_gradients_pass_gives_the_states_of_a_pass_for_them_alone(
     alone = torch.cat([mean_hidden_state(model, [example], weighting) for example in batch])
     torch.testing.assert_close(mean_hidden_state(model, batch, weighting), alone, rtol=1e-4, atol=1e-5)
     for positions in ("answer", "all"):
-        settings = {"modules": LINEAR, "positions": positions, "hidden_weighting": weighting}
+        settings = {"positions": positions, "hidden_weighting": weighting}
         spec = FeatureSpec.model_validate({"kind": "combined", **settings})
         found = make_extractor(model, spec)(batch)
         gradients = make_extractor(model, spec.model_copy(update={"kind": "gradient"}))(batch)

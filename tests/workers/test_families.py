@@ -30,7 +30,9 @@ def test_ids_masks_and_losses_are_the_libraries_own(name: str) -> None:
 def test_gradients_of_every_linear_layer_are_autograds(name: str) -> None:
     family = FAMILIES[name]
     model = network(family, 61)
-    spec = FeatureSpec(positions="all", sketch_in=5, sketch_out=3, dim=8192, modules=family.modules)
+    spec = FeatureSpec(
+        kind="combined", positions="all", sketch_in=5, sketch_out=3, dim=8192, modules=family.modules
+    )
     extractor = GradientExtractor(model.requires_grad_(False), spec)
     if family.share == 1.0:
         linear = {
