@@ -89,8 +89,7 @@ def _lines(world: World, pools: list[Pool], form: Representation, k: int) -> lis
 
 def as_text(result: Json) -> str:
     """The table in Markdown, and the keys."""
-    columns = ("pool", "representation", "own_share", "own_share_ceiling", "own_share_of_ceiling")
-    columns += ("rendering_bias_points", "wrong_share_ratio", "copies", "seconds_a_1000_rows")
+    columns = ("pool", "representation", *KEYS, "copies", "seconds_a_1000_rows")
     rows = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     lines = sorted(result["lines"], key=lambda line: [pool.name for pool in POOLS].index(line["pool"]))
     rows += [f"| {' | '.join(str(line[name]) for name in columns)} |" for line in lines]

@@ -28,13 +28,9 @@ class Pool:
 
     def rows(self, data: Data, task: str) -> list[int]:
         """The candidates that stand in it."""
-        out = {
-            "nothing": lambda row: False,
-            "own": lambda row: data.source[row] == task,
-            "all": lambda row: True,
-        }
+        left = {"nothing": set[str](), "own": {task}, "all": set(data.source)}[self.without]
         written = data.rendering[self.family]
-        return [row for row in range(len(written)) if written[row] != 0 or not out[self.without](row)]
+        return [row for row in range(len(written)) if written[row] != 0 or data.source[row] not in left]
 
 
 POOLS = (

@@ -182,7 +182,12 @@ def test_a_full_disk_ends_neither_the_supervisor_nor_what_was_committed(tmp_path
                 supervisor.running["postgres"].restart_at = 0.0
                 supervisor.check()
             disks.free(home)
-            wait_for(lambda: supervisor.check() or servers.postgres_answers(url), 60)
+
+            def answers_again() -> bool:
+                supervisor.check()
+                return servers.postgres_answers(url)
+
+            wait_for(answers_again, 60)
             with psycopg.connect(url) as connection:
                 row = connection.execute("select count(*) from kept where length(text) = 1000").fetchone()
             assert row == (100,)
