@@ -113,7 +113,8 @@ def _span(totals: Tensor, counts: Tensor) -> Tensor:
     apart = (totals / counts[:, None] - totals.sum(0) / counts.sum()) * counts[:, None].sqrt()
     squares, vectors = torch.linalg.eigh(apart @ apart.T)
     keep = squares > FLAT * squares[-1]
-    return (apart.T @ vectors[:, keep] / squares[keep].sqrt()).float()
+    span: Tensor = apart.T @ vectors[:, keep] / squares[keep].sqrt()
+    return span.float()
 
 
 def _totals(pool: Tensor, norms: Tensor, of_row: Tensor, forms: int) -> Tensor:
