@@ -3,44 +3,38 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from benchmarks.invariance.data import Data, Family
 from benchmarks.invariance.features import Features
 from evoselect.conditioning import combine, condition
 from evoselect.spec.features import FeatureSpec
-from store.records import Record
 from workers.forms import forms_of
 from workers.models import LoadedModel
 
 
 @dataclass(frozen=True)
 class Representation:
-    """Features of one spec, or of two side by side with the same weight."""
+    """Features of one spec."""
 
     name: str
-    specs: tuple[FeatureSpec, ...]
+    spec: FeatureSpec
 
 
-def _spec(kind: str, conditioning: str, match: str, rendering: str = "plain") -> FeatureSpec:
+def _of(kind: str, conditioning: str, match: str, rendering: str = "plain") -> Representation:
     settings = {"kind": kind, "conditioning": conditioning, "match": match, "rendering": rendering}
-    return FeatureSpec.model_validate(settings)
-
-
-def _of(*specs: FeatureSpec) -> Representation:
-    rendering = "" if specs[0].rendering == "plain" else f" as {specs[0].rendering}"
-    parts = " + ".join(f"{spec.kind}{rendering} {spec.conditioning}" for spec in specs)
-    return Representation(f"{parts}, {specs[0].match}", specs)
+    spec = FeatureSpec.model_validate(settings)
+    beside = f" + hidden {spec.hidden_conditioning}" if kind == "combined" else ""
+    what = "gradient" if kind == "combined" else kind
+    written = "" if rendering == "plain" else f" as {rendering}"
+    return Representation(f"{what}{written} {conditioning}{beside}, {match}", spec)
 
 
 MATCHES = ("both", "content")
 KINDS = [(kind, how) for kind in ("gradient", "hidden", "combined") for how in ("centred", "whitened")]
-MIXED = [_of(_spec("gradient", "centred", match), _spec("hidden", "whitened", match)) for match in MATCHES]
-CONTENT = MIXED[1]  # what the keys are of
-REPRESENTATIONS = [*(_of(_spec(*kind, match)) for match in MATCHES for kind in KINDS), *MIXED]
-CHAT = [_of(_spec(*kind, match, "chat")) for match in MATCHES for kind in KINDS]
+CONTENT = _of("combined", "centred", "content")  # what `match: content` takes, and what the keys are of
+REPRESENTATIONS = [_of(*kind, match) for match in MATCHES for kind in KINDS]
+CHAT = [_of(*kind, match, "chat") for match in MATCHES for kind in KINDS]
 
 
 class World:
@@ -52,9 +46,8 @@ class World:
         self._costs: dict[tuple[str, str], float] = {}
 
     def cost(self, form: Representation) -> float:
-        """Seconds that the features of 1,000 rows take; two specs side by side are one pass."""
-        rendering = form.specs[0].rendering
-        kind = form.specs[0].kind if len(form.specs) == 1 else "combined"
+        """Seconds that the features of 1,000 rows take."""
+        kind, rendering = form.spec.kind, form.spec.rendering
         if (kind, rendering) not in self._costs:
             found = self._features[rendering].cost(kind, self.data.rendered["surface"])
             self._costs[kind, rendering] = found
@@ -66,11 +59,7 @@ class World:
         """Unit rows of candidates and of a task's targets, conditioned by these candidates."""
         written = self.data.canonical if family is None else self.data.rendered[family]
         sent, wanted = [written[row] for row in rows], self.data.target[task]
-        parts = [self._part(spec, sent, wanted) for spec in form.specs]
-        pool, target = (normalize(torch.cat(side, dim=1), dim=1) for side in zip(*parts, strict=True))
-        return pool, target
-
-    def _part(self, spec: FeatureSpec, sent: list[Record], wanted: list[Record]) -> tuple[Tensor, Tensor]:
+        spec = form.spec
         (pool, states), (target, asked) = (self._features[spec.rendering](side) for side in (sent, wanted))
         forms = forms_of(sent, wanted, spec)
         numbers = forms.of_pool() if forms and spec.match == "content" else None

@@ -107,7 +107,10 @@ def test_the_whole_of_it_on_a_tiny_model_and_a_second_run_computes_nothing(
     first = benchmark.measure(small, pools, [CONTENT, CHAT[-1]])
     assert len(first["lines"]) == 2
     assert set(benchmark.KEYS) <= first.keys()
-    assert "| surface, own elsewhere | combined as chat whitened, content |" in benchmark.as_text(first)
+    assert (
+        "| surface, own elsewhere | gradient as chat whitened + hidden whitened, content |"
+        in benchmark.as_text(first)
+    )
     assert "rows" in capsys.readouterr().err
     second = benchmark.measure(small, pools, [CONTENT, CHAT[-1]])
     assert [second[key] for key in benchmark.KEYS] == [first[key] for key in benchmark.KEYS]

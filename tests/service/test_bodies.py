@@ -39,7 +39,7 @@ def unbounded(schema: Json, where: str, parts: Json, above: tuple[str, ...] = ()
     low, high = {"minimum", "exclusiveMinimum"}, {"maximum", "exclusiveMaximum"}
     if kinds & {"integer", "number"} and not (low & schema.keys() and high & schema.keys()):
         yield where
-    most = float(schema.get("maximum", schema.get("exclusiveMaximum", 0)))
+    most: Any = schema.get("maximum", schema.get("exclusiveMaximum", 0))
     if "integer" in kinds and most > 2**31 - 1 and "?" not in where:
         yield where
     ends = {"string": "maxLength", "array": "maxItems", "anything": "never"}

@@ -32,8 +32,8 @@ def is_configured() -> bool:
 @contextmanager
 def _embedded() -> Iterator[Client]:
     from store.embedded.home import HomeInUse
-    from store.embedded.servers import ServerNotReady
     from store.embedded.preparing import StartFailed
+    from store.embedded.servers import ServerNotReady
     from store.embedded.supervisor import Supervisor
     from store.settings import Settings
 
