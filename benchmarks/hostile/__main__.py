@@ -36,8 +36,11 @@ MB = 10**6
 LOOPBACK = "127.0.0.0/8"  # where silent receivers and generators listen
 
 
-def main() -> None:
-    """Run the attacks one after another on the same servers; print what they did."""
+def main() -> int:
+    """Run the attacks one after another on the same servers; print what they did.
+
+    Exit status 1 where an attack has not attacked: its row is no evidence.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=ATTACKS, default=list(ATTACKS))
     parser.add_argument("--json", action="store_true")
@@ -49,6 +52,7 @@ def main() -> None:
     report |= {"machine": describe()}
     lines = "\n".join(f"{key}: {value}" for key, value in report.items())
     print(json.dumps(report) if arguments.json else lines)
+    return 1 if report["without_effect"] else 0
 
 
 @contextmanager
@@ -63,7 +67,9 @@ def _running(home: Path) -> Iterator[Stack]:
 def _measured(stack: Stack, names: list[str]) -> dict[str, Any]:
     victim = Victim(stack.url, _key(stack, "second"))
     alone = [victim.beside(at_least=0, at_most=AT_MOST) for _ in range(ALONE)]
-    usual = median(seen.seconds or AT_MOST for seen in alone[1:])
+    if None in (ended := [seen.seconds for seen in alone[1:]]):
+        raise RuntimeError(f"a selection alone does not end in {AT_MOST} s: this machine is too busy to tell")
+    usual = median(seconds for seconds in ended if seconds is not None)
     logger.info("alone: %s", alone)
     attacks = {}
     for name in names:
@@ -80,6 +86,7 @@ def _measured(stack: Stack, names: list[str]) -> dict[str, Any]:
         "rss_growth_mb": max(found["rss_growth_mb"] for found in attacks.values()),
         "slowdown": max(found["slowdown"] for found in attacks.values()),
         "lost": len(victim.lost()),
+        "without_effect": [name for name, found in attacks.items() if not isinstance(found["answers"], dict)],
     }
 
 
@@ -103,7 +110,7 @@ def _row(seen: Seen, growth: int, said: str, status: int) -> dict[str, Any]:
         "failures": seen.failures,
         "selection_s": None if seen.seconds is None else round(seen.seconds, 2),
         "rss_growth_mb": round(growth / MB, 1),
-        "answers": json.loads(said) if said and not status else f"the attack ended with {status}",
+        "answers": (said and not status and json.loads(said)) or f"nothing was sent; it ended with {status}",
     }
 
 
@@ -148,4 +155,4 @@ def _key(stack: Stack, name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
