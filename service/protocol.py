@@ -91,7 +91,7 @@ class Protocol(HttpToolsProtocol):
         self._in_time()
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
-            self._refusal = Problem(429, "too_many_requests", f"At most {MAX_PIPELINED} requests ahead.")
+            self._refusal = Problem(429, "too_many_at_once", f"At most {MAX_PIPELINED} requests ahead.")
             raise self._refusal
 
     def on_body(self, body: bytes) -> None:

@@ -33,12 +33,19 @@ def write(model: nn.Module, optimizer: Any, folder: Path) -> None:
 
 def read(loaded: LoadedModel, spec: FeatureSpec) -> dict[str, Tensor] | None:
     """The moments that the spec asks for, shaped as the weights; raises Invalid where the model has none."""
-    if spec.precondition == "none":
+    require(loaded, spec)
+    if spec.precondition == "none" or loaded.adapter is None:
         return None
+    return {name: moment.float() for name, moment in load_file(loaded.adapter / FILE).items()}
+
+
+def require(loaded: LoadedModel, spec: FeatureSpec) -> None:
+    """Raise Invalid where the spec asks for moments and the model has none."""
+    if spec.precondition == "none":
+        return
     if loaded.adapter is None or not (loaded.adapter / FILE).is_file():
         raise Invalid(
             f"features.precondition is 'adam', but model {loaded.alias!r} has no optimizer state beside it: "
             "name an adapter that a training of this release made, or set precondition to none",
             code="no_optimizer_state",
         )
-    return {name: moment.float() for name, moment in load_file(loaded.adapter / FILE).items()}

@@ -17,7 +17,7 @@ from evoselect.gradients.layers import choose_layers
 from evoselect.spec.features import FeatureSpec
 from store.errors import Invalid
 from store.records import Record
-from workers import memory
+from workers import memory, moments
 from workers.features import FeatureBlock, plan, row_size
 from workers.fingerprint import max_length
 from workers.models import LoadedModel
@@ -96,6 +96,7 @@ def require_room(loaded: LoadedModel, spec: FeatureSpec, *, rows: int) -> None:
     """
     if not spec.gradients:
         return
+    moments.require(loaded, spec)
     layers = choose_layers(loaded.model, spec.layers, spec.modules, adapter=spec.precondition == "adam")
     sketches = 2 * extractor_bytes(layers, spec, loaded.dtype.itemsize)
     numbers = min(spec.sketch_in * spec.sketch_out * len(layers), spec.dim)

@@ -23,6 +23,7 @@ from service.spools import spool
 from service.state import Services, State, TenantId
 from store import files
 from store.artifacts import Artifact, WrongHash
+from store.errors import NotFound
 from store.quotas import Room
 
 router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
@@ -83,7 +84,10 @@ def content(file_id: ResourceId, request: Request, state: Services, tenant_id: T
     """The bytes, or one Range of them; the ETag is their sha256."""
     with state.database.transaction() as session:
         row = files.get(session, tenant_id, file_id)
-    stream = state.artifacts.open(row.artifact)
+    try:
+        stream = state.artifacts.open(row.artifact)
+    except FileNotFoundError:  # it was deleted in between
+        raise NotFound("file", file_id) from None
     return serve(request, stream, row.size, row.sha256, row.media_type or BINARY)
 
 

@@ -66,6 +66,9 @@ def check(line: str, *, whole: bool) -> None:
         check_python(arguments)
     elif program == "pip":
         check_install(arguments)
+    elif program == "kubectl":
+        folder = ROOT / arguments[arguments.index("-k") + 1]
+        assert (folder / "kustomization.yaml").is_file(), f"no kustomization in {folder}"
     elif program == "docker":
         profile = arguments[arguments.index("--profile") + 1]
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()

@@ -153,12 +153,12 @@ def test_another_media_type(api: Api, pool_id: str, kind: str) -> None:
         ({"spec": {"nonsense": 1}}, "invalid_request", "/spec/nonsense"),
         ({"features": {"nonsense": 1}}, "invalid_request", "/features/nonsense"),
         ({"features": {"layers": "top-0"}}, "invalid_request", "use all, top-N or every-N"),
-        ({"features": {"modules": "("}}, "invalid_request", "not a regular expression"),
+        ({"features": {"modules": "("}}, "invalid_request", "no regular expression"),
         ({"features": {"dim": 0}}, "invalid_request", "/features/dim"),
         (
             {"features": {"kind": "hidden", "precondition": "adam"}},
             "invalid_request",
-            "to kind 'gradient'",
+            "belong to gradients, not to kind 'hidden'",
         ),
         ({"features": {"checkpoints": [{"model": "gpt-9"}]}}, "unknown_model", "gpt-9"),
         (
