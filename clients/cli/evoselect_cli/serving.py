@@ -133,11 +133,12 @@ def _service(url: str | None, saved: Endpoint | None, instance: str | None) -> d
     if url is None:
         return {"url": None, "ready": False, "version": None}
     try:
-        answer = httpx.get(f"{url}/readyz", timeout=5)
+        direct = instance is not None  # on this machine: past any proxy
+        answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=not direct)
         ours = instance is None or answer.headers.get(INSTANCE_HEADER) == instance
         ready = ours and answer.status_code == httpx.codes.OK
-        version = httpx.get(f"{url}/version", timeout=5).json()["version"]
-    except (httpx.HTTPError, ValueError, KeyError):
+        version = httpx.get(f"{url}/version", timeout=5, trust_env=not direct).json()["version"]
+    except (httpx.HTTPError, ImportError, ValueError, KeyError):
         return {"url": url, "ready": False, "version": None}
     return {"url": url, "ready": ready, "version": version}
 
