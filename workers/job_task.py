@@ -9,7 +9,7 @@ a full disk        the shard goes back, waits for room and counts no fault
 DamagedInput       the shards whose results are damaged run again, then this phase
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again after a while, at most max_attempts times
-memory is short    the job fails with out_of_memory
+memory is short    the job fails with out_of_memory; a passing fault where others had most of the memory
 anything else      the job fails with internal_error, for an impossible result (workers.results) too; the
                    trace stands in the worker's log
 """
@@ -32,11 +32,11 @@ from store.settings import Settings
 from workers import results
 from workers.context import Context
 from workers.leaving import leaving
-from workers.memory import exhausted
+from workers.memory import Crowded, exhausted
 from workers.pulse import GivesWay, Held, Leaving, Pulse
 
 logger = logging.getLogger(__name__)
-PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt)
+PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt, Crowded)
 ROOM_SECONDS = 5.0  # before a shard that met a full disk may be claimed again
 SHORT_OF_MEMORY = "the memory of this worker did not suffice for a request of this size"
 RETRY_SECONDS = 0.5  # between two tries to write to a database that is away

@@ -26,8 +26,9 @@ def leave() -> None:
 
 def children(worker: Any) -> list[int]:
     """In the parent: the pids of celery's pool; none before it has started."""
-    pool = getattr(worker, "pool", None)
-    return [] if pool is None else list(pool.info["processes"])
+    pool: Any = getattr(worker, "pool", None)
+    started = getattr(pool, "_pool", None) is not None  # also while it closes, when `active` is false
+    return list(pool.info["processes"]) if started else []
 
 
 def tell(worker: Any) -> None:

@@ -21,7 +21,7 @@ from store.settings import Settings
 from store.states import JobKind
 from tests.chaos import disks
 from tests.store.test_loops import BASE_FAILED, GENERATING, Line
-from workers import siblings
+from workers import memory, siblings
 from workers.bodies import BODIES
 from workers.context import Context
 from workers.workplace import Workplace, upkeep
@@ -112,6 +112,7 @@ def test_a_job_that_is_short_of_memory_fails_alone_and_at_once(
         hungry = jobs.create(
             session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=[ShardPlan("features", 0, 1)]
         ).id
+    monkeypatch.setattr(memory, "total", lambda: 0)  # nobody else takes any
     monkeypatch.setitem(BODIES, "features", "tests.workers.hungry")
     assert place.drain() == 1
     monkeypatch.setitem(BODIES, "features", "tests.chaos.phases.empty")
@@ -122,6 +123,22 @@ def test_a_job_that_is_short_of_memory_fails_alone_and_at_once(
         (hungry, "failed", "out_of_memory"),
         (claim.job_id, "running", None),
     ]
+
+
+def test_a_job_is_tried_again_where_others_had_most_of_the_memory(
+    place: Workplace, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as session:
+        plans = [ShardPlan("features", 0, 1)]
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans)
+    monkeypatch.setattr(memory, "total", lambda: 2**60)
+    monkeypatch.setitem(BODIES, "features", "tests.workers.hungry")
+    assert place.drain() == 1
+    query = "select state, faults, last_fault from shards"
+    with database.transaction() as session:
+        where, faults, reason = session.execute(text(query)).one()
+    assert (where, faults) == ("ready", 1)
+    assert reason.startswith("Crowded: others had most of the memory")
 
 
 def test_a_look_that_no_ops_worker_makes_is_made_by_whoever_sweeps(
