@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 SHARE = 0.9  # of what is free: the rest is for those beside us
-# Bytes; an ordinary job takes as much and may only have to wait until others are done. Measured with a model of
-# 135M weights, libraries and the stacks of threads included: features 2.2 GB, training 3.8 GB.
+# Bytes; an ordinary job takes as much and may only have to wait until others are done. Measured with a model
+# of 135M weights, libraries and the stacks of threads included: features 2.2 GB, training 3.8 GB.
 FLOOR = 2**32
 # Version 2 and version 1 of control groups: the limit, and what is used of it.
 CONTROL_GROUPS = (
