@@ -118,12 +118,13 @@ class BatchWriter:
         if not _is_valid(table):  # UTF-8 that is none: found row by row
             self.add_values(_as_values(table))
             return
-        plain = [field.name for field in table.schema if field.name in PLAIN and field.type == pa.string()]
+        plain = [name for name in table.column_names if _is_plain(table.schema.field(name))]
         others = [name for name in table.column_names if name not in plain]
         if any(table[name].null_count < table.num_rows for name in others):
             self.add_values(_as_values(table))
             return
-        rows = pa.table({name: table[name] if name in plain else _no_texts(table) for name in PLAIN})
+        nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
+        rows = pa.table(nothing | {name: table[name] for name in plain})
         self._merge(*plain_rows(rows), lambda row: _as_values(rows.slice(row, 1))[0])
 
     def finish(self) -> None:
@@ -285,8 +286,8 @@ def _decoded(line: bytes) -> object:
         return error
 
 
-def _no_texts(table: pa.Table) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+def _is_plain(field: pa.Field) -> bool:
+    return field.name in PLAIN.names and bool(field.type == PLAIN.field(field.name).type)
 
 
 def _is_valid(table: pa.Table) -> bool:

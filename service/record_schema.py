@@ -39,6 +39,12 @@ RECORD: dict[str, Any] = {
             "description": "Index into choices, from 0.",
         },
         "group": _NAME,
+        "quality": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "maximum": 1,
+            "description": "From a verifier of yours; see least_quality of a selection.",
+        },
         "metadata": {
             "type": ["object", "null"],
             "maxProperties": MAX_METADATA_BYTES // LEAST_MEMBER,

@@ -21,8 +21,14 @@ Keys = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 NEWLINE = ord("\n")
 DIGEST = 32  # bytes of a content hash; twice as many as hexadecimal text
-PLAIN = ("id", "prompt", "completion", "group")  # the texts that plain rows consist of, beside messages
-_COLUMNS = pa.schema([*(pa.field(name, pa.string()) for name in PLAIN), pa.field("messages", TURNS)])
+PLAIN = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("id", "prompt", "completion", "group")),
+        pa.field("quality", pa.float64()),
+    ]
+)
+"""What plain rows consist of, beside messages."""
+_COLUMNS = pa.schema([*PLAIN, pa.field("messages", TURNS)])
 _SEPARATOR = pa.scalar(b"\xff", pa.binary())  # between opening and completion, as in store.records
 
 
@@ -62,13 +68,16 @@ def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
     for name in ("id", "group"):
         if table[name].null_count < table.num_rows:
             good = pc.and_(good, pc.or_(pc.is_null(table[name]), pc.fill_null(_is_name(table[name]), False)))
+    if table["quality"].null_count < table.num_rows:
+        within = pc.and_(pc.greater_equal(table["quality"], 0.0), pc.less_equal(table["quality"], 1.0))
+        good = pc.and_(good, pc.or_(pc.is_null(table["quality"]), pc.fill_null(within, False)))
     plain: Mask = pc.fill_null(good, False).combine_chunks().to_numpy(zero_copy_only=False)
     return table if plain.all() else table.filter(pa.array(plain)), plain
 
 
 def finished(table: pa.Table) -> pa.Table:
     """Plain rows with their content hash, as a table with SCHEMA."""
-    columns = {name: table[name].combine_chunks() for name in (*PLAIN, "messages")}
+    columns = {name: table[name].combine_chunks() for name in (*PLAIN.names, "messages")}
     hashes = _content_hashes(table["opening"].combine_chunks(), columns["completion"])
     columns |= {"content_hash": hashes, "id": pc.coalesce(columns["id"], hashes)}
     rows = table.num_rows

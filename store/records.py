@@ -3,7 +3,7 @@
     {"prompt": str | "messages": [{"role", "content"}, ...],  exactly one of the two
      "completion": str,                     what is learnt; see below for when it may be left out
      "choices": [str, ...], "answer": int,  both or neither; answer is an index into choices, from 0
-     "group": str, "metadata": {...}, "id": str}              optional
+     "group": str, "quality": 0 to 1, "metadata": {...}, "id": str}   optional
 
 The completion may be left out where it follows from the rest: it is the last assistant turn of `messages`,
 or else choices[answer]. A completion may explain its choice, but may not be another choice than `answer`.
@@ -27,7 +27,9 @@ MAX_CHOICES = 64
 MAX_ID_CHARS = 256
 MAX_METADATA_BYTES = 16_384  # as compact JSON
 ROLES = frozenset(("system", "user", "assistant", "tool"))
-FIELDS = frozenset(("id", "prompt", "messages", "completion", "choices", "answer", "group", "metadata"))
+FIELDS = frozenset(
+    ("id", "prompt", "messages", "completion", "choices", "answer", "group", "quality", "metadata")
+)
 
 _TURN = pa.struct(
     [pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)]
@@ -42,6 +44,7 @@ SCHEMA = pa.schema(
         pa.field("choices", pa.list_(pa.string())),
         pa.field("answer", pa.int32()),
         pa.field("group", pa.string()),
+        pa.field("quality", pa.float64()),
         pa.field("metadata", pa.string()),  # compact JSON: keys differ from record to record
     ]
 )
@@ -68,6 +71,7 @@ class Record:
     choices: tuple[str, ...] | None
     answer: int | None  # index into `choices`
     group: str | None
+    quality: float | None  # 0 to 1, from whatever checked the record: a verifier, a judge, a person
     metadata: dict[str, Any] | None
 
 
@@ -92,16 +96,18 @@ def parse_record(value: object) -> Record:
         raise _bad_completion(completion)
     if size + len(completion) > MAX_TEXT_CHARS:
         raise _too_large(size + len(completion))
-    group, metadata, id = get("group"), get("metadata"), get("id")
+    group, quality, metadata, id = get("group"), get("quality"), get("metadata"), get("id")
     if group is not None:
         _check_name("group", group)
+    if quality is not None:
+        quality = _check_quality(quality)
     if metadata is not None:
         _check_metadata(metadata)
     if id is not None:
         _check_name("id", id)
     content = _content_hash(prompt, messages, completion)
     id = content if id is None else id
-    return Record(id, content, prompt, messages, completion, choices, answer, group, metadata)
+    return Record(id, content, prompt, messages, completion, choices, answer, group, quality, metadata)
 
 
 def to_table(records: Iterable[Record]) -> pa.Table:
@@ -115,7 +121,12 @@ def to_table(records: Iterable[Record]) -> pa.Table:
 
 
 def from_table(table: pa.Table) -> list[Record]:
-    """The inverse of to_table; raises KeyError when the table lacks a column of SCHEMA."""
+    """The inverse of to_table; raises KeyError when the table lacks a column of SCHEMA.
+
+    Tables of earlier releases have no column of qualities.
+    """
+    if "quality" not in table.column_names:
+        table = table.append_column(SCHEMA.field("quality"), pa.nulls(table.num_rows, pa.float64()))
     columns = {name: table.column(name).to_pylist() for name in SCHEMA.names}
     columns["messages"] = [None if item is None else tuple(item) for item in columns["messages"]]
     columns["choices"] = [None if item is None else tuple(item) for item in columns["choices"]]
@@ -233,6 +244,14 @@ def _check_name(field: str, value: object) -> None:
         raise InvalidRecord(
             f"bad_{field}", f"{field} must be 1 to {MAX_ID_CHARS} printable characters, got {_show(value)}."
         )
+
+
+def _check_quality(quality: object) -> float:
+    if type(quality) not in (int, float):
+        raise InvalidRecord("wrong_type", f"quality must be a number, got {_kind(quality)}.")
+    if not 0 <= quality <= 1:  # type: ignore[operator]  # a number, by the line before; NaN is refused too
+        raise InvalidRecord("bad_quality", f"quality is {_show(quality)}; send a number from 0 to 1.")
+    return float(quality)  # type: ignore[arg-type]
 
 
 def _check_metadata(metadata: object) -> None:

@@ -171,7 +171,7 @@ class Generation:
 
 def _shown(record: Record) -> dict[str, Any]:
     """What a prompt shows of an example."""
-    hidden = ("id", "metadata", "group")
+    hidden = ("id", "metadata", "group", "quality")
     return {name: value for name, value in to_json(record).items() if name not in hidden}
 
 

@@ -68,6 +68,8 @@ class SelectionSpec(Bounded):
     ``quotas``.
     """
     quotas: Annotated[dict[ShortText, Share], Members(MAX_QUOTAS)] | None = None
+    least_quality: Annotated[float, Real(ge=0.0, le=1.0)] | None = None
+    """Candidates of a lower `quality` are not selected; then each candidate needs one. None reads none."""
     alpha: Annotated[float, Real(ge=0.0, le=1000.0)] = 1.0
     """Weight of transport in method exponentiated."""
     step_size: Annotated[float, Real(gt=0.0, le=1000.0)] = 1.0

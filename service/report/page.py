@@ -17,6 +17,7 @@ REASONS = {
     "in_target": "is also a target example",
     "excluded": "was selected before (exclude_selection_ids)",
     "exact_duplicate": "repeats another candidate",
+    "low_quality": "its quality is below least_quality",
     "too_long": "longer than the model's window",
     "truncated_answer": "its answer was cut off",
     "no_answer_tokens": "no answer to learn from",

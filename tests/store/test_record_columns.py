@@ -14,9 +14,24 @@ from hypothesis import strategies as st
 from store.record_columns import content_keys, finished, line_ends, read_block
 from store.records import InvalidRecord, Record, from_table, parse_record, to_table
 
+NUMBERS = (
+    b"0",
+    b"1",
+    b"-0",
+    b"01",
+    b"1.",
+    b".5",
+    b"1e0",
+    b"1e-400",
+    b"1e400",
+    b"NaN",
+    b'"1"',
+    b"0.1",
+    b"9" * 400,
+)
 blank = st.sampled_from(["", " ", "\u2003", "\x1c", "\0"])
 text = st.text(st.characters(codec="utf-8"), max_size=12) | blank
-field = st.sampled_from(["id", "prompt", "completion", "group", "metadata", "messages", "other"])
+field = st.sampled_from(["id", "prompt", "completion", "group", "quality", "metadata", "messages", "other"])
 anything = (
     text
     | st.none()
@@ -25,7 +40,8 @@ anything = (
     | st.dictionaries(text, text, max_size=1)
 )
 plain = st.fixed_dictionaries(
-    {"prompt": text, "completion": text}, optional={"id": text, "group": st.none() | text}
+    {"prompt": text, "completion": text},
+    optional={"id": text, "group": st.none() | text, "quality": st.none() | st.booleans() | st.floats(-1, 2)},
 )
 turn = st.fixed_dictionaries(
     {"role": st.sampled_from(["system", "user", "assistant", "tool", "other"]), "content": text | st.none()},
@@ -53,6 +69,7 @@ junk = st.sampled_from(
         b'{"prompt":"\\ud800","completion":"b"}',
         b'{"prompt":"a","prompt":"b","completion":"c"}',
         b'{"prompt":NaN,"completion":"b"}',
+        *(b'{"prompt":"a","completion":"b","quality":%s}' % number for number in NUMBERS),
         b'{"prompt":"a\x01","completion":"b"}',
         b'{"messages":[{"role":"user","role":"assistant","content":"y"},{"role":"assistant","content":"z"}]}',
         b'{"messages":[{"role":"user","content":"\xff"},{"role":"assistant","content":"z"}]}',
@@ -84,7 +101,7 @@ def test_plain_rows_are_what_parse_record_makes_of_them(given_lines: list[bytes]
 
 def test_a_good_file_takes_the_fast_way() -> None:
     records: list[dict[str, Any]] = [
-        {"id": f"r{n}", "prompt": f"é {n}?", "completion": "a\nb", "group": None} for n in range(100)
+        {"id": f"r{n}", "prompt": f"é {n}?", "completion": "a\nb", "quality": n / 99} for n in range(100)
     ]
     turns = [{"role": role, "content": f"{role} é"} for role in ("system", "user", "tool", "assistant")]
     records += [{"messages": turns[:n] + turns[1:]} for n in range(5)]

@@ -1,6 +1,7 @@
 """Records: what is accepted, what is refused with which code, and that Parquet gives back what went in."""
 
 import io
+import math
 from typing import Any
 
 import pyarrow as pa
@@ -105,6 +106,8 @@ def test_the_hash_covers_what_training_sees_and_nothing_else() -> None:
         ({**QUESTION, "id": ""}, "bad_id"),
         ({**QUESTION, "id": "a\x00b"}, "bad_id"),
         ({**QUESTION, "group": "g" * 257}, "bad_group"),
+        *(({**QUESTION, "quality": bad}, "bad_quality") for bad in (1.01, -1, math.nan, math.inf, 10**400)),
+        *(({**QUESTION, "quality": bad}, "wrong_type") for bad in ("0.5", True, [0.5])),
         ({**QUESTION, "prompt": "\ud800"}, "bad_text"),
         ({**QUESTION, "metadata": {"a": "\ud800"}}, "bad_metadata"),
         ({**QUESTION, "metadata": [1]}, "wrong_type"),
@@ -113,6 +116,13 @@ def test_the_hash_covers_what_training_sees_and_nothing_else() -> None:
 )
 def test_refused(value: object, code: str) -> None:
     assert code_of(value) == code
+
+
+def test_tables_of_earlier_releases_have_no_qualities() -> None:
+    records = [parse_record({**QUESTION, "quality": 1}), parse_record(QUESTION)]
+    assert [record.quality for record in from_table(to_table(records))] == [1.0, None]
+    older = to_table(records).drop_columns("quality")
+    assert [record.quality for record in from_table(older)] == [None, None]
 
 
 def test_long_values_are_cut_in_messages() -> None:

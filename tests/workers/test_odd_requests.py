@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 from transformers.utils import chat_template_utils
 
-from store.artifacts import Artifacts
-from tests.live import Api, Json, serve
+from tests.live import Json
 from tests.workers import odd_models
-from workers import siblings
-from workers.context import Context
-from workers.workplace import Workplace
+from tests.workers.line import Line, whole_line
 
 TEMPLATES = {"no-system": odd_models.STRICT, "clock": odd_models.CLOCK, "no-template": None}
 SYSTEM = {
@@ -32,21 +29,6 @@ PLAIN = [{"id": f"p{n}", "prompt": f"Question: {n}", "completion": " she"} for n
 def chat(number: int, question: str = "the sky", answer: str = "is blue") -> Json:
     turns = [("user", f"{question} {number}"), ("assistant", f"{answer} {number}")]
     return {"id": f"x{number}", "messages": [{"role": role, "content": text} for role, text in turns]}
-
-
-@dataclass(frozen=True)
-class Line:
-    """The API and a worker of all queues behind it."""
-
-    api: Api
-    place: Workplace
-
-    def done(self, noun: str, body: Json) -> Json:
-        """The job that the request made, at its end."""
-        job = self.api.made(f"/v1/{noun}", body)
-        while self.place.drain():
-            pass
-        return self.api.get(f"/v1/{noun}/{job['id']}")
 
 
 @dataclass(frozen=True)
@@ -75,11 +57,8 @@ def models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def line(
     database_url: str, models_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Line]:
-    monkeypatch.setenv("EVOSELECT_MODELS", str(models_file))
-    monkeypatch.setenv(siblings.VARIABLE, "family")
-    with serve(database_url, tmp_path, models=models_file) as api:
-        context = Context(api.settings, api.database, Artifacts(api.settings.artifacts_url))
-        yield Line(api, Workplace(context, ["features", "select", "train", "evaluate"]))
+    with whole_line(database_url, tmp_path, models_file, monkeypatch) as found:
+        yield found
 
 
 def test_a_turn_that_the_template_refuses_costs_its_row_and_nothing_else(line: Line) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from evoselect.spec.features import FeatureSpec
+from evoselect.spec.selection import SelectionSpec
 from store import feature_blocks, records
 from store.artifacts import Artifact
 from store.errors import ArtifactCorrupt, Invalid
 from store.records import Record
-from workers import checks, preflight
+from workers import checks, preflight, qualities
 from workers.blocks import to_bytes
 from workers.features import FeatureBlock, compute_features
 from workers.fingerprint import block_key, max_length, sketch_fingerprint
@@ -30,6 +31,8 @@ def run(work: Work) -> Outcome:
     model = spec.checkpoints[payload["checkpoint"]].model if spec.checkpoints else work.claim.request["model"]
     table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+    if payload["role"] == "pool":
+        qualities.low(rows, SelectionSpec.model_validate(work.claim.request["spec"]))  # before hours of work
     loaded = load_for(work, model, spec.dtype)
     preflight.require_room(loaded, spec, rows=min(len(rows), settings.block_rows))
     if spec.on_bad_row == "reject":

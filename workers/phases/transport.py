@@ -17,7 +17,7 @@ from evoselect.spec.selection import SelectionSpec
 from store import considered, records, selected
 from store.errors import Invalid
 from store.records import Record, plain_text
-from workers import results, round_axes, selection_report
+from workers import qualities, results, round_axes, selection_report
 from workers.blocks import check_same_sketch
 from workers.conditioned import conditioned
 from workers.forms import forms_of
@@ -47,7 +47,9 @@ def _run(work: Work, scratch: Path) -> Outcome:
     check_same_sketch([target.block, pool.block])
     _refuse_bad_rows(spec, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
-    fates = _fates(target, pool, _excluded_contents(work, request["exclude_selection_ids"]))
+    settings = SelectionSpec.model_validate(request["spec"])
+    excluded = _excluded_contents(work, request["exclude_selection_ids"])
+    fates = _fates(target, pool, excluded, settings)
     kept = [row for row, fate in enumerate(fates) if fate == "usable"]
     _require_enough(len(goals), request["k"], fates)
     sent, wanted = [pool.records[row] for row in kept], [target.records[row] for row in goals]
@@ -57,7 +59,6 @@ def _run(work: Work, scratch: Path) -> Outcome:
         spec, pool.values(kept), target.values(goals), scratch, hidden=states, forms=forms
     )
     work.progress(0)
-    settings = SelectionSpec.model_validate(request["spec"])
     selection = select(
         candidates,
         targets,
@@ -114,17 +115,20 @@ def _excluded_contents(work: Work, selection_ids: list[str]) -> set[str]:
     }
 
 
-def _fates(target: Side, pool: Side, excluded: set[str]) -> list[str]:
+def _fates(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> list[str]:
     """Per pool row: usable, or why it may not be selected. Of equal contents only the first is usable."""
+    poor = qualities.low(pool.records, spec)
     in_target = {record.content_hash for record in target.records}
     seen: set[str] = set()
     fates: list[str] = []
-    for record, status in zip(pool.records, pool.block.status, strict=True):
+    for record, status, low in zip(pool.records, pool.block.status, poor, strict=True):
         content = record.content_hash
         if content in in_target:
             fates.append("in_target")
         elif content in excluded:
             fates.append("excluded")
+        elif low:
+            fates.append("low_quality")
         elif content in seen:
             fates.append("exact_duplicate")
         else:
