@@ -20,7 +20,7 @@ COPY clients/python ./clients/python
 FROM base AS runtime
 USER 10001
 
-# As embedded mode runs its workers; store/embedded/supervisor.py says what each is for.
+# As embedded mode runs its workers; embedded/supervisor.py says what each is for.
 FROM runtime AS worker-runtime
 ENV OMP_WAIT_POLICY=PASSIVE MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 POT_BACKEND_DISABLE_PYTORCH=1 \
     TOKENIZERS_PARALLELISM=false
@@ -33,6 +33,7 @@ COPY --from=service-packages /opt/venv /opt/venv
 COPY clients/cli ./clients/cli
 COPY evoselect ./evoselect
 COPY store ./store
+COPY embedded ./embedded
 COPY migrations ./migrations
 COPY service ./service
 COPY workers/__init__.py ./workers/__init__.py
@@ -53,6 +54,7 @@ COPY --from=worker-packages /opt/venv /opt/venv
 COPY clients/cli ./clients/cli
 COPY evoselect ./evoselect
 COPY store ./store
+COPY embedded ./embedded
 COPY migrations ./migrations
 COPY service/__init__.py ./service/__init__.py
 COPY workers ./workers
@@ -68,6 +70,7 @@ COPY --from=worker-gpu-packages /opt/venv /opt/venv
 COPY clients/cli ./clients/cli
 COPY evoselect ./evoselect
 COPY store ./store
+COPY embedded ./embedded
 COPY migrations ./migrations
 COPY service/__init__.py ./service/__init__.py
 COPY workers ./workers

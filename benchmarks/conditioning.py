@@ -33,12 +33,12 @@ from evoselect.select import select
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
-from store.model_registry import DEFAULT_ALIAS
-from store.records import Record, parse_record
-from workers.evaluation import evaluate
-from workers.features import FeatureBlock, compute_features
-from workers.models import LoadedModel, load
-from workers.training import train_lora
+from store.models.allow_list import DEFAULT_ALIAS
+from store.records.record import Record, parse_record
+from workers.evaluations.records import evaluate
+from workers.features.compute import FeatureBlock, compute_features
+from workers.models.loading import LoadedModel, load
+from workers.trainings.lora import train_lora
 
 TARGETS = ("OpenBookQA", "CommonsenseQA", "MedMCQA")
 CHOOSING, JUDGING = 20, 40

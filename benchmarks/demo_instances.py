@@ -7,10 +7,10 @@ from benchmarks.instances import Instance
 from evoselect.conditioning import condition
 from evoselect.select import Texts
 from evoselect.spec.features import FeatureSpec
-from store.model_registry import DEFAULT_ALIAS
-from store.records import Record, parse_record
-from workers.features import compute_features
-from workers.models import load
+from store.models.allow_list import DEFAULT_ALIAS
+from store.records.record import Record, parse_record
+from workers.features.compute import compute_features
+from workers.models.loading import load
 
 SHARE = 10  # a tenth of the pool is selected
 

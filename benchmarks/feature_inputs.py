@@ -8,10 +8,10 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks.demo.data import build
 from evoselect.gradients.examples import Example, plan_batches
-from store.model_registry import DEFAULT_ALIAS
-from store.records import parse_record
-from workers.models import load
-from workers.tokenization import tokenize
+from store.models.allow_list import DEFAULT_ALIAS
+from store.records.record import parse_record
+from workers.models.loading import load
+from workers.models.tokenization import tokenize
 
 SHAPES: dict[str, dict[str, Any]] = {
     "qwen2-0.5b": {

@@ -37,7 +37,7 @@ from evoselect.gradients.extractor import GradientExtractor, extract_together
 from evoselect.gradients.layers import choose_layers
 from evoselect.gradients.passes import answer_losses
 from evoselect.spec.features import FeatureSpec
-from workers.features import BATCH_TOKENS
+from workers.features.compute import BATCH_TOKENS
 
 LESS_MODULES = ["q_proj", "k_proj", "v_proj", "o_proj"]
 LESS_DIMS = 8192

@@ -24,11 +24,11 @@ from benchmarks.machine import describe
 from evoselect.spec.features import FeatureSpec
 from evoselect_client.client import Client
 from evoselect_client.models import Selection
-from store.model_registry import DEFAULT_ALIAS
-from store.records import Record, parse_record
-from workers.checks import agreement
-from workers.features import compute_features
-from workers.models import LoadedModel, load
+from store.models.allow_list import DEFAULT_ALIAS
+from store.records.record import Record, parse_record
+from workers.features.compute import compute_features
+from workers.features.outlook import agreement
+from workers.models.loading import LoadedModel, load
 
 WARM_UP = 40  # rows
 Json = dict[str, Any]

@@ -37,14 +37,15 @@ import orjson
 import psutil
 
 from benchmarks.machine import describe
-from store import jobs, plans
+from embedded import processes
 from store.artifacts import Artifacts
-from store.embedded import processes
-from store.models import Job
-from store.plans import ShardPlan, Source
-from store.records import parse_record, to_table
+from store.jobs import lifecycle as jobs
+from store.jobs import plans
+from store.jobs.plans import ShardPlan, Source
+from store.records.record import parse_record, to_table
 from store.settings import Settings
-from store.states import TERMINAL, JobKind, JobStatus
+from store.tables.jobs import Job
+from store.tables.states import TERMINAL, JobKind, JobStatus
 from tests.chaos import faults
 from tests.chaos.faults import Loss
 from tests.chaos.fleet import Fleet, Tenant, fleet

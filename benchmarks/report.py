@@ -28,17 +28,17 @@ from benchmarks.machine import describe
 from evoselect.coverage import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
-from service.report.document import document
-from service.report.page import page
-from store import selected
+from service.selections.report_document import document
+from service.selections.report_page import page
 from store.artifacts import Artifacts
-from store.ids import new_id
-from store.models import Job
-from store.records import Record, parse_record
+from store.kit.ids import new_id
+from store.records.record import Record, parse_record
+from store.results import items as selected
 from store.session import Database
+from store.tables.jobs import Job
 from tests.service.browsing import FLAGS
-from workers import selection_report
 from workers.phases.transport import item
+from workers.selections import report as selection_report
 
 JOBS = 10_000
 LOOKS = 10

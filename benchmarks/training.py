@@ -25,11 +25,11 @@ from trl.trainer.sft_trainer import SFTTrainer
 from benchmarks.demo.data import build
 from benchmarks.machine import describe
 from evoselect.spec.training import TrainingSpec
-from store.records import Record, parse_record
-from workers.models import LoadedModel, load
-from workers.tokenization import tokenize
-from workers.trainer import dataset, row_order
-from workers.training import Checkpoints, train_lora, trainable
+from store.records.record import Record, parse_record
+from workers.models.loading import LoadedModel, load
+from workers.models.tokenization import tokenize
+from workers.trainings.lora import Checkpoints, train_lora, trainable
+from workers.trainings.trainer import dataset, row_order
 
 PROXY = "smollm2-135m-instruct"
 ROWS = 64

@@ -5,10 +5,7 @@ import os
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-import store.account_models
-import store.loop_models
-import store.upload_models  # noqa: F401
-from store.models import Base
+from store.tables.jobs import Base
 
 LOCK = 7_203_511  # advisory lock: two starting processes migrate one after the other
 

@@ -9,38 +9,28 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from service import middleware, openapi, problems
+from service import docs, health, openapi
+from service.accounts import api_keys, audit_events, webhook_deliveries, webhook_endpoints
+from service.data import files, pools, targets, uploads
+from service.edge import stack as middleware
+from service.http import problems
+from service.http.space import SPACE_LEFT
+from service.loops import report_routes as loop_reports
+from service.loops import routes as loops
+from service.models import evaluations, trainings
+from service.models import routes as models
 from service.pages import changes
 from service.pages import routes as pages
-from service.room import SPACE_LEFT
-from service.routes import (
-    api_keys,
-    audit_events,
-    candidates,
-    comparisons,
-    docs,
-    evaluations,
-    files,
-    health,
-    loop_reports,
-    loops,
-    models,
-    pools,
-    reports,
-    selection_items,
-    selections,
-    targets,
-    trainings,
-    uploads,
-    webhook_deliveries,
-    webhook_endpoints,
-)
-from service.state import open_state
-from store import logs, traces
-from store.endpoints import BadEndpoints
+from service.selections import candidates, comparisons
+from service.selections import items as selection_items
+from service.selections import report_routes as reports
+from service.selections import routes as selections
+from service.services import open_state
 from store.migrate import EXIT_CONFIGURATION, leave, start_or_leave
-from store.model_registry import BadModelList
+from store.models.allow_list import BadModelList
+from store.models.generators import BadEndpoints
 from store.settings import MissingSetting, Settings, load_settings
+from store.telemetry import logs, traces
 
 ROUTES = (
     health,

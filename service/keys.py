@@ -2,7 +2,7 @@
 
 import sys
 
-from store import tenants
+from store.accounts import tenants
 from store.session import Database
 from store.settings import load_settings
 

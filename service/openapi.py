@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service import problems
-from service.answers import ProblemDocument
+from service.http import problems
+from service.http.answers import ProblemDocument
 
 Json = dict[str, Any]
 FILE = Path(__file__).parents[1] / "docs" / "openapi.json"

@@ -9,8 +9,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.problems import Problem, render
-from store.ids import new_id
+from service.http.problems import Problem, render
+from store.kit.ids import new_id
 
 MAX_URL = 16 * 1024  # bytes of path and query
 MAX_HEAD = 64 * 1024  # bytes of all headers, those after a chunked body included

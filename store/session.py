@@ -11,7 +11,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
-from store import json_columns
+from store.tables import json_columns
 
 CONNECT_SECONDS = 5  # a dead database is reported, not waited for
 REST_SECONDS = 1.0  # a connection that rested longer is asked whether it still works, before it is used

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from store import egress
+from store.kit import egress
 
 INSTANCE_HEADER = "X-EvoSelect-Instance"  # of /readyz: whose API it is that answers
 WINDOW_BLOCKS = 4  # sorting more rows would save little padding; a shard is at least so many blocks

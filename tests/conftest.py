@@ -8,10 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from store import migrate, tenants
-from store.embedded import processes, servers
-from store.embedded.supervisor import Supervisor
-from store.ids import new_id
+from embedded import processes, servers
+from embedded.supervisor import Supervisor
+from store import migrate
+from store.accounts import tenants
+from store.kit.ids import new_id
 from store.session import Database
 from store.settings import Settings
 

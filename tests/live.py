@@ -13,11 +13,11 @@ import psycopg
 import pytest
 import uvicorn
 
+from embedded import servers
 from service.app import create_app
 from service.protocol import Protocol
-from store import tenants
-from store.embedded import servers
-from store.ids import new_id
+from store.accounts import tenants
+from store.kit.ids import new_id
 from store.session import Database
 from store.settings import Settings
 from tests.conftest import TEMPLATE

@@ -12,10 +12,12 @@ from typing import Any
 import httpx
 
 from evoselect.spec.training import TrainingSpec
-from store import adapters, jobs, plans
-from store.ids import new_id
-from store.loop_models import Round
-from store.states import JobKind
+from store.jobs import lifecycle as jobs
+from store.jobs import plans
+from store.kit.ids import new_id
+from store.models import adapters
+from store.tables.loops import Round
+from store.tables.states import JobKind
 from tests.live import Api, Json, another_tenant, question
 
 BODIES: dict[str, Json] = {  # of routes whose bodies carry no ids

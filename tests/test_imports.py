@@ -22,11 +22,11 @@ def test_the_service_never_loads_the_numerical_packages() -> None:
 
 
 def test_the_command_line_starts_light() -> None:
-    assert loaded_after("import evoselect_cli.main, store.embedded.supervisor") == set()
+    assert loaded_after("import evoselect_cli.main, embedded.supervisor") == set()
 
 
 def test_traces_load_nothing_until_they_are_on() -> None:
-    statement = "import service.app, workers.workplace; from store import traces; traces.{}"
+    statement = "import service.app, workers.process.workplace; from store.telemetry import traces; traces.{}"
     package = ("opentelemetry.sdk.trace",)  # redis loads the rest by itself where it is installed
     assert loaded_after(statement.format("current()"), package) == set()
     on = "start(traces.Settings(traces='http://127.0.0.1:1'), 'test')"
@@ -38,6 +38,6 @@ def test_the_package_called_service_is_ours() -> None:
 
 
 def test_packages_have_empty_init_files() -> None:
-    for package in ("evoselect", "store", "service", "workers"):
+    for package in ("evoselect", "store", "embedded", "service", "workers"):
         for init in (ROOT / package).rglob("__init__.py"):
             assert init.read_text() == "", init

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from store.embedded.supervisor import Supervisor
+from embedded.supervisor import Supervisor
 from store.settings import Settings
 
 

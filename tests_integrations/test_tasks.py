@@ -11,8 +11,14 @@ from torch.nn.functional import cross_entropy
 from evoselect_client import Client, JobFailedError
 from store.errors import Cancelled
 from tests_integrations.serving import service
-from workers.models import LoadedModel, load
-from workers.named_tasks import TaskDataMissing, TaskResult, UnknownTask, evaluate_tasks, find_tasks
+from workers.evaluations.named_tasks import (
+    TaskDataMissing,
+    TaskResult,
+    UnknownTask,
+    evaluate_tasks,
+    find_tasks,
+)
+from workers.models.loading import LoadedModel, load
 
 MODEL = "smollm2-135m-instruct"
 TASK = """

@@ -10,8 +10,8 @@ from typing import Any
 
 from celery import Celery, signals
 
-from store import logs, traces
 from store.settings import MissingSetting, load_settings
+from store.telemetry import logs, traces
 
 CHILD_START_SECONDS = 180.0  # celery's 4 s kill every child of a busy machine before it is up, for ever
 BROKER_PATIENCE = {"socket_timeout": 30.0, "socket_connect_timeout": 5.0}  # by default it waits for ever
@@ -62,8 +62,8 @@ def _set_up_logs(**_: Any) -> None:
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_parent(sender: Any, **_: Any) -> None:
     from store.migrate import start_or_leave  # with alembic, which would cost every child 0.2 s
-    from workers import guard, leaving, relay, siblings
-    from workers.workplace import QUEUES_VARIABLE
+    from workers.process import guard, leaving, relay, siblings
+    from workers.process.workplace import QUEUES_VARIABLE
 
     settings = load_settings(keys=False)
     os.umask(PRIVATE)
@@ -90,7 +90,7 @@ def _require_pepper() -> None:
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _tell_children(**_: Any) -> None:
-    from workers import leaving
+    from workers.process import leaving
 
     for worker in _parent:
         leaving.tell(worker)
@@ -98,8 +98,8 @@ def _tell_children(**_: Any) -> None:
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_child(**_: Any) -> None:
-    from workers import guard, leaving, relay
-    from workers.workplace import workplace
+    from workers.process import guard, leaving, relay
+    from workers.process.workplace import workplace
 
     settings = load_settings(keys=False)
     traces.start(settings, SERVICE)
@@ -116,8 +116,8 @@ def _start_child(**_: Any) -> None:
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _end_child(**_: Any) -> None:
-    from workers.leaving import leave
-    from workers.workplace import workplace
+    from workers.process.leaving import leave
+    from workers.process.workplace import workplace
 
     leave()
     workplace().rest(load_settings(keys=False).shutdown + 1.0)  # by then the pulse has given the shard back

@@ -2,8 +2,8 @@
 
 from workers.app import app
 from workers.context import context
-from workers.courier import courier
-from workers.workplace import upkeep, workplace
+from workers.process.courier import courier
+from workers.process.workplace import upkeep, workplace
 
 
 @app.task(name="shards.ring")  # type: ignore[untyped-decorator]  # celery has no types

@@ -25,11 +25,12 @@ from sqlalchemy import func, update
 
 from benchmarks.api.served import Served, served
 from benchmarks.machine import describe
-from store import claims, plans, selected, shards
 from store.artifacts import Artifacts
-from store.claims import Offer
-from store.models import Shard
+from store.jobs import claims, plans, shards
+from store.jobs.claims import Offer
+from store.results import items as selected
 from store.session import Database
+from store.tables.jobs import Shard
 
 RECORDS = 1_000_000
 LARGE_BYTES = 2 * 10**9

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from store import migrate, tenants
-from store.embedded import processes, servers
-from store.embedded.processes import Child, Running
+from embedded import processes, servers
+from embedded.processes import Child, Running
+from store import migrate
+from store.accounts import tenants
 from store.session import Database
 from store.settings import Settings, as_environment
 

@@ -19,12 +19,12 @@ from evoselect.errors import InvalidInput
 from evoselect.gradients.layers import choose_layers, coverage
 from evoselect.spec.features import EVERY_MODULE, FeatureSpec
 from evoselect.spec.training import EvaluationSpec
-from store.records import Record, parse_record
-from workers.conventions import has_template, special_ids
-from workers.evaluation import evaluate
-from workers.features import compute_features
-from workers.models import LoadedModel, load, load_base
-from workers.tokenization import tokenize
+from store.records.record import Record, parse_record
+from workers.evaluations.records import evaluate
+from workers.features.compute import compute_features
+from workers.models.conventions import has_template, special_ids
+from workers.models.loading import LoadedModel, load, load_base
+from workers.models.tokenization import tokenize
 
 IGNORED = -100  # label of a token that is not learnt
 PLAIN = (

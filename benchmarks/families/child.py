@@ -8,7 +8,7 @@ from benchmarks.families.check import check
 from benchmarks.families.table import FAMILIES, network
 from evoselect.gradients.extractor import GradientExtractor
 from evoselect.spec.features import FeatureSpec
-from workers import memory
+from workers.process import memory
 
 LITTLE = 2**26  # bytes that the sketches may take of the machine
 WIDE: dict[str, Any] = {"sketch_in": 128, "sketch_out": 128, "dim": 2**15}

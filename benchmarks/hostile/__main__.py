@@ -24,7 +24,7 @@ import psutil
 from benchmarks.hostile.attacks import ATTACKS
 from benchmarks.hostile.victim import Seen, Victim
 from benchmarks.machine import describe
-from store import tenants
+from store.accounts import tenants
 from store.session import Database
 from tests.conftest import Stack, start_stack, stop_stack
 

@@ -24,8 +24,8 @@ from benchmarks.invariance.data import TASKS, Data, build
 from benchmarks.invariance.measure import JUDGED, POOLS, Judge, Pool, summary
 from benchmarks.invariance.representations import CHAT, CONTENT, REPRESENTATIONS, Representation, World
 from benchmarks.machine import describe
-from store.model_registry import DEFAULT_ALIAS
-from workers.models import load
+from store.models.allow_list import DEFAULT_ALIAS
+from workers.models.loading import load
 
 DRAWN = 0.1  # of the candidates of the whole pool
 QUICK = 1 / 3  # of the questions

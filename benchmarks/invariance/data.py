@@ -21,7 +21,7 @@ from benchmarks.demo.data import (
     record,
     with_wrong_answer,
 )
-from store.records import Record, parse_record
+from store.records.record import Record, parse_record
 
 TASKS = ("CommonsenseQA", "OpenBookQA", "SIQA", "MedMCQA", "ASDiv")
 TARGETS = 32  # of a task

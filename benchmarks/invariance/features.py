@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from evoselect.spec.features import FeatureSpec, Rendering
-from store.records import Record
-from workers.features import compute_features
-from workers.fingerprint import sketch_fingerprint
-from workers.models import LoadedModel
+from store.records.record import Record
+from workers.features.compute import compute_features
+from workers.features.fingerprint import sketch_fingerprint
+from workers.models.loading import LoadedModel
 
 CACHE = Path("~/.cache/evoselect/invariance").expanduser()
 CHUNK = 64  # rows that are computed and stored at a time: what an interruption loses

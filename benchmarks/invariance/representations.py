@@ -9,8 +9,8 @@ from benchmarks.invariance.data import Data, Family
 from benchmarks.invariance.features import Features
 from evoselect.conditioning import combine, condition
 from evoselect.spec.features import FeatureSpec
-from workers.forms import forms_of
-from workers.models import LoadedModel
+from workers.models.loading import LoadedModel
+from workers.selections.forms import forms_of
 
 
 @dataclass(frozen=True)

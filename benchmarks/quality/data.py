@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from benchmarks.demo.data import TARGET_TEMPLATE, TEMPLATES, Question, near_copy, record, with_wrong_answer
 from benchmarks.quality.questions import read
-from store.records import Record, parse_record
+from store.records.record import Record, parse_record
 
 DEVELOPMENT = ("CommonsenseQA", "strategyqa", "goals")
 REPORTING = ("intents", "groups", "unanswerable", "subjects", "implicatures")

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from evoselect.spec.features import FeatureSpec
-from store.records import Record
-from workers.features import compute_features
-from workers.fingerprint import sketch_fingerprint
-from workers.models import LoadedModel
+from store.records.record import Record
+from workers.features.compute import compute_features
+from workers.features.fingerprint import sketch_fingerprint
+from workers.models.loading import LoadedModel
 
 Chunk = dict[str, npt.NDArray[np.float16]]
 CHUNK = 128  # rows that are computed and stored at a time, so that little is lost when it ends

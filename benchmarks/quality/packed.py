@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from store.records import Record
-from workers.models import LoadedModel
-from workers.tokenization import answers_of
+from store.records.record import Record
+from workers.models.loading import LoadedModel
+from workers.models.tokenization import answers_of
 
 PADDING = -1  # as the answer's number of a token that is not there
 

@@ -20,9 +20,9 @@ from transformers import set_seed
 from benchmarks.quality.packed import Batch, Row, by_length, collate
 from evoselect.gradients.examples import Example
 from evoselect.spec.training import TrainingSpec
-from workers.models import LoadedModel
-from workers.trainer import IGNORED, row_order
-from workers.training import trainable
+from workers.models.loading import LoadedModel
+from workers.trainings.lora import trainable
+from workers.trainings.trainer import IGNORED, row_order
 
 STEPS = 20  # of 8 examples, whatever is drawn: equal steps for every method
 SPEC = TrainingSpec(learning_rate=1e-3, max_steps=STEPS)

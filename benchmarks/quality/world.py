@@ -12,10 +12,10 @@ from benchmarks.quality.data import Data, Pool, build
 from benchmarks.quality.packed import Row, packed, right
 from evoselect.gradients.examples import Example
 from evoselect.spec.features import FeatureSpec
-from store.model_registry import DEFAULT_ALIAS
-from store.records import Record
-from workers.models import LoadedModel, load
-from workers.tokenization import tokenize
+from store.models.allow_list import DEFAULT_ALIAS
+from store.records.record import Record
+from workers.models.loading import LoadedModel, load
+from workers.models.tokenization import tokenize
 
 KINDS = {  # what is computed, and which part of it is meant
     "gradient": (FeatureSpec(kind="combined"), "values"),

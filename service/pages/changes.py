@@ -5,15 +5,18 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from service import access
+from service.edge.sessions import check_token
+from service.http import access
+from service.http.parameters import ResourceId
+from service.http.problems import Problem
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import PageRoute
-from service.pages.sessions import check_token
-from service.problems import Problem
-from service.routes.common import ResourceId
-from service.state import Services, TenantId
-from store import jobs, loops, scopes, sweeper
-from store.states import JobKind
+from service.services import Services, TenantId
+from store.accounts import scopes
+from store.jobs import lifecycle as jobs
+from store.loops import advance as loops
+from store.tables.states import JobKind
+from store.upkeep import sweeper
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 WAYS = {"pause": loops.pause, "resume": loops.resume}

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from service.html import NOTHING, number
-from service.rounds import MEASURES
-from store.job_reads import Progress
-from store.states import JobKind
+from service.html.templates import NOTHING, number
+from service.loops.round_charts import MEASURES
+from store.jobs.reads import Progress
+from store.tables.states import JobKind
 
 Json = dict[str, Any]
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends, Path, Request
 
-from service.problems import Problem
-from store.states import JobKind
+from service.http.problems import Problem
+from store.tables.states import JobKind
 
 MAX_FORM = 4_096  # bytes
 MAX_FIELDS = 10

@@ -4,13 +4,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from service.charts import Chart, Interval, Series, with_interval
-from service.html import number
+from service.html.charts import Chart, Interval, Series, with_interval
+from service.html.templates import number
+from service.loops.round_charts import MEASURES
 from service.pages import facts
-from service.rounds import MEASURES
-from store import job_reads
-from store.models import Job
-from store.states import JobStatus
+from store.jobs import reads as job_reads
+from store.tables.jobs import Job
+from store.tables.states import JobStatus
 
 Json = dict[str, Any]
 POINTS = 200  # of a curve at most; each is the mean of its steps

@@ -5,15 +5,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import LoopSpec, Stop
-from service import rounds as measures
-from service.html import number
+from service.html.templates import number
+from service.loops import round_charts as measures
 from service.pages import facts
-from store import job_reads, jobs, loop_plan, loop_steps, loops
-from store.loop_models import Round
-from store.loop_plan import SELECTED, STEPS
-from store.loop_steps import Outline
-from store.models import Job
-from store.states import TERMINAL
+from store.jobs import lifecycle as jobs
+from store.jobs import reads as job_reads
+from store.loops import advance as loops
+from store.loops import plan as loop_plan
+from store.loops import steps as loop_steps
+from store.loops.plan import SELECTED, STEPS
+from store.loops.steps import Outline
+from store.tables.jobs import Job
+from store.tables.loops import Round
+from store.tables.states import TERMINAL
 
 Json = dict[str, Any]
 ARMS = {"selected": "selected", "random": "drawn at random"}

@@ -9,11 +9,11 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from evoselect.errors import InvalidInput
-from service import problems
-from service.fair import FairRoute
-from service.html import HTML, templates
-from service.pages.sessions import form_token
-from service.state import State
+from service.edge.fair import FairRoute
+from service.edge.sessions import form_token
+from service.html.templates import HTML, templates
+from service.http import problems
+from service.services import State
 from store.errors import StoreError
 
 POLICY = (

@@ -7,24 +7,28 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from evoselect.spec.fields import ShortText
-from service import encoding, views
-from service.html import HTML, STATIC
+from service.edge.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
+from service.html.templates import HTML, STATIC
+from service.http import views
+from service.http.parameters import After, ResourceId
+from service.http.problems import Problem
+from service.jobs import encoding
+from service.jobs.results import completed
+from service.jobs.routes import AfterEvent, sequence_of, stream
+from service.loops.report_routes import loop_page
+from service.models.evaluations import measured_on
 from service.pages import facts, kind_facts, loop_facts
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
-from service.pages.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
-from service.problems import Problem
-from service.report.document import document
-from service.results import completed
-from service.routes.common import After, ResourceId
-from service.routes.comparisons import comparison
-from service.routes.evaluations import measured_on
-from service.routes.jobs import AfterEvent, sequence_of, stream
-from service.routes.loop_reports import loop_page
-from service.routes.reports import rendered
-from service.state import Services, State, TenantId
-from store import api_keys, job_reads, jobs, loop_steps
-from store.states import TERMINAL, JobKind, JobStatus
+from service.selections.comparisons import comparison
+from service.selections.report_document import document
+from service.selections.report_routes import rendered
+from service.services import Services, State, TenantId
+from store.accounts import api_keys
+from store.jobs import lifecycle as jobs
+from store.jobs import reads as job_reads
+from store.loops import steps as loop_steps
+from store.tables.states import TERMINAL, JobKind, JobStatus
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 

@@ -1,5 +1,5 @@
 "use strict";
-/* Charts of columns over common x values, as service/charts.py makes them. */
+/* Charts of columns over common x values, as service/html/charts.py makes them. */
 const evoCharts = (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from tests.chaos.breaking import BREAK_VARIABLE, breaker
 from workers.app import app as app
-from workers.bodies import BODIES
+from workers.process.phases_by_name import BODIES
 
 BODIES.clear()
 if os.environ.get("CHAOS_BODIES") == "empty":

@@ -25,23 +25,28 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
+from embedded import processes, servers
 from service.app import create_app
-from store import claims, jobs, migrate, outbox, records, retention, shards, sweeper, tenants
+from store import migrate
+from store.accounts import tenants
 from store.artifacts import Artifacts
-from store.claims import Offer
-from store.embedded import processes, servers
-from store.models import Base, Event, Job, Shard
+from store.jobs import claims, outbox, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Offer
+from store.records import record as records
 from store.session import Database
 from store.settings import Settings
-from store.states import TERMINAL, JobKind, JobStatus
+from store.tables.jobs import Base, Event, Job, Shard
+from store.tables.states import TERMINAL, JobKind, JobStatus
+from store.upkeep import retention, sweeper
 from tests.chaos import history
 from tests.chaos.history import Accepted
 from tests.chaos.phases.features import digest
 from tests.chaos.phases.transport import total
 from tests.chaos.steps import EXIT_CRASHED, Steps
-from workers.bodies import BODIES
 from workers.context import Context
-from workers.workplace import Workplace
+from workers.process.phases_by_name import BODIES
+from workers.process.workplace import Workplace
 
 PASSWORD = "secret"
 PEPPER = "pepper"

@@ -26,8 +26,8 @@ import psutil
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from store.models import Shard
-from store.states import ShardState
+from store.tables.jobs import Shard
+from store.tables.states import ShardState
 from tests.chaos import disks
 from tests.chaos.fleet import WORKERS, Fleet
 from tests.chaos.proxy import Proxy

@@ -15,10 +15,11 @@ import psutil
 from pydantic import SecretStr
 
 import store
-from store import migrate, tenants
+from embedded import processes, servers
+from embedded.processes import Child, Running
+from store import migrate
+from store.accounts import tenants
 from store.artifacts import Artifacts
-from store.embedded import processes, servers
-from store.embedded.processes import Child, Running
 from store.session import Database
 from store.settings import Settings, as_environment
 from tests.chaos.proxy import Proxy

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from store import retention, sweeper
 from store.artifacts import Artifacts
 from store.errors import ArtifactCorrupt
-from store.models import Event, FeatureBlock, Job, Outbox, Shard
 from store.session import Database
-from store.states import JobStatus, ShardState
+from store.tables.jobs import Event, FeatureBlock, Job, Outbox, Shard
+from store.tables.states import JobStatus, ShardState
+from store.upkeep import retention, sweeper
 
 ALLOWED = {True: {JobStatus.COMPLETED, JobStatus.CANCELLED}, False: {JobStatus.COMPLETED}}
 

@@ -13,9 +13,9 @@ import httpx
 from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
-from store import records
-from store.models import Event, Job, Outbox, Shard
-from store.states import TERMINAL, ShardState
+from store.records import record as records
+from store.tables.jobs import Event, Job, Outbox, Shard
+from store.tables.states import TERMINAL, ShardState
 from tests.chaos import faults, history
 from tests.chaos.faults import KINDS, Loss
 from tests.chaos.fleet import Fleet, Tenant

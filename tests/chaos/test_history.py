@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from store import claims, jobs, shards
 from store.artifacts import Artifacts
-from store.claims import Offer
-from store.plans import ShardPlan
+from store.jobs import claims, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Offer
+from store.jobs.plans import ShardPlan
 from store.session import Database
-from store.states import JobKind
+from store.tables.states import JobKind
 from tests.chaos.history import Accepted, breaks
 
 

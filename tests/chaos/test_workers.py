@@ -11,9 +11,9 @@ from random import Random
 import pytest
 from sqlalchemy import select, text
 
-from store.embedded import processes
-from store.models import Event, Job
-from store.states import TERMINAL
+from embedded import processes
+from store.tables.jobs import Event, Job
+from store.tables.states import TERMINAL
 from tests.chaos.crash_points import EXPECTED, LIVES, Scene, accept, in_child, plain, prepare, work
 from tests.chaos.faults import busy_worker
 from tests.chaos.fleet import Fleet, fleet

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from store.embedded import servers
+from embedded import servers
 from store.settings import as_environment
 from tests.live import Api
 

@@ -9,8 +9,9 @@ import pytest
 from evoselect_cli import exits
 from evoselect_client import Client
 from evoselect_client.errors import ConflictError
-from store import claims, loops, shards
-from store.claims import Offer
+from store.jobs import claims, shards
+from store.jobs.claims import Offer
+from store.loops import advance as loops
 from store.settings import Settings
 from tests.clients.test_cli import evoselect
 from tests.live import Api, question

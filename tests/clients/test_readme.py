@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.demo.data import build
-from store.records import parse_record
+from store.records.record import parse_record
 from tests.clients.empty import empty_environment
 from tests.clients.test_cli import evoselect
 from tests.conftest import Stack

@@ -15,7 +15,7 @@ import pytest
 from evoselect_client import Client
 from evoselect_client.fingerprints import fingerprint
 from evoselect_client.sources import parts
-from store.records import parse_record
+from store.records.record import parse_record
 from tests.live import Api, question
 from tests.service.test_routes import complete
 

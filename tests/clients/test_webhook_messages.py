@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from evoselect_client import WebhookVerificationError, webhooks
-from store.webhooks import secret, sign
+from store.webhooks.endpoints import secret, sign
 
 BODY = json.dumps(
     {"type": "selection.completed", "timestamp": "2026-01-01T00:00:00Z", "data": {"id": "sel_1"}}

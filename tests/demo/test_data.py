@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.demo.data import TARGET_SET, TEMPLATES, DemoData, build
-from store.records import parse_record
+from store.records.record import parse_record
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from store.plans import QUEUE
+from store.jobs.plans import QUEUE
 from store.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent

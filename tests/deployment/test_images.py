@@ -13,8 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from store.embedded.supervisor import WORKER_ENVIRONMENT
-from store.model_registry import BUILT_IN, DEFAULT_ALIAS
+from embedded.supervisor import WORKER_ENVIRONMENT
+from store.models.allow_list import BUILT_IN, DEFAULT_ALIAS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

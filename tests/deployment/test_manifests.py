@@ -10,8 +10,8 @@ import httpx
 import pytest
 import yaml
 
-from store.egress import is_public
-from store.plans import QUEUE
+from store.jobs.plans import QUEUE
+from store.kit.egress import is_public
 from store.settings import Settings
 from tests.live import Api
 from tests.live import api as api

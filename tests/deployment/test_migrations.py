@@ -9,7 +9,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError
 
 import migrations
-from store import migrate, pools, tenants
+from store import migrate
+from store.accounts import tenants
+from store.data import pools
 from store.session import Database
 
 

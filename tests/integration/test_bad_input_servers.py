@@ -10,11 +10,11 @@ import httpx
 import psycopg
 import uvicorn
 
+from embedded import servers
 from evoselect_cli import exits
 from service.app import create_app
-from store import tenants
-from store.embedded import servers
-from store.ids import new_id
+from store.accounts import tenants
+from store.kit.ids import new_id
 from store.migrate import EXIT_CONFIGURATION, EXIT_UNAVAILABLE
 from store.settings import Settings
 

@@ -11,12 +11,13 @@ import fsspec
 import numpy as np
 import pytest
 
+from embedded import servers
 from evoselect_client.client import Client
-from store import feature_blocks, retention
 from store.artifacts import Artifacts
-from store.embedded import servers
+from store.data import feature_blocks
 from store.errors import ArtifactCorrupt
 from store.session import Database
+from store.upkeep import retention
 from tests.conftest import start_stack, stop_stack
 from tests.live import question
 

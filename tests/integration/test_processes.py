@@ -5,8 +5,8 @@ from functools import partial
 import psutil
 import pytest
 
-from store.embedded import servers
-from store.embedded.supervisor import NICENESS
+from embedded import servers
+from embedded.supervisor import NICENESS
 from tests.conftest import Stack
 
 pytestmark = pytest.mark.slow

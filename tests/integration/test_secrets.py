@@ -8,7 +8,7 @@ import pytest
 import redis
 from kombu.connection import Connection
 
-from store.embedded import servers
+from embedded import servers
 from tests.conftest import Stack
 from tests.live import question
 

@@ -15,7 +15,7 @@ from benchmarks.invariance.data import RENDERINGS, TARGETS, TASKS, Data, Family,
 from benchmarks.invariance.measure import JUDGED, POOLS, Judge, Pool, summary
 from benchmarks.invariance.representations import CHAT, CONTENT
 from tests.workers.proxy import ALIAS, register, write_proxy
-from workers.models import load
+from workers.models.loading import load
 
 
 @pytest.fixture(scope="module")

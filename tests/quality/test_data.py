@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.demo.data import TARGET_TEMPLATE, TEMPLATES
 from benchmarks.quality.data import DEVELOPMENT, POOLS, REPORTING, TARGETS, TESTS, Data, Pool, build
-from store.records import Record
+from store.records.record import Record
 
 
 @pytest.fixture(scope="module")

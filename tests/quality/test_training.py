@@ -13,10 +13,10 @@ from evoselect.spec.training import EvaluationSpec
 from tests.workers.conftest import proxy as proxy
 from tests.workers.conftest import proxy_folder as proxy_folder
 from tests.workers.proxy import questions
-from workers.evaluation import evaluate
-from workers.models import LoadedModel
-from workers.tokenization import tokenize
-from workers.training import train_lora
+from workers.evaluations.records import evaluate
+from workers.models.loading import LoadedModel
+from workers.models.tokenization import tokenize
+from workers.trainings.lora import train_lora
 
 
 def test_choices_behind_one_prompt_score_as_the_products_evaluation_has_them(proxy: LoadedModel) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from service.ingest import BatchWriter
-from service.problems import Problem
-from service.stored_files import read_into
+from service.http.problems import Problem
+from service.intake.stored_files import read_into
+from service.intake.writer import BatchWriter
 from store.settings import Settings
 
 KB = 1024  # the unit of ru_maxrss

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import func, update
 
-from store import claims, plans, shards
-from store.claims import Offer
-from store.models import Shard
+from store.jobs import claims, plans, shards
+from store.jobs.claims import Offer
+from store.tables.jobs import Shard
 from tests.live import Api
 
 

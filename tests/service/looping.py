@@ -7,13 +7,15 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import func, update
 
-from store import claims, jobs, loops, shards
 from store.artifacts import Artifacts
-from store.claims import Claim, Offer
-from store.models import Job, Shard
+from store.jobs import claims, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim, Offer
+from store.loops import advance as loops
 from store.settings import Settings
+from store.tables.jobs import Job, Shard
 from tests.live import Api, Json, question
-from workers.evaluation import SCHEMA
+from workers.evaluations.records import SCHEMA
 
 PLACES = {
     "advance": "ops",

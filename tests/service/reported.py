@@ -9,13 +9,13 @@ from torch.nn.functional import normalize
 from evoselect.coverage import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
-from store import selected
 from store.artifacts import Artifacts
-from store.records import parse_record
+from store.records.record import parse_record
+from store.results import items as selected
 from tests.live import Api, question
 from tests.service.finishing import finish
-from workers import selection_report
 from workers.phases.transport import item
+from workers.selections import report as selection_report
 
 Json = dict[str, Any]
 HOSTILE = '</script><script>window.stolen=1</script><img src=x onerror="window.stolen=1">'

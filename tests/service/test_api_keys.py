@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.access import TABLE
+from service.http.access import TABLE
 from tests.live import Api, question
 
 TIME_TO_END = 1.0  # seconds after which a revoked key must not work any more

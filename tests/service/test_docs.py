@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from service.app import create_app
-from store.records import parse_record
+from store.records.record import parse_record
 from store.settings import Settings
 
 ROOT = Path(__file__).parents[2]

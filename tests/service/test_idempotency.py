@@ -7,8 +7,8 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
-from store import idempotency
-from store.models import IdempotencyKey, Job, Outbox, Shard
+from store.accounts import idempotency
+from store.tables.jobs import IdempotencyKey, Job, Outbox, Shard
 from tests.live import Api, question
 
 PAIRS = 1000

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store import pools
 from store.artifacts import Artifacts
-from store.records import from_table
+from store.data import pools
+from store.records.record import from_table
 from tests.live import Api, lines, question
 
 if sys.version_info >= (3, 14):

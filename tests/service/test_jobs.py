@@ -11,11 +11,11 @@ import httpx
 import orjson
 import pytest
 
-from service import streams
-from service.state import open_state
-from service.streams import PING_SECONDS
-from store import jobs
-from store.states import JobStatus
+from service.jobs import events as streams
+from service.jobs.events import PING_SECONDS
+from service.services import open_state
+from store.jobs import lifecycle as jobs
+from store.tables.states import JobStatus
 from tests.live import Api, question
 
 SSE = {"Accept": "text/event-stream"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.json_pieces import Sizes, TooManyValues, loads
+from service.http.json_pieces import Sizes, TooManyValues, loads
 
 texts = st.text('ab"\\[]{},: \n\u00e4', max_size=6)
 documents = st.recursive(

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.embedded import processes, servers
-from store.ids import new_id
+from embedded import processes, servers
+from store.kit.ids import new_id
 from tests.conftest import TEMPLATE
 from tests.live import Api, another_tenant, lines, question, serve
 

@@ -6,8 +6,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from store import jobs, loop_steps, submissions
-from store.states import JobStatus
+from store.jobs import lifecycle as jobs
+from store.jobs import submissions
+from store.loops import steps as loop_steps
+from store.tables.states import JobStatus
 from tests.live import Api, another_tenant, question
 from tests.service.browsing import WIDTHS, accessible, visit
 from tests.service.browsing import browser as browser

@@ -11,20 +11,21 @@ from playwright.sync_api import Browser, expect
 from evoselect.coverage import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
-from store import selected
 from store.artifacts import Artifacts
-from store.claims import Claim
-from store.records import parse_record
+from store.jobs.claims import Claim
+from store.records.record import parse_record
+from store.results import items as selected
 from tests.live import Api, another_tenant, question
 from tests.service.browsing import WIDTHS, accessible, visit
 from tests.service.browsing import browser as browser
 from tests.service.looping import push, pushed_loop, work
 from tests.service.reported import HOSTILE, Json, features
 from tests.service.test_pages import host, sign_in
-from workers import round_axes, selection_report
 from workers.context import Context
-from workers.job_task import Work
 from workers.phases.transport import item
+from workers.process.attempt import Work
+from workers.selections import axes as round_axes
+from workers.selections import report as selection_report
 
 N, M, K = 120, 10, 20
 

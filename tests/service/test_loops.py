@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from store import claims, jobs, loops, shards
-from store.claims import Offer
+from store.jobs import claims, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Offer
+from store.loops import advance as loops
 from store.settings import Settings
 from tests.live import Api, Json, question
 

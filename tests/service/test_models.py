@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.state import open_state
-from store.model_registry import BadModelList
+from service.services import open_state
+from store.models.allow_list import BadModelList
 from store.settings import Settings
 
 ENTRY = {"kind": "folder", "location": "/models/own", "licence": "MIT"}

@@ -7,10 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service import openapi
+from service import docs, openapi
 from service.app import create_app
-from service.routes import docs
-from store.states import JobStatus
+from store.tables.states import JobStatus
 from tests import tenancy
 from tests.live import Api
 from tests.service.test_jobs import move

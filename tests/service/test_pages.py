@@ -7,8 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from store import jobs
-from store.states import JobKind
+from store.jobs import lifecycle as jobs
+from store.tables.states import JobKind
 from tests.live import Api, another_tenant, question
 from tests.service.browsing import WIDTHS, accessible, visit
 from tests.service.browsing import browser as browser

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from store import tenants
-from store.models import Batch
+from store.accounts import tenants
+from store.tables.jobs import Batch
 from tests.live import Api, question
 
 PLAIN = {"Content-Type": "text/plain"}

@@ -7,10 +7,12 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from store import considered, jobs, selected
 from store.artifacts import Artifacts
-from store.records import parse_record
-from store.states import JobKind
+from store.jobs import lifecycle as jobs
+from store.records.record import parse_record
+from store.results import considered
+from store.results import items as selected
+from store.tables.states import JobKind
 from tests.live import Api, question
 from tests.service.finishing import finish
 

@@ -9,12 +9,14 @@ import orjson
 import psycopg
 from sqlalchemy import select
 
-from store import jobs, pools, selected
 from store.artifacts import Artifacts
-from store.ids import new_id
-from store.models import Shard
-from store.records import from_table
-from store.states import JobKind, JobStatus
+from store.data import pools
+from store.jobs import lifecycle as jobs
+from store.kit.ids import new_id
+from store.records.record import from_table
+from store.results import items as selected
+from store.tables.jobs import Shard
+from store.tables.states import JobKind, JobStatus
 from tests.conftest import TEMPLATE
 from tests.live import Api, lines, question, serve
 from tests.service.finishing import finish

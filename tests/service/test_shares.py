@@ -10,13 +10,13 @@ from fastapi.routing import APIRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from service.app import create_app
-from service.fair import FairRoute, Together
-from service.middleware import SMALL_BYTES, BodyLimit
-from service.problems import Problem
-from service.routes.pools import Intake
-from service.schemas import BatchRequest
-from service.shares import Counted, Slots
-from service.state import open_state
+from service.data.pools import Intake
+from service.edge.fair import FairRoute, Together
+from service.edge.shares import Counted, Slots
+from service.edge.stack import SMALL_BYTES, BodyLimit
+from service.http.problems import Problem
+from service.http.requests import BatchRequest
+from service.services import open_state
 from tests.live import Api
 
 

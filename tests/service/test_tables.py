@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from service.parquet_child import Refused, read_as
+from service.intake.parquet_child import Refused, read_as
 from tests.live import Api, question
 from tests.service.test_intake import PARQUET, new_pool, parquet, send, stored
 

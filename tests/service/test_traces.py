@@ -10,12 +10,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import select
 
-from store import outbox, traces
 from store.artifacts import Artifacts
-from store.models import Job, Outbox
+from store.jobs import outbox
+from store.tables.jobs import Job, Outbox
+from store.telemetry import traces
 from tests.live import Api, Json, question, serve
 from workers.context import Context
-from workers.workplace import Workplace
+from workers.process.workplace import Workplace
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 BODY: Json = {"target": [question(1)], "candidates": [question(n) for n in range(2, 6)], "k": 1}

@@ -7,15 +7,17 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from store import adapters, claims, jobs, plans, shards
 from store.artifacts import Artifacts
-from store.claims import Offer
-from store.loop_models import LoopStep
-from store.states import JobKind
+from store.jobs import claims, plans, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Offer
+from store.models import adapters
+from store.tables.loops import LoopStep
+from store.tables.states import JobKind
 from tests.live import Api, Json, lines, question, serve
-from workers.evaluation import SCHEMA as SCORES
-from workers.named_tasks import SCHEMA as TASK_SCORES
-from workers.training_data import LINEAGE_SCHEMA
+from workers.evaluations.named_tasks import SCHEMA as TASK_SCORES
+from workers.evaluations.records import SCHEMA as SCORES
+from workers.trainings.data import LINEAGE_SCHEMA
 
 
 def trained(api: Api, ids: list[str], parent: str | None = None, loop: str | None = None) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 
-from store import uploads
+from store.data import uploads
 from store.errors import Conflict
 from tests.live import Api, question
 

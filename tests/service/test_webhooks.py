@@ -18,12 +18,12 @@ import trustme
 from sqlalchemy import delete, func, select, update
 from standardwebhooks import Webhook
 
-from store import deliveries
-from store.account_models import WebhookDelivery, WebhookEndpoint
-from store.egress import Egress
-from store.webhooks import MAX_ENDPOINTS, TYPES
+from store.kit.egress import Egress
+from store.tables.accounts import WebhookDelivery, WebhookEndpoint
+from store.webhooks import deliveries
+from store.webhooks.endpoints import MAX_ENDPOINTS, TYPES
 from tests.live import PEPPER, Api, another_tenant, question
-from workers.courier import Courier
+from workers.process.courier import Courier
 
 URL = "https://receiver.example/hook"
 

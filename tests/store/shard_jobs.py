@@ -4,12 +4,14 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from store import claims, jobs, shards, sweeper
-from store.claims import Claim, Offer
-from store.models import Job
-from store.plans import ShardPlan
+from store.jobs import claims, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim, Offer
+from store.jobs.plans import ShardPlan
 from store.session import Database
-from store.states import JobKind
+from store.tables.jobs import Job
+from store.tables.states import JobKind
+from store.upkeep import sweeper
 
 ATTEMPTS = 3
 

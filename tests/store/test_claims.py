@@ -2,10 +2,12 @@
 
 import threading
 
-from store import claims, jobs, shards, tenants
-from store.claims import Claim
+from store.accounts import tenants
+from store.jobs import claims, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim
 from store.session import Database
-from store.states import JobKind
+from store.tables.states import JobKind
 from tests.store.shard_jobs import finish, make_job, must_take, run, take
 
 

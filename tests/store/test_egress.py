@@ -12,7 +12,16 @@ from ipaddress import ip_address, ip_network
 import pytest
 import trustme
 
-from store.egress import MAX_ANSWER, Egress, Refused, Unreachable, check_literal, is_public, networks, parse
+from store.kit.egress import (
+    MAX_ANSWER,
+    Egress,
+    Refused,
+    Unreachable,
+    check_literal,
+    is_public,
+    networks,
+    parse,
+)
 
 PUBLIC = "93.184.215.14"
 LITERALS = [  # addresses that are not public, in every spelling that a resolver or a parser may accept

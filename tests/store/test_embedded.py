@@ -12,11 +12,11 @@ import psutil
 import psycopg
 import pytest
 
-from store.embedded import processes, servers, sockets
-from store.embedded.home import Home, HomeInUse, UnsafeHome, write_private
-from store.embedded.keeping import MOST_RESTARTS, GaveUp, Keeper
-from store.embedded.processes import Child
-from store.embedded.supervisor import Supervisor
+from embedded import processes, servers, sockets
+from embedded.home import Home, HomeInUse, UnsafeHome, write_private
+from embedded.keeping import MOST_RESTARTS, GaveUp, Keeper
+from embedded.processes import Child
+from embedded.supervisor import Supervisor
 from store.settings import Settings
 from tests.chaos import disks
 

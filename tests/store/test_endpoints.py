@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from store.endpoints import BadEndpoints, Endpoint, endpoints, find
 from store.errors import Invalid
+from store.models.generators import BadEndpoints, Endpoint, endpoints, find
 
 
 def listing(tmp_path: Path, entries: Any) -> Path:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from store import shards
-from store.models import Job, Shard
+from store.jobs import shards
 from store.session import Database
+from store.tables.jobs import Job, Shard
 from tests.store.shard_jobs import make_job, must_take, release
 
 LARGEST = sys.float_info.max

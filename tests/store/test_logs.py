@@ -10,8 +10,10 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from store import logs, tenants, webhooks
+from store.accounts import tenants
 from store.session import Database
+from store.telemetry import logs
+from store.webhooks import endpoints as webhooks
 
 PROGRAM = """
 import logging, sys

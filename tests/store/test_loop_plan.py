@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from evoselect.spec.loop import LoopSpec
-from store import loop_plan
-from store.loop_plan import RANDOM, SELECTED, Spent
+from store.loops import plan as loop_plan
+from store.loops.plan import RANDOM, SELECTED, Spent
 
 
 def spec(**more: Any) -> LoopSpec:

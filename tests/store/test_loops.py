@@ -10,19 +10,24 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from evoselect.spec.selection import SelectionSpec
-from store import claims, jobs, loop_steps, loops, plans, pools, shards, submissions, sweeper, targets
+from store.accounts.quotas import Room
 from store.artifacts import Artifacts
-from store.claims import Claim, Offer
+from store.data import pools, targets
+from store.data.pools import Counts
 from store.errors import Conflict
-from store.ids import new_id
-from store.loop_models import LoopStep, Round
-from store.models import Job, Shard
-from store.pools import Counts
-from store.quotas import Room
-from store.records import parse_record
+from store.jobs import claims, plans, shards, submissions
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim, Offer
+from store.kit.ids import new_id
+from store.loops import advance as loops
+from store.loops import steps as loop_steps
+from store.records.record import parse_record
 from store.session import Database
 from store.settings import Settings
-from store.states import JobKind
+from store.tables.jobs import Job, Shard
+from store.tables.loops import LoopStep, Round
+from store.tables.states import JobKind
+from store.upkeep import sweeper
 
 SETTINGS = Settings()
 ROOM = Room.of(SETTINGS)

@@ -23,14 +23,17 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, event, select, text
 from sqlalchemy.orm import Session
 
-from store import claims, jobs, outbox, shards, sweeper, tenants
+from store.accounts import tenants
 from store.artifacts import Artifacts
-from store.claims import Claim, Offer
 from store.errors import Conflict, LostLease
-from store.models import Event, Job, Outbox, Shard
-from store.plans import ShardPlan
+from store.jobs import claims, outbox, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim, Offer
+from store.jobs.plans import ShardPlan
 from store.session import Database
-from store.states import TERMINAL, JobKind, JobStatus, ShardState
+from store.tables.jobs import Event, Job, Outbox, Shard
+from store.tables.states import TERMINAL, JobKind, JobStatus, ShardState
+from store.upkeep import sweeper
 from tests.chaos.breaking import breaker
 from tests.chaos.history import Accepted, breaks
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from store import seen_keys
-from store.pool_keys import Run, from_buffer, merged
-from store.seen_keys import Seen
+from store.data import seen_contents as seen_keys
+from store.data.content_runs import Run, from_buffer, merged
+from store.data.seen_contents import Seen
 
 
 def keys(numbers: list[int]) -> np.ndarray:

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.records import MAX_TEXT_CHARS, InvalidRecord, Record, from_table, parse_record, to_json, to_table
+from store.records.record import (
+    MAX_TEXT_CHARS,
+    InvalidRecord,
+    Record,
+    from_table,
+    parse_record,
+    to_json,
+    to_table,
+)
 
 QUESTION = {"prompt": "2 + 2?", "completion": "4"}
 TURNS = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from store.artifacts import Artifacts
-from store.selected import GROUP_ROWS, put, read
+from store.results.items import GROUP_ROWS, put, read
 
 
 def items(count: int) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ import threading
 import pytest
 from sqlalchemy import func, select, text
 
-from store import jobs, outbox, shards, sweeper
 from store.errors import Conflict, LostLease
-from store.models import Event, Job, Outbox, Shard
-from store.plans import ShardPlan
+from store.jobs import lifecycle as jobs
+from store.jobs import outbox, shards
+from store.jobs.plans import ShardPlan
 from store.session import Database
-from store.states import JobKind, JobStatus, ShardState
+from store.tables.jobs import Event, Job, Outbox, Shard
+from store.tables.states import JobKind, JobStatus, ShardState
+from store.upkeep import sweeper
 from tests.store.shard_jobs import (
     ATTEMPTS,
     expire,

@@ -103,7 +103,7 @@ def main() -> None:
 
     import torch
 
-    from workers.models import load
+    from workers.models.loading import load
 
     loaded = load(os.environ.get("SERVED_MODEL", "smollm2-135m-instruct"))
 

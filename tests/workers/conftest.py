@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.proxy import ALIAS, register, write_proxy
-from workers.models import LoadedModel, load
+from workers.models.loading import LoadedModel, load
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 import torch
 
-from workers.job_task import Outcome, Work
-from workers.memory import available
+from workers.process.attempt import Outcome, Work
+from workers.process.memory import available
 
 
 def run(work: Work) -> Outcome:

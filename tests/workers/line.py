@@ -9,9 +9,9 @@ import pytest
 
 from store.artifacts import Artifacts
 from tests.live import Api, Json, serve
-from workers import siblings
 from workers.context import Context
-from workers.workplace import Workplace
+from workers.process import siblings
+from workers.process.workplace import Workplace
 
 QUEUES = ["features", "select", "train", "evaluate"]
 

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from store.records import Record, parse_record
+from store.records.record import Record, parse_record
 
 ALIAS = "tiny"
 NATIONS = ("france paris", "spain madrid", "italy rome", "japan tokyo", "egypt cairo", "peru lima")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from store.records import Record, parse_record
-from workers.answers import judge, objects
+from store.records.record import Record, parse_record
+from workers.generators.answers import judge, objects
 
 GOOD = {"prompt": "2 + 2?", "completion": "4"}
 TEXT = json.dumps(GOOD)

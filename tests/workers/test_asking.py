@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from evoselect.spec.loop import OpenAIGenerator, Stop
-from store.egress import Egress
 from store.errors import Invalid
-from store.loop_plan import Spent
-from store.records import parse_record
+from store.kit.egress import Egress
+from store.loops.plan import Spent
+from store.records.record import parse_record
 from tests.workers.chat_server import completion, hang, reply, scripted
-from workers.asking import Generation, State, summary
-from workers.chat import MAX_ANSWER, Chat, NoAnswer, Pace
+from workers.generators.chat import MAX_ANSWER, Chat, NoAnswer, Pace
+from workers.generators.openai import Generation, State, summary
 
 KEY = "sk-a-secret-of-the-operator"
 INSIDE = Egress(allowed=[ip_network("127.0.0.0/8")])

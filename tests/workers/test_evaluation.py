@@ -8,10 +8,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from evoselect.spec.training import EvaluationSpec
-from store.records import Record, parse_record
+from store.records.record import Record, parse_record
 from tests.workers.proxy import questions, record
-from workers.evaluation import EvaluationResult, evaluate
-from workers.models import LoadedModel
+from workers.evaluations.records import EvaluationResult, evaluate
+from workers.models.loading import LoadedModel
 
 
 def score(records: list[Record], loaded: LoadedModel, **spec: Any) -> EvaluationResult:

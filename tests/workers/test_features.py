@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from evoselect.spec.features import FeatureSpec
-from store.records import Record
+from store.records.record import Record
 from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
-from workers.features import FeatureBlock, compute_features
-from workers.fingerprint import block_key, sketch_fingerprint
-from workers.models import LoadedModel, load
+from workers.features.compute import FeatureBlock, compute_features
+from workers.features.fingerprint import block_key, sketch_fingerprint
+from workers.models.loading import LoadedModel, load
 
 FLOAT32 = FeatureSpec(dtype="float32")
 
@@ -117,7 +117,8 @@ def _demand_memory_by_rows(_model: object, _args: object, kwargs: dict[str, obje
 
 def test_another_process_computes_the_same_bytes(proxy: LoadedModel) -> None:
     code = (
-        "import sys; from workers.models import load; from workers.features import compute_features;"
+        "import sys; from workers.models.loading import load;"
+        "from workers.features.compute import compute_features;"
         "from evoselect.spec.features import FeatureSpec; from tests.workers.proxy import questions;"
         "b = compute_features(questions(6), load('tiny', dtype='float32'), FeatureSpec(dtype='float32'),"
         " progress=lambda n: None); sys.stdout.buffer.write(b.values.tobytes())"

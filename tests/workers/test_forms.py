@@ -9,22 +9,24 @@ import torch
 
 from evoselect.forms import Form
 from evoselect.spec.features import FeatureSpec
-from store import claims, jobs, plans, records, shards
 from store.artifacts import Artifacts
-from store.claims import Claim, Offer
-from store.plans import Source
-from store.records import Record, parse_record
+from store.jobs import claims, plans, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim, Offer
+from store.jobs.plans import Source
+from store.records import record as records
+from store.records.record import Record, parse_record
 from store.session import Database
 from store.settings import Settings
-from store.states import JobKind
-from workers.blocks import to_bytes
-from workers.conditioned import conditioned
+from store.tables.states import JobKind
 from workers.context import Context
-from workers.features import FeatureBlock
-from workers.forms import Forms, forms_of
-from workers.job_task import Work
-from workers.ordering import by_length
+from workers.features.block_files import to_bytes
+from workers.features.compute import FeatureBlock
+from workers.features.ordering import by_length
 from workers.phases import transport
+from workers.process.attempt import Work
+from workers.selections.conditioned import conditioned
+from workers.selections.forms import Forms, forms_of
 
 ASKED, SAID = Form("Question: ", "\nAnswer:"), Form("User: ", "\nAssistant:")
 SUBJECTS, ROWS = 4, 48
@@ -125,7 +127,7 @@ def test_chats_have_the_form_of_their_turns() -> None:
 
 
 def test_large_pools_are_looked_at_only_where_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.forms.MAX_ROWS", ROWS - 1)
+    monkeypatch.setattr("workers.selections.forms.MAX_ROWS", ROWS - 1)
     assert forms_of(*rows(), FeatureSpec()) is None
     assert isinstance(forms_of(*rows(), FeatureSpec(match="content")), Forms)
 

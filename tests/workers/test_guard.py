@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from store import doctor, life
+from embedded import doctor
+from store.jobs import life
 from store.settings import Settings, as_environment
-from workers import siblings
-from workers.guard import Guard
+from workers.process import siblings
+from workers.process.guard import Guard
 
 HANGS = """
 import re, sys, threading

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evoselect.gradients.examples import halving
-from workers import memory
+from workers.process import memory
 
 MARGIN = 2**27  # bytes that the interpreter and its threads may take meanwhile
 

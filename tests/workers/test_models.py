@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from store.model_registry import BUILT_IN, BadModelList, UnknownModel, find, models
+from store.models.allow_list import BUILT_IN, BadModelList, UnknownModel, find, models
 from tests.workers.proxy import ALIAS, register, write_proxy
-from workers.models import MANIFEST, ModelUnavailable, load
+from workers.models.loading import MANIFEST, ModelUnavailable, load
 
 
 def listing(tmp_path: Path, **entry: object) -> Path:

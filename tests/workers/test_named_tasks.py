@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from store.errors import Invalid
-from workers.named_tasks import NamedTasksUnavailable, TaskDataMissing, UnknownTask
+from workers.evaluations.named_tasks import NamedTasksUnavailable, TaskDataMissing, UnknownTask
 from workers.phases import evaluate
 
 STAND_IN = """

@@ -6,18 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from store import claims, jobs, plans, records, shards
 from store.artifacts import Artifacts
-from store.claims import Claim, Offer
-from store.plans import Source
+from store.jobs import claims, plans, shards
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim, Offer
+from store.jobs.plans import Source
+from store.records import record as records
 from store.session import Database
 from store.settings import Settings
-from store.states import JobKind
-from workers.blocks import to_bytes
+from store.tables.states import JobKind
 from workers.context import Context
-from workers.features import FeatureBlock
-from workers.job_task import Work
+from workers.features.block_files import to_bytes
+from workers.features.compute import FeatureBlock
 from workers.phases import transport
+from workers.process.attempt import Work
 
 ROWS = 4  # of a shard
 REQUEST = {"features": {"allow_partial": True}, "exclude_selection_ids": [], "k": 2, "spec": {}, "seed": 0}

@@ -5,13 +5,13 @@ import pytest
 from evoselect.gradients.extractor import GradientExtractor, extractor_bytes
 from evoselect.spec.features import FeatureSpec
 from store.errors import Invalid
-from store.records import Record
+from store.records.record import Record
 from tests.workers.proxy import questions, record
-from workers import memory
-from workers.blocks import to_bytes
-from workers.features import FeatureBlock, compute_features
-from workers.models import LoadedModel
-from workers.preflight import Prediction, TooLarge, predict, require, require_room
+from workers.features.block_files import to_bytes
+from workers.features.compute import FeatureBlock, compute_features
+from workers.features.prediction import Prediction, TooLarge, predict, require, require_room
+from workers.models.loading import LoadedModel
+from workers.process import memory
 
 SPEC = FeatureSpec(dtype="float32", batch_tokens=64)
 

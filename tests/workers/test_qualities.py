@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from store.records import to_json
+from store.records.record import to_json
 from tests.live import Json
 from tests.workers.line import Line, whole_line
 from tests.workers.proxy import ALIAS, questions, register

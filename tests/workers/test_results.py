@@ -18,11 +18,11 @@ from store.session import Database
 from store.settings import Settings
 from tests.evoselect.instances import instance
 from tests.store.shard_jobs import make_job, must_take
-from workers import results
 from workers.context import Context
-from workers.job_task import Outcome, see_through
-from workers.pulse import Pulse
-from workers.results import ImpossibleResult
+from workers.process import results
+from workers.process.attempt import Outcome, see_through
+from workers.process.pulse import Pulse
+from workers.process.results import ImpossibleResult
 
 Json = dict[str, Any]
 CASE = instance(60, 8, 12, seed=3)

@@ -11,17 +11,17 @@ from evoselect.gradients.layers import Coverage, choose_layers, coverage
 from evoselect.spec.features import FeatureSpec, Rendering
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
-from store.records import Record, parse_record
+from store.records.record import Record, parse_record
 from tests.workers import odd_models
 from tests.workers.proxy import record, register
-from workers.conventions import NoChatTemplate, UnusableTokenizer
-from workers.evaluation import evaluate
-from workers.features import compute_features
-from workers.fingerprint import sketch_fingerprint
-from workers.models import LoadedModel, load
+from workers.evaluations.records import evaluate
+from workers.features.compute import compute_features
+from workers.features.fingerprint import sketch_fingerprint
+from workers.models.conventions import NoChatTemplate, UnusableTokenizer
+from workers.models.loading import LoadedModel, load
+from workers.models.tokenization import answers_of, tokenize
 from workers.phases.features import require_readable
-from workers.tokenization import answers_of, tokenize
-from workers.training import UntrainableRecord, train_lora
+from workers.trainings.lora import UntrainableRecord, train_lora
 
 DATA = Path(__file__).parent / "data"
 PREFIX_CHAT = [

@@ -15,12 +15,12 @@ from evoselect.spec.features import FeatureSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
 from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
-from workers import moments
-from workers.evaluation import evaluate
-from workers.features import compute_features
-from workers.models import LoadedModel, ModelUnavailable, load
-from workers.trainer import LossDiverged, row_order
-from workers.training import Checkpoints, TrainingResult, UntrainableRecord, arguments, train_lora
+from workers.evaluations.records import evaluate
+from workers.features.compute import compute_features
+from workers.models import adam_moments as moments
+from workers.models.loading import LoadedModel, ModelUnavailable, load
+from workers.trainings.lora import Checkpoints, TrainingResult, UntrainableRecord, arguments, train_lora
+from workers.trainings.trainer import LossDiverged, row_order
 
 SPEC = TrainingSpec(max_steps=6, batch_size=4, learning_rate=1e-2, dtype="float32")
 

@@ -8,21 +8,23 @@ import pytest
 from sqlalchemy import select, text
 
 from evoselect.spec.training import TrainingSpec
-from store import claims, submissions, targets, tenants
+from store.accounts import tenants
 from store.artifacts import Artifacts
-from store.claims import Claim, Offer
-from store.models import Event, Job
+from store.data import targets
+from store.jobs import claims, submissions
+from store.jobs.claims import Claim, Offer
 from store.session import Database
 from store.settings import Settings
+from store.tables.jobs import Event, Job
 from tests.store.test_loops import ROOM, Line
 from tests.workers.chat_server import hang, scripted
 from tests.workers.proxy import ALIAS, questions, register
-from workers import loaded
-from workers.bodies import run
 from workers.context import Context
-from workers.job_task import see_through
-from workers.pulse import Pulse
-from workers.workplace import Workplace
+from workers.models import held as loaded
+from workers.process.attempt import see_through
+from workers.process.phases_by_name import run
+from workers.process.pulse import Pulse
+from workers.process.workplace import Workplace
 
 STEPS = 6
 

@@ -12,19 +12,20 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from store import claims, jobs
 from store.artifacts import Artifacts
-from store.claims import Claim, Offer
-from store.plans import ShardPlan
+from store.jobs import claims
+from store.jobs import lifecycle as jobs
+from store.jobs.claims import Claim, Offer
+from store.jobs.plans import ShardPlan
 from store.session import Database
 from store.settings import Settings
-from store.states import JobKind
+from store.tables.states import JobKind
 from tests.chaos import disks
 from tests.store.test_loops import BASE_FAILED, GENERATING, Line
-from workers import memory, siblings
-from workers.bodies import BODIES
 from workers.context import Context
-from workers.workplace import Workplace, upkeep
+from workers.process import memory, siblings
+from workers.process.phases_by_name import BODIES
+from workers.process.workplace import Workplace, upkeep
 
 QUEUES = ["features", "select"]
 

@@ -1,7 +1,7 @@
 """Phase `advance`: a look at a loop. All of it happens in the transaction that ends the shard."""
 
-from store import loops
-from workers.job_task import Outcome, Work
+from store.loops import advance as loops
+from workers.process.attempt import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from evoselect.spec.training import EvaluationSpec
-from store import records, targets
-from workers import results
-from workers.evaluation import EvaluationResult, evaluate, numbers
-from workers.job_task import Outcome, Work
-from workers.loaded import load_for
-from workers.named_tasks import TaskResult, evaluate_tasks, find_tasks
+from store.data import targets
+from store.records import record as records
+from workers.evaluations.named_tasks import TaskResult, evaluate_tasks, find_tasks
+from workers.evaluations.records import EvaluationResult, evaluate, numbers
+from workers.models.held import load_for
+from workers.process import results
+from workers.process.attempt import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

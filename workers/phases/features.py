@@ -6,19 +6,22 @@ from typing import Any
 
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
-from store import feature_blocks, records
 from store.artifacts import Artifact
+from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
-from store.records import Record
-from workers import checks, preflight, qualities
-from workers.blocks import to_bytes
-from workers.features import FeatureBlock, compute_features
-from workers.fingerprint import block_key, max_length, sketch_fingerprint
-from workers.job_task import Outcome, Work
-from workers.loaded import load_for
-from workers.models import LoadedModel
-from workers.ordering import by_length
-from workers.tokenization import tokenize
+from store.records import record as records
+from store.records.record import Record
+from workers.features import outlook as checks
+from workers.features import prediction as preflight
+from workers.features.block_files import to_bytes
+from workers.features.compute import FeatureBlock, compute_features
+from workers.features.fingerprint import block_key, max_length, sketch_fingerprint
+from workers.features.ordering import by_length
+from workers.models.held import load_for
+from workers.models.loading import LoadedModel
+from workers.models.tokenization import tokenize
+from workers.process.attempt import Outcome, Work
+from workers.selections import qualities
 
 logger = logging.getLogger(__name__)
 Json = dict[str, Any]

@@ -9,21 +9,28 @@ import orjson
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import LoopSpec, OpenAIGenerator, PoolGenerator
-from store import egress, endpoints, jobs, loop_steps, loops, pools, quotas, shards, targets
-from store.egress import Egress
-from store.endpoints import Endpoint
+from store.accounts import quotas
+from store.accounts.quotas import Room
+from store.data import pools, targets
 from store.errors import ArtifactCorrupt, Invalid
-from store.ids import new_id
-from store.loop_plan import Spent
-from store.quotas import Room
-from store.records import Record, from_table
-from store.states import JobKind
-from workers import drawing
-from workers.asking import Generation, State, summary
-from workers.candidates import Stored, earlier_contents, store
-from workers.chat import Chat
-from workers.job_task import Outcome, Work, others_wait
-from workers.pulse import GivesWay
+from store.jobs import lifecycle as jobs
+from store.jobs import shards
+from store.kit import egress
+from store.kit.egress import Egress
+from store.kit.ids import new_id
+from store.loops import advance as loops
+from store.loops import steps as loop_steps
+from store.loops.plan import Spent
+from store.models import generators as endpoints
+from store.models.generators import Endpoint
+from store.records.record import Record, from_table
+from store.tables.states import JobKind
+from workers.generators import pool as drawing
+from workers.generators.candidates import Stored, earlier_contents, store
+from workers.generators.chat import Chat
+from workers.generators.openai import Generation, State, summary
+from workers.process.attempt import Outcome, Work, others_wait
+from workers.process.pulse import GivesWay
 
 
 def run(work: Work) -> Outcome:

@@ -11,15 +11,17 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from evoselect.spec.training import TrainingSpec
-from store import adapters, shards
 from store.errors import ArtifactCorrupt
-from workers import results, training_data
-from workers.job_task import Outcome, Work, others_wait
-from workers.loaded import load_for
-from workers.models import LoadedModel
-from workers.pulse import GivesWay
-from workers.training import Checkpoints, TrainingResult, train_lora
-from workers.training_data import TrainingData
+from store.jobs import shards
+from store.models import adapters
+from workers.models.held import load_for
+from workers.models.loading import LoadedModel
+from workers.process import results
+from workers.process.attempt import Outcome, Work, others_wait
+from workers.process.pulse import GivesWay
+from workers.trainings import data as training_data
+from workers.trainings.data import TrainingData
+from workers.trainings.lora import Checkpoints, TrainingResult, train_lora
 
 logger = logging.getLogger(__name__)
 VERSIONS = ("torch", "transformers", "peft", "trl")

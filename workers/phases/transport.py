@@ -14,16 +14,21 @@ from evoselect.select import Texts, select
 from evoselect.selection import ItemReason, Selection
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
-from store import considered, records, selected
 from store.errors import Invalid
-from store.records import Record, plain_text
-from workers import qualities, results, round_axes, selection_report
-from workers.blocks import check_same_sketch
-from workers.conditioned import conditioned
-from workers.forms import forms_of
-from workers.job_task import Outcome, Work
-from workers.selected_items import selected_items
-from workers.sides import Side, load_computed, load_provided
+from store.records import record as records
+from store.records.record import Record, plain_text
+from store.results import considered
+from store.results import items as selected
+from workers.features.block_files import check_same_sketch
+from workers.process import results
+from workers.process.attempt import Outcome, Work
+from workers.selections import axes as round_axes
+from workers.selections import qualities
+from workers.selections import report as selection_report
+from workers.selections.conditioned import conditioned
+from workers.selections.forms import forms_of
+from workers.selections.items import selected_items
+from workers.selections.sides import Side, load_computed, load_provided
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all

@@ -31,10 +31,10 @@ def is_configured() -> bool:
 
 @contextmanager
 def _embedded() -> Iterator[Client]:
-    from store.embedded.home import HomeInUse
-    from store.embedded.preparing import StartFailed
-    from store.embedded.servers import ServerNotReady
-    from store.embedded.supervisor import Supervisor
+    from embedded.home import HomeInUse
+    from embedded.preparing import StartFailed
+    from embedded.servers import ServerNotReady
+    from embedded.supervisor import Supervisor
     from store.settings import Settings
 
     supervisor = Supervisor(Settings())

@@ -72,7 +72,7 @@ def doctor(
 
     The deployment is the one of EVOSELECT_* variables, or the embedded mode that runs here.
     """
-    from store.doctor import examine
+    from embedded.doctor import examine
 
     findings = examine(_deployment(home))
     if json:
@@ -89,7 +89,7 @@ def doctor(
 
 def _deployment(home: Path | None) -> Any:
     """Settings of the environment, completed by the embedded mode that runs in the directory."""
-    from store.embedded.home import Home
+    from embedded.home import Home
     from store.settings import MissingSetting, Settings
 
     settings = Settings() if home is None else Settings(home=home)

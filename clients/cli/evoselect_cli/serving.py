@@ -28,12 +28,12 @@ def up(
     json: JsonOption = False,
 ) -> None:
     """Start PostgreSQL, Valkey, the API and the workers here; Ctrl-C or `evoselect down` stops all."""
-    from store.embedded.home import HomeInUse, UnsafeHome
-    from store.embedded.keeping import GaveUp
-    from store.embedded.preparing import StartFailed
-    from store.embedded.servers import ServerNotReady
-    from store.embedded.sockets import PortInUse
-    from store.embedded.supervisor import Supervisor
+    from embedded.home import HomeInUse, UnsafeHome
+    from embedded.keeping import GaveUp
+    from embedded.preparing import StartFailed
+    from embedded.servers import ServerNotReady
+    from embedded.sockets import PortInUse
+    from embedded.supervisor import Supervisor
 
     supervisor = Supervisor(_settings(home), port=port, say=lambda line: err.print(line, markup=False))
     _stop_on_signals(supervisor)
@@ -55,7 +55,7 @@ def up(
 
 def down(home: HomeOption = None, json: JsonOption = False) -> None:
     """Stop the embedded mode of a data directory and wait until all of it has ended."""
-    from store.embedded.home import Home
+    from embedded.home import Home
 
     place = Home(_settings(home).home)
     pid = place.holder()
@@ -74,7 +74,7 @@ def down(home: HomeOption = None, json: JsonOption = False) -> None:
 
 def status(home: HomeOption = None, json: JsonOption = False) -> None:
     """Say what runs here and whether the service answers; exit code 3 when it does not."""
-    from store.embedded.home import Home
+    from embedded.home import Home
 
     place = Home(_settings(home).home)
     pid = place.holder()

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from store import feature_blocks, records
 from store.artifacts import Artifact, Artifacts
-from workers.job_task import Outcome, Work
+from store.data import feature_blocks
+from store.records import record as records
+from workers.process.attempt import Outcome, Work
 
 STEP_SECONDS = float(os.environ.get("CHAOS_STEP_SECONDS", "0.02"))
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "0"))  # hashes of a megabyte, for work that keeps a core busy

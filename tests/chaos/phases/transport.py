@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 import orjson
 
-from store import selected, shards
 from store.errors import ArtifactCorrupt, DamagedInput
-from workers.job_task import Outcome, Work
+from store.jobs import shards
+from store.results import items as selected
+from workers.process.attempt import Outcome, Work
 
 
 def total(digests: Iterable[str]) -> str:

@@ -1,0 +1,80 @@
+"""API keys of the tenant: made, listed, rotated with an overlap, revoked."""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy.orm import Session
+
+from service.http import answers, views
+from service.http.idempotency import OnceOnly
+from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.requests import ApiKeyRequest, RotateRequest
+from service.http.strict_json import StrictRoute
+from service.services import Services, State, TenantId
+from store.accounts import api_keys
+
+router = APIRouter(prefix="/v1/api_keys", route_class=StrictRoute, tags=["api_keys"])
+
+
+@router.post("", status_code=201, response_model=answers.NewApiKey)
+def create(body: ApiKeyRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
+    """Make a key. Its secret is in this answer and nowhere else."""
+    secrets: list[str] = []
+
+    def store(session: Session) -> str:
+        row, secret = api_keys.create(
+            session, tenant_id, name=body.name, scopes=body.scopes, pepper=_pepper(state)
+        )
+        secrets.append(secret)
+        return row.id
+
+    return _with_secret(once.run(body, store), secrets, state, tenant_id)
+
+
+@router.get("", response_model=answers.Page[answers.ApiKey])
+def listing(
+    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
+) -> dict[str, Any]:
+    """All keys, newest first, revoked ones too."""
+    with state.database.transaction() as session:
+        rows = api_keys.listing(session, tenant_id, after=after, limit=limit)
+        return views.page(rows, limit, views.api_key)
+
+
+@router.get("/{key_id}", response_model=answers.ApiKey)
+def retrieve(key_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """One key, without its secret."""
+    with state.database.transaction() as session:
+        return views.api_key(api_keys.get(session, tenant_id, key_id))
+
+
+@router.post("/{key_id}/rotate", status_code=201, response_model=answers.NewApiKey)
+def rotate(
+    key_id: ResourceId, body: RotateRequest, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> dict[str, Any]:
+    """Make a key with the same name and scopes; the old one works until the overlap is over."""
+    secrets: list[str] = []
+
+    def store(session: Session) -> str:
+        overlap = timedelta(seconds=body.overlap_seconds)
+        row, secret = api_keys.rotate(session, tenant_id, key_id, overlap=overlap, pepper=_pepper(state))
+        secrets.append(secret)
+        return row.id
+
+    return _with_secret(once.run(body, store), secrets, state, tenant_id)
+
+
+@router.delete("/{key_id}", response_model=answers.ApiKey)
+def revoke(key_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """End a key; it stops working within a second."""
+    with state.database.transaction() as session:
+        return views.api_key(api_keys.revoke(session, tenant_id, key_id))
+
+
+def _pepper(state: State) -> str:
+    return state.settings.key_pepper.get_secret_value()
+
+
+def _with_secret(key_id: str, secrets: list[str], state: State, tenant_id: str) -> dict[str, Any]:
+    return retrieve(key_id, state, tenant_id) | {"secret": secrets[0] if secrets else None}

@@ -1,0 +1,44 @@
+"""What was sent to webhook endpoints, with the attempts, and sending it again."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from service.edge.fair import FairRoute
+from service.http import answers, views
+from service.http.parameters import DEFAULT_LIMIT, ID_PATTERN, MAX_ID, After, Limit, ResourceId
+from service.services import Services, TenantId
+from store.webhooks import deliveries
+
+router = APIRouter(prefix="/v1/webhook_deliveries", route_class=FairRoute, tags=["webhooks"])
+
+
+@router.get("", response_model=answers.Page[answers.Delivery])
+def listing(
+    state: Services,
+    tenant_id: TenantId,
+    after: After = None,
+    limit: Limit = DEFAULT_LIMIT,
+    endpoint_id: Annotated[str | None, Query(pattern=ID_PATTERN, max_length=MAX_ID)] = None,
+    delivery_state: Annotated[Literal["pending", "delivered", "failed"] | None, Query(alias="state")] = None,
+) -> dict[str, Any]:
+    """All deliveries, newest first."""
+    with state.database.transaction() as session:
+        rows = deliveries.listing(
+            session, tenant_id, after=after, limit=limit, endpoint_id=endpoint_id, state=delivery_state
+        )
+        return views.page(rows, limit, views.webhook_delivery)
+
+
+@router.get("/{delivery_id}", response_model=answers.Delivery)
+def retrieve(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """One delivery."""
+    with state.database.transaction() as session:
+        return views.webhook_delivery(deliveries.get(session, tenant_id, delivery_id))
+
+
+@router.post("/{delivery_id}/redeliver", status_code=202, response_model=answers.Delivery)
+def redeliver(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Send it again now, under the same webhook-id, with all retries."""
+    with state.database.transaction() as session:
+        return views.webhook_delivery(deliveries.redeliver(session, tenant_id, delivery_id))

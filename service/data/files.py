@@ -1,0 +1,132 @@
+"""Files: bytes that other requests refer to by id, such as records and feature matrices."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from evoselect.spec.fields import ShortText
+from service.data import answers as answers
+from service.edge.fair import FairRoute
+from service.http import views
+from service.http.bodies import receive_into
+from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
+from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.problems import Problem
+from service.http.ranges import serve
+from service.http.requests import Sha256
+from service.http.space import require_room, size_of
+from service.http.spools import spool
+from service.services import Services, State, TenantId
+from store.accounts.quotas import Room
+from store.artifacts import Artifact, WrongHash
+from store.data import files
+from store.errors import NotFound
+
+router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
+
+KINDS = (BINARY, NDJSON, PARQUET, ARROW)
+MAX_SUFFIX = 16  # characters of a stored file's name beside its hash; file systems end at 255
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes than those with this hash.")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=answers.File,
+    openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(KINDS, BYTES)}},
+)
+async def create(
+    request: Request,
+    state: Services,
+    tenant_id: TenantId,
+    name: Annotated[ShortText | None, Query()] = None,
+    sha256: ExpectedHash = None,
+) -> dict[str, Any]:
+    """Store the body, its Content-Encoding taken off; what it holds is checked where it is used."""
+    kind = required(request.headers.get("content-type"), KINDS)
+    with spool() as file:
+        if not await receive_into(request, file):
+            raise Problem(422, "empty_file", "The body is empty: send the file's bytes.")
+        return await run_in_threadpool(stored, state, tenant_id, file, name, kind, sha256)
+
+
+@router.get("", response_model=answers.Page[answers.File])
+def listing(
+    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
+) -> dict[str, Any]:
+    """All files, newest first."""
+    with state.database.transaction() as session:
+        return views.page(files.listing(session, tenant_id, after=after, limit=limit), limit, views.file)
+
+
+@router.get("/{file_id}", response_model=answers.File)
+def retrieve(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """One file, without its bytes."""
+    with state.database.transaction() as session:
+        return views.file(files.get(session, tenant_id, file_id))
+
+
+@router.get(
+    "/{file_id}/content",
+    response_model=None,
+    responses={
+        200: {"content": {BINARY: BYTES}},
+        206: {"description": "The range that was asked for."},
+        304: {"description": "As you know it."},
+    },
+)
+def content(file_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
+    """The bytes, or one Range of them; the ETag is their sha256."""
+    with state.database.transaction() as session:
+        row = files.get(session, tenant_id, file_id)
+    try:
+        stream = state.artifacts.open(row.artifact)
+    except FileNotFoundError:  # it was deleted in between
+        raise NotFound("file", file_id) from None
+    return serve(request, stream, row.size, row.sha256, row.media_type or BINARY)
+
+
+@router.delete("/{file_id}", response_model=answers.Deleted)
+def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Delete a file and its bytes; what was made from it stays."""
+    with state.database.transaction() as session:
+        row = files.delete(session, tenant_id, file_id)
+    state.artifacts.remove(row.artifact)
+    return {"id": file_id, "object": "file", "deleted": True}
+
+
+def stored(
+    state: State, tenant_id: str, file: IO[bytes], name: str | None, kind: str | None, sha256: str | None
+) -> dict[str, Any]:
+    """The file with the bytes of an open one; raises Problem when they are not those that were promised."""
+    place, room = files.fresh_place(tenant_id), Room.of(state.settings)
+    require_room(state, tenant_id, size=size_of(file))
+    with kept(state, place.folder, file, PurePath(name or "").suffix, sha256) as artifact:
+        with state.database.transaction() as session:
+            row = files.create(session, tenant_id, place, artifact, room=room, name=name, media_type=kind)
+        return views.file(row)
+
+
+@contextmanager
+def kept(state: State, folder: str, file: IO[bytes], suffix: str, sha256: str | None) -> Iterator[Artifact]:
+    """The bytes in a folder of their own in the artifact store; removed again where the block fails.
+
+    Raises Problem before anything is stored unless they have the hash that was promised.
+    """
+    plain = suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= MAX_SUFFIX
+    suffix = suffix if plain else ""
+    try:
+        artifact = state.artifacts.put_stream(folder, file, suffix, sha256)
+    except WrongHash as error:
+        detail = f"The bytes have the sha256 {error.found}, not {sha256}: send them again."
+        raise Problem(422, "wrong_sha256", detail) from None
+    try:
+        yield artifact
+    except BaseException:
+        state.artifacts.remove(artifact.path)
+        raise

@@ -1,0 +1,184 @@
+"""Sets of candidates that grow by batches."""
+
+import json
+from dataclasses import dataclass
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from evoselect.spec.fields import MAX_WHOLE, ShortText
+from service.data import answers as answers
+from service.http import views
+from service.http.bodies import in_pieces, receive_into
+from service.http.idempotency import OnceOnly
+from service.http.media import ARROW, JSON, NDJSON, PARQUET, TABLES, required
+from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.problems import Problem
+from service.http.requests import BatchRequest, OnInvalid, PoolRequest
+from service.http.spools import spool
+from service.http.strict_json import StrictRoute
+from service.intake import batches
+from service.intake.stored_files import read_into, stored_file
+from service.intake.writer import BatchWriter
+from service.services import Services, State, TenantId
+from store.data import pools
+
+router = APIRouter(prefix="/v1/pools", route_class=StrictRoute, tags=["pools"])
+
+AfterVersion = Annotated[int, Query(ge=0, le=MAX_WHOLE, description="The last version of the page before.")]
+
+
+@router.post("", status_code=201, response_model=answers.Pool)
+def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
+    """Make an empty pool."""
+
+    def store(session: Session) -> str:
+        return pools.create(session, tenant_id, name=body.name, user_metadata=body.metadata).id
+
+    return retrieve(once.run(body, store), state, tenant_id)
+
+
+@router.get("", response_model=answers.Page[answers.Pool])
+def listing(
+    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
+) -> dict[str, Any]:
+    """All pools, newest first."""
+    with state.database.transaction() as session:
+        return views.page(pools.listing(session, tenant_id, after=after, limit=limit), limit, views.pool)
+
+
+@router.get("/{pool_id}", response_model=answers.Pool)
+def retrieve(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """One pool."""
+    with state.database.transaction() as session:
+        return views.pool(pools.get(session, tenant_id, pool_id))
+
+
+@router.get("/{pool_id}/batches", response_model=answers.Page[answers.Batch])
+def batch_listing(
+    pool_id: ResourceId,
+    state: Services,
+    tenant_id: TenantId,
+    after: AfterVersion = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """The batches of a pool in the order of its versions, those above `after`."""
+    with state.database.transaction() as session:
+        pools.get(session, tenant_id, pool_id)
+        rows = pools.batch_listing(session, pool_id, after=after, limit=limit)
+        return views.page(rows, limit, views.batch)
+
+
+@router.post(
+    "/{pool_id}/batches",
+    status_code=201,
+    response_model=answers.Batch,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                NDJSON: {"schema": {"type": "string", "description": "One record per line."}},
+                PARQUET: {"schema": {"type": "string", "format": "binary"}},
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
+                "application/json": {"schema": BatchRequest.model_json_schema()},
+            },
+        }
+    },
+)
+async def add_batch(
+    pool_id: ResourceId,
+    request: Request,
+    state: Services,
+    tenant_id: TenantId,
+    client_batch_id: Annotated[ShortText | None, Query()] = None,
+    on_invalid: Annotated[OnInvalid, Query()] = "reject_batch",
+) -> dict[str, Any]:
+    """Append candidates, wholly or not at all; the same client_batch_id again returns the first batch.
+
+    The parameters of the query go with NDJSON, Parquet and Arrow; a JSON body carries them itself.
+    """
+    kind = required(request.headers.get("content-type"), (NDJSON, PARQUET, ARROW, JSON))
+    if kind == JSON:
+        body = await _json_body(request)
+    else:
+        body = BatchRequest(records=[], client_batch_id=client_batch_id, on_invalid=on_invalid)
+    batch = Intake(state, tenant_id, pool_id, body)
+    if known := await run_in_threadpool(batch.known):
+        return known
+    if kind == NDJSON:
+        return await _from_lines(request, batch)
+    if kind in TABLES:
+        with spool() as file:
+            await receive_into(request, file)
+            return await run_in_threadpool(batch.from_file, file)
+    return await run_in_threadpool(batch.from_json)
+
+
+async def _from_lines(request: Request, batch: "Intake") -> dict[str, Any]:
+    with await run_in_threadpool(batch.writer) as writer:
+        await in_pieces(request, writer.feed)
+        return await run_in_threadpool(batch.commit, writer)
+
+
+async def _json_body(request: Request) -> BatchRequest:
+    try:
+        given = await request.json()
+        return BatchRequest.model_validate(given)
+    except json.JSONDecodeError as error:
+        raise Problem(400, "not_json", f"The body is not UTF-8 JSON: {error.msg}.") from None
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)]
+        raise RequestValidationError(faults, body=given) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """One batch on its way into a pool."""
+
+    state: State
+    tenant_id: str
+    pool_id: str
+    body: BatchRequest
+    earlier: tuple[str, ...] = ()
+    """Pools whose contents count as known too."""
+
+    def known(self) -> dict[str, Any] | None:
+        """The batch that came with the same client_batch_id before; raises NotFound."""
+        with self.state.database.transaction() as session:
+            pools.get(session, self.tenant_id, self.pool_id)
+            own = self.body.client_batch_id
+            batch = pools.find_batch(session, self.pool_id, own) if own else None
+            return views.batch(batch) if batch else None
+
+    def writer(self) -> BatchWriter:
+        """A writer that knows what the pool holds at this moment."""
+        known = batches.known(self.state, self.tenant_id, self.pool_id, self.earlier)
+        return BatchWriter(self.state.settings, self.body.on_invalid, known)
+
+    def from_json(self) -> dict[str, Any]:
+        """Records of the body, or of the file that it names."""
+        if self.body.file_id is None:
+            with self.writer() as writer:
+                writer.add_values(self.body.records or [])
+                return self.commit(writer)
+        with stored_file(self.state, self.tenant_id, self.body.file_id) as file:
+            return self.from_file(file)
+
+    def from_file(self, file: IO[bytes]) -> dict[str, Any]:
+        """Records of an open local file."""
+        with self.writer() as writer:
+            read_into(writer, file, self.state.settings, self.state.shares.parquet.of(self.tenant_id))
+            return self.commit(writer)
+
+    def commit(self, writer: BatchWriter) -> dict[str, Any]:
+        """The writer has everything: the batch becomes a version of the pool."""
+        writer.finish()
+        with self.state.database.transaction() as session:
+            row = batches.commit(
+                session, self.state, self.tenant_id, self.pool_id, writer, self.body.client_batch_id
+            )
+            return views.batch(row)

@@ -1,0 +1,50 @@
+"""Whether the process lives, whether it can serve, and what it is. No key needed."""
+
+import importlib.metadata
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy.exc import OperationalError
+
+from service.edge.fair import FairRoute
+from service.http import answers, problems
+from service.services import Services
+from store.settings import INSTANCE_HEADER
+
+router = APIRouter(route_class=FairRoute, tags=["health"])
+
+
+@router.get("/livez", response_model=answers.Livez)
+async def livez() -> dict[str, Any]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", response_model=answers.Readyz)
+async def readyz(state: Services, response: Response) -> dict[str, Any]:
+    """The database answers. Without the broker jobs are accepted all the same: degraded, but ready."""
+    try:
+        broker = await state.readiness.answer()
+    except OperationalError:
+        raise problems.unavailable() from None
+    if state.settings.instance:
+        response.headers[INSTANCE_HEADER] = state.settings.instance
+    return {
+        "status": "ok" if broker else "degraded",
+        "database": "ok",
+        "redis": "ok" if broker else "down",
+    }
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(state: Services) -> Response:
+    """Requests of this process and jobs of the whole deployment, for Prometheus; nothing of one tenant."""
+    return Response(await state.metrics.page(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+@router.get("/version", response_model=answers.Version)
+async def version() -> dict[str, Any]:
+    """The release of the service."""
+    return {"name": "evoselect", "version": importlib.metadata.version("evoselect")}

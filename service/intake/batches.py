@@ -1,0 +1,114 @@
+"""A finished BatchWriter becomes the next version of its pool; the pool's index of contents grows by it."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from service.http.media import NDJSON
+from service.http.space import size_of
+from service.intake.writer import BatchWriter
+from service.services import State
+from store.accounts import quotas
+from store.accounts.quotas import Room
+from store.data import content_runs as pool_keys
+from store.data import files, pools
+from store.data.content_runs import Known, Run
+from store.errors import Conflict
+from store.kit.ids import new_id
+from store.tables.jobs import Batch, Json, Pool
+
+TRIES = 5  # to open an index that a batch at the same time replaces
+
+
+def commit(
+    session: Session,
+    state: State,
+    tenant_id: str,
+    pool_id: str,
+    writer: BatchWriter,
+    client_batch_id: str | None = None,
+) -> Batch:
+    """Store the files and the rows; the same client_batch_id returns the first batch.
+
+    The pool is locked, so that what another batch stored meanwhile is not stored again.
+    """
+    pool = pools.lock(session, tenant_id, pool_id)
+    if client_batch_id and (earlier := pools.find_batch(session, pool_id, client_batch_id)):
+        return earlier
+    if writer.known is None or pool.version != writer.known.version:
+        writer.drop_known(_load(state, pool.keys))
+    room, records = Room.of(state.settings), writer.counts().stored
+    size = pools.batch_size(size_of(writer.stored.file), records)
+    quotas.require(session, tenant_id, room, records=records, size=size)  # before its bytes are stored
+    stored = state.artifacts.put_stream(f"{tenant_id}/pools", writer.stored.file, ".parquet")
+    batch_id = new_id("bat")
+    return pools.append(
+        session,
+        pool,
+        batch_id,
+        stored,
+        writer.counts(),
+        room=room,
+        client_batch_id=client_batch_id,
+        errors=_errors(session, state, tenant_id, batch_id, writer),
+        repeated=_repeated(state, tenant_id, writer),
+        keys=_grown(session, state, pool, writer.keys()),
+    )
+
+
+def known(state: State, tenant_id: str, pool_id: str, earlier: Sequence[str] = ()) -> Known:
+    """What the pool holds at this moment, and what the earlier pools do; raises NotFound."""
+    others = [run for other in earlier for run in known(state, tenant_id, other).runs]
+    for _ in range(TRIES):
+        with state.database.transaction() as session:
+            pool = pools.get(session, tenant_id, pool_id)
+        try:
+            return Known(pool.version, [*_load(state, pool.keys), *others])
+        except FileNotFoundError:  # merged away since the row was read
+            continue
+    raise Conflict(f"pool {pool_id} grows too fast to be read: send the batch again", code="pool_busy")
+
+
+def _load(state: State, keys: Json) -> list[Run]:
+    return [pool_keys.from_buffer(state.artifacts.numbers(run["path"])) for run in keys.get("runs", [])]
+
+
+def _errors(session: Session, state: State, tenant_id: str, batch_id: str, writer: BatchWriter) -> Json:
+    """The first faults, and the file with all of them."""
+    if not writer.faults:
+        return {}
+    place = files.fresh_place(tenant_id)
+    lines = state.artifacts.put_stream(place.folder, writer.error_lines, ".jsonl")
+    name = f"{batch_id}-errors.jsonl"
+    room = Room.of(state.settings)
+    file = files.create(session, tenant_id, place, lines, room=room, name=name, media_type=NDJSON)
+    return {"lines": writer.faults, "file_id": file.id}
+
+
+def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
+    if not writer.repeated.rows:
+        return None
+    stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.repeated.file, ".parquet")
+    return {"path": stored.path, "sha256": stored.sha256, "rows": writer.repeated.rows, "size": stored.size}
+
+
+def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> Json:
+    """The index with further runs; smaller ones are merged into them and then deleted."""
+    runs = list(pool.keys.get("runs", []))
+    for run in added:
+        runs = _with_run(session, state, pool, runs, run)
+    return {"runs": runs}
+
+
+def _with_run(session: Session, state: State, pool: Pool, runs: list[Json], run: Run) -> list[Json]:
+    while runs and pool_keys.mergeable(runs[-1]["rows"], len(run.low)):
+        *runs, replaced = runs
+        run = pool_keys.merged(pool_keys.from_buffer(state.artifacts.numbers(replaced["path"])), run)
+        _after_commit(session, state, replaced["path"])
+    stored = state.artifacts.put_bytes(f"{pool.tenant_id}/pool_keys/{pool.id}", run.to_bytes(), ".keys")
+    return [*runs, {"path": stored.path, "rows": len(run.low)}]
+
+
+def _after_commit(session: Session, state: State, path: str) -> None:
+    event.listen(session, "after_commit", lambda _: state.artifacts.remove(path), once=True)

@@ -1,0 +1,59 @@
+"""What requests name or bring along: models by name, records that become targets and pools."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from service.http.space import require_disk
+from service.intake import batches
+from service.intake.inline import parse_all
+from service.intake.stored_files import read_records
+from service.intake.writer import BatchWriter
+from service.services import State
+from store.accounts.quotas import Room
+from store.data import pools, targets
+from store.data.content_runs import Known
+from store.errors import Invalid, NotFound
+from store.models import adapters
+from store.records.record import Record
+
+
+def known_model(session: Session, state: State, tenant_id: str, name: str, pointer: str) -> str:
+    """The name, when it is an alias of the allow-list or the tenant's own adapter; raises Invalid."""
+    if name in state.models:
+        return name
+    try:
+        return adapters.get(session, tenant_id, name).id
+    except NotFound:
+        known = ", ".join(sorted(state.models))
+        detail = f"There is no model {name!r:.80}: use {known}, or the id of a model that you trained."
+        raise Invalid(detail, code="unknown_model", pointer=pointer) from None
+
+
+def given_records(
+    state: State, tenant_id: str, inline: list[Any] | None, file_id: str | None
+) -> list[Record] | None:
+    """Records of a body's /records or of the file that it names; None where it has neither."""
+    if inline is not None:
+        return parse_all(inline, "/records", state.settings.max_inline_records)
+    if file_id is not None:
+        return read_records(state, tenant_id, file_id, state.settings.max_target_records)
+    return None
+
+
+def stored_target(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
+    """The id of a new target that holds the records."""
+    require_disk(state)
+    room = Room.of(state.settings)
+    return targets.create(session, state.artifacts, tenant_id, records or [], room=room).id
+
+
+def stored_pool(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
+    """The id of a new pool with the records as its one batch."""
+    require_disk(state)
+    pool = pools.create(session, tenant_id)
+    with BatchWriter(state.settings, "reject_batch", Known()) as writer:
+        writer.add_records(records or [])
+        writer.finish()
+        batches.commit(session, state, tenant_id, pool.id, writer)
+    return pool.id

@@ -1,0 +1,164 @@
+"""What selections, trainings, evaluations and loops share: list, look, wait, cancel, retry, events."""
+
+import re
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from evoselect.spec.fields import ShortText
+from service.http import answers, views
+from service.http.conditional import conditional
+from service.http.media import media_type
+from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.problems import Problem
+from service.http.space import require_room_for_job
+from service.http.strict_json import StrictRoute
+from service.jobs import encoding
+from service.jobs import events as streams
+from service.jobs.looks import Look
+from service.services import Services, State, TenantId
+from store.errors import NotFound
+from store.jobs import lifecycle as jobs
+from store.jobs import reads as job_reads
+from store.jobs import submissions
+from store.tables.jobs import Job
+from store.tables.states import JobKind, JobStatus
+from store.upkeep import sweeper
+
+MAX_WAIT = 60  # seconds that one request may be held
+POLL_SECONDS = "2"  # Retry-After: how soon asking again makes sense
+MAX_SEQUENCE = 2**62
+SEQUENCE = re.compile(r"[0-9]{1,19}")
+
+Wait = Annotated[float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for the job's end.")]
+AfterEvent = Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="The number of the last event seen.")]
+
+
+def job_routes(kind: JobKind, noun: str) -> APIRouter:
+    """The routes of one kind of job below /v1/{noun}; creating one is the noun's own."""
+    router = APIRouter(prefix=f"/v1/{noun}", route_class=StrictRoute, tags=[noun])
+
+    _add_looks(router, kind)
+    _add_changes(router, kind, noun)
+    _add_events(router, kind)
+    return router
+
+
+def _add_looks(router: APIRouter, kind: JobKind) -> None:
+    @router.get("", response_model=answers.Page[answers.Job])
+    def listing(
+        state: Services,
+        tenant_id: TenantId,
+        after: After = None,
+        limit: Limit = DEFAULT_LIMIT,
+        status: Annotated[list[JobStatus] | None, Query(max_length=len(JobStatus))] = None,
+        name: Annotated[ShortText | None, Query()] = None,
+    ) -> Response:
+        """All of them, newest first; `status` may be given several times."""
+        with state.database.transaction() as session:
+            rows = jobs.listing(
+                session, tenant_id, kind, after=after, limit=limit, statuses=status, name=name
+            )
+            progress = job_reads.progress(session, [row.id for row in rows])
+        return encoding.page(rows, progress, limit)
+
+    @router.get("/{job_id}", response_model=answers.Job, responses={304: {"description": "As you know it."}})
+    async def retrieve(
+        job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId, wait: Wait = 0
+    ) -> Response:
+        """One of them; with `wait`, as soon as it has ended or after so many seconds."""
+        deadline = time.monotonic() + wait
+        look = await _look(state, tenant_id, job_id, kind)
+        while not look.done and (left := deadline - time.monotonic()) > 0:
+            await state.watch.beyond(job_id, look.last_event, left)
+            look = await _look(state, tenant_id, job_id, kind)
+        headers = {} if look.done else {"Retry-After": POLL_SECONDS}
+        return conditional(request, look.body, look.etag, headers)
+
+
+def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
+    @router.post("/{job_id}/cancel", status_code=202, response_model=answers.Job)
+    def cancel(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+        """Ask it to stop; 409 when it has ended already."""
+        with state.database.transaction() as session:
+            jobs.request_cancel(session, tenant_id, job_id, kind)
+        if kind == JobKind.LOOP:
+            sweeper.cancel_steps(state.database, job_id)
+        return load(state, tenant_id, job_id, kind)
+
+    @router.post("/{job_id}/retry", status_code=202, response_model=answers.Job)
+    def retry(job_id: ResourceId, response: Response, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+        """The same request as a new job, for one that failed, expired or was cancelled; else 409."""
+        with state.database.transaction() as session:
+            require_room_for_job(session, state, tenant_id, kind)
+            row = submissions.again(session, tenant_id, job_id, kind)
+            again = encoding.job(row, job_reads.progress(session, [row.id])[row.id])
+            submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
+        return accepted(response, noun, again)
+
+
+def _add_events(router: APIRouter, kind: JobKind) -> None:
+    @router.get(
+        "/{job_id}/events",
+        response_model=answers.Page[answers.Event],
+        responses={
+            200: {"content": {streams.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+            204: {"description": "The job has ended and every event was seen: do not connect again."},
+        },
+    )
+    def events(
+        job_id: ResourceId,
+        request: Request,
+        state: Services,
+        tenant_id: TenantId,
+        after: AfterEvent = 0,
+        limit: Limit = DEFAULT_LIMIT,
+        last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+    ) -> Response:
+        """Its transitions in order, those with a number above `after`.
+
+        With `Accept: text/event-stream` they come as they happen, until the job has ended; a client that
+        connects again with `Last-Event-ID` misses none.
+        """
+        with state.database.transaction() as session:
+            job = jobs.get(session, tenant_id, job_id, kind)
+            if media_type(request.headers.get("accept")) == streams.MEDIA_TYPE:
+                return stream(state, job, max(after, sequence_of(last_event_id)))
+            rows = jobs.events(session, job_id, after=after, limit=limit + 1)
+            return views.as_response(views.page(rows, limit, views.event))
+
+
+async def _look(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Look:
+    look = await state.looks.job(tenant_id, job_id)
+    if look is None or look.kind != kind:
+        raise NotFound(kind, job_id)
+    return look
+
+
+def sequence_of(last_event_id: str | None) -> int:
+    if not last_event_id:
+        return 0
+    if not SEQUENCE.fullmatch(last_event_id) or int(last_event_id) > MAX_SEQUENCE:
+        raise Problem(422, "invalid_request", f"Last-Event-ID is {last_event_id!r:.40}, not a whole number.")
+    return int(last_event_id)
+
+
+def stream(state: State, job: Job, after: int) -> Response:
+    if jobs.is_terminal(job) and after >= job.last_event:
+        return Response(status_code=204)
+    return streams.EventStream(state, job, after)
+
+
+def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> dict[str, Any]:
+    """The job as clients see it; raises NotFound."""
+    with state.database.transaction() as session:
+        row = jobs.get(session, tenant_id, job_id, kind)
+        return encoding.job(row, job_reads.progress(session, [job_id])[job_id])
+
+
+def accepted(response: Response, noun: str, job: dict[str, Any]) -> dict[str, Any]:
+    """The answer to an accepted job: where to look, and when."""
+    response.headers["Location"] = f"/v1/{noun}/{job['id']}"
+    response.headers["Retry-After"] = POLL_SECONDS
+    return job

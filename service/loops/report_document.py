@@ -1,0 +1,120 @@
+"""The report of a loop as JSON: its rounds with intervals, both arms compared, and a map of each round."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pyarrow.compute as pc
+
+from service.http import views
+from service.jobs.results import artifact, scores
+from service.loops.round_charts import judged_by
+from service.selections import comparing
+from service.services import State
+from store.artifacts import Artifacts
+from store.jobs import lifecycle as jobs
+from store.jobs import reads as job_reads
+from store.loops import advance as loops
+from store.loops import plan as loop_plan
+from store.loops import steps as loop_steps
+from store.loops.plan import RANDOM, SELECTED
+from store.results import maps
+from store.tables.jobs import Job
+from store.tables.loops import Round
+from store.tables.states import JobKind, JobStatus
+
+Json = dict[str, Any]
+LOOP = ("id", "name", "status", "created_at", "completed_at", "request", "metadata")
+MAPS = 24  # rounds with a map: the first, the last, and such as lie evenly between
+POINTS = 60_000  # of all maps together, which keeps the page below 5 MB
+KINDS = {"pool": 0.4, "target": 0.2, "selected": 0.4}  # shares of the points of a map
+MOST = 3_000  # points of one map
+MARGIN = 0.04  # around the points, as a share of what they span
+
+
+def document(state: State, tenant_id: str, job_id: str) -> Json:
+    """All numbers of the rounds so far; raises NotFound."""
+    with state.database.transaction() as session:
+        job = jobs.get(session, tenant_id, job_id, JobKind.LOOP)
+        arms, over = loop_plan.arms(loops.spec_of(job)), jobs.is_terminal(job)
+        steps, rows = loop_steps.of_loop(session, job_id), loop_steps.rounds(session, job_id)
+        made = views.job(job, job_reads.progress(session, [job_id])[job_id])
+    done = {(step.round, step.name): step.job for step in steps if step.job.status == JobStatus.COMPLETED}
+    drawn = _spread([row.number for row in rows if _has_map(done.get((row.number, "select")))], MAPS)
+    found = [_round(state, row, steps, done, arms, over=over) for row in rows]
+    pictures = {number: _map(state.artifacts, done[number, "select"], len(drawn)) for number in drawn}
+    for one in found:
+        one["map"] = pictures.get(one["number"])
+    return {
+        "object": "loop.report",
+        "loop": {name: made[name] for name in LOOP},
+        "stop_reason": (job.result or {}).get("stop_reason"),
+        "best_round": (job.result or {}).get("best_round"),
+        "base": loop_steps.numbers(steps, 0, SELECTED)["evaluation"],
+        "rounds": found,
+        "frame": _frame(pictures.values()),
+    }
+
+
+def _round(
+    state: State,
+    row: Round,
+    steps: list[loop_steps.Step],
+    done: dict[tuple[int, str], Job],
+    arms: tuple[str, ...],
+    *,
+    over: bool,
+) -> Json:
+    numbers = {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}
+    evaluations = [done.get((row.number, loop_plan.step_name(arm, "evaluate"))) for arm in (RANDOM, SELECTED)]
+    return {**views.loop_round(row, numbers, over=over), "paired": _paired(state, *evaluations)}
+
+
+def _paired(state: State, random: Job | None, selected: Job | None) -> Json | None:
+    """From the random arm to the selected one in the loss that the loop is judged by, example by example."""
+    measure = judged_by((selected.result or {}) if selected else {})
+    if random is None or selected is None or measure is None:
+        return None
+    found = comparing.difference(measure, scores(state, random), scores(state, selected))
+    return found and {"measure": measure, **found}
+
+
+def _has_map(job: Job | None) -> bool:
+    return job is not None and artifact(job, "map") is not None and artifact(job, "report") is not None
+
+
+def _spread(numbers: list[int], most: int) -> list[int]:
+    """At most so many of them, evenly, the first and the last among them."""
+    if len(numbers) <= most:
+        return numbers
+    return [numbers[round(at * (len(numbers) - 1) / (most - 1))] for at in range(most)]
+
+
+def _map(artifacts: Artifacts, job: Job, maps_together: int) -> Json:
+    """The facts of the round's map, and a part of its points."""
+    report, stored = artifact(job, "report"), artifact(job, "map")
+    assert report is not None
+    assert stored is not None
+    facts: Json = orjson.loads(artifacts.get_bytes(report["path"], report["sha256"]))["map"]
+    table = artifacts.get_table(stored["path"], stored["sha256"], ("kind", "x", "y"))
+    room = min(MOST, POINTS // maps_together)
+    points = {}
+    for kind in maps.KINDS:
+        rows = table.filter(pc.equal(table["kind"], kind))
+        every = max(1, -(-rows.num_rows // int(room * KINDS[kind])))
+        points[kind] = {axis: rows[axis].to_pylist()[::every] for axis in ("x", "y")}
+        points[kind]["mean"] = [pc.mean(rows[axis]).as_py() for axis in ("x", "y")]
+    return {"axes": None, **facts, "selection_id": job.id, "points": points}
+
+
+def _frame(pictures: Iterable[Json]) -> Json | None:
+    """What all maps are drawn in: the least and largest coordinate of any, with a margin."""
+    drawn = [points for picture in pictures for points in picture["points"].values()]
+    found = {}
+    for axis in ("x", "y"):
+        every = [value for points in drawn for value in points[axis]]
+        if not every:
+            return None
+        margin = MARGIN * ((max(every) - min(every)) or 1.0)
+        found[axis] = [min(every) - margin, max(every) + margin]
+    return found

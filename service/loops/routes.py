@@ -1,0 +1,187 @@
+"""Loops: rounds of generate, select, train and evaluate."""
+
+from typing import Annotated, Any
+
+from fastapi import Path, Response
+from sqlalchemy.orm import Session
+
+from evoselect.spec.loop import CURRENT, LoopSpec, OpenAIGenerator, PoolGenerator
+from service.data import answers as data
+from service.data.pools import Intake
+from service.http import answers, views
+from service.http.idempotency import OnceOnly
+from service.http.parameters import DEFAULT_LIMIT, Limit, ResourceId
+from service.http.requests import CandidatesRequest, LoopRequest
+from service.http.space import SPACE_LEFT, require_room_for_job
+from service.intake.naming import known_model
+from service.jobs.routes import AfterEvent, accepted, job_routes, load
+from service.services import Services, State, TenantId
+from store.accounts import quotas
+from store.data import pools, targets
+from store.errors import Conflict, Invalid, NotFound
+from store.jobs import lifecycle as jobs
+from store.jobs import submissions
+from store.kit import egress
+from store.loops import advance as loops
+from store.loops import plan as loop_plan
+from store.loops import steps as loop_steps
+from store.models import generators as endpoints
+from store.tables.loops import Round
+from store.tables.states import JobKind
+
+router = job_routes(JobKind.LOOP, "loops")
+
+RoundNumber = Annotated[int, Path(ge=1, le=10**6)]
+
+
+@router.post("", status_code=202, response_model=answers.Job)
+def create(
+    body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> dict[str, Any]:
+    """Start a loop."""
+
+    def store(session: Session) -> str:
+        require_room_for_job(session, state, tenant_id, JobKind.LOOP)
+        name = body.base_model or state.settings.default_model
+        request = {
+            "target_id": body.target_id,
+            "evaluation_target_id": body.evaluation_target_id
+            or _held_out(session, tenant_id, body.target_id),
+            "base_model": known_model(session, state, tenant_id, name, "/base_model"),
+            "spec": _resolved(session, state, tenant_id, body.full_spec()).model_dump(
+                mode="json", by_alias=True
+            ),
+        }
+        label = submissions.Label(body.name, body.metadata, body.priority)
+        return submissions.loop(session, tenant_id, request=request, label=label).id
+
+    return accepted(response, "loops", load(state, tenant_id, once.run(body, store), JobKind.LOOP))
+
+
+def _held_out(session: Session, tenant_id: str, target_id: str) -> str:
+    """The target that was kept apart from this one."""
+    found = targets.get(session, tenant_id, target_id).held_out_target_id
+    if found is None:
+        raise Invalid(
+            f"target {target_id} keeps no examples apart: name evaluation_target_id, or make the target with "
+            "held_out",
+            code="nothing_held_out",
+            pointer="/evaluation_target_id",
+        )
+    return found
+
+
+def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) -> LoopSpec:
+    """The settings with every name looked up, so that nothing that they mean changes on the way."""
+    if spec.proxy != CURRENT:
+        known_model(session, state, tenant_id, spec.proxy, "/proxy")
+    if spec.k is not None:
+        quotas.require_k(spec.k, state.settings.max_k)
+    training = spec.training.model_dump(mode="json")
+    submissions.require_steps(training, spec.k or 0, state.settings.max_training_steps, "/training")
+    generator = spec.generator
+    if isinstance(generator, OpenAIGenerator):
+        _require_reachable(state, generator)
+    if not isinstance(generator, PoolGenerator):
+        return spec
+    pool = pools.get(session, tenant_id, generator.pool_id)
+    version = pool.version if generator.pool_version is None else generator.pool_version
+    rows = sum(source.rows for source in pools.sources(session, pool, version))
+    k = submissions.Size(spec.k, spec.ratio).of(min(rows, generator.size or rows))
+    submissions.require_steps(training, k, state.settings.max_training_steps, "/training")
+    return spec.model_copy(update={"generator": generator.model_copy(update={"pool_version": version})})
+
+
+def _require_reachable(state: State, generator: OpenAIGenerator) -> None:
+    """Raise Invalid for an alias that nobody has configured, or a URL that is never called."""
+    settings = state.settings
+    if generator.endpoint is not None:
+        endpoints.find(generator.endpoint, settings.endpoints)
+        return
+    allowed = egress.networks(settings.generator_networks)
+    try:
+        url = egress.parse(str(generator.url), plain=bool(allowed))
+        egress.check_literal(url, allowed)
+    except egress.Refused as error:
+        raise Invalid(str(error), code="url_refused", pointer="/generator/url") from error
+
+
+@router.post("/{job_id}/pause", response_model=answers.Job)
+def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Begin nothing further; steps that run go on to their end."""
+    with state.database.transaction() as session:
+        loops.pause(session, tenant_id, job_id)
+    return load(state, tenant_id, job_id, JobKind.LOOP)
+
+
+@router.post("/{job_id}/resume", response_model=answers.Job)
+def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Go on with a paused loop."""
+    with state.database.transaction() as session:
+        loops.resume(session, tenant_id, job_id)
+    return load(state, tenant_id, job_id, JobKind.LOOP)
+
+
+@router.get("/{job_id}/rounds", response_model=answers.Page[answers.Round])
+def rounds(
+    job_id: ResourceId,
+    state: Services,
+    tenant_id: TenantId,
+    after: AfterEvent = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """Its rounds in order, those with a number above `after`."""
+    with state.database.transaction() as session:
+        job = jobs.get(session, tenant_id, job_id, JobKind.LOOP)
+        arms = loop_plan.arms(loops.spec_of(job))
+        steps = loop_steps.of_loop(session, job_id)
+        rows = [row for row in loop_steps.rounds(session, job_id) if row.number > after]
+        over = jobs.is_terminal(job)
+
+        def shown(row: Round) -> dict[str, Any]:
+            numbers = {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}
+            return views.loop_round(row, numbers, over=over)
+
+        return views.page(rows, limit, shown)
+
+
+@router.post(
+    "/{job_id}/rounds/{number}/candidates",
+    status_code=201,
+    response_model=data.Batch,
+    dependencies=[SPACE_LEFT],
+    responses={409: {"description": "The round does not wait for candidates."}},
+)
+def add_candidates(
+    job_id: ResourceId, number: RoundNumber, body: CandidatesRequest, state: Services, tenant_id: TenantId
+) -> dict[str, Any]:
+    """Candidates for a round that waits for them; what earlier rounds were given counts as duplicate.
+
+    The same client_batch_id again returns the first batch. Without `more` the round goes on with what it has.
+    """
+    with state.database.transaction() as session:
+        pool_ids, waits = _pools(session, tenant_id, job_id, number)
+    intake = Intake(state, tenant_id, pool_ids[-1], body, tuple(pool_ids[:-1]))
+    batch = intake.known()
+    if batch is None and not waits:
+        detail = f"round {number} of loop {job_id} does not wait for candidates any more"
+        raise Conflict(detail, code="round_not_waiting")
+    batch = batch or intake.from_json()
+    if waits and not body.more:
+        with state.database.transaction() as session:
+            pool = pools.get(session, tenant_id, pool_ids[-1])
+            counts = {"candidates": pool.count}
+            loops.generated(session, job_id, number, pool.id, pool.version, counts)
+    return batch
+
+
+def _pools(session: Session, tenant_id: str, loop_id: str, number: int) -> tuple[list[str], bool]:
+    """The pools of the rounds up to that one, and whether it waits for candidates."""
+    job = jobs.get(session, tenant_id, loop_id, JobKind.LOOP)
+    rows = loop_steps.rounds(session, loop_id)[:number]
+    if len(rows) < number:
+        raise NotFound("round", str(number))
+    if loops.spec_of(job).generator.kind != "push":
+        raise Conflict(f"loop {loop_id} makes its candidates itself", code="round_not_waiting")
+    waits = rows[-1].state == "waiting" and not (job.cancel_requested or jobs.is_terminal(job))
+    return [str(row.pool_id) for row in rows], waits

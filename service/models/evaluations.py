@@ -1,0 +1,92 @@
+"""Jobs that measure a model on held-out examples."""
+
+from typing import Any
+
+from fastapi import Response
+from sqlalchemy.orm import Session
+
+from service.data import answers as data
+from service.http import answers
+from service.http.idempotency import OnceOnly
+from service.http.parameters import ResourceId
+from service.http.requests import EvaluationRequest
+from service.http.space import require_room_for_job
+from service.intake.naming import given_records, known_model, stored_target
+from service.jobs.results import completed, scores
+from service.jobs.routes import accepted, job_routes, load
+from service.selections import comparing
+from service.services import Services, State, TenantId
+from store.errors import Invalid
+from store.jobs import lifecycle as jobs
+from store.jobs import submissions
+from store.tables.jobs import Job
+from store.tables.states import JobKind
+
+router = job_routes(JobKind.EVALUATION, "evaluations")
+
+
+@router.post("", status_code=202, response_model=answers.Job)
+def create(
+    body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> dict[str, Any]:
+    """Start an evaluation. Records become a target of their own."""
+    if body.tasks is not None and state.settings.tasks is None:
+        raise Invalid(
+            f"tasks is {body.tasks!r:.60}, but lm-eval's tasks are not offered here: send their questions as "
+            "records with choices, or have the operator set EVOSELECT_TASKS",
+            code="named_tasks_unavailable",
+            pointer="/tasks",
+        )
+    records = given_records(state, tenant_id, body.records, body.file_id)
+
+    def store(session: Session) -> str:
+        require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
+        settings: dict[str, Any] = {
+            "model": known_model(session, state, tenant_id, body.model, "/model"),
+            "spec": body.spec.model_dump(mode="json"),
+        }
+        label = submissions.Label(body.name, body.metadata, body.priority)
+        if body.tasks is not None:
+            settings |= {"tasks": body.tasks, "limit": body.limit}
+            return submissions.task_evaluation(session, tenant_id, settings=settings, label=label).id
+        target_id = body.target_id or stored_target(session, state, tenant_id, records)
+        return submissions.evaluation(
+            session, tenant_id, target_id=target_id, settings=settings, label=label
+        ).id
+
+    job = load(state, tenant_id, once.run(body, store), JobKind.EVALUATION)
+    return accepted(response, "evaluations", job)
+
+
+@router.get("/{job_id}/compare/{other_id}", response_model=data.EvaluationComparison)
+def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Two models on the same examples, question by question: differences from the first to the second."""
+    with state.database.transaction() as session:
+        jobs.get(session, tenant_id, other_id, JobKind.EVALUATION)  # before the first one's status is told
+    first, second = (_completed(state, tenant_id, name) for name in (job_id, other_id))
+    examples = [measured_on(job.request) for job in (first, second)]
+    if examples[0] != examples[1]:
+        raise Invalid(
+            f"{job_id} measured {examples[0]}, {other_id} {examples[1]}: only evaluations on the same "
+            "examples can be paired",
+            code="different_examples",
+        )
+    pair = comparing.paired_tasks if "tasks" in first.request else comparing.paired_differences
+    return {
+        "object": "evaluation.comparison",
+        "evaluations": [job_id, other_id],
+        "models": [first.request["model"], second.request["model"]],
+        "differences": pair(*(scores(state, job) for job in (first, second))),
+    }
+
+
+def measured_on(request: dict[str, Any]) -> str:
+    """The examples of an evaluation, in words that are equal where the examples are."""
+    if "tasks" in request:
+        questions = "all questions" if request["limit"] is None else f"{request['limit']} questions"
+        return f"{questions} of {', '.join(sorted(request['tasks']))}"
+    return f"target {request['target_id']}"
+
+
+def _completed(state: State, tenant_id: str, job_id: str) -> Job:
+    return completed(state, tenant_id, job_id, "numbers", JobKind.EVALUATION)

@@ -1,0 +1,93 @@
+"""Models: the allow-list, and the adapters that the tenant's trainings made."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from evoselect.spec.fields import MAX_WHOLE
+from service.http import answers, views
+from service.http.media import BINARY
+from service.http.parameters import DEFAULT_LIMIT, After, Limit
+from service.http.ranges import serve
+from service.http.strict_json import StrictRoute
+from service.services import Services, TenantId
+from store.errors import NotFound
+from store.models import adapters, lineage
+
+router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"])
+
+ModelName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$", max_length=128)]
+
+
+AnyModel = answers.BaseModelEntry | answers.Adapter
+
+
+@router.get("", response_model=answers.Page[AnyModel])
+def listing(
+    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
+) -> dict[str, Any]:
+    """The allow-list first, then adapters, newest first; pages go through the adapters."""
+    bases = [views.base_model(source) for source in state.models.values()]
+    with state.database.transaction() as session:
+        page = views.page(
+            adapters.listing(session, tenant_id, after=after, limit=limit), limit, views.adapter
+        )
+    return page if after else page | {"data": bases + page["data"]}
+
+
+@router.get("/{name}", response_model=AnyModel)
+def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """One model, by alias or id."""
+    source = state.models.get(name)
+    if source:
+        return views.base_model(source)
+    with state.database.transaction() as session:
+        return views.adapter(adapters.get(session, tenant_id, name))
+
+
+@router.get("/{name}/lineage", response_model=answers.Lineage)
+def retrieve_lineage(
+    name: ModelName,
+    state: Services,
+    tenant_id: TenantId,
+    after: Annotated[int, Query(ge=0, le=MAX_WHOLE, description="Records to pass over.")] = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """From an adapter back to every record, through the models that it was trained on; records by pages."""
+    with state.database.transaction() as session:
+        trainings = lineage.trace(session, tenant_id, name)
+    rows = lineage.records(state.artifacts, trainings, after=after, limit=limit + 1)
+    return {
+        "object": "model.lineage",
+        "model_id": name,
+        "base_model": trainings[0].base_model,
+        "trainings": [lineage.summary(training) for training in trainings],
+        "records_total": sum(training.records for training in trainings),
+        "records": rows[:limit],
+        "has_more": len(rows) > limit,
+    }
+
+
+@router.get(
+    "/{name}/content",
+    response_class=Response,
+    responses={
+        200: {"content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}},
+        206: {"description": "The range that was asked for."},
+        304: {"description": "As you know it."},
+    },
+)
+def content(
+    name: ModelName,
+    request: Request,
+    state: Services,
+    tenant_id: TenantId,
+    file: Annotated[str, Query(max_length=128)] = "adapter_model.safetensors",
+) -> Response:
+    """A file of an adapter, by default its weights."""
+    with state.database.transaction() as session:
+        row = adapters.get(session, tenant_id, name)
+    found = row.files.get(file)
+    if found is None:
+        raise NotFound(f"file of {name} (it has {', '.join(sorted(row.files))})", file)
+    return serve(request, state.artifacts.open(found["path"]), found["size"], found["sha256"], BINARY)

@@ -1,0 +1,63 @@
+"""Jobs that train a LoRA adapter on a selection, a file, or all of a pool."""
+
+from typing import Any
+
+from fastapi import Response
+from sqlalchemy.orm import Session
+
+from service.http import answers
+from service.http.idempotency import OnceOnly
+from service.http.requests import TrainingRequest
+from service.http.space import require_room_for_job
+from service.intake.naming import given_records, known_model, stored_target
+from service.jobs.routes import accepted, job_routes, load
+from service.services import Services, State, TenantId
+from store.data import pools
+from store.jobs import submissions
+from store.records.record import Record
+from store.tables.states import JobKind
+
+router = job_routes(JobKind.TRAINING, "trainings")
+
+
+@router.post("", status_code=202, response_model=answers.Job)
+def create(
+    body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> dict[str, Any]:
+    """Start a training."""
+    records = given_records(state, tenant_id, None, body.file_id)
+
+    def store(session: Session) -> str:
+        require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
+        name = body.base_model or state.settings.default_model
+        settings = {
+            "base_model": known_model(session, state, tenant_id, name, "/base_model"),
+            "spec": body.spec.model_dump(mode="json"),
+            "seed": body.seed,
+        }
+        label = submissions.Label(body.name, body.metadata, body.priority)
+        job = submissions.training(
+            session,
+            tenant_id,
+            source=_source(session, state, tenant_id, body, records),
+            settings=settings,
+            most_steps=state.settings.max_training_steps,
+            label=label,
+        )
+        return job.id
+
+    job = load(state, tenant_id, once.run(body, store), JobKind.TRAINING)
+    return accepted(response, "trainings", job)
+
+
+def _source(
+    session: Session, state: State, tenant_id: str, body: TrainingRequest, records: list[Record] | None
+) -> dict[str, Any]:
+    """What the body names, as `submissions.training` wants it."""
+    if body.selection_id is not None:
+        return {"selection_id": body.selection_id}
+    if body.pool_id is not None:
+        pool = pools.get(session, tenant_id, body.pool_id)
+        version = pool.version if body.pool_version is None else body.pool_version
+        return {"pool_id": pool.id, "pool_version": version}
+    return {"file_id": body.file_id, "examples_id": stored_target(session, state, tenant_id, records)}

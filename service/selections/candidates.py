@@ -1,0 +1,94 @@
+"""One candidate of a selection: why it is in, or why it is out."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path
+
+from service.data import answers as answers
+from service.edge.fair import FairRoute
+from service.http.parameters import ResourceId
+from service.jobs.results import artifact, completed
+from service.services import Services, State, TenantId
+from store.data import pools
+from store.errors import NotFound
+from store.results import considered
+from store.results import items as selected
+from store.tables.jobs import Batch, Job
+
+router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
+
+CandidateId = Annotated[str, Path(min_length=1, max_length=256)]
+
+
+@router.get("/{job_id}/candidates/{candidate_id:path}", response_model=answers.Candidate)
+def candidate(
+    job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
+) -> dict[str, Any]:
+    """Why the candidate with that id, or that content hash, was selected or was not.
+
+    Of several contents with the same id it is the one of best rank, else the one that came first: the hash
+    names each of them.
+    """
+    job = completed(state, tenant_id, job_id, "candidates")
+    item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
+    if item is not None and "content_hash" in item:
+        found = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
+        return {"object": "selection.candidate", **found, **_chosen(item)}
+    with state.database.transaction() as session:
+        batches = pools.batches(session, job.request["pool_id"], job.request["pool_version"])
+    known = _in_pool(state, batches, candidate_id)
+    if known is None:
+        raise NotFound("candidate", candidate_id)
+    own, repeated = known
+    found = {"id": own["id"], "content_hash": own["content_hash"], "repeated": repeated}
+    return {"object": "selection.candidate", **found, **_fate(state, job, own)}
+
+
+def _in_pool(state: State, batches: list[Batch], name: str) -> tuple[dict[str, str], bool] | None:
+    """The stored record that holds the candidate's content, and whether the candidate was a copy of it."""
+    for batch in batches:
+        if found := considered.find_row(state.artifacts, batch.artifact, name):
+            return found, False
+    for batch in batches:
+        if batch.repeated and (copy := considered.find_row(state.artifacts, batch.repeated["path"], name)):
+            for other in batches:
+                if found := considered.find_row(state.artifacts, other.artifact, copy["content_hash"]):
+                    return found, True
+    return None
+
+
+def _fate(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
+    items = artifact(job, "items") or {}
+    item = selected.find(state.artifacts, items, own["id"], own["content_hash"])
+    if item is not None:
+        return _chosen(item)
+    nearest, rejected = _nearest(state, job, own), artifact(job, "rejected")
+    if nearest is None and rejected:  # whose lines hold ids: another content may have the same one
+        reason = considered.rejection(state.artifacts, rejected, own["id"])
+        if reason is not None:
+            return {"status": "not_usable", "reason": reason}
+    (text,) = selected.read(state.artifacts, items, after=items["rows"] - 1, limit=1)
+    last = orjson.loads(text)
+    last_selected = {name: last.get(name) for name in ("rank", "id", "score", "ot_gradient", "redundancy")}
+    last_selected["cosine"] = max((target["cosine"] for target in last.get("targets", ())), default=None)
+    return {
+        "status": "not_selected",
+        "reason": "it could have been selected; the selected set serves the targets at less cost without it",
+        "nearest_target": nearest,
+        "last_selected": last_selected,
+    }
+
+
+def _chosen(item: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "selected", "reason": item.get("why") or "selected", "item": item}
+
+
+def _nearest(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any] | None:
+    """{id, cosine} of the target that the candidate is most like; None for jobs that did not store it."""
+    stored = artifact(job, "considered")
+    if stored is None:
+        return None
+    columns = ("nearest_target", "cosine")
+    row = considered.find_row(state.artifacts, stored["path"], own["content_hash"], more=columns)
+    return None if row is None else {"id": row["nearest_target"], "cosine": row["cosine"]}

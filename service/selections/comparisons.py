@@ -1,0 +1,51 @@
+"""Two selections side by side: what they share, whether they rank it alike, and which targets gain."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from service.data import answers as answers
+from service.edge.fair import FairRoute
+from service.http.parameters import ResourceId
+from service.jobs.results import artifact, completed
+from service.selections import comparing
+from service.services import Services, State, TenantId
+from store.jobs import lifecycle as jobs
+from store.results import items as selected
+from store.tables.jobs import Job
+from store.tables.states import JobKind
+
+router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
+
+
+@router.get("/{job_id}/compare/{other_id}", response_model=answers.Comparison)
+def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Overlap by content, correlation of ranks, and the change in coverage from the first to the second."""
+    return comparison(state, tenant_id, job_id, other_id)
+
+
+def comparison(state: State, tenant_id: str, job_id: str, other_id: str) -> dict[str, Any]:
+    """The same for those who have no request; raises NotFound, or Problem 409 before both are completed."""
+    with state.database.transaction() as session:
+        jobs.get(session, tenant_id, other_id, JobKind.SELECTION)  # before the first one's status is told
+    first, second = (completed(state, tenant_id, name, "items") for name in (job_id, other_id))
+    digests = [_digest(state, job) for job in (first, second)]
+    same_target = first.request["target_id"] == second.request["target_id"]
+    return {
+        "object": "selection.comparison",
+        "selections": [job_id, other_id],
+        "overlap": comparing.overlap(*digests),
+        "rank_correlation": comparing.rank_correlation(*digests),
+        "coverage": comparing.coverage(*digests) if same_target else None,
+        "transport": comparing.change(*(_transport(job) for job in (first, second))),
+    }
+
+
+def _digest(state: State, job: Job) -> comparing.Digest:
+    stored = artifact(job, "items") or {}
+    return comparing.digest(selected.read_groups(state.artifacts, stored, after=0, limit=stored["rows"]))
+
+
+def _transport(job: Job) -> float | None:
+    found = (job.result or {}).get("diagnostics", {}).get("transport")
+    return None if found is None else float(found)

@@ -1,0 +1,31 @@
+"""validate_only: everything that starting a job checks, and what it would cost, with nothing left behind."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from service.services import State
+from store.jobs import costs
+from store.tables.jobs import Job
+
+
+def estimate(state: State, store: Callable[[Session], str]) -> dict[str, Any]:
+    """The cost of the selection that `store` makes; its transaction is undone.
+
+    Files that inline records became stay until the sweep for files that no row names.
+    """
+    found: dict[str, Any] = {}
+    try:
+        with state.database.transaction() as session:
+            job = session.get_one(Job, store(session))
+            source = state.models.get(job.request["model"])
+            cost = costs.of_selection(session, state.artifacts, job, source.parameters if source else 0)
+            found = {"object": "selection.estimate", "request": job.request, **cost}
+            raise _UndoError
+    except _UndoError:
+        return found
+
+
+class _UndoError(Exception):
+    """Nothing is to be kept."""

@@ -1,0 +1,40 @@
+"""The report of a completed selection as JSON: what the select worker stored, and what the job says."""
+
+from typing import Any
+
+import orjson
+
+from service.http import views
+from service.http.problems import Problem
+from service.jobs.results import artifact
+from store.artifacts import Artifacts
+from store.results import maps
+from store.tables.jobs import Job
+
+Json = dict[str, Any]
+SELECTION = ("id", "name", "created_at", "completed_at", "request", "metadata")
+
+
+def document(artifacts: Artifacts, job: Job) -> Json:
+    """All numbers; raises Problem 409 for a selection of a release that stored no report."""
+    stored, points = artifact(job, "report"), artifact(job, "map")
+    if stored is None or points is None:
+        detail = f"Selection {job.id} was made before reports were stored; run the same request again."
+        raise Problem(409, "no_report", detail)
+    numbers: Json = orjson.loads(artifacts.get_bytes(stored["path"], stored["sha256"]))
+    drawn = artifacts.get_table(points["path"], points["sha256"], maps.DRAWN)
+    numbers["map"]["points"] = maps.points(drawn)
+    made = views.job(job, {})
+    diagnostics = made["result"].pop("diagnostics")
+    return {
+        "object": "selection.report",
+        "selection": {name: made[name] for name in SELECTION},
+        "counts": made["result"].get("counts", {}),
+        "tradeoff": diagnostics.pop("tradeoff", []),
+        "against": diagnostics.pop("metrics", {}),
+        "diagnostics": diagnostics,
+        "features": made["result"].get("features", {}),
+        "conditioning": made["result"].get("conditioning"),
+        "manifest": made["result"].get("manifest", {}),
+        **numbers,
+    }

@@ -1,0 +1,181 @@
+"""The report as one HTML page: styles, script, library and numbers inside, nothing loaded from anywhere."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from service.html.templates import asset, embedded, number, percent, policy, templates
+from service.selections.report_charts import charts
+
+Json = dict[str, Any]
+TEXT_BYTES = 1_500_000  # for the beginnings of all records together, which keeps the page below 5 MB
+LONGEST, SHORTEST = 900, 60  # bytes of one of them
+STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
+SCRIPTS = ("uplot.min.js", "charts.js", "report.js")
+REASONS = {
+    "in_target": "is also a target example",
+    "excluded": "was selected before (exclude_selection_ids)",
+    "exact_duplicate": "repeats another candidate",
+    "low_quality": "its quality is below least_quality",
+    "too_long": "longer than the model's window",
+    "truncated_answer": "its answer was cut off",
+    "no_answer_tokens": "no answer to learn from",
+    "template_mismatch": "the model's chat template refuses it",
+    "non_finite": "features are not finite",
+    "zero_gradient": "the model learns nothing from it",
+}
+
+
+def page(report: Json, items: Iterable[Json]) -> str:
+    """The whole document. ``items`` are the selected ones in order."""
+    drawn = charts(report)
+    rows = list(_items(items, len(report["map"]["points"]["selected"]["id"])))
+    data = {
+        "map": _coordinates(report["map"]["points"]),
+        "tables": {"items": _table(ITEM_COLUMNS, rows), "targets": _table(TARGET_COLUMNS, _targets(report))},
+    }
+    style, scripts = asset(*STYLES), [asset(name) for name in SCRIPTS]
+    return (
+        templates()
+        .get_template("report.html")
+        .render(
+            report=report,
+            charts=drawn,
+            figures=_figures(report),
+            comparison=_comparison(report),
+            rejected=[(REASONS.get(name, name), count) for name, count in _left_out(report)],
+            facts_of_solver=_flat(report["diagnostics"]),
+            versions=_provenance(report),
+            request=_flat(report["selection"]["request"]),
+            style=style,
+            scripts=scripts,
+            policy=policy(style, scripts),
+            data=embedded(data),
+            shown_items=len(rows),
+        )
+    )
+
+
+def _coordinates(points: Json) -> Json:
+    """The names of the selected are in the table of items already."""
+    selected = {"x": points["selected"]["x"], "y": points["selected"]["y"]}
+    return {**points, "selected": selected}
+
+
+ITEM_COLUMNS = (("rank", "number"), ("id", "id"), ("score", "number"), ("serves", "id"), ("record", "text"))
+TARGET_COLUMNS = (
+    ("target", "id"),
+    ("group", ""),
+    ("mass", "number"),
+    ("items", "number"),
+    ("mean cosine", "number"),
+    ("best selected", "number"),
+    ("best in pool", "number"),
+    ("remark", "flag"),
+)
+
+
+def _table(columns: Iterable[tuple[str, str]], rows: list[list[Any]]) -> Json:
+    return {"columns": [{"label": label, "kind": kind} for label, kind in columns], "rows": rows}
+
+
+def _items(items: Iterable[Json], count: int) -> Iterator[list[Any]]:
+    room = max(SHORTEST, min(LONGEST, TEXT_BYTES // max(1, count)))
+    for item in items:
+        served = ", ".join(target["id"] for target in item.get("targets", ())[:2])
+        yield [item["rank"], item["id"], item["score"], served[:80], _beginning(item["record"], room)]
+
+
+def _beginning(record: Json, room: int) -> str:
+    turns = [turn["content"] for turn in record.get("messages") or ()]
+    text = "\n".join(part for part in (record.get("prompt"), *turns, record.get("completion")) if part)
+    encoded = text.encode()
+    return text if len(encoded) <= room else f"{encoded[:room].decode(errors='ignore')}…"
+
+
+def _targets(report: Json) -> list[list[Any]]:
+    return [
+        [
+            row["id"],
+            row["group"],
+            row["mass"],
+            row["items"],
+            row["mean_cosine"],
+            row["best_selected"],
+            row["best_in_pool"],
+            "uncovered" if row["uncovered"] else "",
+        ]
+        for row in report["targets"]["listed"]
+    ]
+
+
+def _figures(report: Json) -> list[tuple[str, str, str]]:
+    """(what, value, beside what) of the numbers that decide."""
+    against, diagnostics, targets = report["against"], report["diagnostics"], report["targets"]
+    figures = [
+        ("Distance to the target", number(diagnostics["transport"]), _against_random(against)),
+        ("Targets covered", number(targets["total"] - targets["uncovered"]), f"of {targets['total']:,}"),
+        (
+            "Near-duplicate pairs",
+            number(report["near_duplicates"]["pairs"]),
+            f"cosine {report['near_duplicates']['cosine_at_least']} or more",
+        ),
+    ]
+    if "gap" in diagnostics:
+        how = "certified" if diagnostics.get("certified") else "not certified"
+        figures.append(
+            ("Gap to the bound", percent(diagnostics["gap"]), f"{how}, lambda {diagnostics['lambda']:g}")
+        )
+    return figures
+
+
+def _against_random(against: Json) -> str:
+    """Measured on the same number of rows of each."""
+    if not against:
+        return ""
+    own, drawn = against["selected"]["transport"], against["random"]["transport"]
+    return f"{100 * (own / drawn - 1):+.0f} % against a random draw" if drawn else ""
+
+
+def _comparison(report: Json) -> list[tuple[str, list[str]]]:
+    names = ("selected", "random", "top_relevance")
+    lines = (
+        ("Transport", "transport"),
+        ("Redundancy", "redundancy"),
+        ("Vendi score", "vendi"),
+        ("Coverage", "coverage"),
+        ("Rows compared", "rows"),
+    )
+    against = report["against"]
+    return (
+        [(title, [number(against[name][key]) for name in names]) for title, key in lines] if against else []
+    )
+
+
+def _left_out(report: Json) -> list[tuple[str, int]]:
+    return sorted(report["counts"].get("left_out", {}).items(), key=lambda pair: -pair[1])
+
+
+def _provenance(report: Json) -> list[tuple[str, str]]:
+    request = report["selection"]["request"]
+    named = ("target_id", "pool_id", "pool_version", "model", "seed")
+    lines = [(name, "" if request.get(name) is None else str(request[name])) for name in named]
+    own = [(name, str(value)) for name, value in report["selection"]["metadata"].items()]
+    versions = sorted(report["manifest"].get("versions", {}).items())
+    return [(name, value) for name, value in lines if value] + own + versions
+
+
+def _flat(values: Json, above: str = "") -> list[tuple[str, str]]:
+    """Nested settings as lines `a.b`, value."""
+    lines: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            lines += _flat(value, f"{above}{name}.")
+        elif isinstance(value, float | int | None):
+            lines.append((f"{above}{name}", number(value)))
+        else:
+            lines.append(
+                (f"{above}{name}", value if isinstance(value, str) else orjson.dumps(value).decode())
+            )
+    return lines

@@ -1,0 +1,56 @@
+"""The report of a selection: numbers as JSON, one HTML page, or its map as Parquet, by Accept."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from service.edge.fair import FairRoute
+from service.html.templates import HTML
+from service.http.media import JSON, PARQUET, acceptable
+from service.http.parameters import ResourceId
+from service.jobs.results import artifact, completed
+from service.selections.report_answers import Report
+from service.selections.report_document import document
+from service.selections.report_page import page
+from service.services import Services, State, TenantId
+from store.results import items as selected
+from store.tables.jobs import Job
+
+router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
+FORMATS: dict[str, Any] = {kind: {} for kind in (HTML, PARQUET)}
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; sandbox allow-scripts"
+"""The page's own policy is stricter about what runs; this one keeps it out of the API's origin as well."""
+
+
+@router.get("/{job_id}/report", response_model=Report, responses={200: {"content": FORMATS}})
+def report(job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
+    """Where pool, target and selected lie, how well the target is served, and what the solver proved."""
+    kind = acceptable(request.headers.get("accept"), (JSON, HTML, PARQUET))
+    job = completed(state, tenant_id, job_id, "report")
+    numbers = document(state.artifacts, job)
+    if kind == PARQUET:
+        stored = artifact(job, "map") or {}
+        return Response(state.artifacts.get_bytes(stored["path"], stored["sha256"]), media_type=PARQUET)
+    if kind == HTML:
+        return Response(rendered(state, job, numbers), media_type=HTML, headers=HEADERS)
+    return Response(orjson.dumps(numbers), media_type=JSON)
+
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def rendered(state: State, job: Job, numbers: dict[str, Any]) -> str:
+    """The page of a completed selection, with as many items as its map shows."""
+    return page(numbers, _items(state, job, numbers["map"]["shown"]["selected"]))
+
+
+def _items(state: State, job: Job, count: int) -> Iterator[dict[str, Any]]:
+    texts = selected.read(state.artifacts, artifact(job, "items") or {}, after=0, limit=count)
+    return (orjson.loads(text) for text in islice(texts, count))

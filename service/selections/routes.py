@@ -1,0 +1,74 @@
+"""Jobs that pick candidates for a target."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+from sqlalchemy.orm import Session
+
+from service.http import answers
+from service.http.idempotency import OnceOnly
+from service.http.requests import SelectionRequest
+from service.http.space import require_room_for_job
+from service.intake.inline import parse_all
+from service.intake.naming import known_model, stored_pool, stored_target
+from service.jobs.routes import accepted, job_routes, load
+from service.selections.estimates import estimate
+from service.services import Services, TenantId
+from store.accounts import quotas
+from store.jobs import pace, submissions
+from store.tables.states import JobKind
+
+router = job_routes(JobKind.SELECTION, "selections")
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=answers.Job | answers.Estimate,
+    responses={200: {"model": answers.Estimate, "description": "validate_only: nothing was stored."}},
+)
+def create(
+    body: SelectionRequest,
+    response: Response,
+    state: Services,
+    tenant_id: TenantId,
+    once: OnceOnly,
+    validate_only: Annotated[bool, Query(description="Only check, and say what it would cost.")] = False,
+) -> dict[str, Any]:
+    """Start a selection. Inline records become a target or a pool of their own."""
+    limit = state.settings.max_inline_records
+    target = None if body.target is None else parse_all(body.target, "/target", limit)
+    candidates = None if body.candidates is None else parse_all(body.candidates, "/candidates", limit)
+
+    def store(session: Session) -> str:
+        require_room_for_job(session, state, tenant_id, JobKind.SELECTION)
+        model = known_model(session, state, tenant_id, body.model or state.settings.default_model, "/model")
+        for number, checkpoint in enumerate(body.features.checkpoints):
+            pointer = f"/features/checkpoints/{number}/model"
+            known_model(session, state, tenant_id, checkpoint.model, pointer)
+        job = submissions.selection(
+            session,
+            tenant_id,
+            target_id=body.target_id or stored_target(session, state, tenant_id, target),
+            pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates),
+            pool_version=body.pool_version,
+            size=submissions.Size(body.k, body.ratio),
+            settings={
+                "spec": body.spec.model_dump(mode="json", by_alias=True),
+                "features": body.features.model_dump(mode="json"),
+                "model": model,
+                "seed": body.seed,
+            },
+            exclude_selection_ids=body.exclude_selection_ids,
+            feature_files=body.feature_files.model_dump() if body.feature_files else None,
+            shard_rows=pace.shard_rows(session, tenant_id, model, state.settings),
+            label=submissions.Label(body.name, body.metadata, body.priority),
+        )
+        quotas.require_k(job.request["k"], state.settings.max_k)
+        return job.id
+
+    if validate_only:
+        response.status_code = 200
+        return estimate(state, store)
+    job = load(state, tenant_id, once.run(body, store), JobKind.SELECTION)
+    return accepted(response, "selections", job)

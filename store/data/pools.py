@@ -1,0 +1,151 @@
+"""Pools: appendable, versioned sets of candidates, batch by batch. A content is stored once in a pool."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from store.accounts import quotas
+from store.accounts.quotas import Room
+from store.artifacts import Artifact
+from store.errors import Invalid
+from store.jobs.plans import Source
+from store.kit.ids import new_id
+from store.records.record import SCHEMA
+from store.tables import owned
+from store.tables.jobs import Batch, Json, Pool
+
+_POSITION = pa.field("position", pa.int64(), nullable=False)
+BATCH_SCHEMA = SCHEMA.append(_POSITION)
+"""Stored records; `position` counts the records of the batch as they were received, from 0."""
+REPEATED_SCHEMA = pa.schema([SCHEMA.field("id"), SCHEMA.field("content_hash"), _POSITION])
+"""Received records whose content the pool held already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of a batch's records; received = accepted + rejected, stored = accepted - duplicates."""
+
+    received: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    """Accepted records whose content an earlier record of the pool or of the batch already had."""
+
+    @property
+    def stored(self) -> int:
+        """Records that the batch adds to its pool."""
+        return self.accepted - self.duplicates
+
+
+def create(
+    session: Session, tenant_id: str, *, name: str | None = None, user_metadata: Json | None = None
+) -> Pool:
+    """An empty pool at version 0."""
+    pool = Pool(id=new_id("pool"), tenant_id=tenant_id, name=name, user_metadata=user_metadata or {})
+    session.add(pool)
+    session.flush()
+    session.refresh(pool)
+    return pool
+
+
+def get(session: Session, tenant_id: str, pool_id: str) -> Pool:
+    """The tenant's pool; raises NotFound."""
+    return owned.get(session, Pool, "pool", tenant_id, pool_id)
+
+
+def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Pool]:
+    """Newest first, at most limit + 1 rows."""
+    return owned.newest_first(session, Pool, tenant_id, after=after, limit=limit)
+
+
+def find_batch(session: Session, pool_id: str, client_batch_id: str) -> Batch | None:
+    """The batch that the client already sent under its own id."""
+    return session.scalar(
+        select(Batch).where(Batch.pool_id == pool_id, Batch.client_batch_id == client_batch_id)
+    )
+
+
+def lock(session: Session, tenant_id: str, pool_id: str) -> Pool:
+    """The pool as it is now; nobody else appends to it until the transaction ends. Raises NotFound."""
+    get(session, tenant_id, pool_id)
+    query = select(Pool).where(Pool.id == pool_id).with_for_update()
+    return session.execute(query.execution_options(populate_existing=True)).scalar_one()
+
+
+def append(
+    session: Session,
+    pool: Pool,
+    batch_id: str,
+    artifact: Artifact,
+    counts: Counts,
+    *,
+    room: Room | None,
+    client_batch_id: str | None = None,
+    errors: Json | None = None,
+    repeated: Json | None = None,
+    keys: Json | None = None,
+) -> Batch:
+    """The stored batch as the next version of a locked pool, so that versions have no gap.
+
+    `errors` is {lines, file_id}, `keys` {runs: [...]}, `repeated` {path, sha256, rows, size}: the duplicates.
+    Raises OverQuota; `room` is None where that was asked before.
+    """
+    size = batch_size(artifact.size, counts.stored) + (repeated or {}).get("size", 0)
+    if room is not None:
+        quotas.take(session, pool.tenant_id, room, records=counts.stored, size=size)
+    pool.version += 1
+    pool.size += size
+    pool.count += counts.stored
+    pool.keys = keys or pool.keys
+    batch = Batch(
+        id=batch_id,
+        tenant_id=pool.tenant_id,
+        pool_id=pool.id,
+        version=pool.version,
+        client_batch_id=client_batch_id,
+        received=counts.received,
+        accepted=counts.accepted,
+        rejected=counts.rejected,
+        duplicates=counts.duplicates,
+        errors=errors or {},
+        repeated=repeated,
+        artifact=artifact.path,
+        sha256=artifact.sha256,
+    )
+    session.add(batch)
+    session.flush()
+    session.refresh(batch)
+    return batch
+
+
+def batch_size(size: int, records: int) -> int:
+    """Bytes that a batch's file of `size` bytes adds to its pool, the index of its contents included."""
+    return size + quotas.KEY_BYTES * records
+
+
+def batches(session: Session, pool_id: str, version: int) -> list[Batch]:
+    """The batches that make up one version, in order."""
+    query = select(Batch).where(Batch.pool_id == pool_id, Batch.version <= version)
+    return list(session.scalars(query.order_by(Batch.version)))
+
+
+def batch_listing(session: Session, pool_id: str, *, after: int, limit: int) -> list[Batch]:
+    """In the order of versions, those above `after`, at most limit + 1 rows."""
+    query = select(Batch).where(Batch.pool_id == pool_id, Batch.version > after)
+    return list(session.scalars(query.order_by(Batch.version).limit(limit + 1)))
+
+
+def sources(session: Session, pool: Pool, version: int) -> list[Source]:
+    """The stored files that make up one version of a pool; raises Invalid for a version it does not have."""
+    if not 0 <= version <= pool.version:
+        raise Invalid(
+            f"pool {pool.id} has versions 0 to {pool.version}, not {version}: "
+            "leave pool_version out for the newest",
+            pointer="/pool_version",
+        )
+    return [
+        Source("pool", batch.artifact, batch.sha256, batch.accepted - batch.duplicates)
+        for batch in batches(session, pool.id, version)
+    ]

@@ -1,0 +1,108 @@
+"""Which shards a job needs, phase by phase. Pure: rows in, shard plans out."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from store.tables.states import JobKind
+
+FIRST_PHASE = {
+    JobKind.SELECTION: "features",
+    JobKind.TRAINING: "train",
+    JobKind.EVALUATION: "evaluate",
+    JobKind.LOOP: "advance",
+}
+NEXT_PHASE = {"features": "transport"}
+PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
+QUEUE = {
+    "features": "features",
+    "transport": "select",
+    "train": "train",
+    "evaluate": "train",
+    "advance": "ops",
+    "generate": "generate",
+}
+FORMER_QUEUE = {"generate": "ops"}  # where an earlier release put shards of a phase; they still run
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """One shard to insert: who runs it, on what, over how many rows."""
+
+    phase: str
+    index: int
+    rows: int
+    payload: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue that serves the phase."""
+        return QUEUE[self.phase]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A stored Parquet file of records that features are wanted for."""
+
+    role: str
+    """target | pool"""
+    artifact: str
+    sha256: str
+    rows: int
+
+
+def places(queues: Sequence[str], phases: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Where a worker of these queues looks for work: a queue, and which of its phases are the worker's.
+
+    A phase has one queue, so that what takes hours holds up nothing else; shards that still lie in its
+    former one are taken there by the same workers.
+    """
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for queue in queues:
+        own = tuple(phase for phase in phases if QUEUE[phase] == queue)
+        found += [(queue, own)] if own else []
+        found += [(FORMER_QUEUE[phase], (phase,)) for phase in own if phase in FORMER_QUEUE]
+    return found
+
+
+def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int = 1) -> list[ShardPlan]:
+    """Cut every source into runs of at most `shard_rows` rows; a shard never spans two files.
+
+    All rows of one checkpoint come before those of the next, so that workers seldom load another model.
+    """
+    plans: list[ShardPlan] = []
+    seen: set[str] = set()
+    for checkpoint in range(checkpoints):
+        for source in sources:
+            for start in range(0, source.rows, shard_rows):
+                stop = min(start + shard_rows, source.rows)
+                payload = {
+                    "role": source.role,
+                    "artifact": source.artifact,
+                    "sha256": source.sha256,
+                    "start": start,
+                    "stop": stop,
+                    "checkpoint": checkpoint,
+                    "first": source.role not in seen,
+                    "of": sum(other.rows for other in sources if other.role == source.role),
+                }
+                seen.add(source.role)
+                plans.append(ShardPlan("features", len(plans), stop - start, payload))
+    return plans
+
+
+def dispensable(phase: str, payload: dict[str, Any], request: dict[str, Any]) -> bool:
+    """Whether the job goes on without this shard once it failed too often: of candidates, where asked for."""
+    asked = bool(request.get("features", {}).get("allow_partial"))
+    return asked and phase == "features" and payload.get("role") == "pool"
+
+
+def single_shard(phase: str, rows: int) -> list[ShardPlan]:
+    """A phase that one worker does alone."""
+    return [ShardPlan(phase, 0, rows)]
+
+
+def next_phase(phase: str, rows: int) -> list[ShardPlan]:
+    """The shards that follow once `phase` is wholly done; empty when the job is complete."""
+    following = NEXT_PHASE.get(phase)
+    return single_shard(following, rows) if following else []

@@ -1,0 +1,249 @@
+"""Accept jobs: look up what a request names, check that it fits, store job, shards and doorbells together.
+
+Each function runs in the caller's transaction; NotFound, Invalid or Conflict come before anything is stored.
+`request` of the job is all that its workers read; the keys are listed at each function.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from store.data import files, pools, targets
+from store.errors import Conflict, Invalid, OverQuota
+from store.jobs import lifecycle as jobs
+from store.jobs import plans, shards
+from store.jobs.plans import Source
+from store.tables.jobs import Job
+from store.tables.states import TERMINAL, JobKind, JobStatus
+
+FULL_SECONDS = 60  # Retry-After of a full queue: about as long as a shard takes
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What users attach to a job for themselves."""
+
+    name: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many candidates are wanted: exactly one of a count and a share of the pool in (0, 1]."""
+
+    k: int | None
+    ratio: float | None
+
+    def of(self, candidates: int) -> int:
+        """The count; raises Invalid when the pool cannot give it."""
+        k = self.k if self.k is not None else max(1, round((self.ratio or 0.0) * candidates))
+        if k > candidates:
+            raise Invalid(
+                f"k is {k} but the pool holds {candidates} candidates: ask for at most {candidates}",
+                code="k_exceeds_pool",
+                pointer="/k",
+            )
+        return k
+
+
+def selection(
+    session: Session,
+    tenant_id: str,
+    *,
+    target_id: str,
+    pool_id: str,
+    pool_version: int | None,
+    size: Size,
+    settings: dict[str, Any],
+    exclude_selection_ids: list[str],
+    feature_files: dict[str, str] | None,
+    shard_rows: int,
+    label: Label,
+) -> Job:
+    """request: target_id, pool_id, pool_version, k, exclude_selection_ids, spec, features, model, seed."""
+    target = targets.get(session, tenant_id, target_id)
+    pool = pools.get(session, tenant_id, pool_id)
+    version = pool.version if pool_version is None else pool_version
+    batches = pools.sources(session, pool, version)
+    candidates = sum(batch.rows for batch in batches)
+    if not candidates:
+        raise Invalid(
+            f"pool {pool_id} is empty at version {version}: add candidates first",
+            code="empty_pool",
+            pointer="/pool_id",
+        )
+    for earlier in exclude_selection_ids:
+        _completed_selection(session, tenant_id, earlier)
+    request = {
+        "target_id": target_id,
+        "pool_id": pool_id,
+        "pool_version": version,
+        "k": size.of(candidates),
+        "exclude_selection_ids": exclude_selection_ids,
+        "feature_files": feature_files,
+        **settings,
+    }
+    if feature_files is not None:
+        for file_id in feature_files.values():
+            files.get(session, tenant_id, file_id)
+        parts = plans.single_shard("transport", candidates)
+        return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
+    sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
+    checkpoints = len(settings["features"]["checkpoints"]) or 1
+    parts = plans.feature_shards(sources, shard_rows, checkpoints)
+    return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
+
+
+def training(
+    session: Session,
+    tenant_id: str,
+    *,
+    source: dict[str, Any],
+    settings: dict[str, Any],
+    most_steps: int,
+    label: Label,
+) -> Job:
+    """request: the source; and base_model, spec, seed of `settings`.
+
+    A source is {selection_id}, {pool_id, pool_version} (all of it), or {file_id, examples_id}: the target
+    that the file's records were stored as.
+    """
+    rows = _source_rows(session, tenant_id, source)
+    require_steps(settings["spec"], rows, most_steps, "/spec")
+    parts = plans.single_shard("train", _training_rows(settings["spec"], rows))
+    return _create(session, tenant_id, JobKind.TRAINING, {**source, **settings}, parts, label)
+
+
+def _source_rows(session: Session, tenant_id: str, source: dict[str, Any]) -> int:
+    if "selection_id" in source:
+        return int(_completed_selection(session, tenant_id, source["selection_id"]).request["k"])
+    if "examples_id" in source:
+        return targets.get(session, tenant_id, source["examples_id"]).count
+    pool = pools.get(session, tenant_id, source["pool_id"])
+    rows = sum(part.rows for part in pools.sources(session, pool, source["pool_version"]))
+    if not rows:
+        raise Invalid(
+            f"pool {pool.id} is empty at version {source['pool_version']}: add candidates first",
+            code="empty_pool",
+            pointer="/pool_id",
+        )
+    return rows
+
+
+def evaluation(
+    session: Session, tenant_id: str, *, target_id: str, settings: dict[str, Any], label: Label
+) -> Job:
+    """request: target_id; and model, spec of `settings`."""
+    target = targets.get(session, tenant_id, target_id)
+    parts = plans.single_shard("evaluate", target.count)
+    request = {"target_id": target_id, **settings}
+    return _create(session, tenant_id, JobKind.EVALUATION, request, parts, label)
+
+
+def task_evaluation(session: Session, tenant_id: str, *, settings: dict[str, Any], label: Label) -> Job:
+    """request: tasks, limit, model, spec of `settings`; how many questions there are is not known here."""
+    return _create(session, tenant_id, JobKind.EVALUATION, settings, plans.single_shard("evaluate", 0), label)
+
+
+def loop(session: Session, tenant_id: str, *, request: dict[str, Any], label: Label) -> Job:
+    """request: target_id, evaluation_target_id, base_model, spec; its first look opens the first round."""
+    for name in ("target_id", "evaluation_target_id"):
+        targets.get(session, tenant_id, request[name])
+    return _create(session, tenant_id, JobKind.LOOP, request, plans.single_shard("advance", 0), label)
+
+
+def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
+    """A new job from the request of one that ended without a result; finished feature blocks are found again.
+
+    Raises Conflict where the job goes on or has a result.
+    """
+    old = jobs.get(session, tenant_id, job_id, kind)
+    if old.status not in TERMINAL or old.status == JobStatus.COMPLETED:
+        raise Conflict(
+            f"{kind} {job_id} is {old.status}: only one that failed, expired or was cancelled can be retried",
+            code="not_retryable",
+        )
+    if kind == JobKind.LOOP:
+        return loop(session, tenant_id, request=old.request, label=_label_of(old))
+    first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
+    rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
+    parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
+    return _create(session, tenant_id, kind, old.request, parts, _label_of(old))
+
+
+def _label_of(job: Job) -> Label:
+    return Label(job.name, job.user_metadata, job.priority)
+
+
+def require_steps(spec: dict[str, Any], k: int, most: int, pointer: str) -> None:
+    """Raise Invalid for a training with more optimizer steps than the operator allows."""
+    _require_steps(spec, _training_rows(spec, k), most, pointer)
+
+
+def require_allowed(session: Session, job: Job, most_steps: int) -> None:
+    """Raise Invalid for a training from an earlier request that is no longer allowed."""
+    for shard in shards.of_phase(session, job.id, "train"):
+        _require_steps(job.request["spec"], shard.rows_total, most_steps, "/spec")
+
+
+def _require_steps(spec: dict[str, Any], rows: int, most: int, pointer: str) -> None:
+    steps = math.ceil(rows / spec["batch_size"])
+    if steps > most:
+        name = "epochs" if spec["max_steps"] is None else "max_steps"
+        raise Invalid(
+            f"the training would take {steps} steps, and at most {most} are allowed "
+            "(EVOSELECT_MAX_TRAINING_STEPS): train on less, or for fewer epochs",
+            code="too_many_steps",
+            pointer=f"{pointer}/{name}",
+        )
+
+
+def _training_rows(spec: dict[str, Any], k: int) -> int:
+    """Examples that the optimizer will see, repetitions included: what progress counts."""
+    if spec["max_steps"] is not None:
+        return int(spec["max_steps"]) * int(spec["batch_size"])
+    return math.ceil((spec["epochs"] or 1.0) * k)
+
+
+def _completed_selection(session: Session, tenant_id: str, selection_id: str) -> Job:
+    job = jobs.get(session, tenant_id, selection_id, JobKind.SELECTION)
+    if job.status != JobStatus.COMPLETED:
+        raise Conflict(
+            f"selection {selection_id} is {job.status}: wait until it is completed",
+            code="selection_not_completed",
+        )
+    return job
+
+
+def check_room(session: Session, tenant_id: str, kind: JobKind, most: int) -> None:
+    """Raise OverQuota while `most` or more of the tenant's shards wait where such a job would begin."""
+    queue = plans.QUEUE[plans.FIRST_PHASE[kind]]
+    if (count := shards.waiting(session, tenant_id, queue, most)) >= most:
+        raise OverQuota(
+            f"{count} or more shards of yours wait in the queue {queue}: try again when some are done",
+            code="queue_full",
+            retry_after=FULL_SECONDS,
+        )
+
+
+def _create(
+    session: Session,
+    tenant_id: str,
+    kind: JobKind,
+    request: dict[str, Any],
+    parts: list[plans.ShardPlan],
+    label: Label,
+) -> Job:
+    return jobs.create(
+        session,
+        tenant_id=tenant_id,
+        kind=kind,
+        request=request,
+        plans=parts,
+        name=label.name,
+        user_metadata=label.metadata,
+        priority=label.priority,
+    )

@@ -1,0 +1,46 @@
+"""Models that trainings produced, and where their files lie."""
+
+from sqlalchemy.orm import Session
+
+from store.kit.ids import new_id
+from store.tables import owned
+from store.tables.jobs import Json, Model
+
+PREFIX = "mdl_"  # tells an adapter's id from the alias of a base model
+
+
+def fresh_id() -> str:
+    """An id for a model that is about to be stored."""
+    return new_id("mdl")
+
+
+def create(
+    session: Session,
+    *,
+    model_id: str,
+    tenant_id: str,
+    training_id: str,
+    base_model: str,
+    files: Json,
+    lineage: Json,
+) -> None:
+    """The row of a finished training; `files` maps a file name to {path, sha256, size}."""
+    model = Model(
+        id=model_id,
+        tenant_id=tenant_id,
+        training_id=training_id,
+        base_model=base_model,
+        files=files,
+        lineage=lineage,
+    )
+    session.add(model)
+
+
+def get(session: Session, tenant_id: str, model_id: str) -> Model:
+    """The tenant's model; raises NotFound."""
+    return owned.get(session, Model, "model", tenant_id, model_id)
+
+
+def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Model]:
+    """Newest first, at most limit + 1 rows."""
+    return owned.newest_first(session, Model, tenant_id, after=after, limit=limit)

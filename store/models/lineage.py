@@ -1,0 +1,83 @@
+"""From an adapter back to every record: its training, and those of the adapters that it was trained on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from store.artifacts import Artifacts
+from store.models import adapters
+from store.tables.jobs import Model
+from store.tables.loops import LoopStep
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training on the way to a model, and the step of a loop that it was, if any."""
+
+    model: Model
+    loop: Json | None
+
+    @property
+    def base_model(self) -> str:
+        """The allow-listed model below all adapters."""
+        return self.model.base_model
+
+    @property
+    def records(self) -> int:
+        """How many records it learnt from."""
+        known = self.model.lineage.get("records", 0)
+        return len(known) if isinstance(known, list) else int(known)  # older rows hold them all
+
+
+def trace(session: Session, tenant_id: str, model_id: str) -> list[Training]:
+    """The trainings that led to a model, the first one first; raises NotFound."""
+    found: list[Training] = []
+    wanted: str | None = model_id
+    while wanted is not None:
+        model = adapters.get(session, tenant_id, wanted)
+        found.append(Training(model, _loop(session, model.training_id)))
+        wanted = model.lineage.get("parent_model_id")
+    return found[::-1]
+
+
+def summary(training: Training) -> Json:
+    """What the model of one training was made of, but for its records."""
+    known = {name: value for name, value in training.model.lineage.items() if name != "artifacts"}
+    model = training.model
+    return {
+        **known,
+        "model_id": model.id,
+        "training_id": model.training_id,
+        "records": training.records,
+        "loop": training.loop,
+    }
+
+
+def records(artifacts: Artifacts, trainings: list[Training], *, after: int, limit: int) -> list[Json]:
+    """{model_id, id, content_hash, repeats} of each record, training by training; `after` are passed over."""
+    found: list[Json] = []
+    for training in trainings:
+        wanted = min(limit - len(found), training.records - after)
+        if wanted > 0:
+            rows = _rows(artifacts, training.model, after, wanted)
+            found += [{"model_id": training.model.id, **row} for row in rows]
+        after = max(0, after - training.records)
+    return found
+
+
+def _rows(artifacts: Artifacts, model: Model, after: int, limit: int) -> list[Json]:
+    inline = model.lineage.get("records")
+    if isinstance(inline, list):
+        return inline[after : after + limit]
+    place = model.lineage["artifacts"]["records"]
+    rows: list[Json] = artifacts.get_table(place["path"], place["sha256"]).slice(after, limit).to_pylist()
+    return rows
+
+
+def _loop(session: Session, training_id: str) -> Json | None:
+    step = session.scalar(select(LoopStep).where(LoopStep.job_id == training_id))
+    return None if step is None else {"id": step.loop_id, "round": step.round, "step": step.step}

@@ -1,0 +1,97 @@
+"""What is old goes: ended jobs with their shards and events, and files that no row names."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import String, delete, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from store.artifacts import Artifacts
+from store.session import Database
+from store.tables.accounts import WebhookDelivery
+from store.tables.jobs import Base, Event, Job, Shard
+from store.tables.loops import LoopStep, Round
+from store.tables.states import TERMINAL
+
+logger = logging.getLogger(__name__)
+LIMIT = 1000  # jobs deleted per round
+STREAM_ROWS = 1000
+
+
+def purge(database: Database, retention: float) -> int:
+    """Delete jobs that ended more than `retention` seconds ago; returns how many.
+
+    A job that other rows need, such as the training of a model, stays.
+    """
+    ends = [getattr(Job, f"{status}_at") for status in sorted(TERMINAL)]
+    old = func.coalesce(*ends) < func.clock_timestamp() - timedelta(seconds=retention)
+    with database.transaction() as session:
+        found = session.scalars(select(Job.id).where(Job.status.in_(TERMINAL), old).limit(LIMIT)).all()
+    return sum(_delete(database, job_id) for job_id in found)
+
+
+def _delete(database: Database, job_id: str) -> bool:
+    try:
+        with database.transaction() as session:
+            for table in (Event, Shard, WebhookDelivery):
+                session.execute(delete(table).where(table.job_id == job_id))
+            for part in (LoopStep, Round):
+                session.execute(delete(part).where(part.loop_id == job_id))
+            session.execute(delete(Job).where(Job.id == job_id))
+    except IntegrityError:
+        return False
+    return True
+
+
+def orphans(database: Database, artifacts: Artifacts, age: float) -> list[str]:
+    """Paths of files that no row names and that are older than `age` seconds.
+
+    The files are listed before the rows are read: a file that gets its row meanwhile is never in the answer.
+    A file that is written again, such as one that a new job shares with a deleted one, is young again.
+    """
+    before = datetime.now(UTC) - timedelta(seconds=age)
+    old = [path for path, changed in artifacts.listing() if changed < before]
+    if not old:
+        return []
+    with database.transaction() as session:
+        named = set(_named(session))
+    return [path for path in old if path not in named]
+
+
+def remove_orphans(database: Database, artifacts: Artifacts, age: float) -> int:
+    """Delete what `orphans` finds; returns how many files that were."""
+    before = datetime.now(UTC) - timedelta(seconds=age)
+    removed = sum(artifacts.remove_older(path, before) for path in orphans(database, artifacts, age))
+    if removed:
+        logger.info("removed %d files that no row names", removed)
+    return removed
+
+
+def _named(session: Session) -> Iterator[str]:
+    """Every string of every row that may be a path: columns called artifact, and all JSON."""
+    for table in Base.metadata.sorted_tables:
+        wanted = [
+            column
+            for column in table.columns
+            if isinstance(column.type, JSONB)
+            or (isinstance(column.type, String) and column.name == "artifact")
+        ]
+        if wanted:
+            rows = session.execute(select(*wanted).execution_options(yield_per=STREAM_ROWS))
+            for row in rows:
+                yield from _strings(list(row))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)

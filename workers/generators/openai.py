@@ -1,0 +1,180 @@
+"""The generator `openai`: few-shot prompts from target examples, answers as records, until there are enough.
+
+What was accepted and spent is left on the shard now and then, so that a killed worker's successor goes on
+instead of paying twice.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from evoselect.spec.loop import OpenAIGenerator, Stop
+from store.loops.plan import Spent
+from store.records.record import Record, parse_record, to_json
+from workers.generators.answers import judge, objects
+from workers.generators.chat import Answer, Chat, NoAnswer
+
+FRUITLESS = 12  # answers in a row without a new record, after which a generator has no more to give
+UNANSWERED = 3  # requests in a row without an answer, after which the endpoint counts as away
+LOOK_SECONDS = 0.5  # between two looks whether the work must stop
+KEEP_SECONDS = 10.0  # between two states that are left on the shard
+SYSTEM = "You write training examples for a language model. You answer with JSON lines only."
+
+
+@dataclass(slots=True)
+class State:
+    """What a generation has so far."""
+
+    records: list[Record] = field(default_factory=list)
+    asked: int = 0
+    """Requests begun; the number of a request is the seed of its prompt."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """What became of requests and of their records, and tokens."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a later attempt reads it."""
+        records = [to_json(record) for record in self.records]
+        return {"records": records, "asked": self.asked, "counts": dict(self.counts)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "State":
+        """The inverse of to_json."""
+        records = [parse_record(item) for item in value["records"]]
+        return cls(records, value["asked"], Counter(value["counts"]))
+
+    def cost(self, generator: OpenAIGenerator) -> float:
+        """By the generator's prices."""
+        prompts = self.counts["prompt_tokens"] * generator.prompt_price
+        return (prompts + self.counts["completion_tokens"] * generator.completion_price) / 1e6
+
+
+@dataclass(slots=True)
+class Generation:
+    """One round's questions to an endpoint."""
+
+    generator: OpenAIGenerator
+    seeds: list[Record]
+    """Target examples."""
+    known: set[str]
+    """Contents that must not come (again): of the target, of the evaluation, of earlier rounds."""
+    seed: int
+    state: State
+    stop: Stop
+    spent: Spent
+    """By earlier rounds."""
+    fruitless: int = 0
+    unanswered: int = 0
+
+    def run(
+        self, chat: Chat, progress: Callable[[int], None], keep: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Ask until there are enough; raises NoAnswer when nobody answers, and what `progress` raises."""
+        threads = ThreadPoolExecutor(self.generator.concurrency, "ask")
+        try:
+            self._ask(threads, chat, progress, keep)
+        except NoAnswer:
+            keep(self.state.to_json())  # paid for already
+            raise
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)  # who is asked to stop waits for no answer
+        del self.state.records[self.generator.size :]
+
+    def _ask(
+        self,
+        threads: ThreadPoolExecutor,
+        chat: Chat,
+        progress: Callable[[int], None],
+        keep: Callable[[dict[str, Any]], None],
+    ) -> None:
+        kept = time.monotonic()
+        running: set[Future[tuple[Answer, int]]] = set()
+        while running or self._wants_more():
+            while len(running) < self.generator.concurrency and self._wants_more():
+                running.add(threads.submit(chat.ask, self._body(self.state.asked)))
+                self.state.asked += 1
+            done, running = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                self._take(future)
+            progress(min(len(self.state.records), self.generator.size))
+            if time.monotonic() - kept > KEEP_SECONDS:
+                keep(self.state.to_json())
+                kept = time.monotonic()
+
+    def _wants_more(self) -> bool:
+        counts = self.state.counts
+        tokens = self.spent.generated_tokens + counts["prompt_tokens"] + counts["completion_tokens"]
+        cost = self.spent.cost + self.state.cost(self.generator)
+        limits = ((self.stop.generated_tokens, tokens), (self.stop.cost, cost))
+        if any(most is not None and found >= most for most, found in limits):
+            return False
+        return len(self.state.records) < self.generator.size and self.fruitless < FRUITLESS
+
+    def _body(self, number: int) -> dict[str, Any]:
+        """The request of that number: other examples each time, the same ones whenever it is made."""
+        draw = random.Random(f"{self.seed} {number}")
+        shown = draw.sample(self.seeds, min(self.generator.examples, len(self.seeds)))
+        lines = "\n".join(orjson.dumps(_shown(record)).decode() for record in shown)
+        wanted = self.generator.per_request
+        text = (
+            f"Here are examples, one JSON object per line:\n{lines}\n\n"
+            f"Write {wanted} new examples of the same kind and difficulty, about other things, each with a "
+            "right answer: one JSON object per line with the same fields, and nothing else."
+        )
+        return {
+            "model": self.generator.model,
+            "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}],
+            "temperature": self.generator.temperature,
+            "max_tokens": self.generator.max_tokens,
+            "seed": draw.getrandbits(31),
+        }
+
+    def _take(self, future: Future[tuple[Answer, int]]) -> None:
+        counts = self.state.counts
+        counts["requests"] += 1
+        try:
+            answer, tries = future.result()
+        except NoAnswer:
+            counts["unanswered"] += 1
+            self.unanswered += 1
+            if self.unanswered >= UNANSWERED:
+                raise
+            return
+        self.unanswered = 0
+        counts["retries"] += tries - 1
+        counts["prompt_tokens"] += answer.prompt_tokens
+        counts["completion_tokens"] += answer.completion_tokens
+        counts["cut_off"] += not answer.finished
+        before = len(self.state.records)
+        self._read(answer.text)
+        self.fruitless = 0 if len(self.state.records) > before else self.fruitless + 1
+
+    def _read(self, text: str) -> None:
+        counts, found = self.state.counts, 0
+        for value in objects(text):
+            found += 1
+            record = judge(value, self.seeds)
+            if isinstance(record, str):
+                counts[record] += 1
+            elif record.content_hash in self.known:
+                counts["duplicates"] += 1
+            else:
+                self.known.add(record.content_hash)
+                self.state.records.append(record)
+        counts["garbage"] += found == 0
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    """What a prompt shows of an example."""
+    hidden = ("id", "metadata", "group", "quality")
+    return {name: value for name, value in to_json(record).items() if name not in hidden}
+
+
+def summary(state: State, generator: OpenAIGenerator) -> dict[str, Any]:
+    """What a round says of its generation."""
+    return {"candidates": len(state.records), "cost": round(state.cost(generator), 6), **state.counts}

@@ -1,0 +1,165 @@
+"""A claimed shard: heartbeat, run the body, commit behind the fence, or say how it failed.
+
+A body is load - compute - save: it gets a Work and returns an Outcome. Failures by type:
+Cancelled          the shard stops, the job becomes cancelled
+LostLease          nothing is written: another worker owns the shard
+Leaving            the worker is asked to end, the shard goes back and counts no fault
+GivesWay           others wait, the shard goes back with its checkpoint and counts no fault
+a full disk        the shard goes back, waits for room and counts no fault
+DamagedInput       the shards whose results are damaged run again, then this phase
+input errors       the job fails with the error's code and sentence
+passing faults     the shard goes back and is tried again after a while, at most max_attempts times
+memory is short    the job fails with out_of_memory; a passing fault where others had most of the memory
+anything else      the job fails with internal_error, for an impossible result (workers.process.results)
+                   too; the trace stands in the worker's log
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from evoselect.errors import EvoSelectError
+from store import disk
+from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
+from store.jobs import claims, shards
+from store.jobs.claims import Claim
+from store.settings import Settings
+from workers.context import Context
+from workers.process import results
+from workers.process.leaving import leaving
+from workers.process.memory import Crowded, exhausted
+from workers.process.pulse import GivesWay, Held, Leaving, Pulse
+
+logger = logging.getLogger(__name__)
+PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt, Crowded)
+ROOM_SECONDS = 5.0  # before a shard that met a full disk may be claimed again
+SHORT_OF_MEMORY = "the memory of this worker did not suffice for a request of this size"
+RETRY_SECONDS = 0.5  # between two tries to write to a database that is away
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a body works on."""
+
+    claim: Claim
+    context: Context
+    progress: Callable[[int], None]
+    """Call with the rows done after each small step; raises when the work must stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a body produced: its artifacts are stored, only rows remain to be written."""
+
+    result: dict[str, Any]
+    """Kept on the shard, for the next phase."""
+    job_result: dict[str, Any] | None = None
+    """Becomes the job's result, in the last phase."""
+    save: Callable[[Session], None] = field(default=lambda session: None)
+    """Writes further rows in the transaction that commits the shard."""
+
+
+Settling = Callable[[Session], Claim | None]
+"""Writes what came of a shard; returns the next one where it was taken along."""
+
+
+def see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], pulse: Pulse) -> Claim | None:
+    """Run the body on a claimed shard and settle what came of it.
+
+    Returns the next shard where it was taken with the commit of this one. Raises LostLease where nothing was
+    written, or where the answer of the commit was lost.
+    """
+    logger.info("shard %s: attempt %d of phase %s", claim.shard_id, claim.attempt, claim.phase)
+    with pulse.of(claim) as held:
+        return _transact(ctx, _attempt(ctx, claim, body, held))
+
+
+def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: Held) -> Settling:
+    """Run the body; returns what is to be written in consequence."""
+    settings = ctx.settings
+    try:
+        held.check()
+        outcome = body(Work(claim, ctx, held.progress))
+        results.finite(outcome.result)
+        results.finite(outcome.job_result)
+        held.check()
+    except Cancelled:
+        return partial(shards.stop, claim=claim)
+    except LostLease:
+        raise
+    except Leaving:
+        return partial(shards.hand_back, claim=claim)
+    except GivesWay:
+        return partial(shards.give_way, claim=claim)
+    except DamagedInput as error:
+        logger.warning("shard %s waits: %s", claim.shard_id, error)
+        attempts = settings.max_attempts
+        return partial(shards.reopen, claim=claim, shard_ids=error.shard_ids, max_attempts=attempts)
+    except PASSING_FAULTS as error:
+        if disk.is_short(settings):
+            return _waits_for_room(claim, error)
+        logger.exception("shard %s goes back after a passing fault", claim.shard_id)
+        return partial(_release, claim, f"{type(error).__name__}: {error}"[:500], settings)
+    except (EvoSelectError, StoreError) as error:
+        return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
+    except Exception as error:
+        if disk.is_short(settings):  # libraries say it in many ways
+            return _waits_for_room(claim, error)
+        logger.exception("shard %s failed", claim.shard_id)
+        if exhausted(error):
+            return partial(_fail, claim, "out_of_memory", f"{SHORT_OF_MEMORY} in phase {claim.phase}")
+        what = f"{type(error).__name__} in phase {claim.phase}"
+        return partial(
+            _fail, claim, "internal_error", f"{what}: see the worker's log for shard {claim.shard_id}"
+        )
+    return partial(_commit, claim, outcome, settings)
+
+
+def others_wait(work: Work) -> bool:
+    """Whether others have waited for a worker for longer than an idle one takes to notice."""
+    with work.context.database.transaction() as session:
+        return claims.others_wait(session, work.claim, work.context.settings.poll)
+
+
+def _waits_for_room(claim: Claim, error: Exception) -> Settling:
+    logger.warning("shard %s waits for room on the disk: %s", claim.shard_id, error)
+    reason = f"the disk is full: {type(error).__name__}: {error}"[:500]
+    return partial(shards.wait_for_room, claim=claim, reason=reason, delay=ROOM_SECONDS)
+
+
+def _release(claim: Claim, reason: str, settings: Settings, session: Session) -> None:
+    delay, attempts = settings.retry_delay, settings.max_attempts
+    shards.release(session, claim, reason, retry_delay=delay, max_attempts=attempts)
+
+
+def _fail(claim: Claim, code: str, detail: str, session: Session) -> None:
+    shards.fail(session, claim, code, detail)
+
+
+def _commit(claim: Claim, outcome: Outcome, settings: Settings, session: Session) -> Claim | None:
+    outcome.save(session)
+    go_on = not (leaving.is_set() or disk.is_short(settings))
+    return shards.commit(session, claim, outcome.result, outcome.job_result, go_on=go_on)
+
+
+def _transact(ctx: Context, write: Settling) -> Claim | None:
+    """Write, waiting for a database that is away for a moment.
+
+    A commit whose answer was lost may have counted: then the second try finds the token used up (LostLease).
+    """
+    deadline = time.monotonic() + ctx.settings.lease
+    while True:
+        try:
+            with ctx.database.transaction() as session:
+                return write(session)
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("the database is away, trying again: %s", error.orig)
+            time.sleep(RETRY_SECONDS)

@@ -1,0 +1,22 @@
+"""Which function works on which phase. Named, not imported: torch and friends load on first use."""
+
+import importlib
+
+from workers.process.attempt import Outcome, Work
+from workers.process.memory import bounded
+
+BODIES = {
+    "features": "workers.phases.features",
+    "transport": "workers.phases.transport",
+    "train": "workers.phases.train",
+    "evaluate": "workers.phases.evaluate",
+    "advance": "workers.phases.advance",
+    "generate": "workers.phases.generate",
+}
+
+
+def run(work: Work) -> Outcome:
+    """The phase's own `run`; its import may take many seconds, so this is called under the heartbeat."""
+    with bounded():
+        outcome: Outcome = importlib.import_module(BODIES[work.claim.phase]).run(work)
+    return outcome

@@ -1,0 +1,188 @@
+"""Where a worker process works on shards, one at a time, rung or not.
+
+A ring drains the queues in the main thread. A watch looks into the database every few seconds all the same,
+so that a deaf broker costs latency and nothing else; it takes only what rings have left lying, and it sweeps
+when nobody else has. Looks at loops that no ops worker makes are made then.
+"""
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+from sqlalchemy.exc import OperationalError
+
+from store import disk
+from store.accounts import audit, idempotency
+from store.data import uploads
+from store.errors import LostLease
+from store.jobs import claims, plans, shards
+from store.jobs.claims import Claim, Offer
+from store.loops import advance as loops
+from store.telemetry import logs, traces
+from store.upkeep import retention, sweeper
+from workers import alive
+from workers.context import Context, context
+from workers.process import siblings
+from workers.process.attempt import see_through
+from workers.process.leaving import leaving
+from workers.process.phases_by_name import BODIES, run
+from workers.process.pulse import Pulse
+
+logger = logging.getLogger(__name__)
+QUEUES_VARIABLE = "EVOSELECT_QUEUES"  # set by the parent, read by the children it spawns
+JITTER = (0.8, 1.2)  # of the poll interval: many workers do not look at the same moment
+HOURLY = 3600.0
+
+
+class Workplace:
+    """The queues that this process serves."""
+
+    def __init__(self, ctx: Context, queues: list[str]) -> None:
+        self.context = ctx
+        self.queues = queues
+        self._busy = threading.Lock()
+        self._pulse = Pulse(ctx.database, ctx.settings)
+        self._name = siblings.own_name()
+        self._short = False
+        self._broken_off = True  # the last drain: then a shard may stand in our name that nobody works on
+
+    def drain(self, waited: float = 0.0) -> int:
+        """Work until nothing has waited for so many seconds, or the process is to end; returns how many."""
+        done, following = 0, None
+        with self._busy:
+            if self._broken_off:
+                self._take_back()
+            self._broken_off = True
+            while claim := following or self._claim(waited):
+                following = self._work_on(claim)
+                done += 1
+            self._broken_off = False
+        return done
+
+    def hear(self) -> None:
+        """A ring: work until nothing waits."""
+        try:
+            self.drain()
+        except OperationalError as error:
+            logger.warning("the database is away: %s", error.orig)  # the watch comes back to what waits
+
+    def rest(self, seconds: float) -> None:
+        """Wait for the watch to put down what it works on: celery knows only of what a ring has started."""
+        self._busy.acquire(timeout=seconds)
+
+    def watch(self) -> None:
+        """Look at once, then every few seconds, until the process is to end."""
+        poll = self.context.settings.poll
+        self._look(waited=0.0)
+        while not leaving.wait(poll * random.uniform(*JITTER)):
+            self._look(waited=poll)
+
+    def _look(self, waited: float) -> None:
+        try:
+            upkeep(self.context)
+            alive.mark(self.context.settings, ",".join(self.queues))
+            if not self._busy.locked():
+                self.drain(waited)
+        except OperationalError as error:
+            logger.warning("the database is away: %s", error.orig)
+        except Exception:
+            logger.exception("a look into the database failed")  # the next one is due all the same
+
+    def _claim(self, waited: float) -> Claim | None:
+        if leaving.is_set() or self._lacks_room():
+            return None
+        for queue, phases in plans.places(self.queues, BODIES):
+            offer = Offer(queue, phases, self._name, self.context.settings.lease, waited)
+            with self.context.database.transaction() as session:
+                claim = claims.claim(session, offer)
+            if claim is not None:
+                return claim
+        return None
+
+    def _lacks_room(self) -> bool:
+        """Whether the disk is so full that nothing is begun: what waits goes on once there is room."""
+        short = disk.is_short(self.context.settings)
+        if short and not self._short:
+            logger.error("less than the reserve of the disk is free: shards wait until room is made")
+        self._short = short
+        return short
+
+    def _work_on(self, claim: Claim) -> Claim | None:
+        """See a shard through; returns the next one, where it was taken with the commit."""
+        with _about(claim):
+            try:
+                return see_through(self.context, claim, run, self._pulse)
+            except LostLease as error:
+                logger.warning("%s; its result is dropped", error)
+        self._take_back()
+        return None
+
+    def _take_back(self) -> None:
+        """What stands in our name though we work on nothing (an answer got lost); what dead siblings held."""
+        with self.context.database.transaction() as session:
+            sweeper.expire_leases(session, [self._name, *siblings.dead(session)])
+        sweeper.take_back(self.context.database, max_attempts=self.context.settings.max_attempts)
+
+
+def upkeep(ctx: Context) -> None:
+    """Do the chores that are due and that no other process has begun."""
+    settings = ctx.settings
+    with ctx.database.transaction() as session:
+        sweep = sweeper.due(session, "sweep", settings.sweep)
+        tidy = sweeper.due(session, "tidy", HOURLY)
+    if sweep:
+        sweeper.sweep(ctx.database, settings)
+        _make_overdue_looks(ctx)
+    if tidy:
+        retention.purge(ctx.database, settings.retention)
+        with ctx.database.transaction() as session:
+            uploads.expire(session)
+            idempotency.forget(session)
+            audit.forget(session, settings.audit_days)
+        retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age)
+
+
+def _make_overdue_looks(ctx: Context) -> None:
+    """Each in one transaction, so that no lease is held; one that raises is left to an ops worker."""
+    settings = ctx.settings
+    queue, worker = plans.QUEUE["advance"], siblings.own_name()
+    offer = Offer(queue, ("advance",), worker, settings.lease, waited=settings.poll)
+    try:
+        while _make_look(ctx, offer):
+            pass
+    except Exception:
+        logger.exception("a look at a loop failed")
+
+
+def _make_look(ctx: Context, offer: Offer) -> bool:
+    """Whether there was one to make."""
+    with ctx.database.transaction() as session:
+        claim = claims.claim(session, offer)
+        if claim is None:
+            return False
+        with _about(claim):
+            loops.advance(session, ctx.settings, claim.job_id)
+            shards.commit(session, claim, {})
+        return True
+
+
+@contextmanager
+def _about(claim: Claim) -> Iterator[None]:
+    """Log lines and spans of the block are about the shard."""
+    names = {"tenant": claim.tenant_id, "job": claim.job_id, "shard": claim.shard_id}
+    with (
+        logs.about(**names, attempt=claim.attempt),
+        traces.span(f"shard {claim.phase}", claim.traceparent, **names, attempt=claim.attempt),
+    ):
+        yield
+
+
+@lru_cache(maxsize=1)
+def workplace() -> Workplace:
+    """The workplace of this process."""
+    queues = os.environ[QUEUES_VARIABLE].split(",")
+    return Workplace(context(), queues)

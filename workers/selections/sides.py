@@ -1,0 +1,125 @@
+"""The two sides of a selection, target and pool: records and features, row by row."""
+
+import logging
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from store.data import files, pools, targets
+from store.errors import ArtifactCorrupt, DamagedInput, Invalid
+from store.jobs import shards
+from store.jobs.plans import Source
+from store.records import record as records
+from store.records.record import Record
+from store.tables.states import ShardState
+from workers.features.block_files import absent, from_bytes, in_original_order, join, mapped, side_by_side
+from workers.features.compute import FeatureBlock
+from workers.features.ordering import by_length
+from workers.features.provided import Sent, provided_block
+from workers.process.attempt import Work
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Records of one role and their features, row by row."""
+
+    records: list[Record]
+    block: FeatureBlock
+    outlook: dict[str, Any] = field(default_factory=dict)
+    """What the first shard found out for all of them; see workers.features.outlook."""
+
+    def values(self, rows: list[int]) -> Tensor:
+        """(len(rows), blocks, block_dim) features of some rows, ascending; not copied where those are all."""
+        return _some(self.block.values, rows)
+
+    def hidden(self, rows: list[int]) -> Tensor | None:
+        """(len(rows), hidden) states of some rows, where the features have them."""
+        return None if self.block.hidden is None else _some(self.block.hidden, rows)
+
+
+def _some(values: Any, rows: list[int]) -> Tensor:
+    return torch.from_numpy(values if len(rows) == len(values) else values[rows])
+
+
+def load_computed(work: Work, role: str, scratch: Path) -> Side:
+    """One role's records and features; raises DamagedInput with the shards to be run again.
+
+    The features lie in files in the folder ``scratch`` and are mapped: one shard's at a time need memory.
+    """
+    with work.context.database.transaction() as session:
+        every = shards.of_phase(session, work.claim.job_id, "features")
+    parts = [part for part in every if part.payload["role"] == role]
+    rows: list[Record] = []
+    blocks: dict[int, list[FeatureBlock | int]] = {part.payload["checkpoint"]: [] for part in parts}
+    damaged: list[str] = []
+    outlook: dict[str, Any] = {}
+    for part in parts:
+        payload = part.payload
+        table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
+        own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+        rows += own if payload["checkpoint"] == 0 else []
+        if part.state == ShardState.FAILED:
+            blocks[payload["checkpoint"]].append(len(own))
+            continue
+        found = part.result or {}
+        try:
+            computed = join([_read_block(work, block) for block in found["blocks"]])
+            order = by_length(own, work.context.settings.window_rows)
+            blocks[payload["checkpoint"]].append(mapped(in_original_order(computed, order), scratch))
+        except ArtifactCorrupt as error:
+            logger.warning("%s", error)
+            damaged.append(part.id)
+        outlook |= found["outlook"]
+        work.progress(0)
+    if damaged:
+        raise DamagedInput(damaged)
+    whole = side_by_side([_with_gaps(of_one, scratch) for of_one in blocks.values()], scratch)
+    return Side(rows, whole, outlook)
+
+
+def _with_gaps(parts: list[FeatureBlock | int], scratch: Path) -> FeatureBlock:
+    """Blocks in order, where a number stands for so many rows of a shard that was left out."""
+    like = next((part for part in parts if isinstance(part, FeatureBlock)), None)
+    if like is None:
+        raise Invalid("every shard of the candidates failed, see the job's events", code="no_features")
+    return join([absent(like, part) if isinstance(part, int) else part for part in parts], scratch)
+
+
+def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:
+    return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
+
+
+def load_provided(work: Work, role: str, scratch: Path) -> Side:
+    """One role's records and the matrix that came for them; raises Invalid where they do not fit."""
+    request, tenant = work.claim.request, work.claim.tenant_id
+    with work.context.database.transaction() as session:
+        file = files.get(session, tenant, request["feature_files"][role])
+        if role == "target":
+            row = targets.get(session, tenant, request["target_id"])
+            sources = [Source("target", row.artifact, row.sha256, row.count)]
+            received = [row.count]
+        else:
+            pool = pools.get(session, tenant, request["pool_id"])
+            sources = pools.sources(session, pool, request["pool_version"])
+            received = [row.received for row in pools.batches(session, pool.id, request["pool_version"])]
+    tables = [work.context.artifacts.get_table(source.artifact, source.sha256) for source in sources]
+    rows = [record for table in tables for record in records.from_table(table)]
+    path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
+    sent = _sent(tables, received) if role == "pool" else None
+    return Side(rows, provided_block(path, file.name or "", len(rows), sent))
+
+
+def _sent(tables: list[Any], received: list[int]) -> Sent | None:
+    """Where the stored records were among those sent; None for older batches."""
+    stored: list[int] = []
+    for table, first in zip(tables, accumulate(received, initial=0), strict=False):
+        if "position" not in table.column_names:
+            return None
+        stored += [first + position for position in table.column("position").to_pylist()]
+    return Sent(sum(received), stored)

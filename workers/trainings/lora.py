@@ -1,0 +1,243 @@
+"""LoRA fine-tuning on the answers of records, with TRL and PEFT; the adapter is written as safetensors."""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import PrinterCallback, set_seed
+from trl.trainer.sft_config import SFTConfig
+
+from evoselect.gradients.examples import Example
+from evoselect.spec.training import TrainingSpec
+from store.errors import Invalid
+from store.records.record import Record
+from workers.models import adam_moments as moments
+from workers.models.loading import LoadedModel, load_base, with_adapter
+from workers.models.tokenization import TokenizedRecord, tokenize
+from workers.trainings.trainer import Trainer, Watcher, dataset, row_order
+
+WORK = "work"  # folder beside the result's files, gone at the end
+
+
+class UntrainableRecord(Invalid):
+    """A record of the training set has no answer tokens within the window."""
+
+    code = "untrainable_record"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """What a training goes on from, when it leaves something to go on from, and where that goes."""
+
+    start: Path | None = None
+    """The folder of an earlier checkpoint of the same training."""
+    due: Callable[[], bool] = field(default=lambda: False)
+    """Asked after every step."""
+    keep: Callable[[Path], None] = field(default=lambda folder: None)
+    """Gets the folder of each checkpoint; its files are gone afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a training did."""
+
+    steps: int
+    examples: int
+    """Examples of one epoch, repeats included."""
+    tokens: int
+    """Tokens of one epoch, prompts included."""
+    answer_tokens: int
+    loss_history: list[float]
+    """Mean answer-token loss of each step, in nats."""
+    seconds: float
+    tokens_per_second: float
+
+    def summary(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def train_lora(
+    records: Sequence[Record],
+    repeats: Sequence[int] | None,
+    loaded: LoadedModel,
+    spec: TrainingSpec,
+    out_dir: Path,
+    *,
+    seed: int,
+    progress: Callable[[dict[str, Any]], None],
+    checkpoints: Checkpoints | None = None,
+) -> TrainingResult:
+    """Train an adapter (the loaded one goes on, if there is one) and write it into ``out_dir``.
+
+    ``loaded`` itself is not changed. ``progress`` gets rows_done, rows_total, step, steps, loss and
+    tokens_per_second after every step, and may raise. Raises UntrainableRecord and LossDiverged.
+    """
+    window = min(spec.max_length or loaded.max_length, loaded.max_length)
+    tokenized = tokenize(records, loaded, window)
+    counts = [1] * len(records) if repeats is None else list(repeats)
+    rows = _repeated(_examples(records, tokenized, window), counts)
+    ids = [record.id for record, count in zip(records, counts, strict=True) for _ in range(count)]
+    if not rows:
+        raise UntrainableRecord("there are no records to train on: every repeat is 0")
+    order = row_order(rows, spec, seed)
+    points = checkpoints or Checkpoints()
+    set_seed(seed)  # the adapter's start values come from the global state
+    model = trainable(loaded, spec)
+    report = _Progress(progress, [len(rows[index].ids) for index in order], spec.batch_size)
+    batch = spec.batch_size
+    trainer = Trainer(
+        model=model,
+        args=arguments(spec, out_dir / WORK, seed, math.ceil(len(order) / batch)),
+        train_dataset=dataset(rows, order),
+        processing_class=loaded.tokenizer,
+        callbacks=[
+            Watcher(
+                report.step,
+                lambda step: [ids[index] for index in order[(step - 1) * batch : step * batch]],
+                points.due,
+                lambda folder: _hand_over(folder, points.keep),
+            )
+        ],
+    )
+    trainer.remove_callback(PrinterCallback)  # progress goes through the callback alone
+    start = time.perf_counter()
+    trainer.train(resume_from_checkpoint=None if points.start is None else str(points.start))
+    seconds = time.perf_counter() - start
+    model.save_pretrained(str(out_dir), safe_serialization=True)
+    moments.write(model, trainer.optimizer, out_dir)
+    (out_dir / "README.md").unlink()  # an empty model card, with this machine's path in it
+    shutil.rmtree(out_dir / WORK, ignore_errors=True)
+    return TrainingResult(
+        steps=trainer.state.global_step,
+        examples=len(rows),
+        tokens=sum(len(row.ids) for row in rows),
+        answer_tokens=sum(len(row.ids) - row.start for row in rows),
+        loss_history=[entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
+        seconds=seconds,
+        tokens_per_second=report.tokens / seconds,
+    )
+
+
+def _hand_over(folder: Path, keep: Callable[[Path], None]) -> None:
+    keep(folder)
+    shutil.rmtree(folder)
+
+
+class _Progress:
+    """Turns steps into rows, tokens and pace; after a resumption the pace is that of the rest."""
+
+    def __init__(
+        self, progress: Callable[[dict[str, Any]], None], lengths: list[int], batch_size: int
+    ) -> None:
+        self.tokens = 0
+        """Trained on by this process, prompts included."""
+        self._progress = progress
+        self._lengths = lengths
+        self._batch = batch_size
+        self._start = time.perf_counter()
+
+    def step(self, step: int, steps: int, loss: float) -> None:
+        """After every step."""
+        self.tokens += sum(self._lengths[(step - 1) * self._batch : step * self._batch])
+        done = min(step * self._batch, len(self._lengths))
+        pace = self.tokens / (time.perf_counter() - self._start)
+        left = sum(self._lengths[done:])
+        self._progress(
+            {
+                "rows_done": done,
+                "rows_total": len(self._lengths),
+                "step": step,
+                "steps": steps,
+                "loss": loss,
+                "tokens_per_second": pace,
+                "eta_seconds": left / pace,
+            }
+        )
+
+
+def _examples(records: Sequence[Record], tokenized: Sequence[TokenizedRecord], window: int) -> list[Example]:
+    examples = []
+    for record, item in zip(records, tokenized, strict=True):
+        if item.status == "template_mismatch":
+            raise UntrainableRecord(f"{item.why}: leave it out")
+        if item.example is None:
+            raise UntrainableRecord(
+                f"record {record.id} cannot be trained on ({item.status}): {item.tokens} "
+                f"tokens, window {window}; leave it out or raise max_length"
+            )
+        examples.append(item.example)
+    if not examples:
+        raise UntrainableRecord("there are no records to train on")
+    return examples
+
+
+def _repeated(examples: Sequence[Example], counts: Sequence[int]) -> list[Example]:
+    """Each example as often as its count; TRL has no column of weights."""
+    return [example for example, count in zip(examples, counts, strict=True) for _ in range(count)]
+
+
+def trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
+    """A copy of the base model with a fresh adapter, or with the loaded adapter made trainable."""
+    base = load_base(loaded.folder, loaded.dtype).to(loaded.device)
+    if loaded.adapter is not None:
+        model = with_adapter(base, loaded.adapter, trainable=True)
+        _require_same_shape(model.peft_config["default"], spec)
+        return model
+    config = LoraConfig(
+        r=spec.lora_rank,
+        lora_alpha=spec.lora_alpha,  # type: ignore[arg-type]  # annotated int, used as a number
+        lora_dropout=spec.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(base, config)
+
+
+def _require_same_shape(config: Any, spec: TrainingSpec) -> None:
+    """An adapter keeps its rank: settings that say another one would be passed over silently."""
+    if (config.r, config.lora_alpha) != (spec.lora_rank, spec.lora_alpha):
+        raise Invalid(
+            f"the adapter to train on has lora_rank {config.r} and lora_alpha {config.lora_alpha}, the "
+            f"spec says {spec.lora_rank} and {spec.lora_alpha}: send the adapter's",
+            code="adapter_shape",
+        )
+
+
+def arguments(spec: TrainingSpec, out_dir: Path, seed: int, steps: int) -> SFTConfig:
+    """TRL's settings for a training of so many steps, on one GPU at most."""
+    micro = spec.micro_batch_size or spec.batch_size
+    found = SFTConfig(
+        output_dir=str(out_dir),
+        num_train_epochs=1,  # the rows of all epochs lie in the data set one after the other
+        learning_rate=spec.learning_rate,
+        warmup_steps=int(spec.warmup_ratio * steps),  # the first step of a warm-up learns nothing
+        lr_scheduler_type="cosine",
+        weight_decay=spec.weight_decay,
+        max_grad_norm=spec.max_grad_norm,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=spec.batch_size // micro,
+        train_sampling_strategy="sequential",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        bf16=False,  # the frozen weights already have the wanted dtype; this would be autocast
+        gradient_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        data_seed=seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # the watcher says when
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        log_level="error",
+    )
+    found._n_gpu = min(found.n_gpu, 1)  # over several, DataParallel multiplies the batch: decision 0603
+    return found
