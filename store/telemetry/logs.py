@@ -18,9 +18,7 @@ SECRET = re.compile(r"\b(evs_|whsec_)[A-Za-z0-9+/=]{8,}")
 MARKS = ("evs_", "whsec_", "://")  # a text without any matches neither expression
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s/]+@")
 OWN_HANDLERS = ("uvicorn", "uvicorn.error", "celery", "celery.task")
-SILENT = (
-    "uvicorn.access"  # service/edge/journal.py writes the line of a request; this is a second one
-)
+SILENT = "uvicorn.access"  # service/edge/journal.py writes the line of a request; this is a second one
 
 
 def configure(level: int = logging.INFO) -> None:

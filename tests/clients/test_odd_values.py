@@ -232,7 +232,7 @@ def test_a_target_that_is_no_json_is_named_by_line_and_reason(
 
 def test_a_file_that_cannot_be_written_is_one_sentence(api: Api, tmp_path: Path) -> None:
     nowhere = tmp_path / "none" / "out.jsonl"
-    from tests.service.test_results import selection
+    from tests.service.jobs.test_results import selection
 
     job = selection(api, [1])
     done = evoselect("items", job["id"], "--out", str(nowhere), home=tmp_path, api=api)

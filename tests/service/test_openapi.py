@@ -12,7 +12,7 @@ from service.app import create_app
 from store.tables.states import JobStatus
 from tests import tenancy
 from tests.live import Api
-from tests.service.test_jobs import move
+from tests.service.jobs.test_routes import move
 
 
 def test_the_committed_document_is_the_services_own() -> None:

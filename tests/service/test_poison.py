@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.live import Api, Json
-from tests.service.test_jobs import make_job
+from tests.service.jobs.test_routes import make_job
 from tests.service.test_pages import cookie
 
 CURVE = '{"diagnostics": {"tradeoff": [{"transport": %s}]}}'

@@ -16,7 +16,7 @@ import pytest
 
 from service.intake.parquet_child import Refused, read_as
 from tests.live import Api, question
-from tests.service.test_intake import PARQUET, new_pool, parquet, send, stored
+from tests.service.intake.test_writer import PARQUET, new_pool, parquet, send, stored
 
 CASES = Path(__file__).with_name("cases")
 STREAM = {"Content-Type": "application/vnd.apache.arrow.stream"}

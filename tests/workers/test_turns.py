@@ -16,7 +16,7 @@ from store.jobs.claims import Claim, Offer
 from store.session import Database
 from store.settings import Settings
 from store.tables.jobs import Event, Job
-from tests.store.test_loops import ROOM, Line
+from tests.store.loops.test_advance import ROOM, Line
 from tests.workers.chat_server import hang, scripted
 from tests.workers.proxy import ALIAS, questions, register
 from workers.context import Context

@@ -61,7 +61,7 @@ def test_all_formats_give_the_same_unit_rows(tmp_path: Path, name: str) -> None:
     )
 
 
-CASES = Path(__file__).with_name("cases")
+CASES = Path(__file__).parents[1] / "cases"
 NARROW = (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
 
 

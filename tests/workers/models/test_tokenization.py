@@ -23,7 +23,7 @@ from workers.models.tokenization import answers_of, tokenize
 from workers.phases.features import require_readable
 from workers.trainings.lora import UntrainableRecord, train_lora
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 PREFIX_CHAT = [
     parse_record(
         {

@@ -21,7 +21,7 @@ from store.session import Database
 from store.settings import Settings
 from store.tables.states import JobKind
 from tests.chaos import disks
-from tests.store.test_loops import BASE_FAILED, GENERATING, Line
+from tests.store.loops.test_advance import BASE_FAILED, GENERATING, Line
 from workers.context import Context
 from workers.process import memory, siblings
 from workers.process.phases_by_name import BODIES
