@@ -36,7 +36,8 @@ from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.models.allow_list import DEFAULT_ALIAS
 from store.records.record import Record, parse_record
 from workers.evaluations.records import evaluate
-from workers.features.compute import FeatureBlock, compute_features
+from workers.features.block import FeatureBlock
+from workers.features.compute import compute_features
 from workers.models.loading import LoadedModel, load
 from workers.trainings.lora import train_lora
 

@@ -26,7 +26,8 @@ from service.selections import items as selection_items
 from service.selections import report_routes as reports
 from service.selections import routes as selections
 from service.services import open_state
-from store.migrate import EXIT_CONFIGURATION, leave, start_or_leave
+from store.kit.exits import EXIT_CONFIGURATION, leave
+from store.migrate import start_or_leave
 from store.models.allow_list import BadModelList
 from store.models.generators import BadEndpoints
 from store.settings import MissingSetting, Settings, load_settings

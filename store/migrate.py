@@ -1,9 +1,7 @@
 """The database's shape: brought to the newest migration, or refused when it is not there."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 from alembic import command
 from alembic.config import Config
@@ -13,10 +11,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 import migrations
+from store.kit.exits import EXIT_CONFIGURATION, EXIT_UNAVAILABLE, leave
 from store.settings import Settings
-
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: the database does not answer
-EXIT_CONFIGURATION = 78  # EX_CONFIG: a setting is missing, or the database has another shape
 
 
 class NotAtHead(RuntimeError):
@@ -70,12 +66,6 @@ def start_or_leave(url: str) -> None:
         leave(EXIT_UNAVAILABLE, f"the database does not answer ({reason}): start it, then try again")
     except NotAtHead as error:
         leave(EXIT_CONFIGURATION, str(error))
-
-
-def leave(code: int, reason: str) -> NoReturn:
-    """End the process; the reason goes to its standard error."""
-    print(f"evoselect: {reason}", file=sys.stderr, flush=True)
-    raise SystemExit(code)
 
 
 def main() -> None:

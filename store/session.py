@@ -12,6 +12,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
 from store.tables import json_columns
+from store.tables.every import METADATA
 
 CONNECT_SECONDS = 5  # a dead database is reported, not waited for
 REST_SECONDS = 1.0  # a connection that rested longer is asked whether it still works, before it is used
@@ -19,6 +20,9 @@ REST_SECONDS = 1.0  # a connection that rested longer is asked whether it still 
 
 class Database:
     """Opens transactions; safe to share between threads, never across a fork."""
+
+    tables = METADATA
+    """Of whoever opens a transaction: rows point at tables that it may not have imported."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.engine = create_engine(

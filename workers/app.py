@@ -80,7 +80,7 @@ def _start_parent(sender: Any, **_: Any) -> None:
 
 def _require_pepper() -> None:
     """Webhooks are sent by ops workers, and signed under it."""
-    from store.migrate import EXIT_CONFIGURATION, leave
+    from store.kit.exits import EXIT_CONFIGURATION, leave
 
     try:
         load_settings()

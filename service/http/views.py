@@ -9,8 +9,9 @@ from fastapi import Response
 
 from store.jobs.reads import Progress
 from store.models.allow_list import ModelSource
-from store.tables.accounts import AuditEvent, WebhookDelivery, WebhookEndpoint
-from store.tables.jobs import ApiKey, Batch, Event, File, Job, Model, Pool, Target
+from store.tables.accounts import ApiKey, AuditEvent, WebhookDelivery, WebhookEndpoint
+from store.tables.data import Batch, File, Model, Pool, Target
+from store.tables.jobs import Event, Job
 from store.tables.loops import Round
 from store.tables.states import TERMINAL, JobStatus
 from store.tables.uploads import Upload, UploadPart

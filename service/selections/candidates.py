@@ -14,7 +14,8 @@ from store.data import pools
 from store.errors import NotFound
 from store.results import considered
 from store.results import items as selected
-from store.tables.jobs import Batch, Job
+from store.tables.data import Batch
+from store.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 

@@ -12,7 +12,7 @@ from store.accounts.scopes import Scope
 from store.errors import Conflict
 from store.kit.ids import new_id
 from store.tables import owned
-from store.tables.jobs import ApiKey
+from store.tables.accounts import ApiKey
 
 HINT = 4  # last characters of a secret that listings show; they are of its checksum
 

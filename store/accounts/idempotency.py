@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from store.errors import Conflict, Invalid
-from store.tables.jobs import IdempotencyKey
+from store.tables.accounts import IdempotencyKey
 
 KEPT_HOURS = 48  # a key is remembered for at least 24 h; the rest is room for clocks and late retries
 

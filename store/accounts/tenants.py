@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from store.accounts.scopes import Scope
 from store.kit.ids import ALPHABET, new_id
-from store.tables.jobs import ApiKey, Tenant
+from store.tables.accounts import ApiKey, Tenant
 
 DEFAULT_TENANT = "default"
 BODY = 32  # characters of entropy, 5 bits each

@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from store.artifacts import Artifact
-from store.tables.jobs import FeatureBlock
+from store.tables.data import FeatureBlock
 
 
 def find(session: Session, tenant_id: str, key: str) -> Artifact | None:

@@ -11,7 +11,8 @@ from store.artifacts import Artifact
 from store.errors import Conflict
 from store.kit.ids import new_id
 from store.tables import owned
-from store.tables.jobs import File, Job
+from store.tables.data import File
+from store.tables.jobs import Job
 from store.tables.states import TERMINAL
 
 

@@ -14,7 +14,8 @@ from store.jobs.plans import Source
 from store.kit.ids import new_id
 from store.records.record import SCHEMA
 from store.tables import owned
-from store.tables.jobs import Batch, Json, Pool
+from store.tables.base import Json
+from store.tables.data import Batch, Pool
 
 _POSITION = pa.field("position", pa.int64(), nullable=False)
 BATCH_SCHEMA = SCHEMA.append(_POSITION)

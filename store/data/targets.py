@@ -12,7 +12,8 @@ from store.errors import Invalid
 from store.kit.ids import new_id
 from store.records.record import Record, to_table
 from store.tables import owned
-from store.tables.jobs import Json, Target
+from store.tables.base import Json
+from store.tables.data import Target
 
 
 def create(

@@ -7,8 +7,8 @@
           released | handed back | gave way | lost (the sweeper, when the lease ran out)
 
 Claims are in `store.jobs.claims`. Every change locks the job's row first, so the changes of one job happen
-one after another and its events have no gap. The token grows with every claim and every loss; a write counts only
-where the token is still the writer's. Only the database's clock counts.
+one after another and its events have no gap. The token grows with every claim and every loss; a write counts
+only where the token is still the writer's. Only the database's clock counts.
 """
 
 from dataclasses import dataclass

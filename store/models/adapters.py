@@ -4,7 +4,8 @@ from sqlalchemy.orm import Session
 
 from store.kit.ids import new_id
 from store.tables import owned
-from store.tables.jobs import Json, Model
+from store.tables.base import Json
+from store.tables.data import Model
 
 PREFIX = "mdl_"  # tells an adapter's id from the alias of a base model
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from store.artifacts import Artifacts
 from store.models import adapters
-from store.tables.jobs import Model
+from store.tables.data import Model
 from store.tables.loops import LoopStep
 
 Json = dict[str, Any]

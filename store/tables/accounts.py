@@ -1,6 +1,6 @@
-"""The tables around a tenant's account: what was done, and who wants to hear of jobs.
+"""The tables around a tenant's account: its keys, what was done, and who wants to hear of jobs.
 
-Tenant -< AuditEvent
+Tenant -< ApiKey, IdempotencyKey, AuditEvent
 Tenant -< WebhookEndpoint -< WebhookDelivery
 """
 
@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.tables.jobs import Base, Json
+from store.tables.base import Base, Json, now, of_tenant
 
 
 class AuditEvent(Base):
@@ -77,3 +77,38 @@ class WebhookDelivery(Base):
     last_error: Mapped[str | None]
     delivered_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Tenant(Base):
+    """Who owns rows; every query through the store names one."""
+
+    __tablename__ = "tenants"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = now()
+
+
+class ApiKey(Base):
+    """A bearer key; only its peppered digest is kept."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = of_tenant()
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    hint: Mapped[str] = mapped_column(server_default="")
+    scopes: Mapped[list[str]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = now()
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class IdempotencyKey(Base):
+    """The answer that one Idempotency-Key already got."""
+
+    __tablename__ = "idempotency_keys"
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    resource_id: Mapped[str]
+    created_at: Mapped[datetime] = now()

@@ -1,143 +1,17 @@
-"""The tables of data and jobs; account_models.py, upload_models.py and loop_models.py have others.
+"""The tables of jobs.
 
-Text of records never lives here: rows point at artifacts.
-
-Tenant -< ApiKey
-Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock, IdempotencyKey
 Tenant -< Job (selection | training | evaluation | loop) -< Shard, Event
 Outbox: rings that were promised; Turn: who is served next; Chore: when upkeep was done last
 """
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, UniqueConstraint, func, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-Json = dict[str, Any]
+from store.tables.base import Base, Json, no_entries, now, of_tenant
+
 OPEN = "status not in ('completed', 'failed', 'cancelled', 'expired')"
-
-
-class Base(DeclarativeBase):
-    """Times are UTC by the database's clock; dicts are JSONB."""
-
-    type_annotation_map = {  # noqa: RUF012 - sqlalchemy reads this class attribute
-        Json: JSONB,
-        datetime: DateTime(timezone=True),
-        int: BigInteger,
-    }
-
-
-def _now() -> Mapped[datetime]:
-    return mapped_column(server_default=func.clock_timestamp())
-
-
-def _tenant() -> Mapped[str]:
-    return mapped_column(ForeignKey("tenants.id"), index=True)
-
-
-def _empty() -> Mapped[Json]:
-    return mapped_column(server_default=text("'{}'::jsonb"))
-
-
-class Tenant(Base):
-    """Who owns rows; every query through the store names one."""
-
-    __tablename__ = "tenants"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
-    created_at: Mapped[datetime] = _now()
-
-
-class ApiKey(Base):
-    """A bearer key; only its peppered digest is kept."""
-
-    __tablename__ = "api_keys"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = _tenant()
-    name: Mapped[str]
-    digest: Mapped[str] = mapped_column(unique=True)
-    hint: Mapped[str] = mapped_column(server_default="")
-    scopes: Mapped[list[str]] = mapped_column(JSONB)
-    created_at: Mapped[datetime] = _now()
-    expires_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
-
-
-class File(Base):
-    """Bytes that a user uploaded, as they came."""
-
-    __tablename__ = "files"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = _tenant()
-    name: Mapped[str | None]
-    media_type: Mapped[str | None]
-    size: Mapped[int]
-    artifact: Mapped[str]
-    sha256: Mapped[str]
-    created_at: Mapped[datetime] = _now()
-
-
-class Target(Base):
-    """An immutable set of target-task examples."""
-
-    __tablename__ = "targets"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = _tenant()
-    name: Mapped[str | None]
-    count: Mapped[int]
-    groups: Mapped[Json] = _empty()
-    """Records of each group."""
-    held_out_target_id: Mapped[str | None]
-    """The target with the records that were kept apart from this one."""
-    size: Mapped[int] = mapped_column(server_default="0")
-    """Bytes of the file."""
-    artifact: Mapped[str]
-    sha256: Mapped[str]
-    user_metadata: Mapped[Json] = _empty()
-    created_at: Mapped[datetime] = _now()
-
-
-class Pool(Base):
-    """An appendable set of candidates; version = number of batches."""
-
-    __tablename__ = "pools"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = _tenant()
-    name: Mapped[str | None]
-    version: Mapped[int] = mapped_column(server_default="0")
-    count: Mapped[int] = mapped_column(server_default="0")
-    size: Mapped[int] = mapped_column(server_default="0")
-    """Bytes of its batches, and of its index of contents."""
-    keys: Mapped[Json] = _empty()
-    """{runs: [{path, sha256}]}: the contents that the pool holds, see store.data.content_runs"""
-    user_metadata: Mapped[Json] = _empty()
-    created_at: Mapped[datetime] = _now()
-
-
-class Batch(Base):
-    """Candidates that arrived together: version v of the pool holds batches 1..v."""
-
-    __tablename__ = "batches"
-    __table_args__ = (
-        UniqueConstraint("pool_id", "version"),
-        UniqueConstraint("pool_id", "client_batch_id"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = _tenant()
-    pool_id: Mapped[str] = mapped_column(ForeignKey("pools.id"))
-    version: Mapped[int]
-    client_batch_id: Mapped[str | None]
-    received: Mapped[int]
-    accepted: Mapped[int]
-    rejected: Mapped[int]
-    duplicates: Mapped[int]
-    errors: Mapped[Json] = _empty()
-    repeated: Mapped[Json | None]
-    artifact: Mapped[str]
-    sha256: Mapped[str]
-    created_at: Mapped[datetime] = _now()
 
 
 class Job(Base):
@@ -149,21 +23,21 @@ class Job(Base):
         Index("jobs_open", "created_at", postgresql_where=text(OPEN)),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = _tenant()
+    tenant_id: Mapped[str] = of_tenant()
     kind: Mapped[str]
     status: Mapped[str]
     phase: Mapped[str | None]
     name: Mapped[str | None]
-    request: Mapped[Json] = _empty()
+    request: Mapped[Json] = no_entries()
     result: Mapped[Json | None]
     error: Mapped[Json | None]
-    user_metadata: Mapped[Json] = _empty()
+    user_metadata: Mapped[Json] = no_entries()
     priority: Mapped[int] = mapped_column(server_default="0")
     cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
     last_event: Mapped[int] = mapped_column(server_default="0")
     traceparent: Mapped[str | None]
     """Of the request that made the job, see store.telemetry.traces"""
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
     queued_at: Mapped[datetime | None]
     running_at: Mapped[datetime | None]
     finalizing_at: Mapped[datetime | None]
@@ -202,7 +76,7 @@ class Shard(Base):
     index: Mapped[int]
     queue: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="ready")
-    payload: Mapped[Json] = _empty()
+    payload: Mapped[Json] = no_entries()
     result: Mapped[Json | None]
     checkpoint: Mapped[Json | None]
     rows_total: Mapped[int] = mapped_column(server_default="0")
@@ -214,7 +88,7 @@ class Shard(Base):
     last_fault: Mapped[str | None]
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
-    available_at: Mapped[datetime] = _now()
+    available_at: Mapped[datetime] = now()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -226,8 +100,8 @@ class Event(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str]
-    data: Mapped[Json] = _empty()
-    created_at: Mapped[datetime] = _now()
+    data: Mapped[Json] = no_entries()
+    created_at: Mapped[datetime] = now()
 
 
 class Outbox(Base):
@@ -237,7 +111,7 @@ class Outbox(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     queue: Mapped[str]
     traceparent: Mapped[str | None]
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
 
 
 class Turn(Base):
@@ -254,40 +128,4 @@ class Chore(Base):
 
     __tablename__ = "chores"
     name: Mapped[str] = mapped_column(primary_key=True)
-    begun_at: Mapped[datetime] = _now()
-
-
-class FeatureBlock(Base):
-    """Cached features of some rows under one complete fingerprint."""
-
-    __tablename__ = "feature_blocks"
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    rows: Mapped[int]
-    artifact: Mapped[str]
-    sha256: Mapped[str]
-    created_at: Mapped[datetime] = _now()
-
-
-class Model(Base):
-    """An adapter that a training produced; `lineage` says from what."""
-
-    __tablename__ = "models"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = _tenant()
-    training_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
-    base_model: Mapped[str]
-    files: Mapped[Json] = _empty()
-    lineage: Mapped[Json] = _empty()
-    created_at: Mapped[datetime] = _now()
-
-
-class IdempotencyKey(Base):
-    """The answer that one Idempotency-Key already got."""
-
-    __tablename__ = "idempotency_keys"
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    fingerprint: Mapped[str]
-    resource_id: Mapped[str]
-    created_at: Mapped[datetime] = _now()
+    begun_at: Mapped[datetime] = now()

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.tables.jobs import Base, Json
+from store.tables.base import Base, Json
 
 
 class Round(Base):

@@ -6,8 +6,9 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from store.errors import NotFound
-from store.tables.accounts import AuditEvent, WebhookDelivery, WebhookEndpoint
-from store.tables.jobs import ApiKey, File, Job, Model, Pool, Target
+from store.tables.accounts import ApiKey, AuditEvent, WebhookDelivery, WebhookEndpoint
+from store.tables.data import File, Model, Pool, Target
+from store.tables.jobs import Job
 from store.tables.uploads import Upload
 
 RowT = TypeVar(

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.tables.jobs import Base
+from store.tables.base import Base
 
 
 class Upload(Base):

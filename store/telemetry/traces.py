@@ -27,7 +27,7 @@ def start(settings: Settings, service: str) -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        from store.migrate import EXIT_CONFIGURATION, leave
+        from store.kit.exits import EXIT_CONFIGURATION, leave
 
         leave(EXIT_CONFIGURATION, "EVOSELECT_TRACES is set: install evoselect[otel], or leave it out")
     provider = TracerProvider(resource=Resource.create({"service.name": service}))

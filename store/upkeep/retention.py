@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from store.artifacts import Artifacts
 from store.session import Database
 from store.tables.accounts import WebhookDelivery
-from store.tables.jobs import Base, Event, Job, Shard
+from store.tables.every import METADATA
+from store.tables.jobs import Event, Job, Shard
 from store.tables.loops import LoopStep, Round
 from store.tables.states import TERMINAL
 
@@ -73,7 +74,7 @@ def remove_orphans(database: Database, artifacts: Artifacts, age: float) -> int:
 
 def _named(session: Session) -> Iterator[str]:
     """Every string of every row that may be a path: columns called artifact, and all JSON."""
-    for table in Base.metadata.sorted_tables:
+    for table in METADATA.sorted_tables:
         wanted = [
             column
             for column in table.columns

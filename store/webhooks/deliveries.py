@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from store.errors import Conflict
 from store.tables import owned
 from store.tables.accounts import WebhookDelivery, WebhookEndpoint
-from store.tables.jobs import Json
+from store.tables.base import Json
 from store.tables.json_columns import storable
 from store.webhooks import endpoints as webhooks
 

@@ -36,7 +36,8 @@ from store.jobs.claims import Offer
 from store.records import record as records
 from store.session import Database
 from store.settings import Settings
-from store.tables.jobs import Base, Event, Job, Shard
+from store.tables.every import METADATA
+from store.tables.jobs import Event, Job, Shard
 from store.tables.states import TERMINAL, JobKind, JobStatus
 from store.upkeep import retention, sweeper
 from tests.chaos import history
@@ -117,7 +118,7 @@ def empty(scene: Scene) -> Scene:
     shutil.rmtree(scene.settings.home / "artifacts", ignore_errors=True)
     made = database(scene.settings)
     with made.transaction() as session:
-        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        names = ", ".join(table.name for table in METADATA.sorted_tables)
         session.execute(text(f"truncate {names} cascade"))
         tenant_id = tenants.ensure_tenant(session, "test")
         tenants.add_key(session, tenant_id, "test", scene.key, PEPPER)

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from store.artifacts import Artifacts
 from store.errors import ArtifactCorrupt
 from store.session import Database
-from store.tables.jobs import Event, FeatureBlock, Job, Outbox, Shard
+from store.tables.data import FeatureBlock
+from store.tables.jobs import Event, Job, Outbox, Shard
 from store.tables.states import JobStatus, ShardState
 from store.upkeep import retention, sweeper
 

@@ -14,8 +14,8 @@ from embedded import servers
 from evoselect_cli import exits
 from service.app import create_app
 from store.accounts import tenants
+from store.kit.exits import EXIT_CONFIGURATION, EXIT_UNAVAILABLE
 from store.kit.ids import new_id
-from store.migrate import EXIT_CONFIGURATION, EXIT_UNAVAILABLE
 from store.settings import Settings
 
 DEAD = "postgresql+psycopg://nobody:s3cret@127.0.0.1:{port}/none"

@@ -1,7 +1,7 @@
 """A body that fills the disk while it works, the first time; then it is as short as the empty one."""
 
 from tests.chaos import disks
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

@@ -2,8 +2,8 @@
 
 import torch
 
-from workers.process.attempt import Outcome, Work
 from workers.process.memory import available
+from workers.process.work import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

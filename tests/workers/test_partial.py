@@ -16,10 +16,10 @@ from store.session import Database
 from store.settings import Settings
 from store.tables.states import JobKind
 from workers.context import Context
+from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
-from workers.features.compute import FeatureBlock
 from workers.phases import transport
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 ROWS = 4  # of a shard
 REQUEST = {"features": {"allow_partial": True}, "exclude_selection_ids": [], "k": 2, "spec": {}, "seed": 0}

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from safetensors.numpy import load, save
 
 from evoselect.errors import InvalidInput
-from workers.features.compute import FeatureBlock
+from workers.features.block import FeatureBlock
 from workers.models.tokenization import Status
 
 STATUSES: tuple[Status, ...] = get_args(Status)

@@ -2,46 +2,22 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from evoselect.gradients.examples import Example, Size, halving, padded_work, plan_batches
 from evoselect.gradients.extractor import RawFeatures, hidden_size, make_extractor
 from evoselect.spec.features import FeatureSpec
 from store.records.record import Record
-from workers.features.fingerprint import FEATURES_VERSION as FEATURES_VERSION
+from workers.features.block import FeatureBlock
 from workers.features.fingerprint import max_length, sketch_fingerprint
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel
-from workers.models.tokenization import Status, TokenizedRecord, tokenize
+from workers.models.tokenization import TokenizedRecord, tokenize
 
 # Measured on 2 cores; a GPU needs far more to be busy, and halves what it cannot hold.
 BATCH_TOKENS = {"cpu": 4096, "cuda": 65_536}
-Floats = npt.NDArray[np.float32]
-
-
-@dataclass(slots=True)
-class FeatureBlock:
-    """Features of n rows; a row whose status is not ``ok`` is zero and must not be scored."""
-
-    values: Floats
-    """(n, blocks, block_dim): each block scaled to norm 1 (so half precision would do), or zero."""
-    norms: Floats
-    """(n, blocks): the norm that each block had."""
-    nll: Floats
-    """(n,) mean negative log-likelihood of the answer tokens in nats; NaN where there is none."""
-    tokens: npt.NDArray[np.int32]
-    """(n,) tokens of prompt and answer."""
-    status: list[Status]
-    sketch: str
-    """Fingerprint of model, settings and code: only equal ones may be compared."""
-    stats: dict[str, float]
-    """Seconds, tokens and counts of the computation; no part of the result."""
-    hidden: Floats | None = None
-    """(n, hidden): mean hidden states of norm 1, or zero; for kind ``combined``."""
 
 
 def compute_features(

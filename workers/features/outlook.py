@@ -18,14 +18,14 @@ from store.errors import ArtifactCorrupt, Invalid
 from store.records import record as records
 from store.records.record import Record
 from workers.features import prediction as preflight
-from workers.features.compute import FeatureBlock
+from workers.features.block import FeatureBlock
 from workers.features.fingerprint import block_key, max_length, sketch_fingerprint
 from workers.features.prediction import TooLarge
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel
 from workers.models.tokenization import tokenize
 from workers.process import memory
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 SAMPLE = 32  # rows whose pairwise cosines are compared between two sketches: 496 pairs
 PREDICTED_ROWS = 512  # whose tokens are counted to predict those of the whole pool

@@ -17,7 +17,8 @@ from evoselect.gradients.layers import choose_layers
 from evoselect.spec.features import FeatureSpec
 from store.errors import Invalid
 from store.records.record import Record
-from workers.features.compute import FeatureBlock, plan, row_size
+from workers.features.block import FeatureBlock
+from workers.features.compute import plan, row_size
 from workers.features.fingerprint import max_length
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from evoselect.conditioning import BLOCK_BYTES
 from evoselect.features import row_blocks
 from store.errors import Invalid
-from workers.features.compute import FeatureBlock
+from workers.features.block import FeatureBlock
 from workers.models.tokenization import Status
 
 Matrix = npt.NDArray[np.floating[Any]]

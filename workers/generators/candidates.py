@@ -13,7 +13,7 @@ from store.data.pools import BATCH_SCHEMA, Counts
 from store.loops import steps as loop_steps
 from store.records.columns import content_keys
 from store.records.record import Record, to_table
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 
 @dataclass(frozen=True, slots=True)

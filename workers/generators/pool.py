@@ -8,7 +8,7 @@ import pyarrow as pa
 from evoselect.spec.loop import PoolGenerator
 from store.data import pools
 from store.records.record import Record, from_table
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 
 def draw(work: Work, generator: PoolGenerator, number: int, seed: int) -> tuple[list[Record], dict[str, Any]]:

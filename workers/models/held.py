@@ -6,7 +6,7 @@ from store.models import adapters
 from workers.context import Context
 from workers.models.loading import LoadedModel, load
 from workers.models.precision import Dtype
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 _held: dict[tuple[str, Dtype], LoadedModel] = {}
 

@@ -1,7 +1,7 @@
 """Phase `advance`: a look at a loop. All of it happens in the transaction that ends the shard."""
 
 from store.loops import advance as loops
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

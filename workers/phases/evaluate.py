@@ -9,7 +9,7 @@ from workers.evaluations.named_tasks import TaskResult, evaluate_tasks, find_tas
 from workers.evaluations.records import EvaluationResult, evaluate, numbers
 from workers.models.held import load_for
 from workers.process import results
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

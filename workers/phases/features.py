@@ -13,14 +13,15 @@ from store.records import record as records
 from store.records.record import Record
 from workers.features import outlook as checks
 from workers.features import prediction as preflight
+from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
-from workers.features.compute import FeatureBlock, compute_features
+from workers.features.compute import compute_features
 from workers.features.fingerprint import block_key, max_length, sketch_fingerprint
 from workers.features.ordering import by_length
 from workers.models.held import load_for
 from workers.models.loading import LoadedModel
 from workers.models.tokenization import tokenize
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 from workers.selections import qualities
 
 logger = logging.getLogger(__name__)

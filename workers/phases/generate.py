@@ -29,8 +29,9 @@ from workers.generators import pool as drawing
 from workers.generators.candidates import Stored, earlier_contents, store
 from workers.generators.chat import Chat
 from workers.generators.openai import Generation, State, summary
-from workers.process.attempt import Outcome, Work, others_wait
+from workers.process.attempt import others_wait
 from workers.process.pulse import GivesWay
+from workers.process.work import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

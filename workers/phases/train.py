@@ -17,8 +17,9 @@ from store.models import adapters
 from workers.models.held import load_for
 from workers.models.loading import LoadedModel
 from workers.process import results
-from workers.process.attempt import Outcome, Work, others_wait
+from workers.process.attempt import others_wait
 from workers.process.pulse import GivesWay
+from workers.process.work import Outcome, Work
 from workers.trainings import data as training_data
 from workers.trainings.data import TrainingData
 from workers.trainings.lora import Checkpoints, TrainingResult, train_lora

@@ -21,7 +21,7 @@ from store.results import considered
 from store.results import items as selected
 from workers.features.block_files import check_same_sketch
 from workers.process import results
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 from workers.selections import axes as round_axes
 from workers.selections import qualities
 from workers.selections import report as selection_report

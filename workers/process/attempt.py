@@ -17,9 +17,7 @@ anything else      the job fails with internal_error, for an impossible result (
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -35,34 +33,13 @@ from workers.process import results
 from workers.process.leaving import leaving
 from workers.process.memory import Crowded, exhausted
 from workers.process.pulse import GivesWay, Held, Leaving, Pulse
+from workers.process.work import Outcome, Work
 
 logger = logging.getLogger(__name__)
 PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt, Crowded)
 ROOM_SECONDS = 5.0  # before a shard that met a full disk may be claimed again
 SHORT_OF_MEMORY = "the memory of this worker did not suffice for a request of this size"
 RETRY_SECONDS = 0.5  # between two tries to write to a database that is away
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a body works on."""
-
-    claim: Claim
-    context: Context
-    progress: Callable[[int], None]
-    """Call with the rows done after each small step; raises when the work must stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a body produced: its artifacts are stored, only rows remain to be written."""
-
-    result: dict[str, Any]
-    """Kept on the shard, for the next phase."""
-    job_result: dict[str, Any] | None = None
-    """Becomes the job's result, in the last phase."""
-    save: Callable[[Session], None] = field(default=lambda session: None)
-    """Writes further rows in the transaction that commits the shard."""
 
 
 Settling = Callable[[Session], Claim | None]

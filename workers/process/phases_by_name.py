@@ -2,8 +2,8 @@
 
 import importlib
 
-from workers.process.attempt import Outcome, Work
 from workers.process.memory import bounded
+from workers.process.work import Outcome, Work
 
 BODIES = {
     "features": "workers.phases.features",

@@ -11,7 +11,7 @@ from evoselect.report.plane import Plane
 from store.artifacts import Artifacts
 from store.loops import steps as loop_steps
 from store.tables.jobs import Job
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 FIRST = 1  # round
 

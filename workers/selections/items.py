@@ -7,7 +7,7 @@ import orjson
 from store.jobs import lifecycle as jobs
 from store.results import items as selected
 from store.tables.states import JobKind
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 
 def selected_items(work: Work, selection_id: str) -> list[dict[str, Any]]:

@@ -16,11 +16,11 @@ from store.jobs.plans import Source
 from store.records import record as records
 from store.records.record import Record
 from store.tables.states import ShardState
+from workers.features.block import FeatureBlock
 from workers.features.block_files import absent, from_bytes, in_original_order, join, mapped, side_by_side
-from workers.features.compute import FeatureBlock
 from workers.features.ordering import by_length
 from workers.features.provided import Sent, provided_block
-from workers.process.attempt import Work
+from workers.process.work import Work
 
 logger = logging.getLogger(__name__)
 

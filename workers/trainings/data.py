@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from store.data import pools, targets
 from store.records.record import Record, from_table, parse_record
-from workers.process.attempt import Work
+from workers.process.work import Work
 from workers.selections.items import selected_items
 
 LINEAGE_SCHEMA = pa.schema(

@@ -1,6 +1,6 @@
 """No work at all: what remains is the machinery around it."""
 
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 
 
 def run(work: Work) -> Outcome:

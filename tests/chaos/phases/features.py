@@ -11,7 +11,7 @@ import orjson
 from store.artifacts import Artifact, Artifacts
 from store.data import feature_blocks
 from store.records import record as records
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 
 STEP_SECONDS = float(os.environ.get("CHAOS_STEP_SECONDS", "0.02"))
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "0"))  # hashes of a megabyte, for work that keeps a core busy

@@ -8,7 +8,7 @@ import orjson
 from store.errors import ArtifactCorrupt, DamagedInput
 from store.jobs import shards
 from store.results import items as selected
-from workers.process.attempt import Outcome, Work
+from workers.process.work import Outcome, Work
 
 
 def total(digests: Iterable[str]) -> str:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from store.accounts import idempotency
-from store.tables.jobs import IdempotencyKey, Job, Outbox, Shard
+from store.tables.accounts import IdempotencyKey
+from store.tables.jobs import Job, Outbox, Shard
 from tests.live import Api, question
 
 PAIRS = 1000

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from store.accounts import tenants
-from store.tables.jobs import Batch
+from store.tables.data import Batch
 from tests.live import Api, question
 
 PLAIN = {"Content-Type": "text/plain"}

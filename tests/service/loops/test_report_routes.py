@@ -23,7 +23,7 @@ from tests.service.reported import HOSTILE, Json, features
 from tests.service.test_pages import host, sign_in
 from workers.context import Context
 from workers.phases.transport import item
-from workers.process.attempt import Work
+from workers.process.work import Work
 from workers.selections import axes as round_axes
 from workers.selections import report as selection_report
 

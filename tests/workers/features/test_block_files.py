@@ -5,8 +5,8 @@ import pytest
 
 from evoselect.errors import InvalidInput
 from tests.workers.proxy import record
+from workers.features.block import FeatureBlock
 from workers.features.block_files import absent, from_bytes, in_original_order, join, side_by_side, to_bytes
-from workers.features.compute import FeatureBlock
 from workers.features.ordering import by_length
 
 

@@ -11,7 +11,8 @@ import pytest
 from evoselect.spec.features import FeatureSpec
 from store.records.record import Record
 from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
-from workers.features.compute import FeatureBlock, compute_features
+from workers.features.block import FeatureBlock
+from workers.features.compute import compute_features
 from workers.features.fingerprint import block_key, sketch_fingerprint
 from workers.models.loading import LoadedModel, load
 

@@ -7,8 +7,9 @@ from evoselect.spec.features import FeatureSpec
 from store.errors import Invalid
 from store.records.record import Record
 from tests.workers.proxy import questions, record
+from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
-from workers.features.compute import FeatureBlock, compute_features
+from workers.features.compute import compute_features
 from workers.features.prediction import Prediction, TooLarge, predict, require, require_room
 from workers.models.loading import LoadedModel
 from workers.process import memory

@@ -17,7 +17,7 @@ from safetensors.torch import save as save_torch
 
 from evoselect.conditioning import flatten
 from store.errors import Invalid
-from workers.features.compute import FeatureBlock
+from workers.features.block import FeatureBlock
 from workers.features.provided import provided_block
 
 ROWS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)

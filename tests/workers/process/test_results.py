@@ -20,9 +20,10 @@ from tests.evoselect.instances import instance
 from tests.store.shard_jobs import make_job, must_take
 from workers.context import Context
 from workers.process import results
-from workers.process.attempt import Outcome, see_through
+from workers.process.attempt import see_through
 from workers.process.pulse import Pulse
 from workers.process.results import ImpossibleResult
+from workers.process.work import Outcome
 
 Json = dict[str, Any]
 CASE = instance(60, 8, 12, seed=3)

@@ -20,11 +20,11 @@ from store.session import Database
 from store.settings import Settings
 from store.tables.states import JobKind
 from workers.context import Context
+from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
-from workers.features.compute import FeatureBlock
 from workers.features.ordering import by_length
 from workers.phases import transport
-from workers.process.attempt import Work
+from workers.process.work import Work
 from workers.selections.conditioned import conditioned
 from workers.selections.forms import Forms, forms_of
 

@@ -1,0 +1,35 @@
+"""What every table stands on: the declarative base, and columns that many have."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = dict[str, Any]
+
+
+class Base(DeclarativeBase):
+    """Times are UTC by the database's clock; dicts are JSONB."""
+
+    type_annotation_map = {  # noqa: RUF012 - sqlalchemy reads this class attribute
+        Json: JSONB,
+        datetime: DateTime(timezone=True),
+        int: BigInteger,
+    }
+
+
+def now() -> Mapped[datetime]:
+    """A column that is the time of the row, by the database's clock."""
+    return mapped_column(server_default=func.clock_timestamp())
+
+
+def of_tenant() -> Mapped[str]:
+    """The column that says whose the row is."""
+    return mapped_column(ForeignKey("tenants.id"), index=True)
+
+
+def no_entries() -> Mapped[Json]:
+    """A column of an object that is empty at first."""
+    return mapped_column(server_default=text("'{}'::jsonb"))

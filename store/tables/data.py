@@ -1,0 +1,111 @@
+"""The tables of what users send and jobs make; text of records never lives here: rows point at artifacts.
+
+Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.tables.base import Base, Json, no_entries, now, of_tenant
+
+
+class File(Base):
+    """Bytes that a user uploaded, as they came."""
+
+    __tablename__ = "files"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = of_tenant()
+    name: Mapped[str | None]
+    media_type: Mapped[str | None]
+    size: Mapped[int]
+    artifact: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
+class Target(Base):
+    """An immutable set of target-task examples."""
+
+    __tablename__ = "targets"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = of_tenant()
+    name: Mapped[str | None]
+    count: Mapped[int]
+    groups: Mapped[Json] = no_entries()
+    """Records of each group."""
+    held_out_target_id: Mapped[str | None]
+    """The target with the records that were kept apart from this one."""
+    size: Mapped[int] = mapped_column(server_default="0")
+    """Bytes of the file."""
+    artifact: Mapped[str]
+    sha256: Mapped[str]
+    user_metadata: Mapped[Json] = no_entries()
+    created_at: Mapped[datetime] = now()
+
+
+class Pool(Base):
+    """An appendable set of candidates; version = number of batches."""
+
+    __tablename__ = "pools"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = of_tenant()
+    name: Mapped[str | None]
+    version: Mapped[int] = mapped_column(server_default="0")
+    count: Mapped[int] = mapped_column(server_default="0")
+    size: Mapped[int] = mapped_column(server_default="0")
+    """Bytes of its batches, and of its index of contents."""
+    keys: Mapped[Json] = no_entries()
+    """{runs: [{path, sha256}]}: the contents that the pool holds, see store.data.content_runs"""
+    user_metadata: Mapped[Json] = no_entries()
+    created_at: Mapped[datetime] = now()
+
+
+class Batch(Base):
+    """Candidates that arrived together: version v of the pool holds batches 1..v."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        UniqueConstraint("pool_id", "version"),
+        UniqueConstraint("pool_id", "client_batch_id"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = of_tenant()
+    pool_id: Mapped[str] = mapped_column(ForeignKey("pools.id"))
+    version: Mapped[int]
+    client_batch_id: Mapped[str | None]
+    received: Mapped[int]
+    accepted: Mapped[int]
+    rejected: Mapped[int]
+    duplicates: Mapped[int]
+    errors: Mapped[Json] = no_entries()
+    repeated: Mapped[Json | None]
+    artifact: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
+class FeatureBlock(Base):
+    """Cached features of some rows under one complete fingerprint."""
+
+    __tablename__ = "feature_blocks"
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    rows: Mapped[int]
+    artifact: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
+class Model(Base):
+    """An adapter that a training produced; `lineage` says from what."""
+
+    __tablename__ = "models"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = of_tenant()
+    training_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    base_model: Mapped[str]
+    files: Mapped[Json] = no_entries()
+    lineage: Mapped[Json] = no_entries()
+    created_at: Mapped[datetime] = now()

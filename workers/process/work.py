@@ -1,0 +1,32 @@
+"""What a phase works on, and what it produces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from store.jobs.claims import Claim
+from workers.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a body works on."""
+
+    claim: Claim
+    context: Context
+    progress: Callable[[int], None]
+    """Call with the rows done after each small step; raises when the work must stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a body produced: its artifacts are stored, only rows remain to be written."""
+
+    result: dict[str, Any]
+    """Kept on the shard, for the next phase."""
+    job_result: dict[str, Any] | None = None
+    """Becomes the job's result, in the last phase."""
+    save: Callable[[Session], None] = field(default=lambda session: None)
+    """Writes further rows in the transaction that commits the shard."""
