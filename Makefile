@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE := 1
 # Waiting threads sleep instead of spinning: the suite and the demo run many processes on few cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo browser test test-integrations docs check format bench bench-gpu up clean
+.PHONY: demo browser test test-long test-integrations docs check format bench bench-gpu up clean
 
 $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requirements-assets.txt
 	@echo "== Creating .venv (about 1.5 minutes, 2.5 GB)"
@@ -28,8 +28,13 @@ browser:
 	  && apt-get install -y -qq --no-install-recommends chromium; } \
 	|| echo "No Chromium: the tests of the pages will be skipped. Install it with your system's package manager."
 
-test: $(STAMP) browser  ## The whole suite: two processes, a file of tests stays in one, the long files of chaos and integration come first
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+SUITE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(STAMP) browser  ## The suite: two processes, a file of tests stays in one, chaos and integration come first
+	$(SUITE) -m "not long"
+
+test-long: $(STAMP)  ## Its tests of half a minute and more: power cuts, whole loops, the tutorial, the demo
+	$(SUITE) -m long
 
 test-integrations: $(STAMP)  ## The pipelines in environments of their own: takes a package index, 4 GB and minutes
 	$(BIN)/python -m tests_integrations

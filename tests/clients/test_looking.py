@@ -70,7 +70,7 @@ def test_the_shell_completes_commands() -> None:
     assert done.stdout.split() == ["watch"], done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_select_starts_a_service_where_there_is_none(tmp_path: Path) -> None:
     """From two files to a third in one line, and nothing is left running."""

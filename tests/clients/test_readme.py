@@ -32,7 +32,7 @@ def test_the_record_is_one() -> None:
         parse_record(json.loads(text))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_examples_run_where_nothing_but_the_client_is_installed(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

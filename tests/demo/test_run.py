@@ -12,7 +12,7 @@ from evoselect_client import Client
 from tests.conftest import Stack
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_number_of_the_table_is_measured(stack: Stack) -> None:
     data = build(seed=2, scale=0.02)

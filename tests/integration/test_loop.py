@@ -39,6 +39,7 @@ def row(stack: Stack, statement: str, **values: Any) -> Any:
     return found
 
 
+@pytest.mark.long
 def test_two_rounds_go_on_from_each_others_model(client: Client, stack: Stack, data: DemoData) -> None:
     target = client.targets.create(data.target[:8], held_out={"ratio": 0.5})
     pool = client.pools.create()
@@ -107,6 +108,7 @@ def test_candidates_of_an_endpoint_and_its_key_stays_where_it_is(
     assert key not in rows[0] + logs
 
 
+@pytest.mark.long
 def test_kill_9_in_the_middle_of_a_training_costs_time_and_no_step(
     client: Client, stack: Stack, data: DemoData
 ) -> None:

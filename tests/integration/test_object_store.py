@@ -92,7 +92,7 @@ def test_files_without_a_row_are_swept_and_no_others(bucket: str, database: Data
     assert not elsewhere.exists(late)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_selection_reads_and_writes_nothing_but_the_bucket(bucket: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pool = rng.normal(size=(20, 8))
