@@ -9,20 +9,21 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import OperationalError
 
 from service.edge.fair import FairRoute
-from service.http import answers, problems
+from service.http import problems
+from service.http.answers import Livez, Readyz, Version
 from service.services import Services
 from store.settings import INSTANCE_HEADER
 
 router = APIRouter(route_class=FairRoute, tags=["health"])
 
 
-@router.get("/livez", response_model=answers.Livez)
+@router.get("/livez", response_model=Livez)
 async def livez() -> dict[str, Any]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=answers.Readyz)
+@router.get("/readyz", response_model=Readyz)
 async def readyz(state: Services, response: Response) -> dict[str, Any]:
     """The database answers. Without the broker jobs are accepted all the same: degraded, but ready."""
     try:
@@ -44,7 +45,7 @@ async def metrics(state: Services) -> Response:
     return Response(await state.metrics.page(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-@router.get("/version", response_model=answers.Version)
+@router.get("/version", response_model=Version)
 async def version() -> dict[str, Any]:
     """The release of the service."""
     return {"name": "evoselect", "version": importlib.metadata.version("evoselect")}

@@ -6,11 +6,13 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from service.http import answers, views
+from service.accounts import answers, views
+from service.accounts.requests import ApiKeyRequest, RotateRequest
+from service.http.answers import Page
 from service.http.idempotency import OnceOnly
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.http.requests import ApiKeyRequest, RotateRequest
 from service.http.strict_json import StrictRoute
+from service.http.views import page
 from service.services import Services, State, TenantId
 from store.accounts import api_keys
 
@@ -32,14 +34,14 @@ def create(body: ApiKeyRequest, state: Services, tenant_id: TenantId, once: Once
     return _with_secret(once.run(body, store), secrets, state, tenant_id)
 
 
-@router.get("", response_model=answers.Page[answers.ApiKey])
+@router.get("", response_model=Page[answers.ApiKey])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """All keys, newest first, revoked ones too."""
     with state.database.transaction() as session:
         rows = api_keys.listing(session, tenant_id, after=after, limit=limit)
-        return views.page(rows, limit, views.api_key)
+        return page(rows, limit, views.api_key)
 
 
 @router.get("/{key_id}", response_model=answers.ApiKey)

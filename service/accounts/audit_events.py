@@ -4,20 +4,22 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from service.accounts import answers, views
 from service.edge.fair import FairRoute
-from service.http import answers, views
+from service.http.answers import Page
 from service.http.parameters import DEFAULT_LIMIT, After, Limit
+from service.http.views import page
 from service.services import Services, TenantId
 from store.accounts import audit
 
 router = APIRouter(prefix="/v1/audit_events", route_class=FairRoute, tags=["audit_events"])
 
 
-@router.get("", response_model=answers.Page[answers.AuditEvent])
+@router.get("", response_model=Page[answers.AuditEvent])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """Every change that a key made, and every request that its scopes did not cover."""
     with state.database.transaction() as session:
         rows = audit.listing(session, tenant_id, after=after, limit=limit)
-        return views.page(rows, limit, views.audit_event)
+        return page(rows, limit, views.audit_event)

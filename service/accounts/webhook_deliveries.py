@@ -4,16 +4,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
+from service.accounts import answers, views
 from service.edge.fair import FairRoute
-from service.http import answers, views
+from service.http.answers import Page
 from service.http.parameters import DEFAULT_LIMIT, ID_PATTERN, MAX_ID, After, Limit, ResourceId
+from service.http.views import page
 from service.services import Services, TenantId
 from store.webhooks import deliveries
 
 router = APIRouter(prefix="/v1/webhook_deliveries", route_class=FairRoute, tags=["webhooks"])
 
 
-@router.get("", response_model=answers.Page[answers.Delivery])
+@router.get("", response_model=Page[answers.Delivery])
 def listing(
     state: Services,
     tenant_id: TenantId,
@@ -27,7 +29,7 @@ def listing(
         rows = deliveries.listing(
             session, tenant_id, after=after, limit=limit, endpoint_id=endpoint_id, state=delivery_state
         )
-        return views.page(rows, limit, views.webhook_delivery)
+        return page(rows, limit, views.webhook_delivery)
 
 
 @router.get("/{delivery_id}", response_model=answers.Delivery)

@@ -5,12 +5,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
-from service.http import answers, views
+from service.accounts import answers, views
+from service.accounts.requests import EndpointRequest
+from service.http.answers import Page
 from service.http.idempotency import OnceOnly
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
-from service.http.requests import EndpointRequest
 from service.http.strict_json import StrictRoute
+from service.http.views import page
 from service.services import Services, State, TenantId
 from store.kit import egress
 from store.tables.accounts import WebhookEndpoint
@@ -34,14 +36,14 @@ def create(body: EndpointRequest, state: Services, tenant_id: TenantId, once: On
         return _with_secret(state, webhooks.get(session, tenant_id, endpoint_id))
 
 
-@router.get("", response_model=answers.Page[answers.Endpoint])
+@router.get("", response_model=Page[answers.Endpoint])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """All endpoints, newest first."""
     with state.database.transaction() as session:
         rows = webhooks.listing(session, tenant_id, after=after, limit=limit)
-        return views.page(rows, limit, views.webhook_endpoint)
+        return page(rows, limit, views.webhook_endpoint)
 
 
 @router.get("/{endpoint_id}", response_model=answers.Endpoint)

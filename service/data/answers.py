@@ -1,24 +1,11 @@
-"""What answers about data look like: the schemas of the OpenAPI document, filled by service/http/views.py."""
+"""What answers about data look like: the schemas of the OpenAPI document, filled by views.py beside it."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
-from service.http.answers import Fault, Page
-
-__all__ = [
-    "Batch",
-    "Candidate",
-    "Comparison",
-    "Deleted",
-    "File",
-    "Page",
-    "Pool",
-    "Target",
-    "Upload",
-    "UploadPart",
-]
+from service.http.answers import Fault
 
 
 class File(BaseModel):
@@ -109,91 +96,3 @@ class Batch(BaseModel):
     errors: list[Fault]
     error_file_id: str | None
     created_at: datetime
-
-
-class Change(BaseModel):
-    """A number of both selections."""
-
-    first: float | None
-    second: float | None
-    change: float | None
-
-
-class TargetChange(Change):
-    """The coverage of one target."""
-
-    target: str
-
-
-class Overlap(BaseModel):
-    """Contents that both selected."""
-
-    shared: int
-    only_first: int
-    only_second: int
-    jaccard: float
-
-
-class Coverage(BaseModel):
-    """How near the selected items are to the targets that both selections serve."""
-
-    targets: int
-    only_first: int
-    only_second: int
-    mean_cosine: Change
-    better: int
-    worse: int
-    most_changed: list[TargetChange]
-
-
-class Comparison(BaseModel):
-    """Two selections side by side; coverage is null where they have different targets."""
-
-    object: Literal["selection.comparison"]
-    selections: list[str]
-    overlap: Overlap
-    rank_correlation: float | None
-    coverage: Coverage | None
-    transport: Change
-
-
-class NearestTarget(BaseModel):
-    """The target that a candidate is most like."""
-
-    id: str
-    cosine: float
-
-
-class Candidate(BaseModel):
-    """Why a candidate is in or out."""
-
-    object: Literal["selection.candidate"]
-    id: str
-    content_hash: str
-    repeated: bool
-    """Whether it was received as a copy of the stored record that this speaks of."""
-    status: Literal["selected", "not_selected", "not_usable"]
-    reason: str
-    item: dict[str, Any] | None = None
-    nearest_target: NearestTarget | None = None
-    last_selected: dict[str, Any] | None = None
-
-
-class PairedDifference(BaseModel):
-    """One measure of two models over the same n records: means, second minus first with its 95 % interval."""
-
-    n: int
-    first: float
-    second: float
-    difference: float
-    interval: tuple[float, float]
-    p_value: float
-
-
-class EvaluationComparison(BaseModel):
-    """Two evaluations record by record; null where fewer than two records have the measure."""
-
-    object: Literal["evaluation.comparison"]
-    evaluations: tuple[str, str]
-    models: tuple[str, str]
-    differences: dict[str, PairedDifference | None]

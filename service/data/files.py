@@ -9,17 +9,18 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from evoselect.spec.fields import ShortText
-from service.data import answers as answers
+from service.data import answers, views
+from service.data.requests import Sha256
 from service.edge.fair import FairRoute
-from service.http import views
+from service.http.answers import Page
 from service.http.bodies import receive_into
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.ranges import serve
-from service.http.requests import Sha256
 from service.http.space import require_room, size_of
 from service.http.spools import spool
+from service.http.views import page
 from service.services import Services, State, TenantId
 from store.accounts.quotas import Room
 from store.artifacts import Artifact, WrongHash
@@ -55,13 +56,13 @@ async def create(
         return await run_in_threadpool(stored, state, tenant_id, file, name, kind, sha256)
 
 
-@router.get("", response_model=answers.Page[answers.File])
+@router.get("", response_model=Page[answers.File])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """All files, newest first."""
     with state.database.transaction() as session:
-        return views.page(files.listing(session, tenant_id, after=after, limit=limit), limit, views.file)
+        return page(files.listing(session, tenant_id, after=after, limit=limit), limit, views.file)
 
 
 @router.get("/{file_id}", response_model=answers.File)

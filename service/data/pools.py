@@ -11,16 +11,17 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from evoselect.spec.fields import MAX_WHOLE, ShortText
-from service.data import answers as answers
-from service.http import views
+from service.data import answers, views
+from service.data.requests import BatchRequest, OnInvalid, PoolRequest
+from service.http.answers import Page
 from service.http.bodies import in_pieces, receive_into
 from service.http.idempotency import OnceOnly
 from service.http.media import ARROW, JSON, NDJSON, PARQUET, TABLES, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
-from service.http.requests import BatchRequest, OnInvalid, PoolRequest
 from service.http.spools import spool
 from service.http.strict_json import StrictRoute
+from service.http.views import page
 from service.intake import batches
 from service.intake.stored_files import read_into, stored_file
 from service.intake.writer import BatchWriter
@@ -42,13 +43,13 @@ def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOn
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("", response_model=answers.Page[answers.Pool])
+@router.get("", response_model=Page[answers.Pool])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """All pools, newest first."""
     with state.database.transaction() as session:
-        return views.page(pools.listing(session, tenant_id, after=after, limit=limit), limit, views.pool)
+        return page(pools.listing(session, tenant_id, after=after, limit=limit), limit, views.pool)
 
 
 @router.get("/{pool_id}", response_model=answers.Pool)
@@ -58,7 +59,7 @@ def retrieve(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[
         return views.pool(pools.get(session, tenant_id, pool_id))
 
 
-@router.get("/{pool_id}/batches", response_model=answers.Page[answers.Batch])
+@router.get("/{pool_id}/batches", response_model=Page[answers.Batch])
 def batch_listing(
     pool_id: ResourceId,
     state: Services,
@@ -70,7 +71,7 @@ def batch_listing(
     with state.database.transaction() as session:
         pools.get(session, tenant_id, pool_id)
         rows = pools.batch_listing(session, pool_id, after=after, limit=limit)
-        return views.page(rows, limit, views.batch)
+        return page(rows, limit, views.batch)
 
 
 @router.post(

@@ -5,12 +5,13 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from service.data import answers as answers
-from service.http import views
+from service.data import answers, views
+from service.data.requests import TargetRequest
+from service.http.answers import Page
 from service.http.idempotency import OnceOnly
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
-from service.http.requests import TargetRequest
 from service.http.strict_json import StrictRoute
+from service.http.views import page
 from service.intake.naming import given_records
 from service.services import Services, TenantId
 from store.accounts.quotas import Room
@@ -47,14 +48,14 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("", response_model=answers.Page[answers.Target])
+@router.get("", response_model=Page[answers.Target])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """All targets, newest first."""
     with state.database.transaction() as session:
         rows = targets.listing(session, tenant_id, after=after, limit=limit)
-        return views.page(rows, limit, views.target)
+        return page(rows, limit, views.target)
 
 
 @router.get("/{target_id}", response_model=answers.Target)

@@ -9,18 +9,19 @@ from fastapi import APIRouter, Path, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.data import answers as answers
+from service.data import answers, views
 from service.data.files import BYTES, ExpectedHash, kept
-from service.http import views
+from service.data.requests import CompleteRequest, UploadRequest
+from service.http.answers import Page
 from service.http.bodies import receive_into
 from service.http.idempotency import OnceOnly
 from service.http.media import BINARY, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
-from service.http.requests import CompleteRequest, UploadRequest
 from service.http.space import require_room, size_of
 from service.http.spools import spool
 from service.http.strict_json import StrictRoute
+from service.http.views import page
 from service.services import Services, State, TenantId
 from store.accounts.quotas import Room
 from store.artifacts import Artifact
@@ -45,14 +46,14 @@ def create(body: UploadRequest, state: Services, tenant_id: TenantId, once: Once
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("", response_model=answers.Page[answers.Upload])
+@router.get("", response_model=Page[answers.Upload])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """All uploads, newest first."""
     with state.database.transaction() as session:
         rows = uploads.listing(session, tenant_id, after=after, limit=limit)
-        return views.page(rows, limit, lambda row: views.upload(row, uploads.parts(session, row.id)))
+        return page(rows, limit, lambda row: views.upload(row, uploads.parts(session, row.id)))
 
 
 @router.get("/{upload_id}", response_model=answers.Upload)

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from evoselect.spec.fields import ShortText
-from service.http import answers, views
+from service.http.answers import Page
 from service.http.conditional import conditional
 from service.http.media import media_type
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.space import require_room_for_job
 from service.http.strict_json import StrictRoute
-from service.jobs import encoding
+from service.http.views import as_response, page
+from service.jobs import answers, encoding, views
 from service.jobs import events as streams
 from service.jobs.looks import Look
 from service.services import Services, State, TenantId
@@ -46,7 +47,7 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
 
 
 def _add_looks(router: APIRouter, kind: JobKind) -> None:
-    @router.get("", response_model=answers.Page[answers.Job])
+    @router.get("", response_model=Page[answers.Job])
     def listing(
         state: Services,
         tenant_id: TenantId,
@@ -101,7 +102,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
 def _add_events(router: APIRouter, kind: JobKind) -> None:
     @router.get(
         "/{job_id}/events",
-        response_model=answers.Page[answers.Event],
+        response_model=Page[answers.Event],
         responses={
             200: {"content": {streams.MEDIA_TYPE: {"schema": {"type": "string"}}}},
             204: {"description": "The job has ended and every event was seen: do not connect again."},
@@ -126,7 +127,7 @@ def _add_events(router: APIRouter, kind: JobKind) -> None:
             if media_type(request.headers.get("accept")) == streams.MEDIA_TYPE:
                 return stream(state, job, max(after, sequence_of(last_event_id)))
             rows = jobs.events(session, job_id, after=after, limit=limit + 1)
-            return views.as_response(views.page(rows, limit, views.event))
+            return as_response(page(rows, limit, views.event))
 
 
 async def _look(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Look:

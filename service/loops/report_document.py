@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 import pyarrow.compute as pc
 
-from service.http import views
+from service.jobs import views as job_views
 from service.jobs.results import artifact, scores
+from service.loops import views
 from service.loops.round_charts import judged_by
 from service.selections import comparing
 from service.services import State
@@ -38,7 +39,7 @@ def document(state: State, tenant_id: str, job_id: str) -> Json:
         job = jobs.get(session, tenant_id, job_id, JobKind.LOOP)
         arms, over = loop_plan.arms(loops.spec_of(job)), jobs.is_terminal(job)
         steps, rows = loop_steps.of_loop(session, job_id), loop_steps.rounds(session, job_id)
-        made = views.job(job, job_reads.progress(session, [job_id])[job_id])
+        made = job_views.job(job, job_reads.progress(session, [job_id])[job_id])
     done = {(step.round, step.name): step.job for step in steps if step.job.status == JobStatus.COMPLETED}
     drawn = _spread([row.number for row in rows if _has_map(done.get((row.number, "select")))], MAPS)
     found = [_round(state, row, steps, done, arms, over=over) for row in rows]

@@ -6,15 +6,18 @@ from fastapi import Path, Response
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import CURRENT, LoopSpec, OpenAIGenerator, PoolGenerator
-from service.data import answers as data
+from service.data import answers as data_answers
 from service.data.pools import Intake
-from service.http import answers, views
+from service.http.answers import Page
 from service.http.idempotency import OnceOnly
 from service.http.parameters import DEFAULT_LIMIT, Limit, ResourceId
-from service.http.requests import CandidatesRequest, LoopRequest
 from service.http.space import SPACE_LEFT, require_room_for_job
+from service.http.views import page
 from service.intake.naming import known_model
+from service.jobs import answers as job_answers
 from service.jobs.routes import AfterEvent, accepted, job_routes, load
+from service.loops import answers, views
+from service.loops.requests import CandidatesRequest, LoopRequest
 from service.services import Services, State, TenantId
 from store.accounts import quotas
 from store.data import pools, targets
@@ -34,7 +37,7 @@ router = job_routes(JobKind.LOOP, "loops")
 RoundNumber = Annotated[int, Path(ge=1, le=10**6)]
 
 
-@router.post("", status_code=202, response_model=answers.Job)
+@router.post("", status_code=202, response_model=job_answers.Job)
 def create(
     body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def _require_reachable(state: State, generator: OpenAIGenerator) -> None:
         raise Invalid(str(error), code="url_refused", pointer="/generator/url") from error
 
 
-@router.post("/{job_id}/pause", response_model=answers.Job)
+@router.post("/{job_id}/pause", response_model=job_answers.Job)
 def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Begin nothing further; steps that run go on to their end."""
     with state.database.transaction() as session:
@@ -114,7 +117,7 @@ def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str,
     return load(state, tenant_id, job_id, JobKind.LOOP)
 
 
-@router.post("/{job_id}/resume", response_model=answers.Job)
+@router.post("/{job_id}/resume", response_model=job_answers.Job)
 def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Go on with a paused loop."""
     with state.database.transaction() as session:
@@ -122,7 +125,7 @@ def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str
     return load(state, tenant_id, job_id, JobKind.LOOP)
 
 
-@router.get("/{job_id}/rounds", response_model=answers.Page[answers.Round])
+@router.get("/{job_id}/rounds", response_model=Page[answers.Round])
 def rounds(
     job_id: ResourceId,
     state: Services,
@@ -142,13 +145,13 @@ def rounds(
             numbers = {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}
             return views.loop_round(row, numbers, over=over)
 
-        return views.page(rows, limit, shown)
+        return page(rows, limit, shown)
 
 
 @router.post(
     "/{job_id}/rounds/{number}/candidates",
     status_code=201,
-    response_model=data.Batch,
+    response_model=data_answers.Batch,
     dependencies=[SPACE_LEFT],
     responses={409: {"description": "The round does not wait for candidates."}},
 )

@@ -5,15 +5,15 @@ from typing import Any
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from service.data import answers as data
-from service.http import answers
 from service.http.idempotency import OnceOnly
 from service.http.parameters import ResourceId
-from service.http.requests import EvaluationRequest
 from service.http.space import require_room_for_job
 from service.intake.naming import given_records, known_model, stored_target
+from service.jobs import answers as job_answers
 from service.jobs.results import completed, scores
 from service.jobs.routes import accepted, job_routes, load
+from service.models import answers
+from service.models.requests import EvaluationRequest
 from service.selections import comparing
 from service.services import Services, State, TenantId
 from store.errors import Invalid
@@ -25,7 +25,7 @@ from store.tables.states import JobKind
 router = job_routes(JobKind.EVALUATION, "evaluations")
 
 
-@router.post("", status_code=202, response_model=answers.Job)
+@router.post("", status_code=202, response_model=job_answers.Job)
 def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def create(
     return accepted(response, "evaluations", job)
 
 
-@router.get("/{job_id}/compare/{other_id}", response_model=data.EvaluationComparison)
+@router.get("/{job_id}/compare/{other_id}", response_model=answers.EvaluationComparison)
 def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Two models on the same examples, question by question: differences from the first to the second."""
     with state.database.transaction() as session:

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from evoselect.spec.fields import MAX_WHOLE
-from service.http import answers, views
+from service.http.answers import Page
 from service.http.media import BINARY
 from service.http.parameters import DEFAULT_LIMIT, After, Limit
 from service.http.ranges import serve
 from service.http.strict_json import StrictRoute
+from service.http.views import page
+from service.models import answers, views
 from service.services import Services, TenantId
 from store.errors import NotFound
 from store.models import adapters, lineage
@@ -22,17 +24,15 @@ ModelName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$", max_length=
 AnyModel = answers.BaseModelEntry | answers.Adapter
 
 
-@router.get("", response_model=answers.Page[AnyModel])
+@router.get("", response_model=Page[AnyModel])
 def listing(
     state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> dict[str, Any]:
     """The allow-list first, then adapters, newest first; pages go through the adapters."""
     bases = [views.base_model(source) for source in state.models.values()]
     with state.database.transaction() as session:
-        page = views.page(
-            adapters.listing(session, tenant_id, after=after, limit=limit), limit, views.adapter
-        )
-    return page if after else page | {"data": bases + page["data"]}
+        found = page(adapters.listing(session, tenant_id, after=after, limit=limit), limit, views.adapter)
+    return found if after else found | {"data": bases + found["data"]}
 
 
 @router.get("/{name}", response_model=AnyModel)

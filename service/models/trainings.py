@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from service.http import answers
 from service.http.idempotency import OnceOnly
-from service.http.requests import TrainingRequest
 from service.http.space import require_room_for_job
 from service.intake.naming import given_records, known_model, stored_target
+from service.jobs import answers as job_answers
 from service.jobs.routes import accepted, job_routes, load
+from service.models.requests import TrainingRequest
 from service.services import Services, State, TenantId
 from store.data import pools
 from store.jobs import submissions
@@ -20,7 +20,7 @@ from store.tables.states import JobKind
 router = job_routes(JobKind.TRAINING, "trainings")
 
 
-@router.post("", status_code=202, response_model=answers.Job)
+@router.post("", status_code=202, response_model=job_answers.Job)
 def create(
     body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from fastapi.responses import FileResponse, RedirectResponse
 from evoselect.spec.fields import ShortText
 from service.edge.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
 from service.html.templates import HTML, STATIC
-from service.http import views
 from service.http.parameters import After, ResourceId
 from service.http.problems import Problem
 from service.jobs import encoding
+from service.jobs import views as job_views
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
@@ -200,7 +200,7 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
             "line": facts.line(job, done),
             "step": loop_facts.place(session, job_id),
             "phases": facts.phases(progress),
-            "events": [views.event(event) for event in reversed(rows)],
+            "events": [job_views.event(event) for event in reversed(rows)],
             "workers": workers,
             "loop": loop_facts.of_loop(session, row) if row.kind == JobKind.LOOP else None,
             "training": kind_facts.of_training(session, row) if row.kind == JobKind.TRAINING else None,

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path
 
-from service.data import answers as answers
 from service.edge.fair import FairRoute
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed
+from service.selections import answers
 from service.services import Services, State, TenantId
 from store.data import pools
 from store.errors import NotFound

@@ -4,11 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from service.data import answers as answers
 from service.edge.fair import FairRoute
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed
-from service.selections import comparing
+from service.selections import answers, comparing
 from service.services import Services, State, TenantId
 from store.jobs import lifecycle as jobs
 from store.results import items as selected

@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from service.http import views
 from service.http.problems import Problem
+from service.jobs import views as job_views
 from service.jobs.results import artifact
 from store.artifacts import Artifacts
 from store.results import maps
@@ -24,7 +24,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
     numbers: Json = orjson.loads(artifacts.get_bytes(stored["path"], stored["sha256"]))
     drawn = artifacts.get_table(points["path"], points["sha256"], maps.DRAWN)
     numbers["map"]["points"] = maps.points(drawn)
-    made = views.job(job, {})
+    made = job_views.job(job, {})
     diagnostics = made["result"].pop("diagnostics")
     return {
         "object": "selection.report",

@@ -5,14 +5,15 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
-from service.http import answers
 from service.http.idempotency import OnceOnly
-from service.http.requests import SelectionRequest
 from service.http.space import require_room_for_job
 from service.intake.inline import parse_all
 from service.intake.naming import known_model, stored_pool, stored_target
+from service.jobs import answers as job_answers
 from service.jobs.routes import accepted, job_routes, load
+from service.selections import answers
 from service.selections.estimates import estimate
+from service.selections.requests import SelectionRequest
 from service.services import Services, TenantId
 from store.accounts import quotas
 from store.jobs import pace, submissions
@@ -24,7 +25,7 @@ router = job_routes(JobKind.SELECTION, "selections")
 @router.post(
     "",
     status_code=202,
-    response_model=answers.Job | answers.Estimate,
+    response_model=job_answers.Job | answers.Estimate,
     responses={200: {"model": answers.Estimate, "description": "validate_only: nothing was stored."}},
 )
 def create(

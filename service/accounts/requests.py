@@ -1,0 +1,51 @@
+"""What requests about keys and webhook endpoints may say."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from evoselect.spec.fields import Bounded, Members, ShortText, Text, Whole
+from service.http.fields import example
+from store.accounts.scopes import Scope
+from store.kit.egress import MAX_URL
+from store.webhooks.endpoints import TYPES
+
+MAX_OVERLAP = 30 * 24 * 3600  # seconds that a rotated key may work on
+
+
+def _known_event(name: str) -> str:
+    if name not in TYPES:
+        raise ValueError(f"unknown event: use {', '.join(TYPES)}")
+    return name
+
+
+EventType = Annotated[
+    str, Text(1, 64), AfterValidator(_known_event), WithJsonSchema({"type": "string", "enum": list(TYPES)})
+]
+
+
+class ApiKeyRequest(Bounded):
+    """A key for a program or a person."""
+
+    model_config = example(name="pipeline", scopes=["select:write", "train"])
+
+    name: ShortText
+    scopes: Annotated[list[Scope], Members(len(Scope), low=1)]
+
+
+class RotateRequest(Bounded):
+    """Replace a key; the old one works on for a while, so that its users can change over."""
+
+    model_config = example(overlap_seconds=86_400)
+
+    overlap_seconds: Annotated[int, Whole(0, MAX_OVERLAP)] = 3600
+
+
+class EndpointRequest(Bounded):
+    """An address that wants to hear of jobs that end."""
+
+    model_config = example(url="https://example.com/hook", events=["selection.completed"])
+
+    url: Annotated[str, Text(1, MAX_URL, printable=True)]
+    events: Annotated[list[EventType], Members(len(TYPES), low=1)] = Field(default=list(TYPES))
+    description: ShortText | None = None

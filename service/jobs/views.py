@@ -1,0 +1,67 @@
+"""Rows of jobs as answers."""
+
+from service.http.views import Json, time_text
+from store.jobs.reads import Progress
+from store.tables.jobs import Event, Job
+from store.tables.states import TERMINAL, JobStatus
+
+TIMES = (
+    "created",
+    "queued",
+    "running",
+    "finalizing",
+    "paused",
+    "cancelling",
+    "completed",
+    "failed",
+    "cancelled",
+    "expired",
+)
+ETA_ROWS = 32  # rows that must be done before their pace says anything
+
+
+def job(row: Job, phases: Progress) -> Json:
+    """A selection, training, evaluation or loop with its progress by phase."""
+    return {
+        "id": row.id,
+        "object": row.kind,
+        "status": row.status,
+        "done": row.status in TERMINAL,
+        "phase": row.phase,
+        "progress": {
+            "rows_done": sum(int(phase["done"]) for phase in phases.values()),
+            "rows_total": sum(int(phase["total"]) for phase in phases.values()),
+            "phases": phases,
+        },
+        "eta_seconds": _eta(row, phases),
+        "name": row.name,
+        "request": row.request,
+        "result": None if row.result is None else public_result(row.result),
+        "error": row.error,
+        "metadata": row.user_metadata,
+        **{f"{name}_at": time_text(getattr(row, f"{name}_at")) for name in TIMES},
+    }
+
+
+def public_result(result: Json) -> Json:
+    """A result or a lineage without the `artifacts` that it points at."""
+    return {name: value for name, value in result.items() if name != "artifacts"}
+
+
+def event(row: Event) -> Json:
+    """One transition of a job."""
+    return {
+        "sequence": row.sequence,
+        "type": row.type,
+        "data": row.data,
+        "created_at": time_text(row.created_at),
+    }
+
+
+def _eta(row: Job, phases: Progress) -> float | None:
+    """Seconds left of the present phase at its pace so far; None while that says nothing."""
+    phase = phases.get(row.phase or "")
+    if row.status != JobStatus.RUNNING or phase is None or phase["done"] < ETA_ROWS:
+        return None
+    left = max(0, phase["total"] - phase["done"])
+    return round(float(phase["seconds"] / phase["done"] * left), 1)

@@ -1,0 +1,22 @@
+"""Rounds of a loop as answers."""
+
+from service.http.views import Json, time_text
+from store.tables.loops import Round
+
+
+def loop_round(row: Round, arms: Json, *, over: bool) -> Json:
+    """A round with what each of its arms has come to so far; `over` says that its loop has ended."""
+    return {
+        "object": "loop.round",
+        "loop_id": row.loop_id,
+        "number": row.number,
+        "state": "ended" if over and row.result is None else row.state,
+        "pool_id": row.pool_id,
+        "pool_version": row.pool_version,
+        "generated": row.generated,
+        "loss": (row.result or {}).get("loss"),
+        "gain": (row.result or {}).get("gain"),
+        "arms": arms,
+        "created_at": time_text(row.created_at),
+        "completed_at": time_text(row.completed_at),
+    }
