@@ -39,9 +39,10 @@ import psutil
 from benchmarks.machine import describe
 from embedded import processes
 from store.artifacts import Artifacts
+from store.data.sources import Source
 from store.jobs import lifecycle as jobs
 from store.jobs import plans
-from store.jobs.plans import ShardPlan, Source
+from store.jobs.plans import ShardPlan
 from store.records.record import parse_record, to_table
 from store.settings import Settings
 from store.tables.jobs import Job

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from store.accounts import quotas
 from store.accounts.quotas import Room
 from store.artifacts import Artifact
+from store.data.sources import Source
 from store.errors import Invalid
-from store.jobs.plans import Source
 from store.kit.ids import new_id
 from store.records.record import SCHEMA
 from store.tables import owned

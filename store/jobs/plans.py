@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from store.data.sources import Source
 from store.tables.states import JobKind
 
 FIRST_PHASE = {
@@ -38,17 +39,6 @@ class ShardPlan:
     def queue(self) -> str:
         """The Celery queue that serves the phase."""
         return QUEUE[self.phase]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A stored Parquet file of records that features are wanted for."""
-
-    role: str
-    """target | pool"""
-    artifact: str
-    sha256: str
-    rows: int
 
 
 def places(queues: Sequence[str], phases: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from store.data import files, pools, targets
+from store.data.sources import Source
 from store.errors import Conflict, Invalid, OverQuota
 from store.jobs import lifecycle as jobs
 from store.jobs import plans, shards
-from store.jobs.plans import Source
 from store.tables.jobs import Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
 

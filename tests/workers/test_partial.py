@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from store.artifacts import Artifacts
+from store.data.sources import Source
 from store.jobs import claims, plans, shards
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim, Offer
-from store.jobs.plans import Source
 from store.records import record as records
 from store.session import Database
 from store.settings import Settings

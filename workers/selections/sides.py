@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from store.data import files, pools, targets
+from store.data.sources import Source
 from store.errors import ArtifactCorrupt, DamagedInput, Invalid
 from store.jobs import shards
-from store.jobs.plans import Source
 from store.records import record as records
 from store.records.record import Record
 from store.tables.states import ShardState

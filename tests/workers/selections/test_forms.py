@@ -10,10 +10,10 @@ import torch
 from evoselect.forms import Form
 from evoselect.spec.features import FeatureSpec
 from store.artifacts import Artifacts
+from store.data.sources import Source
 from store.jobs import claims, plans, shards
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim, Offer
-from store.jobs.plans import Source
 from store.records import record as records
 from store.records.record import Record, parse_record
 from store.session import Database
