@@ -13,8 +13,8 @@ from service import docs, health, openapi
 from service.accounts import api_keys, audit_events, webhook_deliveries, webhook_endpoints
 from service.data import files, pools, targets, uploads
 from service.edge import stack as middleware
+from service.edge.space import SPACE_LEFT
 from service.http import problems
-from service.http.space import SPACE_LEFT
 from service.loops import report_routes as loop_reports
 from service.loops import routes as loops
 from service.models import evaluations, trainings

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from service.edge.fair import FairRoute
+from service.http.fair import FairRoute
 
 router = APIRouter(route_class=FairRoute, include_in_schema=False)
 

@@ -6,7 +6,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from service.edge.fair import Together
+from service.http.fair import Together
 from store.session import Database
 from store.upkeep import gauges as job_gauges
 

@@ -1,11 +1,5 @@
-"""The OpenAPI document: the framework's, with every problem that a route can answer.
+"""The OpenAPI document: the framework's, with every problem that a route can answer."""
 
-`python -m service.openapi` writes docs/openapi.json; the suite fails when the file is not what the code says.
-"""
-
-import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,7 +9,6 @@ from service.http import problems
 from service.http.answers import ProblemDocument
 
 Json = dict[str, Any]
-FILE = Path(__file__).parents[1] / "docs" / "openapi.json"
 INTERNAL = 500  # a bug, which no route promises
 ALWAYS = (401, 403, 429, 503)  # of every route below /v1
 WITH_PARAMETERS = (404, 422)
@@ -94,23 +87,3 @@ def _statuses(path: str, method: str, operation: Json) -> list[int]:
         statuses.add(409)
     statuses.update(status for end, status in OWN.items() if path.endswith(end))
     return sorted(statuses)
-
-
-def main() -> None:
-    """Write docs/openapi.json."""
-    FILE.write_text(text())
-
-
-def text() -> str:
-    """The document as the file holds it; no server is asked."""
-    from service.app import create_app  # which installs this module
-    from store.settings import Settings
-
-    with tempfile.TemporaryDirectory() as home:
-        url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-        settings = Settings(home=Path(home), database_url=url, artifacts_url=f"file://{home}")
-        return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    main()

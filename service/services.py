@@ -7,11 +7,11 @@ from typing import Annotated
 import redis
 from fastapi import Depends, Request
 
-from service.edge.fair import Together
-from service.edge.shares import Shares
-from service.jobs.looks import Looks
-from service.jobs.watch import Watch
+from service.http.fair import Together
+from service.http.shares import Shares
 from service.metrics import Metrics
+from service.polls.looks import Looks
+from service.polls.watch import Watch
 from store.artifacts import Artifacts
 from store.models.allow_list import ModelSource, models
 from store.models.generators import endpoints

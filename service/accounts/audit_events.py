@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from service.accounts import answers, views
-from service.edge.fair import FairRoute
 from service.http.answers import Page
+from service.http.fair import FairRoute
 from service.http.parameters import DEFAULT_LIMIT, After, Limit
 from service.http.views import page
 from service.services import Services, TenantId

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from service.accounts import answers, views
-from service.edge.fair import FairRoute
 from service.http.answers import Page
+from service.http.fair import FairRoute
 from service.http.parameters import DEFAULT_LIMIT, ID_PATTERN, MAX_ID, After, Limit, ResourceId
 from service.http.views import page
 from service.services import Services, TenantId

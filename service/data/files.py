@@ -11,16 +11,16 @@ from starlette.concurrency import run_in_threadpool
 from evoselect.spec.fields import ShortText
 from service.data import answers, views
 from service.data.requests import Sha256
-from service.edge.fair import FairRoute
+from service.edge.space import require_room, size_of
 from service.http.answers import Page
-from service.http.bodies import receive_into
+from service.http.fair import FairRoute
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.ranges import serve
-from service.http.space import require_room, size_of
-from service.http.spools import spool
 from service.http.views import page
+from service.intake.bodies import receive_into
+from service.intake.spools import spool
 from service.services import Services, State, TenantId
 from store.accounts.quotas import Room
 from store.artifacts import Artifact, WrongHash

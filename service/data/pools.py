@@ -13,16 +13,16 @@ from starlette.concurrency import run_in_threadpool
 from evoselect.spec.fields import MAX_WHOLE, ShortText
 from service.data import answers, views
 from service.data.requests import BatchRequest, OnInvalid, PoolRequest
+from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
-from service.http.bodies import in_pieces, receive_into
-from service.http.idempotency import OnceOnly
 from service.http.media import ARROW, JSON, NDJSON, PARQUET, TABLES, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
-from service.http.spools import spool
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.intake import batches
+from service.intake.bodies import in_pieces, receive_into
+from service.intake.spools import spool
 from service.intake.stored_files import read_into, stored_file
 from service.intake.writer import BatchWriter
 from service.services import Services, State, TenantId

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from service.data import answers, views
 from service.data.requests import TargetRequest
+from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
-from service.http.idempotency import OnceOnly
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.strict_json import StrictRoute
 from service.http.views import page

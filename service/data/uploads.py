@@ -12,16 +12,16 @@ from starlette.concurrency import run_in_threadpool
 from service.data import answers, views
 from service.data.files import BYTES, ExpectedHash, kept
 from service.data.requests import CompleteRequest, UploadRequest
+from service.edge.idempotency import OnceOnly
+from service.edge.space import require_room, size_of
 from service.http.answers import Page
-from service.http.bodies import receive_into
-from service.http.idempotency import OnceOnly
 from service.http.media import BINARY, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
-from service.http.space import require_room, size_of
-from service.http.spools import spool
 from service.http.strict_json import StrictRoute
 from service.http.views import page
+from service.intake.bodies import receive_into
+from service.intake.spools import spool
 from service.services import Services, State, TenantId
 from store.accounts.quotas import Room
 from store.artifacts import Artifact

@@ -10,10 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.edge.shares import NOBODY
 from service.edge.still import KeyEnded, Lasting, Still
 from service.http import access
 from service.http.problems import Problem, no_such_route
+from service.http.shares import NOBODY
 from service.services import State
 from store.accounts import api_keys, audit, scopes, tenants
 from store.accounts.api_keys import Principal

@@ -3,9 +3,9 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.edge.shares import NOBODY
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, media_type
 from service.http.problems import Problem
+from service.http.shares import NOBODY
 from service.services import State
 
 STRANGERS_BYTES = 64 * 1024  # of a body without a key

@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Send
 
-from service.edge.shares import Slots
 from service.http.media import media_type
 from service.http.problems import Problem
+from service.http.shares import Slots
 from store.accounts.api_keys import Principal
 
 logger = logging.getLogger(__name__)

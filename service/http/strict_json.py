@@ -7,8 +7,8 @@ import orjson
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.edge.fair import FairRoute
 from service.http import json_pieces
+from service.http.fair import FairRoute
 from service.http.problems import Problem
 
 AT_ONCE = 2**16  # bytes that are decoded where they are: a thread would take longer

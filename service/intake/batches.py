@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from service.edge.space import size_of
 from service.http.media import NDJSON
-from service.http.space import size_of
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.accounts import quotas

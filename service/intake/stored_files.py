@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from service.http.decoding import MAX_RATIO, Decoder
 from service.http.problems import Problem
-from service.http.spools import spool
+from service.intake.spools import spool
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.data import files

@@ -20,8 +20,8 @@ import orjson
 import pyarrow as pa
 
 from service.http.problems import MAX_FAULTS, Problem
-from service.http.spools import TableSpool, spool
 from service.intake.inline import refused
+from service.intake.spools import TableSpool, spool
 from store.data.content_runs import Known, Run
 from store.data.pools import BATCH_SCHEMA, REPEATED_SCHEMA, Counts
 from store.data.seen_contents import Seen

@@ -8,7 +8,7 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
-from service.jobs import views
+from service.polls import views
 from service.services import State
 from store.jobs import lifecycle as jobs
 from store.tables.jobs import Event, Job

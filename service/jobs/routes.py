@@ -7,17 +7,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from evoselect.spec.fields import ShortText
+from service.edge.space import require_room_for_job
 from service.http.answers import Page
 from service.http.conditional import conditional
 from service.http.media import media_type
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
-from service.http.space import require_room_for_job
 from service.http.strict_json import StrictRoute
 from service.http.views import as_response, page
-from service.jobs import answers, encoding, views
+from service.jobs import answers
 from service.jobs import events as streams
-from service.jobs.looks import Look
+from service.polls import encoding, views
+from service.polls.looks import Look
 from service.services import Services, State, TenantId
 from store.errors import NotFound
 from store.jobs import lifecycle as jobs

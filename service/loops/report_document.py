@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import pyarrow.compute as pc
 
-from service.jobs import views as job_views
 from service.jobs.results import artifact, scores
 from service.loops import views
 from service.loops.round_charts import judged_by
+from service.polls import views as job_views
 from service.selections import comparing
 from service.services import State
 from store.artifacts import Artifacts

@@ -3,8 +3,8 @@
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from service.edge.fair import FairRoute
 from service.html.templates import HTML
+from service.http.fair import FairRoute
 from service.http.media import JSON, acceptable
 from service.http.parameters import ResourceId
 from service.loops.report_document import document

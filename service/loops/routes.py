@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from evoselect.spec.loop import CURRENT, LoopSpec, OpenAIGenerator, PoolGenerator
 from service.data import answers as data_answers
 from service.data.pools import Intake
+from service.edge.idempotency import OnceOnly
+from service.edge.space import SPACE_LEFT, require_room_for_job
 from service.http.answers import Page
-from service.http.idempotency import OnceOnly
 from service.http.parameters import DEFAULT_LIMIT, Limit, ResourceId
-from service.http.space import SPACE_LEFT, require_room_for_job
 from service.http.views import page
 from service.intake.naming import known_model
 from service.jobs import answers as job_answers

@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from service.http.idempotency import OnceOnly
+from service.edge.idempotency import OnceOnly
+from service.edge.space import require_room_for_job
 from service.http.parameters import ResourceId
-from service.http.space import require_room_for_job
 from service.intake.naming import given_records, known_model, stored_target
 from service.jobs import answers as job_answers
 from service.jobs.results import completed, scores

@@ -1,7 +1,7 @@
 """Models as answers."""
 
 from service.http.views import Json, shape
-from service.jobs.views import public_result
+from service.polls.views import public_result
 from store.models.allow_list import ModelSource
 from store.tables.data import Model
 

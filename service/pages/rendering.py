@@ -9,10 +9,10 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from evoselect.errors import InvalidInput
-from service.edge.fair import FairRoute
 from service.edge.sessions import form_token
 from service.html.templates import HTML, templates
 from service.http import problems
+from service.http.fair import FairRoute
 from service.services import State
 from store.errors import StoreError
 

@@ -11,8 +11,6 @@ from service.edge.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_
 from service.html.templates import HTML, STATIC
 from service.http.parameters import After, ResourceId
 from service.http.problems import Problem
-from service.jobs import encoding
-from service.jobs import views as job_views
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
@@ -20,6 +18,8 @@ from service.models.evaluations import measured_on
 from service.pages import facts, kind_facts, loop_facts
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
+from service.polls import encoding
+from service.polls import views as job_views
 from service.selections.comparisons import comparison
 from service.selections.report_document import document
 from service.selections.report_routes import rendered

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path
 
-from service.edge.fair import FairRoute
+from service.http.fair import FairRoute
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed
 from service.selections import answers

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from service.edge.fair import FairRoute
+from service.http.fair import FairRoute
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed
 from service.selections import answers, comparing

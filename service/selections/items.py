@@ -7,11 +7,11 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.edge.fair import FairRoute
+from service.http.fair import FairRoute
 from service.http.media import JSON, NDJSON, PARQUET, acceptable
 from service.http.parameters import ResourceId
 from service.http.ranges import serve_spool
-from service.http.spools import TableSpool
+from service.intake.spools import TableSpool
 from service.jobs.results import artifact, completed
 from service.services import Services, TenantId
 from store.results import item_columns

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 
 from service.http.problems import Problem
-from service.jobs import views as job_views
 from service.jobs.results import artifact
+from service.polls import views as job_views
 from store.artifacts import Artifacts
 from store.results import maps
 from store.tables.jobs import Job

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from service.edge.fair import FairRoute
 from service.html.templates import HTML
+from service.http.fair import FairRoute
 from service.http.media import JSON, PARQUET, acceptable
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
-from service.http.idempotency import OnceOnly
-from service.http.space import require_room_for_job
+from service.edge.idempotency import OnceOnly
+from service.edge.space import require_room_for_job
 from service.intake.inline import parse_all
 from service.intake.naming import known_model, stored_pool, stored_target
 from service.jobs import answers as job_answers

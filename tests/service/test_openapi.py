@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service import docs, openapi
+from service import docs, write_openapi
 from service.app import create_app
 from store.tables.states import JobStatus
 from tests import tenancy
@@ -16,8 +16,8 @@ from tests.service.jobs.test_routes import move
 
 
 def test_the_committed_document_is_the_services_own() -> None:
-    written = openapi.FILE.read_text()
-    assert written == openapi.text(), "the interface changed: run `python -m service.openapi` if you meant it"
+    written = write_openapi.FILE.read_text()
+    assert written == write_openapi.text(), "changed: run `python -m service.write_openapi` if you meant it"
 
 
 def test_every_answer_of_a_route_below_v1_is_declared(api: Api) -> None:
@@ -83,7 +83,7 @@ def test_the_page_is_shown_where_the_operator_wants_it(api: Api, shown: bool) ->
 
 
 def test_the_page_escapes_all_text_and_loads_nothing(api: Api) -> None:
-    document = json.loads(openapi.FILE.read_text())
+    document = json.loads(write_openapi.FILE.read_text())
     document["info"]["description"] = "<script>alert(1)</script>"
     page = docs.render(document)
     assert "<script" not in page

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from service.edge.shares import NOBODY, Shares
+from service.http.shares import NOBODY, Shares
 
 T = TypeVar("T")
 LOOKS = frozenset(("GET", "HEAD"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
 
-from service.jobs import encoding
+from service.polls import encoding
 from store.jobs import reads as job_reads
 from store.session import Database
 from store.tables.states import TERMINAL

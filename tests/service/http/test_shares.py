@@ -13,9 +13,9 @@ from service.app import create_app
 from service.data.pools import Intake
 from service.data.requests import BatchRequest
 from service.edge.body_limit import SMALL_BYTES, BodyLimit
-from service.edge.fair import FairRoute, Together
-from service.edge.shares import Counted, Slots
+from service.http.fair import FairRoute, Together
 from service.http.problems import Problem
+from service.http.shares import Counted, Slots
 from service.services import open_state
 from tests.live import Api
 

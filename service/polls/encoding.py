@@ -8,7 +8,7 @@ from typing import Any, cast
 import orjson
 from fastapi import Response
 
-from service.jobs import views
+from service.polls import views
 from store.jobs.reads import Progress
 from store.tables.jobs import Job
 

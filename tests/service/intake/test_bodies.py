@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service import openapi
+from service import write_openapi
 from service.app import create_app
 from tests.live import Api, Json, question
 
@@ -63,7 +63,7 @@ def _members(schema: Json, where: str, parts: Json, above: tuple[str, ...]) -> I
 
 
 def test_no_number_text_or_list_of_a_request_is_without_an_end() -> None:
-    document = json.loads(openapi.FILE.read_text())
+    document = json.loads(write_openapi.FILE.read_text())
     parts, found, bodies = document["components"]["schemas"], set[str](), 0
     for path, item in document["paths"].items():
         for method, operation in item.items():

@@ -7,7 +7,7 @@ from typing import IO
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from service.http.space import require_disk
+from service.edge.space import require_disk
 
 LOOK_BYTES = 64 * 2**20  # of a body between two looks at the disk
 PIECE = 2**20  # bytes handled in one go in a thread, so that other requests are served meanwhile
