@@ -37,8 +37,8 @@ from store.results import items as selected
 from store.session import Database
 from store.tables.jobs import Job
 from tests.service.browsing import FLAGS
-from workers.phases.transport import item
 from workers.selections import report as selection_report
+from workers.selections.items import item
 
 JOBS = 10_000
 LOOKS = 10

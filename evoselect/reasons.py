@@ -1,6 +1,4 @@
-"""Why each selected row was selected, from the optimal transport of the selected set; the same for every
-method.
-"""
+"""Why each selected row was selected: from the optimal transport of the selected set, for every method."""
 
 from dataclasses import dataclass
 

@@ -64,17 +64,9 @@ def select(
     is reported. Raises InvalidInput where the arguments cannot be used; non-convergence is
     ``diagnostics["converged"]``.
     """
-    check(
-        candidates,
-        targets,
-        k,
-        {"content_ids": content_ids, "texts.candidates": None if texts is None else texts.candidates},
-        {
-            "target_content_ids": target_content_ids,
-            "groups": groups,
-            "texts.targets": None if texts is None else texts.targets,
-        },
-    )
+    own, theirs = (None, None) if texts is None else (texts.candidates, texts.targets)
+    of_targets = {"target_content_ids": target_content_ids, "groups": groups, "texts.targets": theirs}
+    check(candidates, targets, k, {"content_ids": content_ids, "texts.candidates": own}, of_targets)
     check_checkpoints(checkpoints, candidates.shape[0], targets.shape[0])
     usable = usable_rows(candidates, k, content_ids, target_content_ids, exclude)
     pool = candidates if len(usable.rows) == candidates.shape[0] else usable.take(candidates)

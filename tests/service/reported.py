@@ -14,8 +14,8 @@ from store.records.record import parse_record
 from store.results import items as selected
 from tests.live import Api, question
 from tests.service.finishing import finish
-from workers.phases.transport import item
 from workers.selections import report as selection_report
+from workers.selections.items import item
 
 Json = dict[str, Any]
 HOSTILE = '</script><script>window.stolen=1</script><img src=x onerror="window.stolen=1">'

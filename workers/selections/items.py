@@ -4,7 +4,10 @@ from typing import Any
 
 import orjson
 
+from evoselect.selection import ItemReason
 from store.jobs import lifecycle as jobs
+from store.records import record as records
+from store.records.record import Record
 from store.results import items as selected
 from store.tables.states import JobKind
 from workers.process.work import Work
@@ -17,3 +20,26 @@ def selected_items(work: Work, selection_id: str) -> list[dict[str, Any]]:
     stored = (job.result or {})["artifacts"]["items"]
     texts = selected.read(work.context.artifacts, stored, after=0, limit=stored["rows"])
     return [orjson.loads(text) for text in texts]
+
+
+def item(reason: ItemReason, candidates: list[Record], targets: list[Record]) -> dict[str, Any]:
+    """The line of one selected candidate, as clients read it."""
+    record = candidates[reason.index]
+    twin = None if reason.nearest_selected is None else candidates[reason.nearest_selected].id
+    return {
+        "rank": reason.rank + 1,
+        "id": record.id,
+        "content_hash": record.content_hash,
+        "weight": reason.weight,
+        "repeats": reason.repeats,
+        "score": reason.score,
+        "ot_gradient": reason.ot_gradient,
+        "redundancy": reason.redundancy,
+        "nearest_selected": twin,
+        "targets": [
+            {"id": targets[near.index].id, "cosine": near.cosine, "mass": near.mass}
+            for near in reason.targets
+        ],
+        "why": reason.why,
+        "record": records.to_json(record),
+    }

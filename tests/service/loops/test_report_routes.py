@@ -22,10 +22,10 @@ from tests.service.looping import push, pushed_loop, work
 from tests.service.reported import HOSTILE, Json, features
 from tests.service.test_pages import host, sign_in
 from workers.context import Context
-from workers.phases.transport import item
 from workers.process.work import Work
 from workers.selections import axes as round_axes
 from workers.selections import report as selection_report
+from workers.selections.items import item
 
 N, M, K = 120, 10, 20
 

@@ -1,0 +1,65 @@
+"""The shape that the tree keeps: short modules and functions, small rooms, a map that is true."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PRODUCT = ("evoselect", "store", "embedded", "service", "workers", "migrations", "clients")
+MODULES = sorted(path for top in (*PRODUCT, "benchmarks", "tests") for path in (ROOT / top).rglob("*.py"))
+LONGEST_MODULE, LONGEST_FUNCTION, FULLEST_FOLDER = 400, 60, 16
+OVERFULL = {"evoselect": 30, "evoselect_client": 30, "evoselect_cli": 20, "benchmarks": 40}
+"""Folders that are yet to be divided, and what they hold at most until then."""
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_no_module_and_no_function_is_too_long() -> None:
+    long = [
+        f"{path}: {lines}" for path in MODULES if (lines := path.read_text().count("\n")) > LONGEST_MODULE
+    ]
+    for path in MODULES:
+        for node in functions(path):
+            assert node.end_lineno is not None
+            if (lines := node.end_lineno - node.lineno + 1) > LONGEST_FUNCTION:
+                long.append(f"{path}:{node.lineno} {node.name}: {lines}")
+    assert long == []
+
+
+def test_no_folder_holds_more_than_the_eye_takes_in() -> None:
+    held = Counter(
+        path.parent for path in MODULES if path.name != "__init__.py" and "tests" not in path.parts
+    )
+    full = {
+        str(folder.relative_to(ROOT)): count
+        for folder, count in held.items()
+        if count > OVERFULL.get(folder.name, FULLEST_FOLDER)
+    }
+    assert full == {}
+
+
+def test_the_first_sentence_of_a_module_stands_on_one_line() -> None:
+    said = {path: ast.get_docstring(ast.parse(path.read_text())) for path in MODULES}
+    broken = [
+        str(path) for path, text in said.items() if text and not re.search(r"[.:?]", text.split("\n")[0])
+    ]
+    assert broken == []
+
+
+def test_the_map_names_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`((?:store|service|workers|evoselect|embedded)/[\w/.]*)`", text))
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    rooms = {
+        f"{top}/{room.name}/"
+        for top in ("store", "service", "workers")
+        for room in (ROOT / top).iterdir()
+        if (room / "__init__.py").exists()
+    }
+    assert rooms - named == set()

@@ -1,0 +1,90 @@
+"""What becomes of every candidate: usable, or why it may not be selected."""
+
+from collections import Counter
+from typing import Any
+
+from evoselect.spec.features import FeatureSpec
+from evoselect.spec.selection import SelectionSpec
+from store.errors import Invalid
+from workers.process.work import Work
+from workers.selections import qualities
+from workers.selections.items import selected_items
+from workers.selections.sides import Side
+
+
+def excluded_contents(work: Work, selection_ids: list[str]) -> set[str]:
+    """Content hashes of what those selections hold."""
+    return {
+        item["content_hash"] for selection_id in selection_ids for item in selected_items(work, selection_id)
+    }
+
+
+def fates_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> list[str]:
+    """Per pool row: usable, or why it may not be selected. Of equal contents only the first is usable."""
+    poor = qualities.low(pool.records, spec)
+    in_target = {record.content_hash for record in target.records}
+    seen: set[str] = set()
+    fates: list[str] = []
+    for record, status, low in zip(pool.records, pool.block.status, poor, strict=True):
+        content = record.content_hash
+        if content in in_target:
+            fates.append("in_target")
+        elif content in excluded:
+            fates.append("excluded")
+        elif low:
+            fates.append("low_quality")
+        elif content in seen:
+            fates.append("exact_duplicate")
+        else:
+            fates.append("usable" if status == "ok" else status)
+        if status != "shard_failed":  # an equal one of another shard may do
+            seen.add(content)
+    return fates
+
+
+def require_enough(targets: int, k: int, fates: list[str]) -> None:
+    """Raise Invalid where k candidates cannot be selected, or there is nothing to select for."""
+    if not targets:
+        raise Invalid(
+            "no target example has usable features: they are longer than the model's window, "
+            "or have no answer that it can learn from",
+            code="no_usable_target",
+        )
+    left_out = Counter(fates)
+    usable = left_out.pop("usable", 0)
+    if usable < k:
+        raise Invalid(
+            f"k is {k} but only {usable} of {len(fates)} candidates can be selected "
+            f"(left out: {dict(left_out)}): ask for fewer, or add candidates",
+            code="too_few_usable",
+        )
+
+
+def refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
+    """Raise Invalid for rows without usable features where the user wants them refused."""
+    bad = Counter([*target.block.status, *pool.block.status])
+    for status in ("ok", "shard_failed"):  # the latter is no row's fault, and was allowed
+        bad.pop(status, None)
+    if bad and spec.on_bad_row == "reject":
+        raise Invalid(
+            f"records without usable features: {dict(bad)}; remove them, or set features.on_bad_row to skip",
+            code="bad_rows",
+        )
+
+
+def counts(target: Side, pool: Side, fates: list[str]) -> dict[str, Any]:
+    """Every row of both sides accounted for: pool = usable + all that was left out."""
+    left_out = Counter(fates)
+    return {
+        "pool": len(pool.records),
+        "usable": left_out.pop("usable"),
+        "left_out": dict(sorted(left_out.items())),
+        "target": len(target.records),
+        "target_statuses": dict(Counter(target.block.status)),
+    }
+
+
+def rejected_of(pool: Side, fates: list[str]) -> list[dict[str, str]]:
+    """Every candidate that could not be selected, with the reason, in the order of the pool."""
+    pairs = zip(pool.records, fates, strict=True)
+    return [{"id": record.id, "reason": fate} for record, fate in pairs if fate != "usable"]
