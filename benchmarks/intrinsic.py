@@ -22,7 +22,7 @@ import torch
 from benchmarks.demo_instances import demo_instances
 from benchmarks.instances import Instance, synthetic
 from benchmarks.machine import describe
-from evoselect.diversity import bandwidth, mean_redundancy
+from evoselect.redundancy.diversity import bandwidth, mean_redundancy
 from evoselect.select import select
 from evoselect.spec.selection import METHODS, SelectionSpec
 from evoselect.transport import transport_distance

@@ -22,8 +22,8 @@ from torch.nn.functional import normalize
 
 from benchmarks.machine import describe, peak_rss_gb
 from evoselect import shards
+from evoselect.capacity.shortlist import first_width
 from evoselect.select import select
-from evoselect.shortlist import first_width
 from evoselect.spec.selection import SelectionSpec
 
 M, D, K = 1_000, 512, 20_000

@@ -22,7 +22,7 @@ from benchmarks.instances import Instance, synthetic
 from benchmarks.integrality import integrality, linear_programme, transport
 from benchmarks.machine import describe, peak_rss_gb, usable_device
 from evoselect import exponentiated
-from evoselect.energy import LinearEnergy
+from evoselect.redundancy.energy import LinearEnergy
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 

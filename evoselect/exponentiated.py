@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import ot
 
-from evoselect.energy import Energy
-from evoselect.shortlist import Floats
+from evoselect.capacity.shortlist import Floats
+from evoselect.redundancy.energy import Energy
 
 SINKHORN_ITERATIONS = 500  # of the first solve
 WARM_ITERATIONS = 50  # of later ones: they start from the potentials before

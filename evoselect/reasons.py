@@ -7,11 +7,11 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from evoselect import diversity
+from evoselect.capacity.priced import edge_cosines
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.neighbours import nearest
-from evoselect.priced import edge_cosines
+from evoselect.redundancy import diversity
 from evoselect.selection import Served
-from evoselect.shortlist import Floats, Ints
 from evoselect.transport import Transport
 
 NEAR_TARGETS = 3  # named per item

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.errors import InvalidInput
-from evoselect.shortlist import Floats, Ints
 
 
 def apportion(weights: Floats, budget: int | None) -> Ints:

@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect import diversity, reasons
-from evoselect.balance import balanced_shares
+from evoselect import reasons
 from evoselect.baselines.registry import BASELINES
 from evoselect.baselines.task import Checkpoint, Task
-from evoselect.coverage import coverage
 from evoselect.errors import InvalidInput
 from evoselect.features import gather
-from evoselect.masses import group_numbers, quota_shares, spread
-from evoselect.metrics import compare
+from evoselect.groups.balance import balanced_shares
+from evoselect.groups.masses import group_numbers, quota_shares, spread
+from evoselect.measures.coverage import coverage
+from evoselect.measures.metrics import compare
+from evoselect.redundancy import diversity
 from evoselect.repeats import apportion
 from evoselect.selection import Floats, Ints, Reasons, Selection
 from evoselect.solvers import Chosen, by_capacity, by_exponentiated

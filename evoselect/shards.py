@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from evoselect.capacity.shortlist import Floats, Ints, Shortlist, from_edges
 from evoselect.errors import InvalidInput
 from evoselect.neighbours import nearest
-from evoselect.shortlist import Floats, Ints, Shortlist, from_edges
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from torch import Tensor
 from evoselect import exponentiated
 from evoselect.baselines.task import Task, top, within_memory
 from evoselect.baselines.transport_scores import dense_cosine
-from evoselect.energy import LinearEnergy, LocalEnergy, SquaredEnergy
-from evoselect.optimum import Optimum, refine, relax
-from evoselect.rounding import solution_score
-from evoselect.shortlist import Floats, Ints
+from evoselect.capacity.optimum import Optimum, refine, relax
+from evoselect.capacity.rounding import solution_score
+from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.capacity.tuning import resolve, tradeoff_curve
+from evoselect.redundancy.energy import LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import Transport
-from evoselect.tuning import resolve, tradeoff_curve
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PRODUCT = ("evoselect", "store", "embedded", "service", "workers", "migrations", "clients")
 MODULES = sorted(path for top in (*PRODUCT, "benchmarks", "tests") for path in (ROOT / top).rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION, FULLEST_FOLDER = 400, 60, 16
-OVERFULL = {"evoselect": 30, "evoselect_client": 30, "evoselect_cli": 20, "benchmarks": 40}
+OVERFULL = {"evoselect_client": 30, "evoselect_cli": 20, "benchmarks": 40}
 """Folders that are yet to be divided, and what they hold at most until then."""
 
 
@@ -46,9 +46,8 @@ def test_no_folder_holds_more_than_the_eye_takes_in() -> None:
 
 def test_the_first_sentence_of_a_module_stands_on_one_line() -> None:
     said = {path: ast.get_docstring(ast.parse(path.read_text())) for path in MODULES}
-    broken = [
-        str(path) for path, text in said.items() if text and not re.search(r"[.:?]", text.split("\n")[0])
-    ]
+    firsts = {path: text.split("\n")[0] for path, text in said.items() if text}
+    broken = [str(path) for path, first in firsts.items() if not re.search("[.:?]", first)]
     assert broken == []
 
 

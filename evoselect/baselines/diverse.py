@@ -10,8 +10,8 @@ import torch
 
 from evoselect.baselines.scores import mean_cosine_scores
 from evoselect.baselines.task import Ranking, Task, in_order, top
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather, row_blocks
-from evoselect.shortlist import Floats, Ints
 
 ROWS_PER_CLUSTER = 20  # clusters of about this many rows; Prismatic Synthesis leaves the number open
 MAX_CLUSTERS = 256

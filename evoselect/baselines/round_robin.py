@@ -3,8 +3,8 @@
 import numpy as np
 
 from evoselect.baselines.task import Ranking, Task, in_order
+from evoselect.capacity.shortlist import Ints
 from evoselect.neighbours import nearest
-from evoselect.shortlist import Ints
 
 
 def round_robin(task: Task) -> Ranking:

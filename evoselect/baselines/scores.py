@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from evoselect.baselines.task import Checkpoint, Ranking, Task, in_order, ranked
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import row_blocks
-from evoselect.shortlist import Floats, Ints
 
 
 def random(task: Task) -> Ranking:

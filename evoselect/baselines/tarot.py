@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evoselect.baselines.task import Ranking, Task, in_order, within_memory
 from evoselect.baselines.transport_scores import dense_cosine, source_potential
-from evoselect.shortlist import Floats, Ints
+from evoselect.capacity.shortlist import Floats, Ints
 
 SHRINKAGE = 1e-3  # ridge as a share of the mean variance
 RELEASED_RIDGE = 1e-5

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.errors import InvalidInput
-from evoselect.shortlist import Floats, Ints
 from evoselect.spec.selection import SelectionSpec
 
 

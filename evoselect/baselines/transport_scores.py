@@ -5,7 +5,7 @@ import ot
 from torch import Tensor
 
 from evoselect.baselines.task import Ranking, Task, ranked, within_memory
-from evoselect.shortlist import Floats
+from evoselect.capacity.shortlist import Floats
 
 UNBALANCED_REG = 0.01
 UNBALANCED_MARGINAL = 1e-4  # penalty on the candidates' marginal; the targets' is hard

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from evoselect.baselines.task import Ranking, Task, top
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather, row_blocks
 from evoselect.neighbours import nearest
-from evoselect.shortlist import Floats, Ints
 
 ALPHA = 0.5
 C = 5.0

@@ -2,7 +2,7 @@
 
 Hooks keep each chosen layer's sketched input xP (b, t, p); when its output gradient d (b, t, out) arrives,
 sum_t (xP)' (dQ) is the two-sided sketch of the example's weight gradient, which is never formed (ours); a
-third matrix takes it to the wanted numbers (evoselect.projection).
+third matrix takes it to the wanted numbers (evoselect.gradients.projection).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import Example
 from evoselect.gradients.layers import LinearLayer, causal_model, choose_layers
 from evoselect.gradients.passes import answer_losses, mean_hidden_state
+from evoselect.gradients.projection import GradientSketch, gradient_sketch, sketch_bytes
 from evoselect.gradients.states import StateSums
-from evoselect.projection import GradientSketch, gradient_sketch, sketch_bytes
 from evoselect.spec.features import FeatureSpec
 
 ADAM_EPS = 1e-8  # beside the root, where Adam has it (LESS has it under the root)

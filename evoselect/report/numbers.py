@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect import coverage
 from evoselect.baselines.scores import mean_cosine_scores, random_scores
 from evoselect.baselines.task import top
-from evoselect.coverage import Nearest
 from evoselect.features import gather
+from evoselect.measures import coverage
+from evoselect.measures.coverage import Nearest
 from evoselect.neighbours import nearest
 from evoselect.report import plane, similarity
 from evoselect.report.plane import Plane

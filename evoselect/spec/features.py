@@ -19,7 +19,7 @@ EVERY_MODULE = "*"
 GLOBS = re.compile(r"[\w*?\[\]!-]+(\|[\w*?\[\]!-]+)*", re.ASCII)
 MODULE_NAMES = 64  # names or globs at most
 MODULES_LENGTH = 1024  # characters of all of them at most
-# The numbers of all mixing matrices together, 4 bytes each: see evoselect.projection.
+# The numbers of all mixing matrices together, 4 bytes each: see evoselect.gradients.projection.
 MOST_MIXED = 2**30
 
 

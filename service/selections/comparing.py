@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from evoselect.intervals import paired
+from evoselect.measures.intervals import paired
 
 MOST_CHANGED = 10  # targets that are named
 MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")

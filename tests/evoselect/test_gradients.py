@@ -14,7 +14,7 @@ from evoselect.gradients.agreement import two_seed_agreement
 from evoselect.gradients.examples import Example
 from evoselect.gradients.extractor import ADAM_EPS, GradientExtractor, extract_together, make_extractor
 from evoselect.gradients.layers import causal_model
-from evoselect.projection import sketch_matrix
+from evoselect.gradients.projection import sketch_matrix
 from evoselect.spec.features import FeatureSpec
 from tests.evoselect.tiny import ARCHITECTURES, examples, tiny_model
 

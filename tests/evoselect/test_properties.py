@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evoselect.features import distinct_rows
-from evoselect.masses import spread
+from evoselect.groups.masses import spread
 from evoselect.repeats import apportion
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec

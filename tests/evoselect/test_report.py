@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from evoselect import coverage
+from evoselect.measures import coverage
 from evoselect.report import plane, similarity
 from evoselect.report.numbers import numbers
 from evoselect.select import select

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from evoselect import shards, shortlist
+from evoselect import shards
+from evoselect.capacity import shortlist
+from evoselect.capacity.rounding import relaxed_optimum
 from evoselect.errors import InvalidInput
-from evoselect.rounding import relaxed_optimum
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from tests.evoselect.instances import instance

@@ -6,7 +6,7 @@ import orjson
 import torch
 from torch.nn.functional import normalize
 
-from evoselect.coverage import nearest_both_ways
+from evoselect.measures.coverage import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts

@@ -18,7 +18,7 @@ import pyarrow as pa
 import torch
 
 from evoselect.gradients.examples import out_of_memory
-from evoselect.intervals import bootstrap
+from evoselect.measures.intervals import bootstrap
 from store.errors import Invalid
 from workers.models.loading import LoadedModel
 

@@ -12,7 +12,7 @@ import torch
 
 from evoselect.gradients.examples import halving, plan_batches
 from evoselect.gradients.passes import Tail, tail_losses
-from evoselect.intervals import bootstrap
+from evoselect.measures.intervals import bootstrap
 from evoselect.spec.training import EvaluationSpec
 from store.records.record import Record
 from workers.evaluations import exact_match as generation

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from torch import Tensor
 
-from evoselect.coverage import Nearest, nearest_both_ways
+from evoselect.measures.coverage import Nearest, nearest_both_ways
 from evoselect.select import Texts, select
 from evoselect.selection import Selection
 from evoselect.spec.features import FeatureSpec

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from torch import Tensor
 
-from evoselect.coverage import Nearest
+from evoselect.measures.coverage import Nearest
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
 from store.artifacts import Artifacts

@@ -13,9 +13,9 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from evoselect.capacity import CapacitySolution, Problem, State, plan_of, reduced_cost
+from evoselect.capacity.scaling import CapacitySolution, Problem, State, plan_of, reduced_cost
+from evoselect.capacity.shortlist import Floats, Ints, Shortlist
 from evoselect.features import gather
-from evoselect.shortlist import Floats, Ints, Shortlist
 from evoselect.transport import (
     HALF_VIRTUAL,
     PRICE_TOLERANCE,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evoselect.intervals import bootstrap, paired
+from evoselect.measures.intervals import bootstrap, paired
 
 
 def test_an_interval_is_that_of_the_normal_theory_where_that_holds() -> None:

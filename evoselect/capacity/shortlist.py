@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoselect.capacity.priced import edges_below
 from evoselect.features import gather, row_blocks
 from evoselect.neighbours import nearest
-from evoselect.priced import edges_below
 from evoselect.transport import PRICE_TOLERANCE, optimal_choice
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from evoselect.projection import Kind, gradient_sketch, sketch_matrix
+from evoselect.gradients.projection import Kind, gradient_sketch, sketch_matrix
 
 KINDS: list[Kind] = ["gaussian", "sparse"]
 

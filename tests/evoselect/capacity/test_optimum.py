@@ -7,10 +7,11 @@ import ot
 import pytest
 import scipy.sparse
 
-from evoselect import capacity, optimum, rounding, shortlist
-from evoselect.capacity import Problem
-from evoselect.diversity import similarity_dense
-from evoselect.energy import LocalEnergy
+from evoselect.capacity import optimum, rounding, shortlist
+from evoselect.capacity import scaling as capacity
+from evoselect.capacity.scaling import Problem
+from evoselect.redundancy.diversity import similarity_dense
+from evoselect.redundancy.energy import LocalEnergy
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from tests.evoselect.instances import Instance, instance

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.errors import InvalidInput
-from evoselect.shortlist import Floats, Ints
 
 
 def group_numbers(groups: Sequence[str]) -> tuple[Ints, list[str]]:

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect import capacity, diversity, relaxed, rounding, shortlist
-from evoselect.capacity import CapacitySolution, Problem, State
-from evoselect.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
+from evoselect.capacity import relaxed, rounding, shortlist
+from evoselect.capacity import scaling as capacity
+from evoselect.capacity.relaxed import Relaxed
+from evoselect.capacity.rounding import Rounded
+from evoselect.capacity.scaling import CapacitySolution, Problem, State
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather, row_blocks
-from evoselect.relaxed import Relaxed
-from evoselect.rounding import Rounded
-from evoselect.shortlist import Floats, Ints
+from evoselect.redundancy import diversity
+from evoselect.redundancy.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import Transport
 

@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse
 import torch
 
-from evoselect import diversity, shortlist
+from evoselect.capacity import shortlist
+from evoselect.redundancy import diversity
 from tests.evoselect.instances import instance
 
 CASE = instance(3_000, 60, 32, seed=2, twins=0.3)

@@ -11,11 +11,11 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from evoselect.capacity.priced import BFLOAT16_ERROR, WORD, edge_cosines, true_places
+from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather
 from evoselect.hardware import has_bfloat16
 from evoselect.neighbours import nearest_above
-from evoselect.priced import BFLOAT16_ERROR, WORD, edge_cosines, true_places
-from evoselect.shortlist import Floats, Ints
 
 CROWD = 10  # neighbour whose distance sets the bandwidth: clusters of up to 10 copies do not shrink it
 NARROW = 0.3  # bandwidth over that distance: twins count, mere neighbours do not

@@ -3,9 +3,9 @@
 import numpy as np
 from torch import Tensor
 
-from evoselect import rounding, shortlist
-from evoselect.masses import spread
-from evoselect.shortlist import Floats, Ints
+from evoselect.capacity import rounding, shortlist
+from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.groups.masses import spread
 
 ROUNDS = 12
 LEAST_SHARE = 0.25  # of an equal share: no group is starved to make its few items closer

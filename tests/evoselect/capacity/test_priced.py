@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from evoselect import rounding, shortlist
-from evoselect.priced import BFLOAT16_ERROR, LARGE_PRODUCT, edges_below
+from evoselect.capacity import rounding, shortlist
+from evoselect.capacity.priced import BFLOAT16_ERROR, LARGE_PRODUCT, edges_below
 from tests.evoselect.instances import instance
 
 LARGE = instance(

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.capacity import CapacitySolution, Problem, within
+from evoselect.capacity.scaling import CapacitySolution, Problem, within
+from evoselect.capacity.shortlist import Floats
 from evoselect.features import gather
-from evoselect.shortlist import Floats
 from evoselect.transport import TINY, Transport
 
 
