@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requireme
 demo: $(STAMP)  ## The main job on real data: select, train, evaluate, against random
 	$(BIN)/python -m benchmarks.demo
 
-# Pages are tested in a real browser. Without one, those tests are skipped and say so.
+# Pages are tested in a real browser. Without one those tests are skipped and say so; nothing else installs one.
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
 	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq \
@@ -30,7 +30,7 @@ browser:
 
 SUITE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test: $(STAMP) browser  ## The suite: two processes, a file of tests stays in one, chaos and integration come first
+test: $(STAMP)  ## The suite: two processes, a file of tests stays in one, chaos and integration come first
 	$(SUITE) -m "not long"
 
 test-long: $(STAMP)  ## Its tests of half a minute and more: power cuts, whole loops, the tutorial, the demo
