@@ -28,7 +28,7 @@ from torch.nn.functional import normalize
 
 from benchmarks.demo.data import FILES, read_set
 from benchmarks.machine import describe
-from evoselect.conditioning import Kind, fit
+from evoselect.representations.conditioning import Kind, fit
 from evoselect.select import select
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec

@@ -31,11 +31,11 @@ from torch import Tensor
 from benchmarks import feature_inputs as inputs
 from benchmarks.feature_inputs import PROXY, SHAPES, Batches
 from benchmarks.machine import describe, usable_device
-from evoselect.conditioning import condition
 from evoselect.gradients.examples import Example, plan_batches
 from evoselect.gradients.extractor import GradientExtractor, extract_together
 from evoselect.gradients.layers import choose_layers
 from evoselect.gradients.passes import answer_losses
+from evoselect.representations.conditioning import condition
 from evoselect.spec.features import FeatureSpec
 from workers.features.compute import BATCH_TOKENS
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import ot
 
-from evoselect.capacity.shortlist import Floats
+from evoselect.arrays import Floats
 from evoselect.redundancy.energy import Energy
 
 SINKHORN_ITERATIONS = 500  # of the first solve

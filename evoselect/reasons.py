@@ -7,8 +7,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.capacity.priced import edge_cosines
-from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.neighbours import nearest
 from evoselect.redundancy import diversity
 from evoselect.selection import Served

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 
 

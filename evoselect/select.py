@@ -13,19 +13,20 @@ import torch
 from torch import Tensor
 
 from evoselect import reasons
+from evoselect.arrays import Floats, Ints
 from evoselect.baselines.registry import BASELINES
-from evoselect.baselines.task import Checkpoint, Task
 from evoselect.errors import InvalidInput
 from evoselect.features import gather
 from evoselect.groups.balance import balanced_shares
 from evoselect.groups.masses import group_numbers, quota_shares, spread
 from evoselect.measures.coverage import coverage
 from evoselect.measures.metrics import compare
+from evoselect.methods import Chosen, by_capacity, by_exponentiated
 from evoselect.redundancy import diversity
 from evoselect.repeats import apportion
-from evoselect.selection import Floats, Ints, Reasons, Selection
-from evoselect.solvers import Chosen, by_capacity, by_exponentiated
+from evoselect.selection import Reasons, Selection
 from evoselect.spec.selection import SelectionSpec
+from evoselect.task import Checkpoint, Task
 from evoselect.transport import exact_transport
 from evoselect.usable import Usable, check, check_checkpoints, usable_rows
 

@@ -2,11 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from evoselect.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

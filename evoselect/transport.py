@@ -12,14 +12,11 @@ import numpy as np
 import ot
 import scipy.sparse
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 from evoselect.features import row_blocks
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 HALF_VIRTUAL = 1.25  # the virtual row and column are joined at this a side: dearer than any 1 - cosine
 MAX_PIVOTS = 100_000_000

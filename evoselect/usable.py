@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.baselines.task import Checkpoint
-from evoselect.capacity.shortlist import Ints
+from evoselect.arrays import Ints
 from evoselect.errors import InvalidInput
 from evoselect.features import check_matrix, check_unit_rows, distinct_rows
+from evoselect.task import Checkpoint
 
 MOST_TARGETS = 20_000
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.quality.names import ALL, CONTROL, MATCHED, OURS, OWN
 from benchmarks.quality.world import World
-from evoselect.conditioning import Kind, fit
+from evoselect.representations.conditioning import Kind, fit
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 

@@ -8,10 +8,10 @@ import faiss
 import numpy as np
 import torch
 
+from evoselect.arrays import Floats, Ints
 from evoselect.baselines.scores import mean_cosine_scores
-from evoselect.baselines.task import Ranking, Task, in_order, top
-from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather, row_blocks
+from evoselect.task import Ranking, Task, in_order, top
 
 ROWS_PER_CLUSTER = 20  # clusters of about this many rows; Prismatic Synthesis leaves the number open
 MAX_CLUSTERS = 256

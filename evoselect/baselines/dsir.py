@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evoselect.baselines.task import Ranking, Task, ranked
-from evoselect.capacity.shortlist import Floats
+from evoselect.arrays import Floats
 from evoselect.errors import InvalidInput
+from evoselect.task import Ranking, Task, ranked
 
 BUCKETS = 10_000
 SMOOTHING = 1.0  # added to every bucket's count

@@ -5,9 +5,9 @@ from evoselect.baselines.dsir import dsir
 from evoselect.baselines.round_robin import round_robin
 from evoselect.baselines.scores import everything, less, max_cosine, mean_cosine, random
 from evoselect.baselines.tarot import tarot
-from evoselect.baselines.task import Baseline
 from evoselect.baselines.transport_scores import gotd, unbalanced_ot
 from evoselect.baselines.tsds import tsds, tsds_uniform
+from evoselect.task import Baseline
 
 BASELINES: dict[str, Baseline] = {
     "random": random,

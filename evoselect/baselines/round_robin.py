@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from evoselect.baselines.task import Ranking, Task, in_order
-from evoselect.capacity.shortlist import Ints
+from evoselect.arrays import Ints
 from evoselect.neighbours import nearest
+from evoselect.task import Ranking, Task, in_order
 
 
 def round_robin(task: Task) -> Ranking:

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.baselines.task import Checkpoint, Ranking, Task, in_order, ranked
-from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.arrays import Floats, Ints
 from evoselect.features import row_blocks
+from evoselect.task import Checkpoint, Ranking, Task, in_order, ranked
 
 
 def random(task: Task) -> Ranking:

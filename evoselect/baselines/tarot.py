@@ -10,9 +10,9 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from evoselect.baselines.task import Ranking, Task, in_order, within_memory
+from evoselect.arrays import Floats, Ints
 from evoselect.baselines.transport_scores import dense_cosine, source_potential
-from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.task import Ranking, Task, in_order, within_memory
 
 SHRINKAGE = 1e-3  # ridge as a share of the mean variance
 RELEASED_RIDGE = 1e-5

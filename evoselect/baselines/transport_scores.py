@@ -4,8 +4,8 @@ import numpy as np
 import ot
 from torch import Tensor
 
-from evoselect.baselines.task import Ranking, Task, ranked, within_memory
-from evoselect.capacity.shortlist import Floats
+from evoselect.arrays import Floats
+from evoselect.task import Ranking, Task, ranked, within_memory
 
 UNBALANCED_REG = 0.01
 UNBALANCED_MARGINAL = 1e-4  # penalty on the candidates' marginal; the targets' is hard

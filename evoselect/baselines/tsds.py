@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.baselines.task import Ranking, Task, top
-from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.arrays import Floats, Ints
 from evoselect.features import gather, row_blocks
 from evoselect.neighbours import nearest
+from evoselect.task import Ranking, Task, top
 
 ALPHA = 0.5
 C = 5.0

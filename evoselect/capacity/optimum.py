@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.capacity import relaxed, rounding, shortlist
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.relaxed import Relaxed
 from evoselect.capacity.rounding import Rounded
 from evoselect.capacity.scaling import CapacitySolution, Problem, State
-from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather, row_blocks
 from evoselect.redundancy import diversity
 from evoselect.redundancy.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.features import gather, row_blocks
 from evoselect.hardware import has_bfloat16
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 WORD = 8  # bytes: a mask is searched eight entries at a time, most words of it are zero
 # Two roundings of the factors to 8 bits and one of the result, on unit rows and thresholds up to 2, with

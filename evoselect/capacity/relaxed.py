@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats
 from evoselect.capacity.scaling import CapacitySolution, Problem, within
-from evoselect.capacity.shortlist import Floats
 from evoselect.features import gather
 from evoselect.transport import TINY, Transport
 

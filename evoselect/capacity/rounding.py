@@ -13,8 +13,9 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.capacity.scaling import CapacitySolution, Problem, State, plan_of, reduced_cost
-from evoselect.capacity.shortlist import Floats, Ints, Shortlist
+from evoselect.capacity.shortlist import Shortlist
 from evoselect.features import gather
 from evoselect.transport import (
     HALF_VIRTUAL,

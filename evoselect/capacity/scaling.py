@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse
 
-from evoselect.capacity.shortlist import Floats, Shortlist
+from evoselect.arrays import Floats
+from evoselect.capacity.shortlist import Shortlist
 from evoselect.redundancy.energy import Energy
 
 FIRST_EPSILON = 0.2  # in cosine: about the spread of the costs, where Sinkhorn converges in a few steps

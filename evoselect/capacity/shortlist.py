@@ -11,16 +11,13 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.capacity.priced import edges_below
 from evoselect.features import gather, row_blocks
 from evoselect.neighbours import nearest
 from evoselect.transport import PRICE_TOLERANCE, optimal_choice
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MIN_WIDTH = 64  # candidates per target to start with
 WIDENING = 4  # times as wide, for the targets that want more

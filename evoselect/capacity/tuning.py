@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats
 from evoselect.capacity.optimum import Optimum, at_lambda, optimise, redundancy
-from evoselect.capacity.shortlist import Floats
 from evoselect.features import gather
 from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA, SelectionSpec
 from evoselect.transport import transport_distance

@@ -3,8 +3,8 @@
 import numpy as np
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.capacity import rounding, shortlist
-from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.groups.masses import spread
 
 ROUNDS = 12

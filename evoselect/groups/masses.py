@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 
 

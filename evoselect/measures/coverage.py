@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.features import gather, row_blocks
-from evoselect.selection import Floats, Ints
 
 CURVE_POINTS = 60
 TILE = 4_096  # rows of either side that are compared at once

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.baselines.scores import mean_cosine_scores, random_scores
-from evoselect.baselines.task import top
-from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather
 from evoselect.measures.coverage import coverage
 from evoselect.redundancy import diversity
+from evoselect.task import top
 from evoselect.transport import transport_distance
 
 MAX_ROWS = 2_000  # of a selection that are compared: Vendi and all-pairs redundancy grow faster than its size

@@ -11,8 +11,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.capacity.priced import BFLOAT16_ERROR, WORD, edge_cosines, true_places
-from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.features import gather
 from evoselect.hardware import has_bfloat16
 from evoselect.neighbours import nearest_above

@@ -14,7 +14,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from evoselect.capacity.shortlist import Floats
+from evoselect.arrays import Floats
 
 
 class Energy(Protocol):

@@ -7,15 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.baselines.scores import mean_cosine_scores, random_scores
-from evoselect.baselines.task import top
 from evoselect.features import gather
 from evoselect.measures import coverage
 from evoselect.measures.coverage import Nearest
 from evoselect.neighbours import nearest
 from evoselect.report import plane, similarity
 from evoselect.report.plane import Plane
-from evoselect.selection import Floats, Ints, Selection
+from evoselect.selection import Selection
+from evoselect.task import top
 
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map
 SHOWN_TARGETS = 1_000

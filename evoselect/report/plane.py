@@ -11,8 +11,8 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats
 from evoselect.features import row_blocks
-from evoselect.selection import Floats
 
 NEIGHBOURS = 10  # of a point, that trustworthiness asks about
 _NOTHING = 1e-12  # a variance below this share of the whole is rounding

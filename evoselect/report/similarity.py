@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoselect.arrays import Floats, Ints
 from evoselect.features import gather
 from evoselect.neighbours import nearest
-from evoselect.selection import Floats, Ints
 
 NEAR_DUPLICATE = 0.8  # cosine; on conditioned gradients it named near-copies with precision .97, recall .66
 

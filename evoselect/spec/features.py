@@ -96,12 +96,12 @@ class FeatureSpec(Bounded):
     None takes 4,096 on a CPU and 65,536 on a GPU. A batch is halved where memory does not suffice.
     """
     conditioning: Literal["none", "centred", "whitened"] = "centred"
-    """What follows the normalisation of each module's block; see evoselect.conditioning."""
+    """What follows the normalisation of each module's block; see evoselect.representations.conditioning."""
     shrinkage: Annotated[float, Real(gt=0.0, le=1e9)] = 10.0
     """Of whitening, in units of the mean squared singular value."""
     match: Literal["both", "content"] = "both"
     """What makes two records alike: form and content, or content alone, where what the form of a prompt adds
-    to its features is taken out; see evoselect.forms.
+    to its features is taken out; see evoselect.representations.forms.
     """
     on_bad_row: Literal["reject", "skip"] = "skip"
     """A record without usable features fails the job, or is left out and counted."""

@@ -6,11 +6,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from evoselect.baselines.task import Checkpoint
 from evoselect.errors import InvalidInput
 from evoselect.select import Texts, select
 from evoselect.selection import Selection
 from evoselect.spec.selection import SelectionSpec
+from evoselect.task import Checkpoint
 from evoselect.transport import exact_transport
 from tests.evoselect.instances import instance
 

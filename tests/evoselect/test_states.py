@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from evoselect.conditioning import combine, condition
 from evoselect.gradients.extractor import make_extractor
 from evoselect.gradients.passes import mean_hidden_state
+from evoselect.representations.conditioning import combine, condition
 from evoselect.spec.features import FeatureSpec
-from tests.evoselect.test_conditioning import features
+from tests.evoselect.representations.test_conditioning import features
 from tests.evoselect.tiny import ARCHITECTURES, examples, tiny_model
 
 

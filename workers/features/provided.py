@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError, safe_open
 
-from evoselect.conditioning import BLOCK_BYTES
 from evoselect.features import row_blocks
+from evoselect.representations.conditioning import BLOCK_BYTES
 from store.errors import Invalid
 from workers.features.block import FeatureBlock
 from workers.models.tokenization import Status

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.conditioning import combine, condition
+from evoselect.representations.conditioning import combine, condition
 from evoselect.spec.features import FeatureSpec
 from workers.features.block_files import scratch_array
 from workers.selections.forms import Forms

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evoselect.forms import Form, find_forms
+from evoselect.representations.forms import Form, find_forms
 from evoselect.spec.features import FeatureSpec
 from store.records.record import Record, prompt_text
 

@@ -10,9 +10,9 @@ import torch
 
 from evoselect.baselines import diverse, dsir, scores, tarot, transport_scores, tsds
 from evoselect.baselines.round_robin import round_robin
-from evoselect.baselines.task import Baseline, Checkpoint, Task
 from evoselect.errors import InvalidInput
 from evoselect.spec.selection import SelectionSpec
+from evoselect.task import Baseline, Checkpoint, Task
 from tests.evoselect.instances import instance, unit
 
 CASE = instance(200, 12, 16, seed=4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from evoselect.forms import Form
+from evoselect.representations.forms import Form
 from evoselect.spec.features import FeatureSpec
 from store.artifacts import Artifacts
 from store.data.sources import Source

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from evoselect.capacity.shortlist import Floats, Ints, Shortlist, from_edges
+from evoselect.arrays import Floats, Ints
+from evoselect.capacity.shortlist import Shortlist, from_edges
 from evoselect.errors import InvalidInput
 from evoselect.neighbours import nearest
 

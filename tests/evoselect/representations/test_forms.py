@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.demo.data import FILES, TEMPLATES, read_set
-from evoselect.forms import AS_IT_STANDS, Form, find_forms
+from evoselect.representations.forms import AS_IT_STANDS, Form, find_forms
 
 OTHERS = {
     "<|user|>\n{}\n<|assistant|>\n": Form("<|user|>\n", "\n<|assistant|>\n"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-from evoselect.capacity.shortlist import Floats, Ints
+from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 from evoselect.spec.selection import SelectionSpec
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from evoselect.conditioning import FORM_ROWS, condition, fit, flatten
 from evoselect.errors import InvalidInput
+from evoselect.representations.conditioning import FORM_ROWS, condition, fit, flatten
 from evoselect.spec.features import FeatureSpec
 
 

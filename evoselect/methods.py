@@ -7,14 +7,14 @@ import scipy.sparse
 from torch import Tensor
 
 from evoselect import exponentiated
-from evoselect.baselines.task import Task, top, within_memory
+from evoselect.arrays import Floats, Ints
 from evoselect.baselines.transport_scores import dense_cosine
 from evoselect.capacity.optimum import Optimum, refine, relax
 from evoselect.capacity.rounding import solution_score
-from evoselect.capacity.shortlist import Floats, Ints
 from evoselect.capacity.tuning import resolve, tradeoff_curve
 from evoselect.redundancy.energy import LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.spec.selection import SelectionSpec
+from evoselect.task import Task, top, within_memory
 from evoselect.transport import Transport
 
 
