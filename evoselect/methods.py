@@ -1,45 +1,27 @@
-"""The two solvers as methods: k rows in order, and what the solver has to report."""
+"""Every method by the name that a request gives it: a Task in, k rows in order out."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
-import scipy.sparse
-from torch import Tensor
 
 from evoselect import exponentiated
-from evoselect.arrays import Floats, Ints
-from evoselect.baselines.transport_scores import dense_cosine
+from evoselect.arrays import Ints
+from evoselect.baselines.registry import BASELINES
 from evoselect.capacity.optimum import Optimum, refine, relax
 from evoselect.capacity.rounding import solution_score
 from evoselect.capacity.tuning import resolve, tradeoff_curve
+from evoselect.cosines import dense_cosine
 from evoselect.redundancy.energy import LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.spec.selection import SelectionSpec
-from evoselect.task import Task, top, within_memory
+from evoselect.task import Chosen, Method, Task, top, within_memory
 from evoselect.transport import Transport
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What a method hands back: k distinct rows of the pool, most valuable first, and what it knows about
-    them.
-    """
-
-    order: Ints  # (k,)
-    score: Floats  # (k,), larger is better
-    weights: Floats  # (k,), sum 1
-    ot_gradient: Floats | None  # (k,)
-    diagnostics: dict[str, object]
-    transport: Transport | None = None  # of the k rows in this order, where the method knows one
-    similarity: scipy.sparse.csr_array | None = None  # (k, k) of the rows in this order, where it is known
-
-
-def by_capacity(
-    pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float, seed: int
-) -> Chosen:
+def by_capacity(task: Task) -> Chosen:
     """Method ``capacity``, with ``auto`` settings resolved first."""
-    spec, choices = resolve(pool, targets, masses, k, spec, s, seed)
-    relaxation = relax(pool, targets, masses, k, spec)
-    found = refine(pool, targets, relaxation, spec, s)
+    pool, targets, masses, k, s = task.candidates, task.targets, task.masses, task.k, task.bandwidth
+    spec, choices = resolve(pool, targets, masses, k, task.spec, s, task.seed)
+    found = refine(pool, targets, relax(pool, targets, masses, k, spec), spec, s)
     chosen = _ordered(found, spec)
     if choices:
         chosen.diagnostics["auto"] = [asdict(choice) for choice in choices]
@@ -86,13 +68,14 @@ def _carried(found: Optimum, places: Ints) -> Transport:
     return replace(known, plan=known.plan[order], f=known.f[order])
 
 
-def by_exponentiated(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec) -> Chosen:
+def by_exponentiated(task: Task) -> Chosen:
     """Method ``exponentiated`` on the dense cost matrix."""
-    within_memory(Task(pool, targets, k, 0), "exponentiated")
-    energy = SquaredEnergy(pool.float()) if spec.energy == "squared" else LinearEnergy(pool.float())
+    within_memory(task, "exponentiated")
+    spec, pool = task.spec, task.candidates.float()
+    energy = SquaredEnergy(pool) if spec.energy == "squared" else LinearEnergy(pool)
     found = exponentiated.solve(
-        1.0 - dense_cosine(pool, targets),
-        masses,
+        1.0 - dense_cosine(pool, task.targets),
+        task.masses,
         energy,
         alpha=spec.alpha,
         lam=spec.fixed_lambda,
@@ -100,7 +83,7 @@ def by_exponentiated(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec
         step=spec.step_size,
         steps=spec.iterations,
     )
-    order = top(found.weights, k)
+    order = top(found.weights, task.k)
     kept = found.weights[order]
     diagnostics: dict[str, object] = {
         "converged": found.converged,
@@ -114,3 +97,6 @@ def by_exponentiated(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec
         "rounded_away": max(0.0, 1.0 - float(kept.sum())),
     }
     return Chosen(order, np.log(np.maximum(kept, 1e-300)), kept / kept.sum(), found.f[order], diagnostics)
+
+
+METHODS: dict[str, Method] = {"capacity": by_capacity, "exponentiated": by_exponentiated, **BASELINES}

@@ -1,62 +1,69 @@
-"""What every baseline gets and gives back: one signature for all of them."""
+"""One selection problem, and what a method answers: the seam between `select` and all methods (ours)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import scipy.sparse
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
+from evoselect.redundancy import diversity
 from evoselect.spec.selection import SelectionSpec
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Features of the same rows at another checkpoint, for LESS."""
-
-    candidates: Tensor  # (N, d_c) unit rows
-    targets: Tensor  # (M, d_c) unit rows
-    weight: float  # mean learning rate of its epoch
+from evoselect.transport import Transport
 
 
 @dataclass(frozen=True)
 class Task:
-    """One selection problem as the baselines see it; rows are of norm 1."""
+    """pool (N, d), targets (M, d), masses (M,) sum 1 -> k rows of the pool; rows are of norm 1."""
 
     candidates: Tensor  # (N, d)
     targets: Tensor  # (M, d)
     k: int
     seed: int
+    masses: Floats  # (M,) > 0, sum 1: how much each target counts
     spec: SelectionSpec = field(default_factory=SelectionSpec)
     groups: Ints | None = None  # (M,) group number of every target, 0..G-1
-    checkpoints: Sequence[Checkpoint] = ()
     texts: Sequence[str] | None = None  # N
     target_texts: Sequence[str] | None = None  # M
 
     @property
     def n(self) -> int:
+        """Candidates."""
         return int(self.candidates.shape[0])
 
     @property
     def m(self) -> int:
+        """Targets."""
         return int(self.targets.shape[0])
 
     @property
     def rng(self) -> np.random.Generator:
+        """Anew at each use: a method draws the same whatever was drawn before."""
         return np.random.default_rng(self.seed)
+
+    @cached_property
+    def bandwidth(self) -> float:
+        """Cosine above which two candidates count as similar."""
+        return diversity.bandwidth(self.candidates, self.targets)
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """k distinct rows, best first, their scores, and what the method has to say about itself."""
+class Chosen:
+    """k distinct rows of the pool, most valuable first, and what the method knows about them."""
 
-    order: Ints
-    score: Floats
-    notes: dict[str, object] = field(default_factory=dict)
+    order: Ints  # (k,)
+    score: Floats  # (k,), larger is better
+    weights: Floats  # (k,), sum 1
+    ot_gradient: Floats | None = None  # (k,)
+    diagnostics: dict[str, object] = field(default_factory=dict)
+    transport: Transport | None = None  # of the k rows in this order, where the method knows one
+    similarity: scipy.sparse.csr_array | None = None  # (k, k) of the rows in this order, where it is known
 
 
-Baseline = Callable[[Task], Ranking]
+Method = Callable[[Task], Chosen]
 
 
 def top(score: Floats, k: int) -> Ints:
@@ -64,15 +71,25 @@ def top(score: Floats, k: int) -> Ints:
     return np.lexsort((np.arange(len(score)), -score))[:k]
 
 
-def ranked(score: Floats, k: int, **notes: object) -> Ranking:
-    """The k largest of (N,) scores as a ranking."""
+def random_scores(n: int, seed: int) -> Floats:
+    """(n,) uniform numbers: ranking by them is a uniform draw without replacement."""
+    return np.random.default_rng(seed).random(n)
+
+
+def scored(order: Ints, score: Floats, **diagnostics: object) -> Chosen:
+    """Rows (k,) with their scores (k,), of equal weight."""
+    return Chosen(order, score, np.full(len(order), 1.0 / len(order)), diagnostics=diagnostics)
+
+
+def ranked(score: Floats, k: int, **diagnostics: object) -> Chosen:
+    """The k largest of (N,) scores."""
     order = top(score, k)
-    return Ranking(order, score[order], notes)
+    return scored(order, score[order], **diagnostics)
 
 
-def in_order(order: Ints, **notes: object) -> Ranking:
-    """A ranking whose only score is its order."""
-    return Ranking(order, -np.arange(len(order), dtype=np.float64), notes)
+def in_order(order: Ints) -> Chosen:
+    """Rows whose only score is their order."""
+    return scored(order, -np.arange(len(order), dtype=np.float64))
 
 
 def within_memory(task: Task, method: str, limit: int = 50_000_000) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from evoselect.arrays import Floats, Ints
-from evoselect.baselines.scores import mean_cosine_scores
+from evoselect.cosines import mean_cosine_scores
 from evoselect.features import gather, row_blocks
-from evoselect.task import Ranking, Task, in_order, top
+from evoselect.task import Chosen, Task, in_order, scored, top
 
 ROWS_PER_CLUSTER = 20  # clusters of about this many rows; Prismatic Synthesis leaves the number open
 MAX_CLUSTERS = 256
@@ -20,20 +20,20 @@ DROPPED_SHARE = 0.25  # of the pool, by attribution, before diversity
 MAX_REPRESENTATIVES = 4_096  # rows whose coverage facility location maximises; a seeded sample above that
 
 
-def diversity(task: Task) -> Ranking:
+def diversity(task: Task) -> Chosen:
     """Cluster the features, then take from the smallest clusters first until the budget is level."""
     order = _level_clusters(task, np.arange(task.n, dtype=np.int64))
     return in_order(order)
 
 
-def attribution_diversity(task: Task) -> Ranking:
+def attribution_diversity(task: Task) -> Chosen:
     """Drop the quarter of the pool of least mean cosine (never below k), then ``diversity``."""
     kept = max(task.k, task.n - int(DROPPED_SHARE * task.n))
     rows = np.sort(top(mean_cosine_scores(task.candidates, task.targets), kept))
     return in_order(_level_clusters(task, rows))
 
 
-def facility_location(task: Task) -> Ranking:
+def facility_location(task: Task) -> Chosen:
     """Greedy maximum of sum_r max_{s in S} x_r.x_s, lazily (Minoux 1978); no target is looked at."""
     chosen = task.rng.permutation(task.n)[: min(task.n, MAX_REPRESENTATIVES)]
     crowd = gather(task.candidates, torch.from_numpy(np.sort(chosen)))
@@ -54,7 +54,7 @@ def facility_location(task: Task) -> Ranking:
         covered = torch.maximum(covered, crowd @ task.candidates[row].float())
         order.append(row)
         gains.append(-bound)
-    return Ranking(np.array(order, dtype=np.int64), np.array(gains), {"representatives": crowd.shape[0]})
+    return scored(np.array(order, dtype=np.int64), np.array(gains), representatives=crowd.shape[0])
 
 
 def _level_clusters(task: Task, rows: Ints) -> Ints:

@@ -9,14 +9,14 @@ import numpy as np
 
 from evoselect.arrays import Floats
 from evoselect.errors import InvalidInput
-from evoselect.task import Ranking, Task, ranked
+from evoselect.task import Chosen, Task, ranked
 
 BUCKETS = 10_000
 SMOOTHING = 1.0  # added to every bucket's count
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
-def dsir(task: Task) -> Ranking:
+def dsir(task: Task) -> Chosen:
     """log p_target - log p_pool of each text's uni- and bigrams plus Gumbel noise; the k largest."""
     if task.texts is None or task.target_texts is None:
         raise InvalidInput("method dsir compares texts, and none were given: pass texts and target_texts")

@@ -7,9 +7,9 @@ from evoselect.baselines.scores import everything, less, max_cosine, mean_cosine
 from evoselect.baselines.tarot import tarot
 from evoselect.baselines.transport_scores import gotd, unbalanced_ot
 from evoselect.baselines.tsds import tsds, tsds_uniform
-from evoselect.task import Baseline
+from evoselect.task import Method
 
-BASELINES: dict[str, Baseline] = {
+BASELINES: dict[str, Method] = {
     "random": random,
     "all": everything,
     "mean_cosine": mean_cosine,

@@ -4,10 +4,10 @@ import numpy as np
 
 from evoselect.arrays import Ints
 from evoselect.neighbours import nearest
-from evoselect.task import Ranking, Task, in_order
+from evoselect.task import Chosen, Task, in_order
 
 
-def round_robin(task: Task) -> Ranking:
+def round_robin(task: Task) -> Chosen:
     """Candidate rows in the order taken.
 
     A list of nearest candidates per target replaces the (N, M) matrix; it is doubled until no target runs

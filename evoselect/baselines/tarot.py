@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.baselines.transport_scores import dense_cosine, source_potential
-from evoselect.task import Ranking, Task, in_order, within_memory
+from evoselect.baselines.transport_scores import source_potential
+from evoselect.cosines import dense_cosine
+from evoselect.task import Chosen, Task, in_order, within_memory
 
 SHRINKAGE = 1e-3  # ridge as a share of the mean variance
 RELEASED_RIDGE = 1e-5
@@ -20,7 +21,7 @@ BLUR = 0.01
 FOLDS = 10
 
 
-def tarot(task: Task) -> Ranking:
+def tarot(task: Task) -> Chosen:
     """k candidates: whole layers of every target's next best, the last one trimmed by potential."""
     within_memory(task, "tarot")
     candidates, targets = whitened(task.candidates, task.targets, as_released=task.spec.as_released)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import ot
-from torch import Tensor
 
 from evoselect.arrays import Floats
-from evoselect.task import Ranking, Task, ranked, within_memory
+from evoselect.cosines import dense_cosine
+from evoselect.task import Chosen, Task, ranked, within_memory
 
 UNBALANCED_REG = 0.01
 UNBALANCED_MARGINAL = 1e-4  # penalty on the candidates' marginal; the targets' is hard
@@ -14,13 +14,7 @@ MAX_ITERATIONS = 500
 STOP = 1e-7  # norm of the violated target marginal, in mass
 
 
-def dense_cosine(candidates: Tensor, targets: Tensor) -> Floats:
-    """(N, M) inner products in float64."""
-    cosine = candidates.float() @ targets.to(candidates.device).float().T
-    return np.ascontiguousarray(cosine.double().cpu().numpy())
-
-
-def unbalanced_ot(task: Task) -> Ranking:
+def unbalanced_ot(task: Task) -> Chosen:
     """Mass that unbalanced Sinkhorn puts on each candidate: hard target marginal, soft candidate marginal."""
     within_memory(task, "unbalanced_ot")
     cost = (1.0 - dense_cosine(task.candidates, task.targets)) / 2.0
@@ -35,7 +29,7 @@ def unbalanced_ot(task: Task) -> Ranking:
     return ranked(np.asarray(plan).sum(axis=0), task.k)
 
 
-def gotd(task: Task) -> Ranking:
+def gotd(task: Task) -> Chosen:
     """One calibrated gradient of entropic OT at uniform weights: -(f_i - mean of the others) (Kang et al.
     2024).
     """

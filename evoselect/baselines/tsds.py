@@ -14,7 +14,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.features import gather, row_blocks
 from evoselect.neighbours import nearest
-from evoselect.task import Ranking, Task, top
+from evoselect.task import Chosen, Task, scored, top
 
 ALPHA = 0.5
 C = 5.0
@@ -24,7 +24,7 @@ MAX_DENSITY_NEIGHBOURS = 1_000
 UNIFORM_ALPHA = 0.01
 
 
-def tsds(task: Task) -> Ranking:
+def tsds(task: Task) -> Chosen:
     """Probability of every candidate under TSDS-KDE; the k most probable, or Gumbel draws where
     ``as_released``.
     """
@@ -35,7 +35,7 @@ def tsds(task: Task) -> Ranking:
     return _fixed_size(task, p, distance, index)
 
 
-def tsds_uniform(task: Task) -> Ranking:
+def tsds_uniform(task: Task) -> Chosen:
     """KNN-Uniform: the least K whose spread pays, then equal mass on every target's K nearest candidates."""
     width = min(MAX_NEIGHBOURS, task.n)
     cosine, index = nearest(task.candidates, task.targets, width)
@@ -116,7 +116,7 @@ def _density(candidates: Tensor, index: Ints, width: int) -> Floats:
     return density
 
 
-def _fixed_size(task: Task, p: Floats, distance: Floats, index: Ints) -> Ranking:
+def _fixed_size(task: Task, p: Floats, distance: Floats, index: Ints) -> Chosen:
     if task.spec.as_released:
         drawn = task.rng.choice(task.n, size=task.k, replace=True, p=p / p.sum())
         order = np.unique(drawn)
@@ -126,7 +126,7 @@ def _fixed_size(task: Task, p: Floats, distance: Floats, index: Ints) -> Ranking
     missing = task.k - len(order)
     added = _nearest_of_rest(task, order, distance, index)[:missing]
     whole = np.concatenate([order, added])
-    return Ranking(whole, p[whole], {"positive_probability": int((p > 0).sum()), "topped_up": missing})
+    return scored(whole, p[whole], positive_probability=int((p > 0).sum()), topped_up=missing)
 
 
 def _nearest_of_rest(task: Task, taken: Ints, distance: Floats, index: Ints) -> Ints:

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.arrays import Floats, Ints
-from evoselect.baselines.scores import mean_cosine_scores, random_scores
+from evoselect.arrays import Ints
+from evoselect.cosines import mean_cosine_scores
 from evoselect.features import gather
 from evoselect.measures.coverage import coverage
 from evoselect.redundancy import diversity
-from evoselect.task import top
+from evoselect.task import Task, random_scores, top
 from evoselect.transport import transport_distance
 
 MAX_ROWS = 2_000  # of a selection that are compared: Vendi and all-pairs redundancy grow faster than its size
@@ -27,36 +27,31 @@ def vendi_score(rows: Tensor) -> float:
     return float(torch.exp(-(share * share.log()).sum()))
 
 
-def compare(
-    pool: Tensor, targets: Tensor, masses: Floats, order: Ints, transport: float, s: float, seed: int
-) -> dict[str, dict[str, float]]:
+def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, float]]:
     """The selection against a random draw and the top by mean cosine, all of the same size.
 
     Selections above MAX_ROWS are compared on MAX_ROWS rows drawn from each; ``rows`` says how many were used.
     """
-    k = len(order)
     rivals = {
-        "random": top(random_scores(pool.shape[0], seed + 1), k),
-        "top_relevance": top(mean_cosine_scores(pool, targets), k),
+        "random": top(random_scores(task.n, task.seed + 1), len(order)),
+        "top_relevance": top(mean_cosine_scores(task.candidates, task.targets), len(order)),
     }
-    report = {"selected": _measure(pool, targets, masses, order, s, seed)}
+    report = {"selected": _measure(task, order)}
     report["selected"]["transport_whole"] = transport
     for name, rival in rivals.items():
-        report[name] = _measure(pool, targets, masses, rival, s, seed)
+        report[name] = _measure(task, rival)
     return report
 
 
-def _measure(
-    pool: Tensor, targets: Tensor, masses: Floats, order: Ints, s: float, seed: int
-) -> dict[str, float]:
+def _measure(task: Task, order: Ints) -> dict[str, float]:
     part = order
     if len(order) > MAX_ROWS:
-        part = np.random.default_rng(seed).choice(order, MAX_ROWS, replace=False)
-    rows = gather(pool, torch.from_numpy(part))
+        part = np.random.default_rng(task.seed).choice(order, MAX_ROWS, replace=False)
+    rows = gather(task.candidates, torch.from_numpy(part))
     return {
         "rows": len(part),
-        "transport": transport_distance(rows, targets, masses),
-        "redundancy": diversity.mean_redundancy(rows, s),
+        "transport": transport_distance(rows, task.targets, task.masses),
+        "redundancy": diversity.mean_redundancy(rows, task.bandwidth),
         "vendi": vendi_score(rows),
-        "coverage": coverage(rows, targets, masses)[0],
+        "coverage": coverage(rows, task.targets, task.masses)[0],
     }

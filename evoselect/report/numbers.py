@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.baselines.scores import mean_cosine_scores, random_scores
+from evoselect.cosines import mean_cosine_scores
 from evoselect.features import gather
 from evoselect.measures import coverage
 from evoselect.measures.coverage import Nearest
@@ -16,7 +16,7 @@ from evoselect.neighbours import nearest
 from evoselect.report import plane, similarity
 from evoselect.report.plane import Plane
 from evoselect.selection import Selection
-from evoselect.task import top
+from evoselect.task import random_scores, top
 
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map
 SHOWN_TARGETS = 1_000

@@ -10,7 +10,6 @@ from evoselect.errors import InvalidInput
 from evoselect.select import Texts, select
 from evoselect.selection import Selection
 from evoselect.spec.selection import SelectionSpec
-from evoselect.task import Checkpoint
 from evoselect.transport import exact_transport
 from tests.evoselect.instances import instance
 
@@ -63,17 +62,9 @@ def test_unusable_matrices_and_budgets_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        named("content ids", {"content_ids": ["a"] * 399}, "content_ids has 399 entries for 400 rows"),
+        named("text", {"texts": Texts(["a"] * 399, ["a"] * 20)}, "texts.candidates has 399 entries"),
         named("groups", {"groups": ["a"] * 21}, "groups has 21 entries for 20 rows; give one per row"),
         named("texts", {"texts": Texts(["a"] * 400, ["a"])}, "texts.targets has 1 entries for 20 rows"),
-        named("weight 0", {"checkpoints": [Checkpoint(X, Y, 0.0)]}, r"checkpoints\[0\] has weight 0.0; "),
-        named("weight nan", {"checkpoints": [Checkpoint(X, Y, float("nan"))]}, "has weight nan; .* leave it"),
-        named(
-            "rows", {"checkpoints": [Checkpoint(X[:9], Y, 1.0)]}, "has 9 candidates and 20 targets, not 400"
-        ),
-        named(
-            "nan", {"checkpoints": [Checkpoint(with_row(X, 1, float("nan")), Y, 1.0)]}, "row 1 has norm nan"
-        ),
     ],
 )
 def test_arguments_that_do_not_fit_the_rows_are_refused(arguments: dict[str, object], message: str) -> None:

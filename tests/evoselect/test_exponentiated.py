@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evoselect import exponentiated
-from evoselect.baselines.scores import mean_cosine_scores
 from evoselect.baselines.transport_scores import source_potential
+from evoselect.cosines import mean_cosine_scores
 from evoselect.redundancy.energy import Energy, LinearEnergy, SquaredEnergy
 from evoselect.select import select
 from evoselect.spec.selection import CAPACITY_LAMBDA, EXPONENTIATED_LAMBDA, SelectionSpec

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from evoselect.errors import InvalidInput
 from evoselect.select import Texts, select
 from evoselect.spec.selection import METHODS, SelectionSpec
 from tests.evoselect.instances import instance
@@ -60,15 +59,6 @@ def test_duplicating_a_candidate_never_lowers_the_number_of_distinct_contents() 
         found = select(doubled, CASE.targets, 40, spec(), seed=0)
         contents = {row if index == 400 else index for index in found.indices.tolist()}
         assert len(contents) >= len(set(plain.indices.tolist()))
-
-
-def test_equal_contents_are_collapsed_and_counted() -> None:
-    ids = [str(row % 300) for row in range(400)]
-    found = select(CASE.candidates, CASE.targets, 300, spec(method="mean_cosine"), seed=0, content_ids=ids)
-    assert found.indices.max() < 300
-    assert found.diagnostics["duplicates_collapsed"] == 100
-    with pytest.raises(InvalidInput, match=r"k = 301 exceeds the 300 usable"):
-        select(CASE.candidates, CASE.targets, 301, spec(), seed=0, content_ids=ids)
 
 
 def test_transport_is_below_random_and_top_relevance() -> None:

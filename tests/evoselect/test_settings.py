@@ -10,7 +10,6 @@ from evoselect.spec.selection import SelectionSpec
 from tests.evoselect.instances import instance
 
 CASE = instance(500, 24, 24, seed=13)
-IDS = [f"c{row}" for row in range(500)]
 GROUPS = ["a"] * 16 + ["b"] * 8
 
 
@@ -90,29 +89,6 @@ def test_quotas_must_name_the_groups() -> None:
         select(CASE.candidates, CASE.targets, 10, spec, seed=0, groups=GROUPS)
     with pytest.raises(InvalidInput, match="needs groups"):
         select(CASE.candidates, CASE.targets, 10, spec, seed=0)
-
-
-def test_consumed_and_leaked_contents_are_never_chosen_and_counted() -> None:
-    first = chosen({})
-    consumed = {IDS[row] for row in first.indices}
-    leaked = [IDS[row] for row in range(24)]
-    found = select(
-        CASE.candidates,
-        CASE.targets,
-        60,
-        SelectionSpec(),
-        seed=0,
-        content_ids=IDS,
-        target_content_ids=leaked,
-        exclude=consumed,
-        compare_with_baselines=False,
-    )
-    assert not set(found.indices.tolist()) & set(first.indices.tolist())
-    assert found.indices.min() >= 24
-    assert found.diagnostics["leaked_targets_dropped"] == 24
-    assert found.diagnostics["excluded"] == len(consumed - set(leaked))
-    with pytest.raises(InvalidInput, match="pass content_ids"):
-        select(CASE.candidates, CASE.targets, 5, SelectionSpec(), seed=0, exclude={"c1"})
 
 
 def test_repeats_follow_the_weights_of_the_solver() -> None:

@@ -12,22 +12,27 @@ from evoselect.baselines import diverse, dsir, scores, tarot, transport_scores, 
 from evoselect.baselines.round_robin import round_robin
 from evoselect.errors import InvalidInput
 from evoselect.spec.selection import SelectionSpec
-from evoselect.task import Baseline, Checkpoint, Task
+from evoselect.task import Method, Task
 from tests.evoselect.instances import instance, unit
 
 CASE = instance(200, 12, 16, seed=4)
 COSINE = (CASE.candidates.double() @ CASE.targets.double().T).numpy()
 
 
+def posed(candidates: torch.Tensor, targets: torch.Tensor, k: int, seed: int) -> Task:
+    """All targets count alike."""
+    return Task(candidates, targets, k, seed, np.full(len(targets), 1.0 / len(targets)))
+
+
 def task(k: int) -> Task:
-    return Task(CASE.candidates, CASE.targets, k, seed=5)
+    return posed(CASE.candidates, CASE.targets, k, seed=5)
 
 
 def test_random_is_a_uniform_draw() -> None:
     small = instance(10, 2, 4)
     counts = np.zeros(10)
     for seed in range(2_000):
-        counts[scores.random(Task(small.candidates, small.targets, 3, seed)).order] += 1
+        counts[scores.random(posed(small.candidates, small.targets, 3, seed)).order] += 1
     assert np.abs(counts - 600).max() < 5 * np.sqrt(600 * 0.7)
 
 
@@ -40,21 +45,15 @@ def test_mean_and_max_cosine_are_the_row_means_and_maxima() -> None:
     assert scores.max_cosine(task(30)).order.tolist() == np.argsort(-COSINE.max(axis=1))[:30].tolist()
 
 
-def test_less_is_the_best_group_mean_over_weighted_checkpoints() -> None:
+def test_less_is_the_best_group_mean() -> None:
     groups = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 2, 1, 0])
-    second = instance(200, 12, 8, seed=9)
-    both = [
-        Checkpoint(CASE.candidates, CASE.targets, 3e-4),
-        Checkpoint(second.candidates, second.targets, 1e-4),
-    ]
-    summed = 0.75 * COSINE + 0.25 * (second.candidates.double() @ second.targets.double().T).numpy()
-    by_group = np.stack([summed[:, groups == g].mean(axis=1) for g in range(3)], axis=1).max(axis=1)
-    found = scores.less(replace(task(40), groups=groups, checkpoints=both))
+    by_group = np.stack([COSINE[:, groups == g].mean(axis=1) for g in range(3)], axis=1).max(axis=1)
+    found = scores.less(replace(task(40), groups=groups))
     assert found.order.tolist() == np.argsort(-by_group)[:40].tolist()
     assert found.score == pytest.approx(np.sort(-by_group)[:40] * -1, abs=1e-6)
 
 
-def test_less_with_one_checkpoint_and_no_groups_is_mean_cosine() -> None:
+def test_less_without_groups_is_mean_cosine() -> None:
     assert scores.less(task(50)).order.tolist() == scores.mean_cosine(task(50)).order.tolist()
 
 
@@ -122,15 +121,15 @@ def test_tsds_density_divides_the_share_of_copies() -> None:
 
 
 @pytest.mark.parametrize("method", [tsds.tsds, tsds.tsds_uniform])
-def test_tsds_fills_the_budget_and_says_how(method: Baseline) -> None:
+def test_tsds_fills_the_budget_and_says_how(method: Method) -> None:
     found = method(task(150))
     assert len(set(found.order.tolist())) == 150
-    positive, topped_up = found.notes["positive_probability"], found.notes["topped_up"]
+    positive, topped_up = found.diagnostics["positive_probability"], found.diagnostics["topped_up"]
     assert isinstance(positive, int)
     assert topped_up == max(0, 150 - positive)
     released = method(replace(task(150), spec=SelectionSpec(method="tsds", as_released=True)))
     assert len(set(released.order.tolist())) == 150
-    assert released.notes["topped_up"] >= topped_up  # type: ignore[operator]  # both are counts
+    assert released.diagnostics["topped_up"] >= topped_up
 
 
 def test_uniform_width_is_the_smallest_that_pays() -> None:
@@ -148,7 +147,7 @@ def test_uniform_width_is_the_smallest_that_pays() -> None:
 
 def test_whitening_whitens_and_the_released_one_does_not() -> None:
     mixing = np.random.default_rng(0).normal(size=(16, 16))
-    skewed = Task(unit(CASE.candidates.numpy() @ mixing), unit(CASE.targets.numpy() @ mixing), 10, 0)
+    skewed = posed(unit(CASE.candidates.numpy() @ mixing), unit(CASE.targets.numpy() @ mixing), 10, 0)
 
     def condition(as_released: bool) -> float:
         candidates, targets = tarot.whitened(skewed.candidates, skewed.targets, as_released=as_released)
@@ -218,7 +217,7 @@ def test_diversity_levels_the_clusters() -> None:
     centres = np.eye(4)[np.repeat([0, 1, 2, 3], [70, 20, 6, 4])]
     rows = unit(centres + 0.01 * np.random.default_rng(0).normal(size=centres.shape))
     label = np.repeat([0, 1, 2, 3], [70, 20, 6, 4])
-    tall = Task(rows, rows[:2], 16, seed=1)
+    tall = posed(rows, rows[:2], 16, seed=1)
     taken = np.bincount(label[diverse.diversity(tall).order], minlength=4)
     assert taken.sum() == 16
     assert taken[0] <= 8
@@ -253,7 +252,7 @@ def test_dsir_prefers_texts_that_read_like_the_targets() -> None:
 
 
 def test_methods_that_cannot_hold_the_matrix_refuse() -> None:
-    wide = Task(torch.zeros(10_000, 1), torch.zeros(10_000, 1), 5, 0)
+    wide = posed(torch.zeros(10_000, 1), torch.zeros(10_000, 1), 5, 0)
     for method in (tarot.tarot, transport_scores.gotd, transport_scores.unbalanced_ot):
         with pytest.raises(InvalidInput, match="10000 x 10000"):
             method(wide)

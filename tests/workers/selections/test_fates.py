@@ -1,0 +1,42 @@
+"""What becomes of every candidate, by the rule alone."""
+
+import numpy as np
+
+from evoselect.spec.selection import SelectionSpec
+from store.records.record import Record, parse_record
+from workers.features.block import FeatureBlock
+from workers.models.tokenization import Status
+from workers.selections.fates import counts, fates_of, rejected_of
+from workers.selections.sides import Side
+
+
+def side(rows: list[str], status: list[Status] | None = None) -> Side:
+    nothing = np.zeros((len(rows), 1), dtype=np.float32)
+    records: list[Record] = [
+        parse_record({"prompt": text, "completion": "x", "id": f"{n}"}) for n, text in enumerate(rows)
+    ]
+    tokens = np.zeros(len(rows), dtype=np.int32)
+    return Side(
+        records, FeatureBlock(nothing, nothing, nothing[:, 0], tokens, status or ["ok"] * len(rows), "", {})
+    )
+
+
+def test_the_first_reason_that_holds_is_the_fate() -> None:
+    target = side(["a"])
+    pool = side(
+        ["a", "b", "c", "c", "d", "e", "e"], ["ok", "ok", "ok", "ok", "too_long", "shard_failed", "ok"]
+    )
+    excluded = {pool.records[1].content_hash}
+    fates = fates_of(target, pool, excluded, SelectionSpec())
+    assert fates == [
+        "in_target",
+        "excluded",
+        "usable",
+        "exact_duplicate",
+        "too_long",
+        "shard_failed",
+        "usable",
+    ]
+    found = counts(target, pool, fates)
+    assert (found["pool"], found["usable"], sum(found["left_out"].values())) == (7, 2, 5)
+    assert [row["id"] for row in rejected_of(pool, fates)] == ["0", "1", "3", "4", "5"]
