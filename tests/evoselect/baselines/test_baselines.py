@@ -129,7 +129,10 @@ def test_tsds_fills_the_budget_and_says_how(method: Method) -> None:
     assert topped_up == max(0, 150 - positive)
     released = method(replace(task(150), spec=SelectionSpec(method="tsds", as_released=True)))
     assert len(set(released.order.tolist())) == 150
-    assert released.diagnostics["topped_up"] >= topped_up
+    added = released.diagnostics["topped_up"]
+    assert isinstance(added, int)
+    assert isinstance(topped_up, int)
+    assert added >= topped_up
 
 
 def test_uniform_width_is_the_smallest_that_pays() -> None:
