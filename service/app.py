@@ -71,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="EvoSelect",
         version="1",
         lifespan=lifespan,
+        openapi_url=None,  # the framework would encode it at each request; openapi.install does it once
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would go where the Host header says

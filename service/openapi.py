@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 from service.http import problems
@@ -30,14 +31,21 @@ DESCRIPTION = "Which of these candidate examples are worth training on for a tar
 
 
 def install(app: FastAPI) -> None:
-    """Let the application answer /openapi.json with the whole document, made once."""
+    """Let the application answer /openapi.json with the whole document, made and encoded once."""
+    encoded: list[bytes] = []
 
     def openapi() -> Json:
         if app.openapi_schema is None:
             app.openapi_schema = document(app)
         return app.openapi_schema
 
+    async def answer() -> Response:
+        if not encoded:
+            encoded.append(orjson.dumps(openapi()))
+        return Response(encoded[0], media_type="application/json")
+
     app.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way
+    app.add_api_route("/openapi.json", answer, include_in_schema=False)
 
 
 def document(app: FastAPI) -> Json:

@@ -1,7 +1,8 @@
 """A live API over real HTTP: uvicorn in a thread, on a real PostgreSQL, without workers."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +108,14 @@ def api(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api
         connection.execute(f"create database {name} template {TEMPLATE}".encode())
     with serve(migrated.rsplit("/", 1)[0] + f"/{name}", tmp_path_factory.mktemp("api")) as live:
         yield live
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something holds; fails where it does not in that time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
 
 
 def question(number: int, **more: Any) -> Json:

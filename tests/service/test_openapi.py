@@ -20,6 +20,12 @@ def test_the_committed_document_is_the_services_own() -> None:
     assert written == write_openapi.text(), "changed: run `python -m service.write_openapi` if you meant it"
 
 
+def test_the_document_is_served_as_it_is_committed(api: Api) -> None:
+    answer = httpx.get(f"{api.url}/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == json.loads(write_openapi.FILE.read_text())
+
+
 def test_every_answer_of_a_route_below_v1_is_declared(api: Api) -> None:
     for path, item in httpx.get(f"{api.url}/openapi.json").json()["paths"].items():
         for method, operation in item.items():

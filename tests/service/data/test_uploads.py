@@ -4,7 +4,6 @@ import hashlib
 import os
 import random
 import socket
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +12,7 @@ from sqlalchemy import text
 
 from store.data import uploads
 from store.errors import Conflict
-from tests.live import Api, question
+from tests.live import Api, eventually, question
 
 BINARY = {"Content-Type": "application/octet-stream"}
 CONTENT = os.urandom(300_000)
@@ -64,9 +63,8 @@ def test_a_cut_file_leaves_nothing(api: Api) -> None:
     before = len(api.get("/v1/files?limit=1000")["data"])
     for sent in (0, 10, len(CONTENT) - 1):
         cut(api, "/v1/files", "POST", CONTENT, sent)
-    time.sleep(0.3)
+    eventually(lambda: not list(api.settings.home.rglob("*.tmp")))
     assert len(api.get("/v1/files?limit=1000")["data"]) == before
-    assert list(api.settings.home.rglob("*.tmp")) == []
 
 
 def test_parts_may_come_again_but_not_change(api: Api) -> None:
