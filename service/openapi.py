@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from service.http import problems
@@ -39,13 +39,13 @@ def install(app: FastAPI) -> None:
             app.openapi_schema = document(app)
         return app.openapi_schema
 
-    async def answer() -> Response:
+    async def answer(request: Request) -> Response:
         if not encoded:
             encoded.append(orjson.dumps(openapi()))
         return Response(encoded[0], media_type="application/json")
 
     app.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way
-    app.add_api_route("/openapi.json", answer, include_in_schema=False)
+    app.add_route("/openapi.json", answer, include_in_schema=False)
 
 
 def document(app: FastAPI) -> Json:
