@@ -161,14 +161,12 @@ def _from_http(request: Request, error: HTTPException) -> Problem:
         405: f"{where} is not allowed; the Allow header lists what is.",
     }
     code = CODES.get(status, f"http_{status}")
-    headers = (
-        {"Allow": _allowed(request) or (error.headers or {})["Allow"]} if status == 405 else error.headers
-    )
+    headers = {"Allow": _allowed(request, error)} if status == 405 else error.headers
     return Problem(status, code, details.get(status, str(error.detail)), headers=headers)
 
 
-def _allowed(request: Request) -> str:
-    """Every method of the path; the framework names those of the first route only."""
+def _allowed(request: Request, error: HTTPException) -> str:
+    """Every method of the path, sorted; the framework names those of the first route only, in any order."""
     documented: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
     methods = {
         method.upper()
@@ -176,6 +174,7 @@ def _allowed(request: Request) -> str:
         if compile_path(template)[0].match(request.url.path)
         for method in operations
     }
+    methods = methods or set((error.headers or {})["Allow"].split(", "))
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 

@@ -21,7 +21,7 @@ def test_the_committed_document_is_the_services_own() -> None:
 
 
 def test_the_document_is_served_as_it_is_committed(api: Api) -> None:
-    answer = httpx.get(f"{api.url}/openapi.json")
+    answer = api.call("GET", "/openapi.json")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == json.loads(write_openapi.FILE.read_text())
 
