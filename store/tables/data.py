@@ -57,7 +57,7 @@ class Pool(Base):
     size: Mapped[int] = mapped_column(server_default="0")
     """Bytes of its batches, and of its index of contents."""
     keys: Mapped[Json] = no_entries()
-    """{runs: [{path, sha256}]}: the contents that the pool holds, see store.data.content_runs"""
+    """{runs: [{path, rows}]}: the contents that the pool holds, see store.data.content_runs"""
     user_metadata: Mapped[Json] = no_entries()
     created_at: Mapped[datetime] = now()
 

@@ -3,6 +3,7 @@
 EvoSelectError
 +-- ConfigurationError         no address or key was found, or a proxy or certificate fails
 +-- BadInputError              what was given cannot be sent; a ValueError too
++-- DamagedDownloadError       what came is not what was stored: nothing is kept
 +-- ConnectionFailedError      no answer after all retries
 +-- WaitTimeoutError           wait() ran out of time; the job goes on
 +-- WebhookVerificationError   a message was not sent by the service, or long ago
