@@ -83,17 +83,23 @@ def answer_loss(model: Any, examples: Sequence[Example]) -> Tensor:
 
 def answer(model: Any, rows: Sequence[Row], right: Sequence[int]) -> Answered:
     """Scores of the questions; ``right`` has the number of each one's right answer."""
-    found: list[list[float]] = [[]] * len(rows)
-    for part in by_length(rows, QUESTION_TOKENS):
-        with torch.no_grad():
-            for i, nlls in zip(part, answer_nlls(model, [rows[i] for i in part]), strict=True):
-                found[i] = nlls.tolist()
+    found = choice_nlls(model, rows)
     scores = [-torch.tensor(nlls, dtype=torch.float64) for nlls in found]
     return Answered(
         nll=[nlls[at] for nlls, at in zip(found, right, strict=True)],
         choice_cross_entropy=[float(-s.log_softmax(0)[at]) for s, at in zip(scores, right, strict=True)],
         correct=[int(s.argmax()) == at for s, at in zip(scores, right, strict=True)],
     )
+
+
+def choice_nlls(model: Any, rows: Sequence[Row]) -> list[list[float]]:
+    """Mean NLL a token of every answer of every row, in batches."""
+    found: list[list[float]] = [[]] * len(rows)
+    for part in by_length(rows, QUESTION_TOKENS):
+        with torch.no_grad():
+            for i, nlls in zip(part, answer_nlls(model, [rows[i] for i in part]), strict=True):
+                found[i] = nlls.tolist()
+    return found
 
 
 def answer_nlls(model: Any, rows: Sequence[Row]) -> list[Tensor]:
