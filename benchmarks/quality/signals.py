@@ -10,6 +10,7 @@ set knows nothing of the answer. 0.5 is a coin.
 import argparse
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch.nn.functional import normalize
 from benchmarks.machine import describe
 from benchmarks.quality.__main__ import CACHE
 from benchmarks.quality.packed import packed, right
-from benchmarks.quality.training import answer_nlls
+from benchmarks.quality.training import choice_nlls
 from benchmarks.quality.world import World
 
 Floats = npt.NDArray[np.float64]
@@ -80,14 +81,14 @@ def _marks(world: World) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.str_]]:
 
 def answer_loss(world: World) -> Floats:
     """Nats a token of the answer."""
-    return np.array([float(nlls[right]) for nlls, right in _losses(world)])
+    return np.array([nlls[own] for nlls, own in _losses(world)])
 
 
 def loss_against_choices(world: World) -> Floats:
     """The answer's loss less that of the best other choice; rows without choices get their answer's loss."""
     return np.array(
         [
-            float(nlls[own]) - min((float(x) for i, x in enumerate(nlls) if i != own), default=0.0)
+            nlls[own] - min((other for i, other in enumerate(nlls) if i != own), default=0.0)
             for nlls, own in _losses(world)
         ]
     )
@@ -110,10 +111,11 @@ def neighbours_answers(world: World) -> Floats:
     return np.asarray((answers[near] != answers[:, None]).mean(axis=1))
 
 
-def _losses(world: World) -> list[tuple[Tensor, int]]:
+@cache
+def _losses(world: World) -> list[tuple[list[float], int]]:
     """Of every row the mean loss of each choice, and which of them is its answer."""
     rows = [packed(record, world.loaded) for record in world.data.pool]
-    found = answer_nlls(world.loaded.model, rows)
+    found = choice_nlls(world.loaded.model, rows)
     return list(zip(found, [right(record) for record in world.data.pool], strict=True))
 
 

@@ -101,7 +101,7 @@ class BatchError(Resource):
 
 
 class Counts(Resource):
-    """received = accepted + rejected; duplicates are accepted lines whose content the pool or the batch already had."""
+    """received = accepted + rejected; duplicates are accepted lines whose content the pool had already."""
 
     received: int = 0
     accepted: int = 0
