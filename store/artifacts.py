@@ -31,6 +31,10 @@ class Artifact:
     sha256: str
     size: int
 
+    def reference(self, **more: Any) -> dict[str, Any]:
+        """What a row keeps of it: path and hash, and what the caller adds (rows, name, size)."""
+        return {"path": self.path, "sha256": self.sha256, **more}
+
 
 class WrongHash(ValueError):
     """Bytes are not those that were promised."""

@@ -91,7 +91,7 @@ def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
     if not writer.repeated.rows:
         return None
     stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.repeated.file, ".parquet")
-    return {"path": stored.path, "sha256": stored.sha256, "rows": writer.repeated.rows, "size": stored.size}
+    return stored.reference(rows=writer.repeated.rows, size=stored.size)
 
 
 def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> Json:

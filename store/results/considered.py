@@ -34,7 +34,7 @@ def put(
     """Store the columns; returns {path, sha256, rows}, which the result keeps at artifacts.considered."""
     table = pa.table([ids, hashes, nearest, pa.array(cosines, pa.float32())], schema=SCHEMA)
     stored = artifacts.put_table(folder, table)
-    return {"path": stored.path, "sha256": stored.sha256, "rows": len(ids)}
+    return stored.reference(rows=len(ids))
 
 
 def find_row(

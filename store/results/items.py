@@ -35,7 +35,7 @@ def put(artifacts: Artifacts, folder: str, items: Sequence[Mapping[str, Any]]) -
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", row_group_size=GROUP_ROWS)
     stored = artifacts.put_bytes(folder, sink.getvalue().to_pybytes(), ".parquet")
-    return {"path": stored.path, "sha256": stored.sha256, "rows": len(items)}
+    return stored.reference(rows=len(items))
 
 
 def read(artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ def run(work: Work) -> Outcome:
     kind = results.TasksResult if isinstance(result, TaskResult) else results.EvaluationResult
     summary = results.checked(kind, result.summary())
     stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/evaluations", result.table())
-    rows: dict[str, Any] = {"path": stored.path, "sha256": stored.sha256}
+    rows: dict[str, Any] = stored.reference()
     return Outcome({}, {**summary, "artifacts": {"rows": rows}})
 
 

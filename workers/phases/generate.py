@@ -142,7 +142,7 @@ def _keep(work: Work, state: dict[str, Any]) -> None:
     folder = f"{claim.tenant_id}/generated/{claim.shard_id}"
     stored = artifacts.put_bytes(folder, orjson.dumps(state), ".json")
     with work.context.database.transaction() as session:
-        before = shards.keep(session, claim, {"path": stored.path, "sha256": stored.sha256})
+        before = shards.keep(session, claim, stored.reference())
     if before and before["path"] != stored.path:
         artifacts.remove(before["path"])
 

@@ -120,9 +120,7 @@ def _keep(work: Work, checkpoint: Path) -> None:
     stored = artifacts.put_file(f"{claim.tenant_id}/checkpoints/{claim.shard_id}", packed)
     packed.unlink()
     with work.context.database.transaction() as session:
-        before = shards.keep(
-            session, claim, {"path": stored.path, "sha256": stored.sha256, "name": checkpoint.name}
-        )
+        before = shards.keep(session, claim, stored.reference(name=checkpoint.name))
     if before and before["path"] != stored.path:
         artifacts.remove(before["path"])
 
@@ -148,7 +146,7 @@ def _store(work: Work, folder: Path) -> dict[str, Any]:
     files = {}
     for path in sorted(folder.iterdir()):
         stored = work.context.artifacts.put_file(f"{work.claim.tenant_id}/models", path)
-        files[path.name] = {"path": stored.path, "sha256": stored.sha256, "size": stored.size}
+        files[path.name] = stored.reference(size=stored.size)
     return files
 
 
@@ -170,5 +168,5 @@ def _lineage(
         "seed": request["seed"],
         "steps": result.steps,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
-        "artifacts": {"records": {"path": stored.path, "sha256": stored.sha256}},
+        "artifacts": {"records": stored.reference()},
     }

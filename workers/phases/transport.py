@@ -201,7 +201,7 @@ def _coverage(selection: Selection, targets: list[Record]) -> list[dict[str, Any
 def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> dict[str, Any]:
     lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
     stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
-    return {"path": stored.path, "sha256": stored.sha256, "rows": len(rejected)}
+    return stored.reference(rows=len(rejected))
 
 
 def _store_considered(work: Work, sent: list[Record], wanted: list[Record], near: Nearest) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def put(artifacts: Artifacts, tenant_id: str, plane: Plane) -> dict[str, Any]:
     stored = artifacts.put_bytes(
         f"{tenant_id}/plane", save({"plane": np.ascontiguousarray(rows)}), ".safetensors"
     )
-    return {"path": stored.path, "sha256": stored.sha256, "rows": len(rows)}
+    return stored.reference(rows=len(rows))
 
 
 def of_loop(work: Work, dim: int) -> Axes | None:

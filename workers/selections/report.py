@@ -46,8 +46,8 @@ def store(
     report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")
     points = artifacts.put_table(f"{tenant_id}/map", table)
     return {
-        "report": {"path": report.path, "sha256": report.sha256, "rows": 1},
-        "map": {"path": points.path, "sha256": points.sha256, "rows": table.num_rows},
+        "report": report.reference(rows=1),
+        "map": points.reference(rows=table.num_rows),
         "plane": round_axes.put(artifacts, tenant_id, picture.plane),
     }
 
