@@ -14,7 +14,6 @@ from store.accounts.quotas import Room
 from store.data import pools, targets
 from store.errors import ArtifactCorrupt, Invalid
 from store.jobs import lifecycle as jobs
-from store.jobs import shards
 from store.kit import egress
 from store.kit.egress import Egress
 from store.kit.ids import new_id
@@ -29,6 +28,7 @@ from workers.generators import pool as drawing
 from workers.generators.candidates import Stored, earlier_contents, store
 from workers.generators.chat import Chat
 from workers.generators.openai import Generation, State, summary
+from workers.process import checkpoints
 from workers.process.attempt import others_wait
 from workers.process.pulse import GivesWay
 from workers.process.work import Outcome, Work
@@ -141,10 +141,7 @@ def _keep(work: Work, state: dict[str, Any]) -> None:
     claim, artifacts = work.claim, work.context.artifacts
     folder = f"{claim.tenant_id}/generated/{claim.shard_id}"
     stored = artifacts.put_bytes(folder, orjson.dumps(state), ".json")
-    with work.context.database.transaction() as session:
-        before = shards.keep(session, claim, stored.reference())
-    if before and before["path"] != stored.path:
-        artifacts.remove(before["path"])
+    checkpoints.keep(work, stored)
 
 
 def _left(work: Work) -> State:

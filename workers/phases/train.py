@@ -16,7 +16,7 @@ from store.jobs import shards
 from store.models import adapters
 from workers.models.held import load_for
 from workers.models.loading import LoadedModel
-from workers.process import results
+from workers.process import checkpoints, results
 from workers.process.attempt import others_wait
 from workers.process.pulse import GivesWay
 from workers.process.work import Outcome, Work
@@ -119,10 +119,7 @@ def _keep(work: Work, checkpoint: Path) -> None:
     claim, artifacts = work.claim, work.context.artifacts
     stored = artifacts.put_file(f"{claim.tenant_id}/checkpoints/{claim.shard_id}", packed)
     packed.unlink()
-    with work.context.database.transaction() as session:
-        before = shards.keep(session, claim, stored.reference(name=checkpoint.name))
-    if before and before["path"] != stored.path:
-        artifacts.remove(before["path"])
+    checkpoints.keep(work, stored, name=checkpoint.name)
 
 
 def _fetched(work: Work, folder: Path) -> Path | None:
