@@ -66,11 +66,13 @@ def _new_database(server: str) -> str:
 
 def test_too_many_requests_are_told_when_to_come_back(limited: Api) -> None:
     tenant = another_tenant(limited)
+    began = time.monotonic()
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: tenant.call("GET", "/v1/pools"), range(4 * RATE)))
+    seconds = time.monotonic() - began
     refused = [answer for answer in answers if answer.status_code == 429]
     assert {answer.status_code for answer in answers} == {200, 429}
-    assert len(refused) >= RATE  # four times the rate came within about a second
+    assert len(answers) - len(refused) <= RATE * (seconds + 2)  # the windows that the requests fell into
     assert {answer.json()["code"] for answer in refused} == {"rate_limited"}
     assert refused[0].headers["retry-after"] == "1"
     assert refused[0].headers["ratelimit"] == '"requests";r=0'
