@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from evoselect_cli.operating import JsonOption
+from evoselect_cli.options import JsonOption
 from evoselect_cli.output import out, print_json, print_pairs
 from evoselect_client import Client
 from evoselect_client.account import ApiKey

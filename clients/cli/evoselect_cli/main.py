@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evoselect_cli import exits, keys, looking, looping, modelling, operating, serving, using
+from evoselect_cli import exits, jobs, keys, loops, models, results, select, server, train
 from evoselect_cli.output import err
 from evoselect_client import (
     ApiError,
@@ -61,22 +61,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    serving.up,
-    serving.down,
-    serving.status,
-    using.select,
-    using.train,
-    using.evaluate,
-    using.items,
-    looking.watch,
-    looking.report,
-    looking.compare,
-    looking.explain,
-    operating.doctor,
+    server.up,
+    server.down,
+    server.status,
+    select.select,
+    train.train,
+    train.evaluate,
+    select.items,
+    results.watch,
+    results.report,
+    results.compare,
+    results.explain,
+    jobs.doctor,
 )
 for command in COMMANDS:
     app.command()(command)
-app.add_typer(operating.jobs, name="jobs")
-app.add_typer(looping.loop, name="loop")
-app.add_typer(modelling.models, name="models")
+app.add_typer(jobs.jobs, name="jobs")
+app.add_typer(loops.loop, name="loop")
+app.add_typer(models.models, name="models")
 app.add_typer(keys.keys, name="keys")

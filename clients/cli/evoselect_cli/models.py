@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from evoselect_cli.options import JsonOption
 from evoselect_cli.output import out, print_json
 from evoselect_client import Client
 
 models = typer.Typer(help="Look at models, save a trained adapter.", no_args_is_help=True)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 @models.command("list")

@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from evoselect_cli.operating import IdArgument, JsonOption, noun_of, print_job
+from evoselect_cli.jobs import noun_of, print_job
+from evoselect_cli.options import JobArgument, JsonOption
 from evoselect_cli.output import err, out, print_json, print_pairs, wait
 from evoselect_client import Client
 
 SelectionArgument = Annotated[str, typer.Argument(help="A completed selection.")]
 
 
-def watch(job_id: IdArgument, json: JsonOption = False) -> None:
+def watch(job_id: JobArgument, json: JsonOption = False) -> None:
     """Follow a job to its end, with its progress on stderr; exit code 1 when it ends without a result."""
     with Client() as client:
         print_job(wait(noun_of(client, job_id).retrieve(job_id)), json)

@@ -11,15 +11,11 @@ import psutil
 import typer
 
 from evoselect_cli import exits
+from evoselect_cli.options import HomeOption, JsonOption
 from evoselect_cli.output import err, out, print_json, print_pairs
 from evoselect_client.config import Endpoint, read_credentials
 
 DOWN_SECONDS = 60.0  # a worker finishes its micro-batch, PostgreSQL its checkpoint
-
-HomeOption = Annotated[
-    Path | None, typer.Option(help="Data directory; default $EVOSELECT_HOME or ~/.evoselect.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def up(

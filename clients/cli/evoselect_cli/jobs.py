@@ -8,15 +8,13 @@ import typer
 from rich.table import Table
 
 from evoselect_cli import exits
+from evoselect_cli.options import JobArgument, JsonOption
 from evoselect_cli.output import err, out, print_json, print_pairs
 from evoselect_client import Client
 from evoselect_client.models import Job
 
 jobs = typer.Typer(help="Look at jobs, cancel them, start them again.", no_args_is_help=True)
 NOUNS = {"sel": "selections", "trn": "trainings", "evl": "evaluations", "loop": "loops"}
-
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-IdArgument = Annotated[str, typer.Argument(help="Id of a selection, training, evaluation or loop.")]
 
 
 @jobs.command("list")
@@ -44,21 +42,21 @@ def list_jobs(
 
 
 @jobs.command()
-def show(job_id: IdArgument, json: JsonOption = False) -> None:
+def show(job_id: JobArgument, json: JsonOption = False) -> None:
     """Where a job stands, and why it failed."""
     with Client() as client:
         print_job(noun_of(client, job_id).retrieve(job_id), json)
 
 
 @jobs.command()
-def cancel(job_id: IdArgument, json: JsonOption = False) -> None:
+def cancel(job_id: JobArgument, json: JsonOption = False) -> None:
     """Ask a job to stop."""
     with Client() as client:
         print_job(noun_of(client, job_id).cancel(job_id), json)
 
 
 @jobs.command()
-def retry(job_id: IdArgument, json: JsonOption = False) -> None:
+def retry(job_id: JobArgument, json: JsonOption = False) -> None:
     """Start the request of a job that failed, expired or was cancelled again, as a new job."""
     with Client() as client:
         print_job(noun_of(client, job_id).retry(job_id), json)

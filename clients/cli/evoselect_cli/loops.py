@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from evoselect_cli.options import JsonOption
 from evoselect_cli.output import out, print_json, print_pairs, wait
 from evoselect_client import Client
 from evoselect_client.loops import Loop
 
 loop = typer.Typer(help="Rounds of generate, select, train, evaluate.", no_args_is_help=True)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 IdArgument = Annotated[str, typer.Argument(help="Id of a loop.")]
 
 

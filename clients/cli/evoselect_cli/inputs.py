@@ -1,0 +1,65 @@
+"""What commands take and how they end: an id or a file, settings as JSON, a job that is waited for."""
+
+import json as json_module
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from evoselect_cli.output import print_json, print_pairs, upload_bar, wait
+from evoselect_client import Client
+from evoselect_client.models import Job
+
+JobT = TypeVar("JobT", bound=Job)
+ID = r"[a-z]+_[0-9a-z]{26}"
+
+
+def target_id_of(client: Client, value: str) -> str:
+    """The id itself, or that of a target made of the file."""
+    if is_id(value):
+        return value
+    return client.targets.create(Path(value), name=Path(value).name).id
+
+
+def pool_id_of(client: Client, value: str) -> str:
+    """The id itself, or that of a pool made of the file."""
+    if is_id(value):
+        return value
+    pool = client.pools.create(name=Path(value).name)
+    with upload_bar("candidates sent") as progress:
+        pool.add(Path(value), progress=progress)
+    return pool.id
+
+
+def is_id(value: str) -> bool:
+    """Whether this names a resource; a usage error when it is neither an id nor a file."""
+    if Path(value).is_file():
+        return False
+    if not re.fullmatch(ID, value):
+        raise typer.BadParameter(f"{value!r} is neither a file nor an id")
+    return True
+
+
+def settings_of(text: str | None) -> dict[str, Any] | None:
+    """The object that the text is as JSON; a usage error for any other text."""
+    if text is None:
+        return None
+    try:
+        value = json_module.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise typer.BadParameter(f"--spec is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter("--spec must be a JSON object")
+    return value
+
+
+def finish(job: JobT, wait_for_it: bool, json: bool) -> JobT:
+    """Wait if wanted, then print where the job stands."""
+    if wait_for_it:
+        job = wait(job)
+    if json:
+        print_json(job.model_dump(mode="json"))
+    else:
+        print_pairs(f"{job.object} {job.id} {job.status}", job.result or {})
+    return job

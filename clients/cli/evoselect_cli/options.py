@@ -1,0 +1,15 @@
+"""Options and arguments that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait, with progress on stderr.")]
+SpecOption = Annotated[str | None, typer.Option(help="Settings as a JSON object; see docs/api.md.")]
+SeedOption = Annotated[int | None, typer.Option(min=0)]
+HomeOption = Annotated[
+    Path | None, typer.Option(help="Data directory; default $EVOSELECT_HOME or ~/.evoselect.")
+]
+JobArgument = Annotated[str, typer.Argument(help="Id of a selection, training, evaluation or loop.")]

@@ -1,0 +1,103 @@
+"""Select candidates and read what was selected: evoselect select, items."""
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from evoselect_cli.connecting import service
+from evoselect_cli.inputs import finish, is_id, pool_id_of, settings_of, target_id_of
+from evoselect_cli.options import JsonOption, SeedOption, SpecOption, WaitOption
+from evoselect_cli.output import err, out, print_json
+from evoselect_client import Client
+from evoselect_client.models import Item, Selection
+
+SHOWN_ITEMS = 10
+SHOWN_CHARS = 60
+
+
+def select(
+    target: Annotated[str, typer.Option(help="JSON Lines file of target examples, or a target's id.")],
+    pool: Annotated[str, typer.Option(help="JSON Lines file of candidates, or a pool's id.")],
+    k: Annotated[int | None, typer.Option("-k", "--k", help="How many candidates to select.")] = None,
+    ratio: Annotated[float | None, typer.Option(help="Or the share of the pool to select.")] = None,
+    method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,
+    model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
+    spec: SpecOption = None,
+    seed: SeedOption = None,
+    out_file: Annotated[Path | None, typer.Option("--out", help="Write the selected records here.")] = None,
+    wait_for_it: WaitOption = True,
+    json: JsonOption = False,
+) -> None:
+    """Select the candidates of a pool that are worth training on for a target.
+
+    Where no service is configured, one is started here for the time of the command.
+    """
+    if (k is None) == (ratio is None):
+        raise typer.BadParameter("give exactly one of -k and --ratio")
+    if out_file is not None and not wait_for_it:
+        raise typer.BadParameter("--out needs the result: leave --no-wait out")
+    settings = settings_of(spec)
+    for value in (target, pool):
+        is_id(value)  # a typing error is told before anything is uploaded
+    with service() if wait_for_it else Client() as client:
+        job = client.selections.create(
+            target_id=target_id_of(client, target),
+            pool_id=pool_id_of(client, pool),
+            k=k,
+            ratio=ratio,
+            method=method,
+            model=model,
+            spec=settings,
+            seed=seed,
+        )
+        job = finish(job, wait_for_it, json)
+        if out_file is not None:
+            _write(job, out_file)
+
+
+def items(
+    selection_id: Annotated[str, typer.Argument(help="A completed selection.")],
+    out_file: Annotated[Path | None, typer.Option("--out", help="Write the selected records here.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="All items as JSON Lines on stdout.")] = False,
+) -> None:
+    """Show or save what was selected."""
+    with Client() as client:
+        selection = client.selections.retrieve(selection_id)
+        if out_file is not None:
+            _write(selection, out_file)
+        elif json:
+            for item in selection.items():
+                print_json(item.model_dump(mode="json"))
+        else:
+            _show(selection)
+
+
+def _write(selection: Selection, path: Path) -> None:
+    """The selected records as JSON Lines, in rank order; the file appears only when it is complete."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", encoding="utf-8") as file:
+        for item in selection.items():
+            file.write(json_module.dumps(item.record, ensure_ascii=False) + "\n")
+    temporary.replace(path)
+    err.print(f"wrote {path}", markup=False)
+
+
+def _show(selection: Selection) -> None:
+    table = Table("rank", "id", "weight", "record", title=selection.id, title_justify="left")
+    shown: list[Item] = []
+    for item in selection.items(page_size=SHOWN_ITEMS):
+        if len(shown) == SHOWN_ITEMS:
+            break
+        shown.append(item)
+        table.add_row(str(item.rank), item.id, f"{item.weight:.4g}", _excerpt(item.record))
+    out.print(table)
+    out.print("The first items; --json or --out give all.")
+
+
+def _excerpt(record: dict[str, Any]) -> str:
+    text = record.get("prompt") or str(record.get("messages", ""))
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN_CHARS else flat[: SHOWN_CHARS - 3] + "..."
