@@ -13,7 +13,7 @@ import pytest
 from benchmarks.demo.data import build
 from evoselect_cli import exits
 from tests.clients.test_cli import evoselect
-from tests.clients.test_operating import run
+from tests.clients.test_jobs import run
 from tests.live import Api, question
 from tests.service.test_routes import complete, make_selection
 

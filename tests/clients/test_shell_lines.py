@@ -2,7 +2,7 @@
 
 Lines of shell blocks are parsed as the shell and the program parse them. Code in sentences that begins with
 a program leaves things out (`jobs list | show ID`); its commands and options are looked up. What the lines do
-is tested in test_readme, test_cli, test_serving and test_operating.
+is tested in test_readme, test_cli, test_server and test_jobs.
 """
 
 import ast
