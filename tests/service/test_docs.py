@@ -26,7 +26,7 @@ def test_the_records_are_records() -> None:
 
 
 def test_every_code_is_named() -> None:
-    files = [*(ROOT / "service").rglob("*.py"), *(ROOT / "store").glob("*.py")]
+    files = [*(ROOT / "service").rglob("*.py"), *(ROOT / "store").rglob("*.py")]
     found = {code for file in files for groups in CODE.findall(file.read_text()) for code in groups if code}
     assert {"no_api_key", "k_exceeds_pool", "method_not_allowed"} <= found
     assert {code for code in found - INTERNAL if f"`{code}`" not in TEXT} == set()

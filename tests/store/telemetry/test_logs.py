@@ -17,7 +17,7 @@ from store.webhooks import endpoints as webhooks
 
 PROGRAM = """
 import logging, sys
-from store import logs
+from store.telemetry import logs
 logs.configure()
 key, webhook = sys.stdin.read().split()
 with logs.about(job="sel_1", shard="shd_1", attempt=2):
@@ -53,7 +53,7 @@ def test_lines_are_json_with_their_subject_and_without_secrets() -> None:
 def test_uvicorn_adds_no_second_line_to_a_request() -> None:
     program = """
 import logging, uvicorn
-from store import logs
+from store.telemetry import logs
 config = uvicorn.Config("nowhere:app")
 logs.configure()
 print(logging.getLogger("uvicorn.access").hasHandlers(), logging.getLogger("uvicorn.error").hasHandlers())

@@ -135,8 +135,8 @@ from pathlib import Path
 from evoselect.select import select
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
-from workers.conditioned import conditioned
-from workers.provided import provided_block
+from workers.selections.conditioned import conditioned
+from workers.features.provided import provided_block
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

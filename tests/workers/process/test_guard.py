@@ -18,7 +18,7 @@ from workers.process.guard import Guard
 HANGS = """
 import re, sys, threading
 from store.settings import Settings
-from workers import guard
+from workers.process import guard
 
 threading.Thread(target=guard.give_signs, args=(Settings(),), daemon=True).start()
 print("lives", flush=True)
