@@ -9,8 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.demo.data import TEST_CHOICES
-
 Json = dict[str, Any]
 
 
@@ -66,7 +64,7 @@ def notes(result: Json) -> list[str]:
     kinds = data["by_kind"]
     return [
         f"Target: {data['target_records']} {data['target_set']} questions; test: {data['test_records']} "
-        f"others of the same set with {TEST_CHOICES} choices each, split anew for this demo.",
+        "others of the same set, split anew for this demo.",
         f"Pool: {data['pool_records']} candidates of {len(data['by_source'])} data sets, of which "
         f"{kinds['wrong_answer']} carry an injected wrong answer and {kinds['near_duplicate']} are injected "
         f"near-duplicates (seed {data['seed']}).",

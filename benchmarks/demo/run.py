@@ -16,7 +16,7 @@ from evoselect_client.models import Evaluation, Selection
 
 K = 96  # 12 % of the pool
 RANDOM_SEEDS = (1, 2)
-STEPS = 12  # of 8 examples: one epoch of what is drawn
+STEPS = 20  # of 8 examples: a little less than two epochs of what is drawn
 LEARNING_RATE = 1e-3
 TRAINING_SEED = 0
 BASE_MODEL = "smollm2-135m-instruct"
