@@ -1,5 +1,6 @@
 """The OpenAPI document: the framework's, with every problem that a route can answer."""
 
+from functools import cache
 from typing import Any
 
 import orjson
@@ -32,17 +33,18 @@ DESCRIPTION = "Which of these candidate examples are worth training on for a tar
 
 def install(app: FastAPI) -> None:
     """Let the application answer /openapi.json with the whole document, made and encoded once."""
-    encoded: list[bytes] = []
 
     def openapi() -> Json:
         if app.openapi_schema is None:
             app.openapi_schema = document(app)
         return app.openapi_schema
 
+    @cache
+    def encoded() -> bytes:
+        return orjson.dumps(openapi())
+
     async def answer(request: Request) -> Response:
-        if not encoded:
-            encoded.append(orjson.dumps(openapi()))
-        return Response(encoded[0], media_type="application/json")
+        return Response(encoded(), media_type="application/json")
 
     app.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way
     app.add_route("/openapi.json", answer, include_in_schema=False)

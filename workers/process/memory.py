@@ -62,7 +62,8 @@ def _control_groups() -> Iterator[tuple[int, int]]:
 @contextmanager
 def bounded() -> Iterator[None]:
     """Inside, the process gets at most SHARE of what is free now, FLOOR at least; beyond it allocations fail.
-    Raises Crowded for such a failure where that is less than half of what there is.
+
+    Raises Crowded for such a failure where others have more than half of what there is.
 
     Private writable memory alone counts (RLIMIT_DATA): not files that are mapped, not address space that is
     only reserved. Not beside an NVIDIA driver, which maps more than it takes.
@@ -71,22 +72,23 @@ def bounded() -> Iterator[None]:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = data_bytes() + max(int(SHARE * available()), FLOOR)
+    own, free = data_bytes(), available()
+    wanted = own + max(int(SHARE * free), FLOOR)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
-    crowded = wanted < total() / 2
+    crowded = own + free < total() / 2
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
     try:
         yield
     except Exception as error:
-        if crowded and exhausted(error):
+        if crowded and (exhausted(error) or exhausted(error.__cause__)):  # a batch halved down to one row
             raise Crowded(f"others had most of the memory: {error}") from error
         raise
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def exhausted(error: Exception) -> bool:
+def exhausted(error: BaseException | None) -> bool:
     """Whether the error says that memory did not suffice."""
     if isinstance(error, RuntimeError):
         from evoselect.gradients.examples import out_of_memory  # with torch, which has raised it

@@ -5,6 +5,7 @@ import resource
 import pytest
 import torch
 
+from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import halving
 from workers.process import memory
 
@@ -26,6 +27,19 @@ def test_inside_the_bound_more_than_is_free_cannot_be_taken(monkeypatch: pytest.
         assert memory.exhausted(short.value)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
     assert not memory.exhausted(RuntimeError("shapes differ"))
+
+
+@pytest.mark.parametrize(("whole", "raised"), [(2**60, memory.Crowded), (0, InvalidInput)])
+def test_a_row_that_does_not_fit_may_fit_later_where_others_have_the_memory(
+    monkeypatch: pytest.MonkeyPatch, whole: int, raised: type[Exception]
+) -> None:
+    monkeypatch.setattr(memory, "total", lambda: whole)
+
+    def compute(part: list[int]) -> int:
+        return torch.empty(memory.available() + 2**30, dtype=torch.uint8).numel()
+
+    with pytest.raises(raised), memory.bounded():
+        list(halving([0], compute))
 
 
 def test_a_batch_that_the_bound_refuses_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
