@@ -37,7 +37,7 @@ browser:
 	  && apt-get install -y -qq --no-install-recommends chromium; } \
 	|| echo "No Chromium: the tests of the pages will be skipped. Install it with your system's package manager."
 
-SUITE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+SUITE := $(BIN)/python -m tests.suite
 
 test: $(STAMP)  ## The suite: two processes, a file of tests stays in one, chaos and integration come first
 	$(SUITE) -m "not long"

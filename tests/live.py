@@ -110,7 +110,7 @@ def api(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api
         yield live
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something holds; fails where it does not in that time."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -207,9 +207,9 @@ KINDS: dict[str, Callable[[Fleet, Random], list[Loss]]] = {
 _servers = {"valkey": threading.Lock(), "postgres": threading.Lock()}
 
 
-def busy_worker(fleet: Fleet, rng: Random) -> str:
+def busy_worker(fleet: Fleet, rng: Random, seconds: float = BUSY_SECONDS) -> str:
     """A worker that holds a shard, as soon as there is one; after a while any."""
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(OperationalError), fleet.database.transaction() as session:
             holders = session.scalars(select(Shard.worker).where(Shard.state == ShardState.RUNNING)).all()

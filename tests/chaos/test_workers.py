@@ -56,10 +56,10 @@ def wait_for_end(made: Fleet, job_id: str, seconds: float) -> Job:
 
 def test_a_worker_that_is_asked_to_end_gives_its_shard_back_in_time(slow_fleet: Fleet) -> None:
     job_id = submit(slow_fleet, 20)
-    worker = busy_worker(slow_fleet, Random(0))
+    worker = busy_worker(slow_fleet, Random(0), seconds=60)
     asked = time.time()
     os.kill(slow_fleet.running[worker].process.pid, signal.SIGTERM)
-    assert wait_for_end(slow_fleet, job_id, 60).status == "completed"
+    assert wait_for_end(slow_fleet, job_id, 120).status == "completed"
     with slow_fleet.database.transaction() as session:
         events = session.scalars(select(Event).where(Event.job_id == job_id)).all()
     (released,) = [event for event in events if event.type == "shard.released"]
@@ -74,7 +74,7 @@ def test_without_a_broker_jobs_are_accepted_and_done(slow_fleet: Fleet) -> None:
     down.process.wait()
     try:
         job_id = submit(slow_fleet, 2)
-        assert wait_for_end(slow_fleet, job_id, 60).status == "completed"
+        assert wait_for_end(slow_fleet, job_id, 120).status == "completed"
     finally:
         slow_fleet.running["valkey"] = processes.start(down.child)
 

@@ -35,7 +35,7 @@ def sleeper(name: str, log: Path) -> Child:
     return Child(name, [sys.executable, "-c", code], log)
 
 
-def wait_for(condition: object, seconds: float = 10.0) -> None:
+def wait_for(condition: object, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
