@@ -32,6 +32,7 @@ class Authentication:
     def __init__(self, app: ASGIApp, state: State) -> None:
         self.app = app
         self._database = state.database
+        self._beginnings = state.shares.beginnings
         self._lookups = state.shares.lookups
         self._pepper = state.settings.key_pepper.get_secret_value()
         self._still = Still(self._by_id, state.shares.lookups)
@@ -42,7 +43,18 @@ class Authentication:
         if scope["type"] != "http" or not (path == "/v1" or path.startswith("/v1/")):
             await self.app(scope, receive, send)
             return
-        principal = await self._principal(_bearer(Headers(scope=scope)))
+        secret = _bearer(Headers(scope=scope))
+        async with self._beginnings.turn(self._caller(secret)) as turn:
+            scope["state"]["turn"] = turn
+            await self._known_caller(secret, scope, receive, send)
+
+    def _caller(self, secret: str | None) -> str:
+        """Whose turn a request takes: that of its key where the key has worked before."""
+        known = self._known.get(tenants.digest(secret, self._pepper)) if secret else None
+        return known[0].tenant_id if known else NOBODY
+
+    async def _known_caller(self, secret: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        principal = await self._principal(secret)
         scope["state"]["tenant_id"] = principal.tenant_id
         scope["state"]["principal"] = principal
         with logs.about(

@@ -43,11 +43,13 @@ class RateLimit:
             await self.app(scope, receive, send)
             return
         left = await self._left(tenant_id)
+        if left is not None and left < 0:
+            raise await self._refusal(tenant_id)
+        if turn := scope["state"].get("turn"):  # none for pages
+            turn.end()
         if left is None:
             await self.app(scope, receive, send)
             return
-        if left < 0:
-            raise await self._refusal(tenant_id)
         headers = self._headers(left)
 
         async def send_with_rates(message: Message) -> None:

@@ -37,6 +37,16 @@ class Slots:
         finally:
             self.leave(tenant_id)
 
+    @asynccontextmanager
+    async def turn(self, tenant_id: str) -> AsyncIterator["Turn"]:
+        """Hold one until the turn is ended, at the end of the block at the latest."""
+        await self.enter(tenant_id)
+        turn = Turn(self, tenant_id)
+        try:
+            yield turn
+        finally:
+            turn.end()
+
     async def enter(self, tenant_id: str) -> None:
         """Take one; whoever does gives it back by `leave`."""
         if self._held[tenant_id] < self._each:
@@ -74,6 +84,21 @@ class Slots:
 
     def _refusal(self) -> Problem:
         return _too_many(self._each, self._what)
+
+
+@dataclass(slots=True)
+class Turn:
+    """A slot that is held."""
+
+    slots: Slots
+    tenant_id: str
+    held: bool = True
+
+    def end(self) -> None:
+        """Give it back, once."""
+        if self.held:
+            self.held = False
+            self.slots.leave(self.tenant_id)
 
 
 class Counted:
@@ -114,6 +139,8 @@ class Shares:
     """That use threads: three tenants at their bound leave some of the threads to the others."""
     strangers: Slots = field(default_factory=lambda: Slots("requests without a key", 4, line=128, seconds=5))
     """The same without a key: forms, styles, documents."""
+    beginnings: Slots = field(default_factory=lambda: Slots("requests that begin", 16, line=4096))
+    """From the key to the route: between two steps of one request the event loop takes one of every other."""
     lookups: Slots = field(default_factory=lambda: Slots("checks of keys", 4, line=1024))
     """Queries that ask whom a key belongs to."""
     large: Slots = field(default_factory=lambda: Slots("large bodies", 3, line=128, seconds=120))
