@@ -67,16 +67,16 @@ def tail_losses(
     Each prompt runs once without a graph, however many tails continue it; an empty prompt is allowed.
     ``states`` gets the hidden states of each prompt and its one tail.
     """
-    cache, prompt_mask = _prompt_cache(model, prompts, states)
+    cache, prompt_mask = prompt_cache(model, prompts, states)
     owners = torch.tensor([tail.prompt for tail in tails], device=prompt_mask.device)
     if cache is not None and owners.tolist() != list(range(len(prompts))):
         cache.batch_select_indices(owners)
     prompt_mask = prompt_mask[owners]
-    ids, mask = _padded([tail.ids[:-1] for tail in tails], model, left=False)
+    ids, mask = padded([tail.ids[:-1] for tail in tails], model, left=False)
     lengths = torch.tensor([tail.answer for tail in tails], device=ids.device)
     with ExitStack() as around:
-        around.enter_context(_logits_only_at(model, _predicting(mask, lengths)))
-        around.enter_context(_attention_for(model, mask))
+        around.enter_context(logits_only_at(model, _predicting(mask, lengths)))
+        around.enter_context(attention_for(model, mask))
         if states is not None:
             around.enter_context(states.listening(_decoder(model), owners.tolist(), mask, prompt_mask.sum(1)))
         logits = causal_model(model)(
@@ -94,7 +94,7 @@ def tail_losses(
 
 def mean_hidden_state(model: nn.Module, examples: Sequence[Example], weighting: Weighting = "mean") -> Tensor:
     """Mean of the last hidden state over all tokens that predict one: (b, hidden) float32."""
-    ids, mask = _padded([example.ids[:-1] for example in examples], model, left=False)
+    ids, mask = padded([example.ids[:-1] for example in examples], model, left=False)
     states = StateSums(len(examples), weighting)
     with (
         torch.no_grad(),
@@ -111,7 +111,7 @@ def _predicting(mask: Tensor, lengths: Tensor) -> Tensor:
     return (column < ends[:, None]) & (column >= (ends - lengths)[:, None])
 
 
-def _prompt_cache(
+def prompt_cache(
     model: nn.Module, prompts: Sequence[Sequence[int]], states: StateSums | None
 ) -> tuple[Any, Tensor]:
     """Keys and values of the prompts, and their (b, longest) mask; no cache when all are empty.
@@ -126,7 +126,7 @@ def _prompt_cache(
         return None, torch.zeros(len(prompts), 0, dtype=torch.int64, device=device)
     parts = []
     for group in groups:
-        ids, mask = _padded([prompts[row] for row in group], model, left=True)
+        ids, mask = padded([prompts[row] for row in group], model, left=True)
         if ids.shape[1]:
             # All groups but a lone one keep every key: a sliding window cuts them once they are joined.
             cache = DynamicCache() if len(groups) > 1 else None
@@ -135,14 +135,14 @@ def _prompt_cache(
                     zero = mask.new_zeros(len(group))
                     around.enter_context(states.listening(_decoder(model), group, mask, zero))
                 parts.append((group, _prompt_pass(model, ids, mask, cache)))
-    mask = _padded(prompts, model, left=True)[1]
+    mask = padded(prompts, model, left=True)[1]
     return (parts[0][1] if len(groups) == 1 else _joined_cache(model, parts, (len(prompts), longest))), mask
 
 
 def _prompt_pass(model: nn.Module, ids: Tensor, mask: Tensor, cache: Any) -> Any:
     """The cache that a forward without a graph fills; ``cache`` None takes the model's own kind."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    with torch.no_grad(), _attention_for(model, mask):
+    with torch.no_grad(), attention_for(model, mask):
         result = _decoder(model)(
             input_ids=ids,
             attention_mask=mask,
@@ -191,7 +191,7 @@ def _decoder(model: nn.Module) -> Any:
     return causal.get_decoder()  # what its forward runs: OPT's is not the module of its base_model_prefix
 
 
-def _padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> tuple[Tensor, Tensor]:
+def padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> tuple[Tensor, Tensor]:
     """Token ids and mask, both (b, longest) int64 on the model's device; the padding token is never seen."""
     longest = max(map(len, rows))
     ids = torch.zeros(len(rows), longest, dtype=torch.int64)
@@ -205,7 +205,7 @@ def _padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> t
 
 
 @contextmanager
-def _attention_for(model: nn.Module, mask: Tensor) -> Iterator[None]:
+def attention_for(model: nn.Module, mask: Tensor) -> Iterator[None]:
     """Plain attention for short rows on a CPU; the model's own otherwise."""
     causal = causal_model(model)
     before = causal.config._attn_implementation
@@ -220,7 +220,7 @@ def _attention_for(model: nn.Module, mask: Tensor) -> Iterator[None]:
 
 
 @contextmanager
-def _logits_only_at(model: nn.Module, wanted: Tensor) -> Iterator[None]:
+def logits_only_at(model: nn.Module, wanted: Tensor) -> Iterator[None]:
     """The output embedding sees the hidden states at ``wanted`` (b, t) only, gathered to (n, hidden).
 
     Gathering to two dimensions also avoids the copies that a product with a strided slice makes.

@@ -1,6 +1,6 @@
 """Evaluation: multiple-choice accuracy, cross-entropy over the choices, loss of the answer, exact match.
 
-All answers of a question share one run of its prompt.
+All answers of a question share one run of its prompt, and one row behind it where the model can do that.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 
 from evoselect.gradients.examples import halving, plan_batches
+from evoselect.gradients.packed import packed_losses, packs
 from evoselect.gradients.passes import Tail, tail_losses
 from evoselect.measures.intervals import bootstrap
 from evoselect.spec.training import EvaluationSpec
@@ -34,6 +35,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+Losses = Callable[[Any, Sequence[Sequence[int]], Sequence[Tail]], torch.Tensor]
+"""Model, prompts and tails to the mean NLL of each tail: packed_losses, or tail_losses, its slow twin."""
 
 MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")
 
@@ -121,8 +124,10 @@ def evaluate(
     done = len(records) - len(usable)
     asked = [question for question in questions if question is not None]
     asked = [question for question in asked if _status(question, window) == "ok"]
+    packing = all(question.answers.prompt for question in asked) and packs(loaded.model)
+    losses = packed_losses if packing else tail_losses
     for batch in plan_batches([(question.tokens, 0) for question in asked], spec.batch_tokens):
-        for part, nlls in halving(batch, lambda part: _nlls(loaded, [asked[i] for i in part])):
+        for part, nlls in halving(batch, lambda part: _nlls(loaded, [asked[i] for i in part], losses)):
             for i, values in zip(part, nlls, strict=True):
                 rows[usable[i]] = _score(records[usable[i]], asked[i], values)
             done += len(part)
@@ -159,7 +164,7 @@ def _status(question: _Question | None, window: int) -> Status:
     return "truncated_answer" if question.longest > window else "ok"
 
 
-def _nlls(loaded: LoadedModel, questions: Sequence[_Question]) -> list[list[float]]:
+def _nlls(loaded: LoadedModel, questions: Sequence[_Question], losses: Losses) -> list[list[float]]:
     """Mean NLL per token of every answer of every question."""
     tails = [
         Tail([*question.answers.prompt[-1:], *tail], length, row)
@@ -167,8 +172,8 @@ def _nlls(loaded: LoadedModel, questions: Sequence[_Question]) -> list[list[floa
         for tail, length in zip(question.answers.tails, question.answers.lengths, strict=True)
     ]
     with torch.no_grad():
-        losses = tail_losses(loaded.model, [question.answers.prompt[:-1] for question in questions], tails)
-    found = iter(losses.tolist())
+        nlls = losses(loaded.model, [question.answers.prompt[:-1] for question in questions], tails)
+    found = iter(nlls.tolist())
     return [[next(found) for _ in question.answers.tails] for question in questions]
 
 
