@@ -118,8 +118,10 @@ class Artifacts:
         return data
 
     def get_table(self, path: str, sha256: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A Parquet file as a table, its hash checked; all columns, or those alone."""
-        return pq.read_table(pa.BufferReader(self.get_bytes(path, sha256)), columns=columns and list(columns))
+        """A Parquet file as a table, its hash checked; all columns, or those that it has of these."""
+        file = pq.ParquetFile(pa.BufferReader(self.get_bytes(path, sha256)))
+        names = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+        return file.read(columns=names)
 
     def fetch_file(self, path: str, sha256: str, destination: Path) -> None:
         """Copy a file to a local path, its hash checked."""

@@ -50,6 +50,21 @@ class Upload(BaseModel):
     expires_at: datetime
 
 
+class RowExample(BaseModel):
+    """One row as it came, and the record that it became; both as JSON, cut to 2,000 characters."""
+
+    given: str
+    record: str
+
+
+class Recognised(BaseModel):
+    """What the rows were: accepted rows by shape, columns that travel as `extra`, the first changed row."""
+
+    shapes: dict[str, int]
+    extra: list[str]
+    example: RowExample | None
+
+
 class Target(BaseModel):
     """A target without its records."""
 
@@ -60,6 +75,7 @@ class Target(BaseModel):
     count: int
     groups: dict[str, int]
     held_out_target_id: str | None
+    recognised: Recognised
     created_at: datetime
 
 
@@ -93,6 +109,7 @@ class Batch(BaseModel):
     version: int
     client_batch_id: str | None
     counts: Counts
+    recognised: Recognised
     errors: list[Fault]
     error_file_id: str | None
     created_at: datetime

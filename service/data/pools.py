@@ -6,7 +6,7 @@ from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -15,7 +15,8 @@ from service.data import answers, views
 from service.data.requests import BatchRequest, OnInvalid, PoolRequest
 from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
-from service.http.media import ARROW, JSON, NDJSON, PARQUET, TABLES, required
+from service.http.fields import Format
+from service.http.media import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TSV, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.strict_json import StrictRoute
@@ -30,6 +31,7 @@ from store.data import pools
 
 router = APIRouter(prefix="/v1/pools", route_class=StrictRoute, tags=["pools"])
 
+ColumnPair = Annotated[str, Field(min_length=3, max_length=300, description="field:column")]
 AfterVersion = Annotated[int, Query(ge=0, le=MAX_WHOLE, description="The last version of the page before.")]
 
 
@@ -84,6 +86,8 @@ def batch_listing(
             "content": {
                 NDJSON: {"schema": {"type": "string", "description": "One record per line."}},
                 PARQUET: {"schema": {"type": "string", "format": "binary"}},
+                CSV: {"schema": {"type": "string", "description": "A line of names, then rows."}},
+                TSV: {"schema": {"type": "string", "description": "The same with tabs."}},
                 ARROW: {"schema": {"type": "string", "format": "binary"}},
                 "application/json": {"schema": BatchRequest.model_json_schema()},
             },
@@ -97,26 +101,49 @@ async def add_batch(
     tenant_id: TenantId,
     client_batch_id: Annotated[ShortText | None, Query()] = None,
     on_invalid: Annotated[OnInvalid, Query()] = "reject_batch",
+    format: Annotated[Format, Query()] = "auto",
+    columns: Annotated[list[ColumnPair] | None, Query(max_length=9)] = None,
 ) -> dict[str, Any]:
     """Append candidates, wholly or not at all; the same client_batch_id again returns the first batch.
 
-    The parameters of the query go with NDJSON, Parquet and Arrow; a JSON body carries them itself.
+    The parameters of the query go with NDJSON, Parquet, Arrow, CSV and TSV; a JSON body carries them itself.
+    `columns=prompt:instruction` names the column that holds a field; it may be there several times.
     """
-    kind = required(request.headers.get("content-type"), (NDJSON, PARQUET, ARROW, JSON))
+    kind = required(request.headers.get("content-type"), (NDJSON, PARQUET, ARROW, CSV, TSV, JSON))
     if kind == JSON:
         body = await _json_body(request)
     else:
-        body = BatchRequest(records=[], client_batch_id=client_batch_id, on_invalid=on_invalid)
+        body = _of_query(client_batch_id, on_invalid, format, columns or [])
     batch = Intake(state, tenant_id, pool_id, body)
     if known := await run_in_threadpool(batch.known):
         return known
     if kind == NDJSON:
         return await _from_lines(request, batch)
-    if kind in TABLES:
+    if kind in (*TABLES, CSV, TSV):
         with spool() as file:
             await receive_into(request, file)
             return await run_in_threadpool(batch.from_file, file)
     return await run_in_threadpool(batch.from_json)
+
+
+def _of_query(
+    client_batch_id: str | None, on_invalid: OnInvalid, format: Format, columns: list[str]
+) -> BatchRequest:
+    """What the query says, checked as a body is."""
+    pairs = {field: column for field, _, column in (pair.partition(":") for pair in columns)}
+    try:
+        return BatchRequest.model_validate(
+            {
+                "records": [],
+                "client_batch_id": client_batch_id,
+                "on_invalid": on_invalid,
+                "format": format,
+                "columns": pairs,
+            }
+        )
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("query", *fault["loc"])} for fault in error.errors(include_url=False)]
+        raise RequestValidationError(faults) from None
 
 
 async def _from_lines(request: Request, batch: "Intake") -> dict[str, Any]:
@@ -158,7 +185,7 @@ class Intake:
     def writer(self) -> BatchWriter:
         """A writer that knows what the pool holds at this moment."""
         known = batches.known(self.state, self.tenant_id, self.pool_id, self.earlier)
-        return BatchWriter(self.state.settings, self.body.on_invalid, known)
+        return BatchWriter(self.state.settings, self.body.on_invalid, known, self.body.layout)
 
     def from_json(self) -> dict[str, Any]:
         """Records of the body, or of the file that it names."""

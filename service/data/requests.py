@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from evoselect.spec.fields import Bounded, Id, Real, Seed, ShortText
-from service.http.fields import CHAT, QUESTION, Labelled, Records, exactly_one, example
+from service.http.fields import CHAT, QUESTION, Labelled, Records, ShapedRows, exactly_one, example
 
 OnInvalid = Literal["reject_batch", "skip"]
 
@@ -32,7 +32,7 @@ class HeldOut(Bounded):
     seed: Seed = 0
 
 
-class TargetRequest(Labelled):
+class TargetRequest(Labelled, ShapedRows):
     """Examples of the target task."""
 
     model_config = example(records=[QUESTION], name="sums", metadata={"team": "a"})
@@ -53,7 +53,7 @@ class PoolRequest(Labelled):
     model_config = example(name="candidates")
 
 
-class BatchRequest(Bounded):
+class BatchRequest(ShapedRows):
     """Candidates as one JSON body, or in a file; larger batches go as NDJSON."""
 
     model_config = example(records=[QUESTION, CHAT], client_batch_id="day-1", on_invalid="skip")

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets
 @router.post("", status_code=201, response_model=answers.Target)
 def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Store target examples; those that are held out become a target of their own, for evaluations."""
-    examples = given_records(state, tenant_id, body.records, body.file_id) or []
+    examples, recognised = given_records(state, tenant_id, body.records, body.file_id, body.layout)
     apart: list[Record] = []
     if body.held_out:
         examples, apart = targets.split(examples, body.held_out.ratio, body.held_out.seed)
@@ -41,6 +41,7 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
             name=body.name,
             user_metadata=body.metadata,
             held_out_target_id=held_out.id if held_out else None,
+            recognised=recognised.as_json(),
             room=room,
         )
         return row.id

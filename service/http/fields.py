@@ -1,12 +1,13 @@
 """What requests may say. Unknown fields are refused; what is left out takes the recommended value."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from evoselect.spec.fields import Bounded, Members, ShortText, Text, Whole
 from service.http.json_pieces import MAX_VALUES
 from service.http.record_schema import RECORDS
+from store.records.layout import Layout
 
 MetadataKey = Annotated[str, Text(1, 64, printable=True)]
 MetadataValue = Annotated[str, Text(0, 512, printable=True)]
@@ -36,6 +37,48 @@ class JobRequest(Labelled):
     """Work to be done; among the jobs of one tenant higher priority comes first."""
 
     priority: Annotated[int, Whole(-100, 100)] = 0
+
+
+Format = Literal[
+    "auto",
+    "prompt_completion",
+    "prompt_choices",
+    "messages",
+    "alpaca",
+    "dolly",
+    "sharegpt",
+    "preference",
+    "question_choices",
+    "question_answer",
+    "query_response",
+    "prompt_response",
+    "prompt_output",
+    "input_output",
+]
+MappedField = Literal[
+    "id", "prompt", "messages", "completion", "choices", "answer", "group", "quality", "metadata"
+]
+Columns = Annotated[dict[MappedField, ShortText], Members(9)]
+
+
+class ShapedRows(Bounded):
+    """Rows that need not be records yet."""
+
+    format: Format = "auto"
+    """The shape that the rows have; `auto` recognises that of each row."""
+    columns: Columns = Field(default={})
+    """Field of a record to the column that holds it, in place of a shape."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.columns and self.format != "auto":
+            raise ValueError(f"format is {self.format} and columns are named: send one of the two")
+        return self
+
+    @property
+    def layout(self) -> Layout:
+        """For the readers."""
+        return Layout(self.format, {str(field): column for field, column in self.columns.items()})
 
 
 def exactly_one(**fields: object) -> None:

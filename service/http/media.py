@@ -9,6 +9,7 @@ NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
 BINARY = "application/octet-stream"
+CSV, TSV = "text/csv", "text/tab-separated-values"
 TABLES = (PARQUET, ARROW)  # told apart by their first bytes
 OTHER_NAMES = {
     **dict.fromkeys(

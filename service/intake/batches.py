@@ -54,6 +54,7 @@ def commit(
         client_batch_id=client_batch_id,
         errors=_errors(session, state, tenant_id, batch_id, writer),
         repeated=_repeated(state, tenant_id, writer),
+        recognised=writer.recognised.as_json(),
         keys=_grown(session, state, pool, writer.keys()),
     )
 

@@ -15,6 +15,7 @@ from store.data import pools, targets
 from store.data.content_runs import Known
 from store.errors import Invalid, NotFound
 from store.models import adapters
+from store.records.layout import Layout, Recognised
 from store.records.record import Record
 
 
@@ -31,29 +32,31 @@ def known_model(session: Session, state: State, tenant_id: str, name: str, point
 
 
 def given_records(
-    state: State, tenant_id: str, inline: list[Any] | None, file_id: str | None
-) -> list[Record] | None:
-    """Records of a body's /records or of the file that it names; None where it has neither."""
+    state: State, tenant_id: str, inline: list[Any] | None, file_id: str | None, layout: Layout
+) -> tuple[list[Record], Recognised]:
+    """Records of a body's /records or of the file that it names, none where it has neither."""
     if inline is not None:
-        return parse_all(inline, "/records", state.settings.max_inline_records)
+        return parse_all(inline, "/records", state.settings.max_inline_records, layout)
     if file_id is not None:
-        return read_records(state, tenant_id, file_id, state.settings.max_target_records)
-    return None
+        return read_records(state, tenant_id, file_id, state.settings.max_target_records, layout)
+    return [], Recognised()
 
 
-def stored_target(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
+def stored_target(session: Session, state: State, tenant_id: str, records: list[Record]) -> str:
     """The id of a new target that holds the records."""
     require_disk(state)
     room = Room.of(state.settings)
-    return targets.create(session, state.artifacts, tenant_id, records or [], room=room).id
+    return targets.create(session, state.artifacts, tenant_id, records, room=room).id
 
 
-def stored_pool(session: Session, state: State, tenant_id: str, records: list[Record] | None) -> str:
-    """The id of a new pool with the records as its one batch."""
+def stored_pool(
+    session: Session, state: State, tenant_id: str, records: list[Record], rows: list[Any]
+) -> str:
+    """The id of a new pool with the records as its one batch; `rows` are the values that they came as."""
     require_disk(state)
     pool = pools.create(session, tenant_id)
     with BatchWriter(state.settings, "reject_batch", Known()) as writer:
-        writer.add_records(records or [])
+        writer.add_records(records, rows)
         writer.finish()
         batches.commit(session, state, tenant_id, pool.id, writer)
     return pool.id

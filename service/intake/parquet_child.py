@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 def main(limits: dict[str, Any]) -> None:
-    """limits: fields, max_rows, max_bytes, max_ratio, memory."""
+    """limits: max_rows, max_bytes, max_ratio, memory."""
     try:
         _read(limits)
     except Refused as found:
@@ -76,7 +76,7 @@ def _read(limits: dict[str, Any]) -> None:
 def _copy(found: Any, batches: Iterator[Any], size: int, limits: dict[str, Any]) -> None:
     """Write the rows without pandas' index, every value in the one type that stands for its kind."""
     kept = [name for name in found.names if not INDEX.fullmatch(name)]
-    _check_columns(kept, limits["fields"])
+    _refuse_twice(kept, "The file")
     schema = pa.schema([pa.field(name, read_as(found.field(name).type, name)) for name in kept])
     rows = 0
     with pa.ipc.new_stream(sys.stdout.buffer, schema) as sink:
@@ -110,14 +110,6 @@ def _parquet(source: Any, size: int, limits: dict[str, Any]) -> tuple[Any, Itera
     rows = max(1, file.metadata.num_rows)
     batch_size = min(BATCH_ROWS, max(16, BATCH_BYTES * rows // max(1, expanded)))
     return file.schema_arrow, file.iter_batches(batch_size=batch_size, use_threads=False)
-
-
-def _check_columns(names: list[str], fields: list[str]) -> None:
-    unknown = sorted(set(names) - set(fields))
-    if unknown:
-        known = ", ".join(sorted(fields))
-        _refuse("unknown_field", f"The file has the column {unknown[0]!r:.60}: use {known}.")
-    _refuse_twice(names, "The file")
 
 
 def _refuse_twice(names: list[str], whose: str) -> None:

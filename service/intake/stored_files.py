@@ -15,11 +15,13 @@ import pyarrow as pa
 
 from service.http.decoding import MAX_RATIO, Decoder
 from service.http.problems import Problem
+from service.intake import texts
 from service.intake.spools import spool
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.data import files
-from store.records.record import FIELDS, Record, from_table
+from store.records.layout import Layout, Recognised
+from store.records.record import Record, from_table
 from store.settings import Settings
 
 READ_BYTES = 2**20
@@ -58,8 +60,14 @@ def read_into(
             with child or nullcontext():
                 _read_table(writer, table, settings)
         return
-    for piece in chain([first], pieces):
-        writer.feed(piece)
+    every = chain([first], pieces)
+    if texts.is_list(first):
+        texts.feed_list(writer, every, settings.max_line_bytes)
+    elif delimiter := texts.delimiter_of(first):
+        texts.feed_table(writer, every, delimiter, settings.max_line_bytes)
+    else:
+        for piece in every:
+            writer.feed(piece)
 
 
 @contextmanager
@@ -77,18 +85,21 @@ def stored_file(state: State, tenant_id: str, file_id: str) -> Iterator[IO[bytes
             yield local
 
 
-def read_records(state: State, tenant_id: str, file_id: str, limit: int) -> list[Record]:
+def read_records(
+    state: State, tenant_id: str, file_id: str, limit: int, layout: Layout
+) -> tuple[list[Record], Recognised]:
     """All records of a file, in order and with their repetitions; raises Problem where one is bad."""
     with (
         stored_file(state, tenant_id, file_id) as file,
-        BatchWriter(state.settings, "reject_batch", None) as writer,
+        BatchWriter(state.settings, "reject_batch", None, layout) as writer,
     ):
         read_into(writer, file, state.settings, state.shares.parquet.of(tenant_id))
         writer.finish()
         if writer.stored.rows > limit:
             detail = f"The file has {writer.stored.rows} records, the limit is {limit}; use a smaller file."
             raise Problem(413, "too_many_records", detail)
-        return [record for table in writer.stored.tables() for record in from_table(table)]
+        records = [record for table in writer.stored.tables() for record in from_table(table)]
+        return records, writer.recognised
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -115,7 +126,6 @@ def _decoded(file: IO[bytes], encoding: str) -> Iterator[bytes]:
 
 def _read_table(writer: BatchWriter, file: IO[bytes], settings: Settings) -> None:
     limits = {
-        "fields": sorted(FIELDS),
         "max_rows": settings.max_batch_records,
         "max_bytes": settings.max_batch_bytes,
         "max_ratio": MAX_RATIO,

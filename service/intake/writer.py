@@ -4,10 +4,11 @@
         writer.feed(chunk) ...  writer.finish()  ->  writer.stored, writer.repeated, writer.counts(), ...
 
 Nothing of it is visible until the caller commits it (service.intake.batches); leaving the block deletes it.
-A line is read by store.records.columns where that suffices, and else by parse_record. The next block is read
+A line is read by store.records.columns where that suffices, and else by read_row. The next block is read
 in a thread of its own, outside of the interpreter lock, while the rows of the one before it are hashed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from service.http.problems import MAX_FAULTS, Problem
 from service.intake.inline import refused
 from service.intake.spools import TableSpool, spool
 from store.data.content_runs import Known, Run
-from store.data.pools import BATCH_SCHEMA, REPEATED_SCHEMA, Counts
+from store.data.pools import BATCH_SCHEMA, ORIGINAL, REPEATED_SCHEMA, Counts
 from store.data.seen_contents import Seen
 from store.records.columns import (
     PLAIN,
@@ -32,13 +33,17 @@ from store.records.columns import (
     content_keys,
     finished,
     line_ends,
+    line_texts,
     plain_rows,
     read_block,
 )
-from store.records.record import InvalidRecord, Record, parse_record, to_table
+from store.records.faults import InvalidRecord
+from store.records.layout import AUTO, Layout, Recognised, read_row
+from store.records.record import Record, to_table
 from store.settings import Settings
 
 # What Arrow holds and Python cannot: times out of range, zones that nobody knows, text that is not UTF-8.
+BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
 UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError)
 
 
@@ -48,7 +53,7 @@ class _Block:
 
     data: bytes
     ends: Places  # of its newlines
-    found: Future[tuple[pa.Table, Mask] | None]
+    found: Future[tuple[pa.Table, Mask] | None] | None
 
     def line(self, row: int) -> bytes:
         return self.data[self.ends[row - 1] + 1 if row else 0 : self.ends[row]]
@@ -60,8 +65,13 @@ class BatchWriter:
     `known` is what the batch's pool holds already; without it nothing counts as a repetition.
     """
 
-    def __init__(self, settings: Settings, on_invalid: str, known: Known | None) -> None:
+    def __init__(
+        self, settings: Settings, on_invalid: str, known: Known | None, layout: Layout | None = None
+    ) -> None:
         self._settings = settings
+        self._layout = layout or Layout()
+        self._plain = not self._layout.columns and self._layout.format == AUTO
+        self.recognised = Recognised()
         self._skip = on_invalid == "skip"
         self.stored = TableSpool(BATCH_SCHEMA)
         self.repeated = TableSpool(REPEATED_SCHEMA)
@@ -90,6 +100,8 @@ class BatchWriter:
 
     def feed(self, chunk: bytes) -> None:
         """The next bytes of the lines; a line may be cut anywhere."""
+        if not self._line and not self._tail and self._ahead is None:
+            chunk = chunk.removeprefix(BOM)
         whole = chunk.rfind(b"\n") + 1
         if whole:
             self._take_block(self._tail + chunk[:whole])
@@ -100,22 +112,26 @@ class BatchWriter:
             self._settle()
             raise self._line_too_long(self._line + 1)
 
+    def skip_line(self) -> None:
+        """One line of the input is no row: the names above a table."""
+        self._line += 1
+
     def add_values(self, values: list[Any]) -> None:
         """Records that are decoded already; each counts as one line."""
         with self._one_by_one() as take:
             for value in values:
                 self._line += 1
-                take(self._checked(value))
+                take(self._checked(value), value)
 
-    def add_records(self, records: list[Record]) -> None:
-        """Records that were checked before."""
+    def add_records(self, records: list[Record], rows: list[Any]) -> None:
+        """Records that were checked before, and the decoded values that they were read from."""
         with self._one_by_one() as take:
-            for record in records:
-                take(record)
+            for record, row in zip(records, rows, strict=True):
+                take(record, row)
 
     def add_table(self, table: pa.Table) -> None:
         """Rows of a foreign table whose columns are fields of a record; each counts as one line."""
-        if not _is_valid(table):  # UTF-8 that is none: found row by row
+        if not (self._plain and _is_valid(table)):  # UTF-8 that is none: found row by row
             self.add_values(_as_values(table))
             return
         plain = [name for name in table.column_names if _is_plain(table.schema.field(name))]
@@ -125,7 +141,7 @@ class BatchWriter:
             return
         nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
         rows = pa.table(nothing | {name: table[name] for name in plain})
-        self._merge(*plain_rows(rows), lambda row: _as_values(rows.slice(row, 1))[0])
+        self._merge(*plain_rows(rows), lambda row: _as_values(rows.slice(row, 1))[0], None)
 
     def finish(self) -> None:
         """The batch is complete: write the rest, or refuse it when lines are bad or there are none."""
@@ -177,7 +193,7 @@ class BatchWriter:
             self._settle()
             self._line += len(ends)
             return
-        ahead = _Block(block, ends, self._reader.submit(read_block, block, ends))
+        ahead = _Block(block, ends, self._reader.submit(read_block, block, ends) if self._plain else None)
         self._settle()
         self._ahead = ahead
 
@@ -186,59 +202,77 @@ class BatchWriter:
         block, self._ahead = self._ahead, None
         if block is None:
             return
-        found = block.found.result()
+        found = block.found.result() if block.found else None
         if found is None:
-            self._take_lines(block.data.split(b"\n")[:-1])
+            self.take_lines(block.data.split(b"\n")[:-1])
             return
-        self._merge(*found, lambda row: _decoded(block.line(row)))
+        self._merge(*found, lambda row: _decoded(block.line(row)), line_texts(block.data, block.ends))
 
-    def _take_lines(self, lines: list[bytes]) -> None:
+    def take_lines(self, lines: list[bytes]) -> None:
+        """Lines one by one."""
         with self._one_by_one() as take:
             for line in lines:
                 self._line += 1
                 if line and not line.isspace():
-                    take(self._checked(_decoded(line)))
+                    take(self._checked(_decoded(line)), line)
 
-    def _merge(self, plain: pa.Table, good: Mask, value_of: Callable[[int], object]) -> None:
-        """Keep the plain rows, and those of the others that are records after all, in their order."""
+    def _merge(
+        self, plain: pa.Table, good: Mask, value_of: Callable[[int], object], texts: pa.Array | None
+    ) -> None:
+        """Keep the plain rows, and those of the others that are records after all, in their order.
+
+        `texts` are the lines of all rows, where there are lines.
+        """
         plain = finished(plain)
+        chats = plain.num_rows - plain["messages"].null_count
+        self.recognised.shapes += Counter(messages=chats, prompt_completion=plain.num_rows - chats)
         rows, line = len(good), self._line
         positions = self._received + np.arange(rows)
         records: list[Record] = []
+        originals: list[str] = []
         kept = good.copy()
         for row in np.flatnonzero(~good).tolist():
             self._line = line + row + 1
-            record = self._checked(value_of(row))
+            value = value_of(row)
+            record = self._checked(value)
             if record is not None:
                 records.append(record)
+                originals.append(_original(value) if texts is None else texts[row].as_py())
                 kept[row] = True
         self._line = line + rows
         self._receive(rows)
+        own = pa.nulls(len(plain), pa.string()) if texts is None else texts.filter(pa.array(good))
+        plain = plain.append_column(ORIGINAL, own)
         if records:
             order = np.argsort(np.concatenate([positions[good], positions[kept & ~good]]))
-            plain = pa.concat_tables([plain, to_table(records)]).take(order)
+            others = to_table(records).append_column(ORIGINAL, pa.array(originals, pa.string()))
+            plain = pa.concat_tables([plain, others]).take(order)
         self._keep(plain, positions[kept])
 
     @contextmanager
-    def _one_by_one(self) -> Iterator[Callable[[Record | None], None]]:
-        """Takes what became of one line after another: a record, or None where it was refused."""
+    def _one_by_one(self) -> Iterator[Callable[[Record | None, object], None]]:
+        """Takes what became of one row after another, a record or None where it was refused, and the row."""
         records: list[Record] = []
         positions: list[int] = []
+        originals: list[str] = []
 
-        def take(record: Record | None) -> None:
+        def take(record: Record | None, row: object) -> None:
             if record is not None:
                 records.append(record)
                 positions.append(self._received)
+                originals.append(_original(row))
             self._receive(1)
 
         yield take
-        self._keep(to_table(records), np.array(positions, dtype=np.int64))
+        table = to_table(records).append_column(ORIGINAL, pa.array(originals, pa.string()))
+        self._keep(table, np.array(positions, dtype=np.int64))
 
     def _keep(self, table: pa.Table, positions: Places) -> None:
         """Store rows whose content is new; of the others remember where they were and what they repeat."""
         if self._rejected and not self._skip:
             return  # the batch is refused: only the counts still matter
-        self._store(table.append_column(BATCH_SCHEMA.field("position"), pa.array(positions, pa.int64())))
+        table = table.append_column(BATCH_SCHEMA.field("position"), pa.array(positions, pa.int64()))
+        self._store(table)
 
     def _store(self, table: pa.Table) -> None:
         if self.known is None:  # not for a pool: repetitions stay
@@ -257,7 +291,7 @@ class BatchWriter:
                 raise value
             if isinstance(value, orjson.JSONDecodeError):
                 raise InvalidRecord("not_json", f"The line is not UTF-8 JSON: {value}.")
-            return parse_record(value)
+            record, shape = read_row(value, self._layout)
         except InvalidRecord as fault:
             found = {"line": self._line, "code": fault.code, "detail": fault.detail}
             self._rejected += 1
@@ -266,6 +300,8 @@ class BatchWriter:
             if self._skip:
                 self.error_lines.write(orjson.dumps(found) + b"\n")
             return None
+        self.recognised.add(shape, record, value)
+        return record
 
     def _receive(self, rows: int) -> None:
         self._received += rows
@@ -284,6 +320,11 @@ def _decoded(line: bytes) -> object:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
         return error
+
+
+def _original(row: object) -> str:
+    """The row's JSON: the line itself, or what a decoded value is as JSON."""
+    return row.decode() if isinstance(row, bytes) else orjson.dumps(row).decode()
 
 
 def _is_plain(field: pa.Field) -> bool:

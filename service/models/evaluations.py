@@ -37,7 +37,7 @@ def create(
             code="named_tasks_unavailable",
             pointer="/tasks",
         )
-    records = given_records(state, tenant_id, body.records, body.file_id)
+    records, _ = given_records(state, tenant_id, body.records, body.file_id, body.layout)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)

@@ -6,10 +6,10 @@ from pydantic import model_validator
 
 from evoselect.spec.fields import Id, Members, Seed, ShortText, Whole
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
-from service.http.fields import QUESTION, JobRequest, Records, Version, exactly_one, example
+from service.http.fields import QUESTION, JobRequest, Records, ShapedRows, Version, exactly_one, example
 
 
-class TrainingRequest(JobRequest):
+class TrainingRequest(JobRequest, ShapedRows):
     """Train a LoRA adapter on a completed selection, on the records of a file, or on all of a pool."""
 
     model_config = example(selection_id="sel_01jd8x00000000000000000000", spec={"epochs": 1.0})
@@ -30,7 +30,7 @@ class TrainingRequest(JobRequest):
         return self
 
 
-class EvaluationRequest(JobRequest):
+class EvaluationRequest(JobRequest, ShapedRows):
     """Measure a model on held-out examples."""
 
     model_config = example(model="smollm2-135m-instruct", records=[QUESTION])

@@ -25,7 +25,7 @@ def create(
     body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start a training."""
-    records = given_records(state, tenant_id, None, body.file_id)
+    records, _ = given_records(state, tenant_id, None, body.file_id, body.layout)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
@@ -51,7 +51,7 @@ def create(
 
 
 def _source(
-    session: Session, state: State, tenant_id: str, body: TrainingRequest, records: list[Record] | None
+    session: Session, state: State, tenant_id: str, body: TrainingRequest, records: list[Record]
 ) -> dict[str, Any]:
     """What the body names, as `submissions.training` wants it."""
     if body.selection_id is not None:

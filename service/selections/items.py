@@ -1,7 +1,7 @@
 """What a selection picked, and what it could not pick."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
@@ -19,6 +19,7 @@ from store.results import items as selected
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
+Form = Literal["item", "original"]
 MAX_PAGE = 1000
 ALL_ITEMS = 2**62
 FORMATS: dict[str, Any] = {kind: {} for kind in (JSON, NDJSON, PARQUET)}
@@ -32,10 +33,23 @@ def items(
     tenant_id: TenantId,
     after: Annotated[int, Query(ge=0, le=ALL_ITEMS, description="The last rank of the page before.")] = 0,
     limit: Annotated[int | None, Query(ge=1, le=ALL_ITEMS)] = None,
+    format: Annotated[
+        Literal["item", "original"], Query(description="`original`: rows as they came.")
+    ] = "item",
+    reasons: Annotated[bool, Query(description="With `original`: each row gets `_evoselect`.")] = False,
 ) -> Response:
-    """The selected candidates in order: JSON pages, or all of them as NDJSON or Parquet, by Accept."""
-    kind = acceptable(request.headers.get("accept"), (JSON, NDJSON, PARQUET))
+    """The selected candidates in order: JSON pages, or all of them as NDJSON or Parquet, by Accept.
+
+    `format=original` gives NDJSON of the rows byte for byte as they were sent, to train on.
+    """
     stored = artifact(completed(state, tenant_id, job_id, "items"), "items") or {}
+    if format == "original":
+        acceptable(request.headers.get("accept"), (NDJSON,))
+        rows = selected.read_originals(
+            state.artifacts, stored, after=after, limit=limit or ALL_ITEMS, reasons=reasons
+        )
+        return StreamingResponse(_lines(rows), media_type=NDJSON)
+    kind = acceptable(request.headers.get("accept"), (JSON, NDJSON, PARQUET))
     count = min(limit or MAX_PAGE, MAX_PAGE) if kind == JSON else limit or ALL_ITEMS
     groups = selected.read_groups(state.artifacts, stored, after=after, limit=count)
     if kind == NDJSON:

@@ -17,6 +17,7 @@ from service.selections.requests import SelectionRequest
 from service.services import Services, TenantId
 from store.accounts import quotas
 from store.jobs import pace, submissions
+from store.records.layout import Layout
 from store.tables.states import JobKind
 
 router = job_routes(JobKind.SELECTION, "selections")
@@ -38,8 +39,9 @@ def create(
 ) -> dict[str, Any]:
     """Start a selection. Inline records become a target or a pool of their own."""
     limit = state.settings.max_inline_records
-    target = None if body.target is None else parse_all(body.target, "/target", limit)
-    candidates = None if body.candidates is None else parse_all(body.candidates, "/candidates", limit)
+    target = None if body.target is None else parse_all(body.target, "/target", limit, Layout())[0]
+    sent = body.candidates
+    candidates = None if sent is None else parse_all(sent, "/candidates", limit, Layout())[0]
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.SELECTION)
@@ -50,8 +52,8 @@ def create(
         job = submissions.selection(
             session,
             tenant_id,
-            target_id=body.target_id or stored_target(session, state, tenant_id, target),
-            pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates),
+            target_id=body.target_id or stored_target(session, state, tenant_id, target or []),
+            pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates or [], sent or []),
             pool_version=body.pool_version,
             size=submissions.Size(body.k, body.ratio),
             settings={

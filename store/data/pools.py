@@ -18,8 +18,10 @@ from store.tables.base import Json
 from store.tables.data import Batch, Pool
 
 _POSITION = pa.field("position", pa.int64(), nullable=False)
-BATCH_SCHEMA = SCHEMA.append(_POSITION)
-"""Stored records; `position` counts the records of the batch as they were received, from 0."""
+ORIGINAL = pa.field("original", pa.string())
+BATCH_SCHEMA = SCHEMA.append(ORIGINAL).append(_POSITION)
+"""Stored records; `position` counts the records of the batch as they were received, from 0; `original` is
+the row's JSON as it came, null where the record says all of it."""
 REPEATED_SCHEMA = pa.schema([SCHEMA.field("id"), SCHEMA.field("content_hash"), _POSITION])
 """Received records whose content the pool held already."""
 
@@ -87,6 +89,7 @@ def append(
     errors: Json | None = None,
     repeated: Json | None = None,
     keys: Json | None = None,
+    recognised: Json | None = None,
 ) -> Batch:
     """The stored batch as the next version of a locked pool, so that versions have no gap.
 
@@ -112,6 +115,7 @@ def append(
         duplicates=counts.duplicates,
         errors=errors or {},
         repeated=repeated,
+        recognised=recognised or {},
         artifact=artifact.path,
         sha256=artifact.sha256,
     )

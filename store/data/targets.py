@@ -26,6 +26,7 @@ def create(
     name: str | None = None,
     user_metadata: Json | None = None,
     held_out_target_id: str | None = None,
+    recognised: Json | None = None,
 ) -> Target:
     """Store the records as one artifact and the target's row; raises Invalid without any, or OverQuota."""
     if not records:
@@ -42,6 +43,7 @@ def create(
         count=len(records),
         groups=dict(sorted(Counter(record.group for record in records if record.group).items())),
         held_out_target_id=held_out_target_id,
+        recognised=recognised or {},
         size=stored.size,
         artifact=stored.path,
         sha256=stored.sha256,

@@ -37,6 +37,13 @@ def line_ends(block: bytes) -> Places:
     return np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == NEWLINE)
 
 
+def line_texts(block: bytes, ends: Places) -> pa.StringArray:
+    """The lines of a block that `read_block` has read, without their ends."""
+    offsets = np.concatenate([[0], ends + 1]).astype(np.int32)
+    whole = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
+    return pc.utf8_rtrim(whole, "\n")
+
+
 def read_block(block: bytes, ends: Places) -> tuple[pa.Table, Mask] | None:
     """The plain rows of whole lines, to be `finished`, and which of the lines they are.
 

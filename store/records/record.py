@@ -3,7 +3,8 @@
     {"prompt": str | "messages": [{"role", "content"}, ...],  exactly one of the two
      "completion": str,                     what is learnt; see below for when it may be left out
      "choices": [str, ...], "answer": int,  both or neither; answer is an index into choices, from 0
-     "group": str, "quality": 0 to 1, "metadata": {...}, "id": str}   optional
+     "group": str, "quality": 0 to 1, "metadata": {...}, "id": str,   optional
+     "extra": {...}}                        columns of the row that are none of these
 
 The completion may be left out where it follows from the rest: it is the last assistant turn of `messages`,
 or else choices[answer]. A completion may explain its choice, but may not be another choice than `answer`.
@@ -21,14 +22,17 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from store.records.faults import InvalidRecord, kind_of, shown
+
 MAX_TEXT_CHARS = 262_144  # of one record; far above any model window that is served
 MAX_MESSAGES = 256
 MAX_CHOICES = 64
 MAX_ID_CHARS = 256
 MAX_METADATA_BYTES = 16_384  # as compact JSON
+MAX_EXTRA_BYTES = 65_536  # likewise
 ROLES = frozenset(("system", "user", "assistant", "tool"))
 FIELDS = frozenset(
-    ("id", "prompt", "messages", "completion", "choices", "answer", "group", "quality", "metadata")
+    ("id", "prompt", "messages", "completion", "choices", "answer", "group", "quality", "metadata", "extra")
 )
 
 _TURN = pa.struct(
@@ -46,17 +50,12 @@ SCHEMA = pa.schema(
         pa.field("group", pa.string()),
         pa.field("quality", pa.float64()),
         pa.field("metadata", pa.string()),  # compact JSON: keys differ from record to record
+        pa.field("extra", pa.string()),  # likewise
     ]
 )
 
-
-class InvalidRecord(ValueError):
-    """A record cannot be used: `code` is stable, `detail` names the value seen and the next step."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
+LATER = ("quality", "extra")
+OBJECTS = ("metadata", "extra")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +72,13 @@ class Record:
     group: str | None
     quality: float | None  # 0 to 1, from whatever checked the record: a verifier, a judge, a person
     metadata: dict[str, Any] | None
+    extra: dict[str, Any] | None = None  # what else stood in the row
 
 
 def parse_record(value: object) -> Record:
     """Check one decoded JSON value; raises InvalidRecord with the first fault found."""
     if type(value) is not dict:
-        raise InvalidRecord("not_an_object", f"A record is a JSON object; got {_kind(value)}.")
+        raise InvalidRecord("not_an_object", f"A record is a JSON object; got {kind_of(value)}.")
     if not value.keys() <= FIELDS:
         raise _unknown_field(value)
     get = value.get
@@ -96,41 +96,45 @@ def parse_record(value: object) -> Record:
         raise _bad_completion(completion)
     if size + len(completion) > MAX_TEXT_CHARS:
         raise _too_large(size + len(completion))
-    group, quality, metadata, id = get("group"), get("quality"), get("metadata"), get("id")
+    group, quality, id = get("group"), get("quality"), get("id")
+    metadata, extra = get("metadata"), get("extra")
     if group is not None:
         _check_name("group", group)
     if quality is not None:
         quality = _check_quality(quality)
     if metadata is not None:
-        _check_metadata(metadata)
+        _check_object("metadata", metadata, MAX_METADATA_BYTES)
+    if extra is not None:
+        _check_object("extra", extra, MAX_EXTRA_BYTES)
     if id is not None:
         _check_name("id", id)
     content = _content_hash(prompt, messages, completion)
     id = content if id is None else id
-    return Record(id, content, prompt, messages, completion, choices, answer, group, quality, metadata)
+    return Record(id, content, prompt, messages, completion, choices, answer, group, quality, metadata, extra)
 
 
 def to_table(records: Iterable[Record]) -> pa.Table:
     """Records as a Parquet-ready table with SCHEMA, in the order given."""
     rows = list(records)
     columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
-    columns["metadata"] = [
-        None if item is None else orjson.dumps(item).decode() for item in columns["metadata"]
-    ]
+    for name in OBJECTS:
+        columns[name] = [None if item is None else orjson.dumps(item).decode() for item in columns[name]]
     return pa.table(columns, schema=SCHEMA)
 
 
 def from_table(table: pa.Table) -> list[Record]:
     """The inverse of to_table; raises KeyError when the table lacks a column of SCHEMA.
 
-    Tables of earlier releases have no column of qualities.
+    Tables of earlier releases lack the columns LATER.
     """
-    if "quality" not in table.column_names:
-        table = table.append_column(SCHEMA.field("quality"), pa.nulls(table.num_rows, pa.float64()))
+    for name in LATER:
+        if name not in table.column_names:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
     columns = {name: table.column(name).to_pylist() for name in SCHEMA.names}
     columns["messages"] = [None if item is None else tuple(item) for item in columns["messages"]]
     columns["choices"] = [None if item is None else tuple(item) for item in columns["choices"]]
-    columns["metadata"] = [None if item is None else orjson.loads(item) for item in columns["metadata"]]
+    for name in OBJECTS:
+        columns[name] = [None if item is None else orjson.loads(item) for item in columns[name]]
     return [Record(*row) for row in zip(*columns.values(), strict=True)]
 
 
@@ -169,7 +173,9 @@ def _check_prompt(prompt: object) -> int:
     if prompt is None:
         raise InvalidRecord("no_prompt", "The record has neither prompt nor messages; send one of them.")
     if type(prompt) is not str:
-        raise InvalidRecord("wrong_type", f"prompt must be text, got {_kind(prompt)}; use messages for chat.")
+        raise InvalidRecord(
+            "wrong_type", f"prompt must be text, got {kind_of(prompt)}; use messages for chat."
+        )
     if not prompt or prompt.isspace():
         raise InvalidRecord("empty_prompt", "prompt is empty; send the text that completion answers.")
     return len(prompt)
@@ -178,7 +184,7 @@ def _check_prompt(prompt: object) -> int:
 def _check_messages(messages: object, completion: object) -> tuple[tuple[dict[str, str], ...], object, int]:
     """The turns before the answer, the answer, and the characters of the turns."""
     if type(messages) is not list:
-        raise InvalidRecord("wrong_type", f"messages must be a list of turns, got {_kind(messages)}.")
+        raise InvalidRecord("wrong_type", f"messages must be a list of turns, got {kind_of(messages)}.")
     if len(messages) > MAX_MESSAGES:
         raise InvalidRecord("too_large", f"messages has {len(messages)} turns; send at most {MAX_MESSAGES}.")
     size = sum(_check_turn(number, turn) for number, turn in enumerate(messages))
@@ -198,13 +204,13 @@ def _check_messages(messages: object, completion: object) -> tuple[tuple[dict[st
 def _check_turn(number: int, turn: object) -> int:
     if type(turn) is not dict or turn.keys() != {"role", "content"}:
         raise InvalidRecord(
-            "bad_message", f"messages[{number}] must be an object of exactly role and content: {_show(turn)}."
+            "bad_message", f"messages[{number}] must be an object of exactly role and content: {shown(turn)}."
         )
     role, content = turn["role"], turn["content"]
     if type(role) is not str or role not in ROLES:
-        raise InvalidRecord("bad_role", f"messages[{number}].role is {_show(role)}; use {sorted(ROLES)}.")
+        raise InvalidRecord("bad_role", f"messages[{number}].role is {shown(role)}; use {sorted(ROLES)}.")
     if type(content) is not str:
-        raise InvalidRecord("wrong_type", f"messages[{number}].content is {_kind(content)}; send text.")
+        raise InvalidRecord("wrong_type", f"messages[{number}].content is {kind_of(content)}; send text.")
     return len(content)
 
 
@@ -216,7 +222,7 @@ def _check_choices(
         missing = "choices" if choices is None else "answer"
         raise InvalidRecord("incomplete_choices", f"choices and answer come together; {missing} is missing.")
     if type(choices) is not list or not all(type(choice) is str for choice in choices):
-        raise InvalidRecord("wrong_type", f"choices must be a list of texts, got {_kind(choices)}.")
+        raise InvalidRecord("wrong_type", f"choices must be a list of texts, got {kind_of(choices)}.")
     if not 2 <= len(choices) <= MAX_CHOICES:
         raise InvalidRecord("bad_choices", f"choices has {len(choices)} entries; give 2 to {MAX_CHOICES}.")
     stripped = [choice.strip() for choice in choices]
@@ -227,7 +233,7 @@ def _check_choices(
     if type(answer) is not int or not 0 <= answer < len(choices):
         raise InvalidRecord(
             "bad_answer",
-            f"answer is {_show(answer)}; send the right choice's index, 0 to {len(choices) - 1}.",
+            f"answer is {shown(answer)}; send the right choice's index, 0 to {len(choices) - 1}.",
         )
     if sum(map(len, choices)) > MAX_TEXT_CHARS:
         raise _too_large(sum(map(len, choices)))
@@ -239,34 +245,32 @@ def _check_choices(
 
 def _check_name(field: str, value: object) -> None:
     if type(value) is not str:
-        raise InvalidRecord("wrong_type", f"{field} must be text, got {_kind(value)}.")
+        raise InvalidRecord("wrong_type", f"{field} must be text, got {kind_of(value)}.")
     if not 1 <= len(value) <= MAX_ID_CHARS or not value.isprintable():
         raise InvalidRecord(
-            f"bad_{field}", f"{field} must be 1 to {MAX_ID_CHARS} printable characters, got {_show(value)}."
+            f"bad_{field}", f"{field} must be 1 to {MAX_ID_CHARS} printable characters, got {shown(value)}."
         )
 
 
 def _check_quality(quality: object) -> float:
     if type(quality) not in (int, float):
-        raise InvalidRecord("wrong_type", f"quality must be a number, got {_kind(quality)}.")
+        raise InvalidRecord("wrong_type", f"quality must be a number, got {kind_of(quality)}.")
     if not 0 <= quality <= 1:  # type: ignore[operator]  # a number, by the line before; NaN is refused too
-        raise InvalidRecord("bad_quality", f"quality is {_show(quality)}; send a number from 0 to 1.")
+        raise InvalidRecord("bad_quality", f"quality is {shown(quality)}; send a number from 0 to 1.")
     return float(quality)  # type: ignore[arg-type]
 
 
-def _check_metadata(metadata: object) -> None:
-    if type(metadata) is not dict:
-        raise InvalidRecord("wrong_type", f"metadata must be an object, got {_kind(metadata)}.")
+def _check_object(field: str, value: object, limit: int) -> None:
+    if type(value) is not dict:
+        raise InvalidRecord("wrong_type", f"{field} must be an object, got {kind_of(value)}.")
     try:
-        size = len(orjson.dumps(metadata))
+        size = len(orjson.dumps(value))
     except orjson.JSONEncodeError as error:
-        raise InvalidRecord("bad_metadata", f"metadata cannot be stored as JSON: {error}.") from None
-    if not _is_finite(metadata):  # which orjson writes as null
-        raise InvalidRecord("bad_metadata", "metadata holds NaN or infinity, which JSON has no number for.")
-    if size > MAX_METADATA_BYTES:
-        raise InvalidRecord(
-            "too_large", f"metadata takes {size} bytes as JSON; the limit is {MAX_METADATA_BYTES}."
-        )
+        raise InvalidRecord(f"bad_{field}", f"{field} cannot be stored as JSON: {error}.") from None
+    if not _is_finite(value):  # which orjson writes as null
+        raise InvalidRecord(f"bad_{field}", f"{field} holds NaN or infinity, which JSON has no number for.")
+    if size > limit:
+        raise InvalidRecord("too_large", f"{field} takes {size} bytes as JSON; the limit is {limit}.")
 
 
 def _is_finite(value: object) -> bool:
@@ -281,7 +285,7 @@ def _unknown_field(value: dict[Any, Any]) -> InvalidRecord:
     unknown = sorted(str(name) for name in value.keys() - FIELDS)
     known = ", ".join(sorted(FIELDS))
     return InvalidRecord(
-        "unknown_field", f"Unknown field {_show(unknown[0])}: use {known}; put more into metadata."
+        "unknown_field", f"Unknown field {shown(unknown[0])}: use {known}; put more into metadata."
     )
 
 
@@ -289,7 +293,7 @@ def _bad_completion(completion: object) -> InvalidRecord:
     if completion is None:
         return InvalidRecord("no_completion", "completion is missing; send the text to learn.")
     if type(completion) is not str:
-        return InvalidRecord("wrong_type", f"completion must be text, got {_kind(completion)}.")
+        return InvalidRecord("wrong_type", f"completion must be text, got {kind_of(completion)}.")
     return InvalidRecord("empty_completion", "completion is empty; send the text to learn.")
 
 
@@ -297,23 +301,3 @@ def _too_large(size: int) -> InvalidRecord:
     return InvalidRecord(
         "too_large", f"The record has {size} characters of text; the limit is {MAX_TEXT_CHARS}."
     )
-
-
-_KINDS = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    bool: "a truth value",
-    int: "a number",
-    float: "a number",
-}
-
-
-def _kind(value: object) -> str:
-    return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
-
-
-def _show(value: object) -> str:
-    """The value as the message shows it, cut to 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,6 +1,7 @@
 """The items of a finished selection: Parquet with one JSON text per item, in rank order, read by pages.
 
-An item is {"rank": 1.., "id", "weight", "record": {...}, ...reasons}; clients get its JSON byte for byte.
+An item is {"rank": 1.., "id", "weight", "record": {...}, ...reasons}; clients get its JSON byte for byte, or
+the row that its record came as.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,21 +18,34 @@ SCHEMA = pa.schema(
         pa.field("rank", pa.int64(), nullable=False),
         pa.field("id", pa.string(), nullable=False),
         pa.field("item", pa.string(), nullable=False),
+        pa.field("original", pa.string()),  # JSON; null where the record says all of it
     ]
 )
+REASONS = ("rank", "score", "weight", "repeats", "why")  # that may stand in the row as it came
 GROUP_ROWS = 1000  # a page reads the row groups that it touches, and nothing else
 
 
-def put(artifacts: Artifacts, folder: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def put(
+    artifacts: Artifacts,
+    folder: str,
+    items: Sequence[Mapping[str, Any]],
+    originals: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Store the items; returns {path, sha256, rows}, which the job's result keeps at artifacts.items.
 
-    Raises ValueError when the ranks are not 1, 2, 3, ...
+    `originals` are rows as they came, by content hash. Raises ValueError when the ranks are not 1, 2, 3, ...
     """
     ranks = [item["rank"] for item in items]
     if ranks != list(range(1, len(items) + 1)):
         raise ValueError(f"ranks must be 1 to {len(items)} in order, got {ranks[:5]}...")
     texts = [orjson.dumps(item, option=orjson.OPT_SERIALIZE_NUMPY).decode() for item in items]
-    table = pa.table({"rank": ranks, "id": [item["id"] for item in items], "item": texts}, schema=SCHEMA)
+    columns = {
+        "rank": ranks,
+        "id": [item["id"] for item in items],
+        "item": texts,
+        "original": [(originals or {}).get(item.get("content_hash", "")) for item in items],
+    }
+    table = pa.table(columns, schema=SCHEMA)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", row_group_size=GROUP_ROWS)
     stored = artifacts.put_bytes(folder, sink.getvalue().to_pybytes(), ".parquet")
@@ -49,6 +63,39 @@ def read_groups(
     artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int
 ) -> Iterator[list[str]]:
     """The same by row groups."""
+    for table in _groups(artifacts, stored, ["item"], after=after, limit=limit):
+        yield table.column("item").to_pylist()
+
+
+def read_originals(
+    artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int, reasons: bool = False
+) -> Iterator[list[str]]:
+    """The rows as they came, JSON without line ends, by row groups.
+
+    Where a row's own JSON is not kept, it is the record without an id that is its content hash. With
+    ``reasons`` each gets a last member `_evoselect`.
+    """
+    for table in _groups(artifacts, stored, ["item", "original"], after=after, limit=limit):
+        rows = zip(table.column("item").to_pylist(), table.column("original").to_pylist(), strict=True)
+        yield [_original(orjson.loads(item), original, reasons) for item, original in rows]
+
+
+def _original(item: dict[str, Any], original: str | None, reasons: bool) -> str:
+    if original is None:
+        record = dict(item["record"])
+        if record.get("id") == item.get("content_hash"):
+            record.pop("id", None)
+        original = orjson.dumps(record).decode()
+    if not reasons:
+        return original
+    why = orjson.dumps({name: item.get(name) for name in REASONS}).decode()
+    return f'{original.rstrip().removesuffix("}")},"_evoselect":{why}}}'
+
+
+def _groups(
+    artifacts: Artifacts, stored: Mapping[str, Any], columns: list[str], *, after: int, limit: int
+) -> Iterator[pa.Table]:
+    """These columns of the ranks after + 1 to after + limit; what an older file lacks is null."""
     stop = min(after + limit, int(stored["rows"]))
     if after >= stop:
         return
@@ -56,8 +103,12 @@ def read_groups(
         file = pq.ParquetFile(stream)
         for group in range(after // GROUP_ROWS, (stop - 1) // GROUP_ROWS + 1):
             first = group * GROUP_ROWS
-            texts: list[str] = file.read_row_group(group, columns=["item"]).column("item").to_pylist()
-            yield texts[max(0, after - first) : stop - first]
+            there = [name for name in columns if name in file.schema_arrow.names]
+            table = file.read_row_group(group, columns=there)
+            for name in set(columns) - set(there):
+                table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+            start = max(0, after - first)
+            yield table.slice(start, stop - first - start)
 
 
 def find(

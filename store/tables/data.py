@@ -37,6 +37,8 @@ class Target(Base):
     """Records of each group."""
     held_out_target_id: Mapped[str | None]
     """The target with the records that were kept apart from this one."""
+    recognised: Mapped[Json] = no_entries()
+    """As of a batch."""
     size: Mapped[int] = mapped_column(server_default="0")
     """Bytes of the file."""
     artifact: Mapped[str]
@@ -81,6 +83,8 @@ class Batch(Base):
     duplicates: Mapped[int]
     errors: Mapped[Json] = no_entries()
     repeated: Mapped[Json | None]
+    recognised: Mapped[Json] = no_entries()
+    """{shapes: {name: accepted rows}, extra: [columns], example: {given, record} or null}"""
     artifact: Mapped[str]
     sha256: Mapped[str]
     created_at: Mapped[datetime] = now()

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from store.records.record import InvalidRecord, Record, parse_record
+from store.records.faults import InvalidRecord
+from store.records.record import Record, parse_record
 
 FIELDS = ("prompt", "messages", "completion", "choices", "answer")
 MAX_OBJECT = 20_000  # characters; a generated record is far shorter

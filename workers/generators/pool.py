@@ -27,5 +27,5 @@ def draw(work: Work, generator: PoolGenerator, number: int, seed: int) -> tuple[
             tables.append(work.context.artifacts.get_table(source.artifact, source.sha256).take(own))
             work.progress(sum(table.num_rows for table in tables))
         first += source.rows
-    records = from_table(pa.concat_tables(tables)) if tables else []
+    records = from_table(pa.concat_tables(tables, promote_options="default")) if tables else []
     return records, {"candidates": len(records), "left_in_pool": max(0, len(order) - number * size)}

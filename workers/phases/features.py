@@ -33,7 +33,7 @@ def run(work: Work) -> Outcome:
     payload, settings = work.claim.payload, work.context.settings
     spec = FeatureSpec.model_validate(work.claim.request["features"])
     model = spec.checkpoints[payload["checkpoint"]].model if spec.checkpoints else work.claim.request["model"]
-    table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
+    table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"], records.SCHEMA.names)
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
     if payload["role"] == "pool":
         qualities.low(rows, SelectionSpec.model_validate(work.claim.request["spec"]))  # before hours of work

@@ -35,6 +35,7 @@ from workers.selections.fates import (
 )
 from workers.selections.forms import Forms, forms_of
 from workers.selections.items import item
+from workers.selections.originals import originals_of
 from workers.selections.sides import Side, load_computed, load_provided
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
@@ -167,7 +168,8 @@ def _manifest(work: Work, sides: Sides) -> dict[str, Any]:
 
 def _store_items(work: Work, sides: Sides, selection: Selection) -> dict[str, Any]:
     rows = [item(reason, sides.sent, sides.wanted) for reason in selection.items()]
-    return selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows)
+    originals = originals_of(work, {row["content_hash"] for row in rows})
+    return selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, originals)
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:

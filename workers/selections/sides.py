@@ -61,7 +61,7 @@ def load_computed(work: Work, role: str, scratch: Path) -> Side:
     outlook: dict[str, Any] = {}
     for part in parts:
         payload = part.payload
-        table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"])
+        table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"], records.SCHEMA.names)
         own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
         rows += own if payload["checkpoint"] == 0 else []
         if part.state == ShardState.FAILED:
@@ -108,7 +108,8 @@ def load_provided(work: Work, role: str, scratch: Path) -> Side:
             pool = pools.get(session, tenant, request["pool_id"])
             sources = pools.sources(session, pool, request["pool_version"])
             received = [row.received for row in pools.batches(session, pool.id, request["pool_version"])]
-    tables = [work.context.artifacts.get_table(source.artifact, source.sha256) for source in sources]
+    columns = [*records.SCHEMA.names, "position"]
+    tables = [work.context.artifacts.get_table(source.artifact, source.sha256, columns) for source in sources]
     rows = [record for table in tables for record in records.from_table(table)]
     path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
     sent = _sent(tables, received) if role == "pool" else None

@@ -7,29 +7,55 @@ from typing import Any, TypeVar
 
 import typer
 
-from evoselect_cli.output import print_json, print_pairs, upload_bar, wait
+from evoselect_cli.output import err, print_json, print_pairs, upload_bar, wait
 from evoselect_client import Client
-from evoselect_client.models import Job
+from evoselect_client.models import Job, Recognised
 
 JobT = TypeVar("JobT", bound=Job)
 ID = r"[a-z]+_[0-9a-z]{26}"
 
 
-def target_id_of(client: Client, value: str) -> str:
+def target_id_of(
+    client: Client, value: str, format: str | None = None, columns: dict[str, str] | None = None
+) -> str:
     """The id itself, or that of a target made of the file."""
     if is_id(value):
         return value
-    return client.targets.create(Path(value), name=Path(value).name).id
+    made = client.targets.create(Path(value), name=Path(value).name, format=format, columns=columns)
+    _tell(Path(value).name, made.recognised)
+    return made.id
 
 
-def pool_id_of(client: Client, value: str) -> str:
+def pool_id_of(
+    client: Client, value: str, format: str | None = None, columns: dict[str, str] | None = None
+) -> str:
     """The id itself, or that of a pool made of the file."""
     if is_id(value):
         return value
     pool = client.pools.create(name=Path(value).name)
     with upload_bar("candidates sent") as progress:
-        pool.add(Path(value), progress=progress)
+        sent = pool.add(Path(value), progress=progress, format=format, columns=columns)
+    _tell(Path(value).name, sent.recognised)
     return pool.id
+
+
+def columns_of(pairs: list[str] | None) -> dict[str, str] | None:
+    """Field to column, of texts such as prompt=instruction; a usage error for any other text."""
+    if not pairs:
+        return None
+    for pair in pairs:
+        if not all(pair.partition("=")):
+            raise typer.BadParameter(f"--columns {pair!r} is not of the form field=column")
+    return {field: column for field, _, column in (pair.partition("=") for pair in pairs)}
+
+
+def _tell(name: str, found: Recognised) -> None:
+    """What the rows were, where they were no records already."""
+    if found.example is None and not found.extra:
+        return
+    shapes = ", ".join(f"{count} {shape}" for shape, count in found.shapes.items())
+    kept = f"; kept beside: {', '.join(found.extra)}" if found.extra else ""
+    err.print(f"{name}: {shapes}{kept}", markup=False)
 
 
 def is_id(value: str) -> bool:

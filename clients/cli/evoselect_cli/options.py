@@ -13,3 +13,10 @@ HomeOption = Annotated[
     Path | None, typer.Option(help="Data directory; default $EVOSELECT_HOME or ~/.evoselect.")
 ]
 JobArgument = Annotated[str, typer.Argument(help="Id of a selection, training, evaluation or loop.")]
+FormatOption = Annotated[
+    str | None, typer.Option(help="Shape of the rows: alpaca, sharegpt, ...; recognised where left out.")
+]
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option("--columns", help="Which column holds a field, as prompt=instruction; may be repeated."),
+]

@@ -1,6 +1,5 @@
 """Select candidates and read what was selected: evoselect select, items."""
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +7,8 @@ import typer
 from rich.table import Table
 
 from evoselect_cli.connecting import service
-from evoselect_cli.inputs import finish, is_id, pool_id_of, settings_of, target_id_of
-from evoselect_cli.options import JsonOption, SeedOption, SpecOption, WaitOption
+from evoselect_cli.inputs import columns_of, finish, is_id, pool_id_of, settings_of, target_id_of
+from evoselect_cli.options import ColumnsOption, FormatOption, JsonOption, SeedOption, SpecOption, WaitOption
 from evoselect_cli.output import err, out, print_json
 from evoselect_client import Client
 from evoselect_client.models import Item, Selection
@@ -19,15 +18,19 @@ SHOWN_CHARS = 60
 
 
 def select(
-    target: Annotated[str, typer.Option(help="JSON Lines file of target examples, or a target's id.")],
-    pool: Annotated[str, typer.Option(help="JSON Lines file of candidates, or a pool's id.")],
+    target: Annotated[str, typer.Option(help="File of target examples, or a target's id.")],
+    pool: Annotated[str, typer.Option(help="File of candidates, or a pool's id.")],
     k: Annotated[int | None, typer.Option("-k", "--k", help="How many candidates to select.")] = None,
     ratio: Annotated[float | None, typer.Option(help="Or the share of the pool to select.")] = None,
     method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,
     model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
     spec: SpecOption = None,
     seed: SeedOption = None,
-    out_file: Annotated[Path | None, typer.Option("--out", help="Write the selected records here.")] = None,
+    format: FormatOption = None,
+    columns: ColumnsOption = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Write the selected rows here, as they came.")
+    ] = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
@@ -40,12 +43,13 @@ def select(
     if out_file is not None and not wait_for_it:
         raise typer.BadParameter("--out needs the result: leave --no-wait out")
     settings = settings_of(spec)
+    mapped = columns_of(columns)
     for value in (target, pool):
         is_id(value)  # a typing error is told before anything is uploaded
     with service() if wait_for_it else Client() as client:
         job = client.selections.create(
-            target_id=target_id_of(client, target),
-            pool_id=pool_id_of(client, pool),
+            target_id=target_id_of(client, target, format, mapped),
+            pool_id=pool_id_of(client, pool, format, mapped),
             k=k,
             ratio=ratio,
             method=method,
@@ -60,7 +64,9 @@ def select(
 
 def items(
     selection_id: Annotated[str, typer.Argument(help="A completed selection.")],
-    out_file: Annotated[Path | None, typer.Option("--out", help="Write the selected records here.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Write the selected rows here, as they came.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="All items as JSON Lines on stdout.")] = False,
 ) -> None:
     """Show or save what was selected."""
@@ -76,11 +82,11 @@ def items(
 
 
 def _write(selection: Selection, path: Path) -> None:
-    """The selected records as JSON Lines, in rank order; the file appears only when it is complete."""
+    """The selected rows as they came, in rank order; the file appears only when it is complete."""
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("w", encoding="utf-8") as file:
-        for item in selection.items():
-            file.write(json_module.dumps(item.record, ensure_ascii=False) + "\n")
+        for row in selection.rows():
+            file.write(row + "\n")
     temporary.replace(path)
     err.print(f"wrote {path}", markup=False)
 

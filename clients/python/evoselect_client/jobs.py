@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from evoselect_client.calls import Call, get, segment
+from evoselect_client.layouts import Layout
 from evoselect_client.models import (
     Candidate,
     Comparison,
@@ -16,8 +18,9 @@ from evoselect_client.models import (
     Training,
 )
 from evoselect_client.nouns import PAGE_SIZE, Nouns, pages
+from evoselect_client.sending import NDJSON, given
 from evoselect_client.sources import Records, as_list
-from evoselect_client.steps import Listing, Mode, Steps, Values, Verb
+from evoselect_client.steps import Emit, Listing, Mode, Steps, Values, Verb
 
 JobT = TypeVar("JobT", bound=Job[Any])
 HTML = "text/html"
@@ -140,6 +143,25 @@ class Selections(Jobs[Selection[Mode], Mode]):
         """The report of a completed selection, as one HTML page that needs nothing else."""
         return (yield from self.page(id))
 
+    @Listing
+    def rows(self, id: str, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
+        """The selected rows as they came, each as one line of JSON, in rank order; see Selection.rows."""
+        yield from self.originals(id, reasons, page_size)
+
+    def originals(self, id: str, reasons: bool, page_size: int) -> Values[str]:
+        """The steps of `rows`."""
+        after = 0
+        while True:
+            asked = {"format": "original", "reasons": reasons, "after": after, "limit": page_size}
+            call = Call("GET", f"{self.path}/{segment(id)}/items", str, asked, accept=NDJSON)
+            text = yield from self.session.send(call)
+            lines = text.split("\n")[:-1]  # splitlines would cut at other characters too
+            for line in lines:
+                yield Emit(line)
+            if len(lines) < page_size:
+                return
+            after += len(lines)
+
     def picked(self, id: str, page_size: int) -> Values[Item]:
         """The steps of `items`."""
         yield from pages(self.session, f"{self.path}/{segment(id)}/items", Item.model_validate, page_size)
@@ -184,18 +206,22 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
         tasks: list[str] | None = None,
         limit: int | None = None,
         spec: dict[str, Any] | None = None,
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Evaluation[Mode]]:
         """Start an evaluation of a base model's alias or a trained model's id.
 
+        `records`, `format` and `columns` as of Targets.create.
         `tasks` are names of lm-eval's, where the service offers them; `limit` takes the first questions of
         each.
         """
         body = {
             "model": model,
             "target_id": target_id,
-            "records": None if records is None else as_list(records),
+            **(yield from given(self.session, records)),
+            **Layout(format, columns or {}).body(),
             "tasks": tasks,
             "limit": limit,
             "spec": spec,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from evoselect_client.errors import JobFailedError
+from evoselect_client.layouts import Layout
 from evoselect_client.sources import PART_BYTES
 from evoselect_client.steps import Listing, Mode, Same, Steps, Values, Verb
 
@@ -81,6 +82,29 @@ class FileUpload(Bound[Any]):
     expires_at: datetime
 
 
+class RowExample(Resource):
+    """One row as it came, and the record that it became; both as JSON, cut to 2,000 characters."""
+
+    given: str
+    record: str
+
+
+class Recognised(Resource):
+    """What rows turned out to be: accepted rows by shape, columns that travel as `extra`, a changed row."""
+
+    shapes: dict[str, int] = {}
+    extra: list[str] = []
+    example: RowExample | None = None
+
+    def __add__(self, other: Recognised) -> Recognised:
+        names = [*self.shapes, *(name for name in other.shapes if name not in self.shapes)]
+        return Recognised(
+            shapes={name: self.shapes.get(name, 0) + other.shapes.get(name, 0) for name in names},
+            extra=sorted({*self.extra, *other.extra}),
+            example=self.example or other.example,
+        )
+
+
 class Target(Bound[Any]):
     """Examples of the target task."""
 
@@ -88,6 +112,7 @@ class Target(Bound[Any]):
     count: int
     groups: dict[str, int] = {}
     held_out_target_id: str | None = None
+    recognised: Recognised = Recognised()
     metadata: dict[str, Any] = {}
     created_at: datetime
 
@@ -121,6 +146,7 @@ class Batch(Resource):
     version: int
     client_batch_id: str | None = None
     counts: Counts
+    recognised: Recognised = Recognised()
     errors: list[BatchError] = []
 
 
@@ -132,6 +158,7 @@ class Upload(Resource):
     batch_ids: list[str]
     counts: Counts
     errors: list[BatchError]  # lines count through the whole input
+    recognised: Recognised = Recognised()
 
 
 class Pool(Bound[Mode]):
@@ -149,6 +176,8 @@ class Pool(Bound[Mode]):
         records: Records,
         *,
         on_invalid: str = "reject_batch",
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
         upload_id: str | None = None,
         part_bytes: int = PART_BYTES,
         progress: bool | Callable[[int], None] = False,
@@ -162,6 +191,7 @@ class Pool(Bound[Mode]):
                 self.id,
                 records,
                 on_invalid=on_invalid,
+                layout=Layout(format, columns or {}),
                 upload_id=upload_id,
                 part_bytes=part_bytes,
                 progress=progress,
@@ -283,6 +313,14 @@ class Selection(Job[Mode]):
     def items(self, *, page_size: int = 500) -> Values[Item]:
         """The selected candidates in order, fetched page by page while you iterate."""
         yield from self._noun.picked(self.id, page_size)
+
+    @Listing
+    def rows(self, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
+        """The selected rows as they came, each as one line of JSON, in rank order.
+
+        With `reasons` each gets a last member `_evoselect`: rank, score, weight, repeats, why.
+        """
+        yield from self._noun.originals(self.id, reasons, page_size)
 
     @Verb
     def to_dataset(self, dataset: Any) -> Steps[Any]:

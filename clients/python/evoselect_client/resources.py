@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from evoselect_client.calls import BYTES, Call, get, segment
 from evoselect_client.errors import DamagedDownloadError, EvoSelectError
+from evoselect_client.layouts import Layout
 from evoselect_client.models import Model, Pool, Target, Upload
 from evoselect_client.nouns import Nouns
-from evoselect_client.sending import send_all
-from evoselect_client.sources import PART_BYTES, Records, as_list
+from evoselect_client.sending import given, send_all
+from evoselect_client.sources import PART_BYTES, Records
 from evoselect_client.steps import Mode, Steps, Verb
 
 
@@ -27,16 +28,21 @@ class Targets(Nouns[Target, Mode]):
         records: Records | None = None,
         *,
         file_id: str | None = None,
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
         held_out: dict[str, Any] | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Target]:
-        """Store target examples: a list of records, the path of a JSON Lines file, or an uploaded file's id.
+        """Store target examples: a list of rows, the path of a file, or an uploaded file's id.
 
+        What shape the rows have is recognised, or named by `format`; or `columns` says which column holds
+        which field, as {"prompt": "instruction", "completion": "output"}. `recognised` of the answer says
+        what they were.
         held_out {"ratio": ..., "seed": ...} keeps a share apart, in the target `held_out_target_id`.
         """
-        given = None if records is None else as_list(records)
-        body = {"records": given, "file_id": file_id, "held_out": held_out}
+        rows = yield from given(self.session, records)
+        body = {"file_id": file_id, **rows, **Layout(format, columns or {}).body(), "held_out": held_out}
         return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
 
 
@@ -57,6 +63,8 @@ class Pools(Nouns[Pool[Mode], Mode]):
         records: Records,
         *,
         on_invalid: str = "reject_batch",
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
         upload_id: str | None = None,
         part_bytes: int = PART_BYTES,
         progress: bool | Callable[[int], None] = False,
@@ -69,8 +77,9 @@ class Pools(Nouns[Pool[Mode], Mode]):
         with the same input and `part_bytes` and the same `upload_id`, a name of yours: what has arrived is
         not sent again.
         With on_invalid="reject_batch" the first part with a bad line raises InvalidRequestError (earlier
-        parts stay); with "skip" bad lines are counted and listed. A Parquet or compressed file is sent as
-        an upload and added as one batch. `progress` is called with the number of records sent so far; True
+        parts stay); with "skip" bad lines are counted and listed. A file that is no JSON Lines (Parquet,
+        Arrow, CSV, a JSON list, packed) is sent as an upload and added as one batch. `format` and `columns`
+        as of Targets.create. `progress` is called with the number of records sent so far; True
         draws a line on stderr.
         """
         return (
@@ -79,6 +88,7 @@ class Pools(Nouns[Pool[Mode], Mode]):
                 pool_id,
                 records,
                 on_invalid=on_invalid,
+                layout=Layout(format, columns or {}),
                 upload_id=upload_id,
                 part_bytes=part_bytes,
                 progress=progress,

@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from evoselect_client.calls import Call, get, post, segment
 from evoselect_client.errors import ApiError
+from evoselect_client.layouts import Layout
 from evoselect_client.models import Batch, BatchError, Counts, Page, Upload
 from evoselect_client.showing import Count, counter
-from evoselect_client.sources import Part, Records, is_packed, parts
+from evoselect_client.sources import Part, Records, as_list, is_whole, parts
 from evoselect_client.steps import Steps, Work
 
 NDJSON = "application/x-ndjson"
@@ -27,14 +28,15 @@ def send_all(
     records: Records,
     *,
     on_invalid: str,
+    layout: Layout,
     upload_id: str | None,
     part_bytes: int,
     progress: bool | Callable[[int], None],
 ) -> Steps[Upload]:
     """See Pools.add."""
     show = counter(progress, "records")
-    if is_packed(records):
-        return (yield from _send_packed(session, pool_id, records, on_invalid, show))
+    if is_whole(records):
+        return (yield from _send_whole(session, pool_id, records, on_invalid, layout, show))
     known = {} if upload_id is None else (yield from _known(session, pool_id))
     upload_id = upload_id or uuid.uuid4().hex
     upload = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])
@@ -42,12 +44,24 @@ def send_all(
     while (part := (yield Work(partial(next, source, None)))) is not None:
         digest = yield Work(part.sha256)
         name = f"{upload_id}-{len(upload.batch_ids)}-{digest[:16]}"
-        batch = known.get(name) or (yield from _send_part(session, pool_id, part, name, on_invalid))
+        batch = known.get(name) or (yield from _send_part(session, pool_id, part, name, on_invalid, layout))
         upload = _joined(upload, batch, part.first_line)
         show(part.first_line + part.lines - 1)
         del part  # before the next one is read
     show(None)
     return upload
+
+
+def given(session: Any, records: Records | None) -> Steps[dict[str, Any]]:
+    """The member of a body that holds records: inline, or the id of a file that was uploaded for it."""
+    if records is None:
+        return {}
+    if not is_whole(records):
+        return {"records": as_list(records)}
+    from evoselect_client.files import upload_file
+
+    file = yield from upload_file(session, Path(os.fspath(cast(Any, records))), show=counter(False, "bytes"))
+    return {"file_id": file.id}
 
 
 def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
@@ -63,12 +77,14 @@ def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
         after = page.data[-1].version
 
 
-def _send_part(session: Any, pool_id: str, part: Part, name: str, on_invalid: str) -> Steps[Batch]:
+def _send_part(
+    session: Any, pool_id: str, part: Part, name: str, on_invalid: str, layout: Layout
+) -> Steps[Batch]:
     call = Call(
         "POST",
         f"/v1/pools/{segment(pool_id)}/batches",
         Batch.model_validate,
-        params={"client_batch_id": name, "on_invalid": on_invalid},
+        params={"client_batch_id": name, "on_invalid": on_invalid, **layout.query()},
         content=part.content,
         headers={"Content-Type": NDJSON},
         outage=OUTAGE,
@@ -83,11 +99,13 @@ def _send_part(session: Any, pool_id: str, part: Part, name: str, on_invalid: st
     return batch
 
 
-def _send_packed(session: Any, pool_id: str, records: Any, on_invalid: str, show: Count) -> Steps[Upload]:
+def _send_whole(
+    session: Any, pool_id: str, records: Any, on_invalid: str, layout: Layout, show: Count
+) -> Steps[Upload]:
     from evoselect_client.files import upload_file
 
     file = yield from upload_file(session, Path(os.fspath(records)), show=counter(False, "bytes"))
-    body = {"file_id": file.id, "on_invalid": on_invalid}
+    body = {"file_id": file.id, "on_invalid": on_invalid, **layout.body()}
     call = post(f"/v1/pools/{segment(pool_id)}/batches", Batch.model_validate, body)
     batch = yield from session.send(call)
     show(batch.counts.received)
@@ -107,4 +125,5 @@ def _joined(upload: Upload, batch: Batch, first_line: int) -> Upload:
         batch_ids=[*upload.batch_ids, batch.id],
         counts=upload.counts + batch.counts,
         errors=[*upload.errors, *moved],
+        recognised=upload.recognised + batch.recognised,
     )

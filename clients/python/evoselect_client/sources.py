@@ -32,7 +32,8 @@ PART_BYTES = 16 * 2**20
 SLICE_ROWS = 1_000  # rows of a table that are Python objects at a time
 Block = tuple[Content, int]  # whole lines, and how many
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would make one a record
-PACKED = (b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how Parquet, gzip and zstd begin
+BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
+HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def as_list(records: Records) -> list[Any]:
     """All records as decoded JSON, for calls that take them inline; BadInputError names a bad line."""
     if not is_file(records):
         return list(rows(records))
+    if is_whole(records):
+        how = "send it by targets.create or pools.add, then use the id"
+        raise BadInputError(f"{records} is no JSON Lines: {how}")
     lines = b"".join(piece for part in parts(records) for piece in part.content).splitlines()
     name = getattr(records, "name", records)
     return [_decode(line, name, number) for number, line in enumerate(lines, 1) if line.strip()]
@@ -98,12 +102,15 @@ def is_file(records: Any) -> bool:
     return isinstance(records, (str, os.PathLike)) or hasattr(records, "read")
 
 
-def is_packed(records: Any) -> bool:
-    """Whether this is the path of a Parquet or compressed file, which cannot be cut at lines."""
+def is_whole(records: Any) -> bool:
+    """Whether this is the path of a file that cannot be cut at lines: no JSON Lines, but Parquet, Arrow, CSV,
+    a JSON list, or packed.
+    """
     if not isinstance(records, (str, os.PathLike)):
         return False
     with open(records, "rb") as file:
-        return file.read(4).startswith(PACKED)
+        head = file.read(HEAD_BYTES).removeprefix(BOM).lstrip()
+    return bool(head) and not head.startswith(b"{")
 
 
 def _file_blocks(records: Any, size: int) -> Iterator[Block]:

@@ -134,7 +134,7 @@ def test_bad_encodings_are_named(api: Api, body: bytes, encoding: str, status: i
         (b"PAR1", PARQUET, "bad_parquet"),
         (parquet(RECORDS)[:-20], PARQUET, "bad_parquet"),
         (parquet(RECORDS)[:40] + bytes(40) + parquet(RECORDS)[80:], PARQUET, "bad_parquet"),
-        (parquet([{"question": "a"}]), PARQUET, "unknown_field"),
+        (parquet([{"question": "a"}]), PARQUET, "invalid_records"),
         (parquet([{"prompt": 7, "completion": "a"}]), PARQUET, "invalid_records"),
     ],
 )

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.records.columns import content_keys, finished, line_ends, read_block
-from store.records.record import InvalidRecord, Record, from_table, parse_record, to_table
+from store.records.faults import InvalidRecord
+from store.records.record import Record, from_table, parse_record, to_table
 
 NUMBERS = (
     b"0",

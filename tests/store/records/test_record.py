@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from store.records.faults import InvalidRecord
 from store.records.record import (
     MAX_TEXT_CHARS,
-    InvalidRecord,
     Record,
     from_table,
     parse_record,

@@ -1,0 +1,27 @@
+"""What the sender says of rows that need not be records yet: their shape, or the columns of the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`format` is the name of a shape, or None to have it recognised; `columns` maps fields to columns."""
+
+    format: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self) -> dict[str, Any]:
+        """As members of a JSON body."""
+        return {
+            **({"format": self.format} if self.format else {}),
+            **({"columns": dict(self.columns)} if self.columns else {}),
+        }
+
+    def query(self) -> dict[str, Any]:
+        """As parameters of the query."""
+        pairs = [f"{name}:{column}" for name, column in self.columns.items()]
+        return {**self.body(), **({"columns": pairs} if pairs else {})}

@@ -1,0 +1,133 @@
+"""From a row as it came to a record: its shape is recognised or named, its columns mapped, the rest kept."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from store.records.faults import InvalidRecord, kind_of
+from store.records.record import FIELDS, Record, parse_record
+from store.records.shapes import SHAPES, Row, Shape, shape_of
+from store.records.turns import plain_turns
+
+COMMON_KINDS: dict[str, tuple[type, ...]] = {
+    "id": (str, int),
+    "group": (str,),
+    "quality": (int, float),
+    "metadata": (dict,),
+}
+AUTO = "auto"
+MAPPED = "columns"  # as the shape of rows whose columns were named
+MAX_EXTRA_NAMES = 50  # named in an answer
+MAX_EXAMPLE_CHARS = 2_000  # of each half of the example
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the sender says of the rows."""
+
+    format: str = AUTO
+    """The name of a shape, or `auto`."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Field of a record to the column that holds it, in place of a shape."""
+
+
+@dataclass(slots=True)
+class Recognised:
+    """What rows turned out to be."""
+
+    shapes: Counter[str] = field(default_factory=Counter)
+    """Accepted rows by shape."""
+    extra: set[str] = field(default_factory=set)
+    """Columns that travel as `extra`."""
+    example: dict[str, Any] | None = None
+    """The first row that was no record as it came: `given` and the `record` that it became."""
+
+    def add(self, shape: str, record: Record, value: object) -> None:
+        """One more accepted row."""
+        self.shapes[shape] += 1
+        if record.extra and len(self.extra) < MAX_EXTRA_NAMES:
+            self.extra.update(list(record.extra)[: MAX_EXTRA_NAMES - len(self.extra)])
+        if self.example is None and shape not in ("prompt_completion", "prompt_choices", "messages"):
+            self.example = {"given": _cut(value), "record": _cut(fields_of(record))}
+
+    def as_json(self) -> dict[str, Any]:
+        """As answers carry it."""
+        return {"shapes": dict(self.shapes), "extra": sorted(self.extra), "example": self.example}
+
+
+def read_row(value: object, layout: Layout) -> tuple[Record, str]:
+    """The record of one decoded row, and the name of its shape; raises InvalidRecord."""
+    if type(value) is not dict:
+        raise InvalidRecord("not_an_object", f"A record is a JSON object; got {kind_of(value)}.")
+    if layout.columns:
+        return parse_record(_mapped(value, layout.columns)), MAPPED
+    if layout.format == AUTO and value.keys() <= FIELDS and type(value.get("prompt")) is not list:
+        return _canonical(value)
+    shape = shape_of(value) if layout.format == AUTO else _named(value, layout.format)
+    fields = {**_common(value, shape.columns), **shape.convert(value)}
+    return parse_record(_with_extra(fields, value, shape.columns - shape.keeps)), shape.name
+
+
+def fields_of(record: Record) -> dict[str, Any]:
+    """What the model and the selection see of it."""
+    names = ("prompt", "messages", "completion", "choices", "answer", "group", "quality", "extra")
+    return {name: value for name in names if (value := getattr(record, name)) is not None}
+
+
+def _canonical(row: Row) -> tuple[Record, str]:
+    """A row of nothing but fields of a record."""
+    if type(row.get("id")) is int:
+        row = {**row, "id": str(row["id"])}
+    if row.get("messages") is not None:
+        return parse_record({**row, "messages": plain_turns("messages", row["messages"])}), "messages"
+    return parse_record(row), "prompt_completion" if row.get("choices") is None else "prompt_choices"
+
+
+def _common(row: Row, columns: frozenset[str]) -> Row:
+    """Fields of a record that stand beside these columns of a shape, where they are what they must be."""
+    return {
+        name: row[name]
+        for name, kinds in COMMON_KINDS.items()
+        if name not in columns and type(row.get(name)) in kinds
+    }
+
+
+def _named(row: Row, name: str) -> Shape:
+    shape = SHAPES[name]
+    if missing := sorted(column for column in shape.needs if row.get(column) is None):
+        there = ", ".join(sorted(row)[:20]) or "none"
+        raise InvalidRecord(
+            "wrong_shape", f"format is {name}, and the row has no {missing[0]}; its columns are {there:.200}."
+        )
+    return shape
+
+
+def _mapped(row: Row, columns: dict[str, str]) -> Row:
+    """The row with the named columns as fields of a record, the others in `extra`."""
+    for name in columns.values():
+        if name not in row:
+            there = ", ".join(sorted(row)[:20]) or "none"
+            raise InvalidRecord("no_such_column", f"There is no column {name!r:.60}; there are {there:.200}.")
+    given = {name: row[column] for name, column in columns.items()}
+    shape = SHAPES["messages" if given.get("messages") is not None else "prompt_completion"]
+    used = frozenset(columns.values())
+    return _with_extra({**_common(row, used), **shape.convert(given)}, row, used)
+
+
+def _with_extra(fields: Row, row: Row, used: frozenset[str]) -> Row:
+    """The fields, an id as text, and what no field took."""
+    taken = used | fields.keys()
+    left = {name: value for name, value in row.items() if name not in taken and value is not None}
+    if left:
+        own = fields.get("extra")
+        fields["extra"] = {**left, **own} if type(own) is dict else left
+    if type(fields.get("id")) is int:
+        fields["id"] = str(fields["id"])
+    return fields
+
+
+def _cut(value: object) -> str:
+    """JSON, cut to what an answer can carry."""
+    return orjson.dumps(value, default=str).decode()[:MAX_EXAMPLE_CHARS]

@@ -1,0 +1,196 @@
+"""The shapes in which people keep training data, and what of a row becomes which field of a record.
+
+A row has a shape where it has a value in each column that the shape needs. Columns that no shape takes travel
+as the record's `extra`. Prompts that are put together from several columns end with an empty line, so that
+the answer does not run into the question (ours; a template of the model comes with `messages`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from store.records.faults import InvalidRecord, kind_of, shown
+from store.records.turns import plain_turns
+
+Row = dict[str, Any]
+GAP = "\n\n"  # between the parts of a prompt, and behind it
+COMMON = frozenset(("id", "group", "quality", "metadata", "extra", "choices", "answer"))
+"""Fields of a record that mean the same in a row of any shape with text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One way to write an example down."""
+
+    name: str
+    needs: frozenset[str]
+    """Columns with a value."""
+    takes: frozenset[str]
+    """Columns that become something else than `extra` where they are there."""
+    convert: Callable[[Row], Row]
+    """The fields of the record that the needed and taken columns become; raises InvalidRecord."""
+    keeps: frozenset[str] = frozenset()
+    """Needed columns that no field takes: they travel as `extra` too."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All that the shape says something about."""
+        return self.needs | self.takes
+
+
+def _own(row: Row) -> Row:
+    """Fields of a record, as they are."""
+    fields = {name: row[name] for name in ("prompt", "completion", *COMMON) if name in row}
+    if type(row.get("prompt")) is list or type(row.get("completion")) is list:
+        del fields["prompt"]
+        fields.pop("completion", None)
+        return {**fields, "messages": _joined(row)}
+    return fields
+
+
+def _joined(row: Row) -> list[Row]:
+    """Prompt and completion as turns of one chat; either may be text."""
+    prompt, completion = row["prompt"], row.get("completion")
+    before = [{"role": "user", "content": prompt}] if type(prompt) is str else plain_turns("prompt", prompt)
+    if type(completion) is str:
+        return [*before, {"role": "assistant", "content": completion}]
+    return before + plain_turns("completion", completion)
+
+
+def _messages(row: Row) -> Row:
+    _refuse_tools(row)
+    fields = {name: row[name] for name in ("completion", *COMMON) if name in row}
+    return {**fields, "messages": plain_turns("messages", row["messages"])}
+
+
+def _refuse_tools(row: Row) -> None:
+    if row.get("tools") not in (None, [], "", "[]"):
+        raise InvalidRecord(
+            "not_only_text",
+            f"The row offers tools ({shown(row['tools'])}), and a record holds text only: write them into "
+            "the system turn as the model should read them, or leave the row out with on_invalid=skip.",
+        )
+
+
+def _sharegpt(row: Row) -> Row:
+    _refuse_tools(row)
+    turns = plain_turns("conversations", row["conversations"])
+    if row.get("system"):
+        turns = [{"role": "system", "content": row["system"]}, *turns]
+    return {"messages": turns}
+
+
+def _preference(row: Row) -> Row:
+    """The chosen answer; the rejected one stays in `extra`."""
+    chosen, prompt = row["chosen"], row.get("prompt")
+    if type(chosen) is not list:
+        return _own({"prompt": prompt, "completion": chosen})
+    turns = plain_turns("chosen", chosen)
+    if prompt is None or len(turns) > 1:  # the whole chat, its prompt included
+        return {"messages": turns}
+    return {"messages": _joined({"prompt": prompt, "completion": chosen})}
+
+
+def _choice(row: Row) -> Row:
+    return {"prompt": row["question"], "choices": row["choices"], "answer": row["answer"]}
+
+
+def _asked(*parts: str, answer: str) -> Callable[[Row], Row]:
+    """Texts in columns: the parts of the prompt, of which later ones may be empty, and the answer."""
+
+    def convert(row: Row) -> Row:
+        texts = [_text_of(row, part) for part in parts]
+        prompt = GAP.join(text for text in texts if text) + GAP
+        before = _before(row)
+        if not before:
+            return {"prompt": prompt, "completion": row[answer]}
+        turns = [*before, {"role": "user", "content": prompt.removesuffix(GAP)}]
+        return {"messages": [*turns, {"role": "assistant", "content": row[answer]}]}
+
+    return convert
+
+
+def _text_of(row: Row, column: str) -> str:
+    value = row.get(column)
+    if value is not None and type(value) is not str:
+        raise InvalidRecord("wrong_type", f"{column} must be text, got {kind_of(value)}.")
+    return value or ""
+
+
+def _before(row: Row) -> list[Row]:
+    """The turns that stand before the question: those of `system` and `history`."""
+    turns = [{"role": "system", "content": row["system"]}] if row.get("system") else []
+    for pair in row.get("history") or ():
+        if type(pair) not in (list, tuple) or len(pair) != 2:
+            raise InvalidRecord("bad_history", f"history holds {shown(pair)}; send pairs of texts.")
+        turns += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
+    return turns
+
+
+def _shape(name: str, needs: str, takes: str, convert: Callable[[Row], Row]) -> Shape:
+    return Shape(name, frozenset(needs.split()), frozenset(takes.split()), convert)
+
+
+_TOLD = "system history"
+SHAPES = {
+    shape.name: shape
+    for shape in (
+        Shape("prompt_completion", frozenset(("prompt", "completion")), COMMON, _own),
+        Shape("prompt_choices", frozenset(("prompt", "choices", "answer")), COMMON, _own),
+        Shape("messages", frozenset(("messages",)), COMMON | {"completion"}, _messages),
+        _shape("alpaca", "instruction output", f"input {_TOLD}",
+               _asked("instruction", "input", answer="output")),
+        _shape("dolly", "instruction response", f"context {_TOLD}",
+               _asked("context", "instruction", answer="response")),
+        _shape("sharegpt", "conversations", "system", _sharegpt),
+        Shape("preference", frozenset(("chosen", "rejected")), frozenset(("prompt",)), _preference,
+              keeps=frozenset(("rejected",))),
+        _shape("question_choices", "question choices answer", "", _choice),
+        _shape("question_answer", "question answer", f"context {_TOLD}",
+               _asked("context", "question", answer="answer")),
+        _shape("query_response", "query response", _TOLD, _asked("query", answer="response")),
+        _shape("prompt_response", "prompt response", _TOLD, _asked("prompt", answer="response")),
+        _shape("prompt_output", "prompt output", _TOLD, _asked("prompt", answer="output")),
+        _shape("input_output", "input output", _TOLD, _asked("input", answer="output")),
+    )
+}  # fmt: skip
+
+
+def shape_of(row: Row) -> Shape:
+    """The one shape that the row has; raises InvalidRecord where it has none, or several."""
+    there = {name for name, value in row.items() if value is not None}
+    found = [shape for shape in SHAPES.values() if shape.needs <= there]
+    best = [one for one in found if not any(_covers(other, one) for other in found)]
+    if len(best) == 1:
+        return best[0]
+    names = ", ".join(sorted(row)[:20]) or "no columns"
+    if best:
+        several = " and ".join(shape.name for shape in best)
+        raise InvalidRecord(
+            "ambiguous_shape",
+            f"The row is {several} at once ({names:.200}): say format={best[0].name}, or name the columns.",
+        )
+    if "text" in there:
+        raise InvalidRecord(
+            "no_prompt",
+            "The row has text alone, and nothing says where the answer begins: write it as prompt and "
+            "completion, or as messages.",
+        )
+    raise _unknown(row, there, names)
+
+
+def _unknown(row: Row, there: set[str], names: str) -> InvalidRecord:
+    for have, lack in (("prompt", "completion"), ("completion", "prompt")):
+        if have in there and lack not in there:
+            way = f"send it, or name its column by columns={lack}:..."
+            return InvalidRecord(f"no_{lack}", f"{lack} is missing; {way}; there are {names:.200}.")
+    return InvalidRecord(
+        "unknown_shape",
+        f"The columns {names:.200} are none of the shapes {', '.join(SHAPES)}: name the right ones by "
+        "columns=prompt:... and columns=completion:...",
+    )
+
+
+def _covers(one: Shape, other: Shape) -> bool:
+    """Whether `one` says all that `other` says, and more."""
+    return one is not other and other.needs <= one.columns and not one.needs <= other.columns
