@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -66,12 +67,17 @@ def _train_one_step(path: str, folder: Path) -> None:
     """TRL's own loader and trainer on the file, with a model of random weights."""
     rows = datasets.load_dataset("json", data_files=path, split="train", cache_dir=str(folder / "cache"))
     words = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "[EOS]": 2}, unk_token="[UNK]"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
-    tokenizer = PreTrainedTokenizerFast(
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]", eos_token="[EOS]"
     )
     tokenizer.chat_template = TEMPLATE
-    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    shape: dict[str, Any] = {
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+    }
     trainer = SFTTrainer(
         model=LlamaForCausalLM(LlamaConfig(vocab_size=3, **shape)),
         args=SFTConfig(

@@ -1,7 +1,9 @@
 """Twenty-five shapes in which people keep training data: one row each, and what becomes of it."""
 
+import json
 from typing import Any, NamedTuple
 
+SHOWN = 100  # characters of a row in the table
 USER = {"role": "user", "content": "What is 2 + 2?"}
 ASSISTANT = {"role": "assistant", "content": "4"}
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -143,3 +145,14 @@ ROWS = [
     ),
     OnDisk("text alone", {"text": "2 + 2? 4"}, "no_prompt"),
 ]
+
+
+def table() -> str:
+    """The rows as docs/data.md shows them."""
+    lines = ["| on the disk | a row | becomes |", "|---|---|---|"]
+    for kept in ROWS:
+        text = json.dumps(kept.row)
+        text = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+        found = kept.found if kept.prompt is not None else f"refused: `{kept.found}`"
+        lines.append(f"| {kept.name} | `{text}` | {found} |")
+    return "\n".join(lines)

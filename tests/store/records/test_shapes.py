@@ -1,5 +1,6 @@
 """Rows of every shape become records, or are refused by a message that names the way out."""
 
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -9,7 +10,7 @@ from store.records.faults import InvalidRecord
 from store.records.layout import AUTO, Layout, Recognised, read_row
 from store.records.record import MAX_EXTRA_BYTES, from_table, parse_record, to_json, to_table
 from store.records.shapes import SHAPES
-from tests.store.records.rows_on_disk import ASSISTANT, ROWS, USER, OnDisk
+from tests.store.records.rows_on_disk import ASSISTANT, ROWS, USER, OnDisk, table
 
 
 @pytest.mark.parametrize("kept", ROWS, ids=lambda kept: kept.name)
@@ -136,3 +137,7 @@ def test_what_rows_were_is_counted() -> None:
     )
     assert told["example"]["given"] == '{"instruction":"Add.","input":"2 and 2","output":"4"}'
     assert told["example"]["record"] == '{"prompt":"Add.\\n\\n2 and 2\\n\\n","completion":"4"}'
+
+
+def test_the_documentation_shows_what_is_tested() -> None:
+    assert table() in Path("docs/data.md").read_text()
