@@ -207,13 +207,14 @@ def test_the_command_says_it_in_one_sentence_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("target.csv", "prompt,completion\na,b\n", "target.csv, line 1 is not JSON"),
+        ("target.csv", "prompt,completion\na\n", "The row has 1 cells for 2 names"),
+        ("target.txt", "prompt and completion\n", "target.txt, line 1 is not JSON"),
         (
             "target.jsonl",
             '{"prompt": "a", "completion": "b"}\n{"prompt": \n',
             "target.jsonl, line 2 is not JSON",
         ),
-        ("target.jsonl", "[" * 100_000, "line 1 is not JSON"),
+        ("target.json", "[" * 100_000, "begins as a JSON list and is none"),
     ],
 )
 def test_a_target_that_is_no_json_is_named_by_line_and_reason(
