@@ -66,6 +66,22 @@ def test_help_lists_the_exit_codes(tmp_path: Path) -> None:
         assert f" {name} " in done.stdout
 
 
+def test_the_version_and_the_short_way_to_help(tmp_path: Path) -> None:
+    assert evoselect("--version", home=tmp_path).stdout.startswith("evoselect ")
+    for command in ((), ("select",), ("jobs", "list")):
+        assert "Usage: " in evoselect(*command, "-h", home=tmp_path).stdout
+
+
+def test_what_cannot_be_is_told_before_anything_is_sent(
+    api: Api, files: tuple[str, str], tmp_path: Path
+) -> None:
+    before = len(api.get("/v1/pools?limit=100")["data"])
+    for wrong in (("-k", "0"), ("--ratio", "1.5"), ("-k", "2", "--columns", "prompt")):
+        done = evoselect("select", "--target", files[0], "--pool", files[1], *wrong, home=tmp_path, api=api)
+        assert done.returncode == exits.USAGE, done.stderr
+    assert len(api.get("/v1/pools?limit=100")["data"]) == before
+
+
 def test_select_uploads_files_and_starts_the_job(api: Api, files: tuple[str, str], tmp_path: Path) -> None:
     job = started(api, files, tmp_path)
     assert job["request"]["k"] == 3

@@ -208,7 +208,7 @@ def test_the_command_says_it_in_one_sentence_too(tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("target.csv", "prompt,completion\na\n", "The row has 1 cells for 2 names"),
-        ("target.txt", "prompt and completion\n", "target.txt, line 1 is not JSON"),
+        ("target.txt", "prompt and completion\n", "line 1: The line is not UTF-8 JSON"),
         (
             "target.jsonl",
             '{"prompt": "a", "completion": "b"}\n{"prompt": \n',

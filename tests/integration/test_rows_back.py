@@ -33,7 +33,8 @@ def pool_rows() -> list[str]:
                 {"from": "human", "value": f"Add {n} and {n + 1}."},
                 {"from": "gpt", "value": f"{2 * n + 1}"},
             ],
-            "source": {"name": "sums", "page": n},
+            "source": f"sums {n % 2}",
+            "page": {"number": n},
         }
         for n in range(12)
     ]
@@ -56,7 +57,11 @@ def test_picked_rows_come_back_as_they_came_and_train(stack: Stack, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     assert "t.json: 4 alpaca" in done.stderr
-    assert "p.jsonl: 12 sharegpt; kept beside: source" in done.stderr
+    assert "p.jsonl: 12 sharegpt; kept beside: page, source" in done.stderr
+    assert f"selected {K} of 12 candidates" in done.stdout
+    assert "by source: " in done.stdout
+    assert f"rows: {paths['picked.jsonl']}" in done.stdout.replace("\n", "")
+    assert len(done.stdout.splitlines()) <= 12
     picked = (tmp_path / "picked.jsonl").read_text().split("\n")[:-1]
     assert len(picked) == len(set(picked)) == K
     assert set(picked) <= set(lines)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from evoselect_cli import exits
 from evoselect_cli.options import JobArgument, JsonOption
@@ -14,6 +14,7 @@ from evoselect_client import Client
 from evoselect_client.models import Job
 
 jobs = typer.Typer(help="Look at jobs, cancel them, start them again.", no_args_is_help=True)
+ID_WIDTH = 31  # characters of the longest id: an id that is cut is none
 NOUNS = {"sel": "selections", "trn": "trainings", "evl": "evaluations", "loop": "loops"}
 
 
@@ -33,7 +34,9 @@ def list_jobs(
     if json:
         print_json([job.model_dump(mode="json") for job in found])
         return
-    table = Table("id", "status", "phase", "done", "created", "name")
+    table = Table(
+        Column("id", no_wrap=True, min_width=ID_WIDTH), "status", "phase", "done", "created", "name"
+    )
     for job in found:
         done = f"{job.progress.rows_done}/{job.progress.rows_total}"
         created = job.created_at.isoformat(timespec="seconds")

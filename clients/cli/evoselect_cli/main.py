@@ -1,13 +1,14 @@
 """The `evoselect` command: serve (up, down), use (select, train), look (watch, report), operate (jobs)."""
 
+import importlib.metadata
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from evoselect_cli import exits, jobs, keys, loops, models, results, select, server, train
-from evoselect_cli.output import err
+from evoselect_cli.output import err, out
 from evoselect_client import (
     ApiError,
     BadInputError,
@@ -54,12 +55,29 @@ def _escape(text: str) -> str:
 
 app = typer.Typer(
     cls=Guarded,
-    help="Select the candidate examples that are worth training on.",
     epilog=exits.HELP,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        out.print(f"evoselect {importlib.metadata.version('evoselect')}")
+        raise typer.Exit
+
+
+@app.callback()
+def evoselect(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end.")
+    ] = False,
+) -> None:
+    """Select the candidate examples that are worth training on."""
+
+
 COMMANDS: tuple[Callable[..., None], ...] = (
     server.up,
     server.down,

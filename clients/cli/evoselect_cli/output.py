@@ -32,10 +32,14 @@ def print_pairs(title: str, pairs: dict[str, Any]) -> None:
 
 def wait(job: JobT) -> JobT:
     """Wait for a job, its phases as bars on a terminal, as lines elsewhere; raises JobFailedError."""
-    if not err.is_terminal:
-        return job.wait(progress=True)
-    with _bars() as bars:
-        return job.wait(progress=_Phases(bars))
+    try:
+        if not err.is_terminal:
+            return job.wait(progress=True)
+        with _bars() as bars:
+            return job.wait(progress=_Phases(bars))
+    except KeyboardInterrupt:
+        err.print(f"Interrupted. The {job.object} goes on where its service runs: evoselect watch {job.id}")
+        raise
 
 
 @contextmanager

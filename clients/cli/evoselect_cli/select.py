@@ -1,7 +1,7 @@
 """Select candidates and read what was selected: evoselect select, items."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -9,23 +9,26 @@ from rich.table import Table
 from evoselect_cli.connecting import service
 from evoselect_cli.inputs import columns_of, finish, is_id, pool_id_of, settings_of, target_id_of
 from evoselect_cli.options import ColumnsOption, FormatOption, JsonOption, SeedOption, SpecOption, WaitOption
-from evoselect_cli.output import err, out, print_json
+from evoselect_cli.output import err, out, print_json, wait
+from evoselect_cli.summary import excerpt, print_selection
 from evoselect_client import Client
 from evoselect_client.models import Item, Selection
 
 SHOWN_ITEMS = 10
-SHOWN_CHARS = 60
 
 
 def select(
     target: Annotated[str, typer.Option(help="File of target examples, or a target's id.")],
     pool: Annotated[str, typer.Option(help="File of candidates, or a pool's id.")],
-    k: Annotated[int | None, typer.Option("-k", "--k", help="How many candidates to select.")] = None,
-    ratio: Annotated[float | None, typer.Option(help="Or the share of the pool to select.")] = None,
+    k: Annotated[int | None, typer.Option("-k", "--k", min=1, help="How many candidates to select.")] = None,
+    ratio: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool to select.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,
     model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
     spec: SpecOption = None,
     seed: SeedOption = None,
+    name: Annotated[str | None, typer.Option(help="A name of yours for the selection.")] = None,
     format: FormatOption = None,
     columns: ColumnsOption = None,
     out_file: Annotated[
@@ -56,10 +59,14 @@ def select(
             model=model,
             spec=settings,
             seed=seed,
+            name=name,
         )
-        job = finish(job, wait_for_it, json)
+        told = wait_for_it and not json
+        job = wait(job) if told else finish(job, wait_for_it, json)
         if out_file is not None:
             _write(job, out_file)
+        if told:
+            print_selection(job, out_file)
 
 
 def items(
@@ -98,12 +105,6 @@ def _show(selection: Selection) -> None:
         if len(shown) == SHOWN_ITEMS:
             break
         shown.append(item)
-        table.add_row(str(item.rank), item.id, f"{item.weight:.4g}", _excerpt(item.record))
+        table.add_row(str(item.rank), item.id, f"{item.weight:.4g}", excerpt(item.record))
     out.print(table)
     out.print("The first items; --json or --out give all.")
-
-
-def _excerpt(record: dict[str, Any]) -> str:
-    text = record.get("prompt") or str(record.get("messages", ""))
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN_CHARS else flat[: SHOWN_CHARS - 3] + "..."
