@@ -1,7 +1,7 @@
 """What answers about data look like: the schemas of the OpenAPI document, filled by views.py beside it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -18,14 +18,6 @@ class File(BaseModel):
     size: int
     sha256: str
     created_at: datetime
-
-
-class Deleted(BaseModel):
-    """What is no more."""
-
-    id: str
-    object: Literal["file"]
-    deleted: Literal[True]
 
 
 class UploadPart(BaseModel):
@@ -89,6 +81,24 @@ class Pool(BaseModel):
     version: int
     count: int
     created_at: datetime
+
+
+class StoredRecord(BaseModel):
+    """One record and where it stands, from 1; `original` is the row as it came, where that was kept."""
+
+    object: Literal["record"]
+    number: int
+    record: dict[str, Any]
+    original: dict[str, Any] | None
+
+
+class RecordPage(BaseModel):
+    """Records in their order; pass `next_after` as `after` for what follows, null where nothing does."""
+
+    object: Literal["list"]
+    data: list[StoredRecord]
+    has_more: bool
+    next_after: int | None
 
 
 class Counts(BaseModel):

@@ -12,13 +12,13 @@ from evoselect.spec.fields import ShortText
 from service.data import answers, views
 from service.data.requests import Sha256
 from service.edge.space import require_room, size_of
-from service.http.answers import Page
+from service.http.answers import Deleted, Page
 from service.http.fair import FairRoute
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.ranges import serve
-from service.http.views import page
+from service.http.views import deleted, page
 from service.intake.bodies import receive_into
 from service.intake.spools import spool
 from service.services import Services, State, TenantId
@@ -92,13 +92,13 @@ def content(file_id: ResourceId, request: Request, state: Services, tenant_id: T
     return serve(request, stream, row.size, row.sha256, row.media_type or BINARY)
 
 
-@router.delete("/{file_id}", response_model=answers.Deleted)
+@router.delete("/{file_id}", response_model=Deleted)
 def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Delete a file and its bytes; what was made from it stays."""
     with state.database.transaction() as session:
         row = files.delete(session, tenant_id, file_id)
     state.artifacts.remove(row.artifact)
-    return {"id": file_id, "object": "file", "deleted": True}
+    return deleted("file", file_id)
 
 
 def stored(

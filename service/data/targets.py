@@ -2,20 +2,21 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
-from service.data import answers, views
+from service.data import answers, records, views
 from service.data.requests import TargetRequest
 from service.edge.idempotency import OnceOnly
-from service.http.answers import Page
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.answers import Deleted, Page
+from service.http.parameters import DEFAULT_LIMIT, After, AfterNumber, Limit, ResourceId, Search
 from service.http.strict_json import StrictRoute
-from service.http.views import page
+from service.http.views import as_response, deleted, page
 from service.intake.naming import given_records
 from service.services import Services, TenantId
 from store.accounts.quotas import Room
 from store.data import targets
+from store.data.sources import Source
 from store.records.record import Record
 
 router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets"])
@@ -64,3 +65,27 @@ def retrieve(target_id: ResourceId, state: Services, tenant_id: TenantId) -> dic
     """One target."""
     with state.database.transaction() as session:
         return views.target(targets.get(session, tenant_id, target_id))
+
+
+@router.get("/{target_id}/records", response_model=answers.RecordPage)
+def stored_records(
+    target_id: ResourceId,
+    state: Services,
+    tenant_id: TenantId,
+    after: AfterNumber = 0,
+    limit: Limit = DEFAULT_LIMIT,
+    search: Search = None,
+) -> Response:
+    """The examples in their order."""
+    with state.database.transaction() as session:
+        row = targets.get(session, tenant_id, target_id)
+    sources = [Source("target", row.artifact, row.sha256, row.count)]
+    return as_response(records.page(state, sources, after, limit, search))
+
+
+@router.delete("/{target_id}", response_model=Deleted)
+def delete(target_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Delete it; 409 while a job that has not ended needs it. What was made from it stays."""
+    with state.database.transaction() as session:
+        targets.remove(session, tenant_id, target_id)
+    return deleted("target", target_id)

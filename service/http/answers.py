@@ -16,6 +16,14 @@ class Page(BaseModel, Generic[T]):
     has_more: bool
 
 
+class Deleted(BaseModel):
+    """What is no more."""
+
+    id: str
+    object: str
+    deleted: Literal[True]
+
+
 class Fault(BaseModel):
     """One thing that is wrong, and where."""
 

@@ -27,5 +27,10 @@ def shape(kind: str, row: Any, *names: str) -> Json:
     return {"id": row.id, "object": kind, **columns, "created_at": time_text(row.created_at)}
 
 
+def deleted(kind: str, row_id: str) -> Json:
+    """What is no more."""
+    return {"id": row_id, "object": kind, "deleted": True}
+
+
 def time_text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from evoselect.spec.fields import ShortText
 from service.edge.space import require_room_for_job
-from service.http.answers import Page
+from service.http.answers import Deleted, Page
 from service.http.conditional import conditional
 from service.http.media import media_type
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.strict_json import StrictRoute
-from service.http.views import as_response, page
+from service.http.views import as_response, deleted, page
 from service.jobs import answers
 from service.jobs import events as streams
 from service.polls import encoding, views
@@ -23,7 +23,7 @@ from service.services import Services, State, TenantId
 from store.errors import NotFound
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
-from store.jobs import submissions
+from store.jobs import removal, submissions
 from store.tables.jobs import Job
 from store.tables.states import JobKind, JobStatus
 from store.upkeep import sweeper
@@ -98,6 +98,13 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
             again = encoding.job(row, job_reads.progress(session, [row.id])[row.id])
             submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
         return accepted(response, noun, again)
+
+    @router.delete("/{job_id}", response_model=Deleted)
+    def delete(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+        """Delete one that has ended, with its results; 409 before, and while something needs it."""
+        with state.database.transaction() as session:
+            removal.remove(session, tenant_id, job_id, kind)
+        return deleted(kind, job_id)
 
 
 def _add_events(router: APIRouter, kind: JobKind) -> None:

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from evoselect.spec.fields import MAX_WHOLE
-from service.http.answers import Page
+from service.http.answers import Deleted, Page
 from service.http.media import BINARY
 from service.http.parameters import DEFAULT_LIMIT, After, Limit
 from service.http.ranges import serve
 from service.http.strict_json import StrictRoute
-from service.http.views import page
+from service.http.views import deleted, page
 from service.models import answers, views
 from service.services import Services, TenantId
 from store.errors import NotFound
@@ -43,6 +43,14 @@ def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str,
         return views.base_model(source)
     with state.database.transaction() as session:
         return views.adapter(adapters.get(session, tenant_id, name))
+
+
+@router.delete("/{name}", response_model=Deleted)
+def delete(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Delete an adapter; 409 while a job that has not ended needs it, or a model was trained on it."""
+    with state.database.transaction() as session:
+        adapters.remove(session, tenant_id, name)
+    return deleted("model", name)
 
 
 @router.get("/{name}/lineage", response_model=answers.Lineage)

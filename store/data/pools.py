@@ -3,19 +3,20 @@
 from dataclasses import dataclass
 
 import pyarrow as pa
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from store.accounts import quotas
 from store.accounts.quotas import Room
 from store.artifacts import Artifact
 from store.data.sources import Source
-from store.errors import Invalid
+from store.errors import Conflict, Invalid
 from store.kit.ids import new_id
 from store.records.record import SCHEMA
-from store.tables import owned
+from store.tables import owned, uses
 from store.tables.base import Json
 from store.tables.data import Batch, Pool
+from store.tables.loops import Round
 
 _POSITION = pa.field("position", pa.int64(), nullable=False)
 ORIGINAL = pa.field("original", pa.string())
@@ -63,6 +64,15 @@ def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) 
     return owned.newest_first(session, Pool, tenant_id, after=after, limit=limit)
 
 
+def remove(session: Session, tenant_id: str, pool_id: str) -> None:
+    """Delete the rows; their files are swept. Raises NotFound, or Conflict while something needs the pool."""
+    pool = uses.take(session, "pool", tenant_id, pool_id)
+    if loop_id := session.scalar(select(Round.loop_id).where(Round.pool_id == pool_id).limit(1)):
+        raise Conflict(f"loop {loop_id} has pool {pool_id} in a round: delete the loop", code="pool_in_use")
+    session.execute(delete(Batch).where(Batch.pool_id == pool_id))
+    session.delete(pool)
+
+
 def find_batch(session: Session, pool_id: str, client_batch_id: str) -> Batch | None:
     """The batch that the client already sent under its own id."""
     return session.scalar(
@@ -73,7 +83,7 @@ def find_batch(session: Session, pool_id: str, client_batch_id: str) -> Batch | 
 def lock(session: Session, tenant_id: str, pool_id: str) -> Pool:
     """The pool as it is now; nobody else appends to it until the transaction ends. Raises NotFound."""
     get(session, tenant_id, pool_id)
-    query = select(Pool).where(Pool.id == pool_id).with_for_update()
+    query = select(Pool).where(Pool.id == pool_id).with_for_update(key_share=True)
     return session.execute(query.execution_options(populate_existing=True)).scalar_one()
 
 

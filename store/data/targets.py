@@ -11,7 +11,7 @@ from store.artifacts import Artifacts
 from store.errors import Invalid
 from store.kit.ids import new_id
 from store.records.record import Record, to_table
-from store.tables import owned
+from store.tables import owned, uses
 from store.tables.base import Json
 from store.tables.data import Target
 
@@ -53,6 +53,11 @@ def create(
     session.flush()
     session.refresh(target)
     return target
+
+
+def remove(session: Session, tenant_id: str, target_id: str) -> None:
+    """Delete the row; its file is swept. Raises NotFound, or Conflict while an open job needs the target."""
+    session.delete(uses.take(session, "target", tenant_id, target_id))
 
 
 def split(records: list[Record], ratio: float, seed: int) -> tuple[list[Record], list[Record]]:

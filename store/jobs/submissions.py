@@ -15,6 +15,7 @@ from store.data.sources import Source
 from store.errors import Conflict, Invalid, OverQuota
 from store.jobs import lifecycle as jobs
 from store.jobs import plans, shards
+from store.tables import uses
 from store.tables.jobs import Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
@@ -237,6 +238,7 @@ def _create(
     parts: list[plans.ShardPlan],
     label: Label,
 ) -> Job:
+    uses.hold(session, tenant_id, request)
     return jobs.create(
         session,
         tenant_id=tenant_id,

@@ -1,9 +1,11 @@
 """Models that trainings produced, and where their files lie."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from store.errors import Conflict
 from store.kit.ids import new_id
-from store.tables import owned
+from store.tables import owned, uses
 from store.tables.base import Json
 from store.tables.data import Model
 
@@ -40,6 +42,19 @@ def create(
 def get(session: Session, tenant_id: str, model_id: str) -> Model:
     """The tenant's model; raises NotFound."""
     return owned.get(session, Model, "model", tenant_id, model_id)
+
+
+def remove(session: Session, tenant_id: str, model_id: str) -> None:
+    """Delete the row; its files are swept.
+
+    Raises NotFound, or Conflict while an open job needs the model or another model was trained on it.
+    """
+    model = uses.take(session, "model", tenant_id, model_id)
+    trained_on_it = Model.lineage["parent_model_id"].astext == model_id
+    if child := session.scalar(select(Model.id).where(Model.tenant_id == tenant_id, trained_on_it).limit(1)):
+        detail = f"model {child} was trained on {model_id}, and its lineage needs it: delete that first"
+        raise Conflict(detail, code="model_in_use")
+    session.delete(model)
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Model]:

@@ -5,17 +5,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, delete, func, select
+from sqlalchemy import String, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.artifacts import Artifacts
+from store.jobs.removal import remove_rows
 from store.session import Database
-from store.tables.accounts import WebhookDelivery
 from store.tables.every import METADATA
-from store.tables.jobs import Event, Job, Shard
-from store.tables.loops import LoopStep, Round
+from store.tables.jobs import Job
 from store.tables.states import TERMINAL
 
 logger = logging.getLogger(__name__)
@@ -38,11 +37,7 @@ def purge(database: Database, retention: float) -> int:
 def _delete(database: Database, job_id: str) -> bool:
     try:
         with database.transaction() as session:
-            for table in (Event, Shard, WebhookDelivery):
-                session.execute(delete(table).where(table.job_id == job_id))
-            for part in (LoopStep, Round):
-                session.execute(delete(part).where(part.loop_id == job_id))
-            session.execute(delete(Job).where(Job.id == job_id))
+            remove_rows(session, job_id)
     except IntegrityError:
         return False
     return True

@@ -35,6 +35,11 @@ class Jobs(Nouns[JobT, Mode]):
         return (yield from self.act(id, "cancel"))
 
     @Verb
+    def delete(self, id: str) -> Steps[None]:
+        """Delete a job that has ended, with its results; ConflictError before, or while it is needed."""
+        yield from self._delete(f"{self.path}/{segment(id)}", bool)
+
+    @Verb
     def retry(self, id: str) -> Steps[JobT]:
         """The same request as a new job; ConflictError unless the old one ended without a result."""
         return (yield from self.act(id, "retry"))

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from evoselect_client.calls import post, segment
 from evoselect_client.jobs import Jobs
-from evoselect_client.models import Batch, Job, Resource
+from evoselect_client.models import Job
 from evoselect_client.nouns import pages
+from evoselect_client.rows import Batch, Resource
 from evoselect_client.sources import Records, as_list
 from evoselect_client.steps import Listing, Mode, Same, Steps, Values, Verb
 

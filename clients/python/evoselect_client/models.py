@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import PrivateAttr
 
 from evoselect_client.errors import JobFailedError
 from evoselect_client.layouts import Layout
+from evoselect_client.rows import Recognised, Resource, Upload
 from evoselect_client.sources import PART_BYTES
 from evoselect_client.steps import Listing, Mode, Same, Steps, Values, Verb
 
@@ -22,18 +23,6 @@ T = TypeVar("T")
 BoundT = TypeVar("BoundT", bound="Bound[Any]")
 Progress = Union[bool, Callable[["Job[Any]"], None]]  # noqa: UP007 - 3.10 cannot join a forward reference
 # True draws a line on stderr; a function gets every state
-
-
-class Resource(BaseModel):
-    """Base: immutable, tolerant of new fields."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        frozen=True,
-        protected_namespaces=(),
-        ignored_types=(Verb, Same, Listing),
-        defer_build=True,  # a model is built when it is first used, so that importing is short
-    )
 
 
 class Bound(Resource, Generic[Mode]):
@@ -82,29 +71,6 @@ class FileUpload(Bound[Any]):
     expires_at: datetime
 
 
-class RowExample(Resource):
-    """One row as it came, and the record that it became; both as JSON, cut to 2,000 characters."""
-
-    given: str
-    record: str
-
-
-class Recognised(Resource):
-    """What rows turned out to be: accepted rows by shape, columns that travel as `extra`, a changed row."""
-
-    shapes: dict[str, int] = {}
-    extra: list[str] = []
-    example: RowExample | None = None
-
-    def __add__(self, other: Recognised) -> Recognised:
-        names = [*self.shapes, *(name for name in other.shapes if name not in self.shapes)]
-        return Recognised(
-            shapes={name: self.shapes.get(name, 0) + other.shapes.get(name, 0) for name in names},
-            extra=sorted({*self.extra, *other.extra}),
-            example=self.example or other.example,
-        )
-
-
 class Target(Bound[Any]):
     """Examples of the target task."""
 
@@ -115,50 +81,6 @@ class Target(Bound[Any]):
     recognised: Recognised = Recognised()
     metadata: dict[str, Any] = {}
     created_at: datetime
-
-
-class BatchError(Resource):
-    """One refused line of a batch; lines count from 1."""
-
-    line: int
-    code: str
-    detail: str
-
-
-class Counts(Resource):
-    """received = accepted + rejected; duplicates are accepted lines whose content the pool had already."""
-
-    received: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    duplicates: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        mine, theirs = self.model_dump(), other.model_dump()
-        return Counts(**{name: mine[name] + theirs[name] for name in Counts.model_fields})
-
-
-class Batch(Resource):
-    """What one upload of candidates came to."""
-
-    id: str
-    pool_id: str
-    version: int
-    client_batch_id: str | None = None
-    counts: Counts
-    recognised: Recognised = Recognised()
-    errors: list[BatchError] = []
-
-
-class Upload(Resource):
-    """What pools.add() came to, over all the batches that it sent."""
-
-    pool_id: str
-    version: int | None  # of the pool after the last batch; None when there was nothing to send
-    batch_ids: list[str]
-    counts: Counts
-    errors: list[BatchError]  # lines count through the whole input
-    recognised: Recognised = Recognised()
 
 
 class Pool(Bound[Mode]):

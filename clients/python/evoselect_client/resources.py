@@ -10,11 +10,12 @@ from typing import Any
 from evoselect_client.calls import BYTES, Call, get, segment
 from evoselect_client.errors import DamagedDownloadError, EvoSelectError
 from evoselect_client.layouts import Layout
-from evoselect_client.models import Model, Pool, Target, Upload
+from evoselect_client.models import Model, Pool, Target
 from evoselect_client.nouns import Nouns
+from evoselect_client.rows import StoredRecord, Upload
 from evoselect_client.sending import given, send_all
 from evoselect_client.sources import PART_BYTES, Records
-from evoselect_client.steps import Mode, Steps, Verb
+from evoselect_client.steps import Emit, Listing, Mode, Steps, Values, Verb
 
 
 class Targets(Nouns[Target, Mode]):
@@ -44,6 +45,16 @@ class Targets(Nouns[Target, Mode]):
         rows = yield from given(self.session, records)
         body = {"file_id": file_id, **rows, **Layout(format, columns or {}).body(), "held_out": held_out}
         return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
+
+    @Listing
+    def records(self, id: str, *, search: str | None = None, page_size: int = 500) -> Values[StoredRecord]:
+        """The examples in their order; with `search` only those that hold the text."""
+        yield from stored_records(self.session, f"{self.path}/{segment(id)}", search, page_size)
+
+    @Verb
+    def delete(self, id: str) -> Steps[None]:
+        """Delete it; ConflictError while a job that has not ended needs it."""
+        yield from self._delete(f"{self.path}/{segment(id)}", bool)
 
 
 class Pools(Nouns[Pool[Mode], Mode]):
@@ -95,6 +106,27 @@ class Pools(Nouns[Pool[Mode], Mode]):
             )
         )
 
+    @Listing
+    def records(self, id: str, *, search: str | None = None, page_size: int = 500) -> Values[StoredRecord]:
+        """What the pool holds, in the order of its batches; with `search` only what holds the text."""
+        yield from stored_records(self.session, f"{self.path}/{segment(id)}", search, page_size)
+
+    @Verb
+    def delete(self, id: str) -> Steps[None]:
+        """Delete it; ConflictError while a job that has not ended, or a loop, needs it."""
+        yield from self._delete(f"{self.path}/{segment(id)}", bool)
+
+
+def stored_records(session: Any, path: str, search: str | None, page_size: int) -> Values[StoredRecord]:
+    """The records below a pool or a target; a search may give pages without any before the last one."""
+    after: int | None = 0
+    while after is not None:
+        asked = {"after": after, "limit": page_size, "search": search}
+        page = yield from session.send(get(f"{path}/records", dict, **asked))
+        for value in page["data"]:
+            yield Emit(StoredRecord.model_validate(value))
+        after = page["next_after"]
+
 
 class Models(Nouns[Model, Mode]):
     """Base models that may be used, and trained adapters."""
@@ -133,6 +165,11 @@ class Models(Nouns[Model, Mode]):
             part.write_bytes(content)
             part.replace(path)
         return folder
+
+    @Verb
+    def delete(self, id: str) -> Steps[None]:
+        """Delete an adapter; ConflictError while a job that has not ended, or another model, needs it."""
+        yield from self._delete(f"{self.path}/{segment(id)}", bool)
 
     @Verb
     def lineage(self, id: str, *, after: int = 0, limit: int = 1000) -> Steps[dict[str, Any]]:

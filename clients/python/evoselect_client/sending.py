@@ -12,7 +12,8 @@ from typing import Any, cast
 from evoselect_client.calls import Call, get, post, segment
 from evoselect_client.errors import ApiError
 from evoselect_client.layouts import Layout
-from evoselect_client.models import Batch, BatchError, Counts, Page, Upload
+from evoselect_client.models import Page
+from evoselect_client.rows import Batch, BatchError, Counts, Upload
 from evoselect_client.showing import Count, counter
 from evoselect_client.sources import Part, Records, as_list, is_whole, parts
 from evoselect_client.steps import Steps, Work

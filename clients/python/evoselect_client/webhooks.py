@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from evoselect_client.errors import WebhookVerificationError
-from evoselect_client.models import Resource
+from evoselect_client.rows import Resource
 
 TOLERANCE = 300.0  # seconds that a message may be old, or its sender's clock ahead
 PREFIX = "whsec_"

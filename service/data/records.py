@@ -1,0 +1,93 @@
+"""The records of a pool or a target by pages, and those among them that hold a text."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from service.services import State
+from store.data.sources import Source
+from store.records import record as records
+
+Json = dict[str, Any]
+SCANNED_ROWS = 100_000  # looked through for one page, so that a search ends in time
+ALWAYS = ("id", "content_hash", "prompt", "messages", "completion")
+
+
+def page(state: State, sources: Sequence[Source], after: int, limit: int, text: str | None) -> Json:
+    """Records behind the first `after`, at most `limit`, those alone that hold `text` where one is given.
+
+    `next_after` is where the next page begins, null at the end: before it a search may give a page with few
+    records, or none.
+    """
+    total = sum(source.rows for source in sources)
+    found: list[Json] = []
+    seen = after
+    for first, table in _groups(state, sources, after):
+        places = _places(table, text)
+        room = limit - len(found)
+        chosen = places[:room]
+        found += [
+            _view(first + place + 1, row) for place, row in zip(chosen, _rows(table, chosen), strict=True)
+        ]
+        full = len(places) > room or (len(places) == room and room > 0)
+        seen = first + (chosen[-1] + 1 if full and chosen else table.num_rows)
+        if full or seen - after >= SCANNED_ROWS:
+            break
+    return {
+        "object": "list",
+        "data": found,
+        "has_more": seen < total,
+        "next_after": seen if seen < total else None,
+    }
+
+
+def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[tuple[int, pa.Table]]:
+    """Row groups behind the first `after` records, each with the number of its first record."""
+    first = 0
+    for source in sources:
+        if first + source.rows <= after:
+            first += source.rows
+            continue
+        with state.artifacts.open(source.artifact) as stream:
+            file = pq.ParquetFile(stream)
+            there = [*records.SCHEMA.names, "original"]
+            columns = [name for name in there if name in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if first + rows > after:
+                    skipped = max(0, after - first)
+                    yield first + skipped, file.read_row_group(group, columns=columns).slice(skipped)
+                first += rows
+
+
+def _places(table: pa.Table, text: str | None) -> list[int]:
+    """Rows whose prompt, turns or completion hold the text, whatever its case."""
+    if text is None:
+        return list(range(table.num_rows))
+    held = [pc.match_substring(table[name], text, ignore_case=True) for name in ("prompt", "completion")]
+    turns = table["messages"].combine_chunks()
+    parents = pc.list_parent_indices(turns)
+    told = pc.match_substring(pc.struct_field(turns.flatten(), "content"), text, ignore_case=True)
+    of_turns = set(parents.filter(told).to_pylist())
+    flat = pc.or_kleene(*held)
+    return [row for row, flag in enumerate(flat.to_pylist()) if flag or row in of_turns]
+
+
+def _rows(table: pa.Table, places: list[int]) -> list[tuple[Json, str | None]]:
+    part = table.take(pa.array(places, pa.int64()))
+    originals = part["original"].to_pylist() if "original" in part.column_names else [None] * len(places)
+    return [(_fields(record), row) for record, row in zip(records.from_table(part), originals, strict=True)]
+
+
+def _fields(record: records.Record) -> Json:
+    return {**records.to_json(record), "content_hash": record.content_hash}
+
+
+def _view(number: int, row: tuple[Json, str | None]) -> Json:
+    record, original = row
+    given = None if original is None else orjson.Fragment(original)
+    return {"object": "record", "number": number, "record": record, "original": given}
