@@ -4,7 +4,9 @@ from typing import Any
 
 from service.http.json_pieces import MAX_VALUES
 from store.records.record import (
+    FIELDS,
     MAX_CHOICES,
+    MAX_EXTRA_BYTES,
     MAX_ID_CHARS,
     MAX_MESSAGES,
     MAX_METADATA_BYTES,
@@ -25,7 +27,8 @@ _TURN = {
 }
 RECORD: dict[str, Any] = {
     "type": "object",
-    "description": "One example: exactly one of prompt and messages, and what is learnt.",
+    "description": "One example: exactly one of prompt and messages, and what is learnt. Rows of other "
+    "shapes, with other columns, are taken too (format, columns); what no field takes becomes `extra`.",
     "properties": {
         "id": _NAME,
         "prompt": _FILLED,
@@ -50,7 +53,18 @@ RECORD: dict[str, Any] = {
             "maxProperties": MAX_METADATA_BYTES // LEAST_MEMBER,
             "description": f"At most {MAX_METADATA_BYTES} bytes as compact JSON.",
         },
+        "extra": {
+            "type": ["object", "null"],
+            "maxProperties": MAX_EXTRA_BYTES // LEAST_MEMBER,
+            "description": f"At most {MAX_EXTRA_BYTES} bytes as compact JSON.",
+        },
+        "tool_use": {
+            "type": ["object", "null"],
+            "maxProperties": 2,
+            "description": "Tools that a chat offers and calls, as a record has them: tools and turns.",
+        },
     },
-    "additionalProperties": False,
+    "additionalProperties": True,
+    "maxProperties": len(FIELDS) + MAX_EXTRA_BYTES // LEAST_MEMBER,
 }
 RECORDS: dict[str, Any] = {"type": "array", "items": RECORD, "minItems": 1, "maxItems": MAX_VALUES}

@@ -9,7 +9,7 @@ import orjson
 from store.records.faults import InvalidRecord, kind_of
 from store.records.record import FIELDS, Record, parse_record
 from store.records.shapes import SHAPES, Row, Shape, shape_of
-from store.records.turns import plain_turns
+from store.records.turns import chat
 
 COMMON_KINDS: dict[str, tuple[type, ...]] = {
     "id": (str, int),
@@ -72,7 +72,7 @@ def read_row(value: object, layout: Layout) -> tuple[Record, str]:
 
 def fields_of(record: Record) -> dict[str, Any]:
     """What the model and the selection see of it."""
-    names = ("prompt", "messages", "completion", "choices", "answer", "group", "quality", "extra")
+    names = ("prompt", "messages", "completion", "choices", "answer", "group", "quality", "extra", "tool_use")
     return {name: value for name in names if (value := getattr(record, name)) is not None}
 
 
@@ -81,7 +81,7 @@ def _canonical(row: Row) -> tuple[Record, str]:
     if type(row.get("id")) is int:
         row = {**row, "id": str(row["id"])}
     if row.get("messages") is not None:
-        return parse_record({**row, "messages": plain_turns("messages", row["messages"])}), "messages"
+        return parse_record({**row, **chat("messages", row["messages"])}), "messages"
     return parse_record(row), "prompt_completion" if row.get("choices") is None else "prompt_choices"
 
 

@@ -4,6 +4,7 @@
      "completion": str,                     what is learnt; see below for when it may be left out
      "choices": [str, ...], "answer": int,  both or neither; answer is an index into choices, from 0
      "group": str, "quality": 0 to 1, "metadata": {...}, "id": str,   optional
+     "tool_use": {"tools": [...], "turns": {"1": {"tool_calls": [...]}}},   beside messages, see tool_use.py
      "extra": {...}}                        columns of the row that are none of these
 
 The completion may be left out where it follows from the rest: it is the last assistant turn of `messages`,
@@ -23,6 +24,7 @@ import orjson
 import pyarrow as pa
 
 from store.records.faults import InvalidRecord, kind_of, shown
+from store.records.tool_use import MAX_TOOL_BYTES, check_tool_use
 
 MAX_TEXT_CHARS = 262_144  # of one record; far above any model window that is served
 MAX_MESSAGES = 256
@@ -32,7 +34,19 @@ MAX_METADATA_BYTES = 16_384  # as compact JSON
 MAX_EXTRA_BYTES = 65_536  # likewise
 ROLES = frozenset(("system", "user", "assistant", "tool"))
 FIELDS = frozenset(
-    ("id", "prompt", "messages", "completion", "choices", "answer", "group", "quality", "metadata", "extra")
+    (
+        "id",
+        "prompt",
+        "messages",
+        "completion",
+        "choices",
+        "answer",
+        "group",
+        "quality",
+        "metadata",
+        "extra",
+        "tool_use",
+    )
 )
 
 _TURN = pa.struct(
@@ -51,11 +65,12 @@ SCHEMA = pa.schema(
         pa.field("quality", pa.float64()),
         pa.field("metadata", pa.string()),  # compact JSON: keys differ from record to record
         pa.field("extra", pa.string()),  # likewise
+        pa.field("tool_use", pa.string()),  # likewise
     ]
 )
 
-LATER = ("quality", "extra")
-OBJECTS = ("metadata", "extra")
+LATER = ("quality", "extra", "tool_use")
+OBJECTS = ("metadata", "extra", "tool_use")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ class Record:
     quality: float | None  # 0 to 1, from whatever checked the record: a verifier, a judge, a person
     metadata: dict[str, Any] | None
     extra: dict[str, Any] | None = None  # what else stood in the row
+    tool_use: dict[str, Any] | None = None  # tools that the turns offer and call
 
 
 def parse_record(value: object) -> Record:
@@ -97,7 +113,7 @@ def parse_record(value: object) -> Record:
     if size + len(completion) > MAX_TEXT_CHARS:
         raise _too_large(size + len(completion))
     group, quality, id = get("group"), get("quality"), get("id")
-    metadata, extra = get("metadata"), get("extra")
+    metadata, extra, used = get("metadata"), get("extra"), get("tool_use")
     if group is not None:
         _check_name("group", group)
     if quality is not None:
@@ -106,11 +122,16 @@ def parse_record(value: object) -> Record:
         _check_object("metadata", metadata, MAX_METADATA_BYTES)
     if extra is not None:
         _check_object("extra", extra, MAX_EXTRA_BYTES)
+    if used is not None:
+        _check_object("tool_use", used, MAX_TOOL_BYTES)
+        check_tool_use(used, len(messages or ()))
     if id is not None:
         _check_name("id", id)
-    content = _content_hash(prompt, messages, completion)
+    content = _content_hash(prompt, messages, completion, used)
     id = content if id is None else id
-    return Record(id, content, prompt, messages, completion, choices, answer, group, quality, metadata, extra)
+    return Record(
+        id, content, prompt, messages, completion, choices, answer, group, quality, metadata, extra, used
+    )
 
 
 def to_table(records: Iterable[Record]) -> pa.Table:
@@ -158,13 +179,22 @@ def prompt_text(record: Record) -> str:
     return "\n".join(turn["content"] for turn in record.messages or ())
 
 
-def _content_hash(prompt: str | None, messages: tuple[dict[str, str], ...] | None, completion: str) -> str:
-    """Over prompt FF completion, or FE role FE content per turn, FF completion: no text has these bytes."""
+def _content_hash(
+    prompt: str | None,
+    messages: tuple[dict[str, str], ...] | None,
+    completion: str,
+    tool_use: dict[str, Any] | None,
+) -> str:
+    """Over prompt FF completion, or FE role FE content per turn, FF completion: no text has these bytes.
+
+    Where tools are used, FF and their JSON with sorted keys follow.
+    """
     try:
+        used = b"" if tool_use is None else b"\xff" + orjson.dumps(tool_use, option=orjson.OPT_SORT_KEYS)
         if prompt is not None:
             return sha256(b"\xff".join((prompt.encode(), completion.encode()))).hexdigest()
         turns = [part.encode() for turn in messages or () for part in (turn["role"], turn["content"])]
-        return sha256(b"\xfe".join((b"", *turns)) + b"\xff" + completion.encode()).hexdigest()
+        return sha256(b"\xfe".join((b"", *turns)) + b"\xff" + completion.encode() + used).hexdigest()
     except UnicodeEncodeError as error:
         raise InvalidRecord("bad_text", f"The text cannot be written as UTF-8: {error}.") from None
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from store.records.faults import InvalidRecord, kind_of, shown
-from store.records.turns import plain_turns
+from store.records.turns import chat
 
 Row = dict[str, Any]
 GAP = "\n\n"  # between the parts of a prompt, and behind it
-COMMON = frozenset(("id", "group", "quality", "metadata", "extra", "choices", "answer"))
+COMMON = frozenset(("id", "group", "quality", "metadata", "extra", "tool_use", "choices", "answer"))
 """Fields of a record that mean the same in a row of any shape with text."""
 
 
@@ -44,40 +44,30 @@ def _own(row: Row) -> Row:
     if type(row.get("prompt")) is list or type(row.get("completion")) is list:
         del fields["prompt"]
         fields.pop("completion", None)
-        return {**fields, "messages": _joined(row)}
+        return {**fields, **_joined(row["prompt"], row.get("completion"), row.get("tools"))}
     return fields
 
 
-def _joined(row: Row) -> list[Row]:
-    """Prompt and completion as turns of one chat; either may be text."""
-    prompt, completion = row["prompt"], row.get("completion")
-    before = [{"role": "user", "content": prompt}] if type(prompt) is str else plain_turns("prompt", prompt)
-    if type(completion) is str:
-        return [*before, {"role": "assistant", "content": completion}]
-    return before + plain_turns("completion", completion)
+def _joined(prompt: object, completion: object, tools: object) -> Row:
+    """Prompt and completion as one chat; either may be text."""
+    before = [{"role": "user", "content": prompt}] if type(prompt) is str else prompt
+    after = [{"role": "assistant", "content": completion}] if type(completion) is str else completion
+    for name, turns in (("prompt", before), ("completion", after)):
+        if type(turns) is not list:
+            raise InvalidRecord("wrong_type", f"{name} must be text or turns, got {kind_of(turns)}.")
+    return chat("prompt and completion", [*before, *after], tools)  # type: ignore[misc]  # lists, as checked
 
 
 def _messages(row: Row) -> Row:
-    _refuse_tools(row)
     fields = {name: row[name] for name in ("completion", *COMMON) if name in row}
-    return {**fields, "messages": plain_turns("messages", row["messages"])}
-
-
-def _refuse_tools(row: Row) -> None:
-    if row.get("tools") not in (None, [], "", "[]"):
-        raise InvalidRecord(
-            "not_only_text",
-            f"The row offers tools ({shown(row['tools'])}), and a record holds text only: write them into "
-            "the system turn as the model should read them, or leave the row out with on_invalid=skip.",
-        )
+    return {**fields, **chat("messages", row["messages"], row.get("tools"))}
 
 
 def _sharegpt(row: Row) -> Row:
-    _refuse_tools(row)
-    turns = plain_turns("conversations", row["conversations"])
-    if row.get("system"):
+    turns = row["conversations"]
+    if row.get("system") and type(turns) is list:
         turns = [{"role": "system", "content": row["system"]}, *turns]
-    return {"messages": turns}
+    return chat("conversations", turns, row.get("tools"))
 
 
 def _preference(row: Row) -> Row:
@@ -85,10 +75,9 @@ def _preference(row: Row) -> Row:
     chosen, prompt = row["chosen"], row.get("prompt")
     if type(chosen) is not list:
         return _own({"prompt": prompt, "completion": chosen})
-    turns = plain_turns("chosen", chosen)
-    if prompt is None or len(turns) > 1:  # the whole chat, its prompt included
-        return {"messages": turns}
-    return {"messages": _joined({"prompt": prompt, "completion": chosen})}
+    if prompt is None or len(chosen) > 1:  # the whole chat, its prompt included
+        return chat("chosen", chosen, row.get("tools"))
+    return _joined(prompt, chosen, row.get("tools"))
 
 
 def _choice(row: Row) -> Row:
@@ -135,15 +124,15 @@ _TOLD = "system history"
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("prompt_completion", frozenset(("prompt", "completion")), COMMON, _own),
+        Shape("prompt_completion", frozenset(("prompt", "completion")), COMMON | {"tools"}, _own),
         Shape("prompt_choices", frozenset(("prompt", "choices", "answer")), COMMON, _own),
-        Shape("messages", frozenset(("messages",)), COMMON | {"completion"}, _messages),
+        Shape("messages", frozenset(("messages",)), COMMON | {"completion", "tools"}, _messages),
         _shape("alpaca", "instruction output", f"input {_TOLD}",
                _asked("instruction", "input", answer="output")),
         _shape("dolly", "instruction response", f"context {_TOLD}",
                _asked("context", "instruction", answer="response")),
-        _shape("sharegpt", "conversations", "system", _sharegpt),
-        Shape("preference", frozenset(("chosen", "rejected")), frozenset(("prompt",)), _preference,
+        _shape("sharegpt", "conversations", "system tools", _sharegpt),
+        Shape("preference", frozenset(("chosen", "rejected")), frozenset(("prompt", "tools")), _preference,
               keeps=frozenset(("rejected",))),
         _shape("question_choices", "question choices answer", "", _choice),
         _shape("question_answer", "question answer", f"context {_TOLD}",

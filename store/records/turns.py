@@ -1,12 +1,13 @@
 """Turns of a chat as users have them: role and content or from and value, parts, other names of roles.
 
-What a record holds is role and text. What a chat template would render and a record cannot hold (calls of
-tools, reasoning) is refused, never left out in silence.
+What a record holds is role and text, and the tools that turns offer and call. What a chat template would
+render and a record cannot hold (reasoning, pictures) is refused, never left out in silence.
 """
 
 from typing import Any
 
 from store.records.faults import InvalidRecord, kind_of, shown
+from store.records.tool_use import called, offered_tools
 
 ROLES = {
     "human": "user",
@@ -24,17 +25,33 @@ ROLES = {
     "ipython": "tool",
 }
 """Names of roles, and the role that a record has for them."""
-RENDERED = ("tool_calls", "function_call", "reasoning_content", "thinking")  # by templates, beside content
+RENDERED = ("function_call", "reasoning_content", "thinking")  # by templates, beside content
 
 
-def plain_turns(field: str, given: object) -> list[dict[str, Any]]:
-    """The turns as role and content; `field` names the list in messages. Raises InvalidRecord."""
+def chat(field: str, given: object, tools: object = None) -> dict[str, Any]:
+    """The fields `messages` and, where tools are offered or called, `tool_use` of a record.
+
+    `field` names the list in messages. Raises InvalidRecord.
+    """
     if type(given) is not list:
         raise InvalidRecord("wrong_type", f"{field} must be a list of turns, got {kind_of(given)}.")
-    return [_turn(f"{field}[{number}]", turn) for number, turn in enumerate(given)]
+    turns, used = [], {}
+    for number, turn in enumerate(given):
+        plain, more = _turn(f"{field}[{number}]", turn)
+        turns.append(plain)
+        if more:
+            used[str(number)] = more
+    if used.get(str(len(turns) - 1), {}).get("tool_calls"):
+        raise InvalidRecord(
+            "not_only_text", f"{field} ends with a call of a tool, and answers are texts: leave the row out."
+        )
+    use = {"tools": offered_tools(tools), "turns": used}
+    use = {name: value for name, value in use.items() if value}
+    return {"messages": turns, **({"tool_use": use} if use else {})}
 
 
-def _turn(name: str, turn: object) -> dict[str, Any]:
+def _turn(name: str, turn: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Role and content, and what the turn has of tools."""
     if type(turn) is not dict:
         raise InvalidRecord("bad_message", f"{name} must be an object, got {kind_of(turn)}.")
     for key in RENDERED:
@@ -47,7 +64,12 @@ def _turn(name: str, turn: object) -> dict[str, Any]:
     role = turn.get("role", turn.get("from"))
     if type(role) is not str or role not in ROLES:
         raise InvalidRecord("bad_role", f"{name} has the role {shown(role)}; use one of {sorted(ROLES)}.")
-    return {"role": ROLES[role], "content": _text(name, turn.get("content", turn.get("value")))}
+    content = _text(name, turn.get("content", turn.get("value")))
+    calls = called(name, turn.get("tool_calls"))
+    more = {"tool_calls": calls} if calls else {}
+    if ROLES[role] == "tool":
+        more |= {key: turn[key] for key in ("tool_call_id", "name") if type(turn.get(key)) is str}
+    return {"role": ROLES[role], "content": "" if content is None and calls else content}, more
 
 
 def _text(name: str, content: object) -> object:

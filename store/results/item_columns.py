@@ -28,7 +28,7 @@ REASONS = pa.schema(
 )
 _RECORD = [field.with_nullable(True) for field in records.SCHEMA if field.name not in REASONS.names]
 SCHEMA = pa.schema([*REASONS, *_RECORD])
-"""The reasons, then the fields of the record; `metadata` is JSON text."""
+"""The reasons, then the fields of the record; OBJECTS are JSON texts."""
 
 
 def to_table(texts: Iterable[str]) -> pa.Table:
@@ -40,6 +40,7 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
     record = item.get("record") or {}
     row = {name: item.get(name) for name in REASONS.names}
     row |= {field.name: record.get(field.name) for field in _RECORD}
-    if record.get("metadata") is not None:
-        row["metadata"] = orjson.dumps(record["metadata"]).decode()
+    for name in records.OBJECTS:
+        if record.get(name) is not None:
+            row[name] = orjson.dumps(record[name]).decode()
     return row

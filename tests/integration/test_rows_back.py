@@ -60,7 +60,7 @@ def test_picked_rows_come_back_as_they_came_and_train(stack: Stack, tmp_path: Pa
     assert "p.jsonl: 12 sharegpt; kept beside: page, source" in done.stderr
     assert f"selected {K} of 12 candidates" in done.stdout
     assert "by source: " in done.stdout
-    assert f"rows: {paths['picked.jsonl']}" in done.stdout.replace("\n", "")
+    assert f"rows: {paths['picked.jsonl']}" in done.stdout
     assert len(done.stdout.splitlines()) <= 12
     picked = (tmp_path / "picked.jsonl").read_text().split("\n")[:-1]
     assert len(picked) == len(set(picked)) == K

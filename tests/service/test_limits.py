@@ -160,7 +160,7 @@ def test_all_bytes_are_counted_whatever_the_route(small: Api) -> None:
 
     assert [part(1, 6_000), part(2, 6_000), part(3, 3_000)] == [200, 429, 200]
     pool = tenant.made("/v1/pools", {})["id"]
-    long = {"records": [question(1, metadata={"text": os.urandom(1_800).hex()})]}
+    long = {"records": [question(1, metadata={"text": os.urandom(1_500).hex()})]}
     refused = tenant.post(f"/v1/pools/{pool}/batches", long)
     assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
     refused = tenant.post("/v1/selections", {"target": long["records"], "candidates": [question(1)], "k": 1})

@@ -18,7 +18,7 @@ CLOCK = datetime(2024, 7, 26, tzinfo=UTC)
 RANDOM = re.compile(r"\|\s*random\b|\blipsum\b")
 PROBE = "a"
 
-Turns = list[dict[str, str]]
+Turns = list[dict[str, Any]]
 
 
 class UnusableTokenizer(Invalid):
@@ -90,11 +90,13 @@ def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
     return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
 
 
-def rendered(turns: Turns, tokenizer: PreTrainedTokenizerBase, **options: Any) -> str:
+def rendered(
+    turns: Turns, tokenizer: PreTrainedTokenizerBase, tools: list[Any] | None = None, **options: Any
+) -> str:
     """The turns as the model's template writes them at CLOCK; raises TemplateMismatch with its words."""
     try:
-        _stop_the_clock(str(tokenizer.get_chat_template()))
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, **options))
+        _stop_the_clock(str(tokenizer.get_chat_template(tools=tools)))
+        return str(tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, **options))
     except Exception as error:  # a template is a program of the model's makers: it may raise anything
         said = str(error).strip().partition("\n")[0]
         raise TemplateMismatch(

@@ -1,11 +1,14 @@
 """Records as texts: what stands before the answer, the answer, and how the template ends it."""
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from evoselect.spec.features import Rendering
 from store.records.record import Record
+from store.records.tool_use import function_of
 from workers.models.conventions import NoChatTemplate, TemplateMismatch, Turns, has_template, rendered
 
 INSTEAD = "send it as prompt and completion instead"
@@ -56,9 +59,9 @@ def text_of(record: Record, answer: str, tokenizer: PreTrainedTokenizerBase, ren
     if record.messages is None:  # white space at the seam belongs to the plain form
         turns, answer = [{"role": "user", "content": (record.prompt or "").strip()}], answer.strip()
     else:
-        turns = list(record.messages)
+        turns = turns_of(record)
     try:
-        return _chat(turns, answer, tokenizer)
+        return _chat(turns, answer, tokenizer, record.tool_use or {})
     except TemplateMismatch as error:
         raise TemplateMismatch(
             f"record {record.id} does not fit the chat template: {error.detail}"
@@ -69,20 +72,57 @@ def prompt_of(record: Record, tokenizer: PreTrainedTokenizerBase) -> str:
     """The text that a model is asked with, in the record's own form."""
     if record.messages is None:
         return record.prompt or ""
-    return rendered(list(record.messages), tokenizer, add_generation_prompt=True)
+    tools = (record.tool_use or {}).get("tools")
+    return rendered(turns_of(record), tokenizer, tools, add_generation_prompt=True)
 
 
-def _chat(turns: Turns, answer: str, tokenizer: PreTrainedTokenizerBase) -> Text:
+def turns_of(record: Record) -> Turns:
+    """The turns before the answer as templates read them: calls with arguments as objects."""
+    of_turns = (record.tool_use or {}).get("turns", {})
+    turns = [{**turn, **of_turns.get(str(number), {})} for number, turn in enumerate(record.messages or ())]
+    return [
+        {**turn, "tool_calls": [_with_arguments(call) for call in turn["tool_calls"]]}
+        if "tool_calls" in turn
+        else turn
+        for turn in turns
+    ]
+
+
+def _with_arguments(call: dict[str, Any]) -> dict[str, Any]:
+    """OpenAI has arguments as JSON text; templates write them as JSON themselves (as transformers asks)."""
+    function = function_of(call)
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        return call
+    try:
+        function = {**function, "arguments": json.loads(arguments)}
+    except ValueError:
+        return call
+    return {**call, "function": function} if "function" in call else function
+
+
+def _chat(turns: Turns, answer: str, tokenizer: PreTrainedTokenizerBase, used: dict[str, Any]) -> Text:
     """Refuses what would be learnt in silence otherwise: a prompt or an answer that the template rewrites."""
-    prompt = rendered(turns, tokenizer, add_generation_prompt=True)
+    tools = used.get("tools")
+    prompt = rendered(turns, tokenizer, tools, add_generation_prompt=True)
+    _require_tools(prompt, turns, tools or [])
     turns = [*turns, {"role": "assistant", "content": answer}]
-    whole = rendered(turns, tokenizer)
+    whole = rendered(turns, tokenizer, tools)
     if not whole.startswith(prompt):
         raise TemplateMismatch(f"the prompt is written differently once the answer follows: {INSTEAD}")
     try:
-        upto = rendered(turns, tokenizer, continue_final_message=True)
+        upto = rendered(turns, tokenizer, tools, continue_final_message=True)
     except TemplateMismatch:  # it was rendered a moment ago: now the answer was looked for in it
         upto = ""
     if not (whole.startswith(upto) and upto.startswith(prompt)):
         raise TemplateMismatch(f"the answer is not written as it stands: {INSTEAD}")
     return Text(prompt, upto[len(prompt) :], whole[len(upto) :].rstrip(), chat=True)
+
+
+def _require_tools(prompt: str, turns: Turns, tools: list[dict[str, Any]]) -> None:
+    """Refuses a template that leaves tools out: the model would learn answers to what it has not seen."""
+    calls = [call for turn in turns for call in turn.get("tool_calls", ())]
+    for what, given in (("the tools that are offered", tools), ("calls of tools", calls)):
+        unseen = [name for tool in given if (name := function_of(tool)["name"]) not in prompt]
+        if unseen:
+            raise TemplateMismatch(f"it does not write {what}, such as {unseen[0]!r:.60}: {INSTEAD}")

@@ -168,7 +168,7 @@ def _manifest(work: Work, sides: Sides) -> dict[str, Any]:
 
 def _store_items(work: Work, sides: Sides, selection: Selection) -> dict[str, Any]:
     rows = [item(reason, sides.sent, sides.wanted) for reason in selection.items()]
-    originals = originals_of(work, {row["content_hash"] for row in rows})
+    originals = originals_of(work, sides.pool.files, {row["content_hash"] for row in rows})
     return selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, originals)
 
 

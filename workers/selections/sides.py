@@ -33,6 +33,8 @@ class Side:
     block: FeatureBlock
     outlook: dict[str, Any] = field(default_factory=dict)
     """What the first shard found out for all of them; see workers.features.outlook."""
+    files: list[tuple[str, str]] = field(default_factory=list)
+    """Path and sha256 of each stored file that the records are from, once."""
 
     def values(self, rows: list[int]) -> Tensor:
         """(len(rows), blocks, block_dim) features of some rows, ascending; not copied where those are all."""
@@ -80,7 +82,8 @@ def load_computed(work: Work, role: str, scratch: Path) -> Side:
     if damaged:
         raise DamagedInput(damaged)
     whole = side_by_side([_with_gaps(of_one, scratch) for of_one in blocks.values()], scratch)
-    return Side(rows, whole, outlook)
+    files = dict.fromkeys((part.payload["artifact"], part.payload["sha256"]) for part in parts)
+    return Side(rows, whole, outlook, list(files))
 
 
 def _with_gaps(parts: list[FeatureBlock | int], scratch: Path) -> FeatureBlock:
@@ -113,7 +116,8 @@ def load_provided(work: Work, role: str, scratch: Path) -> Side:
     rows = [record for table in tables for record in records.from_table(table)]
     path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
     sent = _sent(tables, received) if role == "pool" else None
-    return Side(rows, provided_block(path, file.name or "", len(rows), sent))
+    block = provided_block(path, file.name or "", len(rows), sent)
+    return Side(rows, block, files=[(source.artifact, source.sha256) for source in sources])
 
 
 def _sent(tables: list[Any], received: list[int]) -> Sent | None:

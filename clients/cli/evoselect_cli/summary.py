@@ -19,7 +19,7 @@ def print_selection(job: Selection, out_file: Path | None) -> None:
     """Counts, against a random draw, by source, examples, where the rows are, what next."""
     first = list(islice(job.items(page_size=LOOKED_AT), LOOKED_AT))
     for line in lines_of(job, first, out_file):
-        out.print(line, markup=False, overflow="ellipsis", no_wrap=True)
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def lines_of(job: Selection, first: Sequence[Item], out_file: Path | None) -> list[str]:

@@ -20,6 +20,8 @@ class OnDisk(NamedTuple):
     prompt: str | list[dict[str, str]] | None = None
     """What a record has of it: its prompt, or its turns before the answer."""
     extra: dict[str, Any] | None = None
+    used: dict[str, Any] | None = None
+    """Its tool use."""
 
 
 ROWS = [
@@ -76,10 +78,25 @@ ROWS = [
     ),
     OnDisk(
         "calls of tools",
-        {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}]},
-        "not_only_text",
+        {
+            "messages": [
+                USER,
+                {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                {"role": "tool", "tool_call_id": "c1", "content": "4"},
+                ASSISTANT,
+            ]
+        },
+        "messages",
+        [USER, {"role": "assistant", "content": ""}, {"role": "tool", "content": "4"}],
+        used={"turns": {"1": {"tool_calls": [CALL]}, "2": {"tool_call_id": "c1"}}},
     ),
-    OnDisk("offered tools", {"messages": [USER, ASSISTANT], "tools": [CALL]}, "not_only_text"),
+    OnDisk(
+        "offered tools",
+        {"messages": [USER, ASSISTANT], "tools": [CALL]},
+        "messages",
+        [USER],
+        used={"tools": [CALL]},
+    ),
     OnDisk(
         "reasoning",
         {"messages": [USER, {**ASSISTANT, "reasoning_content": "Two and two."}]},

@@ -1,5 +1,6 @@
 """Rows of every shape become records, or are refused by a message that names the way out."""
 
+import json
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +11,9 @@ from store.records.faults import InvalidRecord
 from store.records.layout import AUTO, Layout, Recognised, read_row
 from store.records.record import MAX_EXTRA_BYTES, from_table, parse_record, to_json, to_table
 from store.records.shapes import SHAPES
-from tests.store.records.rows_on_disk import ASSISTANT, ROWS, USER, OnDisk, table
+from tests.store.records.rows_on_disk import ASSISTANT, CALL, ROWS, USER, OnDisk, table
+
+CHAT = {"messages": [USER, ASSISTANT]}
 
 
 @pytest.mark.parametrize("kept", ROWS, ids=lambda kept: kept.name)
@@ -24,7 +27,7 @@ def test_a_row_as_it_lies_on_a_disk(kept: OnDisk) -> None:
     assert shape == kept.found
     assert (list(record.messages) if record.messages else record.prompt) == kept.prompt
     assert record.completion == "4"
-    assert record.extra == kept.extra
+    assert (record.extra, record.tool_use) == (kept.extra, kept.used)
     assert parse_record(to_json(record)) == record
     assert from_table(to_table([record])) == [record]
 
@@ -38,6 +41,16 @@ def test_nothing_of_a_row_that_no_field_takes_is_lost() -> None:
         "x": 1,
         "y": 2,
     }
+
+
+def test_tools_may_be_json_text_and_are_part_of_the_content() -> None:
+    plain, _ = read_row({"messages": [USER, ASSISTANT]}, Layout())
+    told, _ = read_row({"messages": [USER, ASSISTANT], "tools": json.dumps([CALL])}, Layout())
+    assert told.tool_use == {"tools": [CALL]}
+    assert told.content_hash != plain.content_hash
+    nothings: list[Any] = [None, [], "", "[]"]
+    for nothing in nothings:
+        assert read_row({"messages": [USER, ASSISTANT], "tools": nothing}, Layout())[0] == plain
 
 
 def test_every_shape_can_be_asked_for_by_name() -> None:
@@ -114,6 +127,29 @@ def test_columns_are_mapped(columns: dict[str, str], row: dict[str, Any], prompt
         ),
         (Layout(), {"prompt": "a", "completion": "b", "more": float("nan")}, "bad_extra", "NaN"),
         (Layout(), ["a"], "not_an_object", "a list"),
+        (
+            Layout(),
+            {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}]},
+            "not_only_text",
+            "ends with a call of a tool",
+        ),
+        (Layout(), {"messages": [USER, ASSISTANT], "tools": "{"}, "bad_tool_use", "tools is no JSON list"),
+        (Layout(), {"messages": [USER, ASSISTANT], "tools": [7]}, "bad_tool_use", "tools[0] has no function"),
+        (Layout(), {"messages": [USER, ASSISTANT], "tools": {}}, "bad_tool_use", "tools must be a list"),
+        (Layout(), {"prompt": "a", "completion": "b", "tool_use": {"tools": []}}, "bad_tool_use", "messages"),
+        (
+            Layout(),
+            {"messages": [USER, ASSISTANT], "tool_use": {"turns": {"7": {}}}},
+            "bad_tool_use",
+            "0 to 0",
+        ),
+        (
+            Layout(),
+            {"messages": [USER, ASSISTANT], "tool_use": {"turns": {"0": {"x": 1}}}},
+            "bad_tool_use",
+            "alone",
+        ),
+        (Layout(), {"messages": [USER, ASSISTANT], "tool_use": {"turns": [1]}}, "bad_tool_use", "an object"),
     ],
 )
 def test_what_cannot_be_read_is_named(layout: Layout, row: Any, code: str, said: str) -> None:
@@ -130,7 +166,7 @@ def test_what_rows_were_is_counted() -> None:
             record, shape = read_row(kept.row, Layout())
             found.add(shape, record, kept.row)
     told = found.as_json()
-    assert sum(told["shapes"].values()) == 21
+    assert sum(told["shapes"].values()) == 23
     assert told["shapes"]["alpaca"] == 3
     assert told["extra"] == sorted(
         {"source", "tags", "subject", "n", "prompt", "prompt_id", "rejected", "score", "category", "type"}
