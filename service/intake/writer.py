@@ -39,7 +39,8 @@ from store.records.columns import (
 )
 from store.records.faults import InvalidRecord
 from store.records.layout import AUTO, Layout, Recognised, read_row
-from store.records.record import Record, to_table
+from store.records.record import Record, from_table, to_table
+from store.records.shapes import Shape, texts_of
 from store.settings import Settings
 
 # What Arrow holds and Python cannot: times out of range, zones that nobody knows, text that is not UTF-8.
@@ -54,6 +55,8 @@ class _Block:
     data: bytes
     ends: Places  # of its newlines
     found: Future[tuple[pa.Table, Mask] | None] | None
+    shape: Shape | None
+    """Of its lines, where they are read by columns and are no records."""
 
     def line(self, row: int) -> bytes:
         return self.data[self.ends[row - 1] + 1 if row else 0 : self.ends[row]]
@@ -193,9 +196,20 @@ class BatchWriter:
             self._settle()
             self._line += len(ends)
             return
-        ahead = _Block(block, ends, self._reader.submit(read_block, block, ends) if self._plain else None)
+        ahead = self._read_ahead(block, ends)
         self._settle()
         self._ahead = ahead
+
+    def _read_ahead(self, block: bytes, ends: Places) -> _Block:
+        """Read by columns what may be plain records alone, or texts of a shape; the first line tells."""
+        shape = None
+        if not self._layout.columns:
+            only = None if self._layout.format == AUTO else self._layout.format
+            shape = texts_of(_decoded(block[: ends[0]]), only)
+        found = None
+        if self._plain or shape is not None:
+            found = self._reader.submit(read_block, block, ends, shape.texts if shape else None)
+        return _Block(block, ends, found, shape)
 
     def _settle(self) -> None:
         """Take the rows of the block that is being read."""
@@ -206,7 +220,8 @@ class BatchWriter:
         if found is None:
             self.take_lines(block.data.split(b"\n")[:-1])
             return
-        self._merge(*found, lambda row: _decoded(block.line(row)), line_texts(block.data, block.ends))
+        texts = line_texts(block.data, block.ends)
+        self._merge(*found, lambda row: _decoded(block.line(row)), texts, block.shape)
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Lines one by one."""
@@ -217,15 +232,20 @@ class BatchWriter:
                     take(self._checked(_decoded(line)), line)
 
     def _merge(
-        self, plain: pa.Table, good: Mask, value_of: Callable[[int], object], texts: pa.Array | None
+        self,
+        plain: pa.Table,
+        good: Mask,
+        value_of: Callable[[int], object],
+        texts: pa.Array | None,
+        shape: Shape | None = None,
     ) -> None:
         """Keep the plain rows, and those of the others that are records after all, in their order.
 
-        `texts` are the lines of all rows, where there are lines.
+        `texts` are the lines of all rows, where there are lines; `shape` is that of the plain rows, None for
+        records.
         """
         plain = finished(plain)
-        chats = plain.num_rows - plain["messages"].null_count
-        self.recognised.shapes += Counter(messages=chats, prompt_completion=plain.num_rows - chats)
+        self._recognise(plain, shape, value_of, good)
         rows, line = len(good), self._line
         positions = self._received + np.arange(rows)
         records: list[Record] = []
@@ -248,6 +268,17 @@ class BatchWriter:
             others = to_table(records).append_column(ORIGINAL, pa.array(originals, pa.string()))
             plain = pa.concat_tables([plain, others]).take(order)
         self._keep(plain, positions[kept])
+
+    def _recognise(
+        self, plain: pa.Table, shape: Shape | None, value_of: Callable[[int], object], good: Mask
+    ) -> None:
+        """Count the plain rows, and show the first where they are no records."""
+        if shape is None:
+            chats = plain.num_rows - plain["messages"].null_count
+            self.recognised.shapes += Counter(messages=chats, prompt_completion=plain.num_rows - chats)
+        elif plain.num_rows:
+            self.recognised.shapes[shape.name] += plain.num_rows
+            self.recognised.show(value_of(int(good.argmax())), from_table(plain.slice(0, 1))[0])
 
     @contextmanager
     def _one_by_one(self) -> Iterator[Callable[[Record | None, object], None]]:

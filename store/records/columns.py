@@ -15,6 +15,7 @@ import pyarrow.json as pj
 
 from store.records.chats import TURNS, opened
 from store.records.record import MAX_ID_CHARS, MAX_TEXT_CHARS, SCHEMA
+from store.records.shapes import GAP, Texts
 
 Mask = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.uint64]
@@ -44,13 +45,14 @@ def line_texts(block: bytes, ends: Places) -> pa.StringArray:
     return pc.utf8_rtrim(whole, "\n")
 
 
-def read_block(block: bytes, ends: Places) -> tuple[pa.Table, Mask] | None:
+def read_block(block: bytes, ends: Places, texts: Texts | None = None) -> tuple[pa.Table, Mask] | None:
     """The plain rows of whole lines, to be `finished`, and which of the lines they are.
 
     `ends` is line_ends(block). None where the lines have to be read one by one. Arrow's reader takes values,
     not lines, so that lines are told apart as follows: each starts with { and ends with }, so a newline
     between two of them cannot be inside an object or a list (a comma would have to stand there) nor in a text
-    (JSON forbids it); and there are as many values as lines, so that each line is one value.
+    (JSON forbids it); and there are as many values as lines, so that each line is one value. With `texts`
+    the lines are rows of such a shape and not records.
     """
     if not _all_braced(block, ends):
         return None
@@ -58,12 +60,34 @@ def read_block(block: bytes, ends: Places) -> tuple[pa.Table, Mask] | None:
         table = pj.read_json(
             pa.BufferReader(block),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
-            parse_options=pj.ParseOptions(explicit_schema=_COLUMNS, unexpected_field_behavior="error"),
+            parse_options=pj.ParseOptions(
+                explicit_schema=_COLUMNS if texts is None else _columns_of(texts),
+                unexpected_field_behavior="error",
+            ),
         )
         table.validate(full=True)  # UTF-8
     except pa.ArrowInvalid:
         return None
-    return plain_rows(table) if table.num_rows == len(ends) else None
+    if table.num_rows != len(ends):
+        return None
+    return plain_rows(table if texts is None else _from_texts(table, texts))
+
+
+def _columns_of(texts: Texts) -> pa.Schema:
+    return pa.schema([pa.field(name, pa.string()) for name in (*texts.parts, texts.answer)])
+
+
+def _from_texts(table: pa.Table, texts: Texts) -> pa.Table:
+    """The PLAIN columns of rows of texts, as the shape's own `convert` makes them."""
+    filled = [pc.fill_null(table[name], "") for name in texts.parts]
+    parts = [
+        pc.if_else(pc.equal(part, ""), "", pc.binary_join_element_wise(part, GAP, "")) for part in filled
+    ]
+    prompts = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "")
+    for name in set(texts.parts) - set(texts.optional):
+        prompts = pc.if_else(pc.is_null(table[name]), None, prompts)
+    nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
+    return pa.table({**nothing, "prompt": prompts, "completion": table[texts.answer]})
 
 
 def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:

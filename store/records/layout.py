@@ -49,7 +49,12 @@ class Recognised:
         self.shapes[shape] += 1
         if record.extra and len(self.extra) < MAX_EXTRA_NAMES:
             self.extra.update(list(record.extra)[: MAX_EXTRA_NAMES - len(self.extra)])
-        if self.example is None and shape not in ("prompt_completion", "prompt_choices", "messages"):
+        if shape not in ("prompt_completion", "prompt_choices", "messages"):
+            self.show(value, record)
+
+    def show(self, value: object, record: Record) -> None:
+        """Keep a row that was changed as the example, if it is the first one."""
+        if self.example is None:
             self.example = {"given": _cut(value), "record": _cut(fields_of(record))}
 
     def as_json(self) -> dict[str, Any]:

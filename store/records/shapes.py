@@ -13,9 +13,20 @@ from store.records.faults import InvalidRecord, kind_of, shown
 from store.records.turns import chat
 
 Row = dict[str, Any]
+TOLD = ("system", "history")  # columns with turns that stand before the question
 GAP = "\n\n"  # between the parts of a prompt, and behind it
 COMMON = frozenset(("id", "group", "quality", "metadata", "extra", "tool_use", "choices", "answer"))
 """Fields of a record that mean the same in a row of any shape with text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The columns whose texts make up the prompt, and the one with the answer."""
+
+    parts: tuple[str, ...]
+    answer: str
+    optional: tuple[str, ...] = ()
+    """Parts that may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,8 @@ class Shape:
     """The fields of the record that the needed and taken columns become; raises InvalidRecord."""
     keeps: frozenset[str] = frozenset()
     """Needed columns that no field takes: they travel as `extra` too."""
+    texts: "Texts | None" = None
+    """Of shapes that are nothing but texts in columns."""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -84,19 +97,20 @@ def _choice(row: Row) -> Row:
     return {"prompt": row["question"], "choices": row["choices"], "answer": row["answer"]}
 
 
-def _asked(*parts: str, answer: str) -> Callable[[Row], Row]:
-    """Texts in columns: the parts of the prompt, of which later ones may be empty, and the answer."""
+def _asked(name: str, texts: Texts) -> Shape:
+    """Texts in columns, of which the prompt's may be empty, or a chat where turns stand before."""
 
     def convert(row: Row) -> Row:
-        texts = [_text_of(row, part) for part in parts]
-        prompt = GAP.join(text for text in texts if text) + GAP
+        found = [_text_of(row, part) for part in texts.parts]
+        prompt = GAP.join(text for text in found if text) + GAP
         before = _before(row)
         if not before:
-            return {"prompt": prompt, "completion": row[answer]}
+            return {"prompt": prompt, "completion": row[texts.answer]}
         turns = [*before, {"role": "user", "content": prompt.removesuffix(GAP)}]
-        return {"messages": [*turns, {"role": "assistant", "content": row[answer]}]}
+        return {"messages": [*turns, {"role": "assistant", "content": row[texts.answer]}]}
 
-    return convert
+    needs = frozenset((*texts.parts, texts.answer)) - frozenset(texts.optional)
+    return Shape(name, needs, frozenset((*texts.optional, *TOLD)), convert, texts=texts)
 
 
 def _text_of(row: Row, column: str) -> str:
@@ -116,33 +130,45 @@ def _before(row: Row) -> list[Row]:
     return turns
 
 
-def _shape(name: str, needs: str, takes: str, convert: Callable[[Row], Row]) -> Shape:
-    return Shape(name, frozenset(needs.split()), frozenset(takes.split()), convert)
-
-
-_TOLD = "system history"
 SHAPES = {
     shape.name: shape
     for shape in (
         Shape("prompt_completion", frozenset(("prompt", "completion")), COMMON | {"tools"}, _own),
         Shape("prompt_choices", frozenset(("prompt", "choices", "answer")), COMMON, _own),
         Shape("messages", frozenset(("messages",)), COMMON | {"completion", "tools"}, _messages),
-        _shape("alpaca", "instruction output", f"input {_TOLD}",
-               _asked("instruction", "input", answer="output")),
-        _shape("dolly", "instruction response", f"context {_TOLD}",
-               _asked("context", "instruction", answer="response")),
-        _shape("sharegpt", "conversations", "system tools", _sharegpt),
-        Shape("preference", frozenset(("chosen", "rejected")), frozenset(("prompt", "tools")), _preference,
-              keeps=frozenset(("rejected",))),
-        _shape("question_choices", "question choices answer", "", _choice),
-        _shape("question_answer", "question answer", f"context {_TOLD}",
-               _asked("context", "question", answer="answer")),
-        _shape("query_response", "query response", _TOLD, _asked("query", answer="response")),
-        _shape("prompt_response", "prompt response", _TOLD, _asked("prompt", answer="response")),
-        _shape("prompt_output", "prompt output", _TOLD, _asked("prompt", answer="output")),
-        _shape("input_output", "input output", _TOLD, _asked("input", answer="output")),
+        _asked("alpaca", Texts(("instruction", "input"), "output", ("input",))),
+        _asked("dolly", Texts(("context", "instruction"), "response", ("context",))),
+        Shape("sharegpt", frozenset(("conversations",)), frozenset(("system", "tools")), _sharegpt),
+        Shape(
+            "preference",
+            frozenset(("chosen", "rejected")),
+            frozenset(("prompt", "tools")),
+            _preference,
+            keeps=frozenset(("rejected",)),
+        ),
+        Shape("question_choices", frozenset(("question", "choices", "answer")), frozenset(), _choice),
+        _asked("question_answer", Texts(("context", "question"), "answer", ("context",))),
+        _asked("query_response", Texts(("query",), "response")),
+        _asked("prompt_response", Texts(("prompt",), "response")),
+        _asked("prompt_output", Texts(("prompt",), "output")),
+        _asked("input_output", Texts(("input",), "output")),
     )
-}  # fmt: skip
+}
+
+
+def texts_of(row: object, format: str | None) -> Shape | None:
+    """The shape of texts that a row has beside no other column, so that its like can be read by columns.
+
+    ``format`` is the name of the only shape that may be found, None for any.
+    """
+    if type(row) is not dict:
+        return None
+    there = {name for name, value in row.items() if value is not None}
+    for shape in SHAPES.values():
+        texts = shape.texts
+        if texts and format in (None, shape.name) and shape.needs <= there:
+            return shape if row.keys() <= {*texts.parts, texts.answer} else None
+    return None
 
 
 def shape_of(row: Row) -> Shape:

@@ -1,6 +1,7 @@
 """Rows of every shape and file through the API: recognised, mapped, counted, and kept as they came."""
 
 import io
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from service.intake import texts
 from service.intake.writer import BatchWriter
 from store.artifacts import Artifacts
 from store.data import pools
+from store.records.layout import Layout
+from store.records.shapes import SHAPES
 from tests.live import Api, lines
 from tests.store.records.rows_on_disk import ASSISTANT, ROWS, USER
 
@@ -204,3 +207,28 @@ def test_a_list_that_is_none_is_refused(api: Api, text: str) -> None:
     with BatchWriter(api.settings, "skip", None) as writer, pytest.raises(Problem) as refused:
         texts.feed_list(writer, pieces(text.encode("latin-1"), 500), 1000)
     assert refused.value.code == "not_json"
+
+
+@pytest.mark.parametrize("name", [name for name, shape in SHAPES.items() if shape.texts])
+def test_rows_of_texts_are_read_by_columns_as_one_by_one(
+    api: Api, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts_ = SHAPES[name].texts
+    assert texts_ is not None
+    values = ["a", "", None, " b\n", "ä", "x" * 300]
+    rows: list[dict[str, Any]] = [
+        dict(zip((*texts_.parts, texts_.answer), picked, strict=True))
+        for picked in itertools.product(values, repeat=len(texts_.parts) + 1)
+    ]
+    rows = [rows[-1], *rows]  # the first line tells the shape
+
+    def read(layout: Layout) -> tuple[list[pa.Table], Any, list[Any]]:
+        with BatchWriter(api.settings, "skip", None, layout) as writer:
+            writer.feed(lines(*rows))
+            writer.finish()
+            return list(writer.stored.tables()), writer.recognised.as_json(), writer.faults
+
+    by_columns = [read(layout) for layout in (Layout(), Layout(name))]
+    monkeypatch.setattr("service.intake.writer.texts_of", lambda row, format: None)
+    assert by_columns == [read(layout) for layout in (Layout(), Layout(name))]
+    assert by_columns[0][1]["shapes"][name] >= 4
