@@ -3,9 +3,9 @@
 python -m benchmarks.formats [--quick] [--json]
 
 shapes_accepted: of the 25 of docs/data.md. round_trip_equal: of the round_trip_rows that came back byte for
-byte from a selection of all that the proxy's template can write. ingest_ratio_to_plain: pace of alpaca rows over that of records with the same
-texts, both as lines to the same API. parquet_peak_mb: growth of the API and its reader while a Parquet file
-with 40 further columns comes in.
+byte from a selection of all that the proxy's template can write. ingest_ratio_to_plain: pace of alpaca rows
+over that of records with the same texts, both as lines to the same API. parquet_peak_mb: growth of the API
+and its reader while a Parquet file with 40 further columns comes in.
 """
 
 import argparse
