@@ -43,6 +43,10 @@ class TrainingSpec(Bounded):
         return self
 
 
+MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")
+"""What an evaluation says of each example, where it applies, and of all of them as a mean."""
+
+
 class EvaluationSpec(Bounded):
     """Settings of one evaluation: likelihoods of answers and choices, greedy generation, no sampling."""
 

@@ -50,7 +50,6 @@ class Job(BaseModel):
     created_at: datetime
     queued_at: datetime | None
     running_at: datetime | None
-    finalizing_at: datetime | None
     paused_at: datetime | None
     cancelling_at: datetime | None
     completed_at: datetime | None

@@ -9,7 +9,6 @@ TIMES = (
     "created",
     "queued",
     "running",
-    "finalizing",
     "paused",
     "cancelling",
     "completed",

@@ -12,9 +12,9 @@ import numpy as np
 import orjson
 
 from evoselect.measures.intervals import paired
+from evoselect.spec.training import MEASURES
 
 MOST_CHANGED = 10  # targets that are named
-MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")
 
 
 @dataclass(frozen=True, slots=True)

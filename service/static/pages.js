@@ -3,7 +3,7 @@
 const live = document.getElementById("live");
 const SECONDS = 2;
 const ENDS = ["completed", "failed", "cancelled", "expired"].map((name) => `job.${name}`);
-const CHANGES = ["running", "finalizing", "cancelling", "paused"].map((name) => `job.${name}`)
+const CHANGES = ["running", "cancelling", "paused"].map((name) => `job.${name}`)
   .concat("round.started", "round.generated", "round.completed", "step.started", "training.metrics");
 const received = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.id, part.innerHTML]));
 const charts = new Map();

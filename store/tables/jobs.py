@@ -40,7 +40,6 @@ class Job(Base):
     created_at: Mapped[datetime] = now()
     queued_at: Mapped[datetime | None]
     running_at: Mapped[datetime | None]
-    finalizing_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     cancelling_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]

@@ -27,8 +27,6 @@ class JobStatus(StrEnum):
     """Accepted and stored; no worker has started."""
     RUNNING = "running"
     """At least one shard was claimed."""
-    FINALIZING = "finalizing"
-    """The last phase is running."""
     PAUSED = "paused"
     """A loop that begins nothing further until it is resumed."""
     CANCELLING = "cancelling"
@@ -48,9 +46,8 @@ TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 _ENDS_EARLY = {JobStatus.CANCELLING, JobStatus.FAILED, JobStatus.EXPIRED}
 NEXT = {
     JobStatus.QUEUED: _ENDS_EARLY | {JobStatus.RUNNING, JobStatus.PAUSED},
-    JobStatus.RUNNING: _ENDS_EARLY | {JobStatus.FINALIZING, JobStatus.COMPLETED, JobStatus.PAUSED},
+    JobStatus.RUNNING: _ENDS_EARLY | {JobStatus.COMPLETED, JobStatus.PAUSED},
     JobStatus.PAUSED: _ENDS_EARLY | {JobStatus.RUNNING},
-    JobStatus.FINALIZING: _ENDS_EARLY | {JobStatus.COMPLETED},
     JobStatus.CANCELLING: {JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.EXPIRED},
 }
 

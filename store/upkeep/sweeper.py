@@ -44,7 +44,7 @@ where j.status in ('completed', 'failed', 'cancelled', 'expired') and s.state = 
 union all
 select 'job ' || id || ' has the unknown status ' || status from jobs
 where status not in
-    ('queued', 'running', 'finalizing', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'expired')
+    ('queued', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'expired')
 union all
 select 'shard ' || id || ' has the unknown state ' || state from shards
 where state not in ('ready', 'running', 'done', 'failed', 'cancelled')

@@ -14,7 +14,7 @@ from evoselect.gradients.examples import halving, plan_batches
 from evoselect.gradients.packed import packed_losses, packs
 from evoselect.gradients.passes import Tail, tail_losses
 from evoselect.measures.intervals import bootstrap
-from evoselect.spec.training import EvaluationSpec
+from evoselect.spec.training import MEASURES, EvaluationSpec
 from store.records.record import Record
 from workers.evaluations import exact_match as generation
 from workers.models.conventions import TemplateMismatch
@@ -37,8 +37,6 @@ SCHEMA = pa.schema(
 
 Losses = Callable[[Any, Sequence[Sequence[int]], Sequence[Tail]], torch.Tensor]
 """Model, prompts and tails to the mean NLL of each tail: packed_losses, or tail_losses, its slow twin."""
-
-MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,6 @@ class Job(Bound[Mode]):
     created_at: datetime
     queued_at: datetime | None = None
     running_at: datetime | None = None
-    finalizing_at: datetime | None = None
     completed_at: datetime | None = None
     failed_at: datetime | None = None
     cancelled_at: datetime | None = None
