@@ -28,8 +28,8 @@ def test_the_first_example_is_short() -> None:
 
 
 def test_the_record_is_one() -> None:
-    for text in blocks("json"):
-        parse_record(json.loads(text))
+    (text,) = blocks("json")
+    parse_record(json.loads(text))
 
 
 @pytest.mark.long
@@ -46,7 +46,7 @@ def test_the_examples_run_where_nothing_but_the_client_is_installed(
     python = empty_environment(tmp_path / "empty")
     variables = {"PATH": os.environ["PATH"], "EVOSELECT_HOME": str(stack.supervisor.home.path)}
     done = subprocess.run(
-        [python, "-c", "\n".join(blocks("python")[:2])],
+        [python, "-c", "\n".join(blocks("python")[:3])],
         env=variables,
         capture_output=True,
         text=True,
@@ -58,6 +58,9 @@ def test_the_examples_run_where_nothing_but_the_client_is_installed(
     picked = [line.split(" ", 2) for line in printed if re.match(r"\d+ cand-", line)]
     assert [int(rank) for rank, *_ in picked] == list(range(1, len(picked) + 1))
     assert len(picked) == round(0.15 * len(data.pool))
+    rows = (tmp_path / "picked.jsonl").read_text().splitlines()
+    assert len(rows) == len(picked)
+    assert set(rows) <= set((tmp_path / "pool.jsonl").read_text().splitlines())
     assert float(nll) > 0
     for line in (line for text in blocks("sh") for line in text.splitlines()):
         if line.startswith("evoselect ") and "_..." not in line:  # an id that the reader has
