@@ -14,7 +14,7 @@ from store.records import record as records
 
 Json = dict[str, Any]
 SCANNED_ROWS = 100_000  # looked through for one page, so that a search ends in time
-ALWAYS = ("id", "content_hash", "prompt", "messages", "completion")
+PAGE_CHARS = 8 * 2**20  # of a page's records and rows; the one that goes beyond is its last
 
 
 def page(state: State, sources: Sequence[Source], after: int, limit: int, text: str | None) -> Json:
@@ -25,18 +25,20 @@ def page(state: State, sources: Sequence[Source], after: int, limit: int, text: 
     """
     total = sum(source.rows for source in sources)
     found: list[Json] = []
-    seen = after
+    seen, chars = after, 0
     for first, table in _groups(state, sources, after):
-        places = _places(table, text)
-        room = limit - len(found)
-        chosen = places[:room]
-        found += [
-            _view(first + place + 1, row) for place, row in zip(chosen, _rows(table, chosen), strict=True)
-        ]
-        full = len(places) > room or (len(places) == room and room > 0)
-        seen = first + (chosen[-1] + 1 if full and chosen else table.num_rows)
-        if full or seen - after >= SCANNED_ROWS:
-            break
+        for place in _places(table, text):
+            view, size = _view(table, first, place)
+            found.append(view)
+            chars += size
+            if len(found) == limit or chars >= PAGE_CHARS:
+                seen = first + place + 1
+                break
+        else:
+            seen = first + table.num_rows
+            if seen - after < SCANNED_ROWS:
+                continue
+        break
     return {
         "object": "list",
         "data": found,
@@ -77,17 +79,15 @@ def _places(table: pa.Table, text: str | None) -> list[int]:
     return [row for row, flag in enumerate(flat.to_pylist()) if flag or row in of_turns]
 
 
-def _rows(table: pa.Table, places: list[int]) -> list[tuple[Json, str | None]]:
-    part = table.take(pa.array(places, pa.int64()))
-    originals = part["original"].to_pylist() if "original" in part.column_names else [None] * len(places)
-    return [(_fields(record), row) for record, row in zip(records.from_table(part), originals, strict=True)]
-
-
-def _fields(record: records.Record) -> Json:
-    return {**records.to_json(record), "content_hash": record.content_hash}
-
-
-def _view(number: int, row: tuple[Json, str | None]) -> Json:
-    record, original = row
-    given = None if original is None else orjson.Fragment(original)
-    return {"object": "record", "number": number, "record": record, "original": given}
+def _view(table: pa.Table, first: int, place: int) -> tuple[Json, int]:
+    """One row as answers show it, and about how many characters that takes."""
+    row = table.slice(place, 1)
+    (record,) = records.from_table(row)
+    original = row["original"][0].as_py() if "original" in row.column_names else None
+    view = {
+        "object": "record",
+        "number": first + place + 1,
+        "record": {**records.to_json(record), "content_hash": record.content_hash},
+        "original": None if original is None else orjson.Fragment(original),
+    }
+    return view, len(records.plain_text(record)) + len(original or "")

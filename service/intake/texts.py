@@ -99,18 +99,19 @@ def _on_one_line(text: str, value: object) -> bytes:
     return (json.dumps(value, ensure_ascii=False) if "\n" in text else text).encode(errors="surrogatepass")
 
 
-def feed_table(writer: BatchWriter, pieces: Iterator[bytes], delimiter: str, max_cell: int) -> None:
+def feed_table(writer: BatchWriter, pieces: Iterator[bytes], delimiter: str, max_row: int) -> None:
     """The rows of a table of texts as objects; raises Problem where its first line names no columns.
 
-    `max_cell` is the longest cell in characters.
+    `max_row` is the longest row in characters.
     """
-    csv.field_size_limit(max_cell)
-    rows = csv.reader(_lines(_texts(pieces)), delimiter=delimiter, strict=True)
+    csv.field_size_limit(max_row)
+    lines = _Lines(_texts(pieces), max_row)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         names = next(rows)
         _check_names(names)
         writer.skip_line()
-        values = (_row(names, cells) for cells in rows if cells)
+        values = (_row(names, cells) for cells in lines.rows(rows) if cells)
         while part := list(islice(values, ROWS)):
             writer.add_values(part)
     except csv.Error as error:
@@ -127,14 +128,44 @@ def _texts(pieces: Iterator[bytes]) -> Iterator[str]:
     yield decoder.decode(b"", True)
 
 
-def _lines(texts: Iterator[str]) -> Iterator[str]:
-    """Lines with their ends, as csv wants them; a line may lie in several texts."""
-    rest = ""
-    for text in texts:
-        *whole, rest = (rest + text).split("\n")
-        yield from (line + "\n" for line in whole)
-    if rest:
-        yield rest
+class _Lines:
+    """Lines with their ends, as csv wants them; a line may lie in several texts, a row in several lines."""
+
+    def __init__(self, texts: Iterator[str], longest: int) -> None:
+        self._texts = texts
+        self._longest = longest
+        self._whole: Iterator[str] = iter(())
+        self._rest = ""
+        self._taken = 0  # characters since the last row
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while (line := next(self._whole, None)) is None:
+            text = next(self._texts, None)
+            if text is None:
+                line, self._rest = self._rest, ""
+                if not line:
+                    raise StopIteration
+                break
+            *whole, self._rest = (self._rest + text).split("\n")
+            self._whole = iter([one + "\n" for one in whole])
+            self._require(len(self._rest))
+        self._taken += len(line)
+        self._require(self._taken)
+        return line
+
+    def rows(self, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+        """The rows that csv makes of the lines."""
+        for row in rows:
+            self._taken = 0
+            yield row
+
+    def _require(self, size: int) -> None:
+        if size > self._longest:
+            detail = f"A row is longer than {self._longest} characters; shorten it, or close its quotes."
+            raise Problem(413, "line_too_long", detail)
 
 
 def _check_names(names: list[str]) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from service.data import records
+from service.services import open_state
+from store.data import pools
 from tests.live import Api, question
 from tests.store.records.rows_on_disk import ASSISTANT, USER
 
@@ -52,14 +54,20 @@ def test_a_search_looks_into_prompts_turns_and_answers(api: Api, text: str, numb
 def test_a_long_search_ends_in_time_and_goes_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = filled(api)
     with api.database.transaction() as session:
-        from store.data import pools
-
         sources = pools.sources(session, pools.get(session, api.tenant_id, pool), 3)
-    from service.services import open_state
-
     monkeypatch.setattr(records, "SCANNED_ROWS", 2)
     page = records.page(open_state(api.settings), sources, 0, 5, "zebra")
     assert (page["data"], page["next_after"]) == ([], 4)  # a batch is a row group
+
+
+def test_a_page_of_large_records_ends_early(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = filled(api)
+    with api.database.transaction() as session:
+        sources = pools.sources(session, pools.get(session, api.tenant_id, pool), 3)
+    monkeypatch.setattr(records, "PAGE_CHARS", 100)
+    page = records.page(open_state(api.settings), sources, 0, 5, None)
+    assert len(page["data"]) < 5
+    assert page["next_after"] == page["data"][-1]["number"]
 
 
 def test_targets_have_records_too(api: Api) -> None:

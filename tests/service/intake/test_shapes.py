@@ -165,6 +165,20 @@ def test_what_cannot_be_read_is_named(
     assert said in answer.text
 
 
+@pytest.mark.parametrize(
+    "rest", [b"x" * 3000, b'"a\n",' * 1000, b'"' + b"a\n" * 1000], ids=["line", "row", "cell"]
+)
+def test_a_row_without_an_end_is_not_held(api: Api, rest: bytes) -> None:
+    with BatchWriter(api.settings, "skip", None) as writer, pytest.raises(Problem) as refused:
+        texts.feed_table(writer, pieces(b"prompt,completion\na,b\n" + rest, 500), ",", 1000)
+    assert refused.value.code in ("line_too_long", "bad_table")
+
+
+def test_empty_lines_of_a_table_end_nothing(api: Api) -> None:
+    body = b"prompt,completion\na,b\n" + b"\n" * 3000 + b"c,d\n"
+    assert accepted(api, body, CSV)[0]["counts"]["accepted"] == 2
+
+
 def test_a_bad_row_of_a_table_is_told_by_its_line(api: Api) -> None:
     answer = sent(api, b"prompt,completion\na,b\nc,\n", CSV)
     assert answer.json()["errors"][0]["line"] == 3
