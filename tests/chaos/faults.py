@@ -97,9 +97,9 @@ def hung_child(fleet: Fleet, rng: Random) -> list[Loss]:
     """Its parent has to end it; where somebody else did, that is as good."""
     worker = busy_worker(fleet, rng)
     child = fleet.child_pid(worker)
-    _send(child, signal.SIGSTOP)
     deadline = time.monotonic() + HUNG_SECONDS
     while child is not None and _lives(child):
+        _send(child, signal.SIGSTOP)  # again and again: stop_past_lease beside it may wake the same worker
         if time.monotonic() > deadline:
             fleet.complaints.append(f"child {child} of {worker} hangs and is not ended")
             _send(child, signal.SIGKILL)
