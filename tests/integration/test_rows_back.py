@@ -13,7 +13,7 @@ from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 from tests.clients.test_cli import evoselect
 from tests.conftest import Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
 K = 4
 TEMPLATE = "{% for m in messages %}{{ m['role'] + ' ' + m['content'] + ' ' }}{% endfor %}"
 

@@ -186,6 +186,9 @@ def test_faults_are_listed_up_to_a_hundred(api: Api) -> None:
     assert (long.status_code, len(long.content) < 2000) == (422, True)
 
 
+TRIES = 8  # the first request of a kind pays for imports, and others may have the processor meanwhile
+
+
 def _many(count: int) -> str:
     return ",".join(f'"{number}":1' for number in range(count))
 
@@ -216,11 +219,13 @@ def test_a_heavy_body_is_refused_in_little_time_of_the_event_loop(
     api: Api, app: FastAPI, path: str, kind: str
 ) -> None:
     taken = []
-    for _ in range(2):  # the first request of a kind pays for imports
+    for _ in range(TRIES):
         status, problem, seconds = asyncio.run(posted(app, api.api_key, path, HEAVY[kind].encode()))
         assert status in (400, 413, 422), problem
         assert len(problem["errors"]) <= 100
         taken.append(seconds)
+        if seconds < LOOP_SECONDS:
+            break
     assert min(taken) < LOOP_SECONDS, taken
 
 
