@@ -11,19 +11,17 @@ and its reader while a Parquet file with 40 further columns comes in.
 import argparse
 import json
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.growth import growth
 from benchmarks.machine import describe
 from tests.conftest import Stack, start_stack, stop_stack
 from tests.store.records.rows_on_disk import ROWS
@@ -102,7 +100,7 @@ def _sizes(client: httpx.Client, stack: Stack, folder: Path, *, quick: bool) -> 
         seconds[name] = time.perf_counter() - start
         path.unlink()
     path = _table(folder / "wide.parquet", QUICK_TABLE_ROWS if quick else TABLE_ROWS)
-    with _growth(stack) as growth, path.open("rb") as file:
+    with growth(stack.supervisor.running["api"].process.pid, every=0.05) as grown, path.open("rb") as file:
         start = time.perf_counter()
         _require(_sent(client, PARQUET, file))
         took = time.perf_counter() - start
@@ -110,7 +108,7 @@ def _sizes(client: httpx.Client, stack: Stack, folder: Path, *, quick: bool) -> 
         "ingest_ratio_to_plain": round(seconds["plain"] / seconds["alpaca"], 3),
         "plain_rows_per_second": round(lines / seconds["plain"]),
         "alpaca_rows_per_second": round(lines / seconds["alpaca"]),
-        "parquet_peak_mb": round(growth[0] / MB),
+        "parquet_peak_mb": round(grown[0] / MB),
         "parquet_mb": round(path.stat().st_size / MB),
         "parquet_seconds": round(took, 1),
     }
@@ -159,36 +157,6 @@ def _table(path: Path, rows: int) -> Path:
     assert writer is not None
     writer.close()
     return path
-
-
-@contextmanager
-def _growth(stack: Stack) -> Iterator[list[int]]:
-    """One number: the most that the API and its children had in the block more than before it, in bytes."""
-    leader = psutil.Process(stack.supervisor.running["api"].process.pid)
-    before, done = _memory(leader), threading.Event()
-    growth = [0]
-
-    def look() -> None:
-        while not done.wait(0.05):
-            growth[0] = max(growth[0], _memory(leader) - before)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield growth
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _memory(leader: psutil.Process) -> int:
-    total = 0
-    for process in (leader, *leader.children(recursive=True)):
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
 
 
 if __name__ == "__main__":

@@ -12,15 +12,13 @@ import logging
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
-
+from benchmarks.growth import growth
 from benchmarks.hostile.attacks import ATTACKS
 from benchmarks.hostile.victim import Seen, Victim
 from benchmarks.machine import describe
@@ -92,7 +90,10 @@ def _measured(stack: Stack, names: list[str]) -> dict[str, Any]:
 
 def _beside(stack: Stack, victim: Victim, name: str, key: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.hostile.attacks", name, stack.url, key, str(AT_LEAST)]
-    with _growth(stack) as growth, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as attack:
+    with (
+        growth(stack.supervisor.running["api"].process.pid, every=0.1) as grown,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as attack,
+    ):
         try:
             assert attack.stdout is not None
             attack.stdout.readline()  # READY: its imports are done
@@ -101,7 +102,7 @@ def _beside(stack: Stack, victim: Victim, name: str, key: str) -> dict[str, Any]
         except subprocess.TimeoutExpired:
             attack.kill()
             said, _ = attack.communicate()
-    return _row(seen, growth[0], said, attack.returncode)
+    return _row(seen, grown[0], said, attack.returncode)
 
 
 def _row(seen: Seen, growth: int, said: str, status: int) -> dict[str, Any]:
@@ -112,35 +113,6 @@ def _row(seen: Seen, growth: int, said: str, status: int) -> dict[str, Any]:
         "rss_growth_mb": round(growth / MB, 1),
         "answers": (said and not status and json.loads(said)) or f"nothing was sent; it ended with {status}",
     }
-
-
-@contextmanager
-def _growth(stack: Stack) -> Iterator[list[int]]:
-    """One number: bytes that the API and its children hold at most during the block, less before."""
-    process, done = psutil.Process(stack.supervisor.running["api"].process.pid), threading.Event()
-    before, growth = _resident(process), [0]
-
-    def look() -> None:
-        while not done.wait(0.1):
-            growth[0] = max(growth[0], _resident(process) - before)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield growth
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _resident(process: psutil.Process) -> int:
-    total = 0
-    for one in [process, *process.children(recursive=True)]:
-        try:
-            total += one.memory_info().rss
-        except psutil.NoSuchProcess:  # a child that has just ended
-            continue
-    return total
 
 
 def _key(stack: Stack, name: str) -> str:

@@ -1,13 +1,13 @@
 """Which jobs need a row: what an open one names cannot be deleted, and what is deleted cannot be named."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from store.errors import Conflict, NotFound
+from store.kit.strings import strings_of
 from store.tables.data import Model, Pool, Target
 from store.tables.jobs import Job
 from store.tables.states import TERMINAL
@@ -30,7 +30,7 @@ def hold(session: Session, tenant_id: str, request: dict[str, Any]) -> None:
 
     Raises NotFound for one that is gone or another tenant's.
     """
-    for row_id in sorted(set(_ids(request))):
+    for row_id in sorted({text for text in strings_of(request) if ID.fullmatch(text)}):
         noun, table = HELD[row_id.partition("_")[0]]
         query = select(table.id).where(table.id == row_id, table.tenant_id == tenant_id)
         if session.scalar(query.with_for_update(read=True, key_share=True)) is None:
@@ -54,14 +54,3 @@ def take(session: Session, noun: str, tenant_id: str, row_id: str) -> Any:
             code=f"{noun}_in_use",
         )
     return row
-
-
-def _ids(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and ID.fullmatch(value):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _ids(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _ids(item)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import String, func, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from store.artifacts import Artifacts
 from store.jobs.removal import remove_rows
+from store.kit.strings import strings_of
 from store.session import Database
 from store.tables.every import METADATA
 from store.tables.jobs import Job
@@ -79,15 +79,4 @@ def _named(session: Session) -> Iterator[str]:
         if wanted:
             rows = session.execute(select(*wanted).execution_options(yield_per=STREAM_ROWS))
             for row in rows:
-                yield from _strings(list(row))
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
+                yield from strings_of(list(row))
