@@ -9,14 +9,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
 
 import store
-from embedded import processes, servers, sockets
+from embedded import cores, processes, servers, sockets
 from embedded.home import SERVERS, Home, HomeInUse, Secrets, write_private
 from embedded.keeping import Keeper
 from embedded.preparing import StartFailed, prepare_database, require_broker, require_database
@@ -38,6 +38,7 @@ WORKER_ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 QUEUES = ("features", "select", "train", "generate", "ops")
+ON_A_MODEL = ("features", "train")  # several processes side by side
 
 
 class Supervisor:
@@ -92,8 +93,8 @@ class Supervisor:
         prepare_database(url, self.environment["EVOSELECT_KEY_PEPPER"], secrets.api_key, ours=ours)
         self._launch(self._api())
         servers.wait_until(self._api_ready, "the API", self._log("api"))
-        for queue in QUEUES:  # after it, so that it need not share the cores with their start
-            self._launch(self._worker(queue))
+        for worker in self._workers():  # after it, so that it need not share the cores with their start
+            self._launch(worker)
         told = (*SERVERS, "instance")
         servers_of_ours = {name: self.environment[f"EVOSELECT_{name.upper()}"] for name in told}
         write_private(self.home.servers, servers_of_ours)
@@ -212,15 +213,23 @@ class Supervisor:
         arguments += ["--timeout-graceful-shutdown", "5"]  # open event streams would hold it for ever
         return Child("api", arguments, self._log("api"), self.environment, descriptors=(descriptor,))
 
-    def _worker(self, queue: str) -> Child:
+    def _workers(self) -> Iterator[Child]:
+        beside = cores.processes(self.settings.compute_processes)
+        for queue in QUEUES:
+            several = beside if queue in ON_A_MODEL else 1
+            yield self._worker(queue, queue, several)
+            for number in range(2, several + 1):
+                yield self._worker(queue, f"{queue}-{number}", several)
+
+    def _worker(self, queue: str, name: str, several: int) -> Child:
         arguments = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", queue]
-        arguments += ["-n", f"{queue}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
-        environment = self.environment
+        arguments += ["-n", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        environment = {**self.environment, **cores.threads(several)}
         if queue == "ops":
             arguments += ["-B"]
         else:  # nobody there checks a key or signs a webhook
-            environment = {**environment, "EVOSELECT_KEY_PEPPER": ""}
-        return Child(f"{queue}-worker", arguments, self._log(f"{queue}-worker"), environment)
+            environment["EVOSELECT_KEY_PEPPER"] = ""
+        return Child(f"{name}-worker", arguments, self._log(f"{name}-worker"), environment)
 
     def _log(self, name: str) -> Path:
         return self.home.logs / f"{name}.log"

@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     """How long a worker that is asked to end may go on before it gives its shard back."""
     niceness: int | None = Field(None, ge=0, le=19)
     """How far computing workers step back behind other processes: 10 in embedded mode, else 0."""
+    compute_processes: int | None = Field(None, ge=1, le=64)
+    """Feature workers, and training workers, of embedded mode; they share the cores.
+
+    By default two where there are two cores, 8 GiB and no GPU, else one."""
     max_attempts: int = Field(5, ge=1)
     """A shard that killed or failed so many workers fails its job."""
     retry_delay: float = Field(5.0, gt=0)
@@ -65,7 +69,7 @@ class Settings(BaseSettings):
     checkpoint: float = Field(60.0, gt=0)
     """How often a training leaves its state for a later attempt to go on from."""
 
-    shard_rows: int = Field(1024, ge=1)
+    shard_rows: int = Field(512, ge=1)
     """Candidates per feature shard until the pace of a model is known; then shards take about a minute."""
     block_rows: int = Field(128, ge=1)
     """Rows per feature block: what a killed shard loses at most."""

@@ -1,5 +1,6 @@
 """Real servers for the suite: a PostgreSQL for store tests, the whole embedded mode for the rest."""
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from store.session import Database
 from store.settings import Settings
 
 TEMPLATE = "migrated"
+os.environ.setdefault("EVOSELECT_COMPUTE_PROCESSES", "1")  # two test processes share two cores already
 
 
 @pytest.fixture(scope="session")

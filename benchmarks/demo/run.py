@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from benchmarks.demo import measures
 from benchmarks.demo.data import TARGET_SET, DemoData
 from evoselect_cli.output import wait
 from evoselect_client.client import Client
-from evoselect_client.models import Evaluation, Selection
+from evoselect_client.models import Evaluation, Selection, Training
 
 K = 96  # 12 % of the pool
 RANDOM_SEEDS = (1, 2)
@@ -51,37 +51,23 @@ def run(
     """Do all of it; returns the numbers, every one of them measured here."""
     started = time.monotonic()
     target_id, test_id, pool_id = _upload(client, data, say)
-    rows: dict[str, Json] = {}
-    spent: dict[str, float] = {}
-    reports: dict[str, str] = {}
-    evaluations: dict[str, Evaluation] = {}
+    selections: dict[str, Selection] = {}
     for plan in plans:
         say(f"{plan.name}: selecting {k} of {len(data.pool)} candidates")
-        selection = wait(
+        selections[plan.name] = wait(
             client.selections.create(
                 target_id=target_id, pool_id=pool_id, k=k, method=plan.method, seed=plan.seed
             )
         )
-        reports[plan.name] = selection.report()
-        say(f"{plan.name}: training {steps} steps")
-        training = wait(
-            client.trainings.create(
-                selection_id=selection.id,
-                spec={"max_steps": steps, "learning_rate": LEARNING_RATE},
-                seed=TRAINING_SEED,
-            )
-        )
-        say(f"{plan.name}: evaluating")
-        evaluation = _evaluate(client, training.model_id, test_id)
-        evaluations[plan.name] = evaluation
-        rows[plan.name] = _row(selection, evaluation)
-        for name, seconds in measures.seconds(selection, training, evaluation).items():
-            spent[name] = spent.get(name, 0.0) + seconds
+    trainings = _train(client, selections, steps)
+    evaluations = _evaluate(client, trainings, test_id, say)
+    rows = {name: _row(selections[name], evaluations[name]) for name in selections}
+    spent = measures.seconds(*selections.values(), *trainings.values(), *evaluations.values())
     ours, *others = evaluations
     gains = {name: measures.gain(client, evaluations[name], evaluations[ours]) for name in others}
     return {
         "rows": rows,
-        "reports": reports,
+        "reports": {name: selection.report() for name, selection in selections.items()},
         "gains": gains,
         "seconds_per_phase": {name: round(value, 1) for name, value in spent.items()},
         "seconds": round(time.monotonic() - started, 1),
@@ -108,8 +94,28 @@ def _upload(client: Client, data: DemoData, say: Callable[[str], None]) -> tuple
     return target.id, test.id, pool.id
 
 
-def _evaluate(client: Client, model: str, test_id: str) -> Evaluation:
-    return wait(client.evaluations.create(model=model, target_id=test_id))
+def _train(client: Client, selections: Mapping[str, Selection], steps: int) -> dict[str, Training]:
+    """One training on each draw; as many run at once as there are workers."""
+    spec = {"max_steps": steps, "learning_rate": LEARNING_RATE}
+    return {
+        name: client.trainings.create(selection_id=selection.id, spec=spec, seed=TRAINING_SEED)
+        for name, selection in selections.items()
+    }
+
+
+def _evaluate(
+    client: Client, trainings: dict[str, Training], test_id: str, say: Callable[[str], None]
+) -> dict[str, Evaluation]:
+    """The test questions on each trained model, asked as soon as its training is done."""
+    started: dict[str, Evaluation] = {}
+    for name, training in trainings.items():
+        say(f"{name}: training")
+        trainings[name] = wait(training)
+        started[name] = client.evaluations.create(model=trainings[name].model_id, target_id=test_id)
+    for name, evaluation in started.items():
+        say(f"{name}: evaluating")
+        started[name] = wait(evaluation)
+    return started
 
 
 def _row(selection: Selection, evaluation: Evaluation) -> Json:
