@@ -9,18 +9,21 @@ from evoselect.features import row_blocks
 
 
 def dense_cosine(candidates: Tensor, targets: Tensor) -> Floats:
-    """(N, M) inner products of rows (N, d) and (M, d) in float64."""
+    """candidates (N, d), targets (M, d) -> (N, M) inner products, float32 products as float64."""
     cosine = candidates.float() @ targets.to(candidates.device).float().T
     return np.ascontiguousarray(cosine.double().cpu().numpy())
 
 
 def mean_cosine_scores(candidates: Tensor, targets: Tensor) -> Floats:
-    """(N,) inner product with the mean target."""
+    """candidates (N, d), targets (M, d) -> (N,) inner product with the mean target."""
     return group_max(candidates, targets, np.zeros(targets.shape[0], dtype=np.int64))
 
 
 def group_max(candidates: Tensor, targets: Tensor, groups: Ints) -> Floats:
-    """(N,) the largest inner product with a mean of a group; groups (M,) number the targets' groups."""
+    """(N,) the largest inner product with a mean of a group.
+
+    candidates (N, d), targets (M, d), groups (M,) the targets' group numbers from 0, each used.
+    """
     means = _group_means(targets, groups).to(candidates.device)
     parts = [(candidates[rows].float() @ means.T).amax(dim=1) for rows in row_blocks(candidates)]
     return np.asarray(torch.cat(parts).double().cpu().numpy())

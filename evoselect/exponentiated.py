@@ -40,9 +40,9 @@ class ExponentiatedSolution:
 class Transported:
     """One entropic transport."""
 
-    f: Floats
+    f: Floats  # (n,) source potential
     value: float
-    warm: tuple[Floats, Floats]
+    warm: tuple[Floats, Floats]  # (n,) and (M,) log scalings
     converged: bool
 
 
@@ -57,8 +57,9 @@ def solve(
     step: float,
     steps: int,
 ) -> ExponentiatedSolution:
-    """Descend F from uniform weights; ``cost`` is (n, M), ``step`` counts standard deviations of the
-    gradient.
+    """Descend F from uniform weights by w <- w exp(-eta q), normalised, q the gradient of F.
+
+    cost (n, M), masses (M,) sum 1; ``step`` counts standard deviations of the first gradient.
     """
     n = cost.shape[0]
     log_w = np.full(n, -np.log(n))
@@ -85,8 +86,10 @@ def solve(
 def entropic_transport(
     cost: Floats, w: Floats, masses: Floats, epsilon: float, warm: tuple[Floats, Floats] | None = None
 ) -> Transported:
-    """OT_eps(w, b) = min <P, C> + eps KL(P | w x b) by POT's log-domain Sinkhorn, which ends with the f
-    update.
+    """OT_eps(w, b) = min <P, C> + eps KL(P | w x b) by POT's log-domain Sinkhorn.
+
+    It ends with the f update. cost (n, M), w (n,) sum 1, masses (M,) b; warm: (n,) and (M,) log scalings of
+    an earlier solve.
     """
     w = np.maximum(w, LEAST_WEIGHT)
     _, log = ot.bregman.sinkhorn_log(

@@ -18,14 +18,14 @@ UNIT_TOLERANCE = 0.01  # on the norm; fp16 storage of a unit row is within 0.001
 
 
 def row_blocks(features: Tensor, block_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
-    """Slices that cut the rows (n, ...) into blocks of about ``block_bytes`` in float32."""
+    """Slices that cut features (n, ...) by rows into blocks of about ``block_bytes`` in float32."""
     rows = max(1, block_bytes // (4 * max(1, features.shape[1:].numel())))
     for start in range(0, features.shape[0], rows):
         yield slice(start, min(start + rows, features.shape[0]))
 
 
 def check_matrix(features: Tensor, name: str) -> None:
-    """Refuse what is no (n, d) floating matrix."""
+    """Raise InvalidInput unless features: (n, d), floating, n and d >= 1."""
     if features.ndim != 2 or 0 in features.shape:
         raise InvalidInput(
             f"{name} must be an (n, d) matrix with n, d >= 1; its shape is {tuple(features.shape)}: "
@@ -39,7 +39,7 @@ def check_matrix(features: Tensor, name: str) -> None:
 
 
 def check_unit_rows(features: Tensor, name: str) -> None:
-    """Refuse rows that are not finite or not of norm 1; one pass over the rows."""
+    """Raise InvalidInput at a row of features (n, d) that is not finite or not of norm 1; one pass."""
     for rows in row_blocks(features):
         norms = torch.linalg.vector_norm(features[rows], dim=1, dtype=torch.float32)
         bad = ~((norms - 1.0).abs() <= UNIT_TOLERANCE)
@@ -52,7 +52,10 @@ def check_unit_rows(features: Tensor, name: str) -> None:
 
 
 def distinct_rows(features: Tensor) -> NDArray[np.int64]:
-    """First row of every set of bit-equal rows, ascending; a few columns decide about most rows."""
+    """features (n, d) -> (u,) first row of every set of bit-equal rows, ascending.
+
+    A few columns decide about most rows; a 64-bit hash of all columns decides about the rest.
+    """
     key = _hash(features[:, :HASH_COLUMNS])
     _, first, group, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
     if len(first) == features.shape[0]:
@@ -76,5 +79,5 @@ def _hash(rows: Tensor) -> NDArray[np.int64]:
 
 
 def gather(features: Tensor, index: Tensor) -> Tensor:
-    """Rows ``index`` of ``features`` as float32 on the features' device."""
+    """features (n, d), index (i,) -> (i, d) those rows as float32 on the features' device."""
     return features[index.to(features.device)].float()

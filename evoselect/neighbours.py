@@ -31,6 +31,8 @@ def nearest(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Te
 def nearest_above(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Keep what reaches a threshold that a sample places below the list; targets it fails are searched in
     full.
+
+    candidates (N, d), targets (M, d), unit rows -> similarity (M, count) float32, index (M, count) int64.
     """
     queries = targets.to(candidates.device).float()
     threshold = _threshold(candidates, queries, count)
@@ -88,7 +90,10 @@ def _nearest_faiss(candidates: Tensor, targets: Tensor, count: int) -> tuple[Ten
 
 
 def nearest_blocked(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The slow twin of the FAISS search: one block of candidates at a time, merged into the best so far."""
+    """The slow twin of the FAISS search: one block of candidates at a time, merged into the best so far.
+
+    candidates (N, d), targets (M, d), unit rows -> similarity (M, count) float32, index (M, count) int64.
+    """
     queries = targets.to(candidates.device).float()
     best = torch.empty(len(queries), 0, device=candidates.device)
     index = torch.empty(len(queries), 0, dtype=torch.int64, device=candidates.device)

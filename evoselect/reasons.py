@@ -34,8 +34,9 @@ class Evidence:
 def collect(
     rows: Tensor, targets: Tensor, transport: Transport, s: float, similarity: scipy.sparse.csr_array | None
 ) -> Evidence:
-    """Evidence for the selected ``rows``; ``transport`` carries them to ``targets``, ``s`` is the bandwidth
-    of their ``similarity`` (k, k), which is computed unless the method knows it.
+    """Evidence for the selected rows (k, d), which ``transport`` carries to targets (M, d).
+
+    ``s`` is the bandwidth of their ``similarity`` (k, k), which is computed unless the method knows it.
     """
     graph = _similarity(rows, targets, s) if similarity is None else similarity
     target, mass = _largest(transport)
@@ -48,7 +49,7 @@ def collect(
 
 
 def served(transport: Transport, rows: Tensor, targets: Tensor) -> Served:
-    """The plan summed by target: mass, mean cost and rows that it comes from."""
+    """The plan summed by target: mass, mean cost and rows that it comes from; rows (k, d), targets (M, d)."""
     plan = transport.plan.tocoo()
     cost = np.maximum(0.0, 1.0 - edge_cosines(rows.float(), targets, plan.row, plan.col))
     count = targets.shape[0]

@@ -7,10 +7,10 @@ from evoselect.errors import InvalidInput
 
 
 def apportion(weights: Floats, budget: int | None) -> Ints:
-    """(k,) repeats >= 1 that sum to ``budget`` by largest remainder (Hamilton); all 1 without one.
+    """weights (k,) -> (k,) repeats >= 1 that sum to ``budget`` by largest remainder (Hamilton), or all 1.
 
     Every item gets one first; the rest follow what its weight claims beyond that. Ties go to the earlier
-    rank.
+    rank. Raises InvalidInput for a budget below k.
     """
     k = len(weights)
     if budget is None:

@@ -36,22 +36,22 @@ class ItemReason:
 class Reasons:
     """Columns behind the items, all in rank order; (k,) unless said."""
 
-    ot_gradient: Floats | None
-    redundancy: Floats
-    score: Floats
+    ot_gradient: Floats | None  # (k,)
+    redundancy: Floats  # (k,) sum of similarities to the other selected rows
+    score: Floats  # (k,) larger is better
     target_index: Ints  # (k, t), -1 where fewer
     target_cosine: Floats  # (k, t)
     target_mass: Floats  # (k, t)
-    nearest_selected: Ints  # candidate rows, -1 for none
+    nearest_selected: Ints  # (k,) candidate rows, -1 for none
 
 
 @dataclass(frozen=True)
 class Served:
-    """What the optimal transport of the selected set brings to each target; all (M,)."""
+    """What the optimal transport of the selected set brings to each target."""
 
-    mass: Floats  # sums to 1
-    cost: Floats  # mean 1 - cosine at which the mass arrives
-    rows: Ints  # selected candidates that it comes from
+    mass: Floats  # (M,) sums to 1
+    cost: Floats  # (M,) mean 1 - cosine at which the mass arrives
+    rows: Ints  # (M,) selected candidates that it comes from
 
 
 @dataclass(frozen=True)

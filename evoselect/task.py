@@ -67,7 +67,7 @@ Method = Callable[[Task], Chosen]
 
 
 def top(score: Floats, k: int) -> Ints:
-    """Rows of the k largest scores, best first, ties by index."""
+    """score (n,) -> (k,) rows of the k largest, best first, ties by index."""
     return np.lexsort((np.arange(len(score)), -score))[:k]
 
 
@@ -77,18 +77,18 @@ def random_scores(n: int, seed: int) -> Floats:
 
 
 def scored(order: Ints, score: Floats, **diagnostics: object) -> Chosen:
-    """Rows (k,) with their scores (k,), of equal weight."""
+    """Rows ``order`` (k,) with their score (k,), of equal weight."""
     return Chosen(order, score, np.full(len(order), 1.0 / len(order)), diagnostics=diagnostics)
 
 
 def ranked(score: Floats, k: int, **diagnostics: object) -> Chosen:
-    """The k largest of (N,) scores."""
+    """The k largest of score (N,), best first."""
     order = top(score, k)
     return scored(order, score[order], **diagnostics)
 
 
 def in_order(order: Ints) -> Chosen:
-    """Rows whose only score is their order."""
+    """Rows ``order`` (k,) whose only score is their order."""
     return scored(order, -np.arange(len(order), dtype=np.float64))
 
 

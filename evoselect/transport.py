@@ -53,8 +53,8 @@ def over_edges(
 ) -> Transport:
     """Cheapest plan from ``supply`` (n,) to ``demand`` (M,) over the stored entries of ``cost`` (n, M).
 
-    Rows in ``may_keep`` need not ship: all together they keep what ``supply`` exceeds ``demand`` by, at no
-    cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry.
+    Rows in ``may_keep`` (r,) need not ship: all together they keep what ``supply`` exceeds ``demand`` by, at
+    no cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry.
     """
     n, m = cost.shape
     edges = cost.tocoo()
@@ -82,16 +82,19 @@ def over_edges(
 def exact_transport(
     rows: Tensor, targets: Tensor, masses: Floats, edges: scipy.sparse.csr_array | None = None
 ) -> Transport:
-    """Optimal transport between the uniform measure on ``rows`` (k, d) and ``masses`` (M,) on ``targets`` (M,
-    d).
+    """Optimal transport between the uniform measure on rows (k, d) and masses (M,) on targets (M, d).
 
-    ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known.
+    ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known. Raises
+    InvalidInput for masses that are no distribution.
     """
     return _generated(rows, targets, masses, rows.shape[0], edges, idle=False)
 
 
 def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, k: int) -> Transport:
-    """The linear programme of lambda 0 over all ``rows`` (n, d): each ships at most 1/k and need not ship."""
+    """The linear programme of lambda 0 over all rows (n, d): each ships at most 1/k and need not ship.
+
+    targets (M, d), masses (M,) sum 1. Raises InvalidInput for masses that are no distribution.
+    """
     return _generated(rows, targets, masses, k, None, idle=True)
 
 
@@ -120,7 +123,7 @@ def _generated(
 
 
 def check_masses(masses: Floats, m: int) -> None:
-    """Refuse what is no distribution over ``m`` targets."""
+    """Raise InvalidInput unless masses (M,) are a distribution over ``m`` targets, to MASS_TOLERANCE."""
     if masses.shape != (m,) or not (masses >= 0.0).all() or abs(float(masses.sum()) - 1.0) > MASS_TOLERANCE:
         raise InvalidInput(
             f"masses have shape {masses.shape}, least value {masses.min(initial=np.inf):.6g} and sum "
@@ -135,11 +138,11 @@ def scaled_transport(
     rows: Tensor,
     targets: Tensor,
 ) -> Transport:
-    """A feasible plan from uniform ``rows`` (k, d) to ``masses``: Sinkhorn scaling of ``kernel`` (k, M) on
-    its edges.
+    """A feasible plan from uniform rows (k, d) to masses (M,): Sinkhorn scaling of ``kernel`` (k, M) on
+    its edges, which have cost (k, M); targets (M, d).
 
     What the scaling leaves unmatched is spread over all pairs (Altschuler, Weed and Rigollet 2017, algorithm
-    2), at its true cost, so ``cost`` is an upper bound of the optimal transport.
+    2), at its true cost, so the plan's cost is an upper bound of the optimal transport.
     """
     k, m = kernel.shape
     supply = np.full(k, 1.0 / k)
@@ -163,7 +166,7 @@ def scaled_transport(
 
 
 def transport_distance(rows: Tensor, targets: Tensor, masses: Floats | None = None) -> float:
-    """The cost of ``exact_transport``, to targets of equal mass unless ``masses`` are given."""
+    """Mean 1 - cosine of ``exact_transport``: rows (k, d), targets (M, d), masses (M,) or equal ones."""
     m = targets.shape[0]
     return exact_transport(rows, targets, np.full(m, 1.0 / m) if masses is None else masses).cost
 
@@ -178,7 +181,7 @@ class Cosines:
         self._kept: list[tuple[slice, Tensor]] | None = None
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Rows and their float32 cosines to all targets."""
+        """Slices of rows -> (rows, M) float32 cosines to all targets."""
         if self._kept is None and self.shape[0] * self.shape[1] <= KEPT_COSINES:
             self._kept = list(self._computed())
         yield from self._computed() if self._kept is None else self._kept

@@ -19,7 +19,9 @@ def check(
     per_candidate: Mapping[str, Sequence[object] | None],
     per_target: Mapping[str, Sequence[object] | None],
 ) -> None:
-    """Refuse arguments that do not fit together; see ``select``. The mappings hold what was given for each
+    """Raise InvalidInput for arguments of ``select`` that do not fit together.
+
+    candidates (N, d), targets (M, d), k from 1 to N. The mappings hold what was given for each
     candidate and each target, by name.
     """
     check_matrix(candidates, "candidates")
@@ -46,9 +48,9 @@ def check(
 
 
 def usable_rows(candidates: Tensor, k: int) -> Ints:
-    """Rows that may be chosen, ascending: the first of bit-equal features, as long as k distinct ones remain.
+    """candidates (N, d) -> (n,) rows that may be chosen, ascending: the first of bit-equal features.
 
-    With fewer distinct rows than k, copies have to fill the budget.
+    With fewer distinct rows than k, copies have to fill the budget: all rows.
     """
     single = distinct_rows(candidates)
     return single if len(single) >= k else np.arange(candidates.shape[0], dtype=np.int64)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from service import docs, health, openapi
+from service import health
 from service.accounts import api_keys, audit_events, webhook_deliveries, webhook_endpoints
 from service.data import files, pools, targets, uploads
 from service.edge import stack as middleware
@@ -19,6 +19,8 @@ from service.loops import report_routes as loop_reports
 from service.loops import routes as loops
 from service.models import evaluations, trainings
 from service.models import routes as models
+from service.openapi import docs
+from service.openapi import document as openapi
 from service.pages import changes
 from service.pages import routes as pages
 from service.selections import candidates, comparisons

@@ -8,8 +8,8 @@ import redis
 from fastapi import Depends, Request
 
 from service.http.fair import Together
+from service.http.metrics import Metrics
 from service.http.shares import Shares
-from service.metrics import Metrics
 from service.polls.looks import Looks
 from service.polls.watch import Watch
 from store.artifacts import Artifacts

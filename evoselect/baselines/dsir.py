@@ -25,7 +25,7 @@ def dsir(task: Task) -> Chosen:
 
 
 def importance(texts: Sequence[str], target_texts: Sequence[str]) -> Floats:
-    """(N,) log importance weight of every text."""
+    """(N,) log importance weight of every text: sum over its n-grams of log p_target - log p_pool."""
     buckets = [hashed_ngrams(text) for text in texts]
     pool = _log_frequency(buckets)
     goal = _log_frequency([hashed_ngrams(text) for text in target_texts])
@@ -34,7 +34,7 @@ def importance(texts: Sequence[str], target_texts: Sequence[str]) -> Floats:
 
 
 def hashed_ngrams(text: str) -> np.ndarray:
-    """Buckets of all lower-case unigrams and bigrams, with repetition."""
+    """(grams,) int64 bucket, below BUCKETS, of each lower-case unigram and bigram, with repetition."""
     tokens = TOKEN.findall(text.lower())
     grams = tokens + [f"{a} {b}" for a, b in itertools.pairwise(tokens)]
     return np.array([zlib.crc32(gram.encode()) % BUCKETS for gram in grams], dtype=np.int64)

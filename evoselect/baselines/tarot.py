@@ -40,8 +40,9 @@ def tarot(task: Task) -> Chosen:
 
 
 def data_driven_size(task: Task) -> Ints:
-    """TAROT's own size: per fold of the targets, layers are added while the transport to the other folds
-    falls.
+    """TAROT's own choice of size -> (k,) rows, ascending.
+
+    Per fold of the targets, layers are added while the transport to the other folds falls.
     """
     candidates, targets = whitened(task.candidates, task.targets, as_released=task.spec.as_released)
     cosine = dense_cosine(candidates, targets)
@@ -54,7 +55,11 @@ def data_driven_size(task: Task) -> Ints:
 
 
 def whitened(candidates: Tensor, targets: Tensor, *, as_released: bool) -> tuple[Tensor, Tensor]:
-    """Unit rows after joint centring and whitening by the Cholesky factor: F (L^-1)', released: F L^-1."""
+    """Unit rows after joint centring and whitening by the Cholesky factor: F (L^-1)', released: F L^-1.
+
+    candidates (N, d), targets (M, d) -> the same shapes, (N, d) and (M, d) float32. A ridge keeps the
+    covariance positive definite.
+    """
     joint = torch.cat([candidates, targets.to(candidates.device)]).double()
     joint = joint - joint.mean(dim=0)
     covariance = joint.T @ joint / joint.shape[0]

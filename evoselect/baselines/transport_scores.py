@@ -39,13 +39,16 @@ def gotd(task: Task) -> Chosen:
 
 
 def got_scores(f: Floats) -> Floats:
-    """-(f_i - mean_{j != i} f_j)."""
+    """f (N,) potentials -> (N,) scores -(f_i - mean_{j != i} f_j), larger is better (GOT-D's calibration)."""
     others = (f.sum() - f) / max(1, len(f) - 1)
     return np.asarray(others - f)
 
 
 def source_potential(cost: Floats, reg: float) -> tuple[Floats, bool]:
-    """(N,) potential f of POT's log-domain Sinkhorn between uniform marginals; it ends with the f update."""
+    """(N,) potential f of POT's log-domain Sinkhorn between uniform marginals; it ends with the f update.
+
+    cost (N, M), ``reg`` in its unit. The second value says whether the target marginal was met to STOP.
+    """
     n, m = cost.shape
     _, log = ot.bregman.sinkhorn_log(
         np.full(n, 1.0 / n),

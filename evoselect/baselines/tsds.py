@@ -46,8 +46,9 @@ def tsds_uniform(task: Task) -> Chosen:
 
 
 def probabilities(distance: Floats, index: Ints, density: Floats, n: int, alpha: float, c: float) -> Floats:
-    """(n,) probabilities from (M, K) ascending distances, candidate rows, and (n,) kernel densities >= 1.
+    """(n,) probabilities of the candidates.
 
+    distance (M, K) ascending in each row, index (M, K) candidate rows, density (n,) kernel densities >= 1.
     The cap per candidate is 1 / (density M s): s grows, targets spill to further neighbours, until the spread
     costs more than alpha weighs it.
     """

@@ -73,13 +73,19 @@ class Optimum:
 
 
 def optimise(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float) -> Optimum:
-    """Solve for the ``k`` rows of ``pool`` (N, d); ``s`` is the bandwidth of the local redundancy."""
+    """Solve for the ``k`` rows of ``pool`` (N, d) that serve targets (M, d) of masses (M,), sum 1.
+
+    ``s`` is the bandwidth of the local redundancy: the distance of unit rows at which K is exp(-1/2).
+    """
     relaxation = relax(pool, targets, masses, k, spec)
     return refine(pool, targets, relaxation, spec, s)
 
 
 def relax(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec) -> Relaxation:
-    """Solve lambda = 0, widening the shortlist until no target wants mass from beyond its list."""
+    """Solve lambda = 0, widening the shortlist until no target wants mass from beyond its list.
+
+    pool (N, d) and targets (M, d) unit rows, masses (M,) sum 1.
+    """
     listed, g = shortlist.by_price(pool, targets, masses, k)
     widenings = 0
     while True:
@@ -122,7 +128,7 @@ def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport
 
 
 def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Optimum:
-    """Add the redundancy of ``spec`` and round to k candidates."""
+    """Add the redundancy of ``spec`` and round to k candidates: pool (N, d), targets (M, d) unit rows."""
     found = at_lambda(pool, targets, relaxation, spec, s)
     return Optimum(found, relaxation, _rounded(pool, targets, found))
 
@@ -130,7 +136,10 @@ def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: Selectio
 def at_lambda(
     pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float
 ) -> Penalised:
-    """The relaxed problem with the redundancy of ``spec``, from the prices of lambda 0 on."""
+    """The relaxed problem with the redundancy of ``spec``, from the prices of lambda 0 on.
+
+    pool (N, d) and targets (M, d) are the unit rows that ``relaxation`` was solved for.
+    """
     problem, solution, programme = relaxation.problem, relaxation.solution, relaxation.programme
     if spec.fixed_lambda > 0:
         problem = penalised(pool, relaxation, spec, s)
@@ -173,7 +182,7 @@ def _rounded(pool: Tensor, targets: Tensor, found: Penalised) -> Rounded:
 def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Problem:
     """The problem with redundancy, lambda turned into cost by what selection can save in transport.
 
-    Candidates that the prices of lambda = 0 call far from wanted are left out of it.
+    pool (N, d) unit rows. Candidates that the prices of lambda = 0 call far from wanted are left out of it.
     """
     base, lam = relaxation.problem, spec.fixed_lambda * relaxation.saved
     weights = relaxation.solution.weights
@@ -192,7 +201,10 @@ def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: floa
 
 
 def redundancy(pool: Tensor, relaxation: Relaxation, at: Penalised, spec: SelectionSpec, s: float) -> float:
-    """w' (gradient of the energy) of the relaxed weights: of energy local, how many twins an item has."""
+    """w' (gradient of the energy) of the relaxed weights: of energy local, how many twins an item has.
+
+    pool (N, d) unit rows; ``at`` is a solution for them.
+    """
     problem, weights = at.problem, at.relaxed.weights
     if problem.energy is None:  # of lambda 0: measured where lambda would act
         listed = problem.shortlist.candidates

@@ -37,7 +37,10 @@ class Priced:
 
 
 def edges_below(candidates: Tensor, targets: Tensor, price: Floats, window: float) -> Priced:
-    """All edges with C_ij <= price_j that undercut it by no less than their row's best minus ``window``."""
+    """All edges with C_ij <= price_j that undercut it by no less than their row's best minus ``window``.
+
+    candidates (N, d) and targets (M, d) unit rows, price (M,) and ``window`` in cost, 1 - cosine.
+    """
     row, target = _qualifying(candidates, targets, price)
     first = np.flatnonzero(np.diff(row, prepend=-1))  # edges are sorted by row
     rows = row[first]
@@ -56,7 +59,10 @@ def edges_below(candidates: Tensor, targets: Tensor, price: Floats, window: floa
 
 
 def edge_cosines(features: Tensor, targets: Tensor, place: Ints, target: Ints) -> Floats:
-    """(E,) inner products of the pairs (place, target), which are sorted by place; float32 rows."""
+    """(E,) inner products of features (n, d) float32 with targets (M, d) at E pairs.
+
+    place (E,) rows of the features, ascending; target (E,) rows of the targets.
+    """
     queries = targets.to(features.device).float()
     bounds = np.zeros(features.shape[0] + 1, dtype=np.int64)
     np.cumsum(np.bincount(place, minlength=features.shape[0]), out=bounds[1:])
@@ -92,7 +98,7 @@ def _qualifying(candidates: Tensor, targets: Tensor, price: Floats) -> tuple[Int
 
 
 def true_places(mask: Tensor) -> Tensor:
-    """Flat places of the true entries of a contiguous mask whose rows are whole words."""
+    """(t,) int64 flat places of the true entries of a contiguous mask (..., c) bool, WORD dividing c."""
     if mask.device.type != "cpu":
         return mask.ravel().nonzero().ravel()
     words = mask.ravel().view(torch.int64).nonzero().ravel()

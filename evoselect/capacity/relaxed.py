@@ -36,7 +36,8 @@ def of_programme(problem: Problem, programme: Transport) -> Relaxed:
 
 def of_scalings(pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution) -> Relaxed:
     """The solution held within its shortlist; what scaling leaves unmatched goes, at its true cost, to the
-    candidates' free capacity."""
+    candidates' free capacity. pool (N, d) and targets (M, d) are the rows of the problem.
+    """
     plan = within(problem, solution)
     reach = np.asarray(plan.sum(axis=1)).ravel()
     plan = plan.multiply(np.minimum(1.0, problem.masses / np.maximum(reach, TINY))[:, None]).tocsr()

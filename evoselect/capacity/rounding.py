@@ -51,7 +51,7 @@ def relaxed_optimum(
     shortlist: Shortlist, masses: Floats, k: int, g: Floats, extra: Floats | None = None
 ) -> Transport:
     """The linear programme on the shortlist, where every candidate ships at most 1/k at its cost plus
-    ``extra`` (n,), 0 unless given.
+    ``extra`` (n,), 0 unless given; masses (M,) sum 1.
 
     Solved on the candidates that the prices ``g`` (M,) call wanted; those that the solution's own prices call
     wanted too are added until there are none.
@@ -89,9 +89,9 @@ def _on_all_rows(found: Transport, rows: Ints, n: int) -> Transport:
 def lower_bound(shortlist: Shortlist, masses: Floats, k: int, g: Floats) -> float:
     """Lower bound of OT(S, b) for EVERY k-subset S of all candidates, from any potentials (weak duality).
 
-    LB = sum_j b_j g_j + (1/k) sum_i min(0, min_j(C_ij - g_j)); g is first cut to the radius, so that no
-    candidate outside the shortlist has a negative term, and an absent entry counts with what it costs at
-    least.
+    LB = sum_j b_j g_j + (1/k) sum_i min(0, min_j(C_ij - g_j)); b: masses (M,), prices g (M,). These are first
+    cut to the radius, so that no candidate outside the shortlist has a negative term, and an absent entry
+    counts with what it costs at least.
     """
     g = np.minimum(g, shortlist.radius)
     least = np.minimum(reduced_cost(shortlist, g), shortlist.absent(g))
@@ -99,7 +99,7 @@ def lower_bound(shortlist: Shortlist, masses: Floats, k: int, g: Floats) -> floa
 
 
 def is_complete(shortlist: Shortlist, g: Floats) -> bool:
-    """Whether no absent entry can carry mass at the prices ``g``: none undercuts its best or 0."""
+    """Whether no absent entry can carry mass at the prices ``g`` (M,): none undercuts its best or 0."""
     least = np.minimum(reduced_cost(shortlist, g), 0.0)
     return bool((g <= shortlist.radius).all() and (least <= shortlist.absent(g) + 2 * PRICE_TOLERANCE).all())
 
@@ -128,13 +128,18 @@ def solution_score(solution: CapacitySolution) -> Floats:
 
 
 def best(score: Floats, among: Ints, count: int) -> Ints:
-    """The ``count`` positions in ``among`` of largest ``score`` (n,), ties by index."""
+    """The ``count`` positions in ``among`` (a,) of largest ``score`` (n,), best first, ties by index.
+
+    -> (count,), or all of ``among`` where it has fewer.
+    """
     return np.asarray(among[np.lexsort((among, -score[among]))[:count]])
 
 
 def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
-    """Swap chosen against open candidates as long as the objective falls; from a local optimum of a small
-    problem again after a few random swaps. Reaching ``enough`` ends the search.
+    """Swap ``chosen`` (k,) against open candidates as long as the objective falls.
+
+    From a local optimum of a small problem it goes on after a few random swaps. Reaching ``enough`` ends the
+    search, as does what MAX_EXCHANGES and EXCHANGE_NODES allow.
     """
     nodes = problem.k + len(problem.masses)
     allowed = min(MAX_EXCHANGES, EXCHANGE_NODES // nodes)
@@ -190,7 +195,10 @@ def _prices(problem: Problem, current: Rounded) -> Floats:
 
 
 def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
-    """The exact transport of ``chosen`` over all pairs, from the shortlist's edges on."""
+    """The exact transport of ``chosen`` (k,) over all pairs, from the shortlist's edges on.
+
+    pool (N, d) and targets (M, d) are the unit rows of the problem.
+    """
     rows = gather(pool, torch.from_numpy(problem.shortlist.candidates[chosen]))
     edges = problem.shortlist.cost.T.tocsr()[chosen]
     carried = exact_transport(rows, targets, problem.masses, edges)
@@ -200,7 +208,10 @@ def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rou
 def estimate(
     pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, chosen: Ints
 ) -> Rounded:
-    """The transport of ``chosen`` by scaling the plan, for problems whose exact transport is too large."""
+    """The transport of ``chosen`` (k,) by scaling the plan, for problems whose exact transport is too large.
+
+    pool (N, d) and targets (M, d) are the unit rows of the problem.
+    """
     shortlist = problem.shortlist
     rows = gather(pool, torch.from_numpy(shortlist.candidates[chosen]))
     kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
@@ -221,7 +232,7 @@ def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
 
 
 def evaluate(problem: Problem, chosen: Ints) -> Rounded:
-    """The transport over the shortlist's edges and the objective of the uniform measure on ``chosen``."""
+    """The uniform measure on ``chosen`` (k,): its transport over the shortlist's edges, and the objective."""
     supply = np.full(problem.k, 1.0 / problem.k)
     carried = over_edges(problem.shortlist.cost.T.tocsr()[chosen], supply, problem.masses)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 1)

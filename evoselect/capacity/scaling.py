@@ -55,16 +55,16 @@ class CapacitySolution:
 
 @dataclass(frozen=True)
 class Problem:
-    """One shortlist, the masses of the targets (M,), the budget k and the redundancy graph (n, n)."""
+    """One shortlist, the masses of the targets, the budget k and the redundancy."""
 
     shortlist: Shortlist
-    masses: Floats
+    masses: Floats  # (M,) sum 1
     k: int
     energy: Energy | None = None  # of redundancy among the n candidates; None where lambda is 0
     lam: float = 0.0  # in units of cost
 
     def redundancy(self, weights: Floats) -> Floats:
-        """(n,) gradient of the energy at ``weights``."""
+        """weights (n,) -> (n,) gradient of the energy there; zeros where there is none."""
         return np.zeros_like(weights) if self.energy is None else self.energy.gradient(weights)
 
 
@@ -126,7 +126,7 @@ def start(problem: Problem, g: Floats | None = None) -> State:
 
 
 def reduced_cost(shortlist: Shortlist, g: Floats) -> Floats:
-    """(n,) min_j (C_ij - g_j) over the listed edges of every candidate."""
+    """g (M,) -> (n,) min_j (C_ij - g_j) over the listed edges of every candidate; inf where it has none."""
     cost = shortlist.cost
     best = np.full(cost.shape[1], np.inf)
     np.minimum.at(best, cost.indices, cost.data - g[shortlist.target_of_edge])
@@ -134,7 +134,7 @@ def reduced_cost(shortlist: Shortlist, g: Floats) -> Floats:
 
 
 def plan_of(shortlist: Shortlist, state: State, epsilon: float) -> scipy.sparse.csr_array:
-    """P as (M, n): exp((a_i - c_i + g_j - C_ij) / eps) on the edges."""
+    """P -> (M, n): exp((a_i - c_i + g_j - C_ij) / eps) on the edges."""
     cost = shortlist.cost
     exponent = (state.a - state.c)[cost.indices] + np.repeat(state.g, np.diff(cost.indptr)) - cost.data
     data = np.exp(np.minimum(exponent / epsilon, MAX_LOG_SCALE))

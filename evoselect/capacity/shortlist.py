@@ -40,24 +40,22 @@ NARROW_WINDOW = 0.02  # once the prices are those of the whole pool
 class Shortlist:
     """Edges between targets and the candidates that can matter to them.
 
-    candidates: (n,) row numbers in the full matrix, ascending.
-    cost: (M, n) CSR of 1 - cosine; an absent entry (j, i) costs at least min(radius_j, anchor_j + floor_i),
-    one of a candidate that is not listed at least radius_j.
-    radius: (M,) in cost, inf where every candidate is listed.
+    An absent entry (j, i) costs at least min(radius_j, anchor_j + floor_i), one of a candidate that is not
+    listed at least radius_j.
     """
 
-    candidates: Ints
-    cost: scipy.sparse.csr_array
-    radius: Floats
+    candidates: Ints  # (n,) row numbers in the full matrix, ascending
+    cost: scipy.sparse.csr_array  # (M, n) 1 - cosine
+    radius: Floats  # (M,) in cost, inf where every candidate is listed
     anchor: Floats  # (M,)
     floor: Floats  # (n,)
 
     def absent(self, g: Floats) -> Floats:
-        """(n,) what C_ij - g_j is at least over the absent entries of each listed candidate."""
+        """g (M,) -> (n,) what C_ij - g_j is at least over the absent entries of each listed candidate."""
         return np.minimum(float((self.radius - g).min()), self.floor + float((self.anchor - g).min()))
 
     def reduced(self, g: Floats) -> scipy.sparse.csr_array:
-        """(M, n) C_ij - g_j on the edges."""
+        """g (M,) -> (M, n) C_ij - g_j on the edges."""
         data = self.cost.data - g[self.target_of_edge]
         return scipy.sparse.csr_array((data, self.cost.indices, self.cost.indptr), self.cost.shape)
 
@@ -68,7 +66,7 @@ class Shortlist:
 
     @cached_property
     def turned(self) -> tuple[Ints, Ints, Ints]:
-        """The edges by candidate: their places in ``cost``, their targets, and each candidate's bounds."""
+        """The edges by candidate -> (E,) places in ``cost``, (E,) targets, (n + 1,) each one's bounds."""
         numbers = scipy.sparse.csr_array(
             (np.arange(self.cost.nnz), self.cost.indices, self.cost.indptr), self.cost.shape
         ).tocsc()
@@ -86,8 +84,9 @@ def first_width(n_candidates: int, n_targets: int, k: int) -> int:
 
 
 def by_price(candidates: Tensor, targets: Tensor, masses: Floats, k: int) -> tuple[Shortlist, Floats]:
-    """List what costs at most MARGIN more than each target pays in the optimum of a sample, and those prices
-    (M,).
+    """List what costs at most MARGIN more than each target pays in the optimum of a sample.
+
+    candidates (N, d) and targets (M, d) unit rows, masses (M,) sum 1 -> the list, and (M,) those prices.
     """
     n, m = candidates.shape[0], targets.shape[0]
     if m > MOST_PRICED_TARGETS or n * m <= DENSE_ENTRIES:
@@ -100,14 +99,17 @@ def by_price(candidates: Tensor, targets: Tensor, masses: Floats, k: int) -> tup
 
 
 def at_price(candidates: Tensor, targets: Tensor, price: Floats) -> Shortlist:
-    """List the edges that cost at most ``price`` (M,) and at most WINDOW more than the candidate's best."""
+    """List the edges that cost at most ``price`` (M,) and at most WINDOW more than the candidate's best.
+
+    candidates (N, d), targets (M, d), unit rows.
+    """
     found = edges_below(candidates, targets, price, WINDOW)
     floor = np.minimum(WINDOW - found.best, 0.0)
     return _of_rows(found.rows, (found.place, found.target, found.cost), price, price, floor)
 
 
 def build(candidates: Tensor, targets: Tensor, width: int) -> Shortlist:
-    """List the ``width`` nearest candidates of every target."""
+    """List the ``width`` nearest candidates of every target: candidates (N, d), targets (M, d), unit rows."""
     cost, index = _search(candidates, targets, width)
     return from_edges(
         cost.ravel(),
@@ -118,7 +120,10 @@ def build(candidates: Tensor, targets: Tensor, width: int) -> Shortlist:
 
 
 def widen(shortlist: Shortlist, candidates: Tensor, targets: Tensor, short: Ints) -> Shortlist:
-    """The same shortlist with four times as many candidates for the targets in ``short``."""
+    """The same shortlist with four times as many candidates for the targets in ``short`` (s,).
+
+    candidates (N, d), targets (M, d), unit rows.
+    """
     counts = np.diff(shortlist.cost.indptr)[short]
     width = min(candidates.shape[0], max(MIN_WIDTH, WIDENING * int(counts.max())))
     cost, index = _search(candidates, targets[short], width)
@@ -137,10 +142,11 @@ def widen(shortlist: Shortlist, candidates: Tensor, targets: Tensor, short: Ints
 
 
 def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Floats) -> tuple[Shortlist, int]:
-    """The same shortlist with every entry that the prices ``g`` call better than its candidate's listed ones,
-    and how many those are.
+    """The same shortlist with every entry that the prices ``g`` (M,) call better than its candidate's listed
+    ones, and how many those are.
 
-    Only candidates whose absent entries could be are looked at again.
+    candidates (N, d), targets (M, d), unit rows. Only candidates whose absent entries could be are looked at
+    again.
     """
     reduced = shortlist.reduced(g)
     least = np.full(len(shortlist.candidates), np.inf)
@@ -170,7 +176,7 @@ def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Float
 
 
 def narrowed(shortlist: Shortlist, g: Floats, margin: float, k: int) -> Shortlist:
-    """Only the candidates that cost at most ``margin`` more than the k best at the prices ``g``, with
+    """Only the candidates that cost at most ``margin`` more than the k best at the prices ``g`` (M,), with
     their edges within NARROW_WINDOW of their best one at those prices.
     """
     reduced = shortlist.reduced(g)
@@ -190,7 +196,7 @@ def narrowed(shortlist: Shortlist, g: Floats, margin: float, k: int) -> Shortlis
 
 
 def with_all_targets(shortlist: Shortlist, candidates: Tensor, targets: Tensor) -> Shortlist:
-    """The same candidates with an edge to every target."""
+    """The same candidates with an edge to every target: candidates (N, d), targets (M, d), unit rows."""
     rows = gather(candidates, torch.from_numpy(shortlist.candidates))
     cost = 1.0 - (targets.to(rows.device).float() @ rows.T).double().cpu().numpy()
     return replace(shortlist, cost=scipy.sparse.csr_array(cost))
@@ -221,7 +227,10 @@ def _of_rows(
 
 
 def from_edges(cost: Floats, index: Ints, counts: Ints, radius: Floats) -> Shortlist:
-    """Shortlist of edges sorted by target: costs, candidate rows, and how many edges each target has."""
+    """Shortlist of E edges sorted by target.
+
+    cost (E,), index (E,) candidate rows, counts (M,) edges of each target, radius (M,) in cost.
+    """
     members, column = np.unique(index, return_inverse=True)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     matrix = scipy.sparse.csr_array((cost, column, bounds), shape=(len(counts), len(members)))

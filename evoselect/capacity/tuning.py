@@ -36,7 +36,10 @@ class Choice:
 def resolve(
     pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float, seed: int
 ) -> tuple[SelectionSpec, list[Choice]]:
-    """``spec`` with numbers for ``auto``: epsilon first at lambda 0 or the given one, then lambda."""
+    """``spec`` with numbers for ``auto``: epsilon first at lambda 0 or the given one, then lambda.
+
+    pool (N, d) and targets (M, d) unit rows, masses (M,) sum 1; ``seed`` cuts the folds.
+    """
     choices = []
     if spec.epsilon == "auto":
         base = spec if not isinstance(spec.lam, str) else spec.model_copy(update={"lam": 0.0})
@@ -106,6 +109,8 @@ def tradeoff_curve(
 ) -> list[dict[str, float]]:
     """Transport and redundancy of the relaxed weights at the values of CURVE and at the selection's own
     lambda, where they are those of the selection.
+
+    pool (N, d) and targets (M, d) are the unit rows that ``found`` was solved for.
     """
     rough = min(spec.max_iterations, CURVE_ITERATIONS)
     curve = []

@@ -22,8 +22,9 @@ def two_seed_agreement(
 ) -> float:
     """Pearson correlation of the pairwise cosines under ``spec.seed`` and the next seed, in [-1, 1].
 
-    Both sketches come from one pass, and are conditioned as the spec says, fitted on these examples. Raises
-    InvalidInput for fewer than MIN_ROWS examples.
+    Both sketches come from one pass, and are conditioned as the spec says, fitted on these examples. moments:
+    (out, in) second moments by layer, for precondition adam. Raises InvalidInput for fewer than MIN_ROWS
+    examples.
     """
     if len(examples) < MIN_ROWS:
         raise InvalidInput(

@@ -75,7 +75,10 @@ class GradientExtractor:
 
     @contextmanager
     def recording(self, values: Tensor) -> Iterator[None]:
-        """Inside, a forward and backward over the model write their features into ``values``."""
+        """Inside, a forward and backward over the model write their features into values.
+
+        values (b, blocks, block_dim) float32, zero at first.
+        """
         handles = [
             layer.module.register_forward_hook(self._recorder(block, values))
             for block, layer in enumerate(self.layers)
@@ -214,5 +217,5 @@ class HiddenExtractor:
 def make_extractor(
     model: nn.Module, spec: FeatureSpec, moments: Mapping[str, Tensor] | None = None
 ) -> GradientExtractor | HiddenExtractor:
-    """The extractor that the spec asks for."""
+    """The extractor that the spec asks for; moments: (out, in) by layer, for precondition adam."""
     return HiddenExtractor(model, spec) if spec.kind == "hidden" else GradientExtractor(model, spec, moments)

@@ -206,7 +206,7 @@ def padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> tu
 
 @contextmanager
 def attention_for(model: nn.Module, mask: Tensor) -> Iterator[None]:
-    """Plain attention for short rows on a CPU; the model's own otherwise."""
+    """Plain attention on a CPU where ``mask`` (b, t) is of short rows; the model's own otherwise."""
     causal = causal_model(model)
     before = causal.config._attn_implementation
     if mask.device.type != "cpu" or mask.shape[1] > SHORT_TAIL or before == "eager":

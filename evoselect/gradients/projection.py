@@ -54,16 +54,16 @@ class GradientSketch:
         return self.left.shape[1] * self.right.shape[1] if self.mix is None else self.mix.shape[1]
 
     def to(self, like: Tensor) -> "GradientSketch":
-        """The same on the device of ``like``, its sides also in that dtype."""
+        """The same on the device of ``like`` (out, in), its sides also in that dtype."""
         mix = None if self.mix is None else self.mix.to(like.device)
         return GradientSketch(self.left.to(like), self.right.to(like), mix)
 
     def of_sides(self, inputs: Tensor, outputs: Tensor) -> Tensor:
-        """(b, dim) float32 from x P (b, t, p) and d Q (b, t, q)."""
+        """inputs (b, t, p) x P, outputs (b, t, q) d Q -> (b, dim) float32 sketch of sum_t x d'."""
         return self._mixed(torch.bmm(inputs.float().transpose(1, 2), outputs.float()))
 
     def of_gradient(self, gradient: Tensor) -> Tensor:
-        """(b, dim) float32 from whole gradients (b, in, out)."""
+        """gradient (b, in, out) of whole layers -> (b, dim) float32."""
         return self._mixed(self.left.float().T @ gradient.float() @ self.right.float())
 
     def _mixed(self, two_sided: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class StateSums:
         self._totals = torch.zeros(rows)
 
     def add(self, rows: Sequence[int], hidden: Tensor, mask: Tensor, before: Tensor) -> None:
-        """States (b, t, hidden) of the examples ``rows`` at mask (b, t), after ``before`` (b,) tokens."""
+        """Add hidden (b, t, size) of the examples ``rows`` at mask (b, t), after before (b,) tokens."""
         places = mask.cumsum(1) + before[:, None]
         weights = mask.float() * (places if self._weighting == "position" else 1.0)
         sums = (hidden.detach().float() * weights[:, :, None]).sum(1)
@@ -37,7 +37,7 @@ class StateSums:
 
     @contextmanager
     def listening(self, decoder: Any, rows: Sequence[int], mask: Tensor, before: Tensor) -> Iterator[None]:
-        """Inside, a pass of ``decoder`` over the examples ``rows`` adds its states."""
+        """Inside, a pass of ``decoder`` over examples ``rows`` adds its states; mask (b, t), before (b,)."""
         handle = decoder.register_forward_hook(self._listener(rows, mask, before))
         try:
             yield

@@ -16,8 +16,8 @@ def balanced_shares(pool: Tensor, targets: Tensor, groups: Ints, k: int) -> Floa
     """(G,) shares that lower the largest mean transport of a group, by multiplicative weights on the relaxed
     problem.
 
-    A group with a smaller share needs fewer candidates and finds them closer, so the worst-served group gives
-    some up.
+    pool (N, d) and targets (M, d) unit rows, groups (M,) numbers from 0. A group with a smaller share needs
+    fewer candidates and finds them closer, so the worst-served group gives some up.
     """
     count = int(groups.max()) + 1
     shares = np.full(count, 1.0 / count)

@@ -16,13 +16,19 @@ def group_numbers(groups: Sequence[str]) -> tuple[Ints, list[str]]:
 
 
 def spread(shares: Floats, groups: Ints) -> Floats:
-    """(M,) masses: each group's share (G,), normalised, in equal parts on its targets."""
+    """(M,) masses: each group's share, normalised, in equal parts on its targets.
+
+    shares (G,) > 0, groups (M,) numbers from 0, each used.
+    """
     counts = np.bincount(groups, minlength=len(shares))
     return np.asarray((shares / shares.sum() / counts)[groups])
 
 
 def quota_shares(quotas: Mapping[str, float], names: Sequence[str]) -> Floats:
-    """(G,) quotas in the order of the groups, as shares of 1; each group needs one and each quota a group."""
+    """(G,) quotas in the order of the groups, as shares of 1.
+
+    Raises InvalidInput unless each group has a quota and each quota a group.
+    """
     if set(quotas) != set(names):
         raise InvalidInput(
             f"quotas name the groups {sorted(quotas)} and the targets have {list(names)}: name the same"

@@ -55,8 +55,10 @@ def steps(k: int) -> list[int]:
 def curve(
     pool: Tensor, order: Ints, targets: Tensor, masses: Floats, sizes: Sequence[int]
 ) -> tuple[list[float], Floats]:
-    """Mean over the targets of the largest cosine among the first n of ``order``, for every n of ``sizes``;
-    and that cosine for each target (M,) at the last of them.
+    """Mean over the targets of the largest cosine among the first n of ``order``, for every n of ``sizes``.
+
+    pool (N, d) and targets (M, d) unit rows, order (k,) rows of the pool, masses (M,) sum 1, sizes ascending
+    -> the means, and (M,) each target's cosine at the last size.
     """
     goal = targets.to(pool.device).float()
     best = torch.full((goal.shape[0],), -torch.inf, device=goal.device)
@@ -70,12 +72,15 @@ def curve(
 
 
 def coverage(rows: Tensor, targets: Tensor, masses: Floats) -> tuple[float, Floats]:
-    """Mean over the targets (M, d) of the largest cosine to a row (k, d), and that cosine for each (M,)."""
+    """Mean over the targets of the largest cosine to a row.
+
+    rows (k, d), targets (M, d), masses (M,) sum 1 -> the mean, and (M,) that cosine for each.
+    """
     means, best = curve(rows, np.arange(len(rows)), targets, masses, [len(rows)])
     return means[0], best
 
 
 def chance_level(sample: Tensor, targets: Tensor) -> float:
-    """The cosine that a target reaches with 5 % of the candidates (``sample`` of them, (n, d))."""
+    """The cosine that a target reaches with 5 % of the candidates: sample (n, d) of them, targets (M, d)."""
     cosines = (sample.float() @ targets.to(sample.device).float().T).cpu().numpy()
     return float(np.quantile(cosines, CHANCE))

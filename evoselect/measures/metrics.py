@@ -16,8 +16,9 @@ MAX_ROWS = 2_000  # of a selection that are compared: Vendi and all-pairs redund
 
 
 def vendi_score(rows: Tensor) -> float:
-    """exp of the entropy of the eigenvalues of X X' / n (Friedman and Dieng 2023): the effective number of
-    rows.
+    """Effective number of rows (n, d), 1 to n: the Vendi score (Friedman and Dieng 2023).
+
+    exp of the entropy of the eigenvalues of X X' / n.
     """
     matrix = rows.double()
     n, d = matrix.shape
@@ -28,7 +29,7 @@ def vendi_score(rows: Tensor) -> float:
 
 
 def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, float]]:
-    """The selection against a random draw and the top by mean cosine, all of the same size.
+    """The selection ``order`` (k,) against a random draw and the top by mean cosine, all of the same size.
 
     Selections above MAX_ROWS are compared on MAX_ROWS rows drawn from each; ``rows`` says how many were used.
     """

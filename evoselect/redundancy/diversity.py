@@ -30,7 +30,10 @@ SAMPLE_ROWS = 64  # candidates around each of them
 
 
 def bandwidth(candidates: Tensor, targets: Tensor) -> float:
-    """s: NARROW times the median distance of a candidate to its CROWD-th neighbour around the same target."""
+    """s: NARROW times the median distance of a candidate to its CROWD-th neighbour around the same target.
+
+    candidates (N, d), targets (M, d), unit rows.
+    """
     step = -(-targets.shape[0] // SAMPLE_TARGETS)
     _, index = nearest_above(candidates, targets[::step], min(candidates.shape[0], SAMPLE_ROWS))
     rows = gather(candidates, index.ravel()).reshape(*index.shape, -1)
@@ -41,7 +44,7 @@ def bandwidth(candidates: Tensor, targets: Tensor) -> float:
 
 
 def similarity_graph(features: Tensor, cost: scipy.sparse.csr_array, s: float) -> scipy.sparse.csr_array:
-    """Symmetric (n, n) K over the rows ``features`` (n, d), entries >= FLOOR only.
+    """K over the rows ``features`` (n, d) -> (n, n), symmetric, zero diagonal, entries >= FLOOR only.
 
     Up to BRUTE_ROWS rows all pairs are looked at; above, those that share one of their CELLS nearest targets
     by ``cost`` (M, n): similar rows do.
@@ -53,7 +56,10 @@ def similarity_graph(features: Tensor, cost: scipy.sparse.csr_array, s: float) -
 
 
 def cells(cost: scipy.sparse.csr_array) -> list[Ints]:
-    """For every target the rows that have it among their CELLS cheapest entries of ``cost`` (M, n)."""
+    """For every target the rows that have it among their CELLS cheapest entries of ``cost`` (M, n).
+
+    -> M times (c,) rows, ascending.
+    """
     columns = cost.tocsc()
     owner = np.repeat(np.arange(cost.shape[1]), np.diff(columns.indptr))
     order = np.lexsort((columns.data, owner))
@@ -66,7 +72,10 @@ def cells(cost: scipy.sparse.csr_array) -> list[Ints]:
 
 
 def graph_by_cells(features: Tensor, members: list[Ints], s: float) -> scipy.sparse.csr_array:
-    """K over the pairs of rows that share a cell."""
+    """K over the pairs of rows that share a cell.
+
+    features (n, d), members: (c,) rows of each cell, ascending -> (n, n).
+    """
     n = features.shape[0]
     least = 1.0 + s * s * float(np.log(FLOOR))  # cosine at which K falls to FLOOR
     coarse = features
@@ -117,11 +126,11 @@ def similarity_dense(features: Tensor, s: float) -> Floats:
 
 
 def mean_redundancy(features: Tensor, s: float) -> float:
-    """k w' K w of the uniform measure on the rows (k, d): how many twins an item has, on average."""
+    """k w' K w of the uniform measure on features (k, d): how many twins an item has, on average."""
     return float(similarity_dense(features, s).sum() / features.shape[0])
 
 
 def nearest_twin(graph: scipy.sparse.csr_array) -> Ints:
-    """(n,) the most similar other row of the graph, -1 where there is none."""
+    """graph (n, n) -> (n,) the most similar other row, -1 where there is none."""
     best = np.asarray(graph.argmax(axis=1)).ravel()
     return np.where(np.diff(graph.indptr) > 0, best, -1)

@@ -21,11 +21,14 @@ class Energy(Protocol):
     """A symmetric K over n candidates, seen through its product with the weights."""
 
     def gradient(self, weights: Floats) -> Floats:
-        """(n,) K w for weights (n,) of sum 1."""
+        """weights (n,) >= 0 of sum 1 -> (n,) K w."""
         ...
 
     def penalty(self, weights: Floats) -> Floats:
-        """(n,) what a solver adds to each candidate's cost; w . penalty(w) is between E(w) and w'K w."""
+        """weights (n,) -> (n,) what a solver adds to each candidate's cost.
+
+        w . penalty(w) is between E(w) and w'K w.
+        """
         ...
 
 
@@ -43,7 +46,7 @@ class LocalEnergy:
 
     @classmethod
     def in_order(cls, similarity: scipy.sparse.csr_array, k: int, order: Floats) -> "LocalEnergy":
-        """Candidates come in ascending ``order`` (n,), ties by index."""
+        """similarity (n, n); candidates come in ascending ``order`` (n,), ties by index."""
         rank = np.empty(len(order), dtype=np.int64)
         rank[np.lexsort((np.arange(len(order)), order))] = np.arange(len(order))
         row = np.repeat(np.arange(len(order)), np.diff(similarity.indptr))
@@ -52,11 +55,11 @@ class LocalEnergy:
         return cls(similarity, scipy.sparse.csr_array(entries, shape=similarity.shape), k)
 
     def gradient(self, weights: Floats) -> Floats:
-        """k (K w)_i."""
+        """weights (n,) -> (n,) k (K w)_i."""
         return np.asarray(self.k * (self.similarity @ weights))
 
     def penalty(self, weights: Floats) -> Floats:
-        """k times the row sums of K w over the candidates that come before."""
+        """weights (n,) -> (n,) k times the row sums of K w over the candidates that come before."""
         return np.asarray(self.k * (self.before @ weights))
 
 
@@ -67,12 +70,12 @@ class LinearEnergy:
     features: Tensor  # (n, d) float32
 
     def gradient(self, weights: Floats) -> Floats:
-        """X (X'w)."""
+        """weights (n,) -> (n,) X (X'w)."""
         w = torch.from_numpy(weights).to(self.features)
         return np.asarray((self.features @ (w @ self.features)).double().cpu().numpy())
 
     def penalty(self, weights: Floats) -> Floats:
-        """The gradient."""
+        """weights (n,) -> (n,) the gradient."""
         return self.gradient(weights)
 
 
@@ -83,11 +86,11 @@ class SquaredEnergy:
     features: Tensor  # (n, d) float32
 
     def gradient(self, weights: Floats) -> Floats:
-        """(X X')^2 w without the (n, n) matrix."""
+        """weights (n,) -> (n,) (X X')^2 w, squared entrywise, without the (n, n) matrix."""
         w = torch.from_numpy(weights).to(self.features)
         second = self.features.T @ (self.features * w[:, None])
         return np.asarray(((self.features @ second) * self.features).sum(dim=1).double().cpu().numpy())
 
     def penalty(self, weights: Floats) -> Floats:
-        """The gradient."""
+        """weights (n,) -> (n,) the gradient."""
         return self.gradient(weights)

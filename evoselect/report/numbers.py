@@ -37,8 +37,8 @@ Json = dict[str, Any]
 class Map:
     """Points in the plane; rows number candidates and targets as given."""
 
-    pool: Ints  # rows that were not selected, ascending
-    targets: Ints  # rows, ascending
+    pool: Ints  # (p,) rows that were not selected, ascending
+    targets: Ints  # (t,) rows, ascending
     selected: int  # the first so many of the order
     points: Floats  # (n, 2): pool, targets, selected
     neighbours: Ints  # (n, t) places on this map, nearest first, -1 for none

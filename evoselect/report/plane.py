@@ -26,14 +26,14 @@ class Plane:
     axes: Tensor  # (d, 2), orthonormal; a column of zeros where the rows have fewer directions
 
     def of(self, features: Tensor) -> Floats:
-        """(n, 2) coordinates of rows (n, d)."""
+        """features (n, d) -> (n, 2) coordinates."""
         origin, axes = self.origin.to(features.device), self.axes.to(features.device)
         parts = [(features[rows].float() - origin) @ axes for rows in row_blocks(features)]
         return np.asarray(torch.cat(parts).double().cpu().numpy())
 
 
 def fit(features: Tensor) -> Plane:
-    """Principal components of rows (n, d), by the smaller of the two Gram matrices; signs are fixed."""
+    """Principal components of features (n, d), by the smaller of the two Gram matrices; signs are fixed."""
     rows = features.float()
     origin = rows.mean(dim=0)
     centred = (rows - origin).double()
@@ -53,7 +53,7 @@ def fit(features: Tensor) -> Plane:
 
 
 def shares(plane: Plane, features: Tensor) -> tuple[float, float]:
-    """Of the variance of rows (n, d) around their mean, what lies along each axis."""
+    """Of the variance of features (n, d) around their mean, what lies along each axis, 0 to 1."""
     centred = features.float() - features.float().mean(dim=0)
     total = float(torch.linalg.vector_norm(centred, dtype=torch.float64)) ** 2
     along = (centred @ plane.axes.to(features.device)).double().square().sum(dim=0)

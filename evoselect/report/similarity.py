@@ -23,8 +23,9 @@ class Pair:
 
 
 def nearest_twins(pool: Tensor, order: Ints, asked: Ints) -> Floats:
-    """(len(asked),) cosine of the rows at the places ``asked`` of ``order`` to their most similar other row
-    of it; empty where the order has no second row.
+    """Cosine of some rows of ``order`` (k,) to their most similar other row of it.
+
+    pool (N, d) unit rows, asked (a,) places in the order -> (a,); empty where the order has no second row.
     """
     if len(order) < 2:
         return np.empty(0)
@@ -35,8 +36,10 @@ def nearest_twins(pool: Tensor, order: Ints, asked: Ints) -> Floats:
 
 
 def near_duplicates(pool: Tensor, order: Ints, twin: Ints) -> list[Pair]:
-    """Pairs of cosine >= NEAR_DUPLICATE, most alike first; ``twin`` (k,) has each row's most similar selected
-    row of the pool, -1 for none.
+    """Pairs of cosine >= NEAR_DUPLICATE, most alike first.
+
+    pool (N, d) unit rows, order (k,) rows of it, twin (k,) the selected row of the pool that each is most
+    similar to, -1 for none.
     """
     has = np.flatnonzero(twin >= 0)
     place = {int(row): number for number, row in enumerate(order)}

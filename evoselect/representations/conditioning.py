@@ -48,10 +48,10 @@ class Conditioner:
     """Factor of everything orthogonal to the directions."""
 
     def apply(self, values: Tensor, into: Tensor | None = None) -> Tensor:
-        """(n, d) rows of norm 1 from (n, blocks, block_dim) features, a block of rows at a time.
+        """values (n, blocks, block_dim) -> (n, d) rows of norm 1, a block of rows at a time.
 
         float32, or of the dtype of ``into`` (n, d), which is filled and returned. A row that differs from the
-        mean by no more than rounding becomes zero.
+        mean by no more than rounding becomes zero. Raises InvalidInput for other than three dimensions.
         """
         if values.ndim != 3:
             raise _shape_error(values)
@@ -74,10 +74,10 @@ def fit(
     weights: Sequence[float] = (1.0,),
     forms: Tensor | None = None,
 ) -> Conditioner:
-    """A conditioner fitted on the pool's (n, blocks, block_dim) features.
+    """A conditioner fitted on ``pool`` (N, blocks, block_dim).
 
     whitened: direction with mean squared coordinate s is scaled by (s + shrinkage * mean of s)^-1/2.
-    weights: of each checkpoint's equal share of the blocks, in order. forms: (n,) int64 from 0, each
+    weights: of each checkpoint's equal share of the blocks, in order. forms: (N,) int64 from 0, each
     row's, where form is not to count. Raises InvalidInput for features that are not finite, or for
     fewer than two rows to centre by.
     """
@@ -139,10 +139,11 @@ def condition(
     into: Tensor | None = None,
     forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Unit rows of pool (N, d) and target (M, d), float32, conditioned as the spec says by the pool alone.
+    """Unit rows of both sides, conditioned as the spec says by the pool alone.
 
-    The pool's rows go ``into`` a matrix (N, d) of any floating dtype where one is given. forms: (N,) int64,
-    the candidates', where what they add is to be taken out of both. Raises InvalidInput where a row is
+    pool (N, blocks, block_dim), target (M, blocks, block_dim) -> (N, d) and (M, d) float32, where d is
+    blocks * block_dim. The pool's rows go into: (N, d) of any floating dtype, where one is given. forms: (N,)
+    int64, the candidates', where what they add is to be taken out of both. Raises InvalidInput where a row is
     nothing but the mean of the pool, as in a pool of equal rows.
     """
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
@@ -173,10 +174,12 @@ def combine(
     into: Tensor | None = None,
     forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Unit rows (n, d + h) of pool and target: gradients (n, blocks, block_dim) and hidden states (n, h).
+    """Unit rows of gradients and hidden states: a cosine is the mean of the two parts' cosines, in which
+    hidden states weigh ``spec.hidden_share`` (ours).
 
-    Both are conditioned as the spec says, each part by the pool alone. A cosine is the mean of the two parts'
-    cosines, in which hidden states weigh ``spec.hidden_share`` (ours). ``into``, ``forms``: as in condition.
+    pool (N, blocks, block_dim), target (M, blocks, block_dim), hidden: (N, h) and (M, h) -> (N, d + h) and
+    (M, d + h) float32. Each part is conditioned by the pool alone. into: (N, d + h) and forms: (N,) as in
+    ``condition``.
     """
     d = math.prod(pool.shape[1:])
     rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into
@@ -191,7 +194,10 @@ def combine(
 
 
 def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:
-    """(n, d) float32 rows in which every block has its norm (blocks,), or 1; a zero block stays zero."""
+    """values (n, blocks, block_dim) -> (n, d) float32 rows in which every block has its norm; zeros stay.
+
+    norms: (blocks,), or 1 each. Raises InvalidInput for other than three dimensions.
+    """
     if values.ndim != 3:
         raise _shape_error(values)
     unit = torch.nn.functional.normalize(values.float(), dim=2)

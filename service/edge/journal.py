@@ -5,7 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.metrics import Metrics
+from service.http.metrics import Metrics
 
 logger = logging.getLogger("evoselect.requests")
 MAX_PATH = 256  # characters of a path in the log

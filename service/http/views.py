@@ -32,5 +32,10 @@ def deleted(kind: str, row_id: str) -> Json:
     return {"id": row_id, "object": kind, "deleted": True}
 
 
+def public_result(result: Json) -> Json:
+    """A result or a lineage without the `artifacts` that it points at."""
+    return {name: value for name, value in result.items() if name != "artifacts"}
+
+
 def time_text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 import pyarrow.compute as pc
 
+from service.jobs import pairs
 from service.jobs.results import artifact, scores
 from service.loops import views
 from service.loops.round_charts import judged_by
 from service.polls import views as job_views
-from service.selections import comparing
 from service.services import State
 from store.artifacts import Artifacts
 from store.jobs import lifecycle as jobs
@@ -76,7 +76,7 @@ def _paired(state: State, random: Job | None, selected: Job | None) -> Json | No
     measure = judged_by((selected.result or {}) if selected else {})
     if random is None or selected is None or measure is None:
         return None
-    found = comparing.difference(measure, scores(state, random), scores(state, selected))
+    found = pairs.difference(measure, scores(state, random), scores(state, selected))
     return found and {"measure": measure, **found}
 
 

@@ -10,11 +10,11 @@ from service.edge.space import require_room_for_job
 from service.http.parameters import ResourceId
 from service.intake.naming import given_records, known_model, stored_target
 from service.jobs import answers as job_answers
+from service.jobs import pairs
 from service.jobs.results import completed, scores
 from service.jobs.routes import accepted, job_routes, load
 from service.models import answers
 from service.models.requests import EvaluationRequest
-from service.selections import comparing
 from service.services import Services, State, TenantId
 from store.errors import Invalid
 from store.jobs import lifecycle as jobs
@@ -71,7 +71,7 @@ def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id
             "examples can be paired",
             code="different_examples",
         )
-    pair = comparing.paired_tasks if "tasks" in first.request else comparing.paired_differences
+    pair = pairs.paired_tasks if "tasks" in first.request else pairs.paired_differences
     return {
         "object": "evaluation.comparison",
         "evaluations": [job_id, other_id],

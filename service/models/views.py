@@ -1,7 +1,6 @@
 """Models as answers."""
 
-from service.http.views import Json, shape
-from service.polls.views import public_result
+from service.http.views import Json, public_result, shape
 from store.models.allow_list import ModelSource
 from store.tables.data import Model
 

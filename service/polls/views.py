@@ -1,6 +1,6 @@
 """Rows of jobs as answers."""
 
-from service.http.views import Json, time_text
+from service.http.views import Json, public_result, time_text
 from store.jobs.reads import Progress
 from store.tables.jobs import Event, Job
 from store.tables.states import TERMINAL, JobStatus
@@ -40,11 +40,6 @@ def job(row: Job, phases: Progress) -> Json:
         "metadata": row.user_metadata,
         **{f"{name}_at": time_text(getattr(row, f"{name}_at")) for name in TIMES},
     }
-
-
-def public_result(result: Json) -> Json:
-    """A result or a lineage without the `artifacts` that it points at."""
-    return {name: value for name, value in result.items() if name != "artifacts"}
 
 
 def event(row: Event) -> Json:

@@ -1,4 +1,4 @@
-"""How alike two selections are, and two evaluations. Pure: items in, numbers out.
+"""How alike two selections are. Pure: items in, numbers out.
 
 Coverage of a target is the largest cosine among the selected items that serve it (items name the three
 targets that they serve most). Rank correlation is Spearman's over the items that both selected.
@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-
-from evoselect.measures.intervals import paired
-from evoselect.spec.training import MEASURES
 
 MOST_CHANGED = 10  # targets that are named
 
@@ -87,56 +84,3 @@ def change(first: float | None, second: float | None) -> dict[str, float | None]
     """A number of both selections, and how much larger the second is."""
     difference = None if first is None or second is None else second - first
     return {"first": first, "second": second, "change": difference}
-
-
-def paired_differences(
-    first: list[dict[str, Any]], second: list[dict[str, Any]]
-) -> dict[str, dict[str, Any] | None]:
-    """By measure {n, first, second, difference, interval, p_value} over records that both evaluations scored.
-
-    The rows are in the order of the same examples. None where fewer than two records have the measure.
-    """
-    return {name: difference(name, first, second) for name in MEASURES}
-
-
-def paired_tasks(
-    first: list[dict[str, Any]], second: list[dict[str, Any]]
-) -> dict[str, dict[str, Any] | None]:
-    """The same by "task metric" for numbers of named tasks, over questions with the same text in both."""
-    sides = [_by_metric(rows) for rows in (first, second)]
-    found = {}
-    for name in sorted(sides[0].keys() & sides[1].keys()):
-        one, two = sides[0][name], sides[1][name]
-        found[name] = _pairs([(one[question], two[question]) for question in one if question in two])
-    return found
-
-
-def _by_metric(rows: list[dict[str, Any]]) -> dict[str, dict[tuple[int, str], float]]:
-    found: dict[str, dict[tuple[int, str], float]] = {}
-    for row in rows:
-        name = f"{row['task']} {row['metric']}"
-        found.setdefault(name, {})[row["doc_id"], row["doc_hash"]] = row["value"]
-    return found
-
-
-def difference(name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """One measure of `paired_differences`."""
-    pairs = [(_measure(name, one), _measure(name, two)) for one, two in zip(first, second, strict=True)]
-    return _pairs([(one, two) for one, two in pairs if one is not None and two is not None])
-
-
-def _pairs(known: list[tuple[float, float]]) -> dict[str, Any] | None:
-    columns = [one for one, _ in known], [two for _, two in known]
-    found = paired(*columns)
-    if found is None:
-        return None
-    means = {side: sum(column) / found.n for side, column in zip(("first", "second"), columns, strict=True)}
-    numbers = {"difference": found.difference, "interval": found.interval, "p_value": found.p_value}
-    return {"n": found.n, **means, **numbers}
-
-
-def _measure(name: str, row: dict[str, Any]) -> float | None:
-    if name == "accuracy":
-        return None if row["predicted"] is None else float(row["predicted"] == row["answer"])
-    value = row.get(name)
-    return None if value is None else float(value)

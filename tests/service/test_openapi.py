@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service import docs, write_openapi
+from service import write_openapi
 from service.app import create_app
+from service.openapi import docs
 from store.tables.states import JobStatus
 from tests import tenancy
 from tests.live import Api
