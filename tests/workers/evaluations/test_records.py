@@ -100,6 +100,11 @@ def test_greedy_answers_are_compared_word_for_word(proxy: LoadedModel) -> None:
     assert matches[1:] == [False, None, None]
     assert result.summary()["exact_match"] == sum(filter(None, matches)) / 2
     assert score(records, proxy).summary()["exact_match"] is None
+    proxy.tokenizer.clean_up_tokenization_spaces = True
+    [capital, unknown] = score(
+        [record(prompt, said.upper()), record(prompt, "\u732b")], proxy, generate=True
+    ).rows
+    assert (capital.exact_match, unknown.exact_match) == (ended, False)  # it knows small letters alone
 
 
 def test_every_number_has_its_interval(proxy: LoadedModel) -> None:
