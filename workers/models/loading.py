@@ -94,10 +94,11 @@ def load_base(folder: Path, dtype: torch.dtype) -> Any:
     transformers would draw it at random, in each process anew.
     """
     with _named(folder):
-        model, found = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False,
             output_loading_info=True,
         )  # fmt: skip
+    model, found = loaded
     if missing := sorted(found["missing_keys"]):
         raise ModelUnavailable(
             f"the files in {folder} lack {len(missing)} weights of the model, such as {missing[0]}: "
