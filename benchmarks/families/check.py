@@ -24,7 +24,7 @@ from workers.evaluations.records import evaluate
 from workers.features.compute import compute_features
 from workers.models.conventions import has_template, special_ids
 from workers.models.loading import LoadedModel, load, load_base
-from workers.models.tokenization import tokenize
+from workers.models.tokenization import prompt_ids, tokenize
 
 IGNORED = -100  # label of a token that is not learnt
 PLAIN = (
@@ -53,6 +53,7 @@ class Finding:
     nll_difference: float
     """Largest, of the answers' mean losses, in nats."""
     masks_equal: bool
+    """Ids and answer span of every record are TRL's, and the ids that it is asked with transformers'."""
     modules: list[str]
     share: float
     refused: list[str]
@@ -68,6 +69,7 @@ def check(name: str) -> Finding:
         spec = FeatureSpec(dtype="float32", modules=family.modules)
         ours = [_span(item.example) for item in tokenize(records, loaded, loaded.max_length)]
         trained = trained_spans(loaded, records, Path(scratch))
+        asked = all(prompt_ids(one, loaded) == asked_ids(loaded, one) for one in records)
         block = compute_features(records, loaded, spec, progress=lambda done: None)
         result = evaluate(records, loaded, EvaluationSpec(), progress=lambda done: None)
         scored = [scored_span(loaded, record) for record in records]
@@ -81,7 +83,7 @@ def check(name: str) -> Finding:
         return Finding(
             family=name,
             nll_difference=max(abs(mine - theirs) for mine, theirs in pairs),
-            masks_equal=ours == trained and set(block.status) == {"ok"},
+            masks_equal=ours == trained and asked and set(block.status) == {"ok"},
             modules=seen.modules,
             share=seen.share,
             refused=[*_refused_rows(loaded), *_refused_modules(loaded)],
@@ -115,19 +117,32 @@ def _as_trl_wants_it(record: Record) -> dict[str, Any]:
 
 def scored_span(loaded: LoadedModel, record: Record) -> Span:
     """Tokens of prompt and answer by transformers alone, up to the end of the answer's text."""
-    tokenizer: Any = loaded.tokenizer
     if record.messages is None:
-        texts = [str(record.prompt), f"{record.prompt}{record.completion}"]
-        found = [tokenizer(text, return_special_tokens_mask=True) for text in texts]
-        prompt, whole = ([*one["input_ids"]][: _without_end(one["special_tokens_mask"])] for one in found)
+        whole = _texts_own(loaded, f"{record.prompt}{record.completion}")
     else:
-        turns = list(record.messages)
-        answered = [*turns, {"role": "assistant", "content": record.completion}]
-        prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]
+        answered = [*record.messages, {"role": "assistant", "content": record.completion}]
+        tokenizer: Any = loaded.tokenizer
         whole = tokenizer.apply_chat_template(answered, continue_final_message=True)["input_ids"]
+    prompt = asked_ids(loaded, record)
     return whole, next(
         (i for i, (a, b) in enumerate(zip(prompt, whole, strict=False)) if a != b), len(prompt)
     )
+
+
+def asked_ids(loaded: LoadedModel, record: Record) -> list[int]:
+    """Tokens that a model is asked with, by transformers alone."""
+    if record.messages is None:
+        return _texts_own(loaded, str(record.prompt))
+    tokenizer: Any = loaded.tokenizer
+    found = tokenizer.apply_chat_template(list(record.messages), add_generation_prompt=True)
+    return list(found["input_ids"])
+
+
+def _texts_own(loaded: LoadedModel, text: str) -> list[int]:
+    """Tokens of a text, without what is put behind it."""
+    tokenizer: Any = loaded.tokenizer
+    found = tokenizer(text, return_special_tokens_mask=True)
+    return list(found["input_ids"][: _without_end(found["special_tokens_mask"])])
 
 
 def plain_nll(loaded: LoadedModel, span: Span) -> float:

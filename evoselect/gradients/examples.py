@@ -58,10 +58,15 @@ def _fits(sizes: Sequence[Size], budget: int) -> bool:
     return work <= budget and work - needed <= PADDING_SHARE * budget
 
 
-def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterator[tuple[list[int], Result]]:
+def halving(
+    batch: list[int],
+    compute: Callable[[list[int]], Result],
+    name: Callable[[int], str] = lambda index: "a single example",
+) -> Iterator[tuple[list[int], Result]]:
     """``compute`` on the batch; where memory does not suffice, on its halves, down to one example.
 
-    Yields each part with its result, in order. Raises InvalidInput when memory does not suffice for one.
+    Yields each part with its result, in order. Raises InvalidInput when memory does not suffice for one, by
+    its ``name``.
     """
     waiting = [batch]
     while waiting:
@@ -73,7 +78,7 @@ def halving(batch: list[int], compute: Callable[[list[int]], Result]) -> Iterato
                 raise
             if len(part) == 1:
                 raise InvalidInput(
-                    "memory does not suffice for a single example: lower max_length, choose fewer layers, or "
+                    f"memory does not suffice for {name(part[0])}: lower max_length, choose fewer layers, or "
                     f"use a machine with more ({error})"
                 ) from error
         else:

@@ -97,6 +97,7 @@ class GradientExtractor:
         def forward(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             if not torch.is_grad_enabled():  # the prompt's pass
                 return
+            _require_tensor(output, self.layers[block].name)
             inputs = _by_example(args[0].detach(), len(values), self.layers[block].name)
             if scale is None:
                 inputs = inputs @ sketch.left  # (b, t, p): all that is kept until the backward
@@ -114,6 +115,11 @@ class GradientExtractor:
             output.register_hook(backward)  # type: ignore[no-untyped-call]  # torch's stub
 
         return forward
+
+
+def _require_tensor(output: object, name: str) -> None:
+    if not isinstance(output, Tensor):
+        raise InvalidInput(f"{name} returns more than one tensor, as routers do: choose other modules")
 
 
 def _by_example(tokens: Tensor, examples: int, name: str) -> Tensor:
@@ -188,14 +194,26 @@ def extract_together(
         for extractor, into in zip(extractors, values, strict=True):
             hooks.enter_context(extractor.recording(into))
         losses = answer_losses(model, examples, cached_prompt=positions == "answer", states=states)
-        torch.autograd.backward(losses.sum())
+        _run_backward(losses.sum())
     hidden = None if states is None else states.means()
     return [RawFeatures(found.cpu(), losses.detach().cpu(), hidden) for found in values]
 
 
+def _run_backward(loss: Tensor) -> None:
+    try:
+        torch.autograd.backward(loss)
+    except RuntimeError as error:
+        if "inplace operation" not in str(error):
+            raise
+        raise InvalidInput(
+            "the model overwrites what its gradients are computed from, so that it has none here: set "
+            "features.kind to hidden, or take another model"
+        ) from error
+
+
 def hidden_size(model: nn.Module) -> int:
     """Numbers of one hidden state."""
-    return int(causal_model(model).config.hidden_size)
+    return int(causal_model(model).config.get_text_config().hidden_size)
 
 
 class HiddenExtractor:

@@ -44,6 +44,13 @@ def causal_model(model: nn.Module) -> Any:
     return get_base() if get_base else model
 
 
+def decoder(model: nn.Module) -> Any:
+    """The model below its output embedding."""
+    causal = causal_model(model)
+    found = causal.get_decoder()  # what its forward runs: OPT's is not the module of its base_model_prefix
+    return causal.base_model if isinstance(found, nn.Linear) else found  # ModernBERT's head is named so
+
+
 def choose_layers(model: nn.Module, layers: str, modules: str, *, adapter: bool = False) -> list[LinearLayer]:
     """Linear modules of the decoder layers ``layers`` whose last name is one of ``modules``, in model order.
 
@@ -72,9 +79,12 @@ def coverage(model: nn.Module, chosen: Sequence[LinearLayer]) -> Coverage:
     names = {layer.name for layer in chosen}
     numbers = {_number(name) for name in names}
     seen, whole, unseen = 0, 0, set()
+    reading = {id(weight) for weight in decoder(model).parameters()}
     for path, weight in causal_model(model).named_parameters():
         number = LAYER_NUMBER.search(path)
         if "lora_" in path or weight.ndim < 2 or number is None or int(number.group(1)) not in numbers:
+            continue
+        if id(weight) not in reading:
             continue
         owner, _, own = path.replace(".base_layer", "").rpartition(".")
         whole += weight.numel()
@@ -131,11 +141,15 @@ def _number(name: str) -> int:
 
 
 def _linear_layers(model: nn.Module, *, adapter: bool) -> list[LinearLayer]:
-    """Linear and Conv1D (GPT-2's transposed linear) modules: the base model's, or its adapter's."""
+    """Linear and Conv1D (GPT-2's transposed linear) modules: the base model's, or its adapter's.
+
+    Of what reads text alone: a model may also have layers that see pictures.
+    """
     found = []
+    reading = {id(module) for module in decoder(model).modules()}
     for path, module in model.named_modules():
         name = path.removesuffix(".base_layer").removesuffix(".default")
-        if ("lora_" in name) != adapter:
+        if ("lora_" in name) != adapter or id(module) not in reading:
             continue
         if isinstance(module, nn.Linear):
             found.append(LinearLayer(name, module, module.in_features, module.out_features))

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from transformers import DynamicCache
 
 from evoselect.gradients.examples import Example
-from evoselect.gradients.layers import causal_model
+from evoselect.gradients.layers import causal_model, decoder
 from evoselect.gradients.states import StateSums, Weighting
 
 # Tokens; up to it plain attention is faster on a CPU than the fused kernel, above all backward.
@@ -78,7 +78,7 @@ def tail_losses(
         around.enter_context(logits_only_at(model, _predicting(mask, lengths)))
         around.enter_context(attention_for(model, mask))
         if states is not None:
-            around.enter_context(states.listening(_decoder(model), owners.tolist(), mask, prompt_mask.sum(1)))
+            around.enter_context(states.listening(decoder(model), owners.tolist(), mask, prompt_mask.sum(1)))
         logits = causal_model(model)(
             input_ids=ids,
             attention_mask=torch.cat([prompt_mask, mask], dim=1),
@@ -98,9 +98,9 @@ def mean_hidden_state(model: nn.Module, examples: Sequence[Example], weighting: 
     states = StateSums(len(examples), weighting)
     with (
         torch.no_grad(),
-        states.listening(_decoder(model), range(len(examples)), mask, mask.new_zeros(len(mask))),
+        states.listening(decoder(model), range(len(examples)), mask, mask.new_zeros(len(mask))),
     ):
-        _decoder(model)(input_ids=ids, attention_mask=mask, use_cache=False)
+        decoder(model)(input_ids=ids, attention_mask=mask, use_cache=False)
     return states.means()
 
 
@@ -133,7 +133,7 @@ def prompt_cache(
             with ExitStack() as around:
                 if states is not None:
                     zero = mask.new_zeros(len(group))
-                    around.enter_context(states.listening(_decoder(model), group, mask, zero))
+                    around.enter_context(states.listening(decoder(model), group, mask, zero))
                 parts.append((group, _prompt_pass(model, ids, mask, cache)))
     mask = padded(prompts, model, left=True)[1]
     return (parts[0][1] if len(groups) == 1 else _joined_cache(model, parts, (len(prompts), longest))), mask
@@ -143,7 +143,7 @@ def _prompt_pass(model: nn.Module, ids: Tensor, mask: Tensor, cache: Any) -> Any
     """The cache that a forward without a graph fills; ``cache`` None takes the model's own kind."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     with torch.no_grad(), attention_for(model, mask):
-        result = _decoder(model)(
+        result = decoder(model)(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
@@ -183,12 +183,6 @@ def _joined_cache(model: nn.Module, parts: Sequence[tuple[list[int], Any]], size
             both.append(whole)
         joined.update(both[0], both[1], number)
     return joined
-
-
-def _decoder(model: nn.Module) -> Any:
-    """The model below its output embedding."""
-    causal = causal_model(model)
-    return causal.get_decoder()  # what its forward runs: OPT's is not the module of its base_model_prefix
 
 
 def padded(rows: Sequence[Sequence[int]], model: nn.Module, *, left: bool) -> tuple[Tensor, Tensor]:

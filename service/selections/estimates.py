@@ -20,7 +20,8 @@ def estimate(state: State, store: Callable[[Session], str]) -> dict[str, Any]:
         with state.database.transaction() as session:
             job = session.get_one(Job, store(session))
             source = state.models.get(job.request["model"])
-            cost = costs.of_selection(session, state.artifacts, job, source.parameters if source else 0)
+            parameters = source.parameters if source else 0
+            cost = costs.of_selection(session, state.artifacts, job, parameters, state.settings.block_rows)
             found = {"object": "selection.estimate", "request": job.request, **cost}
             raise _UndoError
     except _UndoError:

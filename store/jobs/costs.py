@@ -3,9 +3,12 @@
 tokens   = bytes of text / 4, from the footers of the stored files (about right for English; not a tokenizer)
 features = rows x measured seconds per row of the tenant's last shards with the model (store/jobs/pace.py);
            nothing measured yet: tokens x 6 x parameters / 5e10 per second, which is forward and backward on
-           two cores (the constant is ours, from the logged runs of the default model)
+           two cores (the constant is ours, from the logged runs of the default model); to both the sketches,
+           whose numbers are drawn once a block of rows and multiplied with once a row
 bytes    = sketches: of the features worker, beside the model; matrix: of the select worker; features: on disk
-transport = candidates x measured seconds per candidate of the tenant's last selections, or 1e-4 s
+transport = rows x measured seconds per candidate of the tenant's last selections, or 1e-4 s
+
+With checkpoints all rows are computed at each of them, and a row is as wide as theirs together.
 """
 
 from typing import Any
@@ -22,6 +25,7 @@ from store.tables.states import ShardState
 BYTES_PER_TOKEN = 4
 FLOPS_PER_PARAMETER = 6  # forward and backward, of each token
 FLOPS_PER_SECOND = 5e10
+DRAWS_PER_SECOND = 1e8  # numbers of a sketch; one core, torch's Gaussian
 NUMBER_BYTES = 4  # of a feature while it is computed with
 STORED_BYTES = 2  # of one on disk
 TRANSPORT_SECONDS = 1e-4  # of each candidate
@@ -30,36 +34,56 @@ REMEMBERED = 8  # selections that the pace of the last phase is taken of
 TEXT = ("prompt", "messages", "completion")
 
 
-def of_selection(session: Session, artifacts: Artifacts, job: Job, parameters: int) -> dict[str, Any]:
+def of_selection(
+    session: Session, artifacts: Artifacts, job: Job, parameters: int, block_rows: int
+) -> dict[str, Any]:
     """rows, tokens, seconds of one worker by phase, and whether those were measured."""
     shards = session.scalars(select(Shard).where(Shard.job_id == job.id)).all()
     features = [shard for shard in shards if shard.phase == "features"]
-    rows = sum(shard.rows_total for shard in features)
+    computed = sum(shard.rows_total for shard in features)  # at all checkpoints
+    models = len({shard.payload["checkpoint"] for shard in features})
+    rows = computed // models if features else sum(shard.rows_total for shard in shards)
     paths = {shard.payload["artifact"] for shard in features}
     tokens = sum(_text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
     measured = pace.seconds_per_row(session, job.tenant_id, job.request["model"])
-    work = tokens * FLOPS_PER_PARAMETER * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
-    candidates = rows if features else sum(shard.rows_total for shard in shards)
+    work = tokens * models * FLOPS_PER_PARAMETER * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
+    seconds = work if measured is None else computed * measured
+    mixed = _mixed(job.request["features"])
     return {
-        "rows": candidates,
+        "rows": rows,
         "tokens": tokens,
         "shards": len(shards),
         "seconds": {
-            "features": round(work if measured is None else rows * measured, 1),
-            "transport": round(candidates * _transport_pace(session, job.tenant_id), 1),
+            "features": round(seconds + _sketching(mixed, computed, block_rows), 1),
+            "transport": round(rows * _transport_pace(session, job.tenant_id), 1),
         },
-        "bytes": _bytes(job.request["features"], candidates),
+        "bytes": _bytes(job.request["features"], rows * max(models, 1)),
         "basis": "formula" if measured is None else "measured",
     }
 
 
+def _mixed(features: dict[str, Any]) -> int:
+    """Numbers of the mixing matrices of all modules together, at most; 0 where no gradient is sketched."""
+    if features["kind"] not in ("gradient", "combined"):
+        return 0
+    return int(features["sketch_in"] * features["sketch_out"] * features["dim"])
+
+
+def _sketching(mixed: int, rows: int, block_rows: int) -> float:
+    """Seconds to draw the matrices, once a block and twice for the agreement, and to multiply by them."""
+    draws = -(-rows // block_rows) + 2
+    return mixed * (draws / DRAWS_PER_SECOND + 2 * rows / FLOPS_PER_SECOND)
+
+
 def _bytes(features: dict[str, Any], rows: int) -> dict[str, int]:
-    """Of gradients, at most: a model with few modules takes less. Hidden states add what the model says."""
-    computed = features["kind"] in ("gradient", "combined")
-    numbers = rows * features["dim"] if computed else 0
-    mixed = features["sketch_in"] * features["sketch_out"] * features["dim"]
+    """Of gradients, at most: a model with few modules takes less. Hidden states add what the model says.
+
+    ``rows``: at all checkpoints.
+    """
+    mixed = _mixed(features)
+    numbers = rows * features["dim"] if mixed else 0
     return {
-        "sketches": mixed * NUMBER_BYTES if computed else 0,
+        "sketches": mixed * NUMBER_BYTES,
         "features": numbers * STORED_BYTES,
         "matrix": numbers * NUMBER_BYTES,
     }

@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner, Result
 
 from evoselect_cli import exits
+from evoselect_cli.main import app
 from evoselect_client import (
     ApiError,
     AsyncClient,
@@ -202,6 +204,44 @@ def test_the_command_says_it_in_one_sentence_too(tmp_path: Path) -> None:
     assert done.returncode == exits.NO_SERVICE
     assert "ALL_PROXY" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY", "https_proxy"])
+def test_a_service_on_this_machine_is_asked_directly_with_tls_too(
+    local: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It speaks plain http, which a client that reaches it finds out; a proxy would not have been there."""
+    monkeypatch.setenv(name, CLOSED)
+    with (
+        Client(local.replace("http:", "https:"), "evs_1", max_retries=0) as client,
+        pytest.raises(ConnectionFailedError, match="SSL"),
+    ):
+        client.pools.retrieve("pool_1")
+
+
+@pytest.mark.parametrize(
+    ("url", "variables"),
+    [
+        ("http://[::1", {}),
+        ("https://127.0.0.1:9", {"SSL_CERT_FILE": "/no/such/file.pem"}),
+        ("http://service.example", {"ALL_PROXY": "socks5://127.0.0.1:9"}),
+    ],
+)
+def test_a_status_that_cannot_be_asked_for_is_that_of_no_service(
+    tmp_path: Path, url: str, variables: dict[str, str]
+) -> None:
+    done = status(tmp_path, {**variables, "EVOSELECT_URL": url})
+    assert done.exit_code == exits.NO_SERVICE, done.output
+    assert json.loads(done.stdout)["ready"] is False
+
+
+def test_the_status_of_a_service_on_this_machine_is_asked_past_a_proxy(api: Api, tmp_path: Path) -> None:
+    done = status(tmp_path, {"EVOSELECT_URL": api.url, "HTTP_PROXY": CLOSED})
+    assert (done.exit_code, json.loads(done.stdout)["ready"]) == (0, True), done.output
+
+
+def status(home: Path, variables: dict[str, str]) -> Result:
+    return CliRunner().invoke(app, ["status", "--json"], env={**variables, "EVOSELECT_HOME": str(home)})
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ def test_select_starts_a_service_where_there_is_none(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     arguments = ["--target", str(tmp_path / "t.jsonl"), "--pool", str(tmp_path / "p.jsonl"), "-k", "3"]
     home, out = tmp_path / "home", tmp_path / "picked.jsonl"
-    done = evoselect("select", *arguments, "--out", str(out), home=home, timeout=200)
+    proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}  # not to be asked
+    done = evoselect("select", *arguments, "--out", str(out), home=home, timeout=200, variables=proxies)
     assert done.returncode == 0, done.stderr
     assert "No service is configured: starting one" in done.stderr
     picked: list[dict[str, Any]] = [json.loads(line) for line in out.read_text().splitlines()]

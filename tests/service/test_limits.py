@@ -233,6 +233,25 @@ def test_validate_only_says_the_cost_and_stores_nothing(api: Api, other: Api) ->
     }  # fmt: skip
 
 
+def test_validate_only_counts_checkpoints_and_wide_sketches(other: Api) -> None:
+    records = [question(n) for n in range(40)]
+    body = {"target": records[:1], "candidates": records[1:], "k": 5}
+    model = {"model": "smollm2-135m-instruct"}
+
+    def cost(**features: Any) -> Any:
+        answer = other.post("/v1/selections?validate_only=true", {**body, "features": features})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    one, three = cost(checkpoints=[model]), cost(checkpoints=[model] * 3)
+    assert (one["rows"], three["rows"]) == (40, 40)
+    assert three["seconds"]["features"] == pytest.approx(3 * one["seconds"]["features"], rel=0.05)
+    assert three["seconds"]["transport"] == one["seconds"]["transport"]
+    assert three["bytes"]["matrix"] == 3 * one["bytes"]["matrix"] == 3 * 40 * 8192 * 4
+    wide = cost(sketch_in=1024, sketch_out=1024, dim=1024)
+    assert wide["seconds"]["features"] > one["seconds"]["features"] + 2**30 / 1e9  # ten times as fast here
+
+
 def test_sketches_that_no_machine_holds_are_refused_before_anything_is_stored(other: Api) -> None:
     records = [question(n) for n in range(3)]
     body = {"target": records[:1], "candidates": records[1:], "k": 1}

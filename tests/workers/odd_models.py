@@ -38,10 +38,15 @@ CLOCK = CHAT.replace(
 
 
 def write(
-    folder: Path, template: str | None = CHAT, *, prefix: bool = True, eos: str | None = "</s>"
+    folder: Path,
+    template: str | None = CHAT,
+    *,
+    prefix: bool = True,
+    eos: str | None = "</s>",
+    model: Any = None,
 ) -> Path:
     """A model in a folder; ``prefix``: its tokenizer begins every text with a space, as Llama-2's does."""
-    network().save_pretrained(folder)
+    (model or network()).save_pretrained(folder)
     tokenizer(template, prefix=prefix, eos=eos).save_pretrained(folder)
     return folder
 

@@ -13,6 +13,7 @@ import torch
 from evoselect.gradients.examples import halving, plan_batches
 from evoselect.gradients.packed import packed_losses, packs
 from evoselect.gradients.passes import Tail, tail_losses
+from evoselect.gradients.trials import caches, uncached_losses
 from evoselect.measures.intervals import bootstrap
 from evoselect.spec.training import MEASURES, EvaluationSpec
 from store.records.record import Record
@@ -36,7 +37,7 @@ SCHEMA = pa.schema(
 )
 
 Losses = Callable[[Any, Sequence[Sequence[int]], Sequence[Tail]], torch.Tensor]
-"""Model, prompts and tails to the mean NLL of each tail: packed_losses, or tail_losses, its slow twin."""
+"""Model, prompts and tails to the mean NLL of each tail: packed_losses, or one of its slower twins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,14 @@ def evaluate(
     done = len(records) - len(usable)
     asked = [question for question in questions if question is not None]
     asked = [question for question in asked if _status(question, window) == "ok"]
-    packing = all(question.answers.prompt for question in asked) and packs(loaded.model)
-    losses = packed_losses if packing else tail_losses
+    names = [
+        f"record {records[row].id}, {one.longest} tokens" for row, one in zip(usable, asked, strict=True)
+    ]
+    losses = _way_of(loaded, asked)
     for batch in plan_batches([(question.tokens, 0) for question in asked], spec.batch_tokens):
-        for part, nlls in halving(batch, lambda part: _nlls(loaded, [asked[i] for i in part], losses)):
+        for part, nlls in halving(
+            batch, lambda part: _nlls(loaded, [asked[i] for i in part], losses), names.__getitem__
+        ):
             for i, values in zip(part, nlls, strict=True):
                 rows[usable[i]] = _score(records[usable[i]], asked[i], values)
             done += len(part)
@@ -137,6 +142,14 @@ def evaluate(
                 rows[at] = replace(rows[at], exact_match=made)
                 progress(done)
     return EvaluationResult(rows)
+
+
+def _way_of(loaded: LoadedModel, asked: Sequence[_Question]) -> Losses:
+    """The shortest way to the losses that the model can go."""
+    if not caches(loaded.model):
+        return uncached_losses
+    packing = all(question.answers.prompt for question in asked) and packs(loaded.model)
+    return packed_losses if packing else tail_losses
 
 
 def _question(record: Record, loaded: LoadedModel) -> _Question | None:

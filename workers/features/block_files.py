@@ -1,6 +1,8 @@
 """Feature blocks as files: safetensors whose bytes depend only on the features, and joining them again."""
 
 import json
+import math
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -54,11 +56,14 @@ def from_bytes(data: bytes) -> FeatureBlock:
 def scratch_array(folder: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """An array in a file without a name in ``folder``: it can leave memory when that is short.
 
-    It is gone with its last reference, however the process ends.
+    It is gone with its last reference, however the process ends. Raises OSError where the disk has no room
+    for it: a write to a mapped file that found none would kill the process.
     """
     if not all(shape):
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * np.dtype(dtype).itemsize)
         return np.memmap(file, dtype, "w+", shape=shape)
 
 

@@ -41,10 +41,13 @@ def compute_features(
     tokenized_at = time.perf_counter()
     usable = [row for row, item in enumerate(tokenized) if item.example is not None]
     examples = [item.example for item in tokenized if item.example is not None]
+    names = [f"record {records[row].id}, {tokenized[row].tokens} tokens" for row in usable]
     done, sizes, work = len(tokenized) - len(usable), [], 0
     for batch in plan(examples, loaded, spec):
         work += padded_work([row_size(examples[i], spec) for i in batch])
-        for part, features in halving(batch, lambda part: extractor([examples[i] for i in part])):
+        for part, features in halving(
+            batch, lambda part: extractor([examples[i] for i in part]), names.__getitem__
+        ):
             _write(block, [usable[i] for i in part], features)
             sizes.append(len(part))
             done += len(part)

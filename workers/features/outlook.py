@@ -1,8 +1,8 @@
 """What a pool's first shard finds out for the whole job: whether it fits, and how noisy the sketch is."""
 
+import os
 import shutil
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def _prediction(
     needs = preflight.predict(sample, first, loaded, spec, rows=total)
     available = memory.available() + psutil.Process().memory_info().rss
     try:
-        preflight.require(needs, ram_bytes=available, disk_bytes=_free_disk(work))
+        preflight.require(needs, ram_bytes=available, **_disk(work))
     except TooLarge as error:
         raise Invalid(str(error), code="does_not_fit") from error
     return asdict(needs) | {"seconds": round(needs.seconds, 2)}
@@ -115,6 +115,13 @@ def _evenly(count: int, wanted: int) -> list[int]:
     return found
 
 
-def _free_disk(work: Work) -> int:
-    artifacts = work.context.artifacts
-    return shutil.disk_usage(Path(artifacts.root).anchor).free if artifacts.local else PLENTY
+def _disk(work: Work) -> Json:
+    """Bytes of the artifact store's disk less its reserve, and whether a selection's files lie there too."""
+    artifacts, settings = work.context.artifacts, work.context.settings
+    if not artifacts.local:
+        return {"disk_bytes": PLENTY, "selects_there": False}
+    root = artifacts.root or "/"
+    found = shutil.disk_usage(root)
+    reserve = int(settings.disk_reserve_share * found.total)
+    here = settings.home.exists() and settings.home.stat().st_dev == os.stat(root).st_dev
+    return {"disk_bytes": max(0, found.free - reserve), "selects_there": here}

@@ -28,6 +28,7 @@ from workers.process import memory
 NUMBER_BYTES = 2  # of each feature number in a block's file
 NORM_BYTES = 4  # of each block's norm there
 MATRIX_BYTES = 4  # of each number while a selection is solved
+COPIES = 2  # of all numbers that a selection keeps in files at a time; with checkpoints one more
 
 
 class TooLarge(ValueError):
@@ -46,6 +47,8 @@ class Prediction:
     """Peak of the feature worker."""
     disk_bytes: int
     """Of the stored features."""
+    scratch_bytes: int
+    """Of the files that the select worker keeps while it selects, at most."""
     gpu_bytes: int
     """Peak on the device; 0 on a CPU."""
     select_ram_bytes: int
@@ -72,22 +75,28 @@ def predict(
         seconds=scale * work * pace,
         ram_bytes=_peak_bytes(),
         disk_bytes=rows * (width * NUMBER_BYTES + blocks * NORM_BYTES),
+        scratch_bytes=rows * width * NUMBER_BYTES * (COPIES + (len(spec.checkpoints) > 1)),
         gpu_bytes=torch.cuda.max_memory_allocated(loaded.device) if on_gpu else 0,
         select_ram_bytes=rows * width * MATRIX_BYTES,
     )
 
 
-def require(needs: Prediction, *, ram_bytes: int, disk_bytes: int) -> None:
-    """Raises TooLarge when the machine has less than the job needs."""
+def require(needs: Prediction, *, ram_bytes: int, disk_bytes: int, selects_there: bool = True) -> None:
+    """Raises TooLarge when the machine has less than the job needs.
+
+    ``selects_there``: whether the select worker's files lie on the disk that has ``disk_bytes`` left.
+    """
     if needs.ram_bytes > ram_bytes:
         raise TooLarge(
             f"features of {needs.rows} rows need {needs.ram_bytes / 2**30:.2f} GiB of memory and there are "
             f"{ram_bytes / 2**30:.2f}: lower features.batch_tokens or features.max_length"
         )
-    if needs.disk_bytes > disk_bytes:
+    wanted = needs.disk_bytes + needs.scratch_bytes * selects_there
+    if wanted > disk_bytes:
         raise TooLarge(
-            f"features of {needs.rows} rows need {needs.disk_bytes / 2**30:.2f} GiB of disk and there are "
-            f"{disk_bytes / 2**30:.2f}: lower features.dim, or free disk space"
+            f"features of {needs.rows} rows need {wanted / 2**30:.2f} GiB of disk, of which "
+            f"{needs.disk_bytes / 2**30:.2f} stay, and there are {disk_bytes / 2**30:.2f}: "
+            "lower features.dim, or free disk space"
         )
 
 

@@ -15,7 +15,7 @@ from store.errors import Invalid
 # What every template is told that the time is: one record has one text, whenever it is asked for.
 CLOCK = datetime(2024, 7, 26, tzinfo=UTC)
 # The filter and the function of Jinja that draw at random: a record would have another text each time.
-RANDOM = re.compile(r"\|\s*random\b|\blipsum\b")
+RANDOM = re.compile(r"(\||\bmap\(\s*['\"])\s*random\b|\blipsum\b")
 PROBE = "a"
 
 Turns = list[dict[str, Any]]

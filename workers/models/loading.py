@@ -6,18 +6,23 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from evoselect.gradients.trials import is_causal
 from store.errors import StoreError
 from store.models.allow_list import ModelSource, find
 from workers.models.conventions import require_usable
 from workers.models.gguf import convert
 from workers.models.precision import Dtype, resolve_dtype
+from workers.process.memory import exhausted
 
 MANIFEST = "evoselect-manifest.json"
 CONVERSION = 1  # raise when the conversion below changes, so that no old folder is reused
@@ -62,16 +67,19 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = resolve_dtype(dtype, device)
     model = load_base(folder, precision)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    with _named(folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     _require_same_vocabulary(alias, model, tokenizer)
     require_usable(alias, tokenizer)
     model = with_adapter(model, adapter) if adapter is not None else model
+    model = model.to(device).eval().requires_grad_(False)
+    _require_causal(alias, folder, model)
     return LoadedModel(
         alias=alias,
-        model=model.to(device).eval().requires_grad_(False),
+        model=model,
         tokenizer=tokenizer,
         fingerprint=_digest_of(files),
-        max_length=_window(source, model.config),
+        max_length=_window(source, model.config.get_text_config()),
         dtype=precision,
         device=device,
         adapter=adapter,
@@ -80,10 +88,37 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
 
 
 def load_base(folder: Path, dtype: torch.dtype) -> Any:
-    """A fresh model from a local folder of safetensors."""
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
-    )
+    """A fresh model from a local folder of safetensors.
+
+    Raises ModelUnavailable for one that transformers cannot read, and where a weight is in none of the files:
+    transformers would draw it at random, in each process anew.
+    """
+    with _named(folder):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False,
+            output_loading_info=True,
+        )  # fmt: skip
+    model, found = loaded
+    if missing := sorted(found["missing_keys"]):
+        raise ModelUnavailable(
+            f"the files in {folder} lack {len(missing)} weights of the model, such as {missing[0]}: "
+            "copy the folder again"
+        )
+    return model
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """What transformers says of a folder that it cannot read, as the model's fault; not a lack of memory."""
+    try:
+        yield
+    except (ImportError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        if exhausted(error) or getattr(error, "errno", None) is not None:  # of the machine: it may pass
+            raise
+        said = str(error).strip().partition("\n")[0]
+        raise ModelUnavailable(
+            f"{folder} cannot be loaded as a causal language model ({type(error).__name__}: {said:.200})"
+        ) from error
 
 
 def with_adapter(model: PreTrainedModel, adapter: Path, *, trainable: bool = False) -> Any:
@@ -108,6 +143,16 @@ def _require_same_vocabulary(alias: str, model: PreTrainedModel, tokenizer: PreT
         raise ModelUnavailable(
             f"model {alias!r} has a tokenizer of {len(tokenizer)} tokens, but embeddings for {rows}: "
             "the folder mixes files of two models"
+        )
+
+
+def _require_causal(alias: str, folder: Path, model: Any) -> None:
+    with _named(folder):
+        causal = is_causal(model)
+    if not causal:
+        raise ModelUnavailable(
+            f"model {alias!r} is not causal: what it says at a token changes with those that follow, so that "
+            "answers have no likelihoods; take a model that is read from left to right"
         )
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from evoselect.gradients.trials import caches
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifact
@@ -38,6 +39,7 @@ def run(work: Work) -> Outcome:
     if payload["role"] == "pool":
         qualities.low(rows, SelectionSpec.model_validate(work.claim.request["spec"]))  # before hours of work
     loaded = load_for(work, model, spec.dtype)
+    require_cache(loaded, spec)
     preflight.require_room(loaded, spec, rows=min(len(rows), settings.block_rows))
     if spec.on_bad_row == "reject":
         require_readable(rows, loaded, spec)
@@ -54,6 +56,16 @@ def run(work: Work) -> Outcome:
         if start == 0 and _opens_the_pool(payload):
             outlook = checks.outlook(work, loaded, spec, table, block)
     return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": outlook})
+
+
+def require_cache(loaded: LoadedModel, spec: FeatureSpec) -> None:
+    """Raises Invalid where prompts are to be a cache and the model's is more than keys and values."""
+    if spec.gradients and spec.positions == "answer" and not caches(loaded.model):
+        raise Invalid(
+            f"model {loaded.alias!r} gives answers behind a cached prompt other losses than it gives them "
+            "without, or keeps no such cache: set features.positions to all, or features.kind to hidden",
+            code="no_prompt_cache",
+        )
 
 
 def require_readable(rows: list[Record], loaded: LoadedModel, spec: FeatureSpec) -> None:

@@ -14,6 +14,7 @@ from evoselect_cli import exits
 from evoselect_cli.options import HomeOption, JsonOption
 from evoselect_cli.output import err, out, print_json, print_pairs
 from evoselect_client.config import Endpoint, read_credentials
+from evoselect_client.transport import surroundings
 
 DOWN_SECONDS = 60.0  # a worker finishes its micro-batch, PostgreSQL its checkpoint
 
@@ -129,12 +130,12 @@ def _service(url: str | None, saved: Endpoint | None, instance: str | None) -> d
     if url is None:
         return {"url": None, "ready": False, "version": None}
     try:
-        direct = instance is not None  # on this machine: past any proxy
-        answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=not direct)
+        around = surroundings(url)
+        answer = httpx.get(f"{url}/readyz", timeout=5, **around)
         ours = instance is None or answer.headers.get(INSTANCE_HEADER) == instance
         ready = ours and answer.status_code == httpx.codes.OK
-        version = httpx.get(f"{url}/version", timeout=5, trust_env=not direct).json()["version"]
-    except (httpx.HTTPError, ImportError, ValueError, KeyError):
+        version = httpx.get(f"{url}/version", timeout=5, **around).json()["version"]
+    except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError, TypeError, ValueError, KeyError):
         return {"url": url, "ready": False, "version": None}
     return {"url": url, "ready": ready, "version": version}
 

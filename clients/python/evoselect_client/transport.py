@@ -107,17 +107,26 @@ class AsyncWorld:
 
 
 def _settings(endpoint: Endpoint, user_agent: str) -> dict[str, Any]:
-    """A service on this machine is asked directly: no proxy of the environment can reach it."""
     headers = {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent, "Accept": JSON}
-    return {"base_url": endpoint.base_url, "headers": headers, "trust_env": not _is_local(endpoint.base_url)}
+    return {"base_url": endpoint.base_url, "headers": headers, **surroundings(endpoint.base_url)}
+
+
+def surroundings(base_url: str) -> dict[str, Any]:
+    """What of the environment counts, as httpx takes it: proxies only where they could reach the service.
+
+    One on this machine is asked directly; with TLS, the environment's certificates count there too.
+    """
+    if not _is_local(base_url):
+        return {"trust_env": True}
+    tls = urlsplit(base_url).scheme == "https"
+    return {"trust_env": False, "verify": httpx.create_ssl_context() if tls else True}
 
 
 def _is_local(base_url: str) -> bool:
-    """Whether it is plain http to a loopback address; with TLS, the environment's certificates count."""
+    """Whether it goes to a loopback address."""
     try:
-        parts = urlsplit(base_url)
-        host = parts.hostname or ""
-        return parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+        host = urlsplit(base_url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -45,6 +45,7 @@ def test_numbers_equal_a_plain_forward_over_each_choice(proxy: LoadedModel) -> N
 
 
 def test_batches_do_not_change_the_numbers(proxy: LoadedModel) -> None:
+    assert EvaluationSpec().dtype == "float32"  # in which they do not; in bfloat16 they may
     whole = score(questions(8), proxy).summary()
     small = score(questions(8), proxy, batch_tokens=16).summary()
     for name in ("accuracy", "choice_cross_entropy", "answer_nll"):
@@ -100,6 +101,11 @@ def test_greedy_answers_are_compared_word_for_word(proxy: LoadedModel) -> None:
     assert matches[1:] == [False, None, None]
     assert result.summary()["exact_match"] == sum(filter(None, matches)) / 2
     assert score(records, proxy).summary()["exact_match"] is None
+    proxy.tokenizer.clean_up_tokenization_spaces = True
+    [capital, unknown] = score(
+        [record(prompt, said.upper()), record(prompt, "\u732b")], proxy, generate=True
+    ).rows
+    assert (capital.exact_match, unknown.exact_match) == (ended, False)  # it knows small letters alone
 
 
 def test_every_number_has_its_interval(proxy: LoadedModel) -> None:

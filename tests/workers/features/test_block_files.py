@@ -1,12 +1,23 @@
 """Feature blocks as files: the same features are the same bytes, and only alike ones are joined."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from evoselect.errors import InvalidInput
+from tests.chaos.disks import small_disk
 from tests.workers.proxy import record
 from workers.features.block import FeatureBlock
-from workers.features.block_files import absent, from_bytes, in_original_order, join, side_by_side, to_bytes
+from workers.features.block_files import (
+    absent,
+    from_bytes,
+    in_original_order,
+    join,
+    scratch_array,
+    side_by_side,
+    to_bytes,
+)
 from workers.features.ordering import by_length
 
 
@@ -76,3 +87,14 @@ def test_rows_are_computed_by_length_and_come_back_in_their_order() -> None:
     assert found.tokens.tolist() == [0, 1, 2, 3]
     assert found.status == [computed.status[order.index(row)] for row in range(4)]
     np.testing.assert_array_equal(found.norms[order], computed.norms)
+
+
+def test_a_file_that_a_disk_has_no_room_for_is_an_error_and_not_a_death(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 4) as reason:
+        if reason:
+            pytest.skip(reason)
+        with pytest.raises(OSError, match="No space left"):
+            scratch_array(tmp_path / "disk", np.float16, (2**20, 8))
+        array = scratch_array(tmp_path / "disk", np.float16, (2**10, 8))
+        array[:] = 1.0
+        assert array.sum() == 2**13

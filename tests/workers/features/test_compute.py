@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evoselect.errors import InvalidInput
 from evoselect.spec.features import FeatureSpec
+from evoselect.spec.training import EvaluationSpec
 from store.records.record import Record
 from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
+from workers.evaluations.records import evaluate
 from workers.features.block import FeatureBlock
 from workers.features.compute import compute_features
 from workers.features.fingerprint import block_key, sketch_fingerprint
@@ -106,6 +109,30 @@ def test_memory_that_does_not_suffice_halves_the_batch(proxy: LoadedModel) -> No
         handle.remove()
     assert block.stats["largest_micro_batch"] == 2
     np.testing.assert_allclose(block.values, whole.values, atol=1e-4)
+
+
+def test_a_record_that_memory_does_not_suffice_for_is_named(proxy: LoadedModel) -> None:
+    handle = proxy.model.register_forward_pre_hook(_demand_memory_by_tokens, with_kwargs=True)
+    try:
+        with pytest.raises(InvalidInput, match=r"suffice for record long, \d+ tokens: lower max_length"):
+            features([*questions(3), record("peru", "please " * 40, id="long")], proxy)
+        with pytest.raises(InvalidInput, match="suffice for record long, "):
+            evaluate(
+                [record("peru", "please " * 40, id="long")],
+                proxy,
+                EvaluationSpec(),
+                progress=lambda done: None,
+            )
+    finally:
+        handle.remove()
+
+
+def _demand_memory_by_tokens(_model: object, _args: object, kwargs: dict[str, object]) -> None:
+    """More than any machine has for a row of more than 32 tokens."""
+    import torch
+
+    tokens = kwargs["input_ids"].shape[1]  # type: ignore[attr-defined]  # a tensor
+    torch.empty(max(0, tokens - 32) * 2**40, dtype=torch.uint8)
 
 
 def _demand_memory_by_rows(_model: object, _args: object, kwargs: dict[str, object]) -> None:

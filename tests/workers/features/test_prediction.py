@@ -33,6 +33,7 @@ def test_counts_are_those_of_the_job(proxy: LoadedModel) -> None:
     assert needs.seconds == pytest.approx(block.stats["seconds_extract"])  # the same work at its own pace
     assert needs.disk_bytes == pytest.approx(len(to_bytes(block)), rel=0.02)
     assert needs.select_ram_bytes == block.values.nbytes
+    assert needs.scratch_bytes == 2 * block.values.astype("float16").nbytes
     assert needs.ram_bytes > 2**27  # PyTorch alone is larger
 
 
@@ -51,8 +52,13 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_the_setting(proxy: Lo
         TooLarge, match=r"6 rows need .* GiB of memory and there are 0.00: lower features.batch_tokens"
     ):
         require(needs, ram_bytes=2**20, disk_bytes=2**40)
-    with pytest.raises(TooLarge, match=r"GiB of disk and there are 0.00: lower features.dim"):
+    with pytest.raises(TooLarge, match=r"GiB of disk, .* there are 0.00: lower features.dim"):
         require(needs, ram_bytes=2**40, disk_bytes=0)
+    enough = needs.disk_bytes + needs.scratch_bytes
+    require(needs, ram_bytes=2**40, disk_bytes=enough)
+    require(needs, ram_bytes=2**40, disk_bytes=needs.disk_bytes, selects_there=False)
+    with pytest.raises(TooLarge, match="of disk"):
+        require(needs, ram_bytes=2**40, disk_bytes=enough - 1)
 
 
 def test_sketches_are_predicted_exactly_and_refused_before_they_are_made(

@@ -3,13 +3,31 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from torch.nn.functional import cross_entropy
+from transformers import BertConfig, BertLMHeadModel, MambaConfig, MambaForCausalLM
 
+from evoselect.spec.features import FeatureSpec
+from evoselect.spec.training import EvaluationSpec
+from store.errors import Invalid
 from store.models.allow_list import BUILT_IN, BadModelList, UnknownModel, find, models
-from tests.workers.proxy import ALIAS, register, write_proxy
+from tests.workers import odd_models
+from tests.workers.proxy import ALIAS, record, register, write_proxy
+from workers.evaluations.records import evaluate
+from workers.features.compute import compute_features
 from workers.models.loading import MANIFEST, ModelUnavailable, load
+from workers.phases.features import require_cache
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 640,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "initializer_range": 0.3,
+}
 
 
 def listing(tmp_path: Path, **entry: object) -> Path:
@@ -85,6 +103,74 @@ def test_a_file_changed_after_it_was_written_is_found(
     (folder / MANIFEST).write_text(manifest)
     with pytest.raises(ModelUnavailable, match=r"was changed after it was written .*model.safetensors"):
         load(ALIAS)
+
+
+def test_a_weight_that_no_file_has_is_missed_and_not_drawn_at_random(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_proxy(tmp_path / "holed")
+    register(folder, monkeypatch)
+    weights = load_file(folder / "model.safetensors")
+    gone = "model.layers.1.mlp.up_proj.weight"
+    save_file({name: one for name, one in weights.items() if name != gone}, folder / "model.safetensors")
+    with pytest.raises(ModelUnavailable, match=rf"lack 1 weights of the model, such as {gone}"):
+        load(ALIAS)
+
+
+def test_a_folder_that_transformers_cannot_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_proxy(tmp_path / "odd")
+    register(folder, monkeypatch)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "unheard_of"}))
+    with pytest.raises(
+        ModelUnavailable, match=r"odd cannot be loaded as a causal language model \(ValueError"
+    ):
+        load(ALIAS)
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        load(ALIAS)
+
+
+def test_a_model_that_is_read_in_both_directions_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = BertConfig(**SMALL, intermediate_size=24, num_attention_heads=2)
+    register(odd_models.write(tmp_path / "both", model=BertLMHeadModel(config)), monkeypatch)
+    with pytest.raises(ModelUnavailable, match="model 'tiny' is not causal"):
+        load(ALIAS)
+
+
+def test_a_model_without_a_cache_of_prompts_is_scored_and_its_gradients_ask_for_other_positions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    folder = odd_models.write(tmp_path / "mamba", model=MambaForCausalLM(MambaConfig(**SMALL, state_size=4)))
+    register(folder, monkeypatch)
+    with pytest.raises(ModelUnavailable, match="does not say how long a text may be"):
+        load(ALIAS)
+    source = {"kind": "folder", "location": str(folder), "window": 64}
+    (tmp_path / "windowed.json").write_text(json.dumps({ALIAS: source}))
+    monkeypatch.setenv("EVOSELECT_MODELS", str(tmp_path / "windowed.json"))
+    loaded = load(ALIAS, dtype="float32")
+    one = record("Answer:", " Paris")
+    [row] = evaluate([one], loaded, EvaluationSpec(), progress=lambda done: None).rows
+    before, whole = (loaded.tokenizer(text)["input_ids"] for text in ("Answer:", "Answer: Paris"))
+    with torch.no_grad():
+        logits = loaded.model(input_ids=torch.tensor([whole])).logits[0]
+    wanted = cross_entropy(logits[len(before) - 1 : -1], torch.tensor(whole[len(before) :]))
+    assert row.answer_nll == pytest.approx(float(wanted), rel=1e-4)
+    with pytest.raises(
+        Invalid, match=r"set features\.positions to all, or features\.kind to hidden"
+    ) as refused:
+        require_cache(loaded, FeatureSpec())
+    assert refused.value.code == "no_prompt_cache"
+    spec = FeatureSpec(positions="all")
+    require_cache(loaded, spec)
+    assert compute_features([one], loaded, spec, progress=lambda done: None).status == ["ok"]
 
 
 @pytest.mark.slow

@@ -232,8 +232,9 @@ def test_models_whose_conventions_cannot_be_followed_are_refused_when_they_are_l
 ) -> None:
     with pytest.raises(UnusableTokenizer, match="model 'tiny' has no end token"):
         odd(tmp_path, monkeypatch, None, eos=None)
-    with pytest.raises(UnusableTokenizer, match="draws at random"):
-        odd(tmp_path, monkeypatch, "{{ ['a', 'b'] | random }}")
+    for draw in ("['a', 'b'] | random", "[['a', 'b']] | map('random') | join", "lipsum()"):
+        with pytest.raises(UnusableTokenizer, match="draws at random"):
+            odd(tmp_path, monkeypatch, "{{ " + draw + " }}")
 
 
 def test_chats_for_a_model_without_a_template_are_refused_before_any_work(
