@@ -95,10 +95,10 @@ def read_records(
     ):
         read_into(writer, file, state.settings, state.shares.parquet.of(tenant_id))
         writer.finish()
-        if writer.stored.rows > limit:
-            detail = f"The file has {writer.stored.rows} records, the limit is {limit}; use a smaller file."
+        if (rows := writer.kept.stored.rows) > limit:
+            detail = f"The file has {rows} records, the limit is {limit}; use a smaller file."
             raise Problem(413, "too_many_records", detail)
-        records = [record for table in writer.stored.tables() for record in from_table(table)]
+        records = [record for table in writer.kept.stored.tables() for record in from_table(table)]
         return records, writer.recognised
 
 

@@ -1,18 +1,16 @@
 """Records into Parquet with constant memory: bytes or tables in, checked records out, exact counts.
 
     with BatchWriter(settings, on_invalid, known) as writer:
-        writer.feed(chunk) ...  writer.finish()  ->  writer.stored, writer.repeated, writer.counts(), ...
+        writer.feed(chunk) ...  writer.finish()  ->  writer.kept, writer.counts(), writer.recognised
 
 Nothing of it is visible until the caller commits it (service.intake.batches); leaving the block deletes it.
 A line is read by store.records.columns where that suffices, and else by read_row. The next block is read
-in a thread of its own, outside of the interpreter lock, while the rows of the one before it are hashed.
+ahead (service.intake.ahead) while the rows of the one before it are hashed.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -21,45 +19,21 @@ import orjson
 import pyarrow as pa
 
 from service.http.problems import MAX_FAULTS, Problem
+from service.intake.ahead import Ahead, Block, decoded
+from service.intake.foreign import as_values, is_valid
 from service.intake.inline import refused
-from service.intake.spools import TableSpool, spool
-from store.data.content_runs import Known, Run
-from store.data.pools import BATCH_SCHEMA, ORIGINAL, REPEATED_SCHEMA, Counts
-from store.data.seen_contents import Seen
-from store.records.columns import (
-    PLAIN,
-    Mask,
-    Places,
-    content_keys,
-    finished,
-    line_ends,
-    line_texts,
-    plain_rows,
-    read_block,
-)
+from service.intake.keeping import Keeper
+from service.intake.spools import spool
+from store.data.content_runs import Known
+from store.data.pools import ORIGINAL, Counts
+from store.records.columns import PLAIN, Mask, Places, finished, line_ends, line_texts, plain_rows
 from store.records.faults import InvalidRecord
 from store.records.layout import AUTO, Layout, Recognised, read_row
 from store.records.record import Record, from_table, to_table
-from store.records.shapes import Shape, texts_of
+from store.records.shapes import Shape
 from store.settings import Settings
 
-# What Arrow holds and Python cannot: times out of range, zones that nobody knows, text that is not UTF-8.
 BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
-UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Whole lines, and what is becoming of them: the plain rows and which they are, or None."""
-
-    data: bytes
-    ends: Places  # of its newlines
-    found: Future[tuple[pa.Table, Mask] | None] | None
-    shape: Shape | None
-    """Of its lines, where they are read by columns and are no records."""
-
-    def line(self, row: int) -> bytes:
-        return self.data[self.ends[row - 1] + 1 if row else 0 : self.ends[row]]
 
 
 class BatchWriter:
@@ -76,14 +50,11 @@ class BatchWriter:
         self._plain = not self._layout.columns and self._layout.format == AUTO
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
-        self.stored = TableSpool(BATCH_SCHEMA)
-        self.repeated = TableSpool(REPEATED_SCHEMA)
+        self.kept = Keeper(known)
         self.error_lines: IO[bytes] = spool()
         self.faults: list[dict[str, Any]] = []
-        self.known = known
-        self._seen = Seen(known.runs if known else [])
-        self._reader = ThreadPoolExecutor(1)
-        self._ahead: _Block | None = None
+        self._reader = Ahead(self._layout)
+        self._ahead: Block | None = None
         self._tail = b""
         self._line = 0
         self._received = 0
@@ -95,10 +66,8 @@ class BatchWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.shutdown()
-        self._seen.close()
-        self.stored.close()
-        self.repeated.close()
+        self._reader.close()
+        self.kept.close()
         self.error_lines.close()
 
     def feed(self, chunk: bytes) -> None:
@@ -134,17 +103,17 @@ class BatchWriter:
 
     def add_table(self, table: pa.Table) -> None:
         """Rows of a foreign table whose columns are fields of a record; each counts as one line."""
-        if not (self._plain and _is_valid(table)):  # UTF-8 that is none: found row by row
-            self.add_values(_as_values(table))
+        if not (self._plain and is_valid(table)):  # UTF-8 that is none: found row by row
+            self.add_values(as_values(table))
             return
         plain = [name for name in table.column_names if _is_plain(table.schema.field(name))]
         others = [name for name in table.column_names if name not in plain]
         if any(table[name].null_count < table.num_rows for name in others):
-            self.add_values(_as_values(table))
+            self.add_values(as_values(table))
             return
         nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
         rows = pa.table(nothing | {name: table[name] for name in plain})
-        self._merge(*plain_rows(rows), lambda row: _as_values(rows.slice(row, 1))[0], None)
+        self._merge(*plain_rows(rows), lambda row: as_values(rows.slice(row, 1))[0], None)
 
     def finish(self) -> None:
         """The batch is complete: write the rest, or refuse it when lines are bad or there are none."""
@@ -155,33 +124,12 @@ class BatchWriter:
             raise Problem(422, "no_records", "The batch has 0 records; send at least 1.")
         if self._rejected and not (self._skip and self._rejected < self._received):
             raise refused(self.faults, self._rejected, self._received)
-        self.stored.finish()
-        self.repeated.finish()
+        self.kept.finish()
 
     def counts(self) -> Counts:
         """What became of the records."""
-        return Counts(self._received, self._received - self._rejected, self._rejected, self.repeated.rows)
-
-    def keys(self) -> Iterator[Run]:
-        """The keys of all stored records."""
-        return self._seen.own()
-
-    def drop_known(self, runs: list[Run]) -> None:
-        """Leave out what others stored meanwhile; the batch is finished already."""
-        if not any(run.holds(own.low, own.high).any() for own in self._seen.own() for run in runs):
-            return
-        self._seen.close()
-        before, self.stored = self.stored, TableSpool(BATCH_SCHEMA)
-        earlier, self.repeated = self.repeated, TableSpool(REPEATED_SCHEMA)
-        self._seen = Seen(runs)
-        for table in earlier.tables():
-            self.repeated.add(table)
-        for table in before.tables():
-            self._store(table)
-        before.close()
-        earlier.close()
-        self.stored.finish()
-        self.repeated.finish()
+        accepted, repeated = self._received - self._rejected, self.kept.repeated.rows
+        return Counts(self._received, accepted, self._rejected, repeated)
 
     def _take_block(self, block: bytes) -> None:
         """Whole lines, the last one's newline included."""
@@ -196,32 +144,21 @@ class BatchWriter:
             self._settle()
             self._line += len(ends)
             return
-        ahead = self._read_ahead(block, ends)
+        ahead = self._reader.read(block, ends)
         self._settle()
         self._ahead = ahead
-
-    def _read_ahead(self, block: bytes, ends: Places) -> _Block:
-        """Read by columns what may be plain records alone, or texts of a shape; the first line tells."""
-        shape = None
-        if not self._layout.columns:
-            only = None if self._layout.format == AUTO else self._layout.format
-            shape = texts_of(_decoded(block[: ends[0]]), only)
-        found = None
-        if self._plain or shape is not None:
-            found = self._reader.submit(read_block, block, ends, shape.texts if shape else None)
-        return _Block(block, ends, found, shape)
 
     def _settle(self) -> None:
         """Take the rows of the block that is being read."""
         block, self._ahead = self._ahead, None
         if block is None:
             return
-        found = block.found.result() if block.found else None
+        found = block.plain()
         if found is None:
             self.take_lines(block.data.split(b"\n")[:-1])
             return
         texts = line_texts(block.data, block.ends)
-        self._merge(*found, lambda row: _decoded(block.line(row)), texts, block.shape)
+        self._merge(*found, lambda row: decoded(block.line(row)), texts, block.shape)
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Lines one by one."""
@@ -229,7 +166,7 @@ class BatchWriter:
             for line in lines:
                 self._line += 1
                 if line and not line.isspace():
-                    take(self._checked(_decoded(line)), line)
+                    take(self._checked(decoded(line)), line)
 
     def _merge(
         self,
@@ -299,22 +236,10 @@ class BatchWriter:
         self._keep(table, np.array(positions, dtype=np.int64))
 
     def _keep(self, table: pa.Table, positions: Places) -> None:
-        """Store rows whose content is new; of the others remember where they were and what they repeat."""
+        """Keep what was taken of the batch, unless it is refused already."""
         if self._rejected and not self._skip:
             return  # the batch is refused: only the counts still matter
-        table = table.append_column(BATCH_SCHEMA.field("position"), pa.array(positions, pa.int64()))
-        self._store(table)
-
-    def _store(self, table: pa.Table) -> None:
-        if self.known is None:  # not for a pool: repetitions stay
-            self.stored.add(table)
-            return
-        fresh = self._seen.add(content_keys(table))
-        if fresh.all():
-            self.stored.add(table)
-            return
-        self.stored.add(table.filter(pa.array(fresh)))
-        self.repeated.add(table.filter(pa.array(~fresh)).select(REPEATED_SCHEMA.names))
+        self.kept.keep(table, positions)
 
     def _checked(self, value: object) -> Record | None:
         try:
@@ -345,14 +270,6 @@ class BatchWriter:
         return Problem(413, "line_too_long", f"Line {line} is longer than {limit} bytes; shorten the record.")
 
 
-def _decoded(line: bytes) -> object:
-    """The line's value, or the error that says why it has none."""
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return error
-
-
 def _original(row: object) -> str:
     """The row's JSON: the line itself, or what a decoded value is as JSON."""
     return row.decode() if isinstance(row, bytes) else orjson.dumps(row).decode()
@@ -360,38 +277,3 @@ def _original(row: object) -> str:
 
 def _is_plain(field: pa.Field) -> bool:
     return field.name in PLAIN.names and bool(field.type == PLAIN.field(field.name).type)
-
-
-def _is_valid(table: pa.Table) -> bool:
-    try:
-        table.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _as_values(table: pa.Table) -> list[dict[str, Any] | InvalidRecord]:
-    """Rows as a JSON decoder would give them, or why a row cannot be read.
-
-    A column that is null in a row, or no number (as pandas marks what is missing), is a field left out.
-    """
-    try:
-        rows = table.to_pylist(maps_as_pydicts="lossy")
-    except UNREADABLE:
-        return [_one_row(table.slice(row, 1)) for row in range(table.num_rows)]
-    return [_given(row) for row in rows]
-
-
-def _one_row(row: pa.Table) -> dict[str, Any] | InvalidRecord:
-    found = {}
-    for name in row.column_names:
-        try:
-            found[name] = row[name][0].as_py(maps_as_pydicts="lossy")
-        except UNREADABLE as error:
-            code = f"bad_{name}" if name in ("id", "group", "metadata") else "bad_text"
-            return InvalidRecord(code, f"{name} cannot be read: {error!s:.200}.")
-    return _given(found)
-
-
-def _given(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None and value == value}

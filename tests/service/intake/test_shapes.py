@@ -197,7 +197,7 @@ def test_a_list_is_read_in_pieces_of_any_size(api: Api, size: int) -> None:
     with BatchWriter(api.settings, "reject_batch", None) as writer:
         texts.feed_list(writer, pieces(b"\xef\xbb\xbf" + text.encode(), size), 1000)
         writer.finish()
-        (table,) = writer.stored.tables()
+        (table,) = writer.kept.stored.tables()
     assert table["original"].to_pylist() == [
         '{"prompt": "ä, [1]", "completion" : "b"}',
         '{"prompt":"}]","completion":"\\n!"}',
@@ -240,9 +240,9 @@ def test_rows_of_texts_are_read_by_columns_as_one_by_one(
         with BatchWriter(api.settings, "skip", None, layout) as writer:
             writer.feed(lines(*rows))
             writer.finish()
-            return list(writer.stored.tables()), writer.recognised.as_json(), writer.faults
+            return list(writer.kept.stored.tables()), writer.recognised.as_json(), writer.faults
 
     by_columns = [read(layout) for layout in (Layout(), Layout(name))]
-    monkeypatch.setattr("service.intake.writer.texts_of", lambda row, format: None)
+    monkeypatch.setattr("service.intake.ahead.texts_of", lambda row, format: None)
     assert by_columns == [read(layout) for layout in (Layout(), Layout(name))]
     assert by_columns[0][1]["shapes"][name] >= 4
