@@ -4,30 +4,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import orjson
-import pyarrow as pa
 
-from store.records.columns import Mask, Places, read_block
+from store.records.columns import PLAIN, Places, read_block
 from store.records.layout import AUTO, Layout
 from store.records.shapes import Shape, texts_of
+from store.records.wide import LOOKED_AT, Found, read_wide_lines, types_of
+
+RECORDS = frozenset((*PLAIN.names, "messages"))
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole lines, and what is becoming of them: the plain rows and which they are, or None."""
+    """Whole lines, and what is becoming of them."""
 
     data: bytes
     ends: Places  # of its newlines
-    found: Future[tuple[pa.Table, Mask] | None] | None
-    shape: Shape | None
-    """Of its lines, where they are read by columns and are no records."""
+    reading: Future[Found | None] | None = None
 
     def line(self, row: int) -> bytes:
         """One of the lines, without its end."""
         return self.data[self.ends[row - 1] + 1 if row else 0 : self.ends[row]]
 
-    def plain(self) -> tuple[pa.Table, Mask] | None:
-        """The plain rows and which they are, once they are read; None where each line is to be read alone."""
-        return self.found.result() if self.found else None
+    def found(self) -> Found | None:
+        """The rows that were read by columns, once they are; None where each line is to be read alone."""
+        return self.reading.result() if self.reading else None
 
 
 class Ahead:
@@ -38,15 +38,29 @@ class Ahead:
         self._thread = ThreadPoolExecutor(1)
 
     def read(self, data: bytes, ends: Places) -> Block:
-        """Read by columns what may be plain records alone, or texts of a shape; the first line tells."""
+        """Read by columns what may be records alone, texts of a shape, or these with further columns.
+
+        The first lines tell.
+        """
         if self._layout.columns:
-            return Block(data, ends, None, None)
+            return Block(data, ends)
         only = None if self._layout.format == AUTO else self._layout.format
-        shape = texts_of(decoded(data[: ends[0]]), only)
-        found = None
-        if only is None or shape is not None:
-            found = self._thread.submit(read_block, data, ends, shape.texts if shape else None)
-        return Block(data, ends, found, shape)
+        stop = ends[min(len(ends), LOOKED_AT) - 1]
+        rows = [decoded(line) for line in data[:stop].split(b"\n") if line]
+        names = {name for row in rows if isinstance(row, dict) for name in row}
+        shape = texts_of(rows[0], only) if rows else None
+        if (
+            shape is not None
+            and shape.texts is not None
+            and names <= {*shape.texts.parts, shape.texts.answer}
+        ):
+            return Block(data, ends, self._thread.submit(_read, data, ends, shape))
+        if only is None and names <= RECORDS:
+            return Block(data, ends, self._thread.submit(_read, data, ends, None))
+        schema = types_of(rows)
+        if schema is None:
+            return Block(data, ends)
+        return Block(data, ends, self._thread.submit(read_wide_lines, data, ends, schema, only))
 
     def close(self) -> None:
         """End the thread."""
@@ -59,3 +73,9 @@ def decoded(line: bytes) -> object:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
         return error
+
+
+def _read(data: bytes, ends: Places, shape: Shape | None) -> Found | None:
+    """Records, or rows of the texts of a shape."""
+    found = read_block(data, ends, shape.texts if shape else None)
+    return None if found is None else Found(*found, shape=shape.name if shape else None)

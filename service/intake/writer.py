@@ -20,17 +20,17 @@ import pyarrow as pa
 
 from service.http.problems import MAX_FAULTS, Problem
 from service.intake.ahead import Ahead, Block, decoded
-from service.intake.foreign import as_values, is_valid
+from service.intake.foreign import UNREADABLE, as_values, is_valid
 from service.intake.inline import refused
 from service.intake.keeping import Keeper
 from service.intake.spools import spool
 from store.data.content_runs import Known
 from store.data.pools import ORIGINAL, Counts
-from store.records.columns import PLAIN, Mask, Places, finished, line_ends, line_texts, plain_rows
+from store.records.columns import PLAIN, Places, finished, line_ends, line_texts, plain_rows
 from store.records.faults import InvalidRecord
 from store.records.layout import AUTO, Layout, Recognised, read_row
 from store.records.record import Record, from_table, to_table
-from store.records.shapes import Shape
+from store.records.wide import Found, read_wide
 from store.settings import Settings
 
 BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
@@ -47,7 +47,6 @@ class BatchWriter:
     ) -> None:
         self._settings = settings
         self._layout = layout or Layout()
-        self._plain = not self._layout.columns and self._layout.format == AUTO
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
         self.kept = Keeper(known)
@@ -102,18 +101,25 @@ class BatchWriter:
                 take(record, row)
 
     def add_table(self, table: pa.Table) -> None:
-        """Rows of a foreign table whose columns are fields of a record; each counts as one line."""
-        if not (self._plain and is_valid(table)):  # UTF-8 that is none: found row by row
+        """Rows of a foreign table; each counts as one line."""
+        found = None if self._layout.columns or not is_valid(table) else self._by_columns(table)
+        if found is None:  # by columns that were named, or with UTF-8 that is none: found row by row
             self.add_values(as_values(table))
-            return
+        else:
+            self._merge(found, lambda row: as_values(table.slice(row, 1))[0], found.originals)
+
+    def _by_columns(self, table: pa.Table) -> Found | None:
+        """The rows that are plain records, or else rows of a shape with further columns."""
         plain = [name for name in table.column_names if _is_plain(table.schema.field(name))]
         others = [name for name in table.column_names if name not in plain]
-        if any(table[name].null_count < table.num_rows for name in others):
-            self.add_values(as_values(table))
-            return
-        nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
-        rows = pa.table(nothing | {name: table[name] for name in plain})
-        self._merge(*plain_rows(rows), lambda row: as_values(rows.slice(row, 1))[0], None)
+        auto = self._layout.format == AUTO
+        if auto and all(table[name].null_count == table.num_rows for name in others):
+            nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
+            return Found(*plain_rows(pa.table(nothing | {name: table[name] for name in plain})))
+        try:
+            return read_wide(table, None if auto else self._layout.format)
+        except UNREADABLE:
+            return None
 
     def finish(self) -> None:
         """The batch is complete: write the rest, or refuse it when lines are bad or there are none."""
@@ -153,12 +159,12 @@ class BatchWriter:
         block, self._ahead = self._ahead, None
         if block is None:
             return
-        found = block.plain()
+        found = block.found()
         if found is None:
             self.take_lines(block.data.split(b"\n")[:-1])
             return
         texts = line_texts(block.data, block.ends)
-        self._merge(*found, lambda row: decoded(block.line(row)), texts, block.shape)
+        self._merge(found, lambda row: decoded(block.line(row)), texts)
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Lines one by one."""
@@ -168,21 +174,14 @@ class BatchWriter:
                 if line and not line.isspace():
                     take(self._checked(decoded(line)), line)
 
-    def _merge(
-        self,
-        plain: pa.Table,
-        good: Mask,
-        value_of: Callable[[int], object],
-        texts: pa.Array | None,
-        shape: Shape | None = None,
-    ) -> None:
-        """Keep the plain rows, and those of the others that are records after all, in their order.
+    def _merge(self, found: Found, value_of: Callable[[int], object], texts: pa.Array | None) -> None:
+        """Keep what was read by columns, and those of the other rows that are records after all, in order.
 
-        `texts` are the lines of all rows, where there are lines; `shape` is that of the plain rows, None for
-        records.
+        `texts` are all rows as they came, None where the records say all of them.
         """
-        plain = finished(plain)
-        self._recognise(plain, shape, value_of, good)
+        good = found.good
+        plain = finished(found.rows)
+        self._recognise(plain, found, value_of)
         rows, line = len(good), self._line
         positions = self._received + np.arange(rows)
         records: list[Record] = []
@@ -206,16 +205,17 @@ class BatchWriter:
             plain = pa.concat_tables([plain, others]).take(order)
         self._keep(plain, positions[kept])
 
-    def _recognise(
-        self, plain: pa.Table, shape: Shape | None, value_of: Callable[[int], object], good: Mask
-    ) -> None:
-        """Count the plain rows, and show the first where they are no records."""
-        if shape is None:
+    def _recognise(self, plain: pa.Table, found: Found, value_of: Callable[[int], object]) -> None:
+        """Count the rows that were read by columns, and show the first where they are no records."""
+        if not plain.num_rows:
+            return
+        self.recognised.name_extra(found.extra)
+        if found.shape in (None, "prompt_completion", "messages"):
             chats = plain.num_rows - plain["messages"].null_count
             self.recognised.shapes += Counter(messages=chats, prompt_completion=plain.num_rows - chats)
-        elif plain.num_rows:
-            self.recognised.shapes[shape.name] += plain.num_rows
-            self.recognised.show(value_of(int(good.argmax())), from_table(plain.slice(0, 1))[0])
+        else:
+            self.recognised.shapes[found.shape] += plain.num_rows
+            self.recognised.show(value_of(int(found.good.argmax())), from_table(plain.slice(0, 1))[0])
 
     @contextmanager
     def _one_by_one(self) -> Iterator[Callable[[Record | None, object], None]]:

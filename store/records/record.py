@@ -297,18 +297,19 @@ def _check_object(field: str, value: object, limit: int) -> None:
         size = len(orjson.dumps(value))
     except orjson.JSONEncodeError as error:
         raise InvalidRecord(f"bad_{field}", f"{field} cannot be stored as JSON: {error}.") from None
-    if not _is_finite(value):  # which orjson writes as null
+    if not is_finite(value):  # which orjson writes as null
         raise InvalidRecord(f"bad_{field}", f"{field} holds NaN or infinity, which JSON has no number for.")
     if size > limit:
         raise InvalidRecord("too_large", f"{field} takes {size} bytes as JSON; the limit is {limit}.")
 
 
-def _is_finite(value: object) -> bool:
+def is_finite(value: object) -> bool:
+    """Whether every number in a JSON value is one that JSON has."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    return not isinstance(value, list) or all(map(_is_finite, value))
+        return all(map(is_finite, value.values()))
+    return not isinstance(value, list) or all(map(is_finite, value))
 
 
 def _unknown_field(value: dict[Any, Any]) -> InvalidRecord:

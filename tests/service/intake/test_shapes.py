@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ import pytest
 
 from service.http.problems import Problem
 from service.intake import texts
+from service.intake.foreign import as_values
 from service.intake.writer import BatchWriter
 from store.artifacts import Artifacts
 from store.data import pools
@@ -221,6 +222,34 @@ def test_a_list_that_is_none_is_refused(api: Api, text: str) -> None:
     with BatchWriter(api.settings, "skip", None) as writer, pytest.raises(Problem) as refused:
         texts.feed_list(writer, pieces(text.encode("latin-1"), 500), 1000)
     assert refused.value.code == "not_json"
+
+
+def test_blocks_with_further_columns_are_read_as_one_by_one(api: Api) -> None:
+    """Good rows, bad ones and other shapes in one block, as lines and as a table."""
+    rows: list[Any] = [
+        {"instruction": f"Add {n}.", "output": str(n), "source": 'w"eb', "score": n / 3, "day": "4", "id": n}
+        for n in range(6)
+    ]
+    rows[2]["output"] = " "
+    rows[3] |= {"prompt": "a", "completion": "b"}  # two shapes
+    rows[4] |= {"system": "Be brief.", "score": 2}
+    rows.append({"prompt": "a", "completion": "b", "source": "books"})
+
+    def read(feed: Callable[[BatchWriter], object]) -> Any:
+        with BatchWriter(api.settings, "skip", None) as writer:
+            feed(writer)
+            writer.finish()
+            (table,) = writer.kept.stored.tables()
+            return table.to_pylist(), writer.recognised.as_json(), writer.faults, writer.counts()
+
+    written = [orjson.dumps(row) for row in rows]
+    by_lines = read(lambda writer: writer.feed(lines(*written)))
+    assert by_lines == read(lambda writer: writer.take_lines(written))
+    assert by_lines[1]["shapes"] == {"alpaca": 4, "prompt_completion": 1}
+    table = pa.Table.from_pylist([dict.fromkeys(name for one in rows for name in one) | row for row in rows])
+    by_table = read(lambda writer: writer.add_table(table))
+    assert by_table == read(lambda writer: writer.add_values(as_values(table)))
+    assert by_table[2:] == by_lines[2:]
 
 
 @pytest.mark.parametrize("name", [name for name, shape in SHAPES.items() if shape.texts])
