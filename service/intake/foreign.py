@@ -4,10 +4,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from service.intake.parquet_child import INDEX, read_as
 from store.records.faults import InvalidRecord
 
 # What Arrow holds and Python cannot: times out of range, zones that nobody knows, text that is not UTF-8.
 UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError)
+
+
+def readable(table: pa.Table) -> pa.Table:
+    """What a record can be made of: no index of pandas, and times to the microsecond, as Python has them."""
+    kept = [name for name in table.column_names if not INDEX.fullmatch(name)]
+    schema = pa.schema([(name, read_as(table.schema.field(name).type, name)) for name in kept])
+    return table.select(kept).cast(schema, safe=False)
 
 
 def is_valid(table: pa.Table) -> bool:

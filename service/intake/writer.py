@@ -9,7 +9,7 @@ ahead (service.intake.ahead) while the rows of the one before it are hashed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, Any, Self
@@ -20,10 +20,10 @@ import pyarrow as pa
 
 from service.http.problems import MAX_FAULTS, Problem
 from service.intake.ahead import Ahead, Block, decoded
-from service.intake.foreign import UNREADABLE, as_values, is_valid
+from service.intake.foreign import UNREADABLE, as_values, is_valid, readable
 from service.intake.inline import refused
 from service.intake.keeping import Keeper
-from service.intake.spools import spool
+from service.intake.spools import RowSpool, spool
 from store.data.content_runs import Known
 from store.data.pools import ORIGINAL, Counts
 from store.records.columns import PLAIN, Places, finished, line_ends, line_texts, plain_rows
@@ -33,6 +33,7 @@ from store.records.record import Record, from_table, to_table
 from store.records.wide import Found, read_wide
 from store.settings import Settings
 
+RECORDS = ("prompt_completion", "messages")  # shapes of which no example is shown
 BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
 
 
@@ -50,14 +51,22 @@ class BatchWriter:
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
         self.kept = Keeper(known)
+        self.rows: RowSpool | None = None
+        """The rows of a table as they came, where the batch is one."""
         self.error_lines: IO[bytes] = spool()
         self.faults: list[dict[str, Any]] = []
+        """The first of them."""
+        self.reasons: Counter[str] = Counter()
+        """Refused records by code."""
         self._reader = Ahead(self._layout)
         self._ahead: Block | None = None
         self._tail = b""
         self._line = 0
         self._received = 0
-        self._rejected = 0
+
+    @property
+    def _rejected(self) -> int:
+        return self.reasons.total()
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +76,8 @@ class BatchWriter:
     ) -> None:
         self._reader.close()
         self.kept.close()
+        if self.rows is not None:
+            self.rows.close()
         self.error_lines.close()
 
     def feed(self, chunk: bytes) -> None:
@@ -94,14 +105,22 @@ class BatchWriter:
                 self._line += 1
                 take(self._checked(value), value)
 
-    def add_records(self, records: list[Record], rows: list[Any]) -> None:
-        """Records that were checked before, and the decoded values that they were read from."""
+    def add_records(self, records: Sequence[Record], originals: Sequence[str | None]) -> None:
+        """Records that were checked before, and the JSON of the rows that they were read from."""
         with self._one_by_one() as take:
-            for record, row in zip(records, rows, strict=True):
-                take(record, row)
+            for record, original in zip(records, originals, strict=True):
+                take(record, original)
+
+    def open_table(self, schema: pa.Schema) -> None:
+        """All rows will come from a table with this schema: a pool keeps them as they are."""
+        if self.kept.known is not None:
+            self.rows = RowSpool(schema)
 
     def add_table(self, table: pa.Table) -> None:
         """Rows of a foreign table; each counts as one line."""
+        if self.rows is not None:
+            self.rows.add(table)
+        table = readable(table)
         found = None if self._layout.columns or not is_valid(table) else self._by_columns(table)
         if found is None:  # by columns that were named, or with UTF-8 that is none: found row by row
             self.add_values(as_values(table))
@@ -129,8 +148,10 @@ class BatchWriter:
         if not self._received:
             raise Problem(422, "no_records", "The batch has 0 records; send at least 1.")
         if self._rejected and not (self._skip and self._rejected < self._received):
-            raise refused(self.faults, self._rejected, self._received)
+            raise refused(self.faults, self.reasons, self._received)
         self.kept.finish()
+        if self.rows is not None:
+            self.rows.finish()
 
     def counts(self) -> Counts:
         """What became of the records."""
@@ -181,20 +202,23 @@ class BatchWriter:
         """
         good = found.good
         plain = finished(found.rows)
-        self._recognise(plain, found, value_of)
+        self._recognise(plain, found)
+        show = self._example(plain, found, value_of)
         rows, line = len(good), self._line
         positions = self._received + np.arange(rows)
         records: list[Record] = []
-        originals: list[str] = []
+        originals: list[str | None] = []
         kept = good.copy()
         for row in np.flatnonzero(~good).tolist():
             self._line = line + row + 1
+            show(row)
             value = value_of(row)
             record = self._checked(value)
             if record is not None:
                 records.append(record)
                 originals.append(_original(value) if texts is None else texts[row].as_py())
                 kept[row] = True
+        show(rows)
         self._line = line + rows
         self._receive(rows)
         own = pa.nulls(len(plain), pa.string()) if texts is None else texts.filter(pa.array(good))
@@ -205,24 +229,37 @@ class BatchWriter:
             plain = pa.concat_tables([plain, others]).take(order)
         self._keep(plain, positions[kept])
 
-    def _recognise(self, plain: pa.Table, found: Found, value_of: Callable[[int], object]) -> None:
-        """Count the rows that were read by columns, and show the first where they are no records."""
+    def _recognise(self, plain: pa.Table, found: Found) -> None:
+        """Count the rows that were read by columns."""
         if not plain.num_rows:
             return
         self.recognised.name_extra(found.extra)
-        if found.shape in (None, "prompt_completion", "messages"):
+        if found.shape is None or found.shape in RECORDS:
             chats = plain.num_rows - plain["messages"].null_count
             self.recognised.shapes += Counter(messages=chats, prompt_completion=plain.num_rows - chats)
         else:
             self.recognised.shapes[found.shape] += plain.num_rows
-            self.recognised.show(value_of(int(found.good.argmax())), from_table(plain.slice(0, 1))[0])
+
+    def _example(
+        self, plain: pa.Table, found: Found, value_of: Callable[[int], object]
+    ) -> Callable[[int], None]:
+        """What shows the first of the rows that were read by columns, once those before it had their turn."""
+        changed = bool(plain.num_rows) and found.shape not in (None, *RECORDS)
+        first = int(found.good.argmax()) if changed else len(found.good)
+
+        def show(row: int) -> None:
+            """All rows before this one had theirs."""
+            if first < row and self.recognised.example is None:
+                self.recognised.show(value_of(first), from_table(plain.slice(0, 1))[0])
+
+        return show
 
     @contextmanager
     def _one_by_one(self) -> Iterator[Callable[[Record | None, object], None]]:
         """Takes what became of one row after another, a record or None where it was refused, and the row."""
         records: list[Record] = []
         positions: list[int] = []
-        originals: list[str] = []
+        originals: list[str | None] = []
 
         def take(record: Record | None, row: object) -> None:
             if record is not None:
@@ -250,7 +287,7 @@ class BatchWriter:
             record, shape = read_row(value, self._layout)
         except InvalidRecord as fault:
             found = {"line": self._line, "code": fault.code, "detail": fault.detail}
-            self._rejected += 1
+            self.reasons[fault.code] += 1
             if len(self.faults) < MAX_FAULTS:
                 self.faults.append(found)
             if self._skip:
@@ -270,8 +307,10 @@ class BatchWriter:
         return Problem(413, "line_too_long", f"Line {line} is longer than {limit} bytes; shorten the record.")
 
 
-def _original(row: object) -> str:
-    """The row's JSON: the line itself, or what a decoded value is as JSON."""
+def _original(row: object) -> str | None:
+    """The row's JSON: the line itself, or what a decoded object is as JSON."""
+    if row is None or isinstance(row, str):
+        return row
     return row.decode() if isinstance(row, bytes) else orjson.dumps(row).decode()
 
 

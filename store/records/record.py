@@ -15,7 +15,7 @@ to 10 million records.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -177,6 +177,15 @@ def prompt_text(record: Record) -> str:
     if record.prompt is not None:
         return record.prompt
     return "\n".join(turn["content"] for turn in record.messages or ())
+
+
+def has_extra(extra: Mapping[str, Any] | None, wanted: Mapping[str, str]) -> bool:
+    """Whether the record's `extra` has these values: texts as they are, others as JSON."""
+    for name, text in wanted.items():
+        value = (extra or {}).get(name)
+        if value is None or text != (value if type(value) is str else orjson.dumps(value).decode()):
+            return False
+    return True
 
 
 def _content_hash(

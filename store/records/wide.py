@@ -24,8 +24,7 @@ from store.records.shapes import SHAPES, Shape, shape_of
 LOOKED_AT = 16  # lines that tell the types of a block's columns
 NAMED = frozenset().union(*(shape.columns for shape in SHAPES.values()))
 """Columns that some shape says something about."""
-OWN = frozenset(("id", "group", "quality"))  # beside the texts
-TAKEN = OWN | {"prompt", "completion", "messages"}
+OWN = frozenset(("id", "group", "quality"))  # fields of a record that stand beside the texts
 KINDS: dict[type, pa.DataType] = {
     str: pa.string(),
     bool: pa.bool_(),
@@ -161,6 +160,13 @@ def _shape_with(there: list[str], only: str | None) -> Shape | None:
         return None
 
 
+def _texts(shape: Shape) -> frozenset[str]:
+    """The columns that prompt and answer are read from."""
+    if shape.texts is None:
+        return shape.needs
+    return frozenset((*shape.texts.parts, shape.texts.answer))
+
+
 def _is_readable(shape: Shape, schema: pa.Schema) -> bool:
     """Whether the columns with the texts of the shape have the types of texts."""
     if shape.name == "messages":
@@ -168,8 +174,7 @@ def _is_readable(shape: Shape, schema: pa.Schema) -> bool:
         return pa.types.is_list(kind) and _is_turn(kind.value_type)
     if shape.texts is None and shape.name != "prompt_completion":
         return False
-    texts = ("prompt", "completion") if shape.texts is None else (*shape.texts.parts, shape.texts.answer)
-    return all(schema.field(name).type == pa.string() for name in texts if name in schema.names)
+    return all(schema.field(name).type == pa.string() for name in _texts(shape) & {*schema.names})
 
 
 def _is_turn(kind: pa.DataType) -> bool:
@@ -180,24 +185,12 @@ def _is_turn(kind: pa.DataType) -> bool:
 def _fields(table: pa.Table, shape: Shape, fit: Mask) -> tuple[pa.Table, Mask]:
     """The PLAIN columns and messages, and the rows of which nothing else is a field of the record."""
     fit = fit.copy()
-    rows = table.num_rows
-    if shape.texts is not None:
-        lacking = [name for name in shape.texts.optional if name not in table.column_names]
-        for name in lacking:
-            table = table.append_column(name, pa.nulls(rows, pa.string()))
-        plain = from_texts(table, shape.texts)
-    else:
-        there = [name for name in ("prompt", "completion") if name in shape.columns & {*table.column_names}]
-        nothing = {field.name: pa.nulls(rows, field.type) for field in PLAIN}
-        plain = pa.table(nothing | {name: table[name] for name in there if table[name].type == pa.string()})
+    others = (shape.columns | {"metadata"}) - _texts(shape) - OWN
     if shape.name == "messages":
-        plain = plain.append_column("messages", _turns(table["messages"]))
-    read = TAKEN | ({*shape.texts.parts, shape.texts.answer} if shape.texts else frozenset())
-    for name in (shape.columns | {"metadata"}) - read:
-        if name in table.column_names:
-            fit &= ~_says(name, table[name])
-    if shape.name == "messages" and "prompt" in table.column_names:
-        fit &= ~_valid(table["prompt"])
+        others |= {"prompt"}  # beside nothing but fields of a record it is one too
+    for name in others & {*table.column_names}:
+        fit &= ~_says(name, table[name])
+    plain = _asked(table, shape)
     for name in OWN & {*table.column_names}:
         column = _own(name, table[name])
         if column is None:
@@ -205,6 +198,19 @@ def _fields(table: pa.Table, shape: Shape, fit: Mask) -> tuple[pa.Table, Mask]:
         else:
             plain = plain.set_column(plain.column_names.index(name), PLAIN.field(name), column)
     return plain, fit
+
+
+def _asked(table: pa.Table, shape: Shape) -> pa.Table:
+    """Prompt and answer, or messages, in place among the PLAIN columns."""
+    if shape.texts is not None:
+        for name in frozenset(shape.texts.optional) - {*table.column_names}:
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+        return from_texts(table, shape.texts)
+    columns = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
+    columns |= {name: table[name] for name in _texts(shape) if name != "messages"}
+    if shape.name == "messages":
+        columns["messages"] = _turns(table["messages"])
+    return pa.table(columns)
 
 
 def _own(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | None:

@@ -20,6 +20,7 @@ from store.data import pools
 from store.records.layout import Layout
 from store.records.shapes import SHAPES
 from tests.live import Api, lines
+from tests.service.intake.test_writer import PARQUET, parquet
 from tests.store.records.rows_on_disk import ASSISTANT, ROWS, USER
 
 NDJSON, CSV = "application/x-ndjson", "text/csv"
@@ -144,6 +145,13 @@ def test_columns_by_the_query_and_by_the_body(api: Api) -> None:
         (
             lines(*ALPACA),
             NDJSON,
+            "?columns=prompt:topic&columns=prompt:instruction",
+            "invalid_request",
+            "two columns for prompt",
+        ),
+        (
+            lines(*ALPACA),
+            NDJSON,
             "?columns=prompt:nowhere",
             "invalid_records",
             "There is no column 'nowhere'",
@@ -164,6 +172,56 @@ def test_what_cannot_be_read_is_named(
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] == code
     assert said in answer.text
+
+
+def test_a_mapping_that_gives_empty_prompts_is_counted_by_reason(api: Api) -> None:
+    rows: list[Any] = [{"ask": ask, "say": "x"} for ask in ("a", "", " ", "b", 7)] + [{"say": "x"}]
+    query = "?columns=prompt:ask&columns=completion:say"
+    refused = sent(api, lines(*rows), query=query).json()
+    assert (
+        "4 of 6 records cannot be used (2 empty_prompt, 1 wrong_type, 1 no_such_column)" in refused["detail"]
+    )
+    batch, table = accepted(api, lines(*rows), query=f"{query}&on_invalid=skip")
+    assert batch["reasons"] == {"empty_prompt": 2, "wrong_type": 1, "no_such_column": 1}
+    assert table["prompt"].to_pylist() == ["a", "b"]
+    file = api.call("GET", f"/v1/files/{batch['error_file_id']}/content")
+    assert [orjson.loads(line)["line"] for line in file.text.splitlines()] == [2, 3, 5, 6]
+
+
+def test_further_columns_are_bounded_however_they_come(api: Api) -> None:
+    """Of 1 MB and nested; one row of several in a block."""
+    rows = [
+        {"prompt": f"{n}?", "completion": "x", "more": {"a": [{"b": "y" * n * 70_000}]}} for n in range(3)
+    ]
+    for body, kind in ((lines(*rows), NDJSON), (parquet(rows), PARQUET["Content-Type"])):
+        refused = sent(api, body, kind).json()
+        assert [fault["line"] for fault in refused["errors"]] == [2, 3]
+        assert {fault["code"] for fault in refused["errors"]} == {"too_large"}
+        assert "extra takes 70" in refused["detail"]
+    rows[1]["more"] = {"a": [{"b": "y" * 2**20}]}
+    assert sent(api, lines(*rows)).json()["code"] == "line_too_long"
+    assert sent(api, parquet(rows), PARQUET["Content-Type"]).json()["code"] == "invalid_records"
+
+
+def test_dictionaries_and_large_texts_as_the_columns_of_a_shape(api: Api) -> None:
+    asked = pa.array([f"Add {n}." for n in range(3)], pa.large_string())
+    said = pa.array(["4", "4", None]).dictionary_encode()
+    table = pa.table({"instruction": asked, "output": said, "source": said, "none": pa.nulls(3)})
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    batch, stored = accepted(api, sink.getvalue(), PARQUET["Content-Type"], "?on_invalid=skip")
+    assert (batch["recognised"]["shapes"], batch["reasons"]) == ({"alpaca": 2}, {"unknown_shape": 1})
+    assert stored["extra"].to_pylist() == ['{"source":"4"}'] * 2
+    assert stored["original"].to_pylist()[0] == '{"instruction":"Add 0.","output":"4","source":"4"}'
+
+
+@pytest.mark.parametrize(
+    "half", [b'{"prompt":"a","completion":"b","n":"\\ud800"}', b'{"instruction":"\\udfff","output":"b"}']
+)
+def test_half_a_character_beside_good_rows_is_one_bad_line(api: Api, half: bytes) -> None:
+    good = orjson.dumps({**orjson.loads(half.replace(b"\\ud800", b"").replace(b"\\udfff", b"c")), "more": 1})
+    refused = sent(api, lines(good, half, good)).json()
+    assert [(fault["line"], fault["code"]) for fault in refused["errors"]] == [(2, "not_json")]
 
 
 @pytest.mark.parametrize(
