@@ -4,8 +4,9 @@ python -m benchmarks.formats [--quick] [--json]
 
 shapes_accepted: of the 25 of docs/data.md. round_trip_equal: of the round_trip_rows that came back byte for
 byte from a selection of all that the proxy's template can write. ingest_ratio_to_plain: pace of alpaca rows
-over that of records with the same texts, both as lines to the same API. parquet_peak_mb: growth of the API
-and its reader while a Parquet file with 40 further columns comes in.
+over that of records with the same texts, both as lines to the same API; wide_ratio_to_plain: of alpaca rows
+with four further columns. parquet_peak_mb: growth of the API and its reader while a Parquet file with 40
+further columns comes in.
 """
 
 import argparse
@@ -32,6 +33,7 @@ TABLE_ROWS, QUICK_TABLE_ROWS = 1_000_000, 50_000  # of about 2 kB each
 GROUP_ROWS = 2_000
 COLUMNS = 40
 NDJSON, PARQUET = "application/x-ndjson", "application/vnd.apache.parquet"
+TARGET = {"prompt": "Which of them is prime?", "completion": "none"}  # in no row
 TEXT = "a sentence of an ordinary length with a number in it, which is "
 
 
@@ -72,7 +74,7 @@ def _shapes(client: httpx.Client) -> dict[str, Any]:
     pool = client.post("/pools", json={}).json()["id"]
     body = "\n".join(through).encode()
     _require(client.post(f"/pools/{pool}/batches", content=body, headers={"Content-Type": NDJSON}))
-    target = client.post("/targets", json={"records": [ROWS[0].row]}).json()["id"]
+    target = client.post("/targets", json={"records": [TARGET]}).json()["id"]
     asked = {"target_id": target, "pool_id": pool, "k": len(through), "method": "random"}
     job = client.post("/selections", json=asked).json()["id"]
     while not (state := client.get(f"/selections/{job}", params={"wait": 50}).json())["done"]:
@@ -92,25 +94,29 @@ def _shapes(client: httpx.Client) -> dict[str, Any]:
 def _sizes(client: httpx.Client, stack: Stack, folder: Path, *, quick: bool) -> dict[str, Any]:
     lines = QUICK_LINES if quick else LINES
     seconds = {}
-    for name, line in (("warm", _plain), ("plain", _plain), ("alpaca", _alpaca)):
+    for name, line in (("warm", _plain), ("plain", _plain), ("alpaca", _alpaca), ("wide", _wide)):
         path = _written(folder / f"{name}.jsonl", line, lines // 10 if name == "warm" else lines)
         start = time.perf_counter()
         with path.open("rb") as file:
             _require(_sent(client, NDJSON, file))
         seconds[name] = time.perf_counter() - start
         path.unlink()
-    path = _table(folder / "wide.parquet", QUICK_TABLE_ROWS if quick else TABLE_ROWS)
+    rows = QUICK_TABLE_ROWS if quick else TABLE_ROWS
+    path = _table(folder / "wide.parquet", rows)
     with growth(stack.supervisor.running["api"].process.pid, every=0.05) as grown, path.open("rb") as file:
         start = time.perf_counter()
         _require(_sent(client, PARQUET, file))
         took = time.perf_counter() - start
     return {
         "ingest_ratio_to_plain": round(seconds["plain"] / seconds["alpaca"], 3),
+        "wide_ratio_to_plain": round(seconds["plain"] / seconds["wide"], 3),
         "plain_rows_per_second": round(lines / seconds["plain"]),
         "alpaca_rows_per_second": round(lines / seconds["alpaca"]),
+        "wide_rows_per_second": round(lines / seconds["wide"]),
         "parquet_peak_mb": round(grown[0] / MB),
         "parquet_mb": round(path.stat().st_size / MB),
         "parquet_seconds": round(took, 1),
+        "parquet_rows_per_second": round(rows / took),
     }
 
 
@@ -130,6 +136,11 @@ def _plain(number: int) -> str:
 
 def _alpaca(number: int) -> str:
     return f'{{"instruction":"{TEXT}{number}?","input":"","output":"{TEXT}{number}."}}\n'
+
+
+def _wide(number: int) -> str:
+    more = f'"source":"web","score":{number % 997 + 0.5},"tags":["a","b"],"kept":true'
+    return f'{{"instruction":"{TEXT}{number}?","output":"{TEXT}{number}.",{more}}}\n'
 
 
 def _written(path: Path, line: Callable[[int], str], count: int) -> Path:

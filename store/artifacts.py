@@ -100,9 +100,7 @@ class Artifacts:
 
     def put_table(self, folder: str, table: pa.Table) -> Artifact:
         """Store a table as one Parquet file."""
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        return self.put_bytes(folder, sink.getvalue().to_pybytes(), ".parquet")
+        return self.put_bytes(folder, as_parquet(table), ".parquet")
 
     def get_bytes(self, path: str, sha256: str) -> bytes:
         """The file's bytes; raises ArtifactCorrupt when it is missing or was changed."""
@@ -191,6 +189,14 @@ class Artifacts:
         if ".." in path.split("/") or path.startswith("/"):
             raise ArtifactCorrupt(f"artifact path {path!r} leaves the store")
         return f"{self.root}/{path}"
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    """The file that `put_table` stores, the same one for the same table."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def _changed(entry: dict[str, Any]) -> datetime:

@@ -10,20 +10,18 @@ import json
 import random
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
-import psutil
 from sqlalchemy import func, update
 
 from benchmarks.api.served import Served, served
+from benchmarks.growth import growth
 from benchmarks.machine import describe
 from store.artifacts import Artifacts
 from store.jobs import claims, plans, shards
@@ -105,12 +103,12 @@ def _chat(number: int, texts: list[str]) -> str:
 
 def _against_orjson(api: Served, path: Path) -> dict[str, Any]:
     bare = _bare_loop(path)
-    with _rss_growth(api.process.pid) as growth:
+    with growth(api.process.pid, every=0.02) as grown:
         seconds, accepted = _ingest(api, path)
     size = path.stat().st_size
     return {
         "ratio_to_orjson": round(bare / seconds, 3),
-        "rss_growth_mb": round(growth[0] / MB, 1),
+        "rss_growth_mb": round(grown[0] / MB, 1),
         "mb_per_second": round(size / MB / seconds, 1),
         "orjson_mb_per_second": round(size / MB / bare, 1),
         "records": accepted,
@@ -143,26 +141,6 @@ def _ingest(api: Served, path: Path) -> tuple[float, int]:
     if answer.status != http.client.CREATED:
         raise RuntimeError(f"ingestion was answered {answer.status}: {body[:500]!r}")
     return seconds, json.loads(body)["counts"]["accepted"]
-
-
-@contextmanager
-def _rss_growth(pid: int) -> Iterator[list[int]]:
-    """One number: the largest resident set during the block less that before it, in bytes."""
-    process, done = psutil.Process(pid), threading.Event()
-    before = process.memory_info().rss
-    growth = [0]
-
-    def look() -> None:
-        while not done.wait(0.02):
-            growth[0] = max(growth[0], process.memory_info().rss - before)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield growth
-    finally:
-        done.set()
-        watcher.join()
 
 
 def _completed_selection(api: Served, count: int) -> str:

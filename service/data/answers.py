@@ -58,7 +58,7 @@ class Recognised(BaseModel):
 
 
 class Target(BaseModel):
-    """A target without its records."""
+    """A target without its records; `found` where a POST stored nothing because it was there already."""
 
     id: str
     object: Literal["target"]
@@ -68,6 +68,7 @@ class Target(BaseModel):
     groups: dict[str, int]
     held_out_target_id: str | None
     recognised: Recognised
+    found: bool
     created_at: datetime
 
 
@@ -111,7 +112,10 @@ class Counts(BaseModel):
 
 
 class Batch(BaseModel):
-    """What became of a batch; `errors` are its first faults, the file has all of them."""
+    """What became of a batch; `reasons` counts refused lines by code, `errors` are the first of them.
+
+    The file has all.
+    """
 
     id: str
     object: Literal["pool.batch"]
@@ -120,6 +124,7 @@ class Batch(BaseModel):
     client_batch_id: str | None
     counts: Counts
     recognised: Recognised
+    reasons: dict[str, int]
     errors: list[Fault]
     error_file_id: str | None
     created_at: datetime

@@ -58,11 +58,16 @@ async def create(
 
 @router.get("", response_model=Page[answers.File])
 def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
+    state: Services,
+    tenant_id: TenantId,
+    after: After = None,
+    limit: Limit = DEFAULT_LIMIT,
+    sha256: Annotated[Sha256 | None, Query(description="Only files with these bytes.")] = None,
 ) -> dict[str, Any]:
-    """All files, newest first."""
+    """All files, newest first; with `sha256` those that need not be sent again."""
     with state.database.transaction() as session:
-        return page(files.listing(session, tenant_id, after=after, limit=limit), limit, views.file)
+        rows = files.listing(session, tenant_id, after=after, limit=limit, sha256=sha256)
+        return page(rows, limit, views.file)
 
 
 @router.get("/{file_id}", response_model=answers.File)

@@ -4,23 +4,24 @@ import json
 from dataclasses import dataclass
 from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from evoselect.spec.fields import MAX_WHOLE, ShortText
-from service.data import answers, records, views
+from service.data import answers, views
 from service.data.requests import BatchRequest, OnInvalid, PoolRequest
+from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
-from service.http.answers import Deleted, Page
+from service.http.answers import Page
 from service.http.fields import Format
 from service.http.media import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TSV, required
-from service.http.parameters import DEFAULT_LIMIT, After, AfterNumber, Limit, ResourceId, Search
+from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.strict_json import StrictRoute
-from service.http.views import as_response, deleted, page
+from service.http.views import page
 from service.intake import batches
 from service.intake.bodies import in_pieces, receive_into
 from service.intake.spools import spool
@@ -28,6 +29,7 @@ from service.intake.stored_files import read_into, stored_file
 from service.intake.writer import BatchWriter
 from service.services import Services, State, TenantId
 from store.data import pools
+from store.data.sources import Source
 
 router = APIRouter(prefix="/v1/pools", route_class=StrictRoute, tags=["pools"])
 
@@ -61,28 +63,12 @@ def retrieve(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[
         return views.pool(pools.get(session, tenant_id, pool_id))
 
 
-@router.get("/{pool_id}/records", response_model=answers.RecordPage)
-def stored_records(
-    pool_id: ResourceId,
-    state: Services,
-    tenant_id: TenantId,
-    after: AfterNumber = 0,
-    limit: Limit = DEFAULT_LIMIT,
-    search: Search = None,
-) -> Response:
-    """What the pool holds, each content once, in the order of its batches."""
-    with state.database.transaction() as session:
-        pool = pools.get(session, tenant_id, pool_id)
-        sources = pools.sources(session, pool, pool.version)
-    return as_response(records.page(state, sources, after, limit, search))
+def _sources(session: Session, tenant_id: str, pool_id: str) -> list[Source]:
+    pool = pools.get(session, tenant_id, pool_id)
+    return pools.sources(session, pool, pool.version)
 
 
-@router.delete("/{pool_id}", response_model=Deleted)
-def delete(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
-    """Delete it; 409 while a job that has not ended needs it. What was made from it stays."""
-    with state.database.transaction() as session:
-        pools.remove(session, tenant_id, pool_id)
-    return deleted("pool", pool_id)
+add_routes(router, "pool", _sources, pools.remove)
 
 
 @router.get("/{pool_id}/batches", response_model=Page[answers.Batch])
@@ -154,7 +140,11 @@ def _of_query(
     client_batch_id: str | None, on_invalid: OnInvalid, format: Format, columns: list[str]
 ) -> BatchRequest:
     """What the query says, checked as a body is."""
-    pairs = {field: column for field, _, column in (pair.partition(":") for pair in columns)}
+    named = [(field, column) for field, _, column in (pair.partition(":") for pair in columns)]
+    pairs = dict(named)
+    if len(pairs) < len(named):
+        twice = next(field for field in pairs if [name for name, _ in named].count(field) > 1)
+        raise Problem(422, "invalid_request", f"columns names two columns for {twice:.60}: name one.")
     try:
         return BatchRequest.model_validate(
             {

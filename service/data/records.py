@@ -1,6 +1,6 @@
 """The records of a pool or a target by pages, and those among them that hold a text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -17,8 +17,15 @@ SCANNED_ROWS = 100_000  # looked through for one page, so that a search ends in 
 PAGE_CHARS = 8 * 2**20  # of a page's records and rows; the one that goes beyond is its last
 
 
-def page(state: State, sources: Sequence[Source], after: int, limit: int, text: str | None) -> Json:
-    """Records behind the first `after`, at most `limit`, those alone that hold `text` where one is given.
+def page(
+    state: State,
+    sources: Sequence[Source],
+    after: int,
+    limit: int,
+    text: str | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Json:
+    """Records behind the first `after`, at most `limit`, those alone that hold `text` and have `extra`.
 
     `next_after` is where the next page begins, null at the end: before it a search may give a page with few
     records, or none.
@@ -27,7 +34,7 @@ def page(state: State, sources: Sequence[Source], after: int, limit: int, text: 
     found: list[Json] = []
     seen, chars = after, 0
     for first, table in _groups(state, sources, after):
-        for place in _places(table, text):
+        for place in _places(table, text, extra or {}):
             view, size = _view(table, first, place)
             found.append(view)
             chars += size
@@ -66,10 +73,18 @@ def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[tup
                 first += rows
 
 
-def _places(table: pa.Table, text: str | None) -> list[int]:
+def _places(table: pa.Table, text: str | None, extra: Mapping[str, str]) -> list[int]:
+    """Rows that hold the text and have such an `extra`."""
+    rows = range(table.num_rows) if text is None else _holding(table, text)
+    if not extra:
+        return list(rows)
+    texts = table["extra"].to_pylist() if "extra" in table.column_names else [None] * table.num_rows
+    held = {row for row, own in enumerate(texts) if own and records.has_extra(orjson.loads(own), extra)}
+    return [row for row in rows if row in held]
+
+
+def _holding(table: pa.Table, text: str) -> list[int]:
     """Rows whose prompt, turns or completion hold the text, whatever its case."""
-    if text is None:
-        return list(range(table.num_rows))
     held = [pc.match_substring(table[name], text, ignore_case=True) for name in ("prompt", "completion")]
     turns = table["messages"].combine_chunks()
     parents = pc.list_parent_indices(turns)

@@ -2,52 +2,56 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from service.data import answers, records, views
+from service.data import answers, views
 from service.data.requests import TargetRequest
+from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
-from service.http.answers import Deleted, Page
-from service.http.parameters import DEFAULT_LIMIT, After, AfterNumber, Limit, ResourceId, Search
+from service.http.answers import Page
+from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.strict_json import StrictRoute
-from service.http.views import as_response, deleted, page
+from service.http.views import page
 from service.intake.naming import given_records
 from service.services import Services, TenantId
 from store.accounts.quotas import Room
 from store.data import targets
 from store.data.sources import Source
-from store.records.record import Record
 
 router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets"])
 
 
 @router.post("", status_code=201, response_model=answers.Target)
 def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
-    """Store target examples; those that are held out become a target of their own, for evaluations."""
-    examples, recognised = given_records(state, tenant_id, body.records, body.file_id, body.layout)
-    apart: list[Record] = []
-    if body.held_out:
-        examples, apart = targets.split(examples, body.held_out.ratio, body.held_out.seed)
+    """Store target examples; those that are held out become a target of their own, for evaluations.
 
-    room = Room.of(state.settings)
+    The same examples, held out in the same way, are found again (`found`) unless they come under another
+    name or with other metadata.
+    """
+    rows = given_records(state, tenant_id, body.records, body.file_id, body.layout)
+    examples, apart = rows, None
+    if body.held_out:
+        own, held = targets.split(rows.records, body.held_out.ratio, body.held_out.seed)
+        examples, apart = rows.some(own), rows.some(held)
+    made = False
 
     def store(session: Session) -> str:
-        held_out = targets.create(session, state.artifacts, tenant_id, apart, room=room) if apart else None
-        row = targets.create(
+        nonlocal made
+        row, made = targets.kept(
             session,
             state.artifacts,
             tenant_id,
-            examples,
+            (examples.records, examples.originals),
+            apart=(apart.records, apart.originals) if apart else None,
             name=body.name,
             user_metadata=body.metadata,
-            held_out_target_id=held_out.id if held_out else None,
-            recognised=recognised.as_json(),
-            room=room,
+            recognised=rows.recognised.as_json(),
+            room=Room.of(state.settings),
         )
         return row.id
 
-    return retrieve(once.run(body, store), state, tenant_id)
+    return retrieve(once.run(body, store), state, tenant_id) | {"found": not made}
 
 
 @router.get("", response_model=Page[answers.Target])
@@ -67,25 +71,9 @@ def retrieve(target_id: ResourceId, state: Services, tenant_id: TenantId) -> dic
         return views.target(targets.get(session, tenant_id, target_id))
 
 
-@router.get("/{target_id}/records", response_model=answers.RecordPage)
-def stored_records(
-    target_id: ResourceId,
-    state: Services,
-    tenant_id: TenantId,
-    after: AfterNumber = 0,
-    limit: Limit = DEFAULT_LIMIT,
-    search: Search = None,
-) -> Response:
-    """The examples in their order."""
-    with state.database.transaction() as session:
-        row = targets.get(session, tenant_id, target_id)
-    sources = [Source("target", row.artifact, row.sha256, row.count)]
-    return as_response(records.page(state, sources, after, limit, search))
+def _sources(session: Session, tenant_id: str, target_id: str) -> list[Source]:
+    row = targets.get(session, tenant_id, target_id)
+    return [Source("target", row.artifact, row.sha256, row.count)]
 
 
-@router.delete("/{target_id}", response_model=Deleted)
-def delete(target_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
-    """Delete it; 409 while a job that has not ended needs it. What was made from it stays."""
-    with state.database.transaction() as session:
-        targets.remove(session, tenant_id, target_id)
-    return deleted("target", target_id)
+add_routes(router, "target", _sources, targets.remove)

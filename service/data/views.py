@@ -32,6 +32,7 @@ def target(row: Target) -> Json:
         **shape("target", row, "name", "count", "groups", "held_out_target_id"),
         "recognised": recognised(row.recognised),
         "metadata": row.user_metadata,
+        "found": False,
     }
 
 
@@ -46,6 +47,7 @@ def batch(row: Batch) -> Json:
         **shape("pool.batch", row, "pool_id", "version", "client_batch_id"),
         "counts": {name: getattr(row, name) for name in ("received", "accepted", "rejected", "duplicates")},
         "recognised": recognised(row.recognised),
+        "reasons": row.errors.get("reasons", {}),
         "errors": row.errors.get("lines", []),
         "error_file_id": row.errors.get("file_id"),
     }

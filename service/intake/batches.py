@@ -16,6 +16,7 @@ from store.data import files, pools
 from store.data.content_runs import Known, Run
 from store.errors import Conflict
 from store.kit.ids import new_id
+from store.records.table_rows import digest_of
 from store.tables.base import Json
 from store.tables.data import Batch, Pool
 
@@ -37,12 +38,14 @@ def commit(
     pool = pools.lock(session, tenant_id, pool_id)
     if client_batch_id and (earlier := pools.find_batch(session, pool_id, client_batch_id)):
         return earlier
-    if writer.known is None or pool.version != writer.known.version:
-        writer.drop_known(_load(state, pool.keys))
+    seen = writer.kept.known
+    if seen is None or pool.version != seen.version:
+        writer.kept.drop_known(_load(state, pool.keys))
     room, records = Room.of(state.settings), writer.counts().stored
-    size = pools.batch_size(size_of(writer.stored.file), records)
+    size = pools.batch_size(size_of(writer.kept.stored.file), records)
+    size += size_of(writer.rows.file) if writer.rows else 0
     quotas.require(session, tenant_id, room, records=records, size=size)  # before its bytes are stored
-    stored = state.artifacts.put_stream(f"{tenant_id}/pools", writer.stored.file, ".parquet")
+    stored = state.artifacts.put_stream(f"{tenant_id}/pools", writer.kept.stored.file, ".parquet")
     batch_id = new_id("bat")
     return pools.append(
         session,
@@ -54,8 +57,9 @@ def commit(
         client_batch_id=client_batch_id,
         errors=_errors(session, state, tenant_id, batch_id, writer),
         repeated=_repeated(state, tenant_id, writer),
+        source=_source(state, tenant_id, writer),
         recognised=writer.recognised.as_json(),
-        keys=_grown(session, state, pool, writer.keys()),
+        keys=_grown(session, state, pool, writer.kept.keys()),
     )
 
 
@@ -85,14 +89,21 @@ def _errors(session: Session, state: State, tenant_id: str, batch_id: str, write
     name = f"{batch_id}-errors.jsonl"
     room = Room.of(state.settings)
     file = files.create(session, tenant_id, place, lines, room=room, name=name, media_type=NDJSON)
-    return {"lines": writer.faults, "file_id": file.id}
+    return {"lines": writer.faults, "file_id": file.id, "reasons": dict(writer.reasons)}
 
 
 def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
-    if not writer.repeated.rows:
+    if not writer.kept.repeated.rows:
         return None
-    stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.repeated.file, ".parquet")
-    return stored.reference(rows=writer.repeated.rows, size=stored.size)
+    stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.kept.repeated.file, ".parquet")
+    return stored.reference(rows=writer.kept.repeated.rows, size=stored.size)
+
+
+def _source(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
+    if writer.rows is None:
+        return None
+    stored = state.artifacts.put_stream(f"{tenant_id}/rows", writer.rows.file, ".arrow")
+    return stored.reference(schema=digest_of(writer.rows.schema), size=stored.size)
 
 
 def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> Json:

@@ -1,6 +1,11 @@
 """Records that come inside a JSON body: all are checked, and every fault is pointed at."""
 
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import orjson
 
 from service.http.problems import MAX_FAULTS, Problem
 from store.records.faults import InvalidRecord
@@ -8,8 +13,23 @@ from store.records.layout import Layout, Recognised, read_row
 from store.records.record import Record
 
 
-def parse_all(values: list[Any], pointer: str, limit: int, layout: Layout) -> tuple[list[Record], Recognised]:
-    """All records and what they were recognised as, or a problem that lists the faults.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records, the JSON of the rows that they came as, and what those were."""
+
+    records: list[Record] = field(default_factory=list)
+    originals: list[str | None] = field(default_factory=list)
+    """None where the record says all of the row."""
+    recognised: Recognised = field(default_factory=Recognised)
+
+    def some(self, numbers: Sequence[int]) -> Self:
+        """Those of the rows with these numbers, from 0."""
+        records = [self.records[number] for number in numbers]
+        return type(self)(records, [self.originals[number] for number in numbers], self.recognised)
+
+
+def parse_all(values: list[Any], pointer: str, limit: int, layout: Layout) -> Rows:
+    """All records, or a problem that lists the faults.
 
     `pointer` is the list's place in the body.
     """
@@ -31,11 +51,16 @@ def parse_all(values: list[Any], pointer: str, limit: int, layout: Layout) -> tu
             place = {"pointer": f"{pointer}/{number}", "line": number + 1}
             faults.append({**place, "code": fault.code, "detail": fault.detail})
     if faults:
-        raise refused(faults[:MAX_FAULTS], len(faults), len(values))
-    return records, recognised
+        reasons = Counter(str(fault["code"]) for fault in faults)
+        raise refused(faults[:MAX_FAULTS], reasons, len(values))
+    return Rows(records, [orjson.dumps(value).decode() for value in values], recognised)
 
 
-def refused(faults: list[dict[str, Any]], count: int, received: int) -> Problem:
-    """Nothing was stored because of `count` bad records; `faults` holds the first of them."""
-    detail = f"{count} of {received} records cannot be used; the first: {faults[0]['detail']}"
+def refused(faults: list[dict[str, Any]], reasons: Counter[str], received: int) -> Problem:
+    """Nothing was stored because of bad records, counted by code; `faults` holds the first of them."""
+    counted = ", ".join(f"{count} {code}" for code, count in reasons.most_common())
+    detail = (
+        f"{reasons.total()} of {received} records cannot be used ({counted}); the first: "
+        f"{faults[0]['detail']}"
+    )
     return Problem(422, "invalid_records", detail, errors=faults)

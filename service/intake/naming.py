@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from service.edge.space import require_disk
 from service.intake import batches
-from service.intake.inline import parse_all
+from service.intake.inline import Rows, parse_all
 from service.intake.stored_files import read_records
 from service.intake.writer import BatchWriter
 from service.services import State
@@ -15,8 +15,7 @@ from store.data import pools, targets
 from store.data.content_runs import Known
 from store.errors import Invalid, NotFound
 from store.models import adapters
-from store.records.layout import Layout, Recognised
-from store.records.record import Record
+from store.records.layout import Layout
 
 
 def known_model(session: Session, state: State, tenant_id: str, name: str, pointer: str) -> str:
@@ -33,30 +32,30 @@ def known_model(session: Session, state: State, tenant_id: str, name: str, point
 
 def given_records(
     state: State, tenant_id: str, inline: list[Any] | None, file_id: str | None, layout: Layout
-) -> tuple[list[Record], Recognised]:
+) -> Rows:
     """Records of a body's /records or of the file that it names, none where it has neither."""
     if inline is not None:
         return parse_all(inline, "/records", state.settings.max_inline_records, layout)
     if file_id is not None:
         return read_records(state, tenant_id, file_id, state.settings.max_target_records, layout)
-    return [], Recognised()
+    return Rows()
 
 
-def stored_target(session: Session, state: State, tenant_id: str, records: list[Record]) -> str:
-    """The id of a new target that holds the records."""
+def stored_target(session: Session, state: State, tenant_id: str, rows: Rows) -> str:
+    """The id of a target that holds the records, a new one where none does."""
     require_disk(state)
-    room = Room.of(state.settings)
-    return targets.create(session, state.artifacts, tenant_id, records, room=room).id
+    target, _ = targets.kept(
+        session, state.artifacts, tenant_id, (rows.records, rows.originals), room=Room.of(state.settings)
+    )
+    return target.id
 
 
-def stored_pool(
-    session: Session, state: State, tenant_id: str, records: list[Record], rows: list[Any]
-) -> str:
-    """The id of a new pool with the records as its one batch; `rows` are the values that they came as."""
+def stored_pool(session: Session, state: State, tenant_id: str, rows: Rows) -> str:
+    """The id of a new pool with the records as its one batch."""
     require_disk(state)
     pool = pools.create(session, tenant_id)
     with BatchWriter(state.settings, "reject_batch", Known()) as writer:
-        writer.add_records(records, rows)
+        writer.add_records(rows.records, rows.originals)
         writer.finish()
         batches.commit(session, state, tenant_id, pool.id, writer)
     return pool.id

@@ -29,6 +29,7 @@ INDEX = re.compile(
     r"__index_level_\d+__"
 )  # what pandas writes beside the columns, after a filter for example
 PARQUET, ARROW_FILE = b"PAR1", b"ARROW1"
+SOURCE = b"evoselect.source"  # in the metadata of what is written, as in store.records.table_rows
 
 
 class Refused(Exception):
@@ -74,18 +75,31 @@ def _read(limits: dict[str, Any]) -> None:
 
 
 def _copy(found: Any, batches: Iterator[Any], size: int, limits: dict[str, Any]) -> None:
-    """Write the rows without pandas' index, every value in the one type that stands for its kind."""
-    kept = [name for name in found.names if not INDEX.fullmatch(name)]
-    _refuse_twice(kept, "The file")
-    schema = pa.schema([pa.field(name, read_as(found.field(name).type, name)) for name in kept])
+    """Write the rows, every value in the one type that stands for its kind, and the schema they came with."""
+    _refuse_twice([name for name in found.names if not INDEX.fullmatch(name)], "The file")
+    fields = _fields(found)
+    source = pa.schema([found.field(name) for name in fields], metadata=found.metadata)
+    schema = pa.schema(list(fields.values()), metadata={SOURCE: source.serialize().to_pybytes()})
     rows = 0
     with pa.ipc.new_stream(sys.stdout.buffer, schema) as sink:
         for batch in _bounded(batches, size, limits):
             rows += batch.num_rows
             if rows > limits["max_rows"]:
                 _refuse_rows(rows, limits)
-            table = pa.table(batch).select(kept).cast(schema, safe=False)  # times lose their nanoseconds
-            sink.write_table(table, max_chunksize=BATCH_ROWS)
+            sink.write_table(pa.table(batch).select(list(fields)).cast(schema), max_chunksize=BATCH_ROWS)
+
+
+def _fields(found: Any) -> dict[str, Any]:
+    """The columns as they are written; pandas' index, which is no part of a record, where it can be."""
+    fields = {}
+    for name in found.names:
+        try:
+            if found.names.count(name) == 1:
+                fields[name] = pa.field(name, read_as(found.field(name).type, name, fine=True))
+        except Refused:
+            if not INDEX.fullmatch(name):
+                raise
+    return fields
 
 
 def _arrow(source: Any, head: bytes) -> tuple[Any, Iterator[Any]]:
@@ -139,29 +153,30 @@ def _bounded(batches: Iterator[Any], size: int, limits: dict[str, Any]) -> Itera
         yield batch
 
 
-def read_as(kind: Any, place: str) -> Any:
+def read_as(kind: Any, place: str, *, fine: bool = False) -> Any:
     """The type that stands for `kind` in JSON: texts, numbers, times to the microsecond, lists, objects.
 
-    Decimals become their digits. What has no form in JSON is refused by name.
+    Decimals become their digits. What has no form in JSON is refused by name. With ``fine`` times keep their
+    nanoseconds.
     """
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        return read_as(kind.storage_type, f"{place} ({kind})")
+        return read_as(kind.storage_type, f"{place} ({kind})", fine=fine)
     if types.is_dictionary(kind):
-        return read_as(kind.value_type, place)
+        return read_as(kind.value_type, place, fine=fine)
     if types.is_large_string(kind) or types.is_string_view(kind) or types.is_decimal(kind):
         return pa.string()
-    if types.is_timestamp(kind) and kind.unit == "ns":
+    if types.is_timestamp(kind) and kind.unit == "ns" and not fine:
         return pa.timestamp("us", kind.tz)
-    if types.is_time64(kind):
+    if types.is_time64(kind) and not fine:
         return pa.time64("us")
     if types.is_struct(kind):
-        return _struct(kind, place)
+        return _struct(kind, place, fine)
     if types.is_map(kind):
         _require_text_keys(kind, place)
-        return pa.map_(pa.string(), read_as(kind.item_type, place))
+        return pa.map_(pa.string(), read_as(kind.item_type, place, fine=fine))
     if any(test(kind) for test in (types.is_list, types.is_large_list, types.is_fixed_size_list)):
-        return pa.list_(read_as(kind.value_type, place))
+        return pa.list_(read_as(kind.value_type, place, fine=fine))
     plain = types.is_primitive(kind) or types.is_string(kind) or types.is_null(kind)
     if not plain or types.is_duration(kind) or types.is_interval(kind):
         detail = f"The column {place:.100} is of type {kind!s:.60}: send text, numbers or times."
@@ -169,10 +184,15 @@ def read_as(kind: Any, place: str) -> Any:
     return kind
 
 
-def _struct(kind: Any, place: str) -> Any:
+def _struct(kind: Any, place: str, fine: bool) -> Any:
     names = [field.name for field in kind]
     _refuse_twice(names, f"The column {place:.100}")
-    return pa.struct([pa.field(field.name, read_as(field.type, f"{place}.{field.name}")) for field in kind])
+    return pa.struct(
+        [
+            pa.field(field.name, read_as(field.type, f"{place}.{field.name}", fine=fine), field.nullable)
+            for field in kind
+        ]
+    )
 
 
 def _require_text_keys(kind: Any, place: str) -> None:

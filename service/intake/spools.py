@@ -8,6 +8,8 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from store.records.table_rows import OPTIONS
+
 GROUP_ROWS = 8192
 GROUP_BYTES = 16 * 2**20  # in memory; a row group ends at whichever bound comes first
 
@@ -77,3 +79,25 @@ class TableSpool:
         if self._writing is not None:
             self._writing.result()
             self._writing = None
+
+
+class RowSpool:
+    """Rows of a foreign table as they came, as an Arrow stream; see store.records.table_rows."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.file = spool()
+        self.schema = schema
+        self._stream = pa.ipc.new_stream(self.file, schema, options=OPTIONS)
+
+    def add(self, table: pa.Table) -> None:
+        """Append the rows."""
+        self._stream.write_table(table)
+
+    def finish(self) -> None:
+        """The file is complete."""
+        self._stream.close()
+
+    def close(self) -> None:
+        """Drop the file."""
+        self._stream.close()
+        self.file.close()

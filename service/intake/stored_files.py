@@ -16,12 +16,13 @@ import pyarrow as pa
 from service.http.decoding import MAX_RATIO, Decoder
 from service.http.problems import Problem
 from service.intake import texts
+from service.intake.inline import Rows
 from service.intake.spools import spool
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.data import files
-from store.records.layout import Layout, Recognised
-from store.records.record import Record, from_table
+from store.records.layout import Layout
+from store.records.record import from_table
 from store.settings import Settings
 
 READ_BYTES = 2**20
@@ -85,9 +86,7 @@ def stored_file(state: State, tenant_id: str, file_id: str) -> Iterator[IO[bytes
             yield local
 
 
-def read_records(
-    state: State, tenant_id: str, file_id: str, limit: int, layout: Layout
-) -> tuple[list[Record], Recognised]:
+def read_records(state: State, tenant_id: str, file_id: str, limit: int, layout: Layout) -> Rows:
     """All records of a file, in order and with their repetitions; raises Problem where one is bad."""
     with (
         stored_file(state, tenant_id, file_id) as file,
@@ -95,11 +94,14 @@ def read_records(
     ):
         read_into(writer, file, state.settings, state.shares.parquet.of(tenant_id))
         writer.finish()
-        if writer.stored.rows > limit:
-            detail = f"The file has {writer.stored.rows} records, the limit is {limit}; use a smaller file."
+        if (rows := writer.kept.stored.rows) > limit:
+            detail = f"The file has {rows} records, the limit is {limit}; use a smaller file."
             raise Problem(413, "too_many_records", detail)
-        records = [record for table in writer.stored.tables() for record in from_table(table)]
-        return records, writer.recognised
+        found = Rows(recognised=writer.recognised)
+        for table in writer.kept.stored.tables():
+            found.records.extend(from_table(table))
+            found.originals.extend(table["original"].to_pylist())
+        return found
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -141,6 +143,7 @@ def _read_table(writer: BatchWriter, file: IO[bytes], settings: Settings) -> Non
         assert child.stderr is not None
         try:
             with pa.ipc.open_stream(child.stdout) as batches:
+                writer.open_table(batches.schema)
                 for batch in batches:
                     writer.add_table(pa.table(batch))
             broken = False

@@ -1,18 +1,16 @@
 """Records into Parquet with constant memory: bytes or tables in, checked records out, exact counts.
 
     with BatchWriter(settings, on_invalid, known) as writer:
-        writer.feed(chunk) ...  writer.finish()  ->  writer.stored, writer.repeated, writer.counts(), ...
+        writer.feed(chunk) ...  writer.finish()  ->  writer.kept, writer.counts(), writer.recognised
 
 Nothing of it is visible until the caller commits it (service.intake.batches); leaving the block deletes it.
 A line is read by store.records.columns where that suffices, and else by read_row. The next block is read
-in a thread of its own, outside of the interpreter lock, while the rows of the one before it are hashed.
+ahead (service.intake.ahead) while the rows of the one before it are hashed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -21,45 +19,22 @@ import orjson
 import pyarrow as pa
 
 from service.http.problems import MAX_FAULTS, Problem
+from service.intake.ahead import Ahead, Block, decoded
+from service.intake.foreign import UNREADABLE, as_values, is_valid, readable
 from service.intake.inline import refused
-from service.intake.spools import TableSpool, spool
-from store.data.content_runs import Known, Run
-from store.data.pools import BATCH_SCHEMA, ORIGINAL, REPEATED_SCHEMA, Counts
-from store.data.seen_contents import Seen
-from store.records.columns import (
-    PLAIN,
-    Mask,
-    Places,
-    content_keys,
-    finished,
-    line_ends,
-    line_texts,
-    plain_rows,
-    read_block,
-)
+from service.intake.keeping import Keeper
+from service.intake.spools import RowSpool, spool
+from store.data.content_runs import Known
+from store.data.pools import ORIGINAL, Counts
+from store.records.columns import PLAIN, Places, finished, line_ends, line_texts, plain_rows
 from store.records.faults import InvalidRecord
 from store.records.layout import AUTO, Layout, Recognised, read_row
 from store.records.record import Record, from_table, to_table
-from store.records.shapes import Shape, texts_of
+from store.records.wide import Found, read_wide
 from store.settings import Settings
 
-# What Arrow holds and Python cannot: times out of range, zones that nobody knows, text that is not UTF-8.
+RECORDS = ("prompt_completion", "messages")  # shapes of which no example is shown
 BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
-UNREADABLE = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Whole lines, and what is becoming of them: the plain rows and which they are, or None."""
-
-    data: bytes
-    ends: Places  # of its newlines
-    found: Future[tuple[pa.Table, Mask] | None] | None
-    shape: Shape | None
-    """Of its lines, where they are read by columns and are no records."""
-
-    def line(self, row: int) -> bytes:
-        return self.data[self.ends[row - 1] + 1 if row else 0 : self.ends[row]]
 
 
 class BatchWriter:
@@ -73,21 +48,25 @@ class BatchWriter:
     ) -> None:
         self._settings = settings
         self._layout = layout or Layout()
-        self._plain = not self._layout.columns and self._layout.format == AUTO
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
-        self.stored = TableSpool(BATCH_SCHEMA)
-        self.repeated = TableSpool(REPEATED_SCHEMA)
+        self.kept = Keeper(known)
+        self.rows: RowSpool | None = None
+        """The rows of a table as they came, where the batch is one."""
         self.error_lines: IO[bytes] = spool()
         self.faults: list[dict[str, Any]] = []
-        self.known = known
-        self._seen = Seen(known.runs if known else [])
-        self._reader = ThreadPoolExecutor(1)
-        self._ahead: _Block | None = None
+        """The first of them."""
+        self.reasons: Counter[str] = Counter()
+        """Refused records by code."""
+        self._reader = Ahead(self._layout)
+        self._ahead: Block | None = None
         self._tail = b""
         self._line = 0
         self._received = 0
-        self._rejected = 0
+
+    @property
+    def _rejected(self) -> int:
+        return self.reasons.total()
 
     def __enter__(self) -> Self:
         return self
@@ -95,10 +74,10 @@ class BatchWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.shutdown()
-        self._seen.close()
-        self.stored.close()
-        self.repeated.close()
+        self._reader.close()
+        self.kept.close()
+        if self.rows is not None:
+            self.rows.close()
         self.error_lines.close()
 
     def feed(self, chunk: bytes) -> None:
@@ -126,25 +105,40 @@ class BatchWriter:
                 self._line += 1
                 take(self._checked(value), value)
 
-    def add_records(self, records: list[Record], rows: list[Any]) -> None:
-        """Records that were checked before, and the decoded values that they were read from."""
+    def add_records(self, records: Sequence[Record], originals: Sequence[str | None]) -> None:
+        """Records that were checked before, and the JSON of the rows that they were read from."""
         with self._one_by_one() as take:
-            for record, row in zip(records, rows, strict=True):
-                take(record, row)
+            for record, original in zip(records, originals, strict=True):
+                take(record, original)
+
+    def open_table(self, schema: pa.Schema) -> None:
+        """All rows will come from a table with this schema: a pool keeps them as they are."""
+        if self.kept.known is not None:
+            self.rows = RowSpool(schema)
 
     def add_table(self, table: pa.Table) -> None:
-        """Rows of a foreign table whose columns are fields of a record; each counts as one line."""
-        if not (self._plain and _is_valid(table)):  # UTF-8 that is none: found row by row
-            self.add_values(_as_values(table))
-            return
+        """Rows of a foreign table; each counts as one line."""
+        if self.rows is not None:
+            self.rows.add(table)
+        table = readable(table)
+        found = None if self._layout.columns or not is_valid(table) else self._by_columns(table)
+        if found is None:  # by columns that were named, or with UTF-8 that is none: found row by row
+            self.add_values(as_values(table))
+        else:
+            self._merge(found, lambda row: as_values(table.slice(row, 1))[0], found.originals)
+
+    def _by_columns(self, table: pa.Table) -> Found | None:
+        """The rows that are plain records, or else rows of a shape with further columns."""
         plain = [name for name in table.column_names if _is_plain(table.schema.field(name))]
         others = [name for name in table.column_names if name not in plain]
-        if any(table[name].null_count < table.num_rows for name in others):
-            self.add_values(_as_values(table))
-            return
-        nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
-        rows = pa.table(nothing | {name: table[name] for name in plain})
-        self._merge(*plain_rows(rows), lambda row: _as_values(rows.slice(row, 1))[0], None)
+        auto = self._layout.format == AUTO
+        if auto and all(table[name].null_count == table.num_rows for name in others):
+            nothing = {field.name: pa.nulls(table.num_rows, field.type) for field in PLAIN}
+            return Found(*plain_rows(pa.table(nothing | {name: table[name] for name in plain})))
+        try:
+            return read_wide(table, None if auto else self._layout.format)
+        except UNREADABLE:
+            return None
 
     def finish(self) -> None:
         """The batch is complete: write the rest, or refuse it when lines are bad or there are none."""
@@ -154,34 +148,15 @@ class BatchWriter:
         if not self._received:
             raise Problem(422, "no_records", "The batch has 0 records; send at least 1.")
         if self._rejected and not (self._skip and self._rejected < self._received):
-            raise refused(self.faults, self._rejected, self._received)
-        self.stored.finish()
-        self.repeated.finish()
+            raise refused(self.faults, self.reasons, self._received)
+        self.kept.finish()
+        if self.rows is not None:
+            self.rows.finish()
 
     def counts(self) -> Counts:
         """What became of the records."""
-        return Counts(self._received, self._received - self._rejected, self._rejected, self.repeated.rows)
-
-    def keys(self) -> Iterator[Run]:
-        """The keys of all stored records."""
-        return self._seen.own()
-
-    def drop_known(self, runs: list[Run]) -> None:
-        """Leave out what others stored meanwhile; the batch is finished already."""
-        if not any(run.holds(own.low, own.high).any() for own in self._seen.own() for run in runs):
-            return
-        self._seen.close()
-        before, self.stored = self.stored, TableSpool(BATCH_SCHEMA)
-        earlier, self.repeated = self.repeated, TableSpool(REPEATED_SCHEMA)
-        self._seen = Seen(runs)
-        for table in earlier.tables():
-            self.repeated.add(table)
-        for table in before.tables():
-            self._store(table)
-        before.close()
-        earlier.close()
-        self.stored.finish()
-        self.repeated.finish()
+        accepted, repeated = self._received - self._rejected, self.kept.repeated.rows
+        return Counts(self._received, accepted, self._rejected, repeated)
 
     def _take_block(self, block: bytes) -> None:
         """Whole lines, the last one's newline included."""
@@ -196,32 +171,21 @@ class BatchWriter:
             self._settle()
             self._line += len(ends)
             return
-        ahead = self._read_ahead(block, ends)
+        ahead = self._reader.read(block, ends)
         self._settle()
         self._ahead = ahead
-
-    def _read_ahead(self, block: bytes, ends: Places) -> _Block:
-        """Read by columns what may be plain records alone, or texts of a shape; the first line tells."""
-        shape = None
-        if not self._layout.columns:
-            only = None if self._layout.format == AUTO else self._layout.format
-            shape = texts_of(_decoded(block[: ends[0]]), only)
-        found = None
-        if self._plain or shape is not None:
-            found = self._reader.submit(read_block, block, ends, shape.texts if shape else None)
-        return _Block(block, ends, found, shape)
 
     def _settle(self) -> None:
         """Take the rows of the block that is being read."""
         block, self._ahead = self._ahead, None
         if block is None:
             return
-        found = block.found.result() if block.found else None
+        found = block.found()
         if found is None:
             self.take_lines(block.data.split(b"\n")[:-1])
             return
         texts = line_texts(block.data, block.ends)
-        self._merge(*found, lambda row: _decoded(block.line(row)), texts, block.shape)
+        self._merge(found, lambda row: decoded(block.line(row)), texts)
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Lines one by one."""
@@ -229,36 +193,32 @@ class BatchWriter:
             for line in lines:
                 self._line += 1
                 if line and not line.isspace():
-                    take(self._checked(_decoded(line)), line)
+                    take(self._checked(decoded(line)), line)
 
-    def _merge(
-        self,
-        plain: pa.Table,
-        good: Mask,
-        value_of: Callable[[int], object],
-        texts: pa.Array | None,
-        shape: Shape | None = None,
-    ) -> None:
-        """Keep the plain rows, and those of the others that are records after all, in their order.
+    def _merge(self, found: Found, value_of: Callable[[int], object], texts: pa.Array | None) -> None:
+        """Keep what was read by columns, and those of the other rows that are records after all, in order.
 
-        `texts` are the lines of all rows, where there are lines; `shape` is that of the plain rows, None for
-        records.
+        `texts` are all rows as they came, None where the records say all of them.
         """
-        plain = finished(plain)
-        self._recognise(plain, shape, value_of, good)
+        good = found.good
+        plain = finished(found.rows)
+        self._recognise(plain, found)
+        show = self._example(plain, found, value_of)
         rows, line = len(good), self._line
         positions = self._received + np.arange(rows)
         records: list[Record] = []
-        originals: list[str] = []
+        originals: list[str | None] = []
         kept = good.copy()
         for row in np.flatnonzero(~good).tolist():
             self._line = line + row + 1
+            show(row)
             value = value_of(row)
             record = self._checked(value)
             if record is not None:
                 records.append(record)
                 originals.append(_original(value) if texts is None else texts[row].as_py())
                 kept[row] = True
+        show(rows)
         self._line = line + rows
         self._receive(rows)
         own = pa.nulls(len(plain), pa.string()) if texts is None else texts.filter(pa.array(good))
@@ -269,23 +229,37 @@ class BatchWriter:
             plain = pa.concat_tables([plain, others]).take(order)
         self._keep(plain, positions[kept])
 
-    def _recognise(
-        self, plain: pa.Table, shape: Shape | None, value_of: Callable[[int], object], good: Mask
-    ) -> None:
-        """Count the plain rows, and show the first where they are no records."""
-        if shape is None:
+    def _recognise(self, plain: pa.Table, found: Found) -> None:
+        """Count the rows that were read by columns."""
+        if not plain.num_rows:
+            return
+        self.recognised.name_extra(found.extra)
+        if found.shape is None or found.shape in RECORDS:
             chats = plain.num_rows - plain["messages"].null_count
             self.recognised.shapes += Counter(messages=chats, prompt_completion=plain.num_rows - chats)
-        elif plain.num_rows:
-            self.recognised.shapes[shape.name] += plain.num_rows
-            self.recognised.show(value_of(int(good.argmax())), from_table(plain.slice(0, 1))[0])
+        else:
+            self.recognised.shapes[found.shape] += plain.num_rows
+
+    def _example(
+        self, plain: pa.Table, found: Found, value_of: Callable[[int], object]
+    ) -> Callable[[int], None]:
+        """What shows the first of the rows that were read by columns, once those before it had their turn."""
+        changed = bool(plain.num_rows) and found.shape not in (None, *RECORDS)
+        first = int(found.good.argmax()) if changed else len(found.good)
+
+        def show(row: int) -> None:
+            """All rows before this one had theirs."""
+            if first < row and self.recognised.example is None:
+                self.recognised.show(value_of(first), from_table(plain.slice(0, 1))[0])
+
+        return show
 
     @contextmanager
     def _one_by_one(self) -> Iterator[Callable[[Record | None, object], None]]:
         """Takes what became of one row after another, a record or None where it was refused, and the row."""
         records: list[Record] = []
         positions: list[int] = []
-        originals: list[str] = []
+        originals: list[str | None] = []
 
         def take(record: Record | None, row: object) -> None:
             if record is not None:
@@ -299,22 +273,10 @@ class BatchWriter:
         self._keep(table, np.array(positions, dtype=np.int64))
 
     def _keep(self, table: pa.Table, positions: Places) -> None:
-        """Store rows whose content is new; of the others remember where they were and what they repeat."""
+        """Keep what was taken of the batch, unless it is refused already."""
         if self._rejected and not self._skip:
             return  # the batch is refused: only the counts still matter
-        table = table.append_column(BATCH_SCHEMA.field("position"), pa.array(positions, pa.int64()))
-        self._store(table)
-
-    def _store(self, table: pa.Table) -> None:
-        if self.known is None:  # not for a pool: repetitions stay
-            self.stored.add(table)
-            return
-        fresh = self._seen.add(content_keys(table))
-        if fresh.all():
-            self.stored.add(table)
-            return
-        self.stored.add(table.filter(pa.array(fresh)))
-        self.repeated.add(table.filter(pa.array(~fresh)).select(REPEATED_SCHEMA.names))
+        self.kept.keep(table, positions)
 
     def _checked(self, value: object) -> Record | None:
         try:
@@ -325,7 +287,7 @@ class BatchWriter:
             record, shape = read_row(value, self._layout)
         except InvalidRecord as fault:
             found = {"line": self._line, "code": fault.code, "detail": fault.detail}
-            self._rejected += 1
+            self.reasons[fault.code] += 1
             if len(self.faults) < MAX_FAULTS:
                 self.faults.append(found)
             if self._skip:
@@ -345,53 +307,12 @@ class BatchWriter:
         return Problem(413, "line_too_long", f"Line {line} is longer than {limit} bytes; shorten the record.")
 
 
-def _decoded(line: bytes) -> object:
-    """The line's value, or the error that says why it has none."""
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return error
-
-
-def _original(row: object) -> str:
-    """The row's JSON: the line itself, or what a decoded value is as JSON."""
+def _original(row: object) -> str | None:
+    """The row's JSON: the line itself, or what a decoded object is as JSON."""
+    if row is None or isinstance(row, str):
+        return row
     return row.decode() if isinstance(row, bytes) else orjson.dumps(row).decode()
 
 
 def _is_plain(field: pa.Field) -> bool:
     return field.name in PLAIN.names and bool(field.type == PLAIN.field(field.name).type)
-
-
-def _is_valid(table: pa.Table) -> bool:
-    try:
-        table.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _as_values(table: pa.Table) -> list[dict[str, Any] | InvalidRecord]:
-    """Rows as a JSON decoder would give them, or why a row cannot be read.
-
-    A column that is null in a row, or no number (as pandas marks what is missing), is a field left out.
-    """
-    try:
-        rows = table.to_pylist(maps_as_pydicts="lossy")
-    except UNREADABLE:
-        return [_one_row(table.slice(row, 1)) for row in range(table.num_rows)]
-    return [_given(row) for row in rows]
-
-
-def _one_row(row: pa.Table) -> dict[str, Any] | InvalidRecord:
-    found = {}
-    for name in row.column_names:
-        try:
-            found[name] = row[name][0].as_py(maps_as_pydicts="lossy")
-        except UNREADABLE as error:
-            code = f"bad_{name}" if name in ("id", "group", "metadata") else "bad_text"
-            return InvalidRecord(code, f"{name} cannot be read: {error!s:.200}.")
-    return _given(found)
-
-
-def _given(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None and value == value}

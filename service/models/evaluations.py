@@ -29,7 +29,7 @@ router = job_routes(JobKind.EVALUATION, "evaluations")
 def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
-    """Start an evaluation. Records become a target of their own."""
+    """Start an evaluation. Records become a target, the same one where they come again."""
     if body.tasks is not None and state.settings.tasks is None:
         raise Invalid(
             f"tasks is {body.tasks!r:.60}, but lm-eval's tasks are not offered here: send their questions as "
@@ -37,7 +37,7 @@ def create(
             code="named_tasks_unavailable",
             pointer="/tasks",
         )
-    records, _ = given_records(state, tenant_id, body.records, body.file_id, body.layout)
+    rows = given_records(state, tenant_id, body.records, body.file_id, body.layout)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
@@ -49,7 +49,7 @@ def create(
         if body.tasks is not None:
             settings |= {"tasks": body.tasks, "limit": body.limit}
             return submissions.task_evaluation(session, tenant_id, settings=settings, label=label).id
-        target_id = body.target_id or stored_target(session, state, tenant_id, records)
+        target_id = body.target_id or stored_target(session, state, tenant_id, rows)
         return submissions.evaluation(
             session, tenant_id, target_id=target_id, settings=settings, label=label
         ).id

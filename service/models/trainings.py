@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
 from service.edge.space import require_room_for_job
+from service.intake.inline import Rows
 from service.intake.naming import given_records, known_model, stored_target
 from service.jobs import answers as job_answers
 from service.jobs.routes import accepted, job_routes, load
@@ -14,7 +15,6 @@ from service.models.requests import TrainingRequest
 from service.services import Services, State, TenantId
 from store.data import pools
 from store.jobs import submissions
-from store.records.record import Record
 from store.tables.states import JobKind
 
 router = job_routes(JobKind.TRAINING, "trainings")
@@ -25,7 +25,7 @@ def create(
     body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start a training."""
-    records, _ = given_records(state, tenant_id, None, body.file_id, body.layout)
+    rows = given_records(state, tenant_id, None, body.file_id, body.layout)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
@@ -39,7 +39,7 @@ def create(
         job = submissions.training(
             session,
             tenant_id,
-            source=_source(session, state, tenant_id, body, records),
+            source=_source(session, state, tenant_id, body, rows),
             settings=settings,
             most_steps=state.settings.max_training_steps,
             label=label,
@@ -51,7 +51,7 @@ def create(
 
 
 def _source(
-    session: Session, state: State, tenant_id: str, body: TrainingRequest, records: list[Record]
+    session: Session, state: State, tenant_id: str, body: TrainingRequest, rows: Rows
 ) -> dict[str, Any]:
     """What the body names, as `submissions.training` wants it."""
     if body.selection_id is not None:
@@ -60,4 +60,4 @@ def _source(
         pool = pools.get(session, tenant_id, body.pool_id)
         version = pool.version if body.pool_version is None else body.pool_version
         return {"pool_id": pool.id, "pool_version": version}
-    return {"file_id": body.file_id, "examples_id": stored_target(session, state, tenant_id, records)}
+    return {"file_id": body.file_id, "examples_id": stored_target(session, state, tenant_id, rows)}

@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import orjson
+import pyarrow as pa
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.http.fair import FairRoute
 from service.http.media import JSON, NDJSON, PARQUET, acceptable
-from service.http.parameters import ResourceId
+from service.http.parameters import Extra, ResourceId
+from service.http.problems import Problem
 from service.http.ranges import serve_spool
 from service.intake.spools import TableSpool
 from service.jobs.results import artifact, completed
-from service.services import Services, TenantId
-from store.results import item_columns
+from service.services import Services, State, TenantId
+from store.records.table_rows import NotRestored
+from store.results import item_columns, picked
 from store.results import items as selected
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
@@ -31,6 +34,7 @@ def items(
     request: Request,
     state: Services,
     tenant_id: TenantId,
+    extra: Extra,
     after: Annotated[int, Query(ge=0, le=ALL_ITEMS, description="The last rank of the page before.")] = 0,
     limit: Annotated[int | None, Query(ge=1, le=ALL_ITEMS)] = None,
     format: Annotated[
@@ -40,23 +44,31 @@ def items(
 ) -> Response:
     """The selected candidates in order: JSON pages, or all of them as NDJSON or Parquet, by Accept.
 
-    `format=original` gives NDJSON of the rows byte for byte as they were sent, to train on.
+    `format=original` gives NDJSON of the rows byte for byte as they were sent, to train on; or, where the
+    whole pool came as tables with the same columns, Parquet with the schema that they had. `extra.source=web`
+    gives those alone whose record has that value in `extra`.
     """
-    stored = artifact(completed(state, tenant_id, job_id, "items"), "items") or {}
-    if format == "original":
-        acceptable(request.headers.get("accept"), (NDJSON,))
-        rows = selected.read_originals(
-            state.artifacts, stored, after=after, limit=limit or ALL_ITEMS, reasons=reasons
-        )
-        return StreamingResponse(_lines(rows), media_type=NDJSON)
-    kind = acceptable(request.headers.get("accept"), (JSON, NDJSON, PARQUET))
+    job = completed(state, tenant_id, job_id, "items")
+    stored = artifact(job, "items") or {}
+    accept = request.headers.get("accept")
+    kind = acceptable(accept, (NDJSON, PARQUET) if format == "original" else (JSON, NDJSON, PARQUET))
     count = min(limit or MAX_PAGE, MAX_PAGE) if kind == JSON else limit or ALL_ITEMS
-    groups = selected.read_groups(state.artifacts, stored, after=after, limit=count)
+    asked: dict[str, Any] = {"after": after, "limit": count, "extra": extra}
+    if format == "original" and kind == PARQUET:
+        return _table(state, stored, artifact(job, "table"), asked, reasons)
+    if format == "original":
+        rows = selected.read_originals(state.artifacts, stored, **asked, reasons=reasons)
+        return StreamingResponse(_lines(rows), media_type=NDJSON)
+    if kind == JSON and extra:
+        asked["limit"] += 1  # tells whether there are more
+    groups = selected.read_groups(state.artifacts, stored, **asked)
     if kind == NDJSON:
         return StreamingResponse(_lines(groups), media_type=NDJSON)
     if kind == PARQUET:
-        return _parquet(groups)
-    return Response(_page(groups, after, stored), media_type=JSON)
+        return _parquet(item_columns.SCHEMA, map(item_columns.to_table, groups))
+    texts = [text for group in groups for text in group]
+    more = len(texts) > count if extra else bool(texts) and after + len(texts) < stored["rows"]
+    return Response(_page(texts[:count], more), media_type=JSON)
 
 
 @router.get("/{job_id}/rejected", response_model=None, responses={200: {"content": {NDJSON: {}}}})
@@ -66,23 +78,40 @@ def rejected(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Respon
     return Response(state.artifacts.get_bytes(stored["path"], stored["sha256"]), media_type=NDJSON)
 
 
-def _page(groups: Iterator[list[str]], after: int, stored: dict[str, Any]) -> bytes:
-    texts = [text for group in groups for text in group]
-    has_more = after + len(texts) < stored["rows"] if texts else False
+def _page(texts: list[str], has_more: bool) -> bytes:
     data = [orjson.Fragment(text) for text in texts]
     return orjson.dumps({"object": "list", "data": data, "has_more": has_more})
 
 
 def _lines(groups: Iterator[list[str]]) -> Iterator[bytes]:
     for texts in groups:
-        yield "\n".join([*texts, ""]).encode()
+        if texts:
+            yield "\n".join([*texts, ""]).encode()
 
 
-def _parquet(groups: Iterator[list[str]]) -> Response:
-    table = TableSpool(item_columns.SCHEMA)
+def _table(
+    state: State,
+    stored: dict[str, Any],
+    table: dict[str, Any] | None,
+    asked: dict[str, Any],
+    reasons: bool,
+) -> Response:
+    """The rows as the table that they came as; raises Problem where they are none."""
+    if table is None:
+        detail = "The pool did not come as tables with the same columns: rows as they came are lines, "
+        raise Problem(406, "no_table", f"{detail}{NDJSON}.")
     try:
-        for texts in groups:
-            table.add(item_columns.to_table(texts))
+        return _parquet(*picked.read(state.artifacts, stored, table, **asked, reasons=reasons))
+    except (NotRestored, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        detail = f"The rows cannot be written as Parquet: {error!s:.200} They come as {NDJSON}."
+        raise Problem(406, "no_table", detail) from None
+
+
+def _parquet(schema: pa.Schema, tables: Iterator[pa.Table]) -> Response:
+    table = TableSpool(schema)
+    try:
+        for part in tables:
+            table.add(part)
         table.finish()
     except BaseException:
         table.close()

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
 from service.edge.space import require_room_for_job
-from service.intake.inline import parse_all
+from service.intake.inline import Rows, parse_all
 from service.intake.naming import known_model, stored_pool, stored_target
 from service.jobs import answers as job_answers
 from service.jobs.routes import accepted, job_routes, load
@@ -39,9 +39,9 @@ def create(
 ) -> dict[str, Any]:
     """Start a selection. Inline records become a target or a pool of their own."""
     limit = state.settings.max_inline_records
-    target = None if body.target is None else parse_all(body.target, "/target", limit, Layout())[0]
+    target = None if body.target is None else parse_all(body.target, "/target", limit, Layout())
     sent = body.candidates
-    candidates = None if sent is None else parse_all(sent, "/candidates", limit, Layout())[0]
+    candidates = None if sent is None else parse_all(sent, "/candidates", limit, Layout())
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.SELECTION)
@@ -52,8 +52,8 @@ def create(
         job = submissions.selection(
             session,
             tenant_id,
-            target_id=body.target_id or stored_target(session, state, tenant_id, target or []),
-            pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates or [], sent or []),
+            target_id=body.target_id or stored_target(session, state, tenant_id, target or Rows()),
+            pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates or Rows()),
             pool_version=body.pool_version,
             size=submissions.Size(body.k, body.ratio),
             settings={

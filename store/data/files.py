@@ -80,6 +80,9 @@ def delete(session: Session, tenant_id: str, file_id: str) -> File:
     return file
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[File]:
-    """Newest first, at most limit + 1 rows."""
-    return owned.newest_first(session, File, tenant_id, after=after, limit=limit)
+def listing(
+    session: Session, tenant_id: str, *, after: str | None, limit: int, sha256: str | None = None
+) -> list[File]:
+    """Newest first, at most limit + 1 rows; with ``sha256`` those that hold such bytes."""
+    same = [] if sha256 is None else [File.sha256 == sha256]
+    return owned.newest_first(session, File, tenant_id, *same, after=after, limit=limit)

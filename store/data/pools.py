@@ -100,13 +100,16 @@ def append(
     repeated: Json | None = None,
     keys: Json | None = None,
     recognised: Json | None = None,
+    source: Json | None = None,
 ) -> Batch:
     """The stored batch as the next version of a locked pool, so that versions have no gap.
 
-    `errors` is {lines, file_id}, `keys` {runs: [...]}, `repeated` {path, sha256, rows, size}: the duplicates.
-    Raises OverQuota; `room` is None where that was asked before.
+    `errors` is {lines, file_id, reasons}, `keys` {runs: [...]}, `repeated` {path, sha256, rows, size}: the
+    duplicates; `source` {path, sha256, schema, size}: see store.records.table_rows. Raises OverQuota; `room`
+    is None where that was asked before.
     """
-    size = batch_size(artifact.size, counts.stored) + (repeated or {}).get("size", 0)
+    size = batch_size(artifact.size, counts.stored)
+    size += sum((beside or {}).get("size", 0) for beside in (repeated, source))
     if room is not None:
         quotas.take(session, pool.tenant_id, room, records=counts.stored, size=size)
     pool.version += 1
@@ -126,6 +129,7 @@ def append(
         errors=errors or {},
         repeated=repeated,
         recognised=recognised or {},
+        source=source,
         artifact=artifact.path,
         sha256=artifact.sha256,
     )

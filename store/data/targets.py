@@ -1,13 +1,18 @@
-"""Targets: immutable sets of target-task examples."""
+"""Targets: immutable sets of target-task examples. The same examples are stored once."""
 
+import hashlib
 import random
 from collections import Counter, defaultdict
+from typing import Any
 
+import pyarrow as pa
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from store.accounts import quotas
 from store.accounts.quotas import Room
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, as_parquet
+from store.data.pools import ORIGINAL
 from store.errors import Invalid
 from store.kit.ids import new_id
 from store.records.record import Record, to_table
@@ -15,39 +20,93 @@ from store.tables import owned, uses
 from store.tables.base import Json
 from store.tables.data import Target
 
+Examples = tuple[list[Record], list[str | None]]
+"""Records, and the JSON of the rows that they came as, None where the record says all of it."""
 
-def create(
+
+def kept(
+    session: Session,
+    artifacts: Artifacts,
+    tenant_id: str,
+    examples: Examples,
+    *,
+    room: Room,
+    apart: Examples | None = None,
+    name: str | None = None,
+    user_metadata: Json | None = None,
+    recognised: Json | None = None,
+) -> tuple[Target, bool]:
+    """The target with these examples, and whether it is new; `apart` are kept in a target of their own.
+
+    One with the same examples is found again unless it has another name or other metadata than asked for.
+    Raises Invalid without any example, or OverQuota.
+    """
+    own, held = _encoded(examples), _encoded(apart) if apart else None
+    sha256 = hashlib.sha256(own).hexdigest()
+    held_sha256 = hashlib.sha256(held).hexdigest() if held else None
+    if found := _find(session, tenant_id, sha256, held_sha256, name, user_metadata):
+        return found, False
+    labels: Json = {"name": name, "user_metadata": user_metadata or {}, "recognised": recognised or {}}
+    if apart and held:
+        labels["held_out_target_id"] = _stored(session, artifacts, tenant_id, apart[0], held, room).id
+    return _stored(session, artifacts, tenant_id, examples[0], own, room, **labels), True
+
+
+def _encoded(examples: Examples) -> bytes:
+    records, originals = examples
+    return as_parquet(to_table(records).append_column(ORIGINAL, pa.array(originals, pa.string())))
+
+
+def _find(
+    session: Session,
+    tenant_id: str,
+    sha256: str,
+    held_sha256: str | None,
+    name: str | None,
+    user_metadata: Json | None,
+) -> Target | None:
+    """The oldest such target, which nobody deletes until the transaction ends.
+
+    Who looks for the same content at the same time waits until this transaction has stored it.
+    """
+    lock = func.hashtextextended(f"target {tenant_id} {sha256}", 0)
+    session.execute(select(func.pg_advisory_xact_lock(lock)))
+    same = select(Target).where(Target.tenant_id == tenant_id, Target.sha256 == sha256).order_by(Target.id)
+    for target in session.scalars(same.with_for_update(read=True, key_share=True)):
+        held = session.get(Target, target.held_out_target_id) if target.held_out_target_id else None
+        split = target.held_out_target_id is not None
+        if split != (held_sha256 is not None) or (split and (held is None or held.sha256 != held_sha256)):
+            continue
+        if name in (None, target.name) and user_metadata in (None, {}, target.user_metadata):
+            return target
+    return None
+
+
+def _stored(
     session: Session,
     artifacts: Artifacts,
     tenant_id: str,
     records: list[Record],
-    *,
+    data: bytes,
     room: Room,
-    name: str | None = None,
-    user_metadata: Json | None = None,
-    held_out_target_id: str | None = None,
-    recognised: Json | None = None,
+    **columns: Any,
 ) -> Target:
-    """Store the records as one artifact and the target's row; raises Invalid without any, or OverQuota."""
     if not records:
         raise Invalid(
             "a target needs at least 1 record, got 0: send the examples of your task", code="no_records"
         )
     quotas.take(session, tenant_id, room, records=len(records))
-    stored = artifacts.put_table(f"{tenant_id}/targets", to_table(records))
+    stored = artifacts.put_bytes(f"{tenant_id}/targets", data, ".parquet")
     quotas.take(session, tenant_id, room, size=stored.size)
     target = Target(
         id=new_id("tgt"),
         tenant_id=tenant_id,
-        name=name,
         count=len(records),
         groups=dict(sorted(Counter(record.group for record in records if record.group).items())),
-        held_out_target_id=held_out_target_id,
-        recognised=recognised or {},
         size=stored.size,
         artifact=stored.path,
         sha256=stored.sha256,
-        user_metadata=user_metadata or {},
+        **columns,
     )
     session.add(target)
     session.flush()
@@ -60,8 +119,8 @@ def remove(session: Session, tenant_id: str, target_id: str) -> None:
     session.delete(uses.take(session, "target", tenant_id, target_id))
 
 
-def split(records: list[Record], ratio: float, seed: int) -> tuple[list[Record], list[Record]]:
-    """(examples, held out) in their order; about `ratio` of every group's contents are held out.
+def split(records: list[Record], ratio: float, seed: int) -> tuple[list[int], list[int]]:
+    """(examples, held out) as numbers of records; about `ratio` of every group's contents are held out.
 
     Equal contents stay on one side, so that nothing held out is seen. Raises Invalid when a side is empty.
     """
@@ -74,8 +133,8 @@ def split(records: list[Record], ratio: float, seed: int) -> tuple[list[Record],
         contents = sorted(groups[group])
         held.update(draw.sample(contents, round(ratio * len(contents))))
     sides = (
-        [record for record in records if record.content_hash not in held],
-        [record for record in records if record.content_hash in held],
+        [number for number, record in enumerate(records) if record.content_hash not in held],
+        [number for number, record in enumerate(records) if record.content_hash in held],
     )
     if not all(sides):
         raise Invalid(

@@ -54,30 +54,33 @@ def read_block(block: bytes, ends: Places, texts: Texts | None = None) -> tuple[
     (JSON forbids it); and there are as many values as lines, so that each line is one value. With `texts`
     the lines are rows of such a shape and not records.
     """
+    table = read_table(block, ends, _COLUMNS if texts is None else _columns_of(texts))
+    if table is None:
+        return None
+    return plain_rows(table if texts is None else from_texts(table, texts))
+
+
+def read_table(block: bytes, ends: Places, schema: pa.Schema) -> pa.Table | None:
+    """One row for each line, where all have no other columns than these; else None."""
     if not _all_braced(block, ends):
         return None
     try:
         table = pj.read_json(
             pa.BufferReader(block),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
-            parse_options=pj.ParseOptions(
-                explicit_schema=_COLUMNS if texts is None else _columns_of(texts),
-                unexpected_field_behavior="error",
-            ),
+            parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
         )
         table.validate(full=True)  # UTF-8
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != len(ends):
-        return None
-    return plain_rows(table if texts is None else _from_texts(table, texts))
+    return table if table.num_rows == len(ends) else None
 
 
 def _columns_of(texts: Texts) -> pa.Schema:
     return pa.schema([pa.field(name, pa.string()) for name in (*texts.parts, texts.answer)])
 
 
-def _from_texts(table: pa.Table, texts: Texts) -> pa.Table:
+def from_texts(table: pa.Table, texts: Texts) -> pa.Table:
     """The PLAIN columns of rows of texts, as the shape's own `convert` makes them."""
     filled = [pc.fill_null(table[name], "") for name in texts.parts]
     parts = [
@@ -90,8 +93,11 @@ def _from_texts(table: pa.Table, texts: Texts) -> pa.Table:
     return pa.table({**nothing, "prompt": prompts, "completion": table[texts.answer]})
 
 
-def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
-    """The plainly good rows of a table of the PLAIN columns, to be `finished`, and which they are."""
+def plain_rows(table: pa.Table, fit: Mask | None = None) -> tuple[pa.Table, Mask]:
+    """The plainly good rows of a table of the PLAIN columns, to be `finished`, and which they are.
+
+    Only those that are `fit` count. Columns beside them stay.
+    """
     table = opened(table)
     size = pc.add(pc.binary_length(table["opening"]), pc.binary_length(table["completion"]))
     asked = pc.or_kleene(_is_text(table["prompt"]), pc.is_valid(table["messages"]))
@@ -103,12 +109,14 @@ def plain_rows(table: pa.Table) -> tuple[pa.Table, Mask]:
         within = pc.and_(pc.greater_equal(table["quality"], 0.0), pc.less_equal(table["quality"], 1.0))
         good = pc.and_(good, pc.or_(pc.is_null(table["quality"]), pc.fill_null(within, False)))
     plain: Mask = pc.fill_null(good, False).combine_chunks().to_numpy(zero_copy_only=False)
+    plain = plain if fit is None else plain & fit
     return table if plain.all() else table.filter(pa.array(plain)), plain
 
 
 def finished(table: pa.Table) -> pa.Table:
-    """Plain rows with their content hash, as a table with SCHEMA."""
-    columns = {name: table[name].combine_chunks() for name in (*PLAIN.names, "messages")}
+    """Plain rows, which may have `extra`, with their content hash, as a table with SCHEMA."""
+    there = [name for name in (*PLAIN.names, "messages", "extra") if name in table.column_names]
+    columns = {name: table[name].combine_chunks() for name in there}
     hashes = _content_hashes(table["opening"].combine_chunks(), columns["completion"])
     columns |= {"content_hash": hashes, "id": pc.coalesce(columns["id"], hashes)}
     rows = table.num_rows

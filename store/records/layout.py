@@ -1,7 +1,9 @@
 """From a row as it came to a record: its shape is recognised or named, its columns mapped, the rest kept."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -47,10 +49,14 @@ class Recognised:
     def add(self, shape: str, record: Record, value: object) -> None:
         """One more accepted row."""
         self.shapes[shape] += 1
-        if record.extra and len(self.extra) < MAX_EXTRA_NAMES:
-            self.extra.update(list(record.extra)[: MAX_EXTRA_NAMES - len(self.extra)])
+        self.name_extra(record.extra or ())
         if shape not in ("prompt_completion", "prompt_choices", "messages"):
             self.show(value, record)
+
+    def name_extra(self, names: Iterable[str]) -> None:
+        """Columns that travel as `extra`, as far as an answer names them."""
+        if len(self.extra) < MAX_EXTRA_NAMES:
+            self.extra.update(islice(names, MAX_EXTRA_NAMES - len(self.extra)))
 
     def show(self, value: object, record: Record) -> None:
         """Keep a row that was changed as the example, if it is the first one."""
@@ -67,12 +73,13 @@ def read_row(value: object, layout: Layout) -> tuple[Record, str]:
     if type(value) is not dict:
         raise InvalidRecord("not_an_object", f"A record is a JSON object; got {kind_of(value)}.")
     if layout.columns:
-        return parse_record(_mapped(value, layout.columns)), MAPPED
+        return _parsed(_mapped(value, layout.columns)), MAPPED
     if layout.format == AUTO and value.keys() <= FIELDS and type(value.get("prompt")) is not list:
         return _canonical(value)
     shape = shape_of(value) if layout.format == AUTO else _named(value, layout.format)
-    fields = {**_common(value, shape.columns), **shape.convert(value)}
-    return parse_record(_with_extra(fields, value, shape.columns - shape.keeps)), shape.name
+    common = _common(value, shape.columns)
+    taken = (shape.columns - shape.keeps) | common.keys()
+    return _parsed(_with_extra({**common, **shape.convert(value)}, value, taken)), shape.name
 
 
 def fields_of(record: Record) -> dict[str, Any]:
@@ -83,11 +90,15 @@ def fields_of(record: Record) -> dict[str, Any]:
 
 def _canonical(row: Row) -> tuple[Record, str]:
     """A row of nothing but fields of a record."""
-    if type(row.get("id")) is int:
-        row = {**row, "id": str(row["id"])}
     if row.get("messages") is not None:
-        return parse_record({**row, **chat("messages", row["messages"])}), "messages"
-    return parse_record(row), "prompt_completion" if row.get("choices") is None else "prompt_choices"
+        return _parsed({**row, **chat("messages", row["messages"])}), "messages"
+    return _parsed(row), "prompt_completion" if row.get("choices") is None else "prompt_choices"
+
+
+def _parsed(fields: Row) -> Record:
+    """The record; a whole number as its id is kept as text."""
+    id = fields.get("id")
+    return parse_record({**fields, "id": str(id)} if type(id) is int else fields)
 
 
 def _common(row: Row, columns: frozenset[str]) -> Row:
@@ -118,18 +129,16 @@ def _mapped(row: Row, columns: dict[str, str]) -> Row:
     given = {name: row[column] for name, column in columns.items()}
     shape = SHAPES["messages" if given.get("messages") is not None else "prompt_completion"]
     used = frozenset(columns.values())
-    return _with_extra({**_common(row, used), **shape.convert(given)}, row, used)
+    common = _common(row, used | columns.keys())
+    return _with_extra({**common, **shape.convert(given)}, row, used | common.keys())
 
 
-def _with_extra(fields: Row, row: Row, used: frozenset[str]) -> Row:
-    """The fields, an id as text, and what no field took."""
-    taken = used | fields.keys()
+def _with_extra(fields: Row, row: Row, taken: frozenset[str]) -> Row:
+    """The fields, and the columns that were not taken for them."""
     left = {name: value for name, value in row.items() if name not in taken and value is not None}
     if left:
         own = fields.get("extra")
         fields["extra"] = {**left, **own} if type(own) is dict else left
-    if type(fields.get("id")) is int:
-        fields["id"] = str(fields["id"])
     return fields
 
 

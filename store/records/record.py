@@ -15,7 +15,7 @@ to 10 million records.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -179,6 +179,15 @@ def prompt_text(record: Record) -> str:
     return "\n".join(turn["content"] for turn in record.messages or ())
 
 
+def has_extra(extra: Mapping[str, Any] | None, wanted: Mapping[str, str]) -> bool:
+    """Whether the record's `extra` has these values: texts as they are, others as JSON."""
+    for name, text in wanted.items():
+        value = (extra or {}).get(name)
+        if value is None or text != (value if type(value) is str else orjson.dumps(value).decode()):
+            return False
+    return True
+
+
 def _content_hash(
     prompt: str | None,
     messages: tuple[dict[str, str], ...] | None,
@@ -297,18 +306,19 @@ def _check_object(field: str, value: object, limit: int) -> None:
         size = len(orjson.dumps(value))
     except orjson.JSONEncodeError as error:
         raise InvalidRecord(f"bad_{field}", f"{field} cannot be stored as JSON: {error}.") from None
-    if not _is_finite(value):  # which orjson writes as null
+    if not is_finite(value):  # which orjson writes as null
         raise InvalidRecord(f"bad_{field}", f"{field} holds NaN or infinity, which JSON has no number for.")
     if size > limit:
         raise InvalidRecord("too_large", f"{field} takes {size} bytes as JSON; the limit is {limit}.")
 
 
-def _is_finite(value: object) -> bool:
+def is_finite(value: object) -> bool:
+    """Whether every number in a JSON value is one that JSON has."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    return not isinstance(value, list) or all(map(_is_finite, value))
+        return all(map(is_finite, value.values()))
+    return not isinstance(value, list) or all(map(is_finite, value))
 
 
 def _unknown_field(value: dict[Any, Any]) -> InvalidRecord:

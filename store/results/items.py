@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store.artifacts import Artifacts
+from store.records.record import has_extra
 
 SCHEMA = pa.schema(
     [
@@ -60,22 +61,33 @@ def read(artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: 
 
 
 def read_groups(
-    artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int
+    artifacts: Artifacts,
+    stored: Mapping[str, Any],
+    *,
+    after: int,
+    limit: int,
+    extra: Mapping[str, str] | None = None,
 ) -> Iterator[list[str]]:
-    """The same by row groups."""
-    for table in _groups(artifacts, stored, ["item"], after=after, limit=limit):
+    """The same by row groups; with ``extra`` the first `limit` of those that hold it."""
+    for table in chosen(artifacts, stored, ["item"], after=after, limit=limit, extra=extra):
         yield table.column("item").to_pylist()
 
 
 def read_originals(
-    artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int, reasons: bool = False
+    artifacts: Artifacts,
+    stored: Mapping[str, Any],
+    *,
+    after: int,
+    limit: int,
+    extra: Mapping[str, str] | None = None,
+    reasons: bool = False,
 ) -> Iterator[list[str]]:
-    """The rows as they came, JSON without line ends, by row groups.
+    """The rows as they came, JSON without line ends, by row groups; ``extra`` as of read_groups.
 
     Where a row's own JSON is not kept, it is the record without an id that is its content hash. With
     ``reasons`` each gets a last member `_evoselect`.
     """
-    for table in _groups(artifacts, stored, ["item", "original"], after=after, limit=limit):
+    for table in chosen(artifacts, stored, ["item", "original"], after=after, limit=limit, extra=extra):
         rows = zip(table.column("item").to_pylist(), table.column("original").to_pylist(), strict=True)
         yield [_original(orjson.loads(item), original, reasons) for item, original in rows]
 
@@ -90,6 +102,29 @@ def _original(item: dict[str, Any], original: str | None, reasons: bool) -> str:
         return original
     why = orjson.dumps({name: item.get(name) for name in REASONS}).decode()
     return f'{original.rstrip().removesuffix("}")},"_evoselect":{why}}}'
+
+
+def chosen(
+    artifacts: Artifacts,
+    stored: Mapping[str, Any],
+    columns: list[str],
+    *,
+    after: int,
+    limit: int,
+    extra: Mapping[str, str] | None = None,
+) -> Iterator[pa.Table]:
+    """These columns, `item` among them, by row groups; ``extra`` as of read_groups."""
+    if not extra:
+        yield from _groups(artifacts, stored, columns, after=after, limit=limit)
+        return
+    for table in _groups(artifacts, stored, columns, after=after, limit=int(stored["rows"])):
+        records = (orjson.loads(text)["record"] for text in table.column("item").to_pylist())
+        held = [has_extra(record.get("extra"), extra) for record in records]
+        part = table.filter(pa.array(held)).slice(0, limit)
+        limit -= part.num_rows
+        yield part
+        if not limit:
+            return
 
 
 def _groups(

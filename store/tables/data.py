@@ -5,7 +5,7 @@ Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base, Json, no_entries, now, of_tenant
@@ -15,6 +15,7 @@ class File(Base):
     """Bytes that a user uploaded, as they came."""
 
     __tablename__ = "files"
+    __table_args__ = (Index("files_by_content", "tenant_id", "sha256"),)
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = of_tenant()
     name: Mapped[str | None]
@@ -29,6 +30,7 @@ class Target(Base):
     """An immutable set of target-task examples."""
 
     __tablename__ = "targets"
+    __table_args__ = (Index("targets_by_content", "tenant_id", "sha256"),)
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = of_tenant()
     name: Mapped[str | None]
@@ -85,6 +87,8 @@ class Batch(Base):
     repeated: Mapped[Json | None]
     recognised: Mapped[Json] = no_entries()
     """{shapes: {name: accepted rows}, extra: [columns], example: {given, record} or null}"""
+    source: Mapped[Json | None]
+    """{path, sha256, schema, size} of the rows as they came, of a table; see store.records.table_rows"""
     artifact: Mapped[str]
     sha256: Mapped[str]
     created_at: Mapped[datetime] = now()

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from evoselect_cli import exits
+from evoselect_cli.main import app
 from tests.live import Api, question
 from tests.service.test_routes import complete
 from tests.service.test_trained import trained
@@ -72,14 +75,77 @@ def test_the_version_and_the_short_way_to_help(tmp_path: Path) -> None:
         assert "Usage: " in evoselect(*command, "-h", home=tmp_path).stdout
 
 
+@pytest.fixture
+def run(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The command in this process, which is as it is in one of its own and starts in no time."""
+    for name, value in (("URL", api.url), ("API_KEY", api.api_key), ("HOME", str(tmp_path))):
+        monkeypatch.setenv(f"EVOSELECT_{name}", value)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+WRONG = [
+    (["-k", "0"], exits.USAGE, "greater than or equal"),
+    (["--ratio", "1.5"], exits.USAGE, "Invalid value"),
+    (["--ratio", "0"], exits.USAGE, "above 0"),
+    (["-k", "2", "--columns", "prompt"], exits.USAGE, "field=column"),
+    (["-k", "2", "--method", "magic"], exits.REFUSED, "magic"),
+    (["-k", "2", "--model", "none-such"], exits.REFUSED, "none-such"),
+    (["-k", "2", "--spec", '{"colour": 1}'], exits.REFUSED, "colour"),
+    (["-k", "2", "--out", "picked.parquet"], exits.USAGE, "write lines"),
+]
+
+
 def test_what_cannot_be_is_told_before_anything_is_sent(
-    api: Api, files: tuple[str, str], tmp_path: Path
+    api: Api, files: tuple[str, str], run: Callable[..., Any]
 ) -> None:
-    before = len(api.get("/v1/pools?limit=100")["data"])
-    for wrong in (("-k", "0"), ("--ratio", "1.5"), ("-k", "2", "--columns", "prompt")):
-        done = evoselect("select", "--target", files[0], "--pool", files[1], *wrong, home=tmp_path, api=api)
-        assert done.returncode == exits.USAGE, done.stderr
-    assert len(api.get("/v1/pools?limit=100")["data"]) == before
+    before = [len(api.get(f"/v1/{noun}?limit=1000")["data"]) for noun in ("pools", "targets", "files")]
+    for wrong, code, said in WRONG:
+        done = run("select", "--target", files[0], "--pool", files[1], *wrong)
+        assert done.exit_code == code, done.output
+        assert said in done.output
+    done = run("evaluate", "none-such", "--data", files[0])
+    assert (done.exit_code, "none-such" in done.output) == (exits.REFUSED, True)
+    after = [len(api.get(f"/v1/{noun}?limit=1000")["data"]) for noun in ("pools", "targets", "files")]
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"{",
+        b'{"prompt": "a"}\n',
+        b'{"prompt": "a", "completion": "b"}\n{"prompt": \n',
+        b"\xff\xfe{\x00",
+        b'{"a": "\xe9"}\n',
+        b"[1, 2",
+        b"PAR1 and no more",
+        b"ARROW1",
+        b"\x1f\x8b no gzip",
+        b"a,b\n1\n",
+        b"\x00" * 100,
+        b"[" * 100_000,
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_a_broken_target_file_is_a_message(
+    content: bytes, files: tuple[str, str], tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_bytes(content)
+    done = run("select", "--target", str(broken), "--pool", files[1], "-k", "2", "--no-wait")
+    assert done.exit_code == exits.REFUSED, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert "error" in done.output
+
+
+def test_the_same_target_file_is_found_again(files: tuple[str, str], run: Callable[..., Any]) -> None:
+    command = ("select", "--target", files[0], "--pool", files[1], "-k", "2", "--no-wait", "--json")
+    jobs = [run(*command) for _ in range(2)]
+    targets = {json.loads(job.stdout)["request"]["target_id"] for job in jobs}
+    assert len(targets) == 1
+    assert f"is target {targets.pop()} already" in jobs[1].stderr
 
 
 def test_select_uploads_files_and_starts_the_job(api: Api, files: tuple[str, str], tmp_path: Path) -> None:

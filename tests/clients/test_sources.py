@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from evoselect_client import Client
-from evoselect_client.fingerprints import fingerprint
 from evoselect_client.sources import parts
-from store.records.record import parse_record
+from store.artifacts import Artifacts
+from store.results import items as selected
 from tests.live import Api, question
-from tests.service.test_routes import complete
+from tests.service.finishing import finish
 
 RECORDS = [question(n) for n in range(2_500)]
 LINES = b"".join(json.dumps(record).encode() + b"\n" for record in RECORDS)
@@ -81,34 +81,33 @@ def test_a_parquet_file_goes_as_it_is(api: Api, tmp_path: Path) -> None:
     assert (upload.counts.accepted, upload.version) == (len(RECORDS), 1)
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        question(1),
-        {"prompt": "é?", "completion": "ü", "group": "g", "metadata": {"a": 1}},
-        {"prompt": "2 + 2?", "choices": ["3", "4"], "answer": 1},
-        {"prompt": "2 + 2?", "choices": ["3", "4"], "answer": 1, "completion": "because 4"},
-        CHAT,
-        {"messages": [*CHAT["messages"], {"role": "assistant", "content": "4"}]},
-    ],
-)
-def test_the_fingerprint_is_the_services(record: dict[str, Any]) -> None:
-    assert fingerprint(record) == parse_record(record).content_hash
-
-
 def test_the_selected_rows_of_a_dataset(api: Api) -> None:
-    rows: list[dict[str, Any]] = [*(question(n, messages=None) for n in range(5)), {"prompt": None, **CHAT}]
-    data = datasets.Dataset.from_list(rows)
-    picked = [5, 0, 3]
-    items = [
-        {"rank": rank, "id": f"c{n}", "content_hash": fingerprint(rows[n]), "weight": 1.0, "record": rows[n]}
-        for rank, n in enumerate(picked, 1)
+    """Rows of several shapes, as one dataset that fills the columns that a row lacks."""
+    rows: list[dict[str, Any]] = [
+        *(question(n) for n in range(3)),
+        {"instruction": "Add.", "output": "4", "score": 2.0, "tags": ["a", None]},
+        {"conversations": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b"}]},
+        CHAT,
     ]
+    data = datasets.Dataset.from_list(
+        [dict.fromkeys(name for row in rows for name in row) | row for row in rows]
+    )
+    order = [5, 0, 4, 3]
     with Client(api.url, api.api_key) as client:
-        job = client.selections.create(target=[question(9)], candidates=[question(1)], k=1)
-        complete(api, job.id, items)
+        pool = client.pools.create()
+        pool.add(data)
+        stored = [(row.record, row.original) for row in client.pools.records(pool.id)]
+        picked = [stored[number] for number in order]
+        items = [
+            {"rank": rank, "id": row["id"], "content_hash": row["content_hash"], "weight": 1.0, "record": row}
+            for rank, (row, _) in enumerate(picked, 1)
+        ]
+        originals = {row["content_hash"]: json.dumps(original) for row, original in picked}
+        job = client.selections.create(target=[question(9)], pool_id=pool.id, k=4)
+        kept = selected.put(Artifacts(api.settings.artifacts_url), "t/items", items, originals)
+        finish(api, job.id, {"artifacts": {"items": kept}})
         job = job.wait(timeout=20)
-        chosen = job.to_dataset(data)
-        assert [data[n] for n in picked] == list(chosen)
-        with pytest.raises(ValueError, match="2 of 3 selected items are not in this dataset"):
-            job.to_dataset(data.select([1, 2, 3]))
+        assert list(job.to_dataset(data)) == [data[number] for number in order]
+        with pytest.raises(ValueError, match=r"1 of 4 .* not in this dataset \(those with the ranks 3\)"):
+            job.to_dataset(data.select([5, 0, 3]))
+        assert [item.rank for item in job.items(extra={"score": 2.0})] == [4]

@@ -12,10 +12,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
 from evoselect_client import Client
-from evoselect_client.fingerprints import fingerprint
 from evoselect_client.integrations.hf_datasets import select_rows
 from evoselect_client.integrations.trl import NextRound, SelectionDataset, trl_row
 from evoselect_client.models import Item
+from store.records.record import parse_record
 from tests.live import Api, another_tenant, question
 from tests.service.test_routes import complete
 
@@ -47,7 +47,8 @@ def worker(api: Api, *plan: list[dict[str, Any]]) -> Iterator[Client]:
 
 
 def item(rank: int, row: dict[str, Any]) -> dict[str, Any]:
-    return {"rank": rank, "id": f"c{rank}", "content_hash": fingerprint(row), "weight": 0.5, "record": row}
+    content = parse_record(row).content_hash
+    return {"rank": rank, "id": f"c{rank}", "content_hash": content, "weight": 0.5, "record": row}
 
 
 def test_rows_of_a_dataset(api: Api) -> None:

@@ -22,7 +22,15 @@ from workers.phases import transport
 from workers.process.work import Work
 
 ROWS = 4  # of a shard
-REQUEST = {"features": {"allow_partial": True}, "exclude_selection_ids": [], "k": 2, "spec": {}, "seed": 0}
+REQUEST = {
+    "pool_id": "pool_of_nobody",  # what is selected from stands in the shards
+    "pool_version": 0,
+    "features": {"allow_partial": True},
+    "exclude_selection_ids": [],
+    "k": 2,
+    "spec": {},
+    "seed": 0,
+}
 
 
 def features(rows: int, seed: int) -> FeatureBlock:

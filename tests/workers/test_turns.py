@@ -45,8 +45,8 @@ def train(place: Workplace, tenant: str, steps: int = STEPS) -> str:
     spec = TrainingSpec(max_steps=steps, batch_size=2, dtype="float32")
     settings = {"base_model": ALIAS, "spec": spec.model_dump(mode="json"), "seed": 0}
     with ctx.database.transaction() as session:
-        examples = targets.create(session, ctx.artifacts, tenant, questions(6), room=ROOM).id
-        source = {"file_id": "file_x", "examples_id": examples}
+        examples, _ = targets.kept(session, ctx.artifacts, tenant, (questions(6), [None] * 6), room=ROOM)
+        source = {"file_id": "file_x", "examples_id": examples.id}
         label = submissions.Label()
         return submissions.training(
             session, tenant, source=source, settings=settings, most_steps=100, label=label

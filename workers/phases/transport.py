@@ -35,7 +35,7 @@ from workers.selections.fates import (
 )
 from workers.selections.forms import Forms, forms_of
 from workers.selections.items import item
-from workers.selections.originals import originals_of
+from workers.selections.originals import kept_of, table_of
 from workers.selections.sides import Side, load_computed, load_provided
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
@@ -135,7 +135,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
         "coverage": _coverage(selection, sides.wanted),
         "manifest": _manifest(work, sides),
         "artifacts": {
-            "items": _store_items(work, sides, selection),
+            **_store_items(work, sides, selection),
             "rejected": _store_rejected(work, rejected),
             "considered": _store_considered(work, sides.sent, sides.wanted, near),
             **selection_report.store(
@@ -167,9 +167,12 @@ def _manifest(work: Work, sides: Sides) -> dict[str, Any]:
 
 
 def _store_items(work: Work, sides: Sides, selection: Selection) -> dict[str, Any]:
+    """The items, and where all candidates came as one kind of table, the rows of that."""
     rows = [item(reason, sides.sent, sides.wanted) for reason in selection.items()]
-    originals = originals_of(work, sides.pool.files, {row["content_hash"] for row in rows})
-    return selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, originals)
+    contents = [row["content_hash"] for row in rows]
+    kept = kept_of(work, sides.pool.files, {*contents})
+    stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, kept.originals)
+    return {"items": stored, **table_of(work, kept, contents)}
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:

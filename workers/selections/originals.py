@@ -1,23 +1,70 @@
 """The rows of selected candidates as they came."""
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store.data import pools
+from store.records.table_rows import taken
+from store.results import picked
 from workers.process.work import Work
 
-COLUMNS = ("content_hash", "original")
+COLUMNS = ("content_hash", "original", "position")
 
 
-def originals_of(work: Work, files: Sequence[tuple[str, str]], contents: set[str]) -> dict[str, str]:
-    """Each row's JSON by content hash, of those in the stored files (path, sha256) that have kept it."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the stored files of a pool have kept of some contents."""
+
+    originals: dict[str, str] = field(default_factory=dict)
+    """The JSON of rows by content hash, where it was kept."""
+    places: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By path of a file: content hash to the number of the row in its batch, ascending."""
+
+
+def kept_of(work: Work, files: Sequence[tuple[str, str]], contents: set[str]) -> Kept:
+    """What the files (path, sha256) have kept of these contents."""
     wanted = pa.array(sorted(contents), pa.string())
-    found: dict[str, str] = {}
+    kept = Kept()
     for path, sha256 in files:
         table = work.context.artifacts.get_table(path, sha256, COLUMNS)
-        if "original" in table.column_names:
-            rows = table.filter(pc.is_in(table["content_hash"], wanted)).drop_null()
-            found |= zip(*(rows[name].to_pylist() for name in COLUMNS), strict=True)
+        rows = table.filter(pc.is_in(table["content_hash"], wanted))
+        hashes = rows["content_hash"].to_pylist()
+        if "original" in rows.column_names:
+            pairs = zip(hashes, rows["original"].to_pylist(), strict=True)
+            kept.originals.update({content: text for content, text in pairs if text is not None})
+        if "position" in rows.column_names and hashes:
+            kept.places[path] = dict(zip(hashes, rows["position"].to_pylist(), strict=True))
         work.progress(0)
-    return found
+    return kept
+
+
+def table_of(work: Work, kept: Kept, contents: Sequence[str]) -> dict[str, Any]:
+    """{table: reference} of the rows in the order of `contents`, their hashes; see store.records.table_rows.
+
+    Empty unless all batches of the pool came as tables with the same columns.
+    """
+    asked, artifacts = work.claim.request, work.context.artifacts
+    with work.context.database.transaction() as session:
+        batches = pools.batches(session, asked["pool_id"], asked["pool_version"])
+        sources = {batch.artifact: batch.source or {} for batch in batches}
+    if len({source.get("schema") for source in sources.values()}) != 1 or not all(sources.values()):
+        return {}
+    order: dict[str, int] = {}
+    parts = []
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=work.context.settings.home) as scratch:
+        for path, places in kept.places.items():
+            source = sources[path]
+            file = artifacts.local_file(source["path"], source["sha256"], Path(scratch))
+            parts.append(taken(file, list(places.values())))
+            order |= {content: len(order) + row for row, content in enumerate(places)}
+            work.progress(0)
+    schema = parts[0].schema
+    table = pa.concat_tables([part.replace_schema_metadata(schema.metadata) for part in parts])
+    rows = table.take([order[content] for content in contents])
+    return {"table": picked.put(artifacts, f"{work.claim.tenant_id}/picked", rows)}

@@ -11,6 +11,7 @@ from evoselect_cli.output import err, print_json, print_pairs, upload_bar, wait
 from evoselect_client import Client
 from evoselect_client.models import Job
 from evoselect_client.rows import Recognised
+from evoselect_client.sources import is_url
 
 JobT = TypeVar("JobT", bound=Job)
 ID = r"[a-z]+_[0-9a-z]{26}"
@@ -19,10 +20,12 @@ ID = r"[a-z]+_[0-9a-z]{26}"
 def target_id_of(
     client: Client, value: str, format: str | None = None, columns: dict[str, str] | None = None
 ) -> str:
-    """The id itself, or that of a target made of the file."""
+    """The id itself, or that of a target made of the file; one that was made of it before is found again."""
     if is_id(value):
         return value
-    made = client.targets.create(Path(value), name=Path(value).name, format=format, columns=columns)
+    made = client.targets.create(value, name=Path(value).name, format=format, columns=columns)
+    if made.found:
+        err.print(f"{Path(value).name}: is target {made.id} already", markup=False)
     _tell(Path(value).name, made.recognised)
     return made.id
 
@@ -35,7 +38,7 @@ def pool_id_of(
         return value
     pool = client.pools.create(name=Path(value).name)
     with upload_bar("candidates sent") as progress:
-        sent = pool.add(Path(value), progress=progress, format=format, columns=columns)
+        sent = pool.add(value, progress=progress, format=format, columns=columns)
     _tell(Path(value).name, sent.recognised)
     return pool.id
 
@@ -47,7 +50,10 @@ def columns_of(pairs: list[str] | None) -> dict[str, str] | None:
     for pair in pairs:
         if not all(pair.partition("=")):
             raise typer.BadParameter(f"--columns {pair!r} is not of the form field=column")
-    return {field: column for field, _, column in (pair.partition("=") for pair in pairs)}
+    named = {field: column for field, _, column in (pair.partition("=") for pair in pairs)}
+    if len(named) < len(pairs):
+        raise typer.BadParameter("--columns names two columns for one field")
+    return named
 
 
 def _tell(name: str, found: Recognised) -> None:
@@ -60,8 +66,8 @@ def _tell(name: str, found: Recognised) -> None:
 
 
 def is_id(value: str) -> bool:
-    """Whether this names a resource; a usage error when it is neither an id nor a file."""
-    if Path(value).is_file():
+    """Whether this names a resource; a usage error when it is neither an id nor a file or the URL of one."""
+    if is_url(value) or Path(value).is_file():
         return False
     if not re.fullmatch(ID, value):
         raise typer.BadParameter(f"{value!r} is neither a file nor an id")

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from evoselect_cli.options import JsonOption
 from evoselect_cli.output import out, print_json, print_pairs
@@ -24,7 +24,7 @@ def list_keys(json: JsonOption = False) -> None:
     if json:
         print_json([key.model_dump(mode="json") for key in found])
         return
-    table = Table("id", "name", "scopes", "hint", "expires", "revoked")
+    table = Table(Column("id", no_wrap=True), "name", "scopes", "hint", "expires", "revoked")
     for key in found:
         times = (at.isoformat(timespec="seconds") if at else "" for at in (key.expires_at, key.revoked_at))
         table.add_row(key.id, key.name, " ".join(key.scopes), key.hint, *times)

@@ -35,6 +35,7 @@ class Guarded(TyperGroup):
             err.print(f"[red]error[/red] {_escape(str(error))}")
             raise typer.Exit(exits.FAILED) from error
         except KeyboardInterrupt:
+            err.print("Interrupted.")
             raise typer.Exit(exits.INTERRUPTED) from None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from evoselect_cli.options import JsonOption
 from evoselect_cli.output import out, print_json
@@ -21,7 +21,7 @@ def list_models(json: JsonOption = False) -> None:
     if json:
         print_json([model.model_dump(mode="json") for model in found])
         return
-    table = Table("id", "base", "training", "MB")
+    table = Table(Column("id", no_wrap=True), "base", "training", "MB")
     for model in found:
         size = sum(file.size for file in model.files.values()) / 1e6
         table.add_row(

@@ -9,6 +9,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait, with progress on stderr.")]
 SpecOption = Annotated[str | None, typer.Option(help="Settings as a JSON object; see docs/api.md.")]
 SeedOption = Annotated[int | None, typer.Option(min=0)]
+NameOption = Annotated[str | None, typer.Option(help="A name of yours for the job.")]
 HomeOption = Annotated[
     Path | None, typer.Option(help="Data directory; default $EVOSELECT_HOME or ~/.evoselect.")
 ]

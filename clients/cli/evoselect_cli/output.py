@@ -6,7 +6,15 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from evoselect_client.models import Job
@@ -38,7 +46,7 @@ def wait(job: JobT) -> JobT:
         with _bars() as bars:
             return job.wait(progress=_Phases(bars))
     except KeyboardInterrupt:
-        err.print(f"Interrupted. The {job.object} goes on where its service runs: evoselect watch {job.id}")
+        err.print(f"The {job.object} goes on where its service runs: evoselect watch {job.id}")
         raise
 
 
@@ -62,8 +70,9 @@ class _Phases:
             self._tasks[""] = self._bars.add_task(f"{job.object} {job.status}", total=None)
         for name, phase in job.progress.phases.items():
             if name not in self._tasks:
-                self._tasks[name] = self._bars.add_task(f"{job.object} {name}", total=phase.total)
-            self._bars.update(self._tasks[name], completed=phase.done, total=phase.total)
+                self._tasks[name] = self._bars.add_task(f"{job.object} {name}", total=None)
+            total = phase.total if phase.done else None  # a bar that moves: some phases do all rows at once
+            self._bars.update(self._tasks[name], completed=phase.done, total=total)
 
 
 def _bars() -> Progress:
@@ -71,6 +80,7 @@ def _bars() -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=err,
     )

@@ -1,20 +1,31 @@
 """Select candidates and read what was selected: evoselect select, items."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from evoselect_cli.connecting import service
 from evoselect_cli.inputs import columns_of, finish, is_id, pool_id_of, settings_of, target_id_of
-from evoselect_cli.options import ColumnsOption, FormatOption, JsonOption, SeedOption, SpecOption, WaitOption
+from evoselect_cli.options import (
+    ColumnsOption,
+    FormatOption,
+    JsonOption,
+    NameOption,
+    SeedOption,
+    SpecOption,
+    WaitOption,
+)
 from evoselect_cli.output import err, out, print_json, wait
 from evoselect_cli.summary import excerpt, print_selection
 from evoselect_client import Client
 from evoselect_client.models import Item, Selection
+from evoselect_client.saving import TABLES
+from evoselect_client.sources import is_table
 
 SHOWN_ITEMS = 10
+TRIAL = [{"prompt": f"{n} + {n}?", "completion": str(2 * n)} for n in range(3)]  # rows to check options with
 
 
 def select(
@@ -28,11 +39,14 @@ def select(
     model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
     spec: SpecOption = None,
     seed: SeedOption = None,
-    name: Annotated[str | None, typer.Option(help="A name of yours for the selection.")] = None,
+    name: NameOption = None,
     format: FormatOption = None,
     columns: ColumnsOption = None,
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="Write the selected rows here, as they came.")
+        Path | None,
+        typer.Option(
+            "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
+        ),
     ] = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
@@ -43,23 +57,29 @@ def select(
     """
     if (k is None) == (ratio is None):
         raise typer.BadParameter("give exactly one of -k and --ratio")
+    if ratio == 0:
+        raise typer.BadParameter("--ratio is a share above 0, at most 1")
     if out_file is not None and not wait_for_it:
         raise typer.BadParameter("--out needs the result: leave --no-wait out")
-    settings = settings_of(spec)
+    options: dict[str, Any] = {
+        "method": method,
+        "model": model,
+        "spec": settings_of(spec),
+        "seed": seed,
+        "name": name,
+    }
     mapped = columns_of(columns)
-    for value in (target, pool):
-        is_id(value)  # a typing error is told before anything is uploaded
+    stored = [is_id(value) for value in (target, pool)]  # a typing error is told before anything is uploaded
+    _require_table(out_file, pool)
     with service() if wait_for_it else Client() as client:
+        if not all(stored):  # so are options that the service does not take
+            client.selections.estimate(target=TRIAL[:1], candidates=TRIAL[1:], k=1, **options)
         job = client.selections.create(
             target_id=target_id_of(client, target, format, mapped),
             pool_id=pool_id_of(client, pool, format, mapped),
             k=k,
             ratio=ratio,
-            method=method,
-            model=model,
-            spec=settings,
-            seed=seed,
-            name=name,
+            **options,
         )
         told = wait_for_it and not json
         job = wait(job) if told else finish(job, wait_for_it, json)
@@ -72,7 +92,10 @@ def select(
 def items(
     selection_id: Annotated[str, typer.Argument(help="A completed selection.")],
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="Write the selected rows here, as they came.")
+        Path | None,
+        typer.Option(
+            "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="All items as JSON Lines on stdout.")] = False,
 ) -> None:
@@ -88,18 +111,24 @@ def items(
             _show(selection)
 
 
+def _require_table(out_file: Path | None, pool: str) -> None:
+    """Parquet comes out where Parquet or Arrow went in; of a stored pool the service tells."""
+    if out_file is None or out_file.suffix.lower() not in TABLES or not Path(pool).is_file():
+        return
+    if not is_table(pool):
+        raise typer.BadParameter(
+            f"--out {out_file.name}: {pool} is no Parquet or Arrow, so write lines (.jsonl)"
+        )
+
+
 def _write(selection: Selection, path: Path) -> None:
-    """The selected rows as they came, in rank order; the file appears only when it is complete."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8") as file:
-        for row in selection.rows():
-            file.write(row + "\n")
-    temporary.replace(path)
+    selection.save(path)
     err.print(f"wrote {path}", markup=False)
 
 
 def _show(selection: Selection) -> None:
-    table = Table("rank", "id", "weight", "record", title=selection.id, title_justify="left")
+    names = ("rank", Column("id", no_wrap=True), "weight", "record")
+    table = Table(*names, title=selection.id, title_justify="left")
     shown: list[Item] = []
     for item in selection.items(page_size=SHOWN_ITEMS):
         if len(shown) == SHOWN_ITEMS:

@@ -4,8 +4,16 @@ from typing import Annotated
 
 import typer
 
-from evoselect_cli.inputs import finish, settings_of, target_id_of
-from evoselect_cli.options import JsonOption, SeedOption, SpecOption, WaitOption
+from evoselect_cli.inputs import columns_of, finish, is_id, settings_of, target_id_of
+from evoselect_cli.options import (
+    ColumnsOption,
+    FormatOption,
+    JsonOption,
+    NameOption,
+    SeedOption,
+    SpecOption,
+    WaitOption,
+)
 from evoselect_client import Client
 
 
@@ -14,37 +22,42 @@ def train(
     base_model: Annotated[str | None, typer.Option(help="Default is the service's.")] = None,
     spec: SpecOption = None,
     seed: SeedOption = None,
+    name: NameOption = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
     """Train a LoRA adapter on a selection."""
     with Client() as client:
         job = client.trainings.create(
-            selection_id=selection_id, base_model=base_model, spec=settings_of(spec), seed=seed
+            selection_id=selection_id, base_model=base_model, spec=settings_of(spec), seed=seed, name=name
         )
         finish(job, wait_for_it, json)
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A base model's alias, or a trained model's id.")],
-    data: Annotated[
-        str | None, typer.Option(help="JSON Lines file of held-out examples, or a target's id.")
-    ] = None,
+    data: Annotated[str | None, typer.Option(help="File of held-out examples, or a target's id.")] = None,
     task: Annotated[
         list[str] | None,
         typer.Option(help="Instead: a task of lm-eval's, such as arc_challenge; repeatable."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Questions of each task, from its beginning.")] = None,
     spec: SpecOption = None,
+    name: NameOption = None,
+    format: FormatOption = None,
+    columns: ColumnsOption = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
     """Measure a model on held-out examples, or on named tasks."""
     if (data is None) == (task is None):
         raise typer.BadParameter("give either --data or --task")
+    settings, mapped = settings_of(spec), columns_of(columns)
     with Client() as client:
-        target_id = None if data is None else target_id_of(client, data)
+        if data is not None and not is_id(data):
+            client.models.retrieve(model)  # an unknown one is told before anything is uploaded
+        target_id = None if data is None else target_id_of(client, data, format, mapped)
         job = client.evaluations.create(
-            model=model, target_id=target_id, tasks=task, limit=limit, spec=settings_of(spec)
+            model=model, target_id=target_id, tasks=task, limit=limit, spec=settings, name=name
         )
         finish(job, wait_for_it, json)

@@ -24,6 +24,7 @@ LONGEST_RETRY_AFTER = 60.0  # seconds that a server may ask for and still be obe
 RETRIED = frozenset((408, 429, 502, 503, 504))
 JSON = "application/json"
 BYTES = "application/octet-stream"
+PARQUET = "application/vnd.apache.parquet"
 IN_FLIGHT = "idempotency_in_flight"  # the first try of the same call still runs on the server
 
 
@@ -38,7 +39,7 @@ class Call(Generic[T]):
     json: Any = None
     content: Content = ()
     headers: dict[str, str] = field(default_factory=dict)
-    accept: str = JSON  # `decode` gets bytes for BYTES, with another type the answer's text
+    accept: str = JSON  # `decode` gets bytes for BYTES and PARQUET, with another type the answer's text
     read_timeout: float | None = None  # seconds; None is the client's default
     outage: float = 0.0  # seconds that the service may be away; 0 leaves it at max_retries
 
@@ -71,7 +72,7 @@ class Answer:
         """What the call was made for; ApiError where the answer is none of this service's."""
         if self.status == 204:
             return call.decode(None)
-        if call.accept == BYTES:
+        if call.accept in (BYTES, PARQUET):
             return call.decode(self.content)
         if call.accept != JSON:
             return call.decode(self.content.decode())

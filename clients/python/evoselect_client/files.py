@@ -7,15 +7,18 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from evoselect_client.calls import Call, post_bytes, segment
-from evoselect_client.models import File, FileUpload
+from evoselect_client.calls import Call, get, post_bytes, segment
+from evoselect_client.errors import NotFoundError
+from evoselect_client.models import File, FileUpload, Page
 from evoselect_client.nouns import Nouns
 from evoselect_client.sending import OUTAGE
 from evoselect_client.showing import Count, counter
 from evoselect_client.steps import Mode, Steps, Verb, Work
 
+T = TypeVar("T")
+HASHED = 2**20  # bytes at a time
 PART_BYTES = 16 * 2**20  # held in memory while it is sent; what a cut connection costs
 
 
@@ -35,6 +38,7 @@ class Files(Nouns[File, Mode]):
     ) -> Steps[File]:
         """Upload a file; its name's suffix says what it is.
 
+        Where the service has the same bytes already, that file is returned (`found`) and nothing is sent.
         What is larger than one part goes as a resumable upload. Parts are sent again by themselves, through
         outages of up to two minutes; after that, calling again with the `upload_id` of `uploads.create`
         sends only what is missing. `progress` is called with the number of bytes sent so far.
@@ -115,9 +119,12 @@ def upload_file(
     show: Count,
     upload_id: str | None = None,
     part_bytes: int = PART_BYTES,
+    again: bool = False,
 ) -> Steps[File]:
-    """See Files.create."""
+    """See Files.create; with `again` the bytes are sent though the service may have them."""
     files, uploads = Files[Any](session), Uploads[Any](session)
+    if upload_id is None and not again and (known := (yield from _known(files, path))):
+        return known
     if upload_id is None and path.stat().st_size <= part_bytes:
         content = yield Work(path.read_bytes)
         call = post_bytes(files.path, files.decode, content, name=path.name)
@@ -125,6 +132,35 @@ def upload_file(
     upload = yield from uploads.start(path.name, upload_id)
     done = yield from uploads.send_file(upload, path, part_bytes, show)
     return (yield from files._get(f"{files.path}/{segment(str(done.file_id))}"))
+
+
+def _known(files: Files[Any], path: Path) -> Steps[File | None]:
+    """The file that the service has with the same bytes."""
+    digest = yield Work(partial(_sha256_of, path))
+    page = yield from files.session.send(get(files.path, Page[Any].model_validate, sha256=digest, limit=1))
+    same = [one for one in page.data if one["sha256"] == digest]  # an older service gives any file
+    return files.decode({**same[0], "found": True}) if same else None
+
+
+def with_file(session: Any, path: Path, use: Callable[[str], Steps[T]]) -> Steps[T]:
+    """What `use` makes of the file's id; a file that was found and is deleted meanwhile is sent again."""
+    show = counter(False, "bytes")
+    file = yield from upload_file(session, path, show=show)
+    try:
+        return (yield from use(file.id))
+    except NotFoundError as error:
+        if not file.found or file.id not in str(error):
+            raise
+    file = yield from upload_file(session, path, show=show, again=True)
+    return (yield from use(file.id))
+
+
+def _sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(HASHED):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _part(id: str, number: int, content: bytes, digest: str) -> Call[dict[str, Any]]:

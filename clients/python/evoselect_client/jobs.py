@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from evoselect_client.calls import Call, get, segment
-from evoselect_client.layouts import Layout
+from evoselect_client.calls import Call, get, post, segment
+from evoselect_client.layouts import Layout, extra_query
 from evoselect_client.models import (
     Candidate,
     Comparison,
@@ -18,7 +18,7 @@ from evoselect_client.models import (
     Training,
 )
 from evoselect_client.nouns import PAGE_SIZE, Nouns, pages
-from evoselect_client.sending import NDJSON, given
+from evoselect_client.sending import NDJSON, with_records
 from evoselect_client.sources import Records, as_list
 from evoselect_client.steps import Emit, Listing, Mode, Steps, Values, Verb
 
@@ -126,10 +126,21 @@ class Selections(Jobs[Selection[Mode], Mode]):
         }
         return (yield from self._post(self.path, body))
 
+    @Verb
+    def estimate(self, /, **options: Any) -> Steps[dict[str, Any]]:
+        """Check a selection with the options of `create`, and say what it would cost; nothing is started."""
+        for name in ("target", "candidates"):
+            if options.get(name) is not None:
+                options[name] = as_list(options[name])
+        found: dict[str, Any] = yield from self.session.send(
+            post(self.path, dict, options, validate_only=True)
+        )
+        return found
+
     @Listing
-    def items(self, id: str, *, page_size: int = 500) -> Values[Item]:
-        """The selected candidates in order, fetched page by page while you iterate."""
-        yield from self.picked(id, page_size)
+    def items(self, id: str, *, extra: Mapping[str, Any] | None = None, page_size: int = 500) -> Values[Item]:
+        """The selected candidates in order, fetched page by page while you iterate; see Selection.items."""
+        yield from self.picked(id, page_size, extra)
 
     @Verb
     def compare(self, id: str, other_id: str) -> Steps[Comparison]:
@@ -167,9 +178,10 @@ class Selections(Jobs[Selection[Mode], Mode]):
                 return
             after += len(lines)
 
-    def picked(self, id: str, page_size: int) -> Values[Item]:
+    def picked(self, id: str, page_size: int, extra: Mapping[str, Any] | None) -> Values[Item]:
         """The steps of `items`."""
-        yield from pages(self.session, f"{self.path}/{segment(id)}/items", Item.model_validate, page_size)
+        path = f"{self.path}/{segment(id)}/items"
+        yield from pages(self.session, path, Item.model_validate, page_size, **extra_query(extra))
 
 
 class Trainings(Jobs[Training[Mode], Mode]):
@@ -225,13 +237,18 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
         body = {
             "model": model,
             "target_id": target_id,
-            **(yield from given(self.session, records)),
             **Layout(format, columns or {}).body(),
             "tasks": tasks,
             "limit": limit,
             "spec": spec,
+            "name": name,
+            "metadata": metadata,
         }
-        return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
+        return (
+            yield from with_records(
+                self.session, records, lambda rows: self._post(self.path, {**body, **rows})
+            )
+        )
 
     @Verb
     def compare(self, id: str, other_id: str) -> Steps[dict[str, Any]]:

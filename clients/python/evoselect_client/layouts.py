@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,3 +26,13 @@ class Layout:
         """As parameters of the query."""
         pairs = [f"{name}:{column}" for name, column in self.columns.items()]
         return {**self.body(), **({"columns": pairs} if pairs else {})}
+
+
+def extra_query(extra: Mapping[str, Any] | None) -> dict[str, str]:
+    """Parameters that ask for records with these values in `extra`: texts as they are, others as JSON."""
+    return {
+        f"extra.{name}": value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        for name, value in (extra or {}).items()
+    }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 from pydantic import PrivateAttr
@@ -50,6 +52,8 @@ class File(Bound[Any]):
     name: str | None = None
     size: int
     sha256: str
+    found: bool = False
+    """Of an upload: the service had the bytes already, and nothing was sent."""
     created_at: datetime
 
 
@@ -80,6 +84,8 @@ class Target(Bound[Any]):
     held_out_target_id: str | None = None
     recognised: Recognised = Recognised()
     metadata: dict[str, Any] = {}
+    found: bool = False
+    """Of `create`: the service had these examples already, and nothing was stored."""
     created_at: datetime
 
 
@@ -231,9 +237,12 @@ class Selection(Job[Mode]):
     """Which candidates are worth training on."""
 
     @Listing
-    def items(self, *, page_size: int = 500) -> Values[Item]:
-        """The selected candidates in order, fetched page by page while you iterate."""
-        yield from self._noun.picked(self.id, page_size)
+    def items(self, *, extra: Mapping[str, Any] | None = None, page_size: int = 500) -> Values[Item]:
+        """The selected candidates in order, fetched page by page while you iterate.
+
+        With `extra` those alone whose record has these values in `extra`: {"source": "web"}.
+        """
+        yield from self._noun.picked(self.id, page_size, extra)
 
     @Listing
     def rows(self, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
@@ -244,15 +253,27 @@ class Selection(Job[Mode]):
         yield from self._noun.originals(self.id, reasons, page_size)
 
     @Verb
-    def to_dataset(self, dataset: Any) -> Steps[Any]:
-        """The selected rows of a `datasets.Dataset`, in rank order.
+    def save(self, path: str | os.PathLike[str], *, reasons: bool = False) -> Steps[Path]:
+        """Write the selected rows as they came into a file, in rank order; returns its path.
 
-        Rows are found by the fingerprint of their content. Raises ValueError when a selected item is not
-        among them: the dataset is not the one that was sent, or was changed since.
+        A name that ends with .parquet gives Parquet with the schema that the rows had: ApiError (no_table)
+        where not the whole pool came as tables with the same columns. Any other name gives lines.
+        `reasons` as of `rows`.
         """
-        from evoselect_client.fingerprints import selected_rows
+        from evoselect_client.saving import save_rows
 
-        return (yield from selected_rows(self._noun.picked(self.id, 500), dataset))
+        return (yield from save_rows(self._noun, self.id, Path(path), reasons))
+
+    @Verb
+    def to_dataset(self, dataset: Any) -> Steps[Any]:
+        """The selected rows of a `datasets.Dataset`, in rank order, whatever shape they have.
+
+        Raises ValueError when a selected row is not among them: the dataset is not the one that was sent, or
+        was changed since.
+        """
+        from evoselect_client.matching import selected_rows
+
+        return (yield from selected_rows(self._noun.originals(self.id, False, 500), dataset))
 
     @Verb
     def report(self) -> Steps[str]:

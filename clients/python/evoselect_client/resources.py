@@ -9,11 +9,11 @@ from typing import Any
 
 from evoselect_client.calls import BYTES, Call, get, segment
 from evoselect_client.errors import DamagedDownloadError, EvoSelectError
-from evoselect_client.layouts import Layout
+from evoselect_client.layouts import Layout, extra_query
 from evoselect_client.models import Model, Pool, Target
 from evoselect_client.nouns import Nouns
 from evoselect_client.rows import StoredRecord, Upload
-from evoselect_client.sending import given, send_all
+from evoselect_client.sending import send_all, with_records
 from evoselect_client.sources import PART_BYTES, Records
 from evoselect_client.steps import Emit, Listing, Mode, Steps, Values, Verb
 
@@ -41,15 +41,32 @@ class Targets(Nouns[Target, Mode]):
         which field, as {"prompt": "instruction", "completion": "output"}. `recognised` of the answer says
         what they were.
         held_out {"ratio": ..., "seed": ...} keeps a share apart, in the target `held_out_target_id`.
+        The same examples under the same name are found again (`found`); a file that the service has is not
+        sent again.
         """
-        rows = yield from given(self.session, records)
-        body = {"file_id": file_id, **rows, **Layout(format, columns or {}).body(), "held_out": held_out}
-        return (yield from self._post(self.path, {**body, "name": name, "metadata": metadata}))
+        body = {"file_id": file_id, **Layout(format, columns or {}).body(), "held_out": held_out}
+        body |= {"name": name, "metadata": metadata}
+        return (
+            yield from with_records(
+                self.session, records, lambda rows: self._post(self.path, {**body, **rows})
+            )
+        )
 
     @Listing
-    def records(self, id: str, *, search: str | None = None, page_size: int = 500) -> Values[StoredRecord]:
-        """The examples in their order; with `search` only those that hold the text."""
-        yield from stored_records(self.session, f"{self.path}/{segment(id)}", search, page_size)
+    def records(
+        self,
+        id: str,
+        *,
+        search: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        page_size: int = 500,
+    ) -> Values[StoredRecord]:
+        """The examples in their order.
+
+        With `search` those that hold the text, with `extra` those with these values in `extra`, such as
+        {"source": "web"}.
+        """
+        yield from stored_records(self.session, f"{self.path}/{segment(id)}", search, extra, page_size)
 
     @Verb
     def delete(self, id: str) -> Steps[None]:
@@ -107,9 +124,16 @@ class Pools(Nouns[Pool[Mode], Mode]):
         )
 
     @Listing
-    def records(self, id: str, *, search: str | None = None, page_size: int = 500) -> Values[StoredRecord]:
-        """What the pool holds, in the order of its batches; with `search` only what holds the text."""
-        yield from stored_records(self.session, f"{self.path}/{segment(id)}", search, page_size)
+    def records(
+        self,
+        id: str,
+        *,
+        search: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        page_size: int = 500,
+    ) -> Values[StoredRecord]:
+        """What the pool holds, in the order of its batches; `search` and `extra` as of Targets.records."""
+        yield from stored_records(self.session, f"{self.path}/{segment(id)}", search, extra, page_size)
 
     @Verb
     def delete(self, id: str) -> Steps[None]:
@@ -117,11 +141,13 @@ class Pools(Nouns[Pool[Mode], Mode]):
         yield from self._delete(f"{self.path}/{segment(id)}", bool)
 
 
-def stored_records(session: Any, path: str, search: str | None, page_size: int) -> Values[StoredRecord]:
+def stored_records(
+    session: Any, path: str, search: str | None, extra: Mapping[str, Any] | None, page_size: int
+) -> Values[StoredRecord]:
     """The records below a pool or a target; a search may give pages without any before the last one."""
     after: int | None = 0
     while after is not None:
-        asked = {"after": after, "limit": page_size, "search": search}
+        asked = {"after": after, "limit": page_size, "search": search, **extra_query(extra)}
         page = yield from session.send(get(f"{path}/records", dict, **asked))
         for value in page["data"]:
             yield Emit(StoredRecord.model_validate(value))

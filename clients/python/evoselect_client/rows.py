@@ -82,6 +82,7 @@ class Batch(Resource):
     client_batch_id: str | None = None
     counts: Counts
     recognised: Recognised = Recognised()
+    reasons: dict[str, int] = {}
     errors: list[BatchError] = []
 
 
@@ -92,5 +93,6 @@ class Upload(Resource):
     version: int | None  # of the pool after the last batch; None when there was nothing to send
     batch_ids: list[str]
     counts: Counts
+    reasons: dict[str, int] = {}  # refused lines by code
     errors: list[BatchError]  # lines count through the whole input
     recognised: Recognised = Recognised()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from evoselect_client.calls import Call, get, post, segment
 from evoselect_client.errors import ApiError
@@ -15,9 +17,10 @@ from evoselect_client.layouts import Layout
 from evoselect_client.models import Page
 from evoselect_client.rows import Batch, BatchError, Counts, Upload
 from evoselect_client.showing import Count, counter
-from evoselect_client.sources import Part, Records, as_list, is_whole, parts
+from evoselect_client.sources import Part, Records, as_list, fetched, is_url, is_whole, parts
 from evoselect_client.steps import Steps, Work
 
+T = TypeVar("T")
 NDJSON = "application/x-ndjson"
 OUTAGE = 120.0  # seconds that the service may be away while something is sent
 KNOWN_PAGE = 1000
@@ -35,6 +38,21 @@ def send_all(
     progress: bool | Callable[[int], None],
 ) -> Steps[Upload]:
     """See Pools.add."""
+    if is_url(records):
+
+        def send(path: str) -> Steps[Upload]:
+            return send_all(
+                session,
+                pool_id,
+                path,
+                on_invalid=on_invalid,
+                layout=layout,
+                upload_id=upload_id,
+                part_bytes=part_bytes,
+                progress=progress,
+            )
+
+        return (yield from _with_copy(str(records), send))
     show = counter(progress, "records")
     if is_whole(records):
         return (yield from _send_whole(session, pool_id, records, on_invalid, layout, show))
@@ -53,16 +71,27 @@ def send_all(
     return upload
 
 
-def given(session: Any, records: Records | None) -> Steps[dict[str, Any]]:
-    """The member of a body that holds records: inline, or the id of a file that was uploaded for it."""
+def with_records(
+    session: Any, records: Records | None, use: Callable[[dict[str, Any]], Steps[T]]
+) -> Steps[T]:
+    """What `use` makes of the member of a body that holds records: inline, or a file that is uploaded."""
     if records is None:
-        return {}
+        return (yield from use({}))
+    if is_url(records):
+        return (yield from _with_copy(str(records), lambda path: with_records(session, path, use)))
     if not is_whole(records):
-        return {"records": as_list(records)}
-    from evoselect_client.files import upload_file
+        return (yield from use({"records": as_list(records)}))
+    from evoselect_client.files import with_file
 
-    file = yield from upload_file(session, Path(os.fspath(cast(Any, records))), show=counter(False, "bytes"))
-    return {"file_id": file.id}
+    path = Path(os.fspath(cast(Any, records)))
+    return (yield from with_file(session, path, lambda file_id: use({"file_id": file_id})))
+
+
+def _with_copy(url: str, use: Callable[[str], Steps[T]]) -> Steps[T]:
+    """What `use` makes of a local copy of a URL's file."""
+    with tempfile.TemporaryDirectory(prefix="evoselect-") as folder:
+        path = yield Work(partial(fetched, url, folder))
+        return (yield from use(path))
 
 
 def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
@@ -103,12 +132,14 @@ def _send_part(
 def _send_whole(
     session: Any, pool_id: str, records: Any, on_invalid: str, layout: Layout, show: Count
 ) -> Steps[Upload]:
-    from evoselect_client.files import upload_file
+    from evoselect_client.files import with_file
 
-    file = yield from upload_file(session, Path(os.fspath(records)), show=counter(False, "bytes"))
-    body = {"file_id": file.id, "on_invalid": on_invalid, **layout.body()}
-    call = post(f"/v1/pools/{segment(pool_id)}/batches", Batch.model_validate, body)
-    batch = yield from session.send(call)
+    def add(file_id: str) -> Steps[Batch]:
+        body = {"file_id": file_id, "on_invalid": on_invalid, **layout.body()}
+        call = post(f"/v1/pools/{segment(pool_id)}/batches", Batch.model_validate, body)
+        return (yield from session.send(call))  # type: ignore[no-any-return]
+
+    batch = yield from with_file(session, Path(os.fspath(records)), add)
     show(batch.counts.received)
     show(None)
     empty = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])
@@ -125,6 +156,7 @@ def _joined(upload: Upload, batch: Batch, first_line: int) -> Upload:
         version=batch.version,
         batch_ids=[*upload.batch_ids, batch.id],
         counts=upload.counts + batch.counts,
+        reasons=dict(Counter(upload.reasons) + Counter(batch.reasons)),
         errors=[*upload.errors, *moved],
         recognised=upload.recognised + batch.recognised,
     )

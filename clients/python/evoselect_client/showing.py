@@ -55,11 +55,12 @@ class _Counter:
 
 
 class JobLine:
-    """The state of a job; elsewhere than on a terminal at each phase and tenth of the work."""
+    """The state of a job; elsewhere than on a terminal at each phase, tenth of the work, or now and then."""
 
     def __init__(self) -> None:
         self._last = ""
         self._mark: tuple[str, str | None, int] | None = None
+        self._written = float("-inf")
 
     def __call__(self, job: Job[Any]) -> None:
         """Draw it."""
@@ -70,16 +71,20 @@ class JobLine:
             end = "\n" if job.status in TERMINAL else ""
             print(f"\r{text:<{len(self._last)}}", end=end, file=sys.stderr, flush=True)
             self._last = text
-        elif mark != self._mark:
+        elif mark != self._mark or time.monotonic() - self._written > REWRITE:
             print(text, file=sys.stderr, flush=True)
+            self._written = time.monotonic()
         self._mark = mark
 
 
 def describe(job: Job[Any]) -> str:
-    """One line about where a job stands: "selection sel_1 running features 312/1040, about 42 s left"."""
+    """One line about where a job stands: "selection sel_1 running features 312/1040 (9 s), about 42 s left".
+
+    The seconds in brackets are those of the phase: some do all their rows at once.
+    """
     parts = [f"{job.object} {job.id} {job.status}"]
     phase = job.progress.phases.get(job.phase or "")
     if phase and job.status not in TERMINAL:
-        parts.append(f"{job.phase} {phase.done}/{phase.total}")
+        parts.append(f"{job.phase} {phase.done}/{phase.total} ({phase.seconds:.0f} s)")
     text = " ".join(parts)
     return f"{text}, about {job.eta_seconds:.0f} s left" if job.eta_seconds is not None else text

@@ -1,7 +1,8 @@
 """Where records come from: cut into NDJSON parts of bounded size, whatever holds them.
 
-A path, a file object, a pandas DataFrame, a pyarrow Table or RecordBatchReader, a datasets.Dataset, or any
-iterable of dictionaries. They are told apart by their methods, so that none of the packages is imported.
+A path, the URL of a file in a store (s3://, gs://, hf://; by fsspec, where it is installed), a file object, a
+pandas DataFrame, a pyarrow Table or RecordBatchReader, a datasets.Dataset, or any iterable of dictionaries.
+They are told apart by their methods, so that none of the packages is imported.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, Union
@@ -34,6 +36,8 @@ Block = tuple[Content, int]  # whole lines, and how many
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would make one a record
 BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
 HEAD_BYTES = 4096
+TABLES = (b"PAR1", b"ARRO", b"\xff\xff\xff\xff")  # Parquet; Arrow's file and stream
+URL = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,33 @@ def is_whole(records: Any) -> bool:
     with open(records, "rb") as file:
         head = file.read(HEAD_BYTES).removeprefix(BOM).lstrip()
     return bool(head) and not head.startswith(b"{")
+
+
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Whether the file is Parquet or Arrow, by its first bytes."""
+    with open(path, "rb") as file:
+        return file.read(4) in TABLES
+
+
+def is_url(records: Any) -> bool:
+    """Whether this names a file of a store such as s3://, gs:// or hf://."""
+    return isinstance(records, str) and bool(URL.match(records))
+
+
+def fetched(url: str, folder: str) -> str:
+    """A local copy of what a URL names, made by fsspec; BadInputError where it cannot be read."""
+    try:
+        import fsspec  # type: ignore[import-untyped,unused-ignore]
+
+        filesystem, place = fsspec.core.url_to_fs(url)
+        path = os.path.join(folder, os.path.basename(place) or "rows")
+        filesystem.get_file(place, path)
+    except ImportError as error:
+        how = "install fsspec and the package for its store (s3fs, gcsfs, huggingface_hub)"
+        raise BadInputError(f"{url} cannot be read ({error}): {how}") from None
+    except Exception as error:  # each store has errors of its own
+        raise BadInputError(f"{url} cannot be read: {type(error).__name__}: {error}") from error
+    return path
 
 
 def _file_blocks(records: Any, size: int) -> Iterator[Block]:

@@ -74,7 +74,7 @@ def test_targets_have_records_too(api: Api) -> None:
     target = api.made("/v1/targets", {"records": [question(1), ALPACA]})["id"]
     first, second = walk(api, f"/v1/targets/{target}/records")
     assert first["record"]["prompt"] == question(1)["prompt"]
-    assert (second["record"]["completion"], second["original"]) == ("Vientiane", None)
+    assert (second["record"]["completion"], second["original"]) == ("Vientiane", ALPACA)
 
 
 def test_an_empty_pool_has_none(api: Api) -> None:

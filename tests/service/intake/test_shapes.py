@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -13,12 +13,14 @@ import pytest
 
 from service.http.problems import Problem
 from service.intake import texts
+from service.intake.foreign import as_values
 from service.intake.writer import BatchWriter
 from store.artifacts import Artifacts
 from store.data import pools
 from store.records.layout import Layout
 from store.records.shapes import SHAPES
 from tests.live import Api, lines
+from tests.service.intake.test_writer import PARQUET, parquet
 from tests.store.records.rows_on_disk import ASSISTANT, ROWS, USER
 
 NDJSON, CSV = "application/x-ndjson", "text/csv"
@@ -143,6 +145,13 @@ def test_columns_by_the_query_and_by_the_body(api: Api) -> None:
         (
             lines(*ALPACA),
             NDJSON,
+            "?columns=prompt:topic&columns=prompt:instruction",
+            "invalid_request",
+            "two columns for prompt",
+        ),
+        (
+            lines(*ALPACA),
+            NDJSON,
             "?columns=prompt:nowhere",
             "invalid_records",
             "There is no column 'nowhere'",
@@ -163,6 +172,56 @@ def test_what_cannot_be_read_is_named(
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] == code
     assert said in answer.text
+
+
+def test_a_mapping_that_gives_empty_prompts_is_counted_by_reason(api: Api) -> None:
+    rows: list[Any] = [{"ask": ask, "say": "x"} for ask in ("a", "", " ", "b", 7)] + [{"say": "x"}]
+    query = "?columns=prompt:ask&columns=completion:say"
+    refused = sent(api, lines(*rows), query=query).json()
+    assert (
+        "4 of 6 records cannot be used (2 empty_prompt, 1 wrong_type, 1 no_such_column)" in refused["detail"]
+    )
+    batch, table = accepted(api, lines(*rows), query=f"{query}&on_invalid=skip")
+    assert batch["reasons"] == {"empty_prompt": 2, "wrong_type": 1, "no_such_column": 1}
+    assert table["prompt"].to_pylist() == ["a", "b"]
+    file = api.call("GET", f"/v1/files/{batch['error_file_id']}/content")
+    assert [orjson.loads(line)["line"] for line in file.text.splitlines()] == [2, 3, 5, 6]
+
+
+def test_further_columns_are_bounded_however_they_come(api: Api) -> None:
+    """Of 1 MB and nested; one row of several in a block."""
+    rows = [
+        {"prompt": f"{n}?", "completion": "x", "more": {"a": [{"b": "y" * n * 70_000}]}} for n in range(3)
+    ]
+    for body, kind in ((lines(*rows), NDJSON), (parquet(rows), PARQUET["Content-Type"])):
+        refused = sent(api, body, kind).json()
+        assert [fault["line"] for fault in refused["errors"]] == [2, 3]
+        assert {fault["code"] for fault in refused["errors"]} == {"too_large"}
+        assert "extra takes 70" in refused["detail"]
+    rows[1]["more"] = {"a": [{"b": "y" * 2**20}]}
+    assert sent(api, lines(*rows)).json()["code"] == "line_too_long"
+    assert sent(api, parquet(rows), PARQUET["Content-Type"]).json()["code"] == "invalid_records"
+
+
+def test_dictionaries_and_large_texts_as_the_columns_of_a_shape(api: Api) -> None:
+    asked = pa.array([f"Add {n}." for n in range(3)], pa.large_string())
+    said = pa.array(["4", "4", None]).dictionary_encode()
+    table = pa.table({"instruction": asked, "output": said, "source": said, "none": pa.nulls(3)})
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    batch, stored = accepted(api, sink.getvalue(), PARQUET["Content-Type"], "?on_invalid=skip")
+    assert (batch["recognised"]["shapes"], batch["reasons"]) == ({"alpaca": 2}, {"unknown_shape": 1})
+    assert stored["extra"].to_pylist() == ['{"source":"4"}'] * 2
+    assert stored["original"].to_pylist()[0] == '{"instruction":"Add 0.","output":"4","source":"4"}'
+
+
+@pytest.mark.parametrize(
+    "half", [b'{"prompt":"a","completion":"b","n":"\\ud800"}', b'{"instruction":"\\udfff","output":"b"}']
+)
+def test_half_a_character_beside_good_rows_is_one_bad_line(api: Api, half: bytes) -> None:
+    good = orjson.dumps({**orjson.loads(half.replace(b"\\ud800", b"").replace(b"\\udfff", b"c")), "more": 1})
+    refused = sent(api, lines(good, half, good)).json()
+    assert [(fault["line"], fault["code"]) for fault in refused["errors"]] == [(2, "not_json")]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +256,7 @@ def test_a_list_is_read_in_pieces_of_any_size(api: Api, size: int) -> None:
     with BatchWriter(api.settings, "reject_batch", None) as writer:
         texts.feed_list(writer, pieces(b"\xef\xbb\xbf" + text.encode(), size), 1000)
         writer.finish()
-        (table,) = writer.stored.tables()
+        (table,) = writer.kept.stored.tables()
     assert table["original"].to_pylist() == [
         '{"prompt": "ä, [1]", "completion" : "b"}',
         '{"prompt":"}]","completion":"\\n!"}',
@@ -223,6 +282,34 @@ def test_a_list_that_is_none_is_refused(api: Api, text: str) -> None:
     assert refused.value.code == "not_json"
 
 
+def test_blocks_with_further_columns_are_read_as_one_by_one(api: Api) -> None:
+    """Good rows, bad ones and other shapes in one block, as lines and as a table."""
+    rows: list[Any] = [
+        {"instruction": f"Add {n}.", "output": str(n), "source": 'w"eb', "score": n / 3, "day": "4", "id": n}
+        for n in range(6)
+    ]
+    rows[2]["output"] = " "
+    rows[3] |= {"prompt": "a", "completion": "b"}  # two shapes
+    rows[4] |= {"system": "Be brief.", "score": 2}
+    rows.append({"prompt": "a", "completion": "b", "source": "books"})
+
+    def read(feed: Callable[[BatchWriter], object]) -> Any:
+        with BatchWriter(api.settings, "skip", None) as writer:
+            feed(writer)
+            writer.finish()
+            (table,) = writer.kept.stored.tables()
+            return table.to_pylist(), writer.recognised.as_json(), writer.faults, writer.counts()
+
+    written = [orjson.dumps(row) for row in rows]
+    by_lines = read(lambda writer: writer.feed(lines(*written)))
+    assert by_lines == read(lambda writer: writer.take_lines(written))
+    assert by_lines[1]["shapes"] == {"alpaca": 4, "prompt_completion": 1}
+    table = pa.Table.from_pylist([dict.fromkeys(name for one in rows for name in one) | row for row in rows])
+    by_table = read(lambda writer: writer.add_table(table))
+    assert by_table == read(lambda writer: writer.add_values(as_values(table)))
+    assert by_table[2:] == by_lines[2:]
+
+
 @pytest.mark.parametrize("name", [name for name, shape in SHAPES.items() if shape.texts])
 def test_rows_of_texts_are_read_by_columns_as_one_by_one(
     api: Api, name: str, monkeypatch: pytest.MonkeyPatch
@@ -240,9 +327,9 @@ def test_rows_of_texts_are_read_by_columns_as_one_by_one(
         with BatchWriter(api.settings, "skip", None, layout) as writer:
             writer.feed(lines(*rows))
             writer.finish()
-            return list(writer.stored.tables()), writer.recognised.as_json(), writer.faults
+            return list(writer.kept.stored.tables()), writer.recognised.as_json(), writer.faults
 
     by_columns = [read(layout) for layout in (Layout(), Layout(name))]
-    monkeypatch.setattr("service.intake.writer.texts_of", lambda row, format: None)
+    monkeypatch.setattr("service.intake.ahead.texts_of", lambda row, format: None)
     assert by_columns == [read(layout) for layout in (Layout(), Layout(name))]
     assert by_columns[0][1]["shapes"][name] >= 4

@@ -54,7 +54,8 @@ class Line:
         self.database, self.tenant = database, tenant
         with database.transaction() as session:
             examples = [parse_record({"prompt": f"{number}?", "completion": "x"}) for number in range(9)]
-            target = targets.create(session, artifacts, tenant, examples, room=ROOM).id
+            kept, _ = targets.kept(session, artifacts, tenant, (examples, [None] * 9), room=ROOM)
+            target = kept.id
             pool = pools.create(session, tenant)
             self.pool_id = pool.id
             stored = artifacts.put_bytes("x", b"x", "")

@@ -43,6 +43,14 @@ def test_nothing_of_a_row_that_no_field_takes_is_lost() -> None:
     }
 
 
+def test_a_column_with_the_name_of_a_field_that_others_fill_is_kept_too() -> None:
+    asked, _ = read_row({"question": "2 + 2?", "answer": "4", "prompt": "Sums"}, Layout())
+    assert (asked.prompt, asked.extra) == ("2 + 2?\n\n", {"prompt": "Sums"})
+    mapped = Layout(columns={"prompt": "ask", "completion": "say", "id": "key"})
+    told, _ = read_row({"ask": "a", "say": "b", "key": 7, "prompt": "c", "id": "d"}, mapped)
+    assert (told.prompt, told.id, told.extra) == ("a", "7", {"prompt": "c", "id": "d"})
+
+
 def test_tools_may_be_json_text_and_are_part_of_the_content() -> None:
     plain, _ = read_row({"messages": [USER, ASSISTANT]}, Layout())
     told, _ = read_row({"messages": [USER, ASSISTANT], "tools": json.dumps([CALL])}, Layout())

@@ -23,7 +23,7 @@ def select_rows(
 ) -> Dataset:
     """The rows worth training on; with `weights`, columns evoselect_weight and evoselect_rank beside them.
 
-    Options are those of `selections.create`, and `timeout`. Rows are matched by their fingerprints.
+    Options are those of `selections.create`, and `timeout`. Rows may have any shape that pools take.
     """
     selection = select(client, target, candidates, **options)
     picked = selection.to_dataset(candidates)

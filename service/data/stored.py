@@ -1,0 +1,56 @@
+"""What pools and targets share: their records by pages, and that they can be deleted."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from sqlalchemy.orm import Session
+
+from service.data import answers, records
+from service.http.answers import Deleted
+from service.http.parameters import (
+    DEFAULT_LIMIT,
+    ID_PATTERN,
+    MAX_ID,
+    AfterNumber,
+    Extra,
+    Limit,
+    Search,
+)
+from service.http.views import as_response, deleted
+from service.services import Services, TenantId
+from store.data.sources import Source
+
+SourcesOf = Callable[[Session, str, str], list[Source]]
+"""(session, tenant, id) -> the files with its records; raises NotFound."""
+Remove = Callable[[Session, str, str], None]
+
+
+def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remove) -> None:
+    """GET .../{id}/records and DELETE .../{id}."""
+    Id = Annotated[str, Path(alias=f"{noun}_id", pattern=ID_PATTERN, max_length=MAX_ID)]
+
+    @router.get(f"/{{{noun}_id}}/records", response_model=answers.RecordPage)
+    def stored_records(
+        row_id: Id,
+        state: Services,
+        tenant_id: TenantId,
+        extra: Extra,
+        after: AfterNumber = 0,
+        limit: Limit = DEFAULT_LIMIT,
+        search: Search = None,
+    ) -> Response:
+        """The records in their order, of a pool each content once.
+
+        `search` gives those that hold a text, `extra.source=web` those with that value in `extra`.
+        """
+        with state.database.transaction() as session:
+            sources = sources_of(session, tenant_id, row_id)
+        return as_response(records.page(state, sources, after, limit, search, extra))
+
+    @router.delete(f"/{{{noun}_id}}", response_model=Deleted)
+    def delete(row_id: Id, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+        """Delete it; 409 while a job that has not ended needs it. What was made from it stays."""
+        with state.database.transaction() as session:
+            remove(session, tenant_id, row_id)
+        return deleted(noun, row_id)
