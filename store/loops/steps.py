@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from store.jobs import outbox
+from store.jobs.requests import TrainingWork
 from store.loops import plan as loop_plan
 from store.loops.plan import Spent
 from store.tables.jobs import Job, Shard
@@ -49,7 +50,7 @@ class Step:
         """Examples that its optimizer has seen, repetitions included; 0 where it is no finished training."""
         if self.job.kind != JobKind.TRAINING or self.job.result is None:
             return 0
-        return int(self.job.result["steps"]) * int(self.job.request["spec"]["batch_size"])
+        return int(self.job.result["steps"]) * TrainingWork.of(self.job.request, self.job.id).spec.batch_size
 
 
 @dataclass(frozen=True, slots=True)
