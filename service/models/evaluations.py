@@ -31,10 +31,10 @@ def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start an evaluation. Records become a target, the same one where they come again."""
-    if body.tasks is not None and state.settings.tasks is None:
+    if body.tasks is not None and state.settings.task_folder is None:
         raise Invalid(
             f"tasks is {body.tasks!r:.60}, but lm-eval's tasks are not offered here: send their questions as "
-            "records with choices, or have the operator set EVOSELECT_TASKS",
+            "records with choices, or have the operator set EVOSELECT_TASK_FOLDER",
             code="named_tasks_unavailable",
             pointer="/tasks",
         )

@@ -98,7 +98,8 @@ def test_heads_within_the_limits_pass_in_any_pieces(api: Api) -> None:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
         answers = b""
         while answers.count(b"HTTP/1.1 200") < 5:
-            assert (piece := connection.recv(65_536)), answers
+            piece = connection.recv(65_536)
+            assert piece, f"closed after {answers!r}"
             answers += piece
 
 

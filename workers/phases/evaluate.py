@@ -36,7 +36,7 @@ def _on_records(work: Work, asked: EvaluationWork) -> EvaluationResult:
 
 
 def _on_tasks(work: Work, asked: EvaluationWork, names: Sequence[str]) -> TaskResult:
-    tasks = find_tasks(names, work.context.settings.tasks)  # before a model is loaded for nothing
+    tasks = find_tasks(names, work.context.settings.task_folder)  # before a model is loaded for nothing
     return evaluate_tasks(
         tasks,
         load_for(work, asked.model, asked.spec.dtype),

@@ -31,7 +31,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     monkeypatch.setattr(evaluate, "load_for", lambda *_: pytest.fail("a model was loaded"))
     request: dict[str, Any] = {"model": "m", "spec": {}, "limit": None}
     claim: Any = SimpleNamespace(request=request, job_id="evl_1")
-    context: Any = SimpleNamespace(settings=SimpleNamespace(tasks=tmp_path))
+    context: Any = SimpleNamespace(settings=SimpleNamespace(task_folder=tmp_path))
     return Work(claim, context, progress=lambda rows: None)
 
 
