@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from evoselect.spec.loop import LoopSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
-from store.tables.base import Json
+from store.kit.json import Json
 from store.tables.states import JobKind
 
 

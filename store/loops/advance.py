@@ -22,6 +22,7 @@ from store.errors import Conflict, StoreError
 from store.jobs import lifecycle as jobs
 from store.jobs import pace, plans, submissions
 from store.jobs.requests import EvaluationWork, LoopWork, TrainingWork
+from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
 from store.settings import Settings
@@ -29,7 +30,6 @@ from store.tables.jobs import Job
 from store.tables.loops import LoopStep, Round
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
-Json = dict[str, Any]
 EXHAUSTED = frozenset({"too_few_usable", "k_exceeds_pool", "empty_pool"})
 """Codes of a selection that found too few candidates: after the first round they end a loop, not fail it."""
 

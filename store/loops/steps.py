@@ -2,20 +2,19 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from store.jobs import outbox
 from store.jobs.requests import TrainingWork
+from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops.plan import Spent
 from store.tables.jobs import Job, Shard
 from store.tables.loops import LoopStep, Round
 from store.tables.states import JobKind, ShardState
 
-Json = dict[str, Any]
 TOKENS = ("prompt_tokens", "completion_tokens")
 
 _LOST = text("""
