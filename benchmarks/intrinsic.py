@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.demo_instances import demo_instances
+from benchmarks.demo.instances import demo_instances
 from benchmarks.instances import Instance, synthetic
 from benchmarks.machine import describe
 from evoselect.redundancy.diversity import bandwidth, mean_redundancy

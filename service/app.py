@@ -86,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router, dependencies=[SPACE_LEFT] if module in STORING else [])
     app.include_router(changes.router)
     app.include_router(pages.router)
-    if settings.docs:
+    if settings.show_docs:
         app.include_router(docs.router)
     openapi.install(app)
     return app

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     """Optimizer steps that one training may ask for."""
     disk_reserve_share: float = Field(0.05, ge=0, lt=1)
     """Of each local disk: while less is free, nothing is taken in and jobs wait."""
-    webhooks: float = Field(1.0, gt=0)
+    webhook_sweep_seconds: float = Field(1.0, gt=0)
     """How often webhooks that are due are looked for."""
     webhook_networks: Annotated[str, AfterValidator(_networks)] = ""
     """Networks that webhooks may go to besides public addresses: 10.1.0.0/16,fd00:1::/32"""
@@ -113,15 +113,15 @@ class Settings(BaseSettings):
     """JSON file of generators that loops may ask by alias: {alias: {url, api_key_env | api_key_file}}."""
     generator_networks: Annotated[str, AfterValidator(_networks)] = ""
     """Networks that generators may be in besides public addresses, plain http included: 127.0.0.0/8"""
-    tasks: Path | None = None
+    task_folder: Path | None = None
     """Folder of lm-eval tasks of your own, empty or not: where it is set, evaluations may name tasks."""
     audit_days: int = Field(365, ge=1)
     """How long the audit log reaches back."""
-    traces: str = ""
+    trace_url: str = ""
     """Where OpenTelemetry spans go by OTLP over HTTP: http://collector:4318/v1/traces; none by default."""
     instance: str = ""
     """By which embedded mode knows its own API; it chooses one at each start."""
-    docs: bool = False
+    show_docs: bool = False
     """Whether /docs shows the interface as a page."""
 
     default_model: str = "smollm2-135m-instruct"

@@ -29,7 +29,7 @@ def test_traces_load_nothing_until_they_are_on() -> None:
     statement = "import service.app, workers.process.workplace; from store.telemetry import traces; traces.{}"
     package = ("opentelemetry.sdk.trace",)  # redis loads the rest by itself where it is installed
     assert loaded_after(statement.format("current()"), package) == set()
-    on = "start(traces.Settings(traces='http://127.0.0.1:1'), 'test')"
+    on = "start(traces.Settings(trace_url='http://127.0.0.1:1'), 'test')"
     assert loaded_after(statement.format(on), package) == set(package)
 
 

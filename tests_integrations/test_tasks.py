@@ -153,7 +153,7 @@ def test_a_cancel_is_seen_between_two_batches(loaded: LoadedModel, folder: Path)
 
 def test_a_named_task_through_the_whole_product(folder: Path, tmp_path: Path) -> None:
     with (
-        service(tmp_path, tasks=folder) as given,
+        service(tmp_path, task_folder=folder) as given,
         Client(given["EVOSELECT_URL"], given["EVOSELECT_API_KEY"]) as client,
     ):
         jobs = [client.evaluations.create(model=MODEL, tasks=["sums"], limit=6) for _ in range(2)]

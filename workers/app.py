@@ -45,7 +45,7 @@ def make_app() -> Celery:
         beat_scheduler="celery.beat:Scheduler",  # in memory: one with a file dies of a full disk
         beat_schedule={
             "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": OPS},
-            "webhooks": {"task": "ops.webhooks", "schedule": settings.webhooks, "options": OPS},
+            "webhooks": {"task": "ops.webhooks", "schedule": settings.webhook_sweep_seconds, "options": OPS},
         },
     )
     return app

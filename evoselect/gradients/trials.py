@@ -46,7 +46,7 @@ def caches(model: nn.Module) -> bool:
 
 
 def uncached_losses(model: nn.Module, prompts: Sequence[Sequence[int]], tails: Sequence[Tail]) -> Tensor:
-    """As ``tail_losses``, each prompt run anew with each of its tails."""
+    """As ``tail_losses``, (tails,) float32 in nats: each prompt runs anew with each of its tails."""
     whole = [Tail([*prompts[tail.prompt], *tail.ids], tail.answer, row) for row, tail in enumerate(tails)]
     return tail_losses(model, [()] * len(whole), whole)
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from service.http.answers import Json
 from store.accounts.scopes import Scope
+from store.kit.json import Json
 
 
 class ApiKey(BaseModel):

@@ -1,6 +1,7 @@
 """Rows of keys, the audit log and webhooks as answers."""
 
-from service.http.views import Json, shape, time_text
+from service.http.views import shape, time_text
+from store.kit.json import Json
 from store.tables.accounts import ApiKey, AuditEvent, WebhookDelivery, WebhookEndpoint
 
 

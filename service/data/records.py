@@ -1,7 +1,6 @@
 """The records of a pool or a target by pages, and those among them that hold a text."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -10,9 +9,9 @@ import pyarrow.parquet as pq
 
 from service.services import State
 from store.data.sources import Source
+from store.kit.json import Json
 from store.records import record as records
 
-Json = dict[str, Any]
 SCANNED_ROWS = 100_000  # looked through for one page, so that a search ends in time
 PAGE_CHARS = 8 * 2**20  # of a page's records and rows; the one that goes beyond is its last
 

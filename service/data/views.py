@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from service.http.views import Json, shape, time_text
+from service.http.views import shape, time_text
+from store.kit.json import Json
 from store.tables.data import Batch, File, Pool, Target
 from store.tables.uploads import Upload, UploadPart
 

@@ -19,7 +19,7 @@ def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
     """The middleware with its arguments, outermost first."""
     return [
         (Heads, {}),
-        *([(Tracing, {})] if state.settings.traces else []),
+        *([(Tracing, {})] if state.settings.trace_url else []),
         (Journal, {"metrics": state.metrics}),
         (Envelope, {}),
         (Authentication, {"state": state}),

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from service.html.templates import number
+from store.kit.json import Json
 
-Json = dict[str, Any]
 Numbers = list[float | int | None]
 Interval = Sequence[float]
 NAMES = {"selected": "selected", "pool": "pool", "random": "random draw", "top_relevance": "top relevance"}

@@ -1,11 +1,10 @@
 """What answers look like: the schemas of the OpenAPI document. The views of each noun fill them."""
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
 
 class Page(BaseModel, Generic[T]):

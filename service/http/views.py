@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Response
 
-Json = dict[str, Any]
+from store.kit.json import Json
+
 RowT = TypeVar("RowT")
 
 

@@ -16,8 +16,8 @@ from store.data import files, pools
 from store.data.content_runs import Known, Run
 from store.errors import Conflict
 from store.kit.ids import new_id
+from store.kit.json import Json
 from store.records.table_rows import digest_of
-from store.tables.base import Json
 from store.tables.data import Batch, Pool
 
 TRIES = 5  # to open an index that a batch at the same time replaces

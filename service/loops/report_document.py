@@ -1,7 +1,6 @@
 """The report of a loop as JSON: its rounds with intervals, both arms compared, and a map of each round."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 import pyarrow.compute as pc
@@ -15,6 +14,7 @@ from service.services import State
 from store.artifacts import Artifacts
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
+from store.kit.json import Json
 from store.loops import advance as loops
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
@@ -24,7 +24,6 @@ from store.tables.jobs import Job
 from store.tables.loops import Round
 from store.tables.states import JobKind, JobStatus
 
-Json = dict[str, Any]
 LOOP = ("id", "name", "status", "created_at", "completed_at", "request", "metadata")
 MAPS = 24  # rounds with a map: the first, the last, and such as lie evenly between
 POINTS = 60_000  # of all maps together, which keeps the page below 5 MB

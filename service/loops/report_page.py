@@ -1,12 +1,10 @@
 """The report of a loop as one HTML page: nothing is loaded from anywhere, as in the report of a selection."""
 
-from typing import Any
-
 from service.html.charts import with_interval
 from service.html.templates import asset, number, percent, policy, templates
 from service.loops.round_charts import MEASURES, charts
+from store.kit.json import Json
 
-Json = dict[str, Any]
 STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
 SCRIPTS = ("uplot.min.js", "charts.js", "loop_report.js")
 

@@ -1,12 +1,11 @@
 """A loop by its rounds, as charts: one for each measure that its evaluations have. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from service.html.charts import NAMES, Chart, Series
+from store.kit.json import Json
 from store.loops.plan import LOSSES
 
-Json = dict[str, Any]
 Measured = Mapping[str, Mapping[int, Json]]
 """By arm and round the result of its evaluation; round 0 is the model that the loop began with."""
 MEASURES = {

@@ -24,6 +24,7 @@ from store.data import pools, targets
 from store.errors import Conflict, Invalid, NotFound
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
+from store.jobs.requests import LoopWork
 from store.kit import egress
 from store.loops import advance as loops
 from store.loops import plan as loop_plan
@@ -46,17 +47,14 @@ def create(
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.LOOP)
         name = body.base_model or state.settings.default_model
-        request = {
-            "target_id": body.target_id,
-            "evaluation_target_id": body.evaluation_target_id
-            or _held_out(session, tenant_id, body.target_id),
-            "base_model": known_model(session, state, tenant_id, name, "/base_model"),
-            "spec": _resolved(session, state, tenant_id, body.full_spec()).model_dump(
-                mode="json", by_alias=True
-            ),
-        }
+        asked = LoopWork(
+            target_id=body.target_id,
+            evaluation_target_id=body.evaluation_target_id or _held_out(session, tenant_id, body.target_id),
+            base_model=known_model(session, state, tenant_id, name, "/base_model"),
+            spec=_resolved(session, state, tenant_id, body.full_spec()),
+        )
         label = submissions.Label(body.name, body.metadata, body.priority)
-        return submissions.loop(session, tenant_id, request=request, label=label).id
+        return submissions.loop(session, tenant_id, asked, label).id
 
     return accepted(response, "loops", load(state, tenant_id, once.run(body, store), JobKind.LOOP))
 
@@ -80,8 +78,7 @@ def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) ->
         known_model(session, state, tenant_id, spec.proxy, "/proxy")
     if spec.k is not None:
         quotas.require_k(spec.k, state.settings.max_k)
-    training = spec.training.model_dump(mode="json")
-    submissions.require_steps(training, spec.k or 0, state.settings.max_training_steps, "/training")
+    submissions.require_steps(spec.training, spec.k or 0, state.settings.max_training_steps, "/training")
     generator = spec.generator
     if isinstance(generator, OpenAIGenerator):
         _require_reachable(state, generator)
@@ -91,7 +88,7 @@ def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) ->
     version = pool.version if generator.pool_version is None else generator.pool_version
     rows = sum(source.rows for source in pools.sources(session, pool, version))
     k = submissions.Size(spec.k, spec.ratio).of(min(rows, generator.size or rows))
-    submissions.require_steps(training, k, state.settings.max_training_steps, "/training")
+    submissions.require_steps(spec.training, k, state.settings.max_training_steps, "/training")
     return spec.model_copy(update={"generator": generator.model_copy(update={"pool_version": version})})
 
 

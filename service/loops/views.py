@@ -1,6 +1,7 @@
 """Rounds of a loop as answers."""
 
-from service.http.views import Json, time_text
+from service.http.views import time_text
+from store.kit.json import Json
 from store.tables.loops import Round
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from service.http.answers import Json
+from store.kit.json import Json
 
 
 class ModelSource(BaseModel):

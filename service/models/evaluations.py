@@ -19,6 +19,7 @@ from service.services import Services, State, TenantId
 from store.errors import Invalid
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
+from store.jobs.requests import EvaluationWork
 from store.tables.jobs import Job
 from store.tables.states import JobKind
 
@@ -30,10 +31,10 @@ def create(
     body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start an evaluation. Records become a target, the same one where they come again."""
-    if body.tasks is not None and state.settings.tasks is None:
+    if body.tasks is not None and state.settings.task_folder is None:
         raise Invalid(
             f"tasks is {body.tasks!r:.60}, but lm-eval's tasks are not offered here: send their questions as "
-            "records with choices, or have the operator set EVOSELECT_TASKS",
+            "records with choices, or have the operator set EVOSELECT_TASK_FOLDER",
             code="named_tasks_unavailable",
             pointer="/tasks",
         )
@@ -41,18 +42,14 @@ def create(
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
-        settings: dict[str, Any] = {
-            "model": known_model(session, state, tenant_id, body.model, "/model"),
-            "spec": body.spec.model_dump(mode="json"),
-        }
-        label = submissions.Label(body.name, body.metadata, body.priority)
+        model = known_model(session, state, tenant_id, body.model, "/model")
         if body.tasks is not None:
-            settings |= {"tasks": body.tasks, "limit": body.limit}
-            return submissions.task_evaluation(session, tenant_id, settings=settings, label=label).id
-        target_id = body.target_id or stored_target(session, state, tenant_id, rows)
-        return submissions.evaluation(
-            session, tenant_id, target_id=target_id, settings=settings, label=label
-        ).id
+            asked = EvaluationWork(model=model, spec=body.spec, tasks=tuple(body.tasks), limit=body.limit)
+        else:
+            target_id = body.target_id or stored_target(session, state, tenant_id, rows)
+            asked = EvaluationWork(model=model, spec=body.spec, target_id=target_id)
+        label = submissions.Label(body.name, body.metadata, body.priority)
+        return submissions.evaluation(session, tenant_id, asked, label).id
 
     job = load(state, tenant_id, once.run(body, store), JobKind.EVALUATION)
     return accepted(response, "evaluations", job)

@@ -15,6 +15,7 @@ from service.models.requests import TrainingRequest
 from service.services import Services, State, TenantId
 from store.data import pools
 from store.jobs import submissions
+from store.jobs.requests import TrainingWork
 from store.tables.states import JobKind
 
 router = job_routes(JobKind.TRAINING, "trainings")
@@ -30,21 +31,15 @@ def create(
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
         name = body.base_model or state.settings.default_model
-        settings = {
-            "base_model": known_model(session, state, tenant_id, name, "/base_model"),
-            "spec": body.spec.model_dump(mode="json"),
-            "seed": body.seed,
-        }
-        label = submissions.Label(body.name, body.metadata, body.priority)
-        job = submissions.training(
-            session,
-            tenant_id,
-            source=_source(session, state, tenant_id, body, rows),
-            settings=settings,
-            most_steps=state.settings.max_training_steps,
-            label=label,
+        asked = TrainingWork(
+            base_model=known_model(session, state, tenant_id, name, "/base_model"),
+            spec=body.spec,
+            seed=body.seed,
+            **_source(session, state, tenant_id, body, rows),
         )
-        return job.id
+        label = submissions.Label(body.name, body.metadata, body.priority)
+        most = state.settings.max_training_steps
+        return submissions.training(session, tenant_id, asked, most_steps=most, label=label).id
 
     job = load(state, tenant_id, once.run(body, store), JobKind.TRAINING)
     return accepted(response, "trainings", job)
@@ -53,7 +48,7 @@ def create(
 def _source(
     session: Session, state: State, tenant_id: str, body: TrainingRequest, rows: Rows
 ) -> dict[str, Any]:
-    """What the body names, as `submissions.training` wants it."""
+    """What the body names: a selection, a pool at a version, or a file and the target that it becomes."""
     if body.selection_id is not None:
         return {"selection_id": body.selection_id}
     if body.pool_id is not None:

@@ -1,6 +1,7 @@
 """Models as answers."""
 
-from service.http.views import Json, public_result, shape
+from service.http.views import public_result, shape
+from store.kit.json import Json
 from store.models.allow_list import ModelSource
 from store.tables.data import Model
 

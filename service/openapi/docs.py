@@ -1,20 +1,19 @@
-"""The interface as one page, made from the OpenAPI document. Off unless EVOSELECT_DOCS is true."""
+"""The interface as one page, made from the OpenAPI document. Off unless EVOSELECT_SHOW_DOCS is true."""
 
 import base64
 import hashlib
 import html
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from service.http.fair import FairRoute
+from store.kit.json import Json
 
 router = APIRouter(route_class=FairRoute, include_in_schema=False)
 
-Json = dict[str, Any]
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { border-top: 1px solid #ccc; padding-top: 1rem; font-size: 1.1rem; } code { font-size: 0.95em; }

@@ -1,7 +1,6 @@
 """The OpenAPI document: the framework's, with every problem that a route can answer."""
 
 from functools import cache
-from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -9,8 +8,8 @@ from fastapi.openapi.utils import get_openapi
 
 from service.http import problems
 from service.http.answers import ProblemDocument
+from store.kit.json import Json
 
-Json = dict[str, Any]
 INTERNAL = 500  # a bug, which no route promises
 ALWAYS = (401, 403, 429, 503)  # of every route below /v1
 WITH_PARAMETERS = (404, 422)

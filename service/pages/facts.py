@@ -1,14 +1,13 @@
 """What the pages say of any job, made ready to be printed. Pure."""
 
 from datetime import datetime
-from typing import Any
 
 from service.html.templates import NOTHING, number
 from service.loops.round_charts import MEASURES
 from store.jobs.reads import Progress
+from store.kit.json import Json
 from store.tables.states import JobKind
 
-Json = dict[str, Any]
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
 

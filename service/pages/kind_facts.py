@@ -1,7 +1,5 @@
 """What the pages of trainings and evaluations show beside what all jobs have."""
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from service.html.charts import Chart, Interval, Series, with_interval
@@ -9,10 +7,10 @@ from service.html.templates import number
 from service.loops.round_charts import MEASURES
 from service.pages import facts
 from store.jobs import reads as job_reads
+from store.kit.json import Json
 from store.tables.jobs import Job
 from store.tables.states import JobStatus
 
-Json = dict[str, Any]
 POINTS = 200  # of a curve at most; each is the mean of its steps
 
 

@@ -1,7 +1,5 @@
 """What the page of a loop shows: measures by round, the steps of each round, when and why it ends."""
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import LoopSpec, Stop
@@ -10,6 +8,7 @@ from service.loops import round_charts as measures
 from service.pages import facts
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
+from store.kit.json import Json
 from store.loops import advance as loops
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
@@ -19,7 +18,6 @@ from store.tables.jobs import Job
 from store.tables.loops import Round
 from store.tables.states import TERMINAL
 
-Json = dict[str, Any]
 ARMS = {"selected": "selected", "random": "drawn at random"}
 REASONS = {
     "rounds": "All rounds were run.",

@@ -3,16 +3,16 @@
 import logging
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from fastapi import Response
 
 from service.polls import views
 from store.jobs.reads import Progress
+from store.kit.json import Json
 from store.tables.jobs import Job
 
-Json = dict[str, Any]
 logger = logging.getLogger(__name__)
 UNREADABLE = {
     "code": "unreadable_row",

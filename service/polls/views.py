@@ -1,7 +1,8 @@
 """Rows of jobs as answers."""
 
-from service.http.views import Json, public_result, time_text
+from service.http.views import public_result, time_text
 from store.jobs.reads import Progress
+from store.kit.json import Json
 from store.tables.jobs import Event, Job
 from store.tables.states import TERMINAL, JobStatus
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from service.http.answers import Json
+from store.kit.json import Json
 
 
 class EstimatedSeconds(BaseModel):

@@ -1,13 +1,12 @@
 """What a report looks like as JSON: its schema in the OpenAPI document."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
+from store.kit.json import Json
 from store.tables.states import JobStatus
-
-Json = dict[str, Any]
 
 
 class Reported(BaseModel):

@@ -1,10 +1,7 @@
 """The charts of a selection's report."""
 
-from typing import Any
-
 from service.html.charts import NAMES, Chart, Series
-
-Json = dict[str, Any]
+from store.kit.json import Json
 
 
 def charts(report: Json) -> dict[str, Chart]:

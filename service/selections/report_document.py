@@ -1,17 +1,15 @@
 """The report of a completed selection as JSON: what the select worker stored, and what the job says."""
 
-from typing import Any
-
 import orjson
 
 from service.http.problems import Problem
 from service.jobs.results import artifact
 from service.polls import views as job_views
 from store.artifacts import Artifacts
+from store.kit.json import Json
 from store.results import maps
 from store.tables.jobs import Job
 
-Json = dict[str, Any]
 SELECTION = ("id", "name", "created_at", "completed_at", "request", "metadata")
 
 

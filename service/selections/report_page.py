@@ -7,8 +7,8 @@ import orjson
 
 from service.html.templates import asset, embedded, number, percent, policy, templates
 from service.selections.report_charts import charts
+from store.kit.json import Json
 
-Json = dict[str, Any]
 TEXT_BYTES = 1_500_000  # for the beginnings of all records together, which keeps the page below 5 MB
 LONGEST, SHORTEST = 900, 60  # bytes of one of them
 STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")

@@ -12,9 +12,9 @@ from store.artifacts import Artifact
 from store.data.sources import Source
 from store.errors import Conflict, Invalid
 from store.kit.ids import new_id
+from store.kit.json import Json
 from store.records.record import SCHEMA
 from store.tables import owned, uses
-from store.tables.base import Json
 from store.tables.data import Batch, Pool
 from store.tables.loops import Round
 

@@ -15,9 +15,9 @@ from store.artifacts import Artifacts, as_parquet
 from store.data.pools import ORIGINAL
 from store.errors import Invalid
 from store.kit.ids import new_id
+from store.kit.json import Json
 from store.records.record import Record, to_table
 from store.tables import owned, uses
-from store.tables.base import Json
 from store.tables.data import Target
 
 Examples = tuple[list[Record], list[str | None]]

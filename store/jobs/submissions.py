@@ -1,7 +1,7 @@
 """Accept jobs: look up what a request names, check that it fits, store job, shards and doorbells together.
 
 Each function runs in the caller's transaction; NotFound, Invalid or Conflict come before anything is stored.
-`request` of the job is all that its workers read; the keys are listed at each function.
+`request` of the job is all that its workers read (store/jobs/requests.py).
 """
 
 import math
@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from evoselect.spec.training import TrainingSpec
 from store.data import files, pools, targets
 from store.data.sources import Source
 from store.errors import Conflict, Invalid, OverQuota
 from store.jobs import lifecycle as jobs
 from store.jobs import plans, shards
+from store.jobs.requests import EvaluationWork, LoopWork, TrainingWork
 from store.tables import uses
 from store.tables.jobs import Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
@@ -101,59 +103,46 @@ def selection(
 def training(
     session: Session,
     tenant_id: str,
+    asked: TrainingWork,
     *,
-    source: dict[str, Any],
-    settings: dict[str, Any],
     most_steps: int,
     label: Label,
 ) -> Job:
-    """request: the source; and base_model, spec, seed of `settings`.
-
-    A source is {selection_id}, {pool_id, pool_version} (all of it), or {file_id, examples_id}: the target
-    that the file's records were stored as.
-    """
-    rows = _source_rows(session, tenant_id, source)
-    require_steps(settings["spec"], rows, most_steps, "/spec")
-    parts = plans.single_shard("train", _training_rows(settings["spec"], rows))
-    return _create(session, tenant_id, JobKind.TRAINING, {**source, **settings}, parts, label)
+    """Raises Invalid where the training would take more than `most_steps`."""
+    rows = _source_rows(session, tenant_id, asked)
+    require_steps(asked.spec, rows, most_steps, "/spec")
+    parts = plans.single_shard("train", _training_rows(asked.spec, rows))
+    return _create(session, tenant_id, JobKind.TRAINING, asked.stored(), parts, label)
 
 
-def _source_rows(session: Session, tenant_id: str, source: dict[str, Any]) -> int:
-    if "selection_id" in source:
-        return int(_completed_selection(session, tenant_id, source["selection_id"]).request["k"])
-    if "examples_id" in source:
-        return targets.get(session, tenant_id, source["examples_id"]).count
-    pool = pools.get(session, tenant_id, source["pool_id"])
-    rows = sum(part.rows for part in pools.sources(session, pool, source["pool_version"]))
+def _source_rows(session: Session, tenant_id: str, asked: TrainingWork) -> int:
+    if asked.selection_id is not None:
+        return int(_completed_selection(session, tenant_id, asked.selection_id).request["k"])
+    if asked.examples_id is not None:
+        return targets.get(session, tenant_id, asked.examples_id).count
+    pool = pools.get(session, tenant_id, str(asked.pool_id))
+    rows = sum(part.rows for part in pools.sources(session, pool, asked.pool_version or 0))
     if not rows:
         raise Invalid(
-            f"pool {pool.id} is empty at version {source['pool_version']}: add candidates first",
+            f"pool {pool.id} is empty at version {asked.pool_version}: add candidates first",
             code="empty_pool",
             pointer="/pool_id",
         )
     return rows
 
 
-def evaluation(
-    session: Session, tenant_id: str, *, target_id: str, settings: dict[str, Any], label: Label
-) -> Job:
-    """request: target_id; and model, spec of `settings`."""
-    target = targets.get(session, tenant_id, target_id)
-    parts = plans.single_shard("evaluate", target.count)
-    request = {"target_id": target_id, **settings}
-    return _create(session, tenant_id, JobKind.EVALUATION, request, parts, label)
+def evaluation(session: Session, tenant_id: str, asked: EvaluationWork, label: Label) -> Job:
+    """How many questions named tasks have is not known here."""
+    rows = 0 if asked.target_id is None else targets.get(session, tenant_id, asked.target_id).count
+    parts = plans.single_shard("evaluate", rows)
+    return _create(session, tenant_id, JobKind.EVALUATION, asked.stored(), parts, label)
 
 
-def task_evaluation(session: Session, tenant_id: str, *, settings: dict[str, Any], label: Label) -> Job:
-    """request: tasks, limit, model, spec of `settings`; how many questions there are is not known here."""
-    return _create(session, tenant_id, JobKind.EVALUATION, settings, plans.single_shard("evaluate", 0), label)
-
-
-def loop(session: Session, tenant_id: str, *, request: dict[str, Any], label: Label) -> Job:
-    """request: target_id, evaluation_target_id, base_model, spec; its first look opens the first round."""
-    for name in ("target_id", "evaluation_target_id"):
-        targets.get(session, tenant_id, request[name])
-    return _create(session, tenant_id, JobKind.LOOP, request, plans.single_shard("advance", 0), label)
+def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job:
+    """Its first look opens the first round."""
+    for target_id in (asked.target_id, asked.evaluation_target_id):
+        targets.get(session, tenant_id, target_id)
+    return _create(session, tenant_id, JobKind.LOOP, asked.stored(), plans.single_shard("advance", 0), label)
 
 
 def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
@@ -168,7 +157,7 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
             code="not_retryable",
         )
     if kind == JobKind.LOOP:
-        return loop(session, tenant_id, request=old.request, label=_label_of(old))
+        return loop(session, tenant_id, LoopWork.of(old.request, old.id), _label_of(old))
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
     rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
     parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
@@ -179,21 +168,24 @@ def _label_of(job: Job) -> Label:
     return Label(job.name, job.user_metadata, job.priority)
 
 
-def require_steps(spec: dict[str, Any], k: int, most: int, pointer: str) -> None:
+def require_steps(spec: TrainingSpec, k: int, most: int, pointer: str) -> None:
     """Raise Invalid for a training with more optimizer steps than the operator allows."""
     _require_steps(spec, _training_rows(spec, k), most, pointer)
 
 
 def require_allowed(session: Session, job: Job, most_steps: int) -> None:
     """Raise Invalid for a training from an earlier request that is no longer allowed."""
+    if job.kind != JobKind.TRAINING:
+        return
+    spec = TrainingWork.of(job.request, job.id).spec
     for shard in shards.of_phase(session, job.id, "train"):
-        _require_steps(job.request["spec"], shard.rows_total, most_steps, "/spec")
+        _require_steps(spec, shard.rows_total, most_steps, "/spec")
 
 
-def _require_steps(spec: dict[str, Any], rows: int, most: int, pointer: str) -> None:
-    steps = math.ceil(rows / spec["batch_size"])
+def _require_steps(spec: TrainingSpec, rows: int, most: int, pointer: str) -> None:
+    steps = math.ceil(rows / spec.batch_size)
     if steps > most:
-        name = "epochs" if spec["max_steps"] is None else "max_steps"
+        name = "epochs" if spec.max_steps is None else "max_steps"
         raise Invalid(
             f"the training would take {steps} steps, and at most {most} are allowed "
             "(EVOSELECT_MAX_TRAINING_STEPS): train on less, or for fewer epochs",
@@ -202,11 +194,11 @@ def _require_steps(spec: dict[str, Any], rows: int, most: int, pointer: str) -> 
         )
 
 
-def _training_rows(spec: dict[str, Any], k: int) -> int:
+def _training_rows(spec: TrainingSpec, k: int) -> int:
     """Examples that the optimizer will see, repetitions included: what progress counts."""
-    if spec["max_steps"] is not None:
-        return int(spec["max_steps"]) * int(spec["batch_size"])
-    return math.ceil((spec["epochs"] or 1.0) * k)
+    if spec.max_steps is not None:
+        return spec.max_steps * spec.batch_size
+    return math.ceil((spec.epochs or 1.0) * k)
 
 
 def _completed_selection(session: Session, tenant_id: str, selection_id: str) -> Job:

@@ -12,16 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import CURRENT, LoopSpec, PoolGenerator
 from evoselect.spec.selection import SelectionSpec
 from store.data import pools
-from store.errors import Conflict, Invalid, StoreError
+from store.errors import Conflict, StoreError
 from store.jobs import lifecycle as jobs
 from store.jobs import pace, plans, submissions
+from store.jobs.requests import EvaluationWork, LoopWork, TrainingWork
+from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
 from store.settings import Settings
@@ -29,7 +30,6 @@ from store.tables.jobs import Job
 from store.tables.loops import LoopStep, Round
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
-Json = dict[str, Any]
 EXHAUSTED = frozenset({"too_few_usable", "k_exceeds_pool", "empty_pool"})
 """Codes of a selection that found too few candidates: after the first round they end a loop, not fail it."""
 
@@ -41,7 +41,12 @@ class _Loop:
     session: Session
     settings: Settings
     job: Job
-    spec: LoopSpec
+    asked: LoopWork
+
+    @property
+    def spec(self) -> LoopSpec:
+        """Its settings."""
+        return self.asked.spec
 
     def tell(self, event: str, **data: Any) -> None:
         jobs.record_event(self.session, self.job, event, data)
@@ -49,11 +54,7 @@ class _Loop:
 
 def spec_of(job: Job) -> LoopSpec:
     """The settings in the loop's request; raises Invalid for those that an older version took."""
-    try:
-        return LoopSpec.model_validate(job.request["spec"])
-    except ValidationError as error:
-        detail = f"settings of loop {job.id} are outside today's limits ({error.error_count()} of them)"
-        raise Invalid(f"{detail}: start a new loop", code="settings_out_of_range") from None
+    return LoopWork.of(job.request, job.id).spec
 
 
 def advance(session: Session, settings: Settings, loop_id: str) -> None:
@@ -61,7 +62,7 @@ def advance(session: Session, settings: Settings, loop_id: str) -> None:
     job = jobs.lock(session, loop_id)
     if job.status != JobStatus.RUNNING:
         return
-    loop = _Loop(session, settings, job, spec_of(job))
+    loop = _Loop(session, settings, job, LoopWork.of(job.request, job.id))
     current = open_round(session, loop_id)
     if current is None and loop_steps.last_number(session, loop_id) == 0:
         _begin(loop)
@@ -179,7 +180,7 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
     return submissions.selection(
         session,
         tenant_id,
-        target_id=loop.job.request["target_id"],
+        target_id=loop.asked.target_id,
         pool_id=str(current.pool_id),
         pool_version=current.pool_version,
         size=submissions.Size(spec.k, spec.ratio),
@@ -205,33 +206,23 @@ def _drawn_by(spec: SelectionSpec, arm: str) -> SelectionSpec:
 
 def _training(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:
     chosen = loop_steps.job_id(loop.session, loop.job.id, number, loop_plan.step_name(arm, "select"))
-    settings = {
-        "base_model": _model_before(loop, number, arm),
-        "spec": loop.spec.training.model_dump(mode="json"),
-        "seed": _seed(loop.spec, number),
-    }
-    tenant_id = loop.job.tenant_id
-    return submissions.training(
-        loop.session,
-        tenant_id,
-        source={"selection_id": chosen},
-        settings=settings,
-        most_steps=loop.settings.max_training_steps,
-        label=label,
+    asked = TrainingWork(
+        selection_id=chosen,
+        base_model=_model_before(loop, number, arm),
+        spec=loop.spec.training,
+        seed=_seed(loop.spec, number),
     )
+    most = loop.settings.max_training_steps
+    return submissions.training(loop.session, loop.job.tenant_id, asked, most_steps=most, label=label)
 
 
 def _evaluation(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:
-    return submissions.evaluation(
-        loop.session,
-        loop.job.tenant_id,
-        target_id=loop.job.request["evaluation_target_id"],
-        settings={
-            "model": _model_before(loop, number + 1, arm),
-            "spec": loop.spec.evaluation.model_dump(mode="json"),
-        },
-        label=label,
+    asked = EvaluationWork(
+        target_id=loop.asked.evaluation_target_id,
+        model=_model_before(loop, number + 1, arm),
+        spec=loop.spec.evaluation,
     )
+    return submissions.evaluation(loop.session, loop.job.tenant_id, asked, label)
 
 
 def _seed(spec: LoopSpec, number: int) -> int:
@@ -241,7 +232,7 @@ def _seed(spec: LoopSpec, number: int) -> int:
 def _model_before(loop: _Loop, number: int, arm: str) -> str:
     """The arm's model at the beginning of a round: what the last round trained, or the base model."""
     if number <= 1:
-        return str(loop.job.request["base_model"])
+        return loop.asked.base_model
     trained = loop_steps.job_id(loop.session, loop.job.id, number - 1, loop_plan.step_name(arm, "train"))
     return str((loop.session.get_one(Job, trained).result or {})["model_id"])
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from store.jobs import outbox
+from store.jobs.requests import TrainingWork
+from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops.plan import Spent
 from store.tables.jobs import Job, Shard
 from store.tables.loops import LoopStep, Round
 from store.tables.states import JobKind, ShardState
 
-Json = dict[str, Any]
 TOKENS = ("prompt_tokens", "completion_tokens")
 
 _LOST = text("""
@@ -49,7 +49,7 @@ class Step:
         """Examples that its optimizer has seen, repetitions included; 0 where it is no finished training."""
         if self.job.kind != JobKind.TRAINING or self.job.result is None:
             return 0
-        return int(self.job.result["steps"]) * int(self.job.request["spec"]["batch_size"])
+        return int(self.job.result["steps"]) * TrainingWork.of(self.job.request, self.job.id).spec.batch_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from sqlalchemy.orm import Session
 
 from store.errors import Conflict
 from store.kit.ids import new_id
+from store.kit.json import Json
 from store.tables import owned, uses
-from store.tables.base import Json
 from store.tables.data import Model
 
 PREFIX = "mdl_"  # tells an adapter's id from the alias of a base model

@@ -1,17 +1,15 @@
 """From an adapter back to every record: its training, and those of the adapters that it was trained on."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from store.artifacts import Artifacts
+from store.kit.json import Json
 from store.models import adapters
 from store.tables.data import Model
 from store.tables.loops import LoopStep
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.tables.base import Base, Json, now, of_tenant
+from store.kit.json import Json
+from store.tables.base import Base, now, of_tenant
 
 
 class AuditEvent(Base):

@@ -1,13 +1,12 @@
 """What every table stands on: the declarative base, and columns that many have."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-Json = dict[str, Any]
+from store.kit.json import Json
 
 
 class Base(DeclarativeBase):

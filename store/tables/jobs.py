@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.tables.base import Base, Json, no_entries, now, of_tenant
+from store.kit.json import Json
+from store.tables.base import Base, no_entries, now, of_tenant
 
 OPEN = "status not in ('completed', 'failed', 'cancelled', 'expired')"
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.tables.base import Base, Json
+from store.kit.json import Json
+from store.tables.base import Base
 
 
 class Round(Base):

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, from a request through the outbox into the workers, if EVOSELECT_TRACES is set.
+"""Traces by OpenTelemetry, from a request through the outbox into the workers, if EVOSELECT_TRACE_URL is set.
 
 A trace is carried by its `traceparent` (W3C Trace Context): a header of requests, and a column of jobs and of
 the outbox. Spans name ids, never content. Nothing of it is loaded here while traces are off.
@@ -19,7 +19,7 @@ _providers: list["TracerProvider"] = []  # none, or the one of this process
 
 def start(settings: Settings, service: str) -> None:
     """Send spans to the OTLP address of the settings; leaves the process where the extra is missing."""
-    if not settings.traces:
+    if not settings.trace_url:
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -29,9 +29,9 @@ def start(settings: Settings, service: str) -> None:
     except ImportError:
         from store.kit.exits import EXIT_CONFIGURATION, leave
 
-        leave(EXIT_CONFIGURATION, "EVOSELECT_TRACES is set: install evoselect[otel], or leave it out")
+        leave(EXIT_CONFIGURATION, "EVOSELECT_TRACE_URL is set: install evoselect[otel], or leave it out")
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.traces)))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.trace_url)))
     use(provider)
 
 

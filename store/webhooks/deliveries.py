@@ -7,9 +7,9 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from store.errors import Conflict
+from store.kit.json import Json
 from store.tables import owned
 from store.tables.accounts import WebhookDelivery, WebhookEndpoint
-from store.tables.base import Json
 from store.tables.json_columns import storable
 from store.webhooks import endpoints as webhooks
 

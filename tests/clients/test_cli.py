@@ -190,7 +190,7 @@ def test_models_are_listed_and_adapters_saved(api: Api, tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["evaluate", "m"], exits.USAGE, "give either --data or --task"),
-        (["evaluate", "m", "--task", "mmlu"], exits.REFUSED, "have the operator set EVOSELECT_TASKS"),
+        (["evaluate", "m", "--task", "mmlu"], exits.REFUSED, "have the operator set EVOSELECT_TASK_FOLDER"),
         (["select", "--target", "t", "--pool", "p"], exits.USAGE, "exactly one of -k and --ratio"),
         (["select", "--target", "t", "--pool", "p", "-k", "1", "--spec", "{"], exits.USAGE, "not JSON"),
         (["nonsense"], exits.USAGE, "nonsense"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import shards
+from benchmarks.scale import shards
 from evoselect.capacity import shortlist
 from evoselect.capacity.rounding import relaxed_optimum
 from evoselect.errors import InvalidInput

@@ -6,8 +6,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from evoselect.spec.training import EvaluationSpec
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
+from store.jobs.requests import EvaluationWork
 from store.loops import steps as loop_steps
 from store.tables.states import JobStatus
 from tests.live import Api, another_tenant, question
@@ -111,11 +113,12 @@ def test_each_kind_shows_what_it_is_about(page: Page, tenant: Api, loop: str) ->
 
 
 def test_an_evaluation_on_named_tasks_shows_their_metrics(tenant: Api) -> None:
-    settings = {"model": "smollm2-135m-instruct", "spec": {}, "tasks": ["arc_easy"], "limit": 7}
+    spec = EvaluationSpec()
+    asked = EvaluationWork(model="smollm2-135m-instruct", spec=spec, tasks=("arc_easy",), limit=7)
     told = {"n": 7, "metrics": {"acc,none": {"value": 0.5, "interval": [0.25, 0.75]}}}
     with tenant.database.transaction() as session:
         label = submissions.Label(name="by tasks")
-        job = submissions.task_evaluation(session, tenant.tenant_id, settings=settings, label=label).id
+        job = submissions.evaluation(session, tenant.tenant_id, asked, label).id
     work(tenant, until="evaluate")
     with tenant.database.transaction() as session:
         row = jobs.lock(session, job)

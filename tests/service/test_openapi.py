@@ -79,14 +79,14 @@ def test_a_refused_method_names_all_that_are_allowed(api: Api) -> None:
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_the_page_is_shown_where_the_operator_wants_it(api: Api, shown: bool) -> None:
-    app = create_app(api.settings.model_copy(update={"docs": shown}))
+    app = create_app(api.settings.model_copy(update={"show_docs": shown}))
 
     async def get() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
             return await client.get("/docs")
 
     assert asyncio.run(get()).status_code == (200 if shown else 404)
-    assert not api.settings.docs  # off unless asked for
+    assert not api.settings.show_docs  # off unless asked for
 
 
 def test_the_page_escapes_all_text_and_loads_nothing(api: Api) -> None:

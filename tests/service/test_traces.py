@@ -54,7 +54,7 @@ def work_on(api: Api) -> list[str]:
 def test_one_trace_from_the_callers_span_to_the_shard(
     spans: InMemorySpanExporter, database_url: str, tmp_path: Path
 ) -> None:
-    with serve(database_url, tmp_path, traces="in memory") as api:
+    with serve(database_url, tmp_path, trace_url="in memory") as api:
         answer = api.call("POST", "/v1/selections", json=BODY, headers={"traceparent": CALLER})
         assert work_on(api) == ["features", "features"]
     found = by_name(spans)

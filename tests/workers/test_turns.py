@@ -13,6 +13,7 @@ from store.artifacts import Artifacts
 from store.data import targets
 from store.jobs import claims, submissions
 from store.jobs.claims import Claim, Offer
+from store.jobs.requests import TrainingWork
 from store.session import Database
 from store.settings import Settings
 from store.tables.jobs import Event, Job
@@ -43,14 +44,11 @@ def place(
 def train(place: Workplace, tenant: str, steps: int = STEPS) -> str:
     ctx = place.context
     spec = TrainingSpec(max_steps=steps, batch_size=2, dtype="float32")
-    settings = {"base_model": ALIAS, "spec": spec.model_dump(mode="json"), "seed": 0}
     with ctx.database.transaction() as session:
         examples, _ = targets.kept(session, ctx.artifacts, tenant, (questions(6), [None] * 6), room=ROOM)
-        source = {"file_id": "file_x", "examples_id": examples.id}
+        asked = TrainingWork(base_model=ALIAS, spec=spec, seed=0, file_id="file_x", examples_id=examples.id)
         label = submissions.Label()
-        return submissions.training(
-            session, tenant, source=source, settings=settings, most_steps=100, label=label
-        ).id
+        return submissions.training(session, tenant, asked, most_steps=100, label=label).id
 
 
 def claims_of(database: Database) -> list[str]:

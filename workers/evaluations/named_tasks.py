@@ -20,6 +20,7 @@ import torch
 from evoselect.gradients.examples import out_of_memory
 from evoselect.measures.intervals import bootstrap
 from store.errors import Invalid
+from store.kit.json import Json
 from workers.models.loading import LoadedModel
 
 SCHEMA = pa.schema(
@@ -34,8 +35,6 @@ SCHEMA = pa.schema(
 ROWS = 16  # requests that go through the model at once, before any halving
 SUGGESTED = 3  # names like one that there is not
 PLAIN = "none"  # lm-eval's name for answers that no filter has gone over
-
-Json = dict[str, Any]
 
 
 class NamedTasksUnavailable(Invalid):

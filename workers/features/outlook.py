@@ -3,7 +3,6 @@
 import os
 import shutil
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import orjson
@@ -15,6 +14,7 @@ from evoselect.gradients.layers import choose_layers, coverage
 from evoselect.spec.features import FeatureSpec
 from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
+from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
 from workers.features import prediction as preflight
@@ -30,8 +30,6 @@ from workers.process.work import Work
 SAMPLE = 32  # rows whose pairwise cosines are compared between two sketches: 496 pairs
 PREDICTED_ROWS = 512  # whose tokens are counted to predict those of the whole pool
 PLENTY = 2**62  # bytes free on a store that does not say
-
-Json = dict[str, Any]
 
 
 def outlook(

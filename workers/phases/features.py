@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from evoselect.gradients.trials import caches
 from evoselect.spec.features import FeatureSpec
@@ -10,6 +9,7 @@ from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifact
 from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
+from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
 from workers.features import outlook as checks
@@ -26,7 +26,6 @@ from workers.process.work import Outcome, Work
 from workers.selections import qualities
 
 logger = logging.getLogger(__name__)
-Json = dict[str, Any]
 
 
 def run(work: Work) -> Outcome:

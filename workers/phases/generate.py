@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 from sqlalchemy.orm import Session
 
-from evoselect.spec.loop import LoopSpec, OpenAIGenerator, PoolGenerator
+from evoselect.spec.loop import OpenAIGenerator, PoolGenerator
 from store.accounts import quotas
 from store.accounts.quotas import Room
 from store.data import pools, targets
 from store.errors import ArtifactCorrupt, Invalid
 from store.jobs import lifecycle as jobs
+from store.jobs.requests import LoopWork
 from store.kit import egress
 from store.kit.egress import Egress
 from store.kit.ids import new_id
@@ -36,12 +37,13 @@ from workers.process.work import Outcome, Work
 
 def run(work: Work) -> Outcome:
     """Draw or ask for the candidates, store them, hand them to the round."""
-    spec = LoopSpec.model_validate(work.claim.request["spec"])
+    asked = work.asked(LoopWork)
+    spec = asked.spec
     number = int(work.claim.payload["round"])
     if isinstance(spec.generator, PoolGenerator):
         records, counts = drawing.draw(work, spec.generator, number, spec.seed)
     else:
-        records, counts = _asked(work, spec, number)
+        records, counts = _asked(work, asked, number)
     stored = store(work, records)
     if stored is not None:
         _require_room(work, stored)
@@ -68,14 +70,14 @@ def _hand_over(
     loops.generated(session, claim.job_id, number, pool.id, pool.version, counts)
 
 
-def _asked(work: Work, spec: LoopSpec, number: int) -> tuple[list[Record], dict[str, Any]]:
-    generator = spec.generator
+def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], dict[str, Any]]:
+    spec, generator = asked.spec, asked.spec.generator
     assert isinstance(generator, OpenAIGenerator)
     settings = work.context.settings
     place = Endpoint(str(generator.url))
     if generator.endpoint is not None:
         place = endpoints.find(generator.endpoint, settings.endpoints)
-    seeds, held_out = (_examples(work, name) for name in ("target_id", "evaluation_target_id"))
+    seeds, held_out = (_examples(work, name) for name in (asked.target_id, asked.evaluation_target_id))
     generation = Generation(
         generator,
         seeds,
@@ -123,9 +125,9 @@ def _step(work: Work, generation: Generation) -> Callable[[int], None]:
     return step
 
 
-def _examples(work: Work, name: str) -> list[Record]:
+def _examples(work: Work, target_id: str) -> list[Record]:
     with work.context.database.transaction() as session:
-        target = targets.get(session, work.claim.tenant_id, work.claim.request[name])
+        target = targets.get(session, work.claim.tenant_id, target_id)
     return from_table(work.context.artifacts.get_table(target.artifact, target.sha256))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from evoselect.spec.training import TrainingSpec
 from store.errors import ArtifactCorrupt
 from store.jobs import shards
+from store.jobs.requests import TrainingWork
 from store.models import adapters
 from workers.models.held import load_for
 from workers.models.loading import LoadedModel
@@ -32,10 +32,9 @@ TOLD_TIMES = 200  # of one training, about at most
 
 def run(work: Work) -> Outcome:
     """Load the examples, train from where an earlier attempt left off, store the adapter's files."""
-    request = work.claim.request
-    spec = TrainingSpec.model_validate(request["spec"])
-    data = training_data.load(work)
-    loaded = load_for(work, request["base_model"], spec.dtype)
+    asked = work.asked(TrainingWork)
+    data = training_data.load(work, asked)
+    loaded = load_for(work, asked.base_model, asked.spec.dtype)
     report = Report(work)
     with tempfile.TemporaryDirectory(prefix="evoselect-train-") as name:
         folder = Path(name)
@@ -43,15 +42,15 @@ def run(work: Work) -> Outcome:
             data.records,
             data.repeats,
             loaded,
-            spec,
+            asked.spec,
             folder / "adapter",
-            seed=request["seed"],
+            seed=asked.seed,
             progress=report.step,
             checkpoints=_checkpoints(work, folder),
         )
         files = _store(work, folder / "adapter")
     model_id = adapters.fresh_id()
-    lineage = _lineage(work, spec, loaded, data, result)
+    lineage = _lineage(work, asked, loaded, data, result)
     return Outcome(
         {},
         results.checked(results.TrainingResult, {"model_id": model_id, **result.summary()}),
@@ -148,21 +147,19 @@ def _store(work: Work, folder: Path) -> dict[str, Any]:
 
 
 def _lineage(
-    work: Work, spec: TrainingSpec, loaded: LoadedModel, data: TrainingData, result: TrainingResult
+    work: Work, asked: TrainingWork, loaded: LoadedModel, data: TrainingData, result: TrainingResult
 ) -> dict[str, Any]:
     """From the model back to what it was made of; the records lie in a file."""
-    request = work.claim.request
     stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/lineage", data.table())
-    named = ("selection_id", "pool_id", "pool_version", "examples_id", "file_id")
     return {
         "base_model": loaded.alias,
         "base_fingerprint": loaded.fingerprint,
-        "parent_model_id": request["base_model"] if request["base_model"] != loaded.alias else None,
-        **{name: request[name] for name in named if request.get(name) is not None},
+        "parent_model_id": asked.base_model if asked.base_model != loaded.alias else None,
+        **asked.source(),
         "data_sha256": data.digest(),
         "records": len(data.records),
-        "spec": spec.model_dump(),
-        "seed": request["seed"],
+        "spec": asked.spec.model_dump(),
+        "seed": asked.seed,
         "steps": result.steps,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
         "artifacts": {"records": stored.reference()},

@@ -17,12 +17,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evoselect.selection import Selection
+from store.kit.json import Json
 
 ROUNDING = 1e-3  # of float32 sums and of half-precision rows, whose norms are within 0.001 of 1
 LARGEST = 2**63 - 1  # what the database keeps as an integer
 LOOSENESS = 1e-4  # by which a bound that was computed may lie above what it bounds
 
-Json = dict[str, Any]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Share = Annotated[float, Field(ge=-ROUNDING, le=1.0 + ROUNDING)]

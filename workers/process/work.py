@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from store.jobs.claims import Claim
+from store.jobs.requests import Requested
 from workers.context import Context
+
+RequestedT = TypeVar("RequestedT", bound=Requested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,10 @@ class Work:
     context: Context
     progress: Callable[[int], None]
     """Call with the rows done after each small step; raises when the work must stop."""
+
+    def asked(self, kind: type[RequestedT]) -> RequestedT:
+        """The job's request; raises Invalid for settings that an older version took."""
+        return kind.of(self.claim.request, self.claim.job_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """What the report of a selection needs, computed where the features are and stored beside the items."""
 
-from typing import Any
-
 import orjson
 from torch import Tensor
 
@@ -9,6 +7,7 @@ from evoselect.measures.coverage import Nearest
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
 from store.artifacts import Artifacts
+from store.kit.json import Json
 from store.records.record import Record, plain_text
 from store.results import maps
 from workers.process import results
@@ -17,8 +16,6 @@ from workers.selections.axes import Axes
 
 DIGITS = 5  # of a coordinate; the features are of norm 1
 MAX_TEXT = 2_000  # characters of a record on the map
-
-Json = dict[str, Any]
 
 
 def store(

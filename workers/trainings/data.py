@@ -2,11 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
 from store.data import pools, targets
+from store.jobs.requests import TrainingWork
 from store.records.record import Record, from_table, parse_record
 from workers.process.work import Work
 from workers.selections.items import selected_items
@@ -44,26 +44,25 @@ class TrainingData:
         return pa.table(columns, schema=LINEAGE_SCHEMA)
 
 
-def load(work: Work) -> TrainingData:
+def load(work: Work, asked: TrainingWork) -> TrainingData:
     """The data that the request names; raises NotFound for a foreign id."""
-    request = work.claim.request
-    if request.get("selection_id"):
-        items = selected_items(work, request["selection_id"])
+    if asked.selection_id is not None:
+        items = selected_items(work, asked.selection_id)
         return TrainingData(
             [parse_record(item["record"]) for item in items], [item["repeats"] for item in items]
         )
-    tables = [work.context.artifacts.get_table(*place) for place in _places(work, request)]
+    tables = [work.context.artifacts.get_table(*place) for place in _places(work, asked)]
     records = [record for table in tables for record in from_table(table)]
     return TrainingData(records, [1] * len(records))
 
 
-def _places(work: Work, request: dict[str, Any]) -> list[tuple[str, str]]:
+def _places(work: Work, asked: TrainingWork) -> list[tuple[str, str]]:
     """(path, sha256) of the stored files."""
     tenant_id = work.claim.tenant_id
     with work.context.database.transaction() as session:
-        if request.get("examples_id"):
-            examples = targets.get(session, tenant_id, request["examples_id"])
+        if asked.examples_id is not None:
+            examples = targets.get(session, tenant_id, asked.examples_id)
             return [(examples.artifact, examples.sha256)]
-        pool = pools.get(session, tenant_id, request["pool_id"])
-        sources = pools.sources(session, pool, request["pool_version"])
+        pool = pools.get(session, tenant_id, str(asked.pool_id))
+        sources = pools.sources(session, pool, asked.pool_version or 0)
         return [(source.artifact, source.sha256) for source in sources]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.instances import synthetic
-from benchmarks.integrality import compared
+from benchmarks.transport.integrality import compared
 
 # (n, m, k): k / m is not whole, where the linear programme is out of reach of every k-subset
 SMALL = [(40, 3, 7), (40, 4, 7), (60, 4, 9), (60, 5, 13), (60, 5, 23), (60, 8, 11), (50, 12, 5)]

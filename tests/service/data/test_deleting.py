@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from evoselect.spec.training import EvaluationSpec
 from service.services import open_state
 from store.artifacts import Artifacts
 from store.errors import NotFound
 from store.jobs import submissions
+from store.jobs.requests import EvaluationWork
 from store.jobs.submissions import Label
 from store.upkeep import retention
 from tests.live import Api, another_tenant, question
@@ -100,7 +102,6 @@ def test_what_was_deleted_cannot_be_asked_for(api: Api) -> None:
     deleted(api, f"/v1/targets/{target}")
     again = api.call("POST", f"/v1/selections/{job['id']}/retry")
     assert (again.status_code, again.json()["code"]) == (404, "not_found"), again.text
+    asked = EvaluationWork(model="m", spec=EvaluationSpec(), target_id=target)
     with open_state(api.settings).database.transaction() as session, pytest.raises(NotFound):
-        submissions.evaluation(
-            session, api.tenant_id, target_id=target, settings={"model": "m", "spec": {}}, label=Label()
-        )
+        submissions.evaluation(session, api.tenant_id, asked, Label())

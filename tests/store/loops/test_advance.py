@@ -18,6 +18,7 @@ from store.errors import Conflict
 from store.jobs import claims, plans, shards, submissions
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim, Offer
+from store.jobs.requests import LoopWork
 from store.kit.ids import new_id
 from store.loops import advance as loops
 from store.loops import steps as loop_steps
@@ -68,7 +69,7 @@ class Line:
                 "spec": {"generator": generator, "k": 2, **spec},
             }
             label = submissions.Label()
-            self.id = submissions.loop(session, tenant, request=request, label=label).id
+            self.id = submissions.loop(session, tenant, LoopWork.model_validate(request), label).id
 
     def claim(self, queue: str, phases: Iterable[str] = plans.QUEUE) -> Claim | None:
         with self.database.transaction() as session:

@@ -12,6 +12,7 @@ import pytest
 from store.errors import Invalid
 from workers.evaluations.named_tasks import NamedTasksUnavailable, TaskDataMissing, UnknownTask
 from workers.phases import evaluate
+from workers.process.work import Work
 
 STAND_IN = """
 class TaskManager:
@@ -25,14 +26,13 @@ class TaskManager:
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     """An evaluation whose model must not be loaded."""
     monkeypatch.setattr(evaluate, "load_for", lambda *_: pytest.fail("a model was loaded"))
     request: dict[str, Any] = {"model": "m", "spec": {}, "limit": None}
-    context = SimpleNamespace(settings=SimpleNamespace(tasks=tmp_path))
-    return SimpleNamespace(
-        claim=SimpleNamespace(request=request), context=context, progress=lambda rows: None
-    )
+    claim: Any = SimpleNamespace(request=request, job_id="evl_1")
+    context: Any = SimpleNamespace(settings=SimpleNamespace(task_folder=tmp_path))
+    return Work(claim, context, progress=lambda rows: None)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def lm_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lm_eval") is not None, reason="lm-eval is installed here")
-def test_a_worker_without_lm_eval_says_what_to_install(work: Any) -> None:
+def test_a_worker_without_lm_eval_says_what_to_install(work: Work) -> None:
     work.claim.request["tasks"] = ["arc_challenge"]
     with pytest.raises(NamedTasksUnavailable, match="pip install 'evoselect\\[lm-eval\\]'"):
         evaluate.run(work)
@@ -64,7 +64,7 @@ def test_a_worker_without_lm_eval_says_what_to_install(work: Any) -> None:
     ],
 )
 def test_unknown_names_and_missing_data_cost_no_model(
-    work: Any, name: str, error: type[Invalid], detail: str
+    work: Work, name: str, error: type[Invalid], detail: str
 ) -> None:
     work.claim.request["tasks"] = [name]
     with pytest.raises(error, match=detail):

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks import shards
 from benchmarks.machine import describe, peak_rss_gb
+from benchmarks.scale import shards
 from evoselect.capacity.shortlist import first_width
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec

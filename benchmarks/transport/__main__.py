@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.instances import Instance, synthetic
-from benchmarks.integrality import integrality, linear_programme, transport
 from benchmarks.machine import describe, peak_rss_gb, usable_device
+from benchmarks.transport.integrality import integrality, linear_programme, transport
 from evoselect import exponentiated
 from evoselect.redundancy.energy import LinearEnergy
 from evoselect.select import select
