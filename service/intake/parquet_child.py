@@ -23,7 +23,11 @@ REFUSED = 3
 MAX_FOOTER = 16 * 2**20  # bytes
 BATCH_BYTES = 2 * 2**20  # aimed at, by the average row
 FREE = 64 * 2**20  # expanded bytes that no ratio is asked of
-BUFFER = 2**20  # bytes read ahead per column
+BUFFER = 2**17  # bytes read ahead per column
+COLUMN_BYTES = (
+    4 * 2**20
+)  # for each column beside the memory of all: two pages of the usual 1 MiB, and their values
+MOST = 4  # times the memory of all, however many columns there are
 BATCH_ROWS = 4096  # that leave at a time, at most
 INDEX = re.compile(
     r"__index_level_\d+__"
@@ -42,7 +46,7 @@ class Refused(Exception):
 
 
 def main(limits: dict[str, Any]) -> None:
-    """limits: max_rows, max_bytes, max_ratio, memory."""
+    """limits: max_rows, max_bytes, max_ratio, memory (in bytes; for many columns more, see MOST)."""
     try:
         _read(limits)
     except Refused as found:
@@ -121,6 +125,7 @@ def _parquet(source: Any, size: int, limits: dict[str, Any]) -> tuple[Any, Itera
     file = pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False)
     expanded = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
     _check_footer(file, expanded, size, limits)
+    _allow_columns(file.metadata.num_columns, int(limits["memory"]))
     rows = max(1, file.metadata.num_rows)
     batch_size = min(BATCH_ROWS, max(16, BATCH_BYTES * rows // max(1, expanded)))
     return file.schema_arrow, file.iter_batches(batch_size=batch_size, use_threads=False)
@@ -217,8 +222,16 @@ def _bound_memory(budget: int) -> None:
     status = Path("/proc/self/status")  # Linux; elsewhere the system does not keep the limit anyway
     if status.exists():
         taken = re.search(r"VmData:\s+(\d+) kB", status.read_text())
-        limit = (int(taken.group(1)) * 1024 if taken else 0) + budget
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        own = int(taken.group(1)) * 1024 if taken else 0
+        resource.setrlimit(resource.RLIMIT_DATA, (own + budget, own + MOST * budget))
+
+
+def _allow_columns(columns: int, budget: int) -> None:
+    """More memory for a file whose columns are all open at once; the footer is within bounds."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft != resource.RLIM_INFINITY:
+        more = min(columns * COLUMN_BYTES, (MOST - 1) * budget)
+        resource.setrlimit(resource.RLIMIT_DATA, (min(soft + more, hard), hard))
 
 
 def _refuse_rows(rows: int, limits: dict[str, Any]) -> NoReturn:

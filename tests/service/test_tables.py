@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import tempfile
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from service.intake.parquet_child import Refused, read_as
+from service.intake.stored_files import read_into
+from service.intake.writer import BatchWriter
+from store.settings import Settings
 from tests.live import Api, question
 from tests.service.intake.test_writer import PARQUET, new_pool, parquet, send, stored
 
@@ -368,3 +372,18 @@ def test_head_is_get_without_a_body(api: Api, place: str) -> None:
     assert head.headers["content-type"] == got.headers["content-type"]
     assert api.call("HEAD", "/v1/files/file_none").status_code == 404
     assert api.call("HEAD", "/v1/pools/x/batches/nothing").status_code == 404
+
+
+def test_many_columns_have_more_memory_together() -> None:
+    """Each open column holds pages of about 1 MiB, as pyarrow and pandas write them."""
+    rows = 1500
+    texts = pa.array(["y" * 1400] * rows)
+    names = {f"c{n}": texts for n in range(8)}
+    table = pa.table({"prompt": [f"{n}?" for n in range(rows)], "completion": ["x"] * rows, **names})
+    sink = tempfile.TemporaryFile()  # noqa: SIM115
+    pq.write_table(table, sink, compression="none", use_dictionary=False)
+    settings = Settings(max_parquet_memory=16 * 2**20)
+    with sink, BatchWriter(settings, "reject_batch", None) as writer:
+        read_into(writer, sink, settings)
+        writer.finish()
+        assert writer.counts().accepted == rows
