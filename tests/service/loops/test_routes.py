@@ -7,6 +7,7 @@ import pytest
 from store.jobs import claims, shards
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Offer
+from store.jobs.requests import LoopWork
 from store.loops import advance as loops
 from store.settings import Settings
 from tests.live import Api, Json, question
@@ -78,7 +79,7 @@ def test_what_an_earlier_round_was_given_does_not_come_again(api: Api, target: s
         row.state, row.completed_at, row.result = "completed", row.created_at, {"gain": None, "loss": None}
         session.flush()
         job = jobs.lock(session, loop["id"])
-        loops._open(loops._Loop(session, Settings(), job, loops.spec_of(job)), 2)
+        loops._open(loops._Loop(session, Settings(), job, LoopWork.of(job.request, job.id)), 2)
     given = {"records": [question(60), question(61)]}
     batch = api.made(f"/v1/loops/{loop['id']}/rounds/2/candidates", given)
     assert batch["counts"] == {"received": 2, "accepted": 2, "rejected": 0, "duplicates": 1}
