@@ -90,7 +90,9 @@ def _copy(found: Any, batches: Iterator[Any], size: int, limits: dict[str, Any])
             rows += batch.num_rows
             if rows > limits["max_rows"]:
                 _refuse_rows(rows, limits)
-            sink.write_table(pa.table(batch).select(list(fields)).cast(schema), max_chunksize=BATCH_ROWS)
+            sink.write_table(
+                pa.Table.from_batches([batch]).select(list(fields)).cast(schema), max_chunksize=BATCH_ROWS
+            )
 
 
 def _fields(found: Any) -> dict[str, Any]:

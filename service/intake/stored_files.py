@@ -145,7 +145,7 @@ def _read_table(writer: BatchWriter, file: IO[bytes], settings: Settings) -> Non
             with pa.ipc.open_stream(child.stdout) as batches:
                 writer.open_table(batches.schema)
                 for batch in batches:
-                    writer.add_table(pa.table(batch))
+                    writer.add_table(pa.Table.from_batches([batch]))
             broken = False
         except pa.ArrowInvalid:
             broken = True

@@ -58,7 +58,7 @@ def _parts(
         while read <= places[0] // items.GROUP_ROWS:
             batch = stream.read_next_batch()
             read += 1
-        rows = pa.table(batch.take(pa.array(places % items.GROUP_ROWS)))
+        rows = pa.Table.from_batches([batch.take(pa.array(places % items.GROUP_ROWS))])
         part = restored(rows, source)
         yield part.append_column(WHY, _why(group["item"].to_pylist())) if reasons else part
 

@@ -376,7 +376,7 @@ def test_head_is_get_without_a_body(api: Api, place: str) -> None:
 
 def test_many_columns_have_more_memory_together() -> None:
     """Each open column holds pages of about 1 MiB, as pyarrow and pandas write them."""
-    rows = 1500
+    rows = 1000
     texts = pa.array(["y" * 1400] * rows)
     names = {f"c{n}": texts for n in range(8)}
     table = pa.table({"prompt": [f"{n}?" for n in range(rows)], "completion": ["x"] * rows, **names})

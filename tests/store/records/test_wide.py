@@ -94,7 +94,7 @@ def check(found: Found, rows: list[dict[str, Any]], format: str) -> None:
     assert {*found.extra} == {name for record, _ in expected for name in record.extra or ()}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(tables(), FORMATS)
 def test_tables(table: pa.Table, format: str) -> None:
     found = read_wide(table, None if format == AUTO else format)
@@ -107,7 +107,7 @@ def test_tables(table: pa.Table, format: str) -> None:
         assert texts == [orjson.dumps(row).decode() for row in taken]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(tables(), FORMATS, st.booleans())
 def test_lines(table: pa.Table, format: str, whole: bool) -> None:
     lines = [orjson.dumps(row) for row in given_rows(table)]
