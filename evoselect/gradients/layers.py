@@ -12,6 +12,8 @@ from evoselect.errors import InvalidInput
 from evoselect.spec.features import EVERY_MODULE
 
 LAYER_NUMBER = re.compile(r"\.(\d+)\.")  # the decoder layer in a name such as model.layers.12.mlp.down_proj
+# In the name of what sees another text or a picture: nothing of a record goes through it.
+ELSEWHERE = re.compile(r"\.(encoder_attn|crossattention|cross_attn)\.")
 EXPERTS = ".experts."  # in the name of what only some tokens go through, those of several examples mixed
 
 
@@ -84,7 +86,7 @@ def coverage(model: nn.Module, chosen: Sequence[LinearLayer]) -> Coverage:
         number = LAYER_NUMBER.search(path)
         if "lora_" in path or weight.ndim < 2 or number is None or int(number.group(1)) not in numbers:
             continue
-        if id(weight) not in reading:
+        if id(weight) not in reading or ELSEWHERE.search(path):
             continue
         owner, _, own = path.replace(".base_layer", "").rpartition(".")
         whole += weight.numel()
@@ -149,7 +151,7 @@ def _linear_layers(model: nn.Module, *, adapter: bool) -> list[LinearLayer]:
     reading = {id(module) for module in decoder(model).modules()}
     for path, module in model.named_modules():
         name = path.removesuffix(".base_layer").removesuffix(".default")
-        if ("lora_" in name) != adapter or id(module) not in reading:
+        if ("lora_" in name) != adapter or id(module) not in reading or ELSEWHERE.search(name):
             continue
         if isinstance(module, nn.Linear):
             found.append(LinearLayer(name, module, module.in_features, module.out_features))

@@ -13,7 +13,7 @@ import torch
 from evoselect.gradients.examples import halving, plan_batches
 from evoselect.gradients.packed import packed_losses, packs
 from evoselect.gradients.passes import Tail, tail_losses
-from evoselect.gradients.trials import caches, uncached_losses
+from evoselect.gradients.trials import uncached_losses
 from evoselect.measures.intervals import bootstrap
 from evoselect.spec.training import MEASURES, EvaluationSpec
 from store.records.record import Record
@@ -146,7 +146,7 @@ def evaluate(
 
 def _way_of(loaded: LoadedModel, asked: Sequence[_Question]) -> Losses:
     """The shortest way to the losses that the model can go."""
-    if not caches(loaded.model):
+    if not loaded.caches:
         return uncached_losses
     packing = all(question.answers.prompt for question in asked) and packs(loaded.model)
     return packed_losses if packing else tail_losses

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from evoselect.gradients.trials import is_causal
+from evoselect.gradients.trials import caches, is_causal
 from store.errors import StoreError
 from store.models.allow_list import ModelSource, find
 from workers.models.conventions import require_usable
@@ -52,6 +52,8 @@ class LoadedModel:
     adapter: Path | None
     folder: Path
     """Where the base model's files lie: for a training that starts from them."""
+    caches: bool
+    """Whether a cached prompt leaves the losses of its answers as they are: evoselect.gradients.trials."""
 
 
 def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> LoadedModel:
@@ -84,6 +86,7 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
         device=device,
         adapter=adapter,
         folder=folder,
+        caches=caches(model),
     )
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 
-from evoselect.gradients.trials import caches
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifact
@@ -59,7 +58,7 @@ def run(work: Work) -> Outcome:
 
 def require_cache(loaded: LoadedModel, spec: FeatureSpec) -> None:
     """Raises Invalid where prompts are to be a cache and the model's is more than keys and values."""
-    if spec.gradients and spec.positions == "answer" and not caches(loaded.model):
+    if spec.gradients and spec.positions == "answer" and not loaded.caches:
         raise Invalid(
             f"model {loaded.alias!r} gives answers behind a cached prompt other losses than it gives them "
             "without, or keeps no such cache: set features.positions to all, or features.kind to hidden",

@@ -77,6 +77,14 @@ def test_layers_that_see_pictures_are_not_taken() -> None:
     assert hidden_size(model) == 16
 
 
+def test_layers_that_see_another_text_are_not_taken() -> None:
+    model = made("bart", d_model=16, decoder_layers=2, decoder_attention_heads=2, decoder_ffn_dim=24)
+    chosen = choose_layers(model, "all", "*")
+    assert len(chosen) == 2 * 6  # four of the attention to itself, fc1, fc2
+    assert coverage(model, chosen).share == 1.0
+    assert GradientExtractor(model, FeatureSpec())(examples()).values.flatten(2).any(2).all()
+
+
 def test_a_model_that_overwrites_what_its_gradients_need_is_refused_by_name() -> None:
     shape = {"linear_num_value_heads": 2, "linear_num_key_heads": 2, "num_hidden_layers": 4}
     model = made("qwen3_5_text", head_dim=8, num_key_value_heads=2, **shape)
