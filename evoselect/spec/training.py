@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import model_validator
 
 from evoselect.spec.fields import Bounded, Flag, Real, Whole
+from evoselect.spec.reading import Turns
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -32,6 +33,11 @@ class TrainingSpec(Bounded):
     """Of the frozen base model; the adapter itself is kept and trained in float32."""
     max_length: Annotated[int, Whole(2)] | None = None
     """Longest prompt + answer in tokens; None takes the model's window."""
+    turns: Turns | None = None
+    """Which turns of the assistant in a chat are learnt: all but those of weight 0, or the last one alone.
+
+    None is as the selection was scored that is trained on, and all without one.
+    """
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingSpec":

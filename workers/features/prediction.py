@@ -59,7 +59,7 @@ def predict(
     sample: Sequence[Record], first: FeatureBlock, loaded: LoadedModel, spec: FeatureSpec, *, rows: int
 ) -> Prediction:
     """Scale the work of a sample to ``rows`` rows, at the pace of the ``first`` block computed here."""
-    items = tokenize(sample, loaded, max_length(loaded, spec), spec.rendering)
+    items = tokenize(sample, loaded, max_length(loaded, spec), spec.reading)
     examples = [item.example for item in items if item.example is not None]
     work = sum(
         padded_work([row_size(examples[i], spec) for i in batch]) for batch in plan(examples, loaded, spec)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from store.data import pools, targets
+from store.jobs import lifecycle as jobs
 from store.jobs.requests import TrainingWork
 from store.records.record import Record, from_table, parse_record
+from store.tables.states import JobKind
 from workers.process.work import Work
 from workers.selections.items import selected_items
 
@@ -54,6 +56,20 @@ def load(work: Work, asked: TrainingWork) -> TrainingData:
     tables = [work.context.artifacts.get_table(*place) for place in _places(work, asked)]
     records = [record for table in tables for record in from_table(table)]
     return TrainingData(records, [1] * len(records))
+
+
+def settled(work: Work, asked: TrainingWork) -> TrainingWork:
+    """The request, in which what it leaves open is as the selection was scored that is trained on.
+
+    One of an earlier release was scored by its last turns.
+    """
+    spec, found = asked.spec, {"turns": "all"}
+    if asked.selection_id is not None:
+        with work.context.database.transaction() as session:
+            job = jobs.get(session, work.claim.tenant_id, asked.selection_id, JobKind.SELECTION)
+        found = {"turns": job.request["features"].get("turns", "last")}
+    left = {name: value for name, value in found.items() if getattr(spec, name) is None}
+    return asked.model_copy(update={"spec": spec.model_copy(update=left)})
 
 
 def _places(work: Work, asked: TrainingWork) -> list[tuple[str, str]]:

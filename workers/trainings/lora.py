@@ -14,6 +14,7 @@ from transformers import PrinterCallback, set_seed
 from trl.trainer.sft_config import SFTConfig
 
 from evoselect.gradients.examples import Example
+from evoselect.spec.reading import Reading
 from evoselect.spec.training import TrainingSpec
 from store.errors import Invalid
 from store.records.record import Record
@@ -80,7 +81,7 @@ def train_lora(
     tokens_per_second after every step, and may raise. Raises UntrainableRecord and LossDiverged.
     """
     window = min(spec.max_length or loaded.max_length, loaded.max_length)
-    tokenized = tokenize(records, loaded, window)
+    tokenized = tokenize(records, loaded, window, Reading(turns=spec.turns or "all"))
     counts = [1] * len(records) if repeats is None else list(repeats)
     rows = _repeated(_examples(records, tokenized, window), counts)
     ids = [record.id for record, count in zip(records, counts, strict=True) for _ in range(count)]
@@ -118,7 +119,7 @@ def train_lora(
         steps=trainer.state.global_step,
         examples=len(rows),
         tokens=sum(len(row.ids) for row in rows),
-        answer_tokens=sum(len(row.ids) - row.start for row in rows),
+        answer_tokens=sum(row.answer_tokens for row in rows),
         loss_history=[entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
         seconds=seconds,
         tokens_per_second=report.tokens / seconds,
