@@ -1,10 +1,11 @@
-"""How a model reads a record: its form, and which turns of a chat are learnt."""
+"""How a model reads a record: its form, which turns of a chat are learnt, what becomes of a long one."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Rendering = Literal["plain", "chat", "auto"]
 Turns = Literal["all", "last"]
+OnLong = Literal["drop", "truncate_prompt_left", "truncate_answer", "split_turns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,4 @@ class Reading:
 
     rendering: Rendering = "plain"
     turns: Turns = "all"
+    on_long: OnLong = "drop"

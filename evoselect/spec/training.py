@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import model_validator
 
 from evoselect.spec.fields import Bounded, Flag, Real, Whole
-from evoselect.spec.reading import Turns
+from evoselect.spec.reading import OnLong, Reading, Turns
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -38,6 +38,11 @@ class TrainingSpec(Bounded):
 
     None is as the selection was scored that is trained on, and all without one.
     """
+    on_long: OnLong | None = None
+    """What becomes of an example with more than max_length tokens: it is left out and counted, or shortened
+    as features do it. None is as the selection was scored, and with its max_length where none is given here;
+    without one it is drop.
+    """
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingSpec":
@@ -47,6 +52,11 @@ class TrainingSpec(Bounded):
         if micro is not None and self.batch_size % micro:
             raise ValueError(f"micro_batch_size {micro} does not divide batch_size {self.batch_size}")
         return self
+
+    @property
+    def reading(self) -> Reading:
+        """How records are read, where nothing is left open any more."""
+        return Reading(turns=self.turns or "all", on_long=self.on_long or "drop")
 
 
 MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")

@@ -85,6 +85,7 @@ def _empty(tokenized: Sequence[TokenizedRecord], blocks: int, block_dim: int, sk
         status=[item.status for item in tokenized],
         sketch=sketch,
         stats={},
+        shortened=sum(item.shortened for item in tokenized),
     )
 
 

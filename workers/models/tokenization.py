@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evoselect.gradients.examples import Example, Span, example_of
-from evoselect.spec.reading import Reading, Rendering, Turns
+from evoselect.gradients.examples import Example, example_of
+from evoselect.spec.reading import OnLong, Reading, Rendering, Turns
 from store.records.record import Record
 from workers.models.conventions import TemplateMismatch, opening, token_ids
 from workers.models.loading import LoadedModel
@@ -25,6 +25,7 @@ from workers.models.rendering import (
     resolve,
     text_of,
 )
+from workers.models.shortening import head_of, shortened
 from workers.models.spans import Tokens, by_marks, by_prefixes, common_prefix, has_marks, learnt_turns
 
 Status = Literal[
@@ -44,6 +45,7 @@ class TokenizedRecord:
     """The example, if the record has one that fits; ``status`` says why not.
 
     too_long: the prompt alone leaves no room for an answer. truncated_answer: the answer does not fit whole.
+    Both only where it could not be shortened, or was not to be.
     no_answer_tokens: the tokenizer makes nothing of the answer, or one first token of it and the prompt.
     template_mismatch: the chat template refuses it. Other statuses come from the gradient.
     """
@@ -53,6 +55,8 @@ class TokenizedRecord:
     tokens: int
     why: str = ""
     """A sentence, for template_mismatch."""
+    shortened: bool = False
+    """Whether ``tokens`` are more than the example has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,9 @@ def tokenize(
         try:
             if isinstance(one, TemplateMismatch):
                 raise one
-            tokens = (
-                one if isinstance(one, tuple) else _learnt(record, one, next(found), loaded, reading.turns)
-            )
-            items.append(_judged(*tokens, max_length))
+            if isinstance(one, Text):
+                one = _learnt(record, one, next(found), loaded, reading, max_length)
+            items.append(_judged(one, max_length, reading.on_long, loaded))
         except TemplateMismatch as error:
             items.append(TokenizedRecord(None, "template_mismatch", 0, error.detail))
     return items
@@ -116,13 +119,25 @@ def _read(
 
 
 def _learnt(
-    record: Record, text: Text, answered: tuple[list[int], int], loaded: LoadedModel, turns: Turns
+    record: Record,
+    text: Text,
+    answered: tuple[list[int], int],
+    loaded: LoadedModel,
+    reading: Reading,
+    most: int,
 ) -> Tokens:
-    """Of a text's tokens, those of its answer, and of earlier ones where it is a chat with several."""
+    """Of a text's tokens, those of its answer, and of earlier ones where it is a chat with several.
+
+    They are not looked for in a chat that is left out for its length.
+    """
     ids, start = answered
-    numbers = learnt_turns(record, turns)
-    chat = chat_of(record, record.completion, "chat")
-    if not text.chat or chat is None or numbers == [len(chat.turns) - 1]:
+    numbers = learnt_turns(record, reading.turns)
+    last = len(record.messages or (None,))
+    left_out = len(ids) > most and reading.on_long == "drop" and last in numbers
+    chat = None
+    if text.chat and numbers != [last] and not left_out:
+        chat = chat_of(record, record.completion, "chat")
+    if chat is None:
         return ids, [(start, len(ids))]
     with naming(record):
         return by_prefixes(chat, numbers, text, answered, loaded.tokenizer)
@@ -181,12 +196,17 @@ def _unended(ids: list[int], start: int, loaded: LoadedModel) -> tuple[list[int]
     return (ids[:-1] if len(ids) > start and ids[-1] == loaded.tokenizer.eos_token_id else ids), start
 
 
-def _judged(ids: list[int], learnt: list[Span], max_length: int) -> TokenizedRecord:
+def _judged(tokens: Tokens, most: int, on_long: OnLong, loaded: LoadedModel) -> TokenizedRecord:
     """Of tokens behind the last learnt one nothing is read."""
+    ids, learnt = tokens
     if not learnt or learnt[0][0] == 0 or any(first == stop for first, stop in learnt):
         return TokenizedRecord(None, "no_answer_tokens", len(ids))
-    example = example_of(ids, learnt)
-    count = len(example.ids)
-    if count <= max_length:
-        return TokenizedRecord(example, "ok", count)
-    return TokenizedRecord(None, "too_long" if example.start >= max_length else "truncated_answer", count)
+    ids = ids[: learnt[-1][1]]
+    if len(ids) <= most:
+        return TokenizedRecord(example_of(ids, learnt), "ok", len(ids))
+    head = head_of(ids, opening(loaded.tokenizer), loaded.tokenizer.bos_token_id)
+    found = shortened((ids, learnt), most, on_long, head)
+    if found is None:
+        status: Status = "too_long" if learnt[0][0] >= most else "truncated_answer"
+        return TokenizedRecord(None, status, len(ids))
+    return TokenizedRecord(example_of(*found), "ok", len(ids), shortened=True)

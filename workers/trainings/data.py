@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -61,13 +62,17 @@ def load(work: Work, asked: TrainingWork) -> TrainingData:
 def settled(work: Work, asked: TrainingWork) -> TrainingWork:
     """The request, in which what it leaves open is as the selection was scored that is trained on.
 
-    One of an earlier release was scored by its last turns.
+    Its max_length too where it shortened rows. One of an earlier release was scored by its last turns.
     """
-    spec, found = asked.spec, {"turns": "all"}
+    spec = asked.spec
+    found: dict[str, Any] = {"turns": "all", "on_long": "drop"}
     if asked.selection_id is not None:
         with work.context.database.transaction() as session:
             job = jobs.get(session, work.claim.tenant_id, asked.selection_id, JobKind.SELECTION)
-        found = {"turns": job.request["features"].get("turns", "last")}
+        scored = job.request["features"]
+        found = {"turns": scored.get("turns", "last"), "on_long": scored.get("on_long", "drop")}
+        if spec.on_long is None and found["on_long"] != "drop":
+            found["max_length"] = scored["max_length"]
     left = {name: value for name, value in found.items() if getattr(spec, name) is None}
     return asked.model_copy(update={"spec": spec.model_copy(update=left)})
 
