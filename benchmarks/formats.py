@@ -5,8 +5,9 @@ python -m benchmarks.formats [--quick] [--json]
 shapes_accepted: of the 25 of docs/data.md. round_trip_equal: of the round_trip_rows that came back byte for
 byte from a selection of all that the proxy's template can write. ingest_ratio_to_plain: pace of alpaca rows
 over that of records with the same texts, both as lines to the same API; wide_ratio_to_plain: of alpaca rows
-with four further columns. parquet_peak_mb: growth of the API and its reader while a Parquet file with 40
-further columns comes in.
+with four further columns. masks_equal: of the masks_compared chats under chat templates that ship, those
+whose learnt tokens are transformers' own. parquet_peak_mb: growth of the API and its reader while a Parquet
+file with 40 further columns comes in.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.families.turns import counted
 from benchmarks.growth import growth
 from benchmarks.machine import describe
 from tests.conftest import Stack, start_stack, stop_stack
@@ -57,6 +59,8 @@ def main() -> None:
                 report = _shapes(client) | _sizes(client, stack, Path(home), quick=arguments.quick)
         finally:
             stop_stack(stack, thread)
+    masks = counted()
+    report |= {"masks_equal": masks["turns_equal"], "masks_compared": masks["turns_compared"]}
     report |= {"machine": machine}
     lines = "\n".join(f"{key}: {value}" for key, value in report.items())
     print(json.dumps(report) if arguments.json else lines)

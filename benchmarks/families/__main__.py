@@ -9,7 +9,8 @@ plain forward over TRL's and transformers' own ids. `masks_equal`: whether ids a
 every record (benchmarks/families/check.py says what is meant to differ). `modules_covered`: share of a
 decoder layer's weights in the chosen modules. `refused`: what is refused by name. The families run in a child
 process, which is asked for sketches beyond a bound of its memory after each: `jobs_killed` counts how often
-it did not survive.
+it did not survive. `turns_compared`: chats whose learnt tokens were compared under the templates that TRL
+ships (benchmarks/families/turns.py), `turns_equal` of them the libraries' own; `turns_refused` by reason.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 
 from benchmarks.families.child import ask_too_much, compare
 from benchmarks.families.table import FAMILIES
+from benchmarks.families.turns import counted
 from benchmarks.machine import describe
 
 Json = dict[str, Any]
@@ -35,7 +37,8 @@ def main() -> int:
     arguments = parser.parse_args()
     result = measure()
     print(json.dumps(result, indent=None if arguments.json else 2))
-    return 0 if result["masks_equal"] and not result["jobs_killed"] else 1
+    equal = result["masks_equal"] and result["turns_equal"] == result["turns_compared"]
+    return 0 if equal and not result["jobs_killed"] else 1
 
 
 def measure() -> Json:
@@ -59,6 +62,7 @@ def measure() -> Json:
         "modules_covered": {name: round(one["share"], 4) for name, one in found.items()},
         "jobs_killed": killed,
         "refused": {name: one["refused"] for name, one in found.items() if one["refused"]},
+        **counted(),
         "load": [load_before, os.getloadavg()[0]],
         "machine": describe(),
     }

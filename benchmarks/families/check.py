@@ -66,8 +66,8 @@ def check(name: str) -> Finding:
     with tempfile.TemporaryDirectory() as scratch:
         loaded = _loaded(family, Path(scratch))
         records = _records(loaded)
-        spec = FeatureSpec(dtype="float32", modules=family.modules)
-        ours = [_span(item.example) for item in tokenize(records, loaded, loaded.max_length)]
+        spec = FeatureSpec(dtype="float32", modules=family.modules, turns="last")  # as TRL's completion is
+        ours = [_span(item.example) for item in tokenize(records, loaded, loaded.max_length, spec.reading)]
         trained = trained_spans(loaded, records, Path(scratch))
         asked = all(prompt_ids(one, loaded) == asked_ids(loaded, one) for one in records)
         block = compute_features(records, loaded, spec, progress=lambda done: None)

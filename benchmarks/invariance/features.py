@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from evoselect.spec.features import FeatureSpec, Rendering
+from evoselect.spec.features import FeatureSpec
+from evoselect.spec.reading import Rendering
 from store.records.record import Record
 from workers.features.compute import compute_features
 from workers.features.fingerprint import sketch_fingerprint

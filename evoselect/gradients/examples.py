@@ -13,21 +13,44 @@ CPU_OUT_OF_MEMORY = "can't allocate memory"  # of PyTorch's CPU allocator, which
 
 
 Size = tuple[int, int]  # of a row: tokens that run without a graph, and with one
+Span = tuple[int, int]  # of tokens: the first, and the one behind the last
 GRAPH_TOKEN = 3  # a token in the graph runs forward, backward, and keeps its activations
 PADDING_SHARE = 0.05  # of the budget; a smaller batch then costs less than more padding
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids of prompt and answer; the answer is ``ids[start:]``, with 1 <= start < len(ids)."""
+    """Token ids of a text that is learnt from ``start`` on, with 1 <= start < len(ids).
+
+    Between its answers a text may have tokens that are read but not learnt, such as a user's turn: the spans
+    ``between``, ascending, apart from each other, each after ``start`` and before the last token.
+    """
 
     ids: Sequence[int]
     start: int
+    between: tuple[Span, ...] = ()
+
+    @property
+    def answer_tokens(self) -> int:
+        """How many tokens are learnt."""
+        return len(self.ids) - self.start - sum(stop - first for first, stop in self.between)
 
     def size(self, *, cached_prompt: bool) -> Size:
-        """Tokens before the graph and in it; the token before the answer predicts it, so it is in."""
-        answer = len(self.ids) - self.start
-        return (self.start - 1, answer) if cached_prompt else (0, len(self.ids))
+        """Tokens before the graph and in it; the token before the first answer predicts it, so it is in.
+
+        What stands between answers is in the graph: the loss of a later answer reaches earlier ones by it.
+        """
+        graph = len(self.ids) - self.start
+        return (self.start - 1, graph) if cached_prompt else (0, len(self.ids))
+
+
+def example_of(ids: Sequence[int], learnt: Sequence[Span]) -> Example:
+    """The example that learns these spans, ascending and not empty; what follows the last one is cut off.
+
+    Nothing of it reaches a causal model's loss.
+    """
+    ends = zip([stop for _, stop in learnt[:-1]], [first for first, _ in learnt[1:]], strict=True)
+    return Example(ids[: learnt[-1][1]], learnt[0][0], tuple(gap for gap in ends if gap[0] < gap[1]))
 
 
 def plan_batches(sizes: Sequence[Size], budget: int) -> list[list[int]]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import DynamicCache
 
-from evoselect.gradients.examples import Example
+from evoselect.gradients.examples import Example, Span
 from evoselect.gradients.layers import causal_model, decoder
 from evoselect.gradients.states import StateSums, Weighting
 
@@ -27,12 +27,23 @@ PADDING = {"cpu": 128, "cuda": 8192}
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Tokens that run after a cached prompt; the last ``answer`` of them are predicted."""
+    """Tokens that run after a cached prompt; the last ``answer`` of them are predicted, less ``between``."""
 
     ids: Sequence[int]
     answer: int
     prompt: int
     """Which prompt of the batch it continues."""
+    between: tuple[Span, ...] = ()
+    """Spans of ``ids`` that are read and not predicted."""
+
+    def labels(self) -> list[int]:
+        """The tokens that are predicted, in order."""
+        found: list[int] = []
+        at = len(self.ids) - self.answer
+        for first, stop in self.between:
+            found += self.ids[at:first]
+            at = stop
+        return [*found, *self.ids[at:]]
 
 
 def answer_losses(
@@ -50,7 +61,12 @@ def answer_losses(
     cuts = [example.start - 1 if cached_prompt else 0 for example in examples]
     prompts = [example.ids[:cut] for example, cut in zip(examples, cuts, strict=True)]
     tails = [
-        Tail(example.ids[cut:], len(example.ids) - example.start, row)
+        Tail(
+            example.ids[cut:],
+            len(example.ids) - example.start,
+            row,
+            tuple((first - cut, stop - cut) for first, stop in example.between),
+        )
         for row, (example, cut) in enumerate(zip(examples, cuts, strict=True))
     ]
     return tail_losses(model, prompts, tails, states)
@@ -73,9 +89,8 @@ def tail_losses(
         cache.batch_select_indices(owners)
     prompt_mask = prompt_mask[owners]
     ids, mask = padded([tail.ids[:-1] for tail in tails], model, left=False)
-    lengths = torch.tensor([tail.answer for tail in tails], device=ids.device)
     with ExitStack() as around:
-        around.enter_context(logits_only_at(model, _predicting(mask, lengths)))
+        around.enter_context(logits_only_at(model, _predicting(mask, tails)))
         around.enter_context(attention_for(model, mask))
         if states is not None:
             around.enter_context(states.listening(decoder(model), owners.tolist(), mask, prompt_mask.sum(1)))
@@ -86,8 +101,10 @@ def tail_losses(
             past_key_values=cache,
             use_cache=cache is not None,
         ).logits  # (answer tokens of the batch, vocabulary)
-    labels = torch.tensor([token for tail in tails for token in tail.ids[-tail.answer :]], device=ids.device)
-    losses = cross_entropy(logits.float(), labels, reduction="none")
+    labels = [tail.labels() for tail in tails]
+    lengths = torch.tensor(list(map(len, labels)), device=ids.device)
+    wanted = torch.tensor([token for own in labels for token in own], device=ids.device)
+    losses = cross_entropy(logits.float(), wanted, reduction="none")
     rows = torch.arange(len(tails), device=ids.device).repeat_interleave(lengths)
     return torch.zeros(len(tails), device=ids.device).index_add(0, rows, losses) / lengths
 
@@ -104,11 +121,15 @@ def mean_hidden_state(model: nn.Module, examples: Sequence[Example], weighting: 
     return states.means()
 
 
-def _predicting(mask: Tensor, lengths: Tensor) -> Tensor:
-    """(b, t): which positions of right-padded rows predict an answer token, the last ``lengths`` of each."""
+def _predicting(mask: Tensor, tails: Sequence[Tail]) -> Tensor:
+    """(b, t): which positions of right-padded rows predict a token that is learnt: those just before them."""
     column = torch.arange(mask.shape[1], device=mask.device)
-    ends = mask.sum(1)
-    return (column < ends[:, None]) & (column >= (ends - lengths)[:, None])
+    ends, lengths = mask.sum(1), torch.tensor([tail.answer for tail in tails], device=mask.device)
+    found = (column < ends[:, None]) & (column >= (ends - lengths)[:, None])
+    for row, tail in enumerate(tails):
+        for first, stop in tail.between:
+            found[row, first - 1 : stop - 1] = False
+    return found
 
 
 def prompt_cache(

@@ -47,7 +47,11 @@ def caches(model: nn.Module) -> bool:
 
 def uncached_losses(model: nn.Module, prompts: Sequence[Sequence[int]], tails: Sequence[Tail]) -> Tensor:
     """As ``tail_losses``, (tails,) float32 in nats: each prompt runs anew with each of its tails."""
-    whole = [Tail([*prompts[tail.prompt], *tail.ids], tail.answer, row) for row, tail in enumerate(tails)]
+    whole = []
+    for row, tail in enumerate(tails):
+        before = prompts[tail.prompt]
+        gaps = tuple((first + len(before), stop + len(before)) for first, stop in tail.between)
+        whole.append(Tail([*before, *tail.ids], tail.answer, row, gaps))
     return tail_losses(model, [()] * len(whole), whole)
 
 

@@ -12,8 +12,8 @@ from pydantic import (
 )
 
 from evoselect.spec.fields import Bounded, Flag, Real, Seed, ShortText, Text, Whole
+from evoselect.spec.reading import OnLong, Reading, Rendering, Turns
 
-Rendering = Literal["plain", "chat", "auto"]
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
 EVERY_MODULE = "*"
 GLOBS = re.compile(r"[\w*?\[\]!-]+(\|[\w*?\[\]!-]+)*", re.ASCII)
@@ -60,6 +60,12 @@ class FeatureSpec(Bounded):
     """What the proxy sees of a record with prompt and completion: they as they stand, or one turn of the user
     and one of the assistant in its chat template; auto takes the template where the model has one.
     """
+    turns: Turns = "all"
+    """Which turns of the assistant in a chat are learnt: all but those of weight 0, or the last one alone."""
+    on_long: OnLong = "drop"
+    """What becomes of a record with more than max_length tokens: it is left out, or shortened. The first ones
+    of its prompt go, or the last ones of its answer, or the last turns of a chat, so that whole answers stay.
+    """
     hidden_weighting: Literal["mean", "position"] = "mean"
     """How a hidden state counts: every token the same, or later ones more (token t of n by t, as in RDS+)."""
     hidden_share: Annotated[float, Real(gt=0.0, lt=1.0)] = 0.5
@@ -89,7 +95,7 @@ class FeatureSpec(Bounded):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the model's arithmetic; auto takes the one that this machine was measured to be faster with."""
     max_length: Annotated[int, Whole(2)] | None = None
-    """Longest prompt + answer in tokens; None takes the model's window. Longer records are not scored."""
+    """Longest prompt + answer in tokens; None takes the model's window. Longer records: see on_long."""
     batch_tokens: Annotated[int, Whole(16)] | None = None
     """Budget of a micro-batch in tokens, padding included, where a token in the graph counts three times.
 
@@ -109,6 +115,11 @@ class FeatureSpec(Bounded):
     """Candidates whose shard failed again and again, or killed its workers, are left out and counted as
     shard_failed, in place of failing the job. Targets never are: without one, the task is another.
     """
+
+    @property
+    def reading(self) -> Reading:
+        """How records are read."""
+        return Reading(self.rendering, self.turns, self.on_long)
 
     @property
     def gradients(self) -> bool:

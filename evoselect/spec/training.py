@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import model_validator
 
 from evoselect.spec.fields import Bounded, Flag, Real, Whole
+from evoselect.spec.reading import OnLong, Reading, Turns
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -32,6 +33,16 @@ class TrainingSpec(Bounded):
     """Of the frozen base model; the adapter itself is kept and trained in float32."""
     max_length: Annotated[int, Whole(2)] | None = None
     """Longest prompt + answer in tokens; None takes the model's window."""
+    turns: Turns | None = None
+    """Which turns of the assistant in a chat are learnt: all but those of weight 0, or the last one alone.
+
+    None is as the selection was scored that is trained on, and all without one.
+    """
+    on_long: OnLong | None = None
+    """What becomes of an example with more than max_length tokens: it is left out and counted, or shortened
+    as features do it. None is as the selection was scored, and with its max_length where none is given here;
+    without one it is drop.
+    """
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingSpec":
@@ -41,6 +52,11 @@ class TrainingSpec(Bounded):
         if micro is not None and self.batch_size % micro:
             raise ValueError(f"micro_batch_size {micro} does not divide batch_size {self.batch_size}")
         return self
+
+    @property
+    def reading(self) -> Reading:
+        """How records are read, where nothing is left open any more."""
+        return Reading(turns=self.turns or "all", on_long=self.on_long or "drop")
 
 
 MEASURES = ("accuracy", "choice_cross_entropy", "answer_nll", "exact_match")

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from evoselect.spec.reading import OnLong
 from store.kit.json import Json
 
 
@@ -22,6 +23,20 @@ class EstimatedBytes(BaseModel):
     matrix: int
 
 
+class EstimatedLengths(BaseModel):
+    """Of the first rows of the pool, in tokens by their bytes: the model's tokenizer is not asked."""
+
+    rows: int
+    up_to: dict[str, int]
+    """Rows by powers of two: those of up to so many tokens, and more than the power before."""
+    longest: int
+    max_length: int | None
+    longer: int | None
+    """Rows beyond max_length, where the request says one."""
+    on_long: OnLong
+    """What becomes of them."""
+
+
 class Estimate(BaseModel):
     """What a selection would cost; nothing was stored."""
 
@@ -32,6 +47,7 @@ class Estimate(BaseModel):
     shards: int
     seconds: EstimatedSeconds
     bytes: EstimatedBytes
+    lengths: EstimatedLengths | None
     basis: Literal["measured", "formula"]
 
 

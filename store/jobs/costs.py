@@ -5,12 +5,15 @@ features = rows x measured seconds per row of the tenant's last shards with the 
            nothing measured yet: tokens x 6 x parameters / 5e10 per second, which is forward and backward on
            two cores (the constant is ours, from the logged runs of the default model); to both the sketches,
            whose numbers are drawn once a block of rows and multiplied with once a row
+lengths  = the same of the first rows of the first file, row by row
 bytes    = sketches: of the features worker, beside the model; matrix: of the select worker; features: on disk
 transport = rows x measured seconds per candidate of the tenant's last selections, or 1e-4 s
 
 With checkpoints all rows are computed at each of them, and a row is as wide as theirs together.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -32,6 +35,8 @@ TRANSPORT_SECONDS = 1e-4  # of each candidate
 UNSTATED_PARAMETERS = 135_000_000  # of a model whose size the operator's list leaves out
 REMEMBERED = 8  # selections that the pace of the last phase is taken of
 TEXT = ("prompt", "messages", "completion")
+SAMPLE = 512  # rows whose lengths are told, or fewer of about so many bytes
+SAMPLE_BYTES = 2**24
 
 
 def of_selection(
@@ -58,6 +63,7 @@ def of_selection(
             "transport": round(rows * _transport_pace(session, job.tenant_id), 1),
         },
         "bytes": _bytes(job.request["features"], rows * max(models, 1)),
+        "lengths": _lengths(artifacts, features, job.request["features"]),
         "basis": "formula" if measured is None else "measured",
     }
 
@@ -99,6 +105,39 @@ def _text_bytes(artifacts: Artifacts, path: str) -> int:
         for column in range(group.num_columns)
         if group.column(column).path_in_schema.partition(".")[0] in TEXT
     )
+
+
+def _lengths(artifacts: Artifacts, features: Sequence[Shard], spec: dict[str, Any]) -> dict[str, Any] | None:
+    """Rows of the pool by tokens, in powers of two; None where there are no features to compute."""
+    pool = next((shard.payload["artifact"] for shard in features if shard.payload["role"] == "pool"), None)
+    if pool is None:
+        return None
+    with artifacts.open(pool) as stream:
+        file = pq.ParquetFile(stream)
+        size = max(1, file.metadata.row_group(0).total_byte_size // file.metadata.row_group(0).num_rows)
+        batch = next(file.iter_batches(max(1, min(SAMPLE, SAMPLE_BYTES // size)), columns=list(TEXT)))
+    tokens = [_text_length(row) // BYTES_PER_TOKEN for row in batch.to_pylist()]
+    most = spec["max_length"]
+    return {
+        "rows": len(tokens),
+        "up_to": by_powers(tokens),
+        "longest": max(tokens, default=0),
+        "max_length": most,
+        "longer": None if most is None else sum(count > most for count in tokens),
+        "on_long": spec["on_long"],
+    }
+
+
+def by_powers(tokens: Sequence[int]) -> dict[str, int]:
+    """How many of the numbers lie up to each power of two and above the one before, from 64 on."""
+    found: Counter[int] = Counter(max(64, 2 ** (count - 1).bit_length()) if count else 64 for count in tokens)
+    return {str(most): found[most] for most in sorted(found)}
+
+
+def _text_length(row: dict[str, Any]) -> int:
+    """Bytes of a row's texts."""
+    texts = [row["prompt"] or "", row["completion"], *(turn["content"] for turn in row["messages"] or ())]
+    return sum(len(text.encode()) for text in texts)
 
 
 def _transport_pace(session: Session, tenant_id: str) -> float:

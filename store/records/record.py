@@ -4,7 +4,8 @@
      "completion": str,                     what is learnt; see below for when it may be left out
      "choices": [str, ...], "answer": int,  both or neither; answer is an index into choices, from 0
      "group": str, "quality": 0 to 1, "metadata": {...}, "id": str,   optional
-     "tool_use": {"tools": [...], "turns": {"1": {"tool_calls": [...]}}},   beside messages, see tool_use.py
+     "tool_use": {"tools": [...], "turns": {"1": {"tool_calls": [...]}}},   beside messages, see tool_use.py;
+                                            it says too which of the assistant's turns are not learnt
      "extra": {...}}                        columns of the row that are none of these
 
 The completion may be left out where it follows from the rest: it is the last assistant turn of `messages`,
@@ -88,7 +89,7 @@ class Record:
     quality: float | None  # 0 to 1, from whatever checked the record: a verifier, a judge, a person
     metadata: dict[str, Any] | None
     extra: dict[str, Any] | None = None  # what else stood in the row
-    tool_use: dict[str, Any] | None = None  # tools that the turns offer and call
+    tool_use: dict[str, Any] | None = None  # tools that the turns offer and call, and turns not learnt
 
 
 def parse_record(value: object) -> Record:
@@ -109,7 +110,7 @@ def parse_record(value: object) -> Record:
     if choices is not None or answer is not None:
         choices, answer, completion = _check_choices(choices, answer, completion)
     if type(completion) is not str or not completion or completion.isspace():
-        raise _bad_completion(completion)
+        raise _bad_completion(completion, messages)
     if size + len(completion) > MAX_TEXT_CHARS:
         raise _too_large(size + len(completion))
     group, quality, id = get("group"), get("quality"), get("id")
@@ -329,7 +330,12 @@ def _unknown_field(value: dict[Any, Any]) -> InvalidRecord:
     )
 
 
-def _bad_completion(completion: object) -> InvalidRecord:
+def _bad_completion(completion: object, messages: object) -> InvalidRecord:
+    if completion is None and messages:
+        return InvalidRecord(
+            "no_completion",
+            "messages ends with a turn that nobody answers: end with the assistant's, or send completion.",
+        )
     if completion is None:
         return InvalidRecord("no_completion", "completion is missing; send the text to learn.")
     if type(completion) is not str:

@@ -1,10 +1,11 @@
-"""Tools in a chat: which are offered, and which turns call them or answer a call.
+"""Tools in a chat: which are offered, and which turns call them, answer a call or are not learnt.
 
     {"tools": [{"type": "function", "function": {"name", ...}}, ...],
-     "turns": {"1": {"tool_calls": [...], "tool_call_id": str, "name": str}}}   by number of turn, from 0
+     "turns": {"1": {"tool_calls": [...], "tool_call_id": str, "name": str, "weight": 0}}}   by turn, from 0
 
 Both parts may be left out. The texts of the turns stand in `messages`, as of any chat; a chat template gets
-both. Answers are texts: a record cannot end with a call.
+both. Answers are texts: a record cannot end with a call. The answer's own number is that of the turns before
+it, and it has nothing but a weight.
 """
 
 from typing import Any
@@ -14,7 +15,8 @@ import orjson
 from store.records.faults import InvalidRecord, kind_of, shown
 
 MAX_TOOL_BYTES = 65_536  # as compact JSON
-OF_A_TURN = frozenset(("tool_calls", "tool_call_id", "name"))
+WEIGHT = "weight"  # 0 for a turn of the assistant that is read and not learnt; others have none
+OF_A_TURN = frozenset(("tool_calls", "tool_call_id", "name", WEIGHT))
 
 
 def check_tool_use(used: dict[str, Any], turns: int) -> None:
@@ -28,15 +30,26 @@ def check_tool_use(used: dict[str, Any], turns: int) -> None:
     if type(of_turns) is not dict:
         raise InvalidRecord("bad_tool_use", f"tool_use.turns must be an object, got {kind_of(of_turns)}.")
     for number, turn in of_turns.items():
-        if not (number.isascii() and number.isdigit() and int(number) < turns):
+        if not (number.isascii() and number.isdigit() and int(number) <= turns):
             raise InvalidRecord(
-                "bad_tool_use", f"tool_use.turns names turn {shown(number)}; there are 0 to {turns - 1}."
+                "bad_tool_use", f"tool_use.turns names turn {shown(number)}; there are 0 to {turns}."
             )
-        if type(turn) is not dict or not turn.keys() <= OF_A_TURN:
+        may = OF_A_TURN if int(number) < turns else {WEIGHT}
+        if type(turn) is not dict or not turn.keys() <= may:
             raise InvalidRecord(
-                "bad_tool_use", f"tool_use.turns[{number}] must hold {', '.join(sorted(OF_A_TURN))} alone."
+                "bad_tool_use", f"tool_use.turns[{number}] must hold {', '.join(sorted(may))} alone."
+            )
+        if turn.get(WEIGHT, 0) != 0:
+            raise InvalidRecord(
+                "bad_weight",
+                f"tool_use.turns[{number}].weight is {shown(turn[WEIGHT])}; leave it out or send 0.",
             )
         called(f"messages[{number}]", turn.get("tool_calls"))
+
+
+def is_learnt(used: dict[str, Any] | None, number: int) -> bool:
+    """Whether the turn of that number, one of the assistant's, is learnt: no weight says otherwise."""
+    return WEIGHT not in (used or {}).get("turns", {}).get(str(number), {})
 
 
 def offered_tools(tools: object) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ render and a record cannot hold (reasoning, pictures) is refused, never left out
 from typing import Any
 
 from store.records.faults import InvalidRecord, kind_of, shown
-from store.records.tool_use import called, offered_tools
+from store.records.tool_use import WEIGHT, called, is_learnt, offered_tools
 
 ROLES = {
     "human": "user",
@@ -45,6 +45,13 @@ def chat(field: str, given: object, tools: object = None) -> dict[str, Any]:
         raise InvalidRecord(
             "not_only_text", f"{field} ends with a call of a tool, and answers are texts: leave the row out."
         )
+    answers = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
+    if answers[-1:] == [len(turns) - 1] and not any(is_learnt({"turns": used}, one) for one in answers):
+        raise InvalidRecord(
+            "nothing_learnt",
+            f"{field} has the weight 0 on every turn of the assistant, so nothing of it is learnt: leave the "
+            "row out.",
+        )
     use = {"tools": offered_tools(tools), "turns": used}
     use = {name: value for name, value in use.items() if value}
     return {"messages": turns, **({"tool_use": use} if use else {})}
@@ -66,10 +73,25 @@ def _turn(name: str, turn: object) -> tuple[dict[str, Any], dict[str, Any]]:
         raise InvalidRecord("bad_role", f"{name} has the role {shown(role)}; use one of {sorted(ROLES)}.")
     content = _text(name, turn.get("content", turn.get("value")))
     calls = called(name, turn.get("tool_calls"))
-    more = {"tool_calls": calls} if calls else {}
+    more: dict[str, Any] = {"tool_calls": calls} if calls else {}
     if ROLES[role] == "tool":
         more |= {key: turn[key] for key in ("tool_call_id", "name") if type(turn.get(key)) is str}
+    weight = _weight(name, turn.get(WEIGHT))
+    if weight == 0 and ROLES[role] == "assistant":
+        more[WEIGHT] = 0
     return {"role": ROLES[role], "content": "" if content is None and calls else content}, more
+
+
+def _weight(name: str, given: object) -> int:
+    """1 for a turn that is learnt, as without one; 0 for one that is not (OpenAI's fine-tuning format)."""
+    if given is None or (type(given) in (int, float) and given == 1):
+        return 1
+    if type(given) in (int, float) and given == 0:
+        return 0
+    raise InvalidRecord(
+        "bad_weight",
+        f"{name} has the weight {shown(given)}; send 1 for a turn that is learnt and 0 for one that is not.",
+    )
 
 
 def _text(name: str, content: object) -> object:

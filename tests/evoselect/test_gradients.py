@@ -16,14 +16,21 @@ from evoselect.gradients.extractor import ADAM_EPS, GradientExtractor, extract_t
 from evoselect.gradients.layers import causal_model
 from evoselect.gradients.projection import sketch_matrix
 from evoselect.spec.features import FeatureSpec
-from tests.evoselect.tiny import ARCHITECTURES, examples, tiny_model
+from tests.evoselect.tiny import ARCHITECTURES, chats, examples, tiny_model
 
 
 def reference_loss(model: Any, example: Example) -> Tensor:
     """Mean loss of the answer's tokens by the model's plain forward over one example."""
-    ids = torch.tensor([example.ids])
-    logits = model(input_ids=ids).logits[0]
-    return cross_entropy(logits[example.start - 1 : -1], ids[0, example.start :])
+    return _loss(model(input_ids=torch.tensor([example.ids])).logits[0], example)
+
+
+def _loss(logits: Tensor, example: Example) -> Tensor:
+    """Mean over the tokens that are learnt, by labels."""
+    labels = torch.tensor(example.ids)
+    labels[: example.start] = -100
+    for first, stop in example.between:
+        labels[first:stop] = -100
+    return cross_entropy(logits[:-1], labels[1:])
 
 
 def reference_gradients(extractor: GradientExtractor, model: Any, example: Example) -> list[Tensor]:
@@ -35,8 +42,7 @@ def reference_gradients(extractor: GradientExtractor, model: Any, example: Examp
 
     def loss(chosen: dict[str, Tensor]) -> Tensor:
         ids = torch.tensor([example.ids])
-        logits = functional_call(model, chosen, kwargs={"input_ids": ids}).logits[0]
-        return cross_entropy(logits[example.start - 1 : -1], ids[0, example.start :])
+        return _loss(functional_call(model, chosen, kwargs={"input_ids": ids}).logits[0], example)
 
     found = grad(loss)(weights)
     rows = [found[names[id(layer.module.weight)]] for layer in extractor.layers]
@@ -69,7 +75,7 @@ def test_equals_per_example_gradients_by_torch_func(architecture: str, sketch: s
         {"positions": "all", "sketch": sketch, "dim": dim, "sketch_in": 5, "sketch_out": 3, "seed": 4}
     )
     extractor = GradientExtractor(model, spec)
-    batch = examples()
+    batch = [*examples(), *chats(3)]
     found = extractor(batch)
     for row, example in enumerate(batch):
         expected = sketched(extractor, spec, reference_gradients(extractor, model, example))
@@ -156,12 +162,13 @@ def masked_backward(model: Any, spec: FeatureSpec, example: Example) -> Tensor:
 def test_cached_prompt_equals_the_masked_full_backward(architecture: str) -> None:
     model = tiny_model(architecture)
     spec = FeatureSpec(positions="answer")
-    batch = examples()
-    found = GradientExtractor(model, spec)(batch).values
+    batch = [*examples(), *chats()]
+    found = GradientExtractor(model, spec)(batch)
     for row, example in enumerate(batch):
         expected = masked_backward(model, spec, example)
-        error = (found[row] - expected).norm() / expected.norm()
+        error = (found.values[row] - expected).norm() / expected.norm()
         assert error < 1e-4, f"row {row}: relative error {error}"
+        torch.testing.assert_close(found.nll[row], reference_loss(model, example))
 
 
 def test_agrees_with_finite_differences() -> None:
@@ -193,7 +200,7 @@ def test_agrees_with_finite_differences() -> None:
 def test_does_not_depend_on_batch_size_padding_or_order(architecture: str, options: dict[str, Any]) -> None:
     spec = FeatureSpec.model_validate(options)
     extractor = make_extractor(tiny_model(architecture), spec)
-    batch = examples(9)
+    batch = [*examples(9), *chats()]
     together = extractor(batch).values
     reversed_order = extractor(batch[::-1]).values.flip(0)
     alone = torch.cat([extractor([example]).values for example in batch])

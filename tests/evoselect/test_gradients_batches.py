@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from evoselect.errors import InvalidInput
-from evoselect.gradients.examples import GRAPH_TOKEN, Example, halving, padded_work, plan_batches
+from evoselect.gradients.examples import (
+    GRAPH_TOKEN,
+    Example,
+    example_of,
+    halving,
+    padded_work,
+    plan_batches,
+)
+from evoselect.gradients.passes import Tail
 
 
 def test_batches_keep_the_budget_and_every_row_once() -> None:
@@ -63,3 +71,12 @@ def test_other_errors_are_not_tried_again() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         list(halving([1, 2], compute))
     assert tried == [[1, 2]]
+
+
+def test_what_stands_between_answers_is_in_the_graph_and_not_learnt() -> None:
+    chat = example_of(range(30), [(5, 8), (12, 13), (13, 20)])
+    assert (list(chat.ids), chat.start, chat.between) == (list(range(20)), 5, ((8, 12),))
+    assert chat.answer_tokens == 11
+    assert chat.size(cached_prompt=True) == Example(chat.ids, 5).size(cached_prompt=True) == (4, 15)
+    assert chat.size(cached_prompt=False) == (0, 20)
+    assert Tail(chat.ids, 15, 0, chat.between).labels() == [5, 6, 7, *range(12, 20)]

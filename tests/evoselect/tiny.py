@@ -65,3 +65,14 @@ def examples(count: int = 7, seed: int = 0) -> list[Example]:
         start = 1 if number == 0 else int(torch.randint(1, length, (1,), generator=generator))
         found.append(Example(torch.randint(0, VOCABULARY, (length,), generator=generator).tolist(), start))
     return found
+
+
+def chats(count: int = 6, seed: int = 1) -> list[Example]:
+    """Examples with one to three spans between answers, the last with a span up to its last token but one."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for number in range(count):
+        ids = torch.randint(0, VOCABULARY, (24 - number,), generator=generator).tolist()
+        starts = [6 + 4 * at for at in range(1 + number % 3)]
+        found.append(Example(ids, 1 + number, tuple((at + number % 2, at + 3) for at in starts)))
+    return [*found, Example(found[0].ids, 2, ((3, 23),))]

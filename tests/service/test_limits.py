@@ -224,6 +224,16 @@ def test_validate_only_says_the_cost_and_stores_nothing(api: Api, other: Api) ->
     characters = sum(len(record["prompt"]) + len(record["completion"]) for record in records)
     assert characters / 8 < found["tokens"] < 8 * characters
     assert found["seconds"]["features"] > 0
+    lengths = found["lengths"]
+    assert sum(lengths["up_to"].values()) == lengths["rows"] == 39
+    assert (lengths["longer"], lengths["on_long"]) == (None, "drop")
+    told = {"max_length": 64, "on_long": "split_turns"}
+    long = [*records[1:], {"prompt": "x" * 400, "completion": "y"}]
+    asked = other.post(
+        "/v1/selections?validate_only=true", {**body, "candidates": long, "features": told}
+    ).json()["lengths"]
+    assert (asked["longer"], asked["longest"], asked["on_long"]) == (1, 100, "split_turns")
+    assert asked["up_to"] == {"64": 39, "128": 1}
     for path in ("/v1/selections", "/v1/targets", "/v1/pools"):
         assert other.get(path)["data"] == []
     refused = other.post("/v1/selections?validate_only=true", {**body, "k": 1000})

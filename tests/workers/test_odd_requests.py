@@ -74,8 +74,15 @@ def test_a_turn_that_the_template_refuses_costs_its_row_and_nothing_else(line: L
     for word in ("sys", "System role not supported"):
         assert word in rejecting["error"]["detail"]
     training = line.done("trainings", {"pool_id": pool_id, "base_model": "no-system"})
-    assert training["error"]["code"] == "untrainable_record"
-    assert "sys" in training["error"]["detail"]
+    assert training["status"] == "completed", training["error"]
+    assert training["result"]["left_out"] == {"template_mismatch": 1}
+    short = {"max_length": 12, "on_long": "truncate_prompt_left", "turns": "last"}
+    scored = line.done("selections", body | {"features": short})
+    assert scored["result"]["counts"]["shortened"] == {"pool": 5, "target": 3}
+    learnt = line.done("trainings", {"selection_id": scored["id"], "base_model": "no-system"})
+    assert (learnt["result"]["shortened"], learnt["result"]["tokens"]) == (2, 2 * 12)
+    lineage = line.api.get(f"/v1/models/{learnt['result']['model_id']}/lineage")["trainings"][0]["spec"]
+    assert {name: lineage[name] for name in short} == short
 
 
 def test_a_record_has_one_score_whenever_and_beside_whom_it_is_asked(

@@ -18,6 +18,8 @@ from store.tables.states import JobKind
 from workers.context import Context
 from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
+from workers.features.fingerprint import block_key
+from workers.features.ordering import by_length
 from workers.phases import transport
 from workers.process.work import Work
 
@@ -70,7 +72,12 @@ def settle(ctx: Context, claim: Claim, *, fails: bool) -> None:
     stored = ctx.artifacts.put_bytes(
         "features", to_bytes(features(ROWS, claim.payload["start"])), ".safetensors"
     )
-    block = {"artifact": stored.path, "sha256": stored.sha256}
+    payload = claim.payload
+    table = ctx.artifacts.get_table(payload["artifact"], payload["sha256"])
+    own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
+    ordered = [own[row] for row in by_length(own, ctx.settings.window_rows)]
+    key = block_key("s", ordered, claim.tenant_id)
+    block = {"key": key, "rows": len(own), "artifact": stored.path, "sha256": stored.sha256}
     with ctx.database.transaction() as session:
         if fails:
             shards.release(session, claim, "OSError", retry_delay=1.0, max_attempts=1)

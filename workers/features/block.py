@@ -21,11 +21,13 @@ class FeatureBlock:
     nll: Floats
     """(n,) mean negative log-likelihood of the answer tokens in nats; NaN where there is none."""
     tokens: npt.NDArray[np.int32]
-    """(n,) tokens of prompt and answer."""
+    """(n,) tokens of prompt and answer, before a row was shortened."""
     status: list[Status]
     sketch: str
     """Fingerprint of model, settings and code: only equal ones may be compared."""
     stats: dict[str, float]
     """Seconds, tokens and counts of the computation; no part of the result."""
+    shortened: int = 0
+    """Rows whose features are of a part of them."""
     hidden: Floats | None = None
     """(n, hidden): mean hidden states of norm 1, or zero; for kind ``combined``."""

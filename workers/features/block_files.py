@@ -32,7 +32,8 @@ def to_bytes(block: FeatureBlock) -> bytes:
     if block.hidden is not None:
         arrays["hidden"] = block.hidden.astype(np.float16)
     # One entry only: safetensors writes several in an order that differs from call to call.
-    return save(arrays, metadata={"block": json.dumps({"sketch": block.sketch, "statuses": STATUSES})})
+    about = {"sketch": block.sketch, "statuses": STATUSES, "shortened": block.shortened}
+    return save(arrays, metadata={"block": json.dumps(about)})
 
 
 def from_bytes(data: bytes) -> FeatureBlock:
@@ -49,6 +50,7 @@ def from_bytes(data: bytes) -> FeatureBlock:
         status=status,
         sketch=about["sketch"],
         stats={},
+        shortened=about.get("shortened", 0),
         hidden=arrays.get("hidden"),
     )
 
@@ -95,6 +97,7 @@ def in_original_order(block: FeatureBlock, order: Sequence[int]) -> FeatureBlock
         status=[block.status[row] for row in back],
         sketch=block.sketch,
         stats={},
+        shortened=block.shortened,
         hidden=None if block.hidden is None else block.hidden[back],
     )
 
@@ -128,6 +131,7 @@ def side_by_side(blocks: Sequence[FeatureBlock], scratch: Path | None = None) ->
         status=[row[0] if row else "ok" for row in bad],
         sketch="+".join(block.sketch for block in blocks),
         stats={},
+        shortened=blocks[0].shortened,
         hidden=blocks[0].hidden,
     )
 
@@ -172,5 +176,6 @@ def join(blocks: Sequence[FeatureBlock], scratch: Path | None = None) -> Feature
         status=[status for block in blocks for status in block.status],
         sketch=blocks[0].sketch,
         stats={},
+        shortened=sum(block.shortened for block in blocks),
         hidden=np.concatenate(hidden) if hidden else None,
     )

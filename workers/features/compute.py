@@ -33,7 +33,7 @@ def compute_features(
     the spec chooses no layer of the model.
     """
     start = time.perf_counter()
-    tokenized = tokenize(records, loaded, max_length(loaded, spec), spec.rendering)
+    tokenized = tokenize(records, loaded, max_length(loaded, spec), spec.reading)
     extractor = make_extractor(loaded.model, spec, moments.read(loaded, spec))
     block = _empty(tokenized, len(extractor.blocks), extractor.block_dim, sketch_fingerprint(loaded, spec))
     if spec.kind == "combined":
@@ -54,7 +54,7 @@ def compute_features(
             progress(done)
     block.stats = {
         "tokens": sum(len(example.ids) for example in examples),
-        "answer_tokens": sum(len(example.ids) - example.start for example in examples),
+        "answer_tokens": sum(example.answer_tokens for example in examples),
         "work": work,
         "micro_batches": len(sizes),
         "largest_micro_batch": max(sizes, default=0),
@@ -85,6 +85,7 @@ def _empty(tokenized: Sequence[TokenizedRecord], blocks: int, block_dim: int, sk
         status=[item.status for item in tokenized],
         sketch=sketch,
         stats={},
+        shortened=sum(item.shortened for item in tokenized),
     )
 
 

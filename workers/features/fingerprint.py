@@ -11,7 +11,7 @@ from workers.models.conventions import CLOCK
 from workers.models.loading import LoadedModel
 from workers.models.rendering import resolve
 
-FEATURES_VERSION = 3  # raise with every change of the features' numbers
+FEATURES_VERSION = 4  # raise with every change of the features' numbers
 # They act later, or not on the numbers; which checkpoint it is shows in the model's fingerprint.
 NOT_NUMBERS = {
     "batch_tokens",

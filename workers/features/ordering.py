@@ -10,14 +10,21 @@ from store.records.record import Record
 
 
 def by_length(records: Sequence[Record], window: int) -> list[int]:
-    """Indices by falling length of answer, then prompt, in characters, within each run of ``window`` rows."""
+    """Indices by falling length of what runs in the graph, then of the prompt before it, in characters.
+
+    Within each run of ``window`` rows. In the graph is what follows the first answer, as if all turns of the
+    assistant were learnt.
+    """
 
     def key(row: int) -> tuple[int, int, int, int]:
-        record = records[row]
-        return row // window, -len(record.completion), -_prompt(record), row
+        before, graph = _lengths(records[row])
+        return row // window, -graph, -before, row
 
     return sorted(range(len(records)), key=key)
 
 
-def _prompt(record: Record) -> int:
-    return len(record.prompt or "") + sum(len(turn["content"]) for turn in record.messages or ())
+def _lengths(record: Record) -> tuple[int, int]:
+    turns = record.messages or ()
+    lengths = [len(turn["content"]) for turn in turns]
+    first = next((at for at, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns))
+    return len(record.prompt or "") + sum(lengths[:first]), sum(lengths[first:]) + len(record.completion)

@@ -83,7 +83,7 @@ def _cached_agreement(work: Work, loaded: LoadedModel, spec: FeatureSpec, batch:
 def agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> float | None:
     """Of SAMPLE rows under two seeds; None where the sketch is no gradient's or too few can be compared."""
     sample = [rows[row] for row in _evenly(len(rows), SAMPLE)]
-    items = tokenize(sample, loaded, max_length(loaded, spec), spec.rendering)
+    items = tokenize(sample, loaded, max_length(loaded, spec), spec.reading)
     examples = [item.example for item in items if item.example is not None]
     if spec.kind == "hidden" or len(examples) < MIN_ROWS:
         return None

@@ -6,8 +6,10 @@ needed in memory is the worst case, and the block's time for each unit of work i
 
 import resource
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -15,14 +17,16 @@ from evoselect.gradients.examples import padded_work
 from evoselect.gradients.extractor import extractor_bytes, hidden_size
 from evoselect.gradients.layers import choose_layers
 from evoselect.spec.features import FeatureSpec
+from evoselect.spec.reading import OnLong
 from store.errors import Invalid
+from store.jobs.costs import by_powers
 from store.records.record import Record
 from workers.features.block import FeatureBlock
 from workers.features.compute import plan, row_size
 from workers.features.fingerprint import max_length
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel
-from workers.models.tokenization import tokenize
+from workers.models.tokenization import TokenizedRecord, tokenize
 from workers.process import memory
 
 NUMBER_BYTES = 2  # of each feature number in a block's file
@@ -53,13 +57,15 @@ class Prediction:
     """Peak on the device; 0 on a CPU."""
     select_ram_bytes: int
     """Of the matrix that the select worker holds."""
+    lengths: dict[str, Any]
+    """Of the sample's rows; see ``lengths_of``."""
 
 
 def predict(
     sample: Sequence[Record], first: FeatureBlock, loaded: LoadedModel, spec: FeatureSpec, *, rows: int
 ) -> Prediction:
     """Scale the work of a sample to ``rows`` rows, at the pace of the ``first`` block computed here."""
-    items = tokenize(sample, loaded, max_length(loaded, spec), spec.rendering)
+    items = tokenize(sample, loaded, max_length(loaded, spec), spec.reading)
     examples = [item.example for item in items if item.example is not None]
     work = sum(
         padded_work([row_size(examples[i], spec) for i in batch]) for batch in plan(examples, loaded, spec)
@@ -78,7 +84,24 @@ def predict(
         scratch_bytes=rows * width * NUMBER_BYTES * (COPIES + (len(spec.checkpoints) > 1)),
         gpu_bytes=torch.cuda.max_memory_allocated(loaded.device) if on_gpu else 0,
         select_ram_bytes=rows * width * MATRIX_BYTES,
+        lengths=lengths_of(items, max_length(loaded, spec), spec.on_long),
     )
+
+
+def lengths_of(items: Sequence[TokenizedRecord], window: int, on_long: OnLong) -> dict[str, Any]:
+    """Rows by tokens, in powers of two, and what becomes of those beyond the window.
+
+    Rows that the template refuses have no length and are not counted.
+    """
+    tokens = [item.tokens for item in items if item.status != "template_mismatch"]
+    longer = [item for item in items if item.tokens > window]
+    return {
+        "rows": len(tokens),
+        "up_to": by_powers(tokens),
+        "window": window,
+        "on_long": on_long,
+        "longer": dict(Counter("shortened" if item.shortened else item.status for item in longer)),
+    }
 
 
 def require(needs: Prediction, *, ram_bytes: int, disk_bytes: int, selects_there: bool = True) -> None:

@@ -94,9 +94,28 @@ def rendered(
     turns: Turns, tokenizer: PreTrainedTokenizerBase, tools: list[Any] | None = None, **options: Any
 ) -> str:
     """The turns as the model's template writes them at CLOCK; raises TemplateMismatch with its words."""
+    return str(_applied(turns, tokenizer, tools, tokenize=False, **options))
+
+
+def marked_tokens(
+    turns: Turns, tokenizer: PreTrainedTokenizerBase, tools: list[Any] | None
+) -> tuple[list[int], list[int]]:
+    """Tokens of the turns, and for each 1 where the template marks it as the assistant's.
+
+    Raises TemplateMismatch.
+    """
+    found = _applied(
+        turns, tokenizer, tools, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+    )
+    return list(found["input_ids"]), list(found["assistant_masks"])
+
+
+def _applied(
+    turns: Turns, tokenizer: PreTrainedTokenizerBase, tools: list[Any] | None, **options: Any
+) -> Any:
     try:
         _stop_the_clock(str(tokenizer.get_chat_template(tools=tools)))
-        return str(tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, **options))
+        return tokenizer.apply_chat_template(turns, tools=tools, **options)
     except Exception as error:  # a template is a program of the model's makers: it may raise anything
         said = str(error).strip().partition("\n")[0]
         raise TemplateMismatch(

@@ -1,14 +1,16 @@
 """Records as texts: what stands before the answer, the answer, and how the template ends it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from evoselect.spec.features import Rendering
+from evoselect.spec.reading import Rendering
 from store.records.record import Record
-from store.records.tool_use import function_of
+from store.records.tool_use import WEIGHT, function_of
 from workers.models.conventions import NoChatTemplate, TemplateMismatch, Turns, has_template, rendered
 
 INSTEAD = "send it as prompt and completion instead"
@@ -24,6 +26,14 @@ class Text:
     """What the template writes after the answer, white space at the end left out; empty for a plain text."""
     chat: bool
     """Whether a template wrote it: then it begins as the template says, else as the tokenizer does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Turns as a template gets them, the answer last, and the tools that are offered."""
+
+    turns: Turns
+    tools: list[dict[str, Any]] | None
 
 
 def resolve(rendering: Rendering, tokenizer: PreTrainedTokenizerBase) -> Rendering:
@@ -54,14 +64,29 @@ def require_template(
 
 def text_of(record: Record, answer: str, tokenizer: PreTrainedTokenizerBase, rendering: Rendering) -> Text:
     """The record's text with that answer; raises TemplateMismatch, naming the record."""
-    if record.messages is None and rendering == "plain":
+    chat = chat_of(record, answer, rendering)
+    if chat is None:
         return Text(record.prompt or "", answer, "", chat=False)
+    with naming(record):
+        return _split(chat, tokenizer)
+
+
+def chat_of(record: Record, answer: str, rendering: Rendering) -> Chat | None:
+    """What a template is given of the record and that answer; None where none is asked."""
+    if record.messages is None and rendering == "plain":
+        return None
     if record.messages is None:  # white space at the seam belongs to the plain form
         turns, answer = [{"role": "user", "content": (record.prompt or "").strip()}], answer.strip()
     else:
         turns = turns_of(record)
+    return Chat([*turns, {"role": "assistant", "content": answer}], (record.tool_use or {}).get("tools"))
+
+
+@contextmanager
+def naming(record: Record) -> Iterator[None]:
+    """Inside, a TemplateMismatch names the record."""
     try:
-        return _chat(turns, answer, tokenizer, record.tool_use or {})
+        yield
     except TemplateMismatch as error:
         raise TemplateMismatch(
             f"record {record.id} does not fit the chat template: {error.detail}"
@@ -80,6 +105,8 @@ def turns_of(record: Record) -> Turns:
     """The turns before the answer as templates read them: calls with arguments as objects."""
     of_turns = (record.tool_use or {}).get("turns", {})
     turns = [{**turn, **of_turns.get(str(number), {})} for number, turn in enumerate(record.messages or ())]
+    for turn in turns:
+        turn.pop(WEIGHT, None)  # not for templates
     return [
         {**turn, "tool_calls": [_with_arguments(call) for call in turn["tool_calls"]]}
         if "tool_calls" in turn
@@ -101,12 +128,11 @@ def _with_arguments(call: dict[str, Any]) -> dict[str, Any]:
     return {**call, "function": function} if "function" in call else function
 
 
-def _chat(turns: Turns, answer: str, tokenizer: PreTrainedTokenizerBase, used: dict[str, Any]) -> Text:
+def _split(chat: Chat, tokenizer: PreTrainedTokenizerBase) -> Text:
     """Refuses what would be learnt in silence otherwise: a prompt or an answer that the template rewrites."""
-    tools = used.get("tools")
-    prompt = rendered(turns, tokenizer, tools, add_generation_prompt=True)
-    _require_tools(prompt, turns, tools or [])
-    turns = [*turns, {"role": "assistant", "content": answer}]
+    turns, tools = chat.turns, chat.tools
+    prompt = rendered(turns[:-1], tokenizer, tools, add_generation_prompt=True)
+    require_tools(prompt, turns, tools or [])
     whole = rendered(turns, tokenizer, tools)
     if not whole.startswith(prompt):
         raise TemplateMismatch(f"the prompt is written differently once the answer follows: {INSTEAD}")
@@ -119,7 +145,7 @@ def _chat(turns: Turns, answer: str, tokenizer: PreTrainedTokenizerBase, used: d
     return Text(prompt, upto[len(prompt) :], whole[len(upto) :].rstrip(), chat=True)
 
 
-def _require_tools(prompt: str, turns: Turns, tools: list[dict[str, Any]]) -> None:
+def require_tools(prompt: str, turns: Turns, tools: list[dict[str, Any]]) -> None:
     """Refuses a template that leaves tools out: the model would learn answers to what it has not seen."""
     calls = [call for turn in turns for call in turn.get("tool_calls", ())]
     for what, given in (("the tools that are offered", tools), ("calls of tools", calls)):

@@ -4,19 +4,29 @@ Features, training, evaluation and generation all read these ids. Prompt and ans
 the model's own library does; the answer begins where the tokens leave those of the prompt alone (as in TRL),
 so a token that holds the end of the prompt and the start of the answer is the answer's. Nothing that the
 tokenizer puts behind a text by itself is kept: a chat ends as its template says, any other answer with the
-end token.
+end token. Of a chat all turns of the assistant are learnt, or the last one: workers.models.spans says where.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evoselect.gradients.examples import Example
-from evoselect.spec.features import Rendering
+from evoselect.gradients.examples import Example, example_of
+from evoselect.spec.reading import OnLong, Reading, Rendering, Turns
 from store.records.record import Record
 from workers.models.conventions import TemplateMismatch, opening, token_ids
 from workers.models.loading import LoadedModel
-from workers.models.rendering import Text, prompt_of, require_template, resolve, text_of
+from workers.models.rendering import (
+    Text,
+    chat_of,
+    naming,
+    prompt_of,
+    require_template,
+    resolve,
+    text_of,
+)
+from workers.models.shortening import head_of, shortened
+from workers.models.spans import Tokens, by_marks, by_prefixes, common_prefix, has_marks, learnt_turns
 
 Status = Literal[
     "ok",
@@ -35,6 +45,7 @@ class TokenizedRecord:
     """The example, if the record has one that fits; ``status`` says why not.
 
     too_long: the prompt alone leaves no room for an answer. truncated_answer: the answer does not fit whole.
+    Both only where it could not be shortened, or was not to be.
     no_answer_tokens: the tokenizer makes nothing of the answer, or one first token of it and the prompt.
     template_mismatch: the chat template refuses it. Other statuses come from the gradient.
     """
@@ -44,6 +55,8 @@ class TokenizedRecord:
     tokens: int
     why: str = ""
     """A sentence, for template_mismatch."""
+    shortened: bool = False
+    """Whether ``tokens`` are more than the example has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +77,70 @@ class Answers:
         return [len(self.prompt) + len(tail) - length for tail, length in pairs]
 
 
+READING = Reading()
+
+
 def tokenize(
-    records: Sequence[Record], loaded: LoadedModel, max_length: int, rendering: Rendering = "plain"
+    records: Sequence[Record], loaded: LoadedModel, max_length: int, reading: Reading = READING
 ) -> list[TokenizedRecord]:
     """One TokenizedRecord per record, in order; at most ``max_length`` tokens of prompt and answer.
 
     Raises NoChatTemplate where the model cannot render a record at all.
     """
-    require_template(loaded.alias, list(records), loaded.tokenizer, rendering)
-    rendering = resolve(rendering, loaded.tokenizer)
-    texts: list[Text | TemplateMismatch] = []
-    for record in records:
+    require_template(loaded.alias, list(records), loaded.tokenizer, reading.rendering)
+    rendering = resolve(reading.rendering, loaded.tokenizer)
+    read = [_read(record, loaded, rendering, reading.turns) for record in records]
+    found = iter(_examples([one for one in read if isinstance(one, Text)], loaded))
+    items = []
+    for record, one in zip(records, read, strict=True):
         try:
-            texts.append(text_of(record, record.completion, loaded.tokenizer, rendering))
+            if isinstance(one, TemplateMismatch):
+                raise one
+            if isinstance(one, Text):
+                one = _learnt(record, one, next(found), loaded, reading, max_length)
+            items.append(_judged(one, max_length, reading.on_long, loaded))
         except TemplateMismatch as error:
-            texts.append(error)
-    found = iter(_examples([text for text in texts if isinstance(text, Text)], loaded))
-    return [
-        _judged(*next(found), max_length)
-        if isinstance(text, Text)
-        else TokenizedRecord(None, "template_mismatch", 0, text.detail)
-        for text in texts
-    ]
+            items.append(TokenizedRecord(None, "template_mismatch", 0, error.detail))
+    return items
+
+
+def _read(
+    record: Record, loaded: LoadedModel, rendering: Rendering, turns: Turns
+) -> Text | Tokens | TemplateMismatch:
+    """The record as text, which is tokenised beside others; or as tokens, where the template marks them."""
+    try:
+        chat = chat_of(record, record.completion, rendering)
+        if chat is None or not has_marks(loaded.tokenizer, chat):
+            return text_of(record, record.completion, loaded.tokenizer, rendering)
+        with naming(record):
+            return by_marks(chat, learnt_turns(record, turns), loaded.tokenizer)
+    except TemplateMismatch as error:
+        return error
+
+
+def _learnt(
+    record: Record,
+    text: Text,
+    answered: tuple[list[int], int],
+    loaded: LoadedModel,
+    reading: Reading,
+    most: int,
+) -> Tokens:
+    """Of a text's tokens, those of its answer, and of earlier ones where it is a chat with several.
+
+    They are not looked for in a chat that is left out for its length.
+    """
+    ids, start = answered
+    numbers = learnt_turns(record, reading.turns)
+    last = len(record.messages or (None,))
+    left_out = len(ids) > most and reading.on_long == "drop" and last in numbers
+    chat = None
+    if text.chat and numbers != [last] and not left_out:
+        chat = chat_of(record, record.completion, "chat")
+    if chat is None:
+        return ids, [(start, len(ids))]
+    with naming(record):
+        return by_prefixes(chat, numbers, text, answered, loaded.tokenizer)
 
 
 def answers_of(record: Record, answers: Sequence[str], loaded: LoadedModel) -> Answers:
@@ -107,12 +162,6 @@ def prompt_ids(record: Record, loaded: LoadedModel) -> list[int]:
     """Tokens that the model is asked with: before any answer."""
     ids = token_ids([prompt_of(record, loaded.tokenizer)], loaded.tokenizer)[0]
     return ids if record.messages is not None else [*opening(loaded.tokenizer), *ids]
-
-
-def common_prefix(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with."""
-    shortest = min(map(len, rows))
-    return next((at for at in range(shortest) if len({row[at] for row in rows}) > 1), shortest)
 
 
 def _spans(texts: Sequence[Text], loaded: LoadedModel, *, ended: bool) -> list[tuple[list[int], int]]:
@@ -147,11 +196,17 @@ def _unended(ids: list[int], start: int, loaded: LoadedModel) -> tuple[list[int]
     return (ids[:-1] if len(ids) > start and ids[-1] == loaded.tokenizer.eos_token_id else ids), start
 
 
-def _judged(ids: list[int], start: int, max_length: int) -> TokenizedRecord:
-    if start == 0 or start == len(ids):
+def _judged(tokens: Tokens, most: int, on_long: OnLong, loaded: LoadedModel) -> TokenizedRecord:
+    """Of tokens behind the last learnt one nothing is read."""
+    ids, learnt = tokens
+    if not learnt or learnt[0][0] == 0 or any(first == stop for first, stop in learnt):
         return TokenizedRecord(None, "no_answer_tokens", len(ids))
-    if start >= max_length:
-        return TokenizedRecord(None, "too_long", len(ids))
-    if len(ids) > max_length:
-        return TokenizedRecord(None, "truncated_answer", len(ids))
-    return TokenizedRecord(Example(ids, start), "ok", len(ids))
+    ids = ids[: learnt[-1][1]]
+    if len(ids) <= most:
+        return TokenizedRecord(example_of(ids, learnt), "ok", len(ids))
+    head = head_of(ids, opening(loaded.tokenizer), loaded.tokenizer.bos_token_id)
+    found = shortened((ids, learnt), most, on_long, head)
+    if found is None:
+        status: Status = "too_long" if learnt[0][0] >= most else "truncated_answer"
+        return TokenizedRecord(None, status, len(ids))
+    return TokenizedRecord(example_of(*found), "ok", len(ids), shortened=True)

@@ -68,7 +68,7 @@ def require_cache(loaded: LoadedModel, spec: FeatureSpec) -> None:
 
 def require_readable(rows: list[Record], loaded: LoadedModel, spec: FeatureSpec) -> None:
     """The first record that the template refuses, with its words: a stored block knows only that it did."""
-    for item in tokenize(rows, loaded, max_length(loaded, spec), spec.rendering):
+    for item in tokenize(rows, loaded, max_length(loaded, spec), spec.reading):
         if item.status == "template_mismatch":
             raise Invalid(f"{item.why}; leave it out, or set features.on_bad_row to skip", code="bad_rows")
 

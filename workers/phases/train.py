@@ -32,7 +32,7 @@ TOLD_TIMES = 200  # of one training, about at most
 
 def run(work: Work) -> Outcome:
     """Load the examples, train from where an earlier attempt left off, store the adapter's files."""
-    asked = work.asked(TrainingWork)
+    asked = training_data.settled(work, work.asked(TrainingWork))
     data = training_data.load(work, asked)
     loaded = load_for(work, asked.base_model, asked.spec.dtype)
     report = Report(work)

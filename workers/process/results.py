@@ -100,6 +100,7 @@ class Counts(Checked):
     left_out: dict[str, Count]
     target: Count
     target_statuses: dict[str, Count]
+    shortened: dict[str, Count] = {}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -134,6 +135,8 @@ class TrainingResult(Checked):
     examples: Count
     tokens: Count
     answer_tokens: Count
+    left_out: dict[str, Count]
+    shortened: Count
     loss_history: list[Nll]
     seconds: NotNegative
     tokens_per_second: NotNegative

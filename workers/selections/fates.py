@@ -81,6 +81,7 @@ def counts(target: Side, pool: Side, fates: list[str]) -> dict[str, Any]:
         "left_out": dict(sorted(left_out.items())),
         "target": len(target.records),
         "target_statuses": dict(Counter(target.block.status)),
+        "shortened": {"pool": pool.block.shortened, "target": target.block.shortened},
     }
 
 

@@ -18,6 +18,7 @@ from store.records.record import Record
 from store.tables.states import ShardState
 from workers.features.block import FeatureBlock
 from workers.features.block_files import absent, from_bytes, in_original_order, join, mapped, side_by_side
+from workers.features.fingerprint import block_key
 from workers.features.ordering import by_length
 from workers.features.provided import Sent, provided_block
 from workers.process.work import Work
@@ -71,9 +72,10 @@ def load_computed(work: Work, role: str, scratch: Path) -> Side:
             continue
         found = part.result or {}
         try:
-            computed = join([_read_block(work, block) for block in found["blocks"]])
+            read = [_read_block(work, block) for block in found["blocks"]]
             order = by_length(own, work.context.settings.window_rows)
-            blocks[payload["checkpoint"]].append(mapped(in_original_order(computed, order), scratch))
+            require_rows(work.claim.tenant_id, found["blocks"], read, [own[row] for row in order])
+            blocks[payload["checkpoint"]].append(mapped(in_original_order(join(read), order), scratch))
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
             damaged.append(part.id)
@@ -96,6 +98,21 @@ def _with_gaps(parts: list[FeatureBlock | int], scratch: Path) -> FeatureBlock:
 
 def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:
     return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
+
+
+def require_rows(
+    tenant: str, stored: list[dict[str, Any]], blocks: list[FeatureBlock], ordered: list[Record]
+) -> None:
+    """Blocks name their rows by their keys: an earlier release or another window had another order.
+
+    Raises ArtifactCorrupt.
+    """
+    done = 0
+    for entry, block in zip(stored, blocks, strict=True):
+        rows = ordered[done : done + entry["rows"]]
+        done += entry["rows"]
+        if block_key(block.sketch, rows, tenant) != entry["key"]:
+            raise ArtifactCorrupt(f"features {entry['artifact']} are of other rows, or in another order")
 
 
 def load_provided(work: Work, role: str, scratch: Path) -> Side:

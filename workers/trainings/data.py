@@ -2,12 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 from store.data import pools, targets
+from store.jobs import lifecycle as jobs
 from store.jobs.requests import TrainingWork
 from store.records.record import Record, from_table, parse_record
+from store.tables.states import JobKind
 from workers.process.work import Work
 from workers.selections.items import selected_items
 
@@ -54,6 +57,24 @@ def load(work: Work, asked: TrainingWork) -> TrainingData:
     tables = [work.context.artifacts.get_table(*place) for place in _places(work, asked)]
     records = [record for table in tables for record in from_table(table)]
     return TrainingData(records, [1] * len(records))
+
+
+def settled(work: Work, asked: TrainingWork) -> TrainingWork:
+    """The request, in which what it leaves open is as the selection was scored that is trained on.
+
+    Its max_length too where it shortened rows. One of an earlier release was scored by its last turns.
+    """
+    spec = asked.spec
+    found: dict[str, Any] = {"turns": "all", "on_long": "drop"}
+    if asked.selection_id is not None:
+        with work.context.database.transaction() as session:
+            job = jobs.get(session, work.claim.tenant_id, asked.selection_id, JobKind.SELECTION)
+        scored = job.request["features"]
+        found = {"turns": scored.get("turns", "last"), "on_long": scored.get("on_long", "drop")}
+        if spec.on_long is None and found["on_long"] != "drop":
+            found["max_length"] = scored["max_length"]
+    left = {name: value for name, value in found.items() if getattr(spec, name) is None}
+    return asked.model_copy(update={"spec": spec.model_copy(update=left)})
 
 
 def _places(work: Work, asked: TrainingWork) -> list[tuple[str, str]]:

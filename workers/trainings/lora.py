@@ -3,6 +3,7 @@
 import math
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ WORK = "work"  # folder beside the result's files, gone at the end
 
 
 class UntrainableRecord(Invalid):
-    """A record of the training set has no answer tokens within the window."""
+    """No record of the training set has answer tokens within the window."""
 
     code = "untrainable_record"
 
@@ -53,6 +54,10 @@ class TrainingResult:
     tokens: int
     """Tokens of one epoch, prompts included."""
     answer_tokens: int
+    left_out: dict[str, int]
+    """Records by why they are no examples."""
+    shortened: int
+    """Records of which a part is learnt, to fit the window."""
     loss_history: list[float]
     """Mean answer-token loss of each step, in nats."""
     seconds: float
@@ -80,12 +85,10 @@ def train_lora(
     tokens_per_second after every step, and may raise. Raises UntrainableRecord and LossDiverged.
     """
     window = min(spec.max_length or loaded.max_length, loaded.max_length)
-    tokenized = tokenize(records, loaded, window)
+    tokenized = tokenize(records, loaded, window, spec.reading)
     counts = [1] * len(records) if repeats is None else list(repeats)
-    rows = _repeated(_examples(records, tokenized, window), counts)
-    ids = [record.id for record, count in zip(records, counts, strict=True) for _ in range(count)]
-    if not rows:
-        raise UntrainableRecord("there are no records to train on: every repeat is 0")
+    rows, ids = _repeated(records, tokenized, counts)
+    _require_rows(rows, records, tokenized, window)
     order = row_order(rows, spec, seed)
     points = checkpoints or Checkpoints()
     set_seed(seed)  # the adapter's start values come from the global state
@@ -118,7 +121,9 @@ def train_lora(
         steps=trainer.state.global_step,
         examples=len(rows),
         tokens=sum(len(row.ids) for row in rows),
-        answer_tokens=sum(len(row.ids) - row.start for row in rows),
+        answer_tokens=sum(row.answer_tokens for row in rows),
+        left_out=dict(Counter(item.status for item in tokenized if item.example is None)),
+        shortened=sum(item.shortened for item in tokenized),
         loss_history=[entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
         seconds=seconds,
         tokens_per_second=report.tokens / seconds,
@@ -162,25 +167,32 @@ class _Progress:
         )
 
 
-def _examples(records: Sequence[Record], tokenized: Sequence[TokenizedRecord], window: int) -> list[Example]:
-    examples = []
+def _repeated(
+    records: Sequence[Record], tokenized: Sequence[TokenizedRecord], counts: Sequence[int]
+) -> tuple[list[Example], list[str]]:
+    """Each example as often as its count, and the ids; TRL has no column of weights."""
+    rows, ids = [], []
+    for record, item, count in zip(records, tokenized, counts, strict=True):
+        if item.example is not None:
+            rows += [item.example] * count
+            ids += [record.id] * count
+    return rows, ids
+
+
+def _require_rows(
+    rows: Sequence[Example], records: Sequence[Record], tokenized: Sequence[TokenizedRecord], window: int
+) -> None:
+    """Raises UntrainableRecord where nothing is left, with the first record that was left out."""
+    if rows:
+        return
     for record, item in zip(records, tokenized, strict=True):
-        if item.status == "template_mismatch":
-            raise UntrainableRecord(f"{item.why}: leave it out")
         if item.example is None:
+            why = item.why or f"record {record.id}: {item.status}, {item.tokens} tokens, window {window}"
             raise UntrainableRecord(
-                f"record {record.id} cannot be trained on ({item.status}): {item.tokens} "
-                f"tokens, window {window}; leave it out or raise max_length"
+                f"all {len(records)} records are left out; the first: {why}; set max_length or on_long, or "
+                "send others"
             )
-        examples.append(item.example)
-    if not examples:
-        raise UntrainableRecord("there are no records to train on")
-    return examples
-
-
-def _repeated(examples: Sequence[Example], counts: Sequence[int]) -> list[Example]:
-    """Each example as often as its count; TRL has no column of weights."""
-    return [example for example, count in zip(examples, counts, strict=True) for _ in range(count)]
+    raise UntrainableRecord("there are no records to train on" + ": every repeat is 0" * bool(records))
 
 
 def trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:

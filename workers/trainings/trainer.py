@@ -52,10 +52,17 @@ def dataset(rows: Sequence[Example], order: Sequence[int]) -> Dataset:
     whole = Dataset.from_dict(
         {
             "input_ids": [list(row.ids) for row in rows],
-            "labels": [[IGNORED] * row.start + list(row.ids[row.start :]) for row in rows],
+            "labels": [_labels(row) for row in rows],
         }
     )
     return whole.select(order)
+
+
+def _labels(row: Example) -> list[int]:
+    labels = [IGNORED] * row.start + list(row.ids[row.start :])
+    for first, stop in row.between:
+        labels[first:stop] = [IGNORED] * (stop - first)
+    return labels
 
 
 class Trainer(SFTTrainer):

@@ -11,6 +11,7 @@ from store.records.faults import InvalidRecord
 from store.records.layout import AUTO, Layout, Recognised, read_row
 from store.records.record import MAX_EXTRA_BYTES, from_table, parse_record, to_json, to_table
 from store.records.shapes import SHAPES
+from store.records.tool_use import is_learnt
 from tests.store.records.rows_on_disk import ASSISTANT, CALL, ROWS, USER, OnDisk, table
 
 CHAT = {"messages": [USER, ASSISTANT]}
@@ -141,6 +142,28 @@ def test_columns_are_mapped(columns: dict[str, str], row: dict[str, Any], prompt
             "not_only_text",
             "ends with a call of a tool",
         ),
+        (
+            Layout(),
+            {"messages": [USER, {**ASSISTANT, "weight": 2}]},
+            "bad_weight",
+            "has the weight 2; send 1",
+        ),
+        (Layout(), {"messages": [USER, {**ASSISTANT, "weight": True}]}, "bad_weight", "the weight True"),
+        (Layout(), {"messages": [{**USER, "weight": "0"}, ASSISTANT]}, "bad_weight", "messages[0] has"),
+        (Layout(), {"messages": [USER, {**ASSISTANT, "weight": 0}]}, "nothing_learnt", "leave the row out"),
+        (Layout(), {"messages": [USER, ASSISTANT, USER]}, "no_completion", "a turn that nobody answers"),
+        (
+            Layout(),
+            {"messages": [USER, ASSISTANT], "tool_use": {"turns": {"1": {"name": "x"}}}},
+            "bad_tool_use",
+            "must hold weight alone",
+        ),
+        (
+            Layout(),
+            {"messages": [USER, ASSISTANT], "tool_use": {"turns": {"1": {"weight": 1}}}},
+            "bad_weight",
+            "leave it out or send 0",
+        ),
         (Layout(), {"messages": [USER, ASSISTANT], "tools": "{"}, "bad_tool_use", "tools is no JSON list"),
         (Layout(), {"messages": [USER, ASSISTANT], "tools": [7]}, "bad_tool_use", "tools[0] has no function"),
         (Layout(), {"messages": [USER, ASSISTANT], "tools": {}}, "bad_tool_use", "tools must be a list"),
@@ -149,7 +172,7 @@ def test_columns_are_mapped(columns: dict[str, str], row: dict[str, Any], prompt
             Layout(),
             {"messages": [USER, ASSISTANT], "tool_use": {"turns": {"7": {}}}},
             "bad_tool_use",
-            "0 to 0",
+            "0 to 1",
         ),
         (
             Layout(),
@@ -185,3 +208,18 @@ def test_what_rows_were_is_counted() -> None:
 
 def test_the_documentation_shows_what_is_tested() -> None:
     assert table() in Path("docs/data.md").read_text()
+
+
+def test_weights_of_turns_stay_where_they_say_something() -> None:
+    chat = [USER, {**ASSISTANT, "weight": 0}, {**USER, "weight": 0}, {**ASSISTANT, "weight": 1}]
+    record, _ = read_row({"messages": chat}, Layout())
+    assert record.tool_use == {"turns": {"1": {"weight": 0}}}
+    assert [is_learnt(record.tool_use, number) for number in (1, 3)] == [False, True]
+    plain, _ = read_row({"messages": [USER, ASSISTANT, USER, {**ASSISTANT, "weight": 1.0}]}, Layout())
+    assert plain.tool_use is None
+    assert plain.content_hash != record.content_hash
+    last, _ = read_row({"messages": [USER, ASSISTANT, USER, {**ASSISTANT, "weight": 0}]}, Layout())
+    assert last.tool_use == {"turns": {"3": {"weight": 0}}}
+    for one in (record, last):
+        assert from_table(to_table([one])) == [one]
+        assert parse_record(to_json(one)) == one

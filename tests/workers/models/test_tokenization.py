@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from evoselect.gradients.layers import Coverage, choose_layers, coverage
-from evoselect.spec.features import FeatureSpec, Rendering
+from evoselect.spec.features import FeatureSpec
+from evoselect.spec.reading import Reading, Rendering
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
 from store.records.record import Record, parse_record
@@ -49,7 +50,7 @@ SYSTEM = {
 
 def decoded(proxy: LoadedModel, value: object, rendering: Rendering = "plain") -> tuple[str, str]:
     """Prompt and answer as text."""
-    [item] = tokenize([parse_record(value)], proxy, 64, rendering)
+    [item] = tokenize([parse_record(value)], proxy, 64, Reading(rendering))
     assert item.example is not None
     ids, start = list(item.example.ids), item.example.start
     return str(proxy.tokenizer.decode(ids[:start])), str(proxy.tokenizer.decode(ids[start:]))
@@ -212,7 +213,7 @@ def test_a_row_that_the_template_refuses_is_left_out_with_its_words(
     ):
         require_readable(rows, loaded, FeatureSpec(on_bad_row="reject"))
     with pytest.raises(UntrainableRecord, match=re.escape(fault)):
-        train_lora(rows, None, loaded, TrainingSpec(), tmp_path / "out", seed=0, progress=lambda state: None)
+        train_lora(rows[1:2], None, loaded, TrainingSpec(), tmp_path, seed=0, progress=lambda state: None)
     result = evaluate(rows, loaded, EvaluationSpec(), progress=lambda done: None).summary()
     assert result["n"] == 2
     assert result["left_out"] == {"template_mismatch": 1}

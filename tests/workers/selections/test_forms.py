@@ -22,6 +22,7 @@ from store.tables.states import JobKind
 from workers.context import Context
 from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
+from workers.features.fingerprint import block_key
 from workers.features.ordering import by_length
 from workers.phases import transport
 from workers.process.work import Work
@@ -82,6 +83,7 @@ def result(ctx: Context, tenant: str, match: str) -> dict[str, Any]:
         stored = ctx.artifacts.put_table("records", records.to_table(side))
         sources.append(Source(role, stored.path, stored.sha256, len(side)))
     request = {"features": {"match": match}, "exclude_selection_ids": [], "k": 6, "spec": {}, "seed": 0}
+    request |= {"pool_id": "none", "pool_version": 1}
     with ctx.database.transaction() as session:
         parts = plans.feature_shards(sources, ROWS)
         jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=request, plans=parts)
@@ -90,7 +92,8 @@ def result(ctx: Context, tenant: str, match: str) -> dict[str, Any]:
         side = {"target": target, "pool": pool}[claim.payload["role"]]
         side = [side[row] for row in by_length(side, ctx.settings.window_rows)]  # as features are computed
         file = ctx.artifacts.put_bytes("features", to_bytes(block(side, len(side))), ".safetensors")
-        done = {"blocks": [{"artifact": file.path, "sha256": file.sha256}], "outlook": {}}
+        named = {"key": block_key("s", side, tenant), "rows": len(side)}
+        done = {"blocks": [named | {"artifact": file.path, "sha256": file.sha256}], "outlook": {}}
         with ctx.database.transaction() as session:
             shards.commit(session, claim, done)
     found = transport.run(Work(take(ctx, "select"), ctx, lambda done: None)).job_result

@@ -135,9 +135,19 @@ def test_progress_may_stop_it(proxy: LoadedModel, tmp_path: Path) -> None:
         train_lora(questions(6), None, proxy, SPEC, tmp_path, seed=0, progress=cancel)
 
 
-def test_records_that_cannot_be_learnt_are_refused_by_name(proxy: LoadedModel, tmp_path: Path) -> None:
+def test_records_that_cannot_be_learnt_are_left_out_and_named_where_none_is_left(
+    proxy: LoadedModel, tmp_path: Path
+) -> None:
     long = record("please " * 70, "lima", id="the-long-one")
-    with pytest.raises(UntrainableRecord, match=r"the-long-one cannot be trained on \(too_long\)"):
+    rows = [long, *questions(2)]
+    found = train_lora(rows, [3, 1, 1], proxy, SPEC, tmp_path / "a", seed=0, progress=lambda state: None)
+    assert (found.examples, found.left_out, found.shortened) == (2, {"too_long": 1}, 0)
+    cut = SPEC.model_copy(update={"on_long": "truncate_prompt_left"})
+    found = train_lora(rows, [3, 1, 1], proxy, cut, tmp_path / "b", seed=0, progress=lambda state: None)
+    assert (found.examples, found.left_out, found.shortened) == (5, {}, 1)
+    with pytest.raises(
+        UntrainableRecord, match=r"all 1 records are left out; the first: .*the-long-one: too_long"
+    ):
         train_lora([long], None, proxy, SPEC, tmp_path, seed=0, progress=lambda state: None)
     with pytest.raises(UntrainableRecord, match="no records"):
         train_lora([], None, proxy, SPEC, tmp_path, seed=0, progress=lambda state: None)

@@ -1,0 +1,45 @@
+"""The order of a shard's rows, and that a block of another order is not taken for it."""
+
+import numpy as np
+import pytest
+
+from store.errors import ArtifactCorrupt
+from store.records.record import Record, parse_record
+from tests.workers.proxy import record
+from workers.features.block import FeatureBlock
+from workers.features.fingerprint import block_key
+from workers.features.ordering import by_length
+from workers.selections.sides import require_rows
+
+
+def chat(*contents: str) -> Record:
+    roles = ("user", "assistant") * len(contents)
+    return parse_record(
+        {"messages": [{"role": r, "content": c} for r, c in zip(roles, contents, strict=False)]}
+    )
+
+
+ROWS = [
+    record("x" * 50, "a" * 20),
+    chat("x", "a" * 10, "x" * 30, "a" * 10),  # 50 from the first answer on
+    chat("x" * 90, "a" * 40),
+    record("x" * 60, "a" * 20),
+]
+
+
+def test_rows_are_sorted_by_what_follows_the_first_answer_then_by_the_prompt() -> None:
+    assert by_length(ROWS, 4) == [1, 2, 3, 0]
+    assert by_length(ROWS, 2) == [1, 0, 2, 3]
+
+
+def test_blocks_whose_rows_stand_otherwise_are_damaged() -> None:
+    nothing = np.zeros((2, 1, 1), dtype=np.float32)
+    tokens = np.zeros(2, dtype=np.int32)
+    block = FeatureBlock(nothing, nothing[:, 0], nothing[:, 0, 0], tokens, ["ok"] * 2, "s", {})
+    ordered = [ROWS[row] for row in by_length(ROWS, 4)]
+    stored = [
+        {"key": block_key("s", ordered[at : at + 2], "t"), "artifact": str(at), "rows": 2} for at in (0, 2)
+    ]
+    require_rows("t", stored, [block, block], ordered)
+    with pytest.raises(ArtifactCorrupt, match="of other rows, or in another order"):
+        require_rows("t", stored, [block, block], [*ordered[:2], ordered[3], ordered[2]])
