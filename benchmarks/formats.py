@@ -6,7 +6,7 @@ shapes_accepted: of the 25 of docs/data.md. round_trip_equal: of the round_trip_
 byte from a selection of all that the proxy's template can write. ingest_ratio_to_plain: pace of alpaca rows
 over that of records with the same texts, both as lines to the same API; wide_ratio_to_plain: of alpaca rows
 with four further columns. parquet_peak_mb: growth of the API and its reader while a Parquet file with 40
-further columns comes in.
+further columns comes in. near_copy_* and token_budget_*: see benchmarks.near_copies.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks import near_copies
 from benchmarks.growth import growth
 from benchmarks.machine import describe
 from tests.conftest import Stack, start_stack, stop_stack
@@ -57,7 +58,7 @@ def main() -> None:
                 report = _shapes(client) | _sizes(client, stack, Path(home), quick=arguments.quick)
         finally:
             stop_stack(stack, thread)
-    report |= {"machine": machine}
+    report |= near_copies.numbers() | {"machine": machine}
     lines = "\n".join(f"{key}: {value}" for key, value in report.items())
     print(json.dumps(report) if arguments.json else lines)
 
