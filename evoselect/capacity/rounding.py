@@ -202,7 +202,8 @@ def _kicked(problem: Problem, found: Rounded, rng: np.random.Generator) -> Ints:
     if problem.budget.uniform:
         return _swapped(found.chosen, leaving, rng.choice(near, count, replace=False))
     kept = replace(problem.budget, pinned=np.setdiff1d(found.chosen, leaving))
-    return np.sort(kept.fill(np.concatenate([rng.permutation(near), best(-price, open_, len(open_))])))
+    rest = np.setdiff1d(np.concatenate([open_, leaving]), near)  # a group may need what has left it
+    return np.sort(kept.fill(np.concatenate([rng.permutation(near), best(-price, rest, len(rest))])))
 
 
 def _prices(problem: Problem, current: Rounded) -> Floats:

@@ -42,6 +42,15 @@ def test_a_balanced_choice_is_near_the_best_balanced_set(seed: int) -> None:
     assert min(rivals) - 1e-7 <= number(found, "transport") <= 1.02 * min(rivals)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_group_that_has_hardly_more_than_its_least_is_solved(seed: int) -> None:
+    case, group = instance(10, 2, 5, seed=seed), np.array([1, 0, 0, 1, 0, 0, 1, 0, 0, 1])
+    bounds = Bounds(("web", "book"), group, np.array([4, 2]), np.array([4, 2]))
+    budget = replace(Budget.of_rows(10, 6), bounds=bounds)
+    found = chosen_by(case, budget)
+    assert within(bounds, budget.prices, found.indices)
+
+
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "dsir"])
 @pytest.mark.parametrize("unit", ["rows", "tokens"])
 def test_every_method_keeps_the_bounds(method: str, unit: str) -> None:
