@@ -220,8 +220,11 @@ def _in_body(
         *outer, last = field
         inner: Any = [id] if as_list else id
         changed: Json = {last: inner}
-        for name in reversed(outer):
-            changed = {name: {**body[name], **changed}}
+        for depth in range(len(outer), 0, -1):
+            own = body
+            for name in outer[:depth]:
+                own = own[name]
+            changed = {outer[depth - 1]: {**own, **changed}}
         return path, {**body, **changed}
 
     return Attempt("POST", path, ".".join(field), foreign, make)
