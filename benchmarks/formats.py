@@ -7,7 +7,7 @@ byte from a selection of all that the proxy's template can write. ingest_ratio_t
 over that of records with the same texts, both as lines to the same API; wide_ratio_to_plain: of alpaca rows
 with four further columns. masks_equal: of the masks_compared chats under chat templates that ship, those
 whose learnt tokens are transformers' own. parquet_peak_mb: growth of the API and its reader while a Parquet
-file with 40 further columns comes in.
+file with 40 further columns comes in. near_copy_* and token_budget_*: see benchmarks.near_copies.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks import near_copies
 from benchmarks.families.turns import counted
 from benchmarks.growth import growth
 from benchmarks.machine import describe
@@ -61,7 +62,7 @@ def main() -> None:
             stop_stack(stack, thread)
     masks = counted()
     report |= {"masks_equal": masks["turns_equal"], "masks_compared": masks["turns_compared"]}
-    report |= {"machine": machine}
+    report |= near_copies.numbers() | {"machine": machine}
     lines = "\n".join(f"{key}: {value}" for key, value in report.items())
     print(json.dumps(report) if arguments.json else lines)
 

@@ -67,6 +67,15 @@ def distinct_rows(features: Tensor) -> NDArray[np.int64]:
     return np.sort(np.concatenate([first[counts == 1], unsure[kept]]))
 
 
+def copies_of(features: Tensor, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows that are bit-equal to one of ``rows``, and those themselves, ascending."""
+    key = _hash(features[:, :HASH_COLUMNS])
+    alike = np.flatnonzero(np.isin(key, key[rows]))
+    whole = np.concatenate([_hash(gather(features, torch.from_numpy(alike[part]))) for part in _parts(alike)])
+    own = _hash(gather(features, torch.from_numpy(rows)))
+    return np.asarray(alike[np.isin(whole, own)])
+
+
 def _parts(index: NDArray[np.int64]) -> Iterator[slice]:
     return (slice(start, start + HASH_ROWS) for start in range(0, len(index), HASH_ROWS))
 

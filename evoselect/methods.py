@@ -1,11 +1,16 @@
-"""Every method by the name that a request gives it: a Task in, k rows in order out."""
+"""Every method by the name that a request gives it: a Task in, the rows that its budget buys out, in order.
 
+method capacity decides by tokens and around what is pinned; the others rank rows, and `within_budget` takes
+what is pinned and then their rows in order until the budget is spent.
+"""
+
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import numpy as np
 
 from evoselect import exponentiated
-from evoselect.arrays import Ints
+from evoselect.arrays import Floats, Ints
 from evoselect.baselines.registry import BASELINES
 from evoselect.capacity.optimum import Optimum, refine, relax
 from evoselect.capacity.rounding import solution_score
@@ -19,9 +24,9 @@ from evoselect.transport import Transport
 
 def by_capacity(task: Task) -> Chosen:
     """Method ``capacity``, with ``auto`` settings resolved first."""
-    pool, targets, masses, k, s = task.candidates, task.targets, task.masses, task.k, task.bandwidth
-    spec, choices = resolve(pool, targets, masses, k, task.spec, s, task.seed)
-    found = refine(pool, targets, relax(pool, targets, masses, k, spec), spec, s)
+    pool, targets, masses, s = task.candidates, task.targets, task.masses, task.bandwidth
+    spec, choices = resolve(pool, targets, masses, task.budget, task.spec, s, task.seed)
+    found = refine(pool, targets, relax(pool, targets, masses, task.budget, spec), spec, s)
     chosen = _ordered(found, spec)
     if choices:
         chosen.diagnostics["auto"] = [asdict(choice) for choice in choices]
@@ -34,7 +39,8 @@ def _ordered(found: Optimum, spec: SelectionSpec) -> Chosen:
     """The solver's choice by how wanted each candidate is, and the solver's report."""
     problem, solution, relaxation = found.problem, found.solution, found.relaxation
     listed, score = problem.shortlist, solution_score(solution)
-    places = found.rounded.chosen[np.lexsort((found.rounded.chosen, -score[found.rounded.chosen]))]
+    places = _pinned_first(found, score)
+    spent = problem.budget.spent(places)
     diagnostics: dict[str, object] = {
         "converged": solution.converged,
         "iterations": solution.iterations,
@@ -43,7 +49,7 @@ def _ordered(found: Optimum, spec: SelectionSpec) -> Chosen:
         "lambda": spec.fixed_lambda,
         "lambda_cost": problem.lam,
         "transport_saved": relaxation.saved,
-        "transport_lower_bound": relaxation.bound,
+        "transport_lower_bound": relaxation.bound_at(spent),
         "transport_relaxed": found.penalised.relaxed.transport,
         "certified": relaxation.certified,
         "shortlist_candidates": len(listed.candidates),
@@ -53,12 +59,19 @@ def _ordered(found: Optimum, spec: SelectionSpec) -> Chosen:
         "rounded_away": max(0.0, 1.0 - float(solution.weights[places].sum() / solution.weights.sum())),
     }
     gradient = -(score + solution.state.c)[places]
-    weights = np.full(problem.k, 1.0 / problem.k)
+    weights = problem.budget.measure(places)
     carried, similarity = _carried(found, places), None
     if isinstance(problem.energy, LocalEnergy):
         similarity = problem.energy.similarity[places][:, places]
     order = listed.candidates[places]
     return Chosen(order, score[places], weights, gradient, diagnostics, carried, similarity)
+
+
+def _pinned_first(found: Optimum, score: Floats) -> Ints:
+    """Positions of the chosen: what is pinned as it was given, then by ``score`` (n,), ties by index."""
+    chosen, pinned = found.rounded.chosen, found.problem.budget.pinned
+    loose = chosen[found.problem.budget.free[chosen]]
+    return np.concatenate([pinned, loose[np.lexsort((loose, -score[loose]))]])
 
 
 def _carried(found: Optimum, places: Ints) -> Transport:
@@ -83,7 +96,7 @@ def by_exponentiated(task: Task) -> Chosen:
         step=spec.step_size,
         steps=spec.iterations,
     )
-    order = top(found.weights, task.k)
+    order = task.budget.fill(top(found.weights, task.n))
     kept = found.weights[order]
     diagnostics: dict[str, object] = {
         "converged": found.converged,
@@ -99,4 +112,33 @@ def by_exponentiated(task: Task) -> Chosen:
     return Chosen(order, np.log(np.maximum(kept, 1e-300)), kept / kept.sum(), found.f[order], diagnostics)
 
 
-METHODS: dict[str, Method] = {"capacity": by_capacity, "exponentiated": by_exponentiated, **BASELINES}
+def within_budget(method: Method) -> Method:
+    """``method`` asked for more and more rows until what is pinned and its rows in order spend the budget.
+
+    Every row of a ranking counts by the budget's measure. A pinned row that the method does not name has the
+    least of its scores.
+    """
+
+    def fitted(task: Task) -> Chosen:
+        budget, count = task.budget, task.k if task.budget.bounds is None else task.n
+        while True:
+            ranked = method(replace(task, k=count, given=None))
+            order = budget.fill(ranked.order)
+            if count == task.n or budget.spent(order) >= budget.least(budget.total):
+                break
+            count = min(task.n, 2 * count)
+        score = np.full(task.n, ranked.score.min())
+        score[ranked.order] = ranked.score
+        return Chosen(order, score[order], budget.measure(order), diagnostics=ranked.diagnostics)
+
+    def plain(task: Task) -> Chosen:
+        return method(task) if task.given is None else fitted(task)
+
+    return plain
+
+
+OWN: Mapping[str, Method] = {"capacity": by_capacity, "exponentiated": by_exponentiated}
+METHODS: dict[str, Method] = {
+    **OWN,
+    **{name: within_budget(method) for name, method in BASELINES.items()},
+}

@@ -1,4 +1,4 @@
-"""The one entry: candidates, targets and a budget in; k candidates in order out.
+"""The one entry: candidates, targets and a budget in; candidates in order out.
 
 check -> leave copies out -> Task -> METHODS[method](task) -> Chosen -> transport of the chosen -> reasons and
 diagnostics
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evoselect import reasons
 from evoselect.arrays import Floats, Ints
+from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
 from evoselect.features import gather
 from evoselect.groups.balance import balanced_shares
@@ -25,7 +26,7 @@ from evoselect.selection import Reasons, Selection
 from evoselect.spec.selection import SelectionSpec
 from evoselect.task import Chosen, Task
 from evoselect.transport import exact_transport
-from evoselect.usable import check, usable_rows
+from evoselect.usable import check, check_settings, usable_rows
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Texts:
 def select(
     candidates: Tensor,
     targets: Tensor,
-    k: int,
+    k: int | Budget,
     spec: SelectionSpec,
     *,
     seed: int,
@@ -47,43 +48,72 @@ def select(
     texts: Texts | None = None,
     compare_with_baselines: bool = True,
 ) -> Selection:
-    """Choose ``k`` of N candidates for M targets.
+    """Choose ``k`` of N candidates for M targets, or what a budget over the candidates buys.
 
     candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype. Of candidates with equal
-    features the first counts as long as k distinct ones remain, which the diagnostics say. groups: M group
-    names that share the budget by ``spec.group_mode``. texts: for method dsir. compare_with_baselines:
-    whether ``diagnostics["metrics"]`` compares with a random draw and the most relevant, and each target's
-    coverage is reported. Raises InvalidInput where the arguments cannot be used; non-convergence is
-    ``diagnostics["converged"]``.
+    features the first counts as long as the distinct ones can spend the budget, which the diagnostics say.
+    groups: M group names that share the budget by ``spec.group_mode``. texts: for method dsir.
+    compare_with_baselines: whether ``diagnostics["metrics"]`` compares with a random draw and the most
+    relevant, and each target's coverage is reported. Raises InvalidInput where the arguments cannot be used;
+    non-convergence is ``diagnostics["converged"]``.
     """
     own, theirs = (None, None) if texts is None else (texts.candidates, texts.targets)
-    check(candidates, targets, k, {"texts.candidates": own}, {"groups": groups, "texts.targets": theirs})
-    rows = usable_rows(candidates, k)
+    whole_budget = k if isinstance(k, Budget) else Budget.of_rows(candidates.shape[0], k)
+    check(
+        candidates,
+        targets,
+        whole_budget,
+        {"texts.candidates": own},
+        {"groups": groups, "texts.targets": theirs},
+    )
+    check_settings(whole_budget, spec)
+    rows = usable_rows(candidates, whole_budget)
+    budget = whole_budget.among(rows)
     whole = len(rows) == candidates.shape[0]
     pool = candidates if whole else candidates[torch.from_numpy(rows).to(candidates.device)]
     goal = targets.to(candidates.device)
     numbers, names = group_numbers(groups) if groups is not None else (None, [])
-    shares = _shares(pool, goal, k, spec, numbers, names)
+    shares = _shares(pool, goal, budget, spec, numbers, names)
     masses = np.full(goal.shape[0], 1.0 / goal.shape[0]) if numbers is None else spread(shares, numbers)
     sent = None if own is None else [own[row] for row in rows]
-    task = Task(pool, goal, k, seed, masses, spec, numbers, sent, theirs)
+    task = Task(
+        pool, goal, budget.count, seed, masses, spec, numbers, sent, theirs, None if budget.simple else budget
+    )
     chosen = METHODS[spec.method](task)
     diagnostics: dict[str, object] = {
         "method": spec.method,
         "seed": seed,
-        "k": k,
+        "k": len(chosen.order),
         "candidates": candidates.shape[0],
         "targets": targets.shape[0],
         "equal_features_collapsed": candidates.shape[0] - len(rows),
         "bandwidth": task.bandwidth,
         "group_shares": {name: float(share) for name, share in zip(names, shares, strict=True)},
+        **_spending(budget, chosen.order),
         **chosen.diagnostics,
     }
-    return _explained(task, rows, chosen, diagnostics, compared=compare_with_baselines)
+    return _explained(task, rows, whole_budget, chosen, diagnostics, compared=compare_with_baselines)
+
+
+def _spending(budget: Budget, order: Ints) -> dict[str, object]:
+    """What the budget was and how much of it the rows took; nothing where rows were counted."""
+    said: dict[str, object] = {"pinned": len(budget.pinned)}
+    if budget.bounds is not None:
+        said["balance"] = budget.bounds.report(budget.prices, order)
+    if budget.counted:
+        return said
+    spent = budget.spent(order)
+    tokens = {"budget": budget.total, "spent": spent, "unspent_share": 1.0 - spent / budget.total}
+    return said | {"tokens": tokens}
 
 
 def _shares(
-    pool: Tensor, targets: Tensor, k: int, spec: SelectionSpec, groups: Ints | None, names: Sequence[str]
+    pool: Tensor,
+    targets: Tensor,
+    budget: Budget,
+    spec: SelectionSpec,
+    groups: Ints | None,
+    names: Sequence[str],
 ) -> Floats:
     """(G,) shares of the groups; empty without groups."""
     if groups is None:
@@ -93,16 +123,23 @@ def _shares(
     if spec.quotas is not None:
         return quota_shares(spec.quotas, names)
     if spec.group_mode == "max":
-        return balanced_shares(pool, targets, groups, k)
+        return balanced_shares(pool, targets, groups, budget)
     return np.full(len(names), 1.0 / len(names))
 
 
 def _explained(
-    task: Task, usable: Ints, chosen: Chosen, diagnostics: dict[str, object], *, compared: bool
+    task: Task,
+    usable: Ints,
+    budget: Budget,
+    chosen: Chosen,
+    diagnostics: dict[str, object],
+    *,
+    compared: bool,
 ) -> Selection:
     """The choice with its transport and reasons; ``usable`` (N',) names the task's rows."""
     rows = gather(task.candidates, torch.from_numpy(chosen.order))
-    transport = chosen.transport or exact_transport(rows, task.targets, task.masses)
+    supply = task.budget.measure(chosen.order)
+    transport = chosen.transport or exact_transport(rows, task.targets, task.masses, supply=supply)
     evidence = reasons.collect(rows, task.targets, transport, task.bandwidth, chosen.similarity)
     twin = evidence.nearest_selected
     diagnostics |= {"transport": transport.cost, "transport_exact": transport.exact}
@@ -123,7 +160,7 @@ def _explained(
     repeats = apportion(chosen.weights, task.spec.repeat_budget)
     served = reasons.served(transport, rows, task.targets)
     order = usable[chosen.order]
-    return Selection(order, chosen.weights, repeats, columns, served, diagnostics, covered)
+    return Selection(budget, order, chosen.weights, repeats, columns, served, diagnostics, covered)
 
 
 def _gap(transport: float, diagnostics: dict[str, object]) -> dict[str, object]:

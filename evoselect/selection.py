@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from evoselect.arrays import Floats, Ints
+from evoselect.budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class ItemReason:
     """One selected candidate and what speaks for it."""
 
     index: int  # row among the candidates as given
-    rank: int  # from 0, most valuable first
+    rank: int  # from 0, what is pinned and then most valuable first
+    pinned: bool  # in whatever it costs
     weight: float
     repeats: int  # how often a trainer without a weight column should show it
     ot_gradient: (
@@ -58,7 +60,8 @@ class Served:
 class Selection:
     """k candidates in order, with weights, reasons and diagnostics that serialise as JSON."""
 
-    indices: Ints  # (k,) distinct rows, most valuable first
+    budget: Budget  # over the candidates as given
+    indices: Ints  # (k,) distinct rows: what is pinned as it was given, then most valuable first
     weights: Floats  # (k,), sum 1
     repeats: Ints  # (k,), >= 1
     reasons: Reasons
@@ -87,6 +90,7 @@ class Selection:
         return ItemReason(
             index=int(self.indices[rank]),
             rank=rank,
+            pinned=rank < len(self.budget.pinned),
             weight=float(self.weights[rank]),
             repeats=int(self.repeats[rank]),
             ot_gradient=None if reasons.ot_gradient is None else float(reasons.ot_gradient[rank]),
@@ -94,11 +98,13 @@ class Selection:
             score=float(reasons.score[rank]),
             targets=targets,
             nearest_selected=None if twin < 0 else twin,
-            why=_why(targets, redundancy),
+            why=_why(targets, redundancy, pinned=rank < len(self.budget.pinned)),
         )
 
 
-def _why(targets: tuple[NearTarget, ...], redundancy: float) -> str:
+def _why(targets: tuple[NearTarget, ...], redundancy: float, *, pinned: bool) -> str:
+    if pinned:
+        return f"pinned; {_why(targets, redundancy, pinned=False)}"
     twins = "nothing similar selected" if redundancy < 0.05 else f"{redundancy:.2f} similar items selected"
     if not targets:
         return f"ranked in by its score; {twins}"

@@ -9,6 +9,7 @@ import scipy.sparse
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
+from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
 from evoselect.redundancy import diversity
 from evoselect.spec.selection import SelectionSpec
@@ -17,7 +18,10 @@ from evoselect.transport import Transport
 
 @dataclass(frozen=True)
 class Task:
-    """pool (N, d), targets (M, d), masses (M,) sum 1 -> k rows of the pool; rows are of norm 1."""
+    """pool (N, d), targets (M, d), masses (M,) sum 1 -> what the budget buys; rows are of norm 1.
+
+    A method that counts rows gives k, best first; ``methods.within_budget`` makes a selection of those.
+    """
 
     candidates: Tensor  # (N, d)
     targets: Tensor  # (M, d)
@@ -28,6 +32,7 @@ class Task:
     groups: Ints | None = None  # (M,) group number of every target, 0..G-1
     texts: Sequence[str] | None = None  # N
     target_texts: Sequence[str] | None = None  # M
+    given: Budget | None = None  # where it is not simply k rows
 
     @property
     def n(self) -> int:
@@ -38,6 +43,11 @@ class Task:
     def m(self) -> int:
         """Targets."""
         return int(self.targets.shape[0])
+
+    @cached_property
+    def budget(self) -> Budget:
+        """Over the N candidates."""
+        return self.given or Budget.of_rows(self.n, self.k)
 
     @property
     def rng(self) -> np.random.Generator:
@@ -52,7 +62,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Chosen:
-    """k distinct rows of the pool, most valuable first, and what the method knows about them."""
+    """k distinct rows of the pool, what is pinned and then most valuable first, and what is known of them."""
 
     order: Ints  # (k,)
     score: Floats  # (k,), larger is better

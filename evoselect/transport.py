@@ -80,29 +80,36 @@ def over_edges(
 
 
 def exact_transport(
-    rows: Tensor, targets: Tensor, masses: Floats, edges: scipy.sparse.csr_array | None = None
+    rows: Tensor,
+    targets: Tensor,
+    masses: Floats,
+    edges: scipy.sparse.csr_array | None = None,
+    *,
+    supply: Floats | None = None,
 ) -> Transport:
-    """Optimal transport between the uniform measure on rows (k, d) and masses (M,) on targets (M, d).
+    """Optimal transport between ``supply`` (k,), uniform unless given, on ``rows`` (k, d) and ``masses`` (M,)
+    on ``targets`` (M, d).
 
     ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known. Raises
     InvalidInput for masses that are no distribution.
     """
-    return _generated(rows, targets, masses, rows.shape[0], edges, idle=False)
+    own = np.full(rows.shape[0], 1.0 / rows.shape[0]) if supply is None else supply
+    return _generated(rows, targets, masses, own, edges, idle=False)
 
 
-def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, k: int) -> Transport:
-    """The linear programme of lambda 0 over all rows (n, d): each ships at most 1/k and need not ship.
+def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) -> Transport:
+    """The linear programme of lambda 0 over all rows (n, d): each ships at most its cap and need not ship.
 
-    targets (M, d), masses (M,) sum 1. Raises InvalidInput for masses that are no distribution.
+    targets (M, d), masses (M,) sum 1, caps (n,). Raises InvalidInput for masses that are no distribution.
     """
-    return _generated(rows, targets, masses, k, None, idle=True)
+    return _generated(rows, targets, masses, caps, None, idle=True)
 
 
 def _generated(
     rows: Tensor,
     targets: Tensor,
     masses: Floats,
-    k: int,
+    supply: Floats,
     edges: scipy.sparse.csr_array | None,
     *,
     idle: bool,
@@ -110,8 +117,7 @@ def _generated(
     """Solve on few edges, add those that the potentials call too dear to miss, until there are none."""
     check_masses(masses, targets.shape[0])
     cosines = Cosines(rows, targets)
-    known = _first_edges(cosines, k) if edges is None else edges
-    supply = np.full(cosines.shape[0], 1.0 / k)
+    known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if edges is None else edges
     may_keep = np.arange(cosines.shape[0]) if idle else None
     for _ in range(MAX_ROUNDS):
         found = over_edges(known, supply, masses, may_keep)
@@ -137,15 +143,15 @@ def scaled_transport(
     masses: Floats,
     rows: Tensor,
     targets: Tensor,
+    supply: Floats,
 ) -> Transport:
-    """A feasible plan from uniform rows (k, d) to masses (M,): Sinkhorn scaling of ``kernel`` (k, M) on
-    its edges, which have cost (k, M); targets (M, d).
+    """A feasible plan from ``supply`` (k,) on ``rows`` (k, d) to ``masses``: Sinkhorn scaling of ``kernel``
+    (k, M) on its edges, which have cost (k, M); targets (M, d).
 
     What the scaling leaves unmatched is spread over all pairs (Altschuler, Weed and Rigollet 2017, algorithm
     2), at its true cost, so the plan's cost is an upper bound of the optimal transport.
     """
     k, m = kernel.shape
-    supply = np.full(k, 1.0 / k)
     u, v = np.ones(k), np.ones(m)
     turned = kernel.T.tocsr()
     for _ in range(SCALINGS):
@@ -165,10 +171,15 @@ def scaled_transport(
     return Transport(plan, carried, open_, np.log(np.maximum(u, TINY)), np.log(np.maximum(v, TINY)))
 
 
-def transport_distance(rows: Tensor, targets: Tensor, masses: Floats | None = None) -> float:
-    """Mean 1 - cosine of ``exact_transport``: rows (k, d), targets (M, d), masses (M,) or equal ones."""
+def transport_distance(
+    rows: Tensor, targets: Tensor, masses: Floats | None = None, supply: Floats | None = None
+) -> float:
+    """Mean 1 - cosine of ``exact_transport``: rows (k, d), targets (M, d), masses (M,) and supply (k,) or
+    equal ones.
+    """
     m = targets.shape[0]
-    return exact_transport(rows, targets, np.full(m, 1.0 / m) if masses is None else masses).cost
+    own = np.full(m, 1.0 / m) if masses is None else masses
+    return exact_transport(rows, targets, own, supply=supply).cost
 
 
 class Cosines:

@@ -180,6 +180,9 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/selections", selection, ("target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/selections", selection, ("pool_id",), theirs.ids["pool_id"])
     yield _in_body("/v1/selections", selection, ("exclude_selection_ids",), chosen, as_list=True)
+    compared = {**selection, "spec": {"near_copies": {}}}
+    against = ("spec", "near_copies", "against")
+    yield _in_body("/v1/selections", compared, against, theirs.ids["target_id"], as_list=True)
     yield _in_body("/v1/selections", provided, ("feature_files", "target"), theirs.ids["file_id"])
     yield _in_body("/v1/selections", provided, ("feature_files", "pool"), theirs.ids["file_id"])
     yield _in_body("/v1/trainings", {}, ("selection_id",), chosen)
@@ -202,6 +205,9 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/loops", loop, ("evaluation_target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/loops", loop, ("generator", "pool_id"), theirs.ids["pool_id"])
     yield _in_body("/v1/loops", loop, ("base_model",), theirs.ids["models.name"])
+    compared = {**loop, "selection": {"near_copies": {}}}
+    against = ("selection", "near_copies", "against")
+    yield _in_body("/v1/loops", compared, against, theirs.ids["target_id"], as_list=True)
     yield _in_body("/v1/loops", loop, ("proxy",), theirs.ids["models.name"])
     batches = f"/v1/pools/{mine.ids['pool_id']}/batches"
     yield _in_body(batches, {}, ("file_id",), theirs.ids["file_id"])
@@ -214,8 +220,11 @@ def _in_body(
         *outer, last = field
         inner: Any = [id] if as_list else id
         changed: Json = {last: inner}
-        for name in reversed(outer):
-            changed = {name: {**body[name], **changed}}
+        for depth in range(len(outer), 0, -1):
+            own = body
+            for name in outer[:depth]:
+                own = own[name]
+            changed = {outer[depth - 1]: {**own, **changed}}
         return path, {**body, **changed}
 
     return Attempt("POST", path, ".".join(field), foreign, make)

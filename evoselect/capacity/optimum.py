@@ -1,4 +1,4 @@
-"""The method ``capacity`` from features to k candidates: shortlist, solution, bound, rounding (ours)."""
+"""The method ``capacity`` from features to candidates: shortlist, solution, bound, rounding (ours)."""
 
 from dataclasses import dataclass, replace
 
@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
+from evoselect.budget import Budget
 from evoselect.capacity import relaxed, rounding, shortlist
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.relaxed import Relaxed
 from evoselect.capacity.rounding import Rounded
 from evoselect.capacity.scaling import CapacitySolution, Problem, State
+from evoselect.errors import InvalidInput
 from evoselect.features import gather, row_blocks
 from evoselect.redundancy import diversity
 from evoselect.redundancy.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
@@ -31,16 +33,25 @@ DENSE_ENTRIES = 2**20  # listed candidates times targets up to which exchanges s
 
 @dataclass(frozen=True)
 class Relaxation:
-    """The problem without redundancy: its solution, and what no k-subset can undercut."""
+    """The problem without redundancy: its solution, and what no set that spends the budget can undercut."""
 
     problem: Problem
     solution: CapacitySolution
     programme: Transport | None  # the linear programme on the shortlist; None above EXACT_NODES
     g: Floats  # (M,) target potentials of the bound
-    bound: float  # no k-subset of the candidates has a smaller transport
+    paid: float  # what the targets pay at these potentials
+    bound: float  # no set that spends the whole budget has a smaller transport
     saved: float  # mean cost of a random candidate minus the bound: the unit of lambda
     widenings: int
     certified: bool  # nothing outside the shortlist can enter the solution
+
+    def bound_at(self, spent: int) -> float:
+        """No set that spends ``spent`` or more of the budget has a smaller transport: caps grow as less is
+        spent."""
+        total = self.problem.budget.total
+        if spent == total:
+            return self.bound
+        return min(self.bound, self.paid + (self.bound - self.paid) * total / spent)
 
 
 @dataclass(frozen=True)
@@ -72,24 +83,30 @@ class Optimum:
         return self.penalised.solution
 
 
-def optimise(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float) -> Optimum:
-    """Solve for the ``k`` rows of ``pool`` (N, d) that serve targets (M, d) of masses (M,), sum 1.
+def optimise(
+    pool: Tensor, targets: Tensor, masses: Floats, budget: Budget, spec: SelectionSpec, s: float
+) -> Optimum:
+    """Solve for the rows of ``pool`` (N, d) that ``budget`` buys for targets (M, d) of masses (M,), sum 1.
 
     ``s`` is the bandwidth of the local redundancy: the distance of unit rows at which K is exp(-1/2).
     """
-    relaxation = relax(pool, targets, masses, k, spec)
+    relaxation = relax(pool, targets, masses, budget, spec)
     return refine(pool, targets, relaxation, spec, s)
 
 
-def relax(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec) -> Relaxation:
+def relax(pool: Tensor, targets: Tensor, masses: Floats, budget: Budget, spec: SelectionSpec) -> Relaxation:
     """Solve lambda = 0, widening the shortlist until no target wants mass from beyond its list.
 
-    pool (N, d) and targets (M, d) unit rows, masses (M,) sum 1.
+    pool (N, d) and targets (M, d) unit rows, masses (M,) sum 1, budget over the pool.
     """
-    listed, g = shortlist.by_price(pool, targets, masses, k)
+    listed, g = shortlist.by_price(pool, targets, masses, budget)
+    beyond = np.setdiff1d(shortlist.needed(pool, targets, budget, g), listed.candidates)
+    whole = np.union1d(budget.pinned, beyond)
+    _require_room(len(whole) * len(masses))
     widenings = 0
     while True:
-        problem = Problem(listed, masses, k)
+        listed = shortlist.with_rows(listed, pool, targets, whole)
+        problem = Problem(listed, masses, budget.among(listed.candidates))
         programme, state, short = _coarse(problem, spec, g)
         g = state.g
         if len(short) and listed.cost.nnz <= MANY_EDGES:
@@ -103,23 +120,34 @@ def relax(pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: Selection
         listed, missing = shortlist.verified(listed, pool, targets, np.minimum(g, listed.radius))
         if not missing:
             break
-    problem = Problem(listed, masses, k)
+    own = budget.among(listed.candidates)
+    problem = Problem(listed, masses, own)
     solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=state)
     if programme is None:
         g = capacity.sharpened(problem, solution).g
         listed, _ = shortlist.verified(listed, pool, targets, np.minimum(g, listed.radius))
-    bound = rounding.lower_bound(listed, masses, k, g)
+    g = np.minimum(g, listed.radius)
+    bound = rounding.lower_bound(listed, masses, own, g)
     saved = max(0.0, _mean_cost(pool, targets, masses) - bound)
-    certified = rounding.is_complete(listed, g)
-    return Relaxation(problem, solution, programme, g, bound, saved, widenings, certified)
+    certified = rounding.is_complete(listed, g, own)
+    paid = float(masses @ g)
+    return Relaxation(problem, solution, programme, g, paid, bound, saved, widenings, certified)
+
+
+def _require_room(costs: int) -> None:
+    if costs > MANY_EDGES:
+        raise InvalidInput(
+            "method capacity holds the costs to all targets of what is pinned and of what only the groups' "
+            f"bounds bring in: {costs}, more than {MANY_EDGES}: pin fewer, loosen bounds, or sample targets"
+        )
 
 
 def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport | None, State, Ints]:
     """The linear programme, where it is small and wanted, else a solve at COARSE; what to start from next;
     which targets want mass from beyond their lists.
     """
-    if problem.k + len(problem.masses) <= EXACT_NODES and spec.fixed_epsilon <= SHARP:
-        programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.k, g)
+    if problem.budget.count + len(problem.masses) <= EXACT_NODES and spec.fixed_epsilon <= SHARP:
+        programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.budget, g)
         state = capacity.start(problem, programme.g)
         return programme, state, np.flatnonzero(programme.g > problem.shortlist.radius)
     epsilon, warm = max(COARSE, spec.fixed_epsilon), capacity.start(problem, g)
@@ -128,7 +156,7 @@ def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport
 
 
 def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Optimum:
-    """Add the redundancy of ``spec`` and round to k candidates: pool (N, d), targets (M, d) unit rows."""
+    """Add the redundancy of ``spec`` and round to whole candidates: pool (N, d), targets (M, d) unit rows."""
     found = at_lambda(pool, targets, relaxation, spec, s)
     return Optimum(found, relaxation, _rounded(pool, targets, found))
 
@@ -149,7 +177,7 @@ def at_lambda(
         if programme is not None:
             state = solution.state
             programme = rounding.relaxed_optimum(
-                problem.shortlist, problem.masses, problem.k, state.g, state.c
+                problem.shortlist, problem.masses, problem.budget, state.g, state.c
             )
     if programme is None:
         return Penalised(problem, solution, None, relaxed.of_scalings(pool, targets, problem, solution))
@@ -163,12 +191,13 @@ def _rounded(pool: Tensor, targets: Tensor, found: Penalised) -> Rounded:
     if programme is None:
         if solution.epsilon <= SHARP:
             score = rounding.price_score(problem, capacity.sharpened(problem, solution))
-        chosen = np.sort(rounding.best(score, np.arange(len(score)), problem.k))
+        chosen = np.sort(problem.budget.fill(rounding.best(score, np.arange(len(score)), len(score))))
         return rounding.estimate(pool, targets, problem, solution, chosen)
-    whole = rounding.round_programme(programme, problem.k, score)
+    whole = rounding.round_programme(programme, problem.budget, score)
     first = rounding.settle(pool, targets, problem, whole)
     enough = programme.cost * (1.0 + GOOD_GAP)
-    if first.objective <= enough or rounding.is_vertex(programme, problem.k):
+    free = problem.budget.bounds is None  # else the programme knows nothing of the groups
+    if first.objective <= enough or (free and rounding.is_vertex(programme, problem.budget)):
         return first
     shared = problem
     if len(score) * len(problem.masses) <= DENSE_ENTRIES:
@@ -193,11 +222,14 @@ def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: floa
         return replace(base, energy=energy, lam=lam / scale)
     near = base.shortlist
     if spec.fixed_epsilon <= SHARP:
-        near = shortlist.narrowed(near, relaxation.g, shortlist.MARGIN + RISE * lam, base.k)
+        near = shortlist.narrowed(near, relaxation.g, shortlist.MARGIN + RISE * lam, base.budget)
     rows = gather(pool, torch.from_numpy(near.candidates))
     graph = diversity.similarity_graph(rows, near.reduced(relaxation.g), s)
+    own = base.budget.among(np.searchsorted(base.shortlist.candidates, near.candidates))
     order = capacity.reduced_cost(near, relaxation.g)
-    return replace(base, shortlist=near, energy=LocalEnergy.in_order(graph, base.k, order), lam=lam)
+    order[own.pinned] = -np.inf  # the others make way for what is in anyway
+    energy = LocalEnergy.in_order(graph, base.budget.rows, order)
+    return replace(base, shortlist=near, budget=own, energy=energy, lam=lam)
 
 
 def redundancy(pool: Tensor, relaxation: Relaxation, at: Penalised, spec: SelectionSpec, s: float) -> float:

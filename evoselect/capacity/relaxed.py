@@ -4,7 +4,7 @@
 of_programme  the linear programme's plan, without what redundancy added to its costs
 of_scalings   the scalings' plan, rounded to the constraints (Altschuler, Weed and Rigollet 2017, algorithm 2)
 
-Both plans ship over real pairs only, at most 1/k from a candidate and each target's mass: by weak duality
+Both plans ship over real pairs only, at most its cap from a candidate and each target's mass: by weak duality
 their transport is at least the lower bound, and no pair costs more than 2.
 """
 
@@ -24,7 +24,7 @@ from evoselect.transport import TINY, Transport
 class Relaxed:
     """Weights on the shortlist's n candidates, and what a plan from them to the targets costs."""
 
-    weights: Floats  # (n,) in [0, 1/k], sum 1
+    weights: Floats  # (n,) in [0, cap], sum 1
     transport: float  # mean 1 - cosine
 
 
@@ -43,7 +43,7 @@ def of_scalings(pool: Tensor, targets: Tensor, problem: Problem, solution: Capac
     plan = plan.multiply(np.minimum(1.0, problem.masses / np.maximum(reach, TINY))[:, None]).tocsr()
     weights = np.asarray(plan.sum(axis=0)).ravel()
     wanted = np.maximum(problem.masses - np.asarray(plan.sum(axis=1)).ravel(), 0.0)
-    free = np.maximum(1.0 / problem.k - weights, 0.0)
+    free = np.maximum(problem.budget.caps - weights, 0.0)
     added = free * (wanted.sum() / max(float(free.sum()), TINY))
     rows = gather(pool, torch.from_numpy(problem.shortlist.candidates))
     source = torch.from_numpy(added).to(rows.device) @ rows.double()

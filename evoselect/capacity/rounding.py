@@ -1,9 +1,9 @@
-"""From capped weights to exactly k candidates, and the certificate of what that cost (ours).
+"""From capped weights to candidates that spend the budget, and the certificate of what that cost (ours).
 
-relaxed_optimum  the linear programme, with the solution's redundancy as a cost: mostly k candidates
-round_programme  the k that ship most in it
-exchange         swap chosen against open candidates while the objective of the k-subset falls
-lower_bound      what no k-subset can undercut
+relaxed_optimum  the linear programme, with the solution's redundancy as a cost: mostly whole candidates
+round_programme  those that ship most in it
+exchange         swap chosen against open candidates while the objective of the set falls
+lower_bound      what no set that spends the budget can undercut
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
+from evoselect.budget import Budget
 from evoselect.capacity.scaling import CapacitySolution, Problem, State, plan_of, reduced_cost
 from evoselect.capacity.shortlist import Shortlist
 from evoselect.features import gather
@@ -29,7 +30,8 @@ from evoselect.transport import (
 SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
 MAX_EXCHANGES = 500  # transports that the exchange may solve,
 EXCHANGE_NODES = 100_000  # and the rows and targets that they may have all together
-SINGLES = 16  # leaving and entering candidates whose pairs are tried one by one
+SINGLES = 16  # leaving and entering candidates whose pairs are tried one by one,
+UNEQUAL_SINGLES = 64  # of unequal prices, where most pairs would overspend
 KICKED_NODES = 200  # k + M up to which a transport takes a millisecond and local optima are left again,
 KICKS = (2, 3)  # by so many random swaps
 KICKED_FROM = 16  # for one of so many open candidates
@@ -39,19 +41,19 @@ CLOSE = 0.002  # in cost: a candidate this near to being wanted may be
 
 @dataclass(frozen=True)
 class Rounded:
-    """k positions in the shortlist, the transport they carry over its edges, and the objective."""
+    """Positions in the shortlist, the transport they carry over its edges, and the objective."""
 
     chosen: Ints  # (k,) positions in shortlist.candidates, ascending
     transport: Transport
-    objective: float  # OT + (lambda / 2) k w'Kw of the uniform measure on ``chosen``
+    objective: float  # OT + (lambda / 2) k w'Kw of the budget's measure on ``chosen``
     exchanges: int  # transports solved while exchanging
 
 
 def relaxed_optimum(
-    shortlist: Shortlist, masses: Floats, k: int, g: Floats, extra: Floats | None = None
+    shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats, extra: Floats | None = None
 ) -> Transport:
-    """The linear programme on the shortlist, where every candidate ships at most 1/k at its cost plus
-    ``extra`` (n,), 0 unless given; masses (M,) sum 1.
+    """The linear programme on the shortlist, where every candidate ships at most its cap, and what is pinned
+    all of it, at its cost plus ``extra`` (n,), 0 unless given; masses (M,) sum 1.
 
     Solved on the candidates that the prices ``g`` (M,) call wanted; those that the solution's own prices call
     wanted too are added until there are none.
@@ -61,13 +63,13 @@ def relaxed_optimum(
     edges = shortlist.cost.T.tocsr()
     edges.data = edges.data + np.repeat(own, np.diff(edges.indptr))
     half = HALF_VIRTUAL + float(own.max(initial=0.0))  # what redundancy costs must not make a way out cheaper
-    supply = np.full(n, 1.0 / k)
     price = reduced_cost(shortlist, g) + own
-    wanted = price <= CLOSE
-    wanted[best(-price, np.arange(n), k + len(masses))] = True
+    order = best(-price, np.arange(n), n)
+    wanted = (price <= CLOSE) | ~budget.free
+    wanted[order[: budget.enough(order) + len(masses)]] = True
     while True:
         rows = np.flatnonzero(wanted)
-        found = over_edges(edges[rows], supply[rows], masses, np.arange(len(rows)), half)
+        found = over_edges(edges[rows], budget.caps[rows], masses, np.flatnonzero(budget.free[rows]), half)
         missed = ~wanted & (reduced_cost(shortlist, found.g) + own < -PRICE_TOLERANCE)
         if not missed.any():
             return _on_all_rows(found, rows, n)
@@ -86,22 +88,26 @@ def _on_all_rows(found: Transport, rows: Ints, n: int) -> Transport:
     return replace(found, plan=plan, f=f)
 
 
-def lower_bound(shortlist: Shortlist, masses: Floats, k: int, g: Floats) -> float:
-    """Lower bound of OT(S, b) for EVERY k-subset S of all candidates, from any potentials (weak duality).
+def lower_bound(shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats) -> float:
+    """Lower bound of OT(S, b) for EVERY S that holds what is pinned and spends the budget, from any
+    potentials (weak duality).
 
-    LB = sum_j b_j g_j + (1/k) sum_i min(0, min_j(C_ij - g_j)); b: masses (M,), prices g (M,). These are first
-    cut to the radius, so that no candidate outside the shortlist has a negative term, and an absent entry
-    counts with what it costs at least.
+    LB = sum_j b_j g_j + sum_i u_i min(0, min_j(C_ij - g_j)), without the 0 where pinned; b: masses (M,),
+    prices g (M,). These are first cut to the radius, so that no candidate outside the shortlist has a
+    negative term, and an absent entry counts with what it costs at least.
     """
     g = np.minimum(g, shortlist.radius)
-    least = np.minimum(reduced_cost(shortlist, g), shortlist.absent(g))
-    return float(masses @ g + np.minimum(least, 0.0).sum() / k)
+    listed = reduced_cost(shortlist, g)
+    least = np.minimum(np.minimum(listed, shortlist.absent(g)), 0.0)
+    least[budget.pinned] = listed[budget.pinned]  # whose entries are all there
+    return float(masses @ g + least @ budget.caps)
 
 
-def is_complete(shortlist: Shortlist, g: Floats) -> bool:
+def is_complete(shortlist: Shortlist, g: Floats, budget: Budget) -> bool:
     """Whether no absent entry can carry mass at the prices ``g`` (M,): none undercuts its best or 0."""
     least = np.minimum(reduced_cost(shortlist, g), 0.0)
-    return bool((g <= shortlist.radius).all() and (least <= shortlist.absent(g) + 2 * PRICE_TOLERANCE).all())
+    inside = least <= shortlist.absent(g) + 2 * PRICE_TOLERANCE
+    return bool((g <= shortlist.radius).all() and inside[budget.free].all())
 
 
 def price_score(problem: Problem, state: State) -> Floats:
@@ -109,17 +115,24 @@ def price_score(problem: Problem, state: State) -> Floats:
     return -(reduced_cost(problem.shortlist, state.g) + state.c)
 
 
-def round_programme(programme: Transport, k: int, score: Floats) -> Ints:
-    """(k,) positions, ascending: those that ship most in the linear programme, ties by ``score`` (n,)."""
-    shipped = np.round(k * np.asarray(programme.plan.sum(axis=1)).ravel(), SHARE_DIGITS)
+def round_programme(programme: Transport, budget: Budget, score: Floats) -> Ints:
+    """Positions, ascending: those that ship most of their cap in the linear programme, ties by ``score``
+    (n,).
+    """
+    shipped = np.round(_shares(programme, budget), SHARE_DIGITS)
     order = np.lexsort((np.arange(len(score)), -score, -shipped))
-    return np.sort(order[:k])
+    return np.sort(budget.fill(order))
 
 
-def is_vertex(programme: Transport, k: int) -> bool:
-    """Whether exactly k candidates ship: then the linear programme's solution is a k-subset."""
-    shipped = np.asarray(programme.plan.sum(axis=1)).ravel()
-    return int((k * shipped > 10.0**-SHARE_DIGITS).sum()) == k
+def is_vertex(programme: Transport, budget: Budget) -> bool:
+    """Whether every candidate ships all of its cap or nothing: then the solution is a set of candidates."""
+    shares = _shares(programme, budget)
+    return bool((np.minimum(shares, 1.0 - shares) <= 10.0**-SHARE_DIGITS).all())
+
+
+def _shares(programme: Transport, budget: Budget) -> Floats:
+    """(n,) how much of its cap each candidate ships."""
+    return np.asarray(programme.plan.sum(axis=1)).ravel() / budget.caps
 
 
 def solution_score(solution: CapacitySolution) -> Floats:
@@ -141,15 +154,16 @@ def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
     From a local optimum of a small problem it goes on after a few random swaps. Reaching ``enough`` ends the
     search, as does what MAX_EXCHANGES and EXCHANGE_NODES allow.
     """
-    nodes = problem.k + len(problem.masses)
+    nodes = len(chosen) + len(problem.masses)
     allowed = min(MAX_EXCHANGES, EXCHANGE_NODES // nodes)
     found = _descend(problem, chosen, enough, allowed)
     solved, rng = found.exchanges, np.random.default_rng(0)
-    kicked = nodes <= KICKED_NODES and problem.k < len(problem.shortlist.candidates)
+    kicked = nodes <= KICKED_NODES and len(problem.budget.pinned) < len(chosen) < len(problem.budget.prices)
     while kicked and solved < allowed and found.objective > enough:
         trial = _descend(problem, _kicked(problem, found, rng), enough, allowed - solved)
         solved += trial.exchanges
-        found = min(found, trial, key=lambda rounded: rounded.objective)
+        if problem.budget.spent(trial.chosen) >= problem.budget.least(problem.budget.spent(found.chosen)):
+            found = min(found, trial, key=lambda rounded: rounded.objective)
     return replace(found, exchanges=solved)
 
 
@@ -161,7 +175,7 @@ def _descend(problem: Problem, chosen: Ints, enough: float, allowed: int) -> Rou
     they are tried in the order of their promise.
     """
     current = evaluate(problem, chosen)
-    batch, place, solved = problem.k, 0, 1
+    batch, place, solved = len(chosen) if problem.budget.uniform else 1, 0, 1
     while solved < allowed and current.objective > enough:
         leaving, entering = _swaps(problem, current, batch, place)
         if not len(leaving):
@@ -182,15 +196,20 @@ def _kicked(problem: Problem, found: Rounded, rng: np.random.Generator) -> Ints:
     price = _prices(problem, found)
     open_ = np.setdiff1d(np.arange(len(price)), found.chosen)
     near = best(-price, open_, KICKED_FROM)
-    count = min(int(rng.choice(KICKS)), problem.k, len(near))
-    leaving = rng.choice(found.chosen, count, replace=False)
-    return _swapped(found.chosen, leaving, rng.choice(near, count, replace=False))
+    loose = found.chosen[problem.budget.free[found.chosen]]
+    count = min(int(rng.choice(KICKS)), len(loose), len(near))
+    leaving = rng.choice(loose, count, replace=False)
+    if problem.budget.uniform:
+        return _swapped(found.chosen, leaving, rng.choice(near, count, replace=False))
+    kept = replace(problem.budget, pinned=np.setdiff1d(found.chosen, leaving))
+    rest = np.setdiff1d(np.concatenate([open_, leaving]), near)  # a group may need what has left it
+    return np.sort(kept.fill(np.concatenate([rng.permutation(near), best(-price, rest, len(rest))])))
 
 
 def _prices(problem: Problem, current: Rounded) -> Floats:
     """(n,) what a candidate costs at the potentials of ``current``, with its redundancy."""
     weights = np.zeros(len(problem.shortlist.candidates))
-    weights[current.chosen] = 1.0 / problem.k
+    weights[current.chosen] = problem.budget.measure(current.chosen)
     return reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
 
 
@@ -201,7 +220,8 @@ def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rou
     """
     rows = gather(pool, torch.from_numpy(problem.shortlist.candidates[chosen]))
     edges = problem.shortlist.cost.T.tocsr()[chosen]
-    carried = exact_transport(rows, targets, problem.masses, edges)
+    supply = problem.budget.measure(chosen)
+    carried = exact_transport(rows, targets, problem.masses, edges, supply=supply)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
 
 
@@ -216,14 +236,15 @@ def estimate(
     rows = gather(pool, torch.from_numpy(shortlist.candidates[chosen]))
     kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
     columns = kernel.T.tocsr()[chosen]
-    carried = scaled_transport(columns, shortlist.cost.T.tocsr()[chosen], problem.masses, rows, targets)
+    cost, supply = shortlist.cost.T.tocsr()[chosen], problem.budget.measure(chosen)
+    carried = scaled_transport(columns, cost, problem.masses, rows, targets, supply)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
 
 
 def _redundancy(problem: Problem, chosen: Ints) -> float:
-    """(lambda / 2) k w'K w of the uniform measure on ``chosen``."""
+    """(lambda / 2) k w'K w of the budget's measure on ``chosen``."""
     weights = np.zeros(len(problem.shortlist.candidates))
-    weights[chosen] = 1.0 / problem.k
+    weights[chosen] = problem.budget.measure(chosen)
     return 0.5 * problem.lam * float(weights @ problem.redundancy(weights))
 
 
@@ -232,8 +253,8 @@ def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
 
 
 def evaluate(problem: Problem, chosen: Ints) -> Rounded:
-    """The uniform measure on ``chosen`` (k,): its transport over the shortlist's edges, and the objective."""
-    supply = np.full(problem.k, 1.0 / problem.k)
+    """The budget's measure on ``chosen`` (k,): its transport over the shortlist's edges, the objective."""
+    supply = problem.budget.measure(chosen)
     carried = over_edges(problem.shortlist.cost.T.tocsr()[chosen], supply, problem.masses)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 1)
 
@@ -242,14 +263,27 @@ def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[
     """At most ``count`` (leaving, entering) positions, best first; single swaps from ``place`` on."""
     price = _prices(problem, current)
     open_ = np.setdiff1d(np.arange(len(price)), current.chosen)
-    width = max(count, SINGLES)
-    leaving, entering = best(price, current.chosen, width), best(-price, open_, width)
+    loose = current.chosen[problem.budget.free[current.chosen]]
     if count == 1:
-        gain = price[leaving][:, None] - price[entering][None, :]
-        first, second = np.unravel_index(
-            np.argsort(-gain, axis=None, kind="stable")[place : place + 1], gain.shape
-        )
-        leaving, entering = leaving[first], entering[second]
+        return _single_swap(problem.budget, price, current.chosen, loose, open_, place)
+    leaving, entering = best(price, loose, max(count, SINGLES)), best(-price, open_, max(count, SINGLES))
     size = min(len(leaving), len(entering), count)
     useful = price[entering[:size]] < price[leaving[:size]] - MIN_GAIN
     return leaving[:size][useful], entering[:size][useful]
+
+
+def _single_swap(
+    budget: Budget, price: Floats, chosen: Ints, loose: Ints, open_: Ints, place: int
+) -> tuple[Ints, Ints]:
+    """The pair of ``loose`` and ``open_`` of the ``place``-th largest gain within the budget."""
+    width, spent = SINGLES if budget.uniform else UNEQUAL_SINGLES, budget.spent(chosen)
+    leaving, entering = best(price, loose, width), best(-price, open_, width)
+    worth = price * (budget.prices / (budget.total / budget.rows))
+    gain = worth[leaving][:, None] - worth[entering][None, :]
+    after = spent - budget.prices[leaving][:, None] + budget.prices[entering][None, :]
+    gain[(after > budget.total) | (after < budget.least(spent))] = -np.inf
+    if budget.bounds is not None:
+        gain[~budget.bounds.allowed(budget.prices, chosen, leaving, entering)] = -np.inf
+    order = np.argsort(-gain, axis=None, kind="stable")[place : place + 1]
+    order = order[gain.ravel()[order] > MIN_GAIN]
+    return leaving[order // max(1, len(entering))], entering[order % max(1, len(entering))]

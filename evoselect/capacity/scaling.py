@@ -1,8 +1,11 @@
 """Solver ``capacity``: entropic transport from capped weights, with a redundancy term (ours).
 
-    minimise over w:  OT_eps(w, b; C) + (lambda / 2) k w' K w    subject to 0 <= w_i <= 1/k, sum w = 1
+    minimise over w:  OT_eps(w, b; C) + (lambda / 2) k w' K w    subject to 0 <= w_i <= u_i, sum w = 1
 
-Alternating maximisation of the dual in the target potentials g and the capacity multipliers a <= 0, with the
+The caps u are 1/k, or a candidate's share of the token budget; what is pinned has w_i = u_i.
+
+Alternating maximisation of the dual in the target potentials g and the capacity multipliers a <= 0 (of either
+sign where pinned), with the
 redundancy linearised as an extra cost c = lambda k K w and updated with damping; epsilon is annealed with
 warm starts. The plan is P_ij = exp((a_i - c_i + g_j - C_ij) / eps), the weights are its row sums. A target
 with a finite radius may also ship to a virtual candidate at that radius, so every shortlist is feasible and
@@ -15,6 +18,7 @@ import numpy as np
 import scipy.sparse
 
 from evoselect.arrays import Floats
+from evoselect.budget import Budget
 from evoselect.capacity.shortlist import Shortlist
 from evoselect.redundancy.energy import Energy
 
@@ -34,7 +38,7 @@ MAX_LOG_SCALE = 200.0  # exp(200) is far inside float64; beyond it the scalings 
 class State:
     """Potentials over the shortlist's n candidates and M targets, in units of cost; float64."""
 
-    a: Floats  # (n,) capacity multipliers, <= 0
+    a: Floats  # (n,) capacity multipliers, <= 0 but where pinned
     c: Floats  # (n,) redundancy cost
     g: Floats  # (M,) target potentials
 
@@ -44,7 +48,7 @@ class CapacitySolution:
     """Weights of the relaxed problem and how well they satisfy it."""
 
     state: State
-    weights: Floats  # (n,) in [0, 1/k], sum 1 up to the residual
+    weights: Floats  # (n,) in [0, cap], sum 1 up to the residual
     plan: scipy.sparse.csr_array  # (M, n) transported mass; its columns sum to ``weights``
     epsilon: float
     iterations: int
@@ -55,11 +59,11 @@ class CapacitySolution:
 
 @dataclass(frozen=True)
 class Problem:
-    """One shortlist, the masses of the targets, the budget k and the redundancy."""
+    """One shortlist, the masses of the targets, its budget and the redundancy."""
 
     shortlist: Shortlist
     masses: Floats  # (M,) sum 1
-    k: int
+    budget: Budget  # over the n candidates
     energy: Energy | None = None  # of redundancy among the n candidates; None where lambda is 0
     lam: float = 0.0  # in units of cost
 
@@ -92,7 +96,7 @@ def solve(
     if problem.energy is not None:  # c has moved since the last scaling: the plan must be one at these costs
         state, _, _ = _scale(problem, state, epsilon, STAGE_ITERATIONS)
     plan = plan_of(problem.shortlist, state, epsilon)
-    weights = np.minimum(np.asarray(plan.sum(axis=0)).ravel(), 1.0 / problem.k)
+    weights = np.minimum(np.asarray(plan.sum(axis=0)).ravel(), problem.budget.caps)
     leaving = np.exp(np.minimum((state.g - problem.shortlist.radius) / epsilon, 0.0))
     converged = bool(residual <= tolerance)
     return CapacitySolution(state, weights, plan, epsilon, iterations, float(residual), converged, leaving)
@@ -122,7 +126,12 @@ def start(problem: Problem, g: Floats | None = None) -> State:
     n = len(problem.shortlist.candidates)
     if g is None:
         return State(np.zeros(n), np.zeros(n), np.zeros(len(problem.masses)))
-    return State(np.minimum(0.0, reduced_cost(problem.shortlist, g)), np.zeros(n), g)
+    return State(_held(problem, reduced_cost(problem.shortlist, g)), np.zeros(n), g)
+
+
+def _held(problem: Problem, multipliers: Floats) -> Floats:
+    """(n,) at most 0 where a candidate may be left out."""
+    return np.where(problem.budget.free, np.minimum(0.0, multipliers), multipliers)
 
 
 def reduced_cost(shortlist: Shortlist, g: Floats) -> Floats:
@@ -161,8 +170,9 @@ def _scale(problem: Problem, state: State, epsilon: float, steps: int) -> tuple[
     plan = plan_of(problem.shortlist, state, epsilon)
     columns = _turned(problem.shortlist, plan)
     beyond = problem.masses * np.exp((state.g - problem.shortlist.radius) / epsilon)
-    cap = 1.0 / problem.k
+    cap = problem.budget.caps
     free = np.exp(np.minimum(-state.a / epsilon, MAX_LOG_SCALE))  # scaling at which a_i returns to 0
+    free[problem.budget.pinned] = np.inf
     u = np.ones_like(state.a)
     moved = 0.0
     for _ in range(steps):
@@ -172,7 +182,7 @@ def _scale(problem: Problem, state: State, epsilon: float, steps: int) -> tuple[
         moved = float((np.abs(capped - u) * reach).sum())
         u = capped
     state = State(
-        np.minimum(0.0, state.a + epsilon * np.log(u)),
+        _held(problem, state.a + epsilon * np.log(u)),
         state.c,
         state.g + epsilon * np.log(np.clip(v, 1e-300, None)),
     )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
+from evoselect.budget import Budget
 from evoselect.capacity.priced import edges_below
 from evoselect.features import gather, row_blocks
 from evoselect.neighbours import nearest
@@ -83,16 +84,16 @@ def first_width(n_candidates: int, n_targets: int, k: int) -> int:
     return min(n_candidates, max(MIN_WIDTH, -(-WIDTH_PER_SHARE * k // n_targets)))
 
 
-def by_price(candidates: Tensor, targets: Tensor, masses: Floats, k: int) -> tuple[Shortlist, Floats]:
+def by_price(candidates: Tensor, targets: Tensor, masses: Floats, budget: Budget) -> tuple[Shortlist, Floats]:
     """List what costs at most MARGIN more than each target pays in the optimum of a sample.
 
     candidates (N, d) and targets (M, d) unit rows, masses (M,) sum 1 -> the list, and (M,) those prices.
     """
     n, m = candidates.shape[0], targets.shape[0]
     if m > MOST_PRICED_TARGETS or n * m <= DENSE_ENTRIES:
-        listed = build(candidates, targets, n if n * m <= DENSE_ENTRIES else first_width(n, m, k))
+        listed = build(candidates, targets, n if n * m <= DENSE_ENTRIES else first_width(n, m, budget.count))
         return listed, np.minimum(listed.radius, MOST)
-    paid = _sampled_prices(candidates, targets, masses, k)
+    paid = _sampled_prices(candidates, targets, masses, budget)
     listed = at_price(candidates, targets, paid + MARGIN)
     empty = np.flatnonzero(np.diff(listed.cost.indptr) == 0)
     return (widen(listed, candidates, targets, empty) if len(empty) else listed), paid
@@ -175,16 +176,20 @@ def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Float
     return _of_rows(shortlist.candidates, edges, shortlist.radius, g, floor), found
 
 
-def narrowed(shortlist: Shortlist, g: Floats, margin: float, k: int) -> Shortlist:
-    """Only the candidates that cost at most ``margin`` more than the k best at the prices ``g`` (M,), with
-    their edges within NARROW_WINDOW of their best one at those prices.
+def narrowed(shortlist: Shortlist, g: Floats, margin: float, budget: Budget) -> Shortlist:
+    """Only the candidates that cost at most ``margin`` more than the best that spend ``budget`` at the prices
+    ``g`` (M,), with their edges within NARROW_WINDOW of their best one at those prices; what is pinned stays.
     """
     reduced = shortlist.reduced(g)
     best = np.full(len(shortlist.candidates), np.inf)
     np.minimum.at(best, reduced.indices, reduced.data)
-    most = max(0.0, float(np.partition(best, k - 1)[k - 1])) + margin
+    order = np.argsort(best, kind="stable")
+    most = max(0.0, float(best[order[budget.enough(order) - 1]])) + margin
     near = best <= most
-    kept = reduced.data <= best[reduced.indices] + NARROW_WINDOW
+    near[budget.pinned] = True
+    if budget.bounds is not None:
+        near[budget.fill(order)] = True
+    kept = (reduced.data <= best[reduced.indices] + NARROW_WINDOW) | ~budget.free[reduced.indices]
     cheapest = np.minimum.reduceat(reduced.data, reduced.indptr[:-1])  # no target is left without an edge
     kept |= reduced.data == cheapest[shortlist.target_of_edge]
     near[reduced.indices[reduced.data == cheapest[shortlist.target_of_edge]]] = True
@@ -195,6 +200,42 @@ def narrowed(shortlist: Shortlist, g: Floats, margin: float, k: int) -> Shortlis
     return _of_rows(shortlist.candidates[near], edges, np.minimum(shortlist.radius, g + most), g, floor)
 
 
+def with_rows(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: Ints) -> Shortlist:
+    """The same shortlist with an edge from each of ``rows``, of the full matrix, to every target."""
+    if not len(rows):
+        return shortlist
+    members = np.union1d(shortlist.candidates, rows)
+    row = shortlist.candidates[shortlist.cost.indices]
+    kept = ~np.isin(row, rows)
+    features = gather(candidates, torch.from_numpy(rows))
+    cost = 1.0 - (features @ targets.to(features.device).float().T).double().cpu().numpy()
+    m = len(shortlist.radius)
+    edges = (
+        np.searchsorted(members, np.concatenate([row[kept], np.repeat(rows, m)])),
+        np.concatenate([shortlist.target_of_edge[kept], np.tile(np.arange(m), len(rows))]),
+        np.concatenate([shortlist.cost.data[kept], cost.ravel()]),
+    )
+    floor = np.full(len(members), np.inf)
+    floor[np.searchsorted(members, shortlist.candidates)] = shortlist.floor
+    floor[np.searchsorted(members, rows)] = np.inf
+    return _of_rows(members, edges, shortlist.radius, shortlist.anchor, floor)
+
+
+def needed(candidates: Tensor, targets: Tensor, budget: Budget, g: Floats) -> Ints:
+    """Rows, ascending, that spend the budget within the bounds of its groups: those cheapest at the prices
+    ``g`` (M,). None where there are no bounds.
+    """
+    if budget.bounds is None:
+        return np.empty(0, dtype=np.int64)
+    goal, price = targets.to(candidates.device).float().T, torch.from_numpy(g - 1.0).float()
+    best = [
+        (candidates[rows].float() @ goal + price.to(candidates.device)).amax(dim=1).cpu()
+        for rows in row_blocks(candidates)
+    ]
+    order = np.argsort(-torch.cat(best).double().numpy(), kind="stable")
+    return np.sort(budget.fill(order))
+
+
 def with_all_targets(shortlist: Shortlist, candidates: Tensor, targets: Tensor) -> Shortlist:
     """The same candidates with an edge to every target: candidates (N, d), targets (M, d), unit rows."""
     rows = gather(candidates, torch.from_numpy(shortlist.candidates))
@@ -202,13 +243,14 @@ def with_all_targets(shortlist: Shortlist, candidates: Tensor, targets: Tensor) 
     return replace(shortlist, cost=scipy.sparse.csr_array(cost))
 
 
-def _sampled_prices(candidates: Tensor, targets: Tensor, masses: Floats, k: int) -> Floats:
-    """(M,) potentials of the linear programme on evenly spaced rows, for a little more than k."""
+def _sampled_prices(candidates: Tensor, targets: Tensor, masses: Floats, budget: Budget) -> Floats:
+    """(M,) potentials of the linear programme on evenly spaced rows, for a little more than the budget."""
     n, m = candidates.shape[0], targets.shape[0]
-    step = 1 if n * m <= WHOLE_ENTRIES else n // sample_rows(n, m, k)
-    sample = candidates[::step]
-    budget = k if step == 1 else min(sample.shape[0], max(1, round(EXHAUSTED * k / step)))
-    return np.minimum(optimal_choice(sample, targets, masses, budget).g, MOST)
+    step = 1 if n * m <= WHOLE_ENTRIES else n // sample_rows(n, m, budget.count)
+    price, total = budget.prices[::step], budget.total
+    if step > 1:
+        total = min(int(price.sum()), max(1, round(EXHAUSTED * total / step)))
+    return np.minimum(optimal_choice(candidates[::step], targets, masses, price / total).g, MOST)
 
 
 def sample_rows(n: int, m: int, k: int) -> int:

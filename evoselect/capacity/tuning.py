@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats
+from evoselect.budget import Budget
 from evoselect.capacity.optimum import Optimum, at_lambda, optimise, redundancy
 from evoselect.features import gather
 from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA, SelectionSpec
@@ -34,7 +35,7 @@ class Choice:
 
 
 def resolve(
-    pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float, seed: int
+    pool: Tensor, targets: Tensor, masses: Floats, budget: Budget, spec: SelectionSpec, s: float, seed: int
 ) -> tuple[SelectionSpec, list[Choice]]:
     """``spec`` with numbers for ``auto``: epsilon first at lambda 0 or the given one, then lambda.
 
@@ -43,11 +44,11 @@ def resolve(
     choices = []
     if spec.epsilon == "auto":
         base = spec if not isinstance(spec.lam, str) else spec.model_copy(update={"lam": 0.0})
-        choice = _by_folds(pool, targets, masses, k, base, s, seed, "epsilon", EPSILONS)
+        choice = _by_folds(pool, targets, masses, budget, base, s, seed, "epsilon", EPSILONS)
         spec = spec.model_copy(update={"epsilon": choice.value})
         choices.append(choice)
     if spec.lam == "auto":
-        choice = _by_folds(pool, targets, masses, k, spec, s, seed, "lam", LAMBDAS)
+        choice = _by_folds(pool, targets, masses, budget, spec, s, seed, "lam", LAMBDAS)
         spec = spec.model_copy(update={"lam": choice.value})
         choices.append(choice)
     return spec, choices
@@ -57,7 +58,7 @@ def _by_folds(
     pool: Tensor,
     targets: Tensor,
     masses: Floats,
-    k: int,
+    budget: Budget,
     spec: SelectionSpec,
     s: float,
     seed: int,
@@ -74,7 +75,9 @@ def _by_folds(
     distance = np.array(
         [
             [
-                _held_out(pool, targets, masses, k, spec.model_copy(update={name: value}), s, fold == held)
+                _held_out(
+                    pool, targets, masses, budget, spec.model_copy(update={name: value}), s, fold == held
+                )
                 for held in range(int(fold.max()) + 1)
             ]
             for value in values
@@ -95,13 +98,20 @@ def _by_folds(
 
 
 def _held_out(
-    pool: Tensor, targets: Tensor, masses: Floats, k: int, spec: SelectionSpec, s: float, held: np.ndarray
+    pool: Tensor,
+    targets: Tensor,
+    masses: Floats,
+    budget: Budget,
+    spec: SelectionSpec,
+    s: float,
+    held: np.ndarray,
 ) -> float:
     seen = torch.from_numpy(np.flatnonzero(~held)).to(targets.device)
     unseen = torch.from_numpy(np.flatnonzero(held)).to(targets.device)
-    found = optimise(pool, targets[seen], masses[~held] / masses[~held].sum(), k, spec, s)
-    rows = gather(pool, torch.from_numpy(found.relaxation.problem.shortlist.candidates[found.rounded.chosen]))
-    return transport_distance(rows, targets[unseen], masses[held] / masses[held].sum())
+    found = optimise(pool, targets[seen], masses[~held] / masses[~held].sum(), budget, spec, s)
+    chosen = found.problem.shortlist.candidates[found.rounded.chosen]
+    rows, supply = gather(pool, torch.from_numpy(chosen)), budget.measure(chosen)
+    return transport_distance(rows, targets[unseen], masses[held] / masses[held].sum(), supply)
 
 
 def tradeoff_curve(

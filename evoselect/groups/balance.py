@@ -4,6 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
+from evoselect.budget import Budget
 from evoselect.capacity import rounding, shortlist
 from evoselect.groups.masses import spread
 
@@ -12,7 +13,7 @@ LEAST_SHARE = 0.25  # of an equal share: no group is starved to make its few ite
 STEP = 2.0  # on the relative excess of a group's mean transport
 
 
-def balanced_shares(pool: Tensor, targets: Tensor, groups: Ints, k: int) -> Floats:
+def balanced_shares(pool: Tensor, targets: Tensor, groups: Ints, budget: Budget) -> Floats:
     """(G,) shares that lower the largest mean transport of a group, by multiplicative weights on the relaxed
     problem.
 
@@ -21,11 +22,14 @@ def balanced_shares(pool: Tensor, targets: Tensor, groups: Ints, k: int) -> Floa
     """
     count = int(groups.max()) + 1
     shares = np.full(count, 1.0 / count)
-    listed = shortlist.build(pool, targets, shortlist.first_width(pool.shape[0], targets.shape[0], k))
+    width = shortlist.first_width(pool.shape[0], targets.shape[0], budget.count)
+    listed = shortlist.build(pool, targets, width)
+    listed = shortlist.with_rows(listed, pool, targets, budget.pinned)
+    own = budget.among(listed.candidates)
     best, least, price = shares, np.inf, np.minimum(listed.radius, shortlist.MOST)
     for _ in range(ROUNDS):
         masses = spread(shares, groups)
-        plan = rounding.relaxed_optimum(listed, masses, k, price)
+        plan = rounding.relaxed_optimum(listed, masses, own, price)
         price = plan.g
         moved = np.asarray(plan.plan.multiply(listed.cost.T).sum(axis=0)).ravel()
         mean = np.bincount(groups, moved, minlength=count) / shares

@@ -29,14 +29,15 @@ def vendi_score(rows: Tensor) -> float:
 
 
 def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, float]]:
-    """The selection ``order`` (k,) against a random draw and the top by mean cosine, all of the same size.
+    """The selection ``order`` (k,) against a random draw and the top by mean cosine, all of the same budget.
 
     Selections above MAX_ROWS are compared on MAX_ROWS rows drawn from each; ``rows`` says how many were used.
     """
-    rivals = {
-        "random": top(random_scores(task.n, task.seed + 1), len(order)),
-        "top_relevance": top(mean_cosine_scores(task.candidates, task.targets), len(order)),
+    scores = {
+        "random": random_scores(task.n, task.seed + 1),
+        "top_relevance": mean_cosine_scores(task.candidates, task.targets),
     }
+    rivals = {name: task.budget.fill(top(score, task.n)) for name, score in scores.items()}
     report = {"selected": _measure(task, order)}
     report["selected"]["transport_whole"] = transport
     for name, rival in rivals.items():
@@ -51,7 +52,7 @@ def _measure(task: Task, order: Ints) -> dict[str, float]:
     rows = gather(task.candidates, torch.from_numpy(part))
     return {
         "rows": len(part),
-        "transport": transport_distance(rows, task.targets, task.masses),
+        "transport": transport_distance(rows, task.targets, task.masses, task.budget.measure(part)),
         "redundancy": diversity.mean_redundancy(rows, task.bandwidth),
         "vendi": vendi_score(rows),
         "coverage": coverage(rows, task.targets, task.masses)[0],

@@ -42,10 +42,10 @@ class LocalEnergy:
 
     similarity: scipy.sparse.csr_array  # (n, n), symmetric, zero diagonal
     before: scipy.sparse.csr_array  # its entries (i, j) where j comes before i
-    k: int
+    k: float  # how many items there are: about, where tokens are counted
 
     @classmethod
-    def in_order(cls, similarity: scipy.sparse.csr_array, k: int, order: Floats) -> "LocalEnergy":
+    def in_order(cls, similarity: scipy.sparse.csr_array, k: float, order: Floats) -> "LocalEnergy":
         """similarity (n, n); candidates come in ascending ``order`` (n,), ties by index."""
         rank = np.empty(len(order), dtype=np.int64)
         rank[np.lexsort((np.arange(len(order)), order))] = np.arange(len(order))

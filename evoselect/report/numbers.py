@@ -64,11 +64,12 @@ def numbers(
     order = selection.indices
     rest = np.setdiff1d(np.arange(candidates.shape[0]), order, assume_unique=True)
     picture = _map(candidates, targets, order, rest, rng, axes)
-    rivals = {
-        "selected": order,
-        "random": top(random_scores(candidates.shape[0], seed + 1), len(order)),
-        "top_relevance": top(mean_cosine_scores(candidates, targets), len(order)),
+    scores = {
+        "random": random_scores(candidates.shape[0], seed + 1),
+        "top_relevance": mean_cosine_scores(candidates, targets),
     }
+    bought = {name: selection.budget.fill(top(score, len(score))) for name, score in scores.items()}
+    rivals = {"selected": order, **bought}
     sample = gather(candidates, torch.from_numpy(_sample(rng, np.arange(candidates.shape[0]), SHOWN_POOL)))
     report = {
         "map": picture.facts,
@@ -148,7 +149,7 @@ def _coverage(
 
 def _twins(candidates: Tensor, rivals: dict[str, Ints], rng: np.random.Generator) -> Json:
     looked = {name: order[:COVERED_ROWS] for name, order in rivals.items()}
-    asked = _sample(rng, np.arange(len(looked["selected"])), TWIN_ROWS)
+    asked = _sample(rng, np.arange(min(map(len, looked.values()))), TWIN_ROWS)
     found = {name: similarity.nearest_twins(candidates, order, asked) for name, order in looked.items()}
     return {**_histograms(found), "rows": len(asked)}
 

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
+from evoselect.spec.balance import Balance
+from evoselect.spec.copies import NearCopies
 from evoselect.spec.fields import Bounded, Flag, Members, Real, ShortText, Whole
 
 Method = Literal[
@@ -70,6 +72,10 @@ class SelectionSpec(Bounded):
     quotas: Annotated[dict[ShortText, Share], Members(MAX_QUOTAS)] | None = None
     least_quality: Annotated[float, Real(ge=0.0, le=1.0)] | None = None
     """Candidates of a lower `quality` are not selected; then each candidate needs one. None reads none."""
+    balance: Balance | None = None
+    """How groups of candidates share the budget."""
+    near_copies: NearCopies | None = None
+    """None flags them where the pool is small enough for it to cost little."""
     alpha: Annotated[float, Real(ge=0.0, le=1000.0)] = 1.0
     """Weight of transport in method exponentiated."""
     step_size: Annotated[float, Real(gt=0.0, le=1000.0)] = 1.0

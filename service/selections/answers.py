@@ -117,3 +117,7 @@ class Candidate(BaseModel):
     item: dict[str, Any] | None = None
     nearest_target: NearestTarget | None = None
     last_selected: dict[str, Any] | None = None
+    cluster: dict[str, Any] | None = None
+    """Candidates that nearly repeat it: their representative, and how many they are."""
+    leaks: list[dict[str, Any]] = []
+    """Examples of targets that it nearly repeats."""

@@ -34,7 +34,8 @@ def candidate(
     job = completed(state, tenant_id, job_id, "candidates")
     item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
     if item is not None and "content_hash" in item:
-        found = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
+        found: dict[str, Any] = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
+        found |= _flags(state, job, item["content_hash"])
         return {"object": "selection.candidate", **found, **_chosen(item)}
     with state.database.transaction() as session:
         batches = pools.batches(session, job.request["pool_id"], job.request["pool_version"])
@@ -43,6 +44,7 @@ def candidate(
         raise NotFound("candidate", candidate_id)
     own, repeated = known
     found = {"id": own["id"], "content_hash": own["content_hash"], "repeated": repeated}
+    found |= _flags(state, job, own["content_hash"])
     return {"object": "selection.candidate", **found, **_fate(state, job, own)}
 
 
@@ -79,6 +81,13 @@ def _fate(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
         "nearest_target": nearest,
         "last_selected": last_selected,
     }
+
+
+def _flags(state: State, job: Job, content_hash: str) -> dict[str, Any]:
+    """{cluster, leaks}; empty for a candidate that nearly repeats nothing, and where nobody looked."""
+    stored, names = artifact(job, "near_copies"), ("cluster", "leaks")
+    row = stored and considered.find_row(state.artifacts, stored["path"], content_hash, more=names)
+    return {name: orjson.loads(row[name]) for name in names} if row else {}
 
 
 def _chosen(item: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Report(BaseModel):
     coverage: Json
     twins: Json
     near_duplicates: Json
+    near_copies: Json | None
     mean_redundancy: float
     targets: Json
     tradeoff: list[Json]

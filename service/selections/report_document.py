@@ -32,6 +32,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
         "against": diagnostics.pop("metrics", {}),
         "diagnostics": diagnostics,
         "features": made["result"].get("features", {}),
+        "near_copies": made["result"].get("near_copies"),
         "conditioning": made["result"].get("conditioning"),
         "manifest": made["result"].get("manifest", {}),
         **numbers,

@@ -17,6 +17,8 @@ REASONS = {
     "in_target": "is also a target example",
     "excluded": "was selected before (exclude_selection_ids)",
     "exact_duplicate": "repeats another candidate",
+    "near_copy": "nearly repeats another candidate",
+    "leak": "nearly repeats an example that it must not",
     "low_quality": "its quality is below least_quality",
     "too_long": "longer than the model's window",
     "truncated_answer": "its answer was cut off",

@@ -1,13 +1,19 @@
 """What a request for a selection may say."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.fields import Bounded, Id, Members, Real, Seed, ShortText, Whole
+from evoselect.spec.fields import Bounded, Id, Members, Real, Seed, ShortText, Text, Whole
 from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from service.http.fields import CHAT, QUESTION, JobRequest, Records, Version, exactly_one, example
+from store.errors import Invalid
+
+MAX_PINNED = 10_000
+EXTRA = "extra."
 
 Ratio = Annotated[float, Real(gt=0.0, le=1.0)]
 
@@ -20,7 +26,7 @@ class FeatureFiles(Bounded):
 
 
 class SelectionRequest(JobRequest):
-    """Which candidates of a pool are wanted for a target, and how many."""
+    """Which candidates of a pool are wanted for a target, and how many, or how many tokens of them."""
 
     model_config = example(target=[QUESTION], candidates=[QUESTION, CHAT], k=1, method="capacity", seed=7)
 
@@ -31,6 +37,12 @@ class SelectionRequest(JobRequest):
     pool_version: Version | None = None
     k: Annotated[int, Whole(1)] | None = None
     ratio: Ratio | None = None
+    tokens: Annotated[int, Whole(1)] | None = None
+    """Budget in tokens of prompts and answers, in place of k and ratio."""
+    tokens_from: Annotated[str, Text(7, 256, printable=True)] | None = None
+    """`extra.NAME`: where each candidate's tokens stand. None: as the features counted them."""
+    pinned: Annotated[list[ShortText], Members(MAX_PINNED)] = Field(default=[])
+    """Ids or content hashes of candidates that are selected in any case; they count towards the budget."""
     method: Method | None = None
     spec: SelectionSpec = SelectionSpec()
     features: FeatureSpec = FeatureSpec()
@@ -52,7 +64,11 @@ class SelectionRequest(JobRequest):
     def _one_of_each(self) -> Self:
         exactly_one(target_id=self.target_id, target=self.target)
         exactly_one(pool_id=self.pool_id, candidates=self.candidates)
-        exactly_one(k=self.k, ratio=self.ratio)
+        exactly_one(k=self.k, ratio=self.ratio, tokens=self.tokens)
+        self._tokens_are_known()
+        twice = [name for name, count in Counter(self.pinned).items() if count > 1]
+        if twice:
+            raise ValueError(f"pinned names {twice[0]:.80} {self.pinned.count(twice[0])} times: name it once")
         if self.pool_version is not None and self.pool_id is None:
             raise ValueError("pool_version needs pool_id: inline candidates have no versions")
         if (self.features.kind == "provided") != (self.feature_files is not None):
@@ -65,3 +81,27 @@ class SelectionRequest(JobRequest):
         if self.method and self.method != self.spec.method:
             raise ValueError(f"method is {self.method!r} but spec.method is {self.spec.method!r}: send one")
         return self
+
+    def _tokens_are_known(self) -> None:
+        if self.tokens_from is not None:
+            if self.tokens is None:
+                raise ValueError(f"tokens_from is {self.tokens_from!r} without tokens: send both, or neither")
+            if not self.tokens_from.startswith(EXTRA):
+                raise ValueError(f"tokens_from is {self.tokens_from!r}: name a column as extra.NAME")
+        if self.tokens is not None and self.tokens_from is None and self.features.kind == "provided":
+            raise ValueError(
+                "tokens needs the tokens of each candidate, which features of kind 'provided' do not have: "
+                "name the column that holds them as tokens_from: extra.NAME"
+            )
+        if self.tokens is not None and self.spec.repeat_budget is not None:
+            raise ValueError("spec.repeat_budget counts rows and tokens does not: send one of them")
+
+
+def require_room_for_pinned(pinned: Sequence[str], k: int | None) -> None:
+    """Raise Invalid where more is pinned than is wanted; by tokens the worker asks."""
+    if k is not None and len(pinned) > k:
+        raise Invalid(
+            f"{len(pinned)} candidates are pinned and {k} are wanted: pin fewer, or ask for more",
+            code="pinned_over_budget",
+            pointer="/pinned",
+        )

@@ -13,7 +13,7 @@ from service.jobs import answers as job_answers
 from service.jobs.routes import accepted, job_routes, load
 from service.selections import answers
 from service.selections.estimates import estimate
-from service.selections.requests import SelectionRequest
+from service.selections.requests import SelectionRequest, require_room_for_pinned
 from service.services import Services, TenantId
 from store.accounts import quotas
 from store.jobs import pace, submissions
@@ -55,19 +55,23 @@ def create(
             target_id=body.target_id or stored_target(session, state, tenant_id, target or Rows()),
             pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates or Rows()),
             pool_version=body.pool_version,
-            size=submissions.Size(body.k, body.ratio),
+            size=None if body.tokens else submissions.Size(body.k, body.ratio),
             settings={
                 "spec": body.spec.model_dump(mode="json", by_alias=True),
                 "features": body.features.model_dump(mode="json"),
                 "model": model,
                 "seed": body.seed,
+                "tokens": body.tokens,
+                "tokens_from": body.tokens_from,
+                "pinned": body.pinned,
             },
             exclude_selection_ids=body.exclude_selection_ids,
             feature_files=body.feature_files.model_dump() if body.feature_files else None,
             shard_rows=pace.shard_rows(session, tenant_id, model, state.settings),
             label=submissions.Label(body.name, body.metadata, body.priority),
         )
-        quotas.require_k(job.request["k"], state.settings.max_k)
+        quotas.require_k(job.request["k"] or 0, state.settings.max_k)  # by tokens the worker asks
+        require_room_for_pinned(body.pinned, job.request["k"])
         return job.id
 
     if validate_only:

@@ -59,14 +59,16 @@ def selection(
     target_id: str,
     pool_id: str,
     pool_version: int | None,
-    size: Size,
+    size: Size | None,
     settings: dict[str, Any],
     exclude_selection_ids: list[str],
     feature_files: dict[str, str] | None,
     shard_rows: int,
     label: Label,
 ) -> Job:
-    """request: target_id, pool_id, pool_version, k, exclude_selection_ids, spec, features, model, seed."""
+    """request: target_id, pool_id, pool_version, k, exclude_selection_ids, spec, features, model, seed; of
+    those who ask for it tokens and tokens_from (with no size: k is None) and pinned.
+    """
     target = targets.get(session, tenant_id, target_id)
     pool = pools.get(session, tenant_id, pool_id)
     version = pool.version if pool_version is None else pool_version
@@ -78,13 +80,14 @@ def selection(
             code="empty_pool",
             pointer="/pool_id",
         )
+    _require_compared(session, tenant_id, settings["spec"])
     for earlier in exclude_selection_ids:
         _completed_selection(session, tenant_id, earlier)
     request = {
         "target_id": target_id,
         "pool_id": pool_id,
         "pool_version": version,
-        "k": size.of(candidates),
+        "k": None if size is None else size.of(candidates),
         "exclude_selection_ids": exclude_selection_ids,
         "feature_files": feature_files,
         **settings,
@@ -98,6 +101,12 @@ def selection(
     checkpoints = len(settings["features"]["checkpoints"]) or 1
     parts = plans.feature_shards(sources, shard_rows, checkpoints)
     return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
+
+
+def _require_compared(session: Session, tenant_id: str, spec: dict[str, Any]) -> None:
+    """The targets that candidates should not repeat are there."""
+    for target_id in (spec.get("near_copies") or {}).get("against", ()):
+        targets.get(session, tenant_id, target_id)
 
 
 def training(
@@ -117,7 +126,8 @@ def training(
 
 def _source_rows(session: Session, tenant_id: str, asked: TrainingWork) -> int:
     if asked.selection_id is not None:
-        return int(_completed_selection(session, tenant_id, asked.selection_id).request["k"])
+        job = _completed_selection(session, tenant_id, asked.selection_id)
+        return int(job.request["k"] or (job.result or {})["artifacts"]["items"]["rows"])
     if asked.examples_id is not None:
         return targets.get(session, tenant_id, asked.examples_id).count
     pool = pools.get(session, tenant_id, str(asked.pool_id))
@@ -142,6 +152,7 @@ def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job
     """Its first look opens the first round."""
     for target_id in (asked.target_id, asked.evaluation_target_id):
         targets.get(session, tenant_id, target_id)
+    _require_compared(session, tenant_id, asked.spec.selection.model_dump(mode="json"))
     return _create(session, tenant_id, JobKind.LOOP, asked.stored(), plans.single_shard("advance", 0), label)
 
 

@@ -198,10 +198,18 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
 
 
 def _drawn_by(spec: SelectionSpec, arm: str) -> SelectionSpec:
-    """The random arm repeats as much; other settings mean nothing to a random draw, and some are refused."""
+    """The random arm repeats as much and draws from the same; other settings mean nothing to it, and some are
+    refused.
+    """
     if arm == loop_plan.SELECTED:
         return spec
-    return SelectionSpec(method="random", repeat_budget=spec.repeat_budget)
+    return SelectionSpec(
+        method="random",
+        repeat_budget=spec.repeat_budget,
+        least_quality=spec.least_quality,
+        near_copies=spec.near_copies,
+        balance=spec.balance,
+    )
 
 
 def _training(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:

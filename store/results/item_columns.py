@@ -11,6 +11,15 @@ from store.records import record as records
 _SERVED = pa.struct(
     [pa.field("id", pa.string()), pa.field("cosine", pa.float64()), pa.field("mass", pa.float64())]
 )
+_CLUSTER = pa.struct([pa.field("representative", pa.string()), pa.field("rows", pa.int64())])
+_LEAK = pa.struct(
+    [
+        pa.field("target_id", pa.string()),
+        pa.field("partner", pa.string()),
+        pa.field("similarity", pa.float64()),
+        pa.field("run_share", pa.float64()),
+    ]
+)
 REASONS = pa.schema(
     [
         pa.field("rank", pa.int64(), nullable=False),
@@ -18,11 +27,15 @@ REASONS = pa.schema(
         pa.field("content_hash", pa.string()),
         pa.field("weight", pa.float64()),
         pa.field("repeats", pa.int64()),
+        pa.field("tokens", pa.int64()),
+        pa.field("pinned", pa.bool_()),
         pa.field("score", pa.float64()),
         pa.field("ot_gradient", pa.float64()),
         pa.field("redundancy", pa.float64()),
         pa.field("nearest_selected", pa.string()),
         pa.field("targets", pa.list_(_SERVED)),
+        pa.field("cluster", _CLUSTER),
+        pa.field("leaks", pa.list_(_LEAK)),
         pa.field("why", pa.string()),
     ]
 )

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks.scale import shards
+from evoselect.budget import Budget
 from evoselect.capacity import shortlist
 from evoselect.capacity.rounding import relaxed_optimum
 from evoselect.errors import InvalidInput
@@ -39,7 +40,10 @@ def test_shards_merge_to_the_shortlist_of_the_whole(count: int, width: int) -> N
 def test_shards_solve_as_the_whole() -> None:
     masses = np.full(25, 0.04)
     merged, whole = sharded(8, 128), shortlist.build(CASE.candidates, CASE.targets, 128)
-    first, second = (relaxed_optimum(part, masses, 150, part.radius) for part in (merged, whole))
+    first, second = (
+        relaxed_optimum(part, masses, Budget.of_rows(len(part.candidates), 150), part.radius)
+        for part in (merged, whole)
+    )
     assert first.cost == pytest.approx(second.cost, abs=1e-6)
     assert np.array_equal(np.unique(first.plan.nonzero()[0]), np.unique(second.plan.nonzero()[0]))
 

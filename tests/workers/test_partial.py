@@ -25,6 +25,7 @@ from workers.process.work import Work
 
 ROWS = 4  # of a shard
 REQUEST = {
+    "target_id": "t",
     "pool_id": "pool_of_nobody",  # what is selected from stands in the shards
     "pool_version": 0,
     "features": {"allow_partial": True},

@@ -22,7 +22,7 @@ from workers.models.held import load_for
 from workers.models.loading import LoadedModel
 from workers.models.tokenization import tokenize
 from workers.process.work import Outcome, Work
-from workers.selections import qualities
+from workers.selections import budgets, qualities
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ def run(work: Work) -> Outcome:
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
     if payload["role"] == "pool":
         qualities.low(rows, SelectionSpec.model_validate(work.claim.request["spec"]))  # before hours of work
+    if _opens_the_pool(payload):
+        budgets.require_known(work)
     loaded = load_for(work, model, spec.dtype)
     require_cache(loaded, spec)
     preflight.require_room(loaded, spec, rows=min(len(rows), settings.block_rows))

@@ -10,11 +10,13 @@ import numpy as np
 import orjson
 from torch import Tensor
 
+from evoselect.budget import Budget
 from evoselect.measures.coverage import Nearest, nearest_both_ways
 from evoselect.select import Texts, select
 from evoselect.selection import Selection
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
+from store.accounts import quotas
 from store.errors import Invalid
 from store.records.record import Record, plain_text
 from store.results import considered
@@ -23,7 +25,9 @@ from workers.features.block_files import check_same_sketch
 from workers.process import results
 from workers.process.work import Outcome, Work
 from workers.selections import axes as round_axes
+from workers.selections import near_copies
 from workers.selections import report as selection_report
+from workers.selections.budgets import budget_of, pinned_rows
 from workers.selections.conditioned import conditioned
 from workers.selections.fates import (
     counts,
@@ -41,7 +45,7 @@ from workers.selections.sides import Side, load_computed, load_provided
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
-VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT")
+VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT", "datasketch")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Sides:
     """Of the pool that may be selected."""
     goals: list[int]
     """Rows of the target with features."""
+    budget: Budget
+    """Over `rows`."""
+    copies: near_copies.Found | None
+    """Among the candidates that were usable but for them."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,25 @@ def _load(work: Work, scratch: Path) -> Sides:
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
     excluded = excluded_contents(work, request["exclude_selection_ids"])
     fates = fates_of(target, pool, excluded, SelectionSpec.model_validate(request["spec"]))
+    copies = _look_for_copies(work, target, pool, fates)
     rows = [row for row, fate in enumerate(fates) if fate == "usable"]
     require_enough(len(goals), request["k"], fates)
+    budget = budget_of(request, pool, rows, fates)
     sent, wanted = [pool.records[row] for row in rows], [target.records[row] for row in goals]
-    return Sides(target, pool, fates, sent, wanted, rows, goals)
+    return Sides(target, pool, fates, sent, wanted, rows, goals, budget, copies)
+
+
+def _look_for_copies(work: Work, target: Side, pool: Side, fates: list[str]) -> near_copies.Found | None:
+    """Near-copies among the usable candidates; the fates of those that may not be selected are changed."""
+    request = work.claim.request
+    rows = [row for row, fate in enumerate(fates) if fate == "usable"]
+    pinned = set(pinned_rows(request.get("pinned", ()), pool, fates))
+    places = {place for place, row in enumerate(rows) if row in pinned}
+    spec, sent = SelectionSpec.model_validate(request["spec"]), [pool.records[row] for row in rows]
+    found = near_copies.found(work, spec, target.records, sent, places)
+    for place, why in ({} if found is None else found.dropped()).items():
+        fates[rows[place]] = why
+    return found
 
 
 def _choose(work: Work, sides: Sides, scratch: Path) -> Choice:
@@ -108,7 +131,7 @@ def _choose(work: Work, sides: Sides, scratch: Path) -> Choice:
     selection = select(
         candidates,
         targets,
-        request["k"],
+        sides.budget,
         _with_curve(SelectionSpec.model_validate(request["spec"]), len(sides.rows)),
         seed=request["seed"],
         groups=_groups(sides.wanted),
@@ -117,6 +140,7 @@ def _choose(work: Work, sides: Sides, scratch: Path) -> Choice:
         ),
     )
     results.check_items(selection)
+    quotas.require_k(len(selection.indices), work.context.settings.max_k)
     return Choice(selection, candidates, targets, kind, forms)
 
 
@@ -125,17 +149,22 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
     selection = choice.selection
     near = nearest_both_ways(choice.candidates, choice.targets)
     rejected = rejected_of(sides.pool, sides.fates)
+    flags = sides.copies.flags() if sides.copies else {}
     return {
         "counts": counts(sides.target, sides.pool, sides.fates),
         "rejected": rejected[:MAX_REJECTED],
         "conditioning": choice.conditioning,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
         "features": sides.pool.outlook,
+        "near_copies": sides.copies.summary() if sides.copies else None,
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, sides.wanted),
         "manifest": _manifest(work, sides),
         "artifacts": {
-            **_store_items(work, sides, selection),
+            **_store_items(work, sides, selection, flags),
+            **(
+                {"near_copies": near_copies.put(work, flags, sides.copies.candidates)} if sides.copies else {}
+            ),
             "rejected": _store_rejected(work, rejected),
             "considered": _store_considered(work, sides.sent, sides.wanted, near),
             **selection_report.store(
@@ -166,9 +195,11 @@ def _manifest(work: Work, sides: Sides) -> dict[str, Any]:
     }
 
 
-def _store_items(work: Work, sides: Sides, selection: Selection) -> dict[str, Any]:
+def _store_items(work: Work, sides: Sides, selection: Selection, flags: dict[str, Any]) -> dict[str, Any]:
     """The items, and where all candidates came as one kind of table, the rows of that."""
-    rows = [item(reason, sides.sent, sides.wanted) for reason in selection.items()]
+    counted = sides.budget.counted  # else the prices are tokens
+    tokens = (sides.pool.block.tokens[sides.rows] if counted else sides.budget.prices).tolist()
+    rows = [item(reason, sides.sent, sides.wanted, tokens, flags) for reason in selection.items()]
     contents = [row["content_hash"] for row in rows]
     kept = kept_of(work, sides.pool.files, {*contents})
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, kept.originals)

@@ -9,6 +9,7 @@ from store.errors import Invalid
 from workers.process.work import Work
 from workers.selections import qualities
 from workers.selections.items import selected_items
+from workers.selections.near_copies import content_keys
 from workers.selections.sides import Side
 
 
@@ -22,14 +23,15 @@ def excluded_contents(work: Work, selection_ids: list[str]) -> set[str]:
 def fates_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> list[str]:
     """Per pool row: usable, or why it may not be selected. Of equal contents only the first is usable."""
     poor = qualities.low(pool.records, spec)
-    in_target = {record.content_hash for record in target.records}
+    same_text = bool(spec.near_copies and spec.near_copies.same_text)
+    in_target = set(content_keys(target.records, same_text=same_text))
+    contents = content_keys(pool.records, same_text=same_text)
     seen: set[str] = set()
     fates: list[str] = []
-    for record, status, low in zip(pool.records, pool.block.status, poor, strict=True):
-        content = record.content_hash
+    for record, content, status, low in zip(pool.records, contents, pool.block.status, poor, strict=True):
         if content in in_target:
             fates.append("in_target")
-        elif content in excluded:
+        elif record.content_hash in excluded:
             fates.append("excluded")
         elif low:
             fates.append("low_quality")
@@ -42,8 +44,8 @@ def fates_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) 
     return fates
 
 
-def require_enough(targets: int, k: int, fates: list[str]) -> None:
-    """Raise Invalid where k candidates cannot be selected, or there is nothing to select for."""
+def require_enough(targets: int, k: int | None, fates: list[str]) -> None:
+    """Raise Invalid where k candidates cannot be selected (None: any), or there is nothing to select for."""
     if not targets:
         raise Invalid(
             "no target example has usable features: they are longer than the model's window, "
@@ -52,9 +54,10 @@ def require_enough(targets: int, k: int, fates: list[str]) -> None:
         )
     left_out = Counter(fates)
     usable = left_out.pop("usable", 0)
-    if usable < k:
+    if usable < (k or 1):
+        wanted = "the budget is in tokens" if k is None else f"k is {k}"
         raise Invalid(
-            f"k is {k} but only {usable} of {len(fates)} candidates can be selected "
+            f"{wanted} but only {usable} of {len(fates)} candidates can be selected "
             f"(left out: {dict(left_out)}): ask for fewer, or add candidates",
             code="too_few_usable",
         )

@@ -1,5 +1,6 @@
 """The items of a selection that another job builds on."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -22,8 +23,17 @@ def selected_items(work: Work, selection_id: str) -> list[dict[str, Any]]:
     return [orjson.loads(text) for text in texts]
 
 
-def item(reason: ItemReason, candidates: list[Record], targets: list[Record]) -> dict[str, Any]:
-    """The line of one selected candidate, as clients read it."""
+def item(
+    reason: ItemReason,
+    candidates: list[Record],
+    targets: list[Record],
+    tokens: Sequence[int],
+    flags: Mapping[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """The line of one selected candidate, as clients read it.
+
+    ``tokens`` of every candidate, 0 if unknown; ``flags`` as near-copies, {cluster, leaks} by content hash.
+    """
     record = candidates[reason.index]
     twin = None if reason.nearest_selected is None else candidates[reason.nearest_selected].id
     return {
@@ -32,6 +42,8 @@ def item(reason: ItemReason, candidates: list[Record], targets: list[Record]) ->
         "content_hash": record.content_hash,
         "weight": reason.weight,
         "repeats": reason.repeats,
+        "tokens": tokens[reason.index] or None,
+        "pinned": reason.pinned,
         "score": reason.score,
         "ot_gradient": reason.ot_gradient,
         "redundancy": reason.redundancy,
@@ -40,6 +52,7 @@ def item(reason: ItemReason, candidates: list[Record], targets: list[Record]) ->
             {"id": targets[near.index].id, "cosine": near.cosine, "mass": near.mass}
             for near in reason.targets
         ],
+        **flags.get(record.content_hash, {"cluster": None, "leaks": []}),
         "why": reason.why,
         "record": records.to_json(record),
     }

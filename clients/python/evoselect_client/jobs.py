@@ -91,6 +91,9 @@ class Selections(Jobs[Selection[Mode], Mode]):
         pool_version: int | None = None,
         k: int | None = None,
         ratio: float | None = None,
+        tokens: int | None = None,
+        tokens_from: str | None = None,
+        pinned: list[str] | None = None,
         method: str | None = None,
         spec: dict[str, Any] | None = None,
         features: dict[str, Any] | None = None,
@@ -101,7 +104,10 @@ class Selections(Jobs[Selection[Mode], Mode]):
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Selection[Mode]]:
-        """Start a selection of `k` candidates, or of the share `ratio` of the pool.
+        """Start a selection of `k` candidates, of the share `ratio` of the pool, or of `tokens` tokens.
+
+        `pinned` ids or content hashes are selected in any case; `tokens_from` (`extra.NAME`) says where each
+        candidate's tokens stand.
 
         Give target_id or target (inline, or a path), and pool_id or candidates. What is left out takes the
         service's recommended value.
@@ -114,6 +120,9 @@ class Selections(Jobs[Selection[Mode], Mode]):
             "pool_version": pool_version,
             "k": k,
             "ratio": ratio,
+            "tokens": tokens,
+            "tokens_from": tokens_from,
+            "pinned": pinned,
             "method": method,
             "spec": spec,
             "features": features,

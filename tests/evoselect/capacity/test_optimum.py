@@ -7,6 +7,7 @@ import ot
 import pytest
 import scipy.sparse
 
+from evoselect.budget import Budget
 from evoselect.capacity import optimum, rounding, shortlist
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.scaling import Problem
@@ -40,7 +41,8 @@ def dense_linear_programme(case: Instance, k: int) -> float:
 def optimise(case: Instance, k: int, **spec: float) -> optimum.Optimum:
     m = case.targets.shape[0]
     settings = SelectionSpec.model_validate(spec)
-    return optimum.optimise(case.candidates, case.targets, np.full(m, 1.0 / m), k, settings, 0.2)
+    budget = Budget.of_rows(len(case.candidates), k)
+    return optimum.optimise(case.candidates, case.targets, np.full(m, 1.0 / m), budget, settings, 0.2)
 
 
 def exact_cost(found: optimum.Optimum) -> float:
@@ -111,14 +113,14 @@ def test_shortlist_equals_dense(lam: float) -> None:
     similar = scipy.sparse.csr_array(similarity_dense(case.candidates, 0.2))
     order = capacity.reduced_cost(dense, listed.relaxation.g)
     energy = None if lam == 0 else LocalEnergy.in_order(similar, k, order)
-    problem = Problem(dense, np.full(m, 1.0 / m), k, energy, listed.problem.lam)
+    problem = Problem(dense, np.full(m, 1.0 / m), Budget.of_rows(1500, k), energy, listed.problem.lam)
     start = capacity.start(problem, listed.relaxation.g)
     solution = capacity.solve(problem, 0.002, 1e-4, 2000, warm=start)
     weights = np.zeros(1500)
     weights[listed.problem.shortlist.candidates] = listed.solution.weights
     assert np.abs(weights - solution.weights).sum() < 0.02
     if lam == 0.0:
-        programme = rounding.relaxed_optimum(dense, problem.masses, k, listed.relaxation.g)
+        programme = rounding.relaxed_optimum(dense, problem.masses, problem.budget, listed.relaxation.g)
         assert programme.cost == pytest.approx(exact_cost(listed), abs=1e-7)
 
 
@@ -157,8 +159,9 @@ def test_a_selection_that_widens_its_lists_is_the_dense_one() -> None:
     assert int(str(found.diagnostics["shortlist_widenings"])) > 0
     assert found.diagnostics["certified"]
     dense = shortlist.build(pool, case.targets, 18_000)
-    programme = rounding.relaxed_optimum(dense, np.full(m, 1.0 / m), k, np.full(m, 2.0))
-    assert rounding.is_vertex(programme, k)
+    budget = Budget.of_rows(18_000, k)
+    programme = rounding.relaxed_optimum(dense, np.full(m, 1.0 / m), budget, np.full(m, 2.0))
+    assert rounding.is_vertex(programme, budget)
     assert set(found.indices.tolist()) == set(np.flatnonzero(np.diff(programme.plan.indptr)).tolist())
 
 

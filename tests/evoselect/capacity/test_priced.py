@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from evoselect.budget import Budget
 from evoselect.capacity import rounding, shortlist
 from evoselect.capacity.priced import BFLOAT16_ERROR, LARGE_PRODUCT, edges_below
 from tests.evoselect.instances import instance
@@ -12,6 +13,7 @@ LARGE = instance(
     70_000, 61, 16, seed=2
 )  # above LARGE_PRODUCT: bfloat16 finds the pairs where hardware has it
 SMALL = instance(900, 13, 16, seed=3)
+BUDGET = Budget.of_rows(70_000, 3_000)
 
 
 @pytest.mark.parametrize("case", [LARGE, SMALL], ids=["large", "small"])
@@ -42,10 +44,10 @@ def test_the_error_of_bfloat16_products_is_within_what_is_allowed_for() -> None:
 
 def test_absent_entries_cost_what_the_shortlist_says() -> None:
     masses = np.full(61, 1.0 / 61)
-    listed, paid = shortlist.by_price(LARGE.candidates, LARGE.targets, masses, 3_000)
+    listed, paid = shortlist.by_price(LARGE.candidates, LARGE.targets, masses, BUDGET)
     cost = 1.0 - (LARGE.candidates @ LARGE.targets.T).double().numpy()
     assert not listed.complete
-    narrow = shortlist.narrowed(listed, paid, 0.01, 3_000)
+    narrow = shortlist.narrowed(listed, paid, 0.01, BUDGET.among(listed.candidates))
     checked, _ = shortlist.verified(listed, LARGE.candidates, LARGE.targets, paid)
     for part in (listed, narrow, checked):
         absent = np.ones(cost.shape, dtype=bool)
@@ -60,10 +62,10 @@ def test_absent_entries_cost_what_the_shortlist_says() -> None:
 
 def test_the_bound_is_a_bound_from_any_prices() -> None:
     masses = np.full(61, 1.0 / 61)
-    listed, paid = shortlist.by_price(LARGE.candidates, LARGE.targets, masses, 3_000)
+    listed, paid = shortlist.by_price(LARGE.candidates, LARGE.targets, masses, BUDGET)
     cost = 1.0 - (LARGE.candidates @ LARGE.targets.T).double().numpy()
     for seed in range(4):
         g = paid + np.random.default_rng(seed).normal(scale=0.03, size=61)
         g = np.minimum(g, listed.radius)
         dense = float(masses @ g + np.minimum((cost - g).min(axis=1), 0.0).sum() / 3_000)
-        assert rounding.lower_bound(listed, masses, 3_000, g) <= dense + 1e-6
+        assert rounding.lower_bound(listed, masses, BUDGET.among(listed.candidates), g) <= dense + 1e-6

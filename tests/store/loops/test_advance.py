@@ -383,3 +383,17 @@ def test_nothing_waits_of_a_loop_that_has_ended(
         assert sweeper.impossible(session) == []
         waiting = select(Job.id).where(Job.status.not_in(["completed"]))
         assert session.scalars(waiting).all() == []
+
+
+def test_the_random_arm_draws_from_what_the_selected_one_does() -> None:
+    spec = SelectionSpec.model_validate(
+        {
+            "lambda": 0.1,
+            "least_quality": 0.5,
+            "near_copies": {"leaks": "drop"},
+            "balance": {"by": "group", "max": {"a": 2}},
+        }
+    )
+    drawn = loops._drawn_by(spec, "random")
+    assert drawn.method == "random"
+    assert (drawn.least_quality, drawn.near_copies, drawn.balance) == (0.5, spec.near_copies, spec.balance)

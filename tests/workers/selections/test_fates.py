@@ -40,3 +40,10 @@ def test_the_first_reason_that_holds_is_the_fate() -> None:
     found = counts(target, pool, fates)
     assert (found["pool"], found["usable"], sum(found["left_out"].values())) == (7, 2, 5)
     assert [row["id"] for row in rejected_of(pool, fates)] == ["0", "1", "3", "4", "5"]
+
+
+def test_texts_that_differ_in_case_alone_are_one_content_where_asked() -> None:
+    target, pool = side(["Why?"]), side(["why?", "so", " So", "other"])
+    spec = SelectionSpec.model_validate({"near_copies": {"same_text": True}})
+    assert fates_of(target, pool, set(), spec) == ["in_target", "usable", "exact_duplicate", "usable"]
+    assert fates_of(target, pool, set(), SelectionSpec()) == ["usable"] * 4

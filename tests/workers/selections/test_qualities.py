@@ -1,26 +1,14 @@
 """The floor under the quality of candidates, through the whole line."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
+import orjson
 import pytest
 
 from store.records.record import to_json
 from tests.live import Json
-from tests.workers.line import Line, whole_line
-from tests.workers.proxy import ALIAS, questions, register
+from tests.workers.line import Line
+from tests.workers.proxy import ALIAS, questions
 
 ROWS: list[Json] = [to_json(record) for record in questions(12)]
-
-
-@pytest.fixture
-def line(
-    database_url: str, proxy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Line]:
-    register(proxy_folder, monkeypatch)
-    listing = proxy_folder.parent / f"{proxy_folder.name}-models.json"
-    with whole_line(database_url, tmp_path, listing, monkeypatch) as found:
-        yield found
 
 
 def asked(candidates: list[Json], k: int, **spec: object) -> Json:
@@ -39,6 +27,27 @@ def test_what_is_below_the_floor_is_left_out_and_counted(line: Line) -> None:
     few = line.done("selections", asked(graded, 4, least_quality=0.75))
     assert few["error"]["code"] == "too_few_usable"
     assert "'low_quality': 8" in few["error"]["detail"]
+
+
+def test_a_quality_comes_from_a_column_of_any_name(line: Line) -> None:
+    rows = [
+        {"ask": row["prompt"], "say": row["completion"], "key": row["id"], "judge": n / 10}
+        for n, row in enumerate(ROWS[2:])
+    ]
+    pool = line.api.made("/v1/pools", {})["id"]
+    columns = "&".join(
+        f"columns={pair}" for pair in ("id:key", "prompt:ask", "completion:say", "quality:judge")
+    )
+    content = b"\n".join(orjson.dumps(row) for row in rows)
+    headers = {"Content-Type": "application/x-ndjson"}
+    batch = line.api.call("POST", f"/v1/pools/{pool}/batches?{columns}", content=content, headers=headers)
+    assert batch.status_code == 201, batch.text
+    body = {"target": ROWS[:2], "pool_id": pool, "k": 3, "model": ALIAS, "spec": {"least_quality": 0.7}}
+    done = line.done("selections", body)
+    assert done["status"] == "completed", done["error"]
+    assert done["result"]["counts"]["left_out"] == {"low_quality": 7}
+    items = line.api.get(f"/v1/selections/{done['id']}/items")["data"]
+    assert {item["id"]: item["record"]["quality"] for item in items} == {"q9": 0.7, "q10": 0.8, "q11": 0.9}
 
 
 def test_a_floor_needs_the_quality_of_each_candidate(line: Line) -> None:

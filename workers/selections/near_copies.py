@@ -1,0 +1,160 @@
+"""Near-copies among the candidates of a selection, and of what it aims at or is judged by."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from evoselect.arrays import Ints
+from evoselect.copies.find import Leak, Search
+from evoselect.copies.words import normalised
+from evoselect.spec.copies import NearCopies
+from evoselect.spec.selection import SelectionSpec
+from store.data import targets
+from store.records import record as records
+from store.records.record import Record, plain_text
+from workers.process.work import Work
+
+UNASKED = 50_000  # candidates up to which they are looked for unasked: a few seconds
+LISTED = 100  # clusters, and leaks of each set, that the result names
+MEMBERS = 20  # of a cluster
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("cluster", pa.string(), nullable=False),  # JSON, null where there is none
+        pa.field("leaks", pa.string(), nullable=False),  # JSON
+    ]
+)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Clusters, and leaks by set, of rows of the pool."""
+
+    settings: NearCopies
+    candidates: list[Record]  # that were looked at
+    pinned: set[int]  # places that stay beside their copies
+    clusters: list[list[int]]  # the representative first; places among the candidates
+    leaks: dict[str, tuple[list[Record], dict[int, Leak]]]  # by target: its examples, and leaks by place
+    seconds: float
+
+    def dropped(self) -> dict[int, str]:
+        """Place of every candidate that may not be selected, and why."""
+        out: dict[int, str] = {}
+        if self.settings.within == "drop":
+            others = {row for members in self.clusters for row in members[1:]} - self.pinned
+            out |= dict.fromkeys(others, "near_copy")
+        if self.settings.leaks == "drop":
+            out |= dict.fromkeys((row for _, found in self.leaks.values() for row in found), "leak")
+        return out
+
+    def flags(self) -> dict[str, Json]:
+        """{cluster, leaks} by content hash of every candidate that has one of them."""
+        found: dict[int, Json] = {}
+        for members in self.clusters:
+            cluster = {"representative": self.candidates[members[0]].id, "rows": len(members)}
+            found |= {row: {"cluster": cluster, "leaks": []} for row in members}
+        for target_id, (examples, leaks) in self.leaks.items():
+            for row, leak in leaks.items():
+                own = found.setdefault(row, {"cluster": None, "leaks": []})
+                own["leaks"].append({"target_id": target_id, **_shown(leak, examples)})
+        return {self.candidates[row].content_hash: found[row] for row in sorted(found)}
+
+    def summary(self) -> Json:
+        """What the result says; the artifact has every row."""
+        return {
+            **self.settings.model_dump(mode="json", exclude={"against"}),
+            "candidates": len(self.candidates),
+            "seconds": round(self.seconds, 3),
+            "clusters": {
+                "count": len(self.clusters),
+                "rows": sum(map(len, self.clusters)),
+                "listed": [self._cluster(members) for members in self.clusters[:LISTED]],
+            },
+            "leaks": [
+                {
+                    "target_id": target_id,
+                    "examples": len(examples),
+                    "candidates": len(leaks),
+                    "listed": [
+                        {"id": self.candidates[row].id, **_shown(leaks[row], examples)}
+                        for row in sorted(leaks, key=lambda row: -leaks[row].similarity)[:LISTED]
+                    ],
+                }
+                for target_id, (examples, leaks) in self.leaks.items()
+            ],
+        }
+
+    def _cluster(self, members: Sequence[int]) -> Json:
+        ids = [self.candidates[row].id for row in members[:MEMBERS]]
+        return {"representative": ids[0], "rows": len(members), "ids": ids}
+
+
+def _shown(leak: Leak, examples: Sequence[Record]) -> Json:
+    return {
+        "partner": examples[leak.partner].id,
+        "similarity": round(leak.similarity, 4),
+        "run_share": round(leak.run_share, 4),
+    }
+
+
+def found(
+    work: Work, spec: SelectionSpec, wanted: list[Record], candidates: list[Record], pinned: set[int]
+) -> Found | None:
+    """Of the usable ``candidates`` (places in ``pinned`` come first in their cluster) against the target's
+    examples and the sets that the settings name; None where nobody asked and the pool is large.
+    """
+    settings = spec.near_copies or NearCopies()
+    if spec.near_copies is None and len(candidates) > UNASKED:
+        return None
+    start = time.perf_counter()
+    sets = {work.claim.request["target_id"]: wanted}
+    sets |= {target_id: _examples(work, target_id) for target_id in settings.against if target_id not in sets}
+    search = Search.of([plain_text(record) for record in candidates], lambda: work.progress(0))
+    texts = [[plain_text(record) for record in examples] for examples in sets.values()]
+    clusters, leaks = search.look(texts, settings.threshold)
+    by_set = {name: (examples, own) for (name, examples), own in zip(sets.items(), leaks, strict=True)}
+    ordered = [_ordered(members, pinned) for members in clusters]
+    return Found(settings, candidates, pinned, ordered, by_set, time.perf_counter() - start)
+
+
+def content_keys(rows: Sequence[Record], *, same_text: bool) -> list[str]:
+    """What makes two records one content: their hash, or that of their normalised text."""
+    if not same_text:
+        return [record.content_hash for record in rows]
+    return [hashlib.sha256(normalised(plain_text(record)).encode()).hexdigest() for record in rows]
+
+
+def put(work: Work, flags: dict[str, Json], candidates: Sequence[Record]) -> Json:
+    """The artifact: a row for every candidate with a flag."""
+    named = [record for record in candidates if record.content_hash in flags]
+    columns = {
+        "id": [record.id for record in named],
+        "content_hash": [record.content_hash for record in named],
+        **{
+            name: [orjson.dumps(flags[record.content_hash][name]).decode() for record in named]
+            for name in ("cluster", "leaks")
+        },
+    }
+    stored = work.context.artifacts.put_table(
+        f"{work.claim.tenant_id}/near_copies", pa.table(columns, schema=SCHEMA)
+    )
+    return stored.reference(rows=len(named))
+
+
+def _ordered(members: Ints, pinned: set[int]) -> list[int]:
+    return sorted(members.tolist(), key=lambda row: (row not in pinned, row))
+
+
+def _examples(work: Work, target_id: str) -> list[Record]:
+    with work.context.database.transaction() as session:
+        target = targets.get(session, work.claim.tenant_id, target_id)
+        place = target.artifact, target.sha256
+    return records.from_table(work.context.artifacts.get_table(*place, records.SCHEMA.names))
