@@ -72,7 +72,11 @@ def measured(n: int, m: int, k: int) -> dict[str, Any]:
     chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
     with tempfile.TemporaryDirectory() as folder:
         artifacts = Artifacts(f"file://{folder}")
-        items = selected.put(artifacts, "t/items", [item(reason, sent, wanted) for reason in chosen.items()])
+        items = selected.put(
+            artifacts,
+            "t/items",
+            [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()],
+        )
         start = time.perf_counter()
         near = nearest_both_ways(candidates, targets)
         stored = selection_report.store(artifacts, "t", 0, sent, wanted, candidates, targets, chosen, near)

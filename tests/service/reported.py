@@ -47,7 +47,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     spec = SelectionSpec(tradeoff=True)
     chosen = select(candidates, targets, k, spec, seed=0)
     sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
-    rows = [item(reason, sent, wanted) for reason in chosen.items()]
+    rows = [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()]
     near = nearest_both_ways(candidates, targets)
     result = {
         "counts": {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m},

@@ -51,7 +51,7 @@ def reporting(api: Api) -> Callable[[Claim], Json]:
         near = nearest_both_ways(turned, targets)
         stored = selection_report.store(artifacts, "t", 0, sent, wanted, turned, targets, chosen, near, axes)
         diagnostics = orjson.loads(orjson.dumps(chosen.diagnostics))
-        rows = [item(reason, sent, wanted) for reason in chosen.items()]
+        rows = [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()]
         items = selected.put(artifacts, "t/items", rows)
         counts = {"pool": N, "usable": N, "left_out": {}, "target": M}
         return {"counts": counts, "diagnostics": diagnostics, "artifacts": {"items": items, **stored}}
