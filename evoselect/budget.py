@@ -30,7 +30,7 @@ class Budget:
     prices: Ints  # (n,) >= 1
     total: int
     rows: float  # about how many rows the total buys; k where rows are counted
-    pinned: Ints = field(default_factory=_nothing)  # positions, distinct
+    pinned: Ints = field(default_factory=_nothing)  # (p,) positions, distinct
     bounds: Bounds | None = None  # of groups of the rows
 
     @classmethod
@@ -78,17 +78,17 @@ class Budget:
         return min(len(self.prices), int(np.ceil(self.rows)))
 
     def among(self, rows: Ints) -> "Budget":
-        """The same budget over ``rows`` (n',), ascending, which hold all that is pinned."""
+        """The same budget over ``rows`` (r,), ascending, which hold all that is pinned."""
         bounds = None if self.bounds is None else self.bounds.among(rows)
         pinned = np.searchsorted(rows, self.pinned)
         return replace(self, prices=self.prices[rows], pinned=pinned, bounds=bounds)
 
     def spent(self, chosen: Ints) -> int:
-        """What ``chosen`` costs."""
+        """What ``chosen`` (c,) costs."""
         return int(self.prices[chosen].sum())
 
     def measure(self, chosen: Ints) -> Floats:
-        """The masses (len(chosen),) of ``chosen``, sum 1."""
+        """The masses of ``chosen`` (c,) -> (c,), sum 1."""
         price = self.prices[chosen]
         return np.asarray(price / price.sum())
 
@@ -97,13 +97,15 @@ class Budget:
         return min(float(spent), (1.0 - TOLERANCE) * self.total)
 
     def enough(self, order: Ints) -> int:
-        """How many of ``order`` it takes to spend the total; all of them where that is too few."""
+        """How many of ``order`` (n,) it takes to spend the total; all of them where that is too few."""
         reach = np.searchsorted(np.cumsum(self.prices[order]), self.total)
         return min(len(order), int(reach) + 1)
 
     def fill(self, order: Ints) -> Ints:
-        """What is pinned, then rows of ``order`` as long as there is budget: a row that is too dear for the
-        rest is passed over, and the last ones are swapped where more than TOLERANCE would stay unspent.
+        """What is pinned, then rows of ``order`` (n,) as long as there is budget -> (c,).
+
+        A row that is too dear for the rest is passed over, and the last ones are swapped where more than
+        TOLERANCE would stay unspent.
         """
         order = order[self.free[order]]
         if self.bounds is not None:

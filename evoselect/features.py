@@ -68,7 +68,7 @@ def distinct_rows(features: Tensor) -> NDArray[np.int64]:
 
 
 def copies_of(features: Tensor, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows that are bit-equal to one of ``rows``, and those themselves, ascending."""
+    """Rows (c,) of features (N, d) that are bit-equal to one of ``rows`` (r,), and those, ascending."""
     key = _hash(features[:, :HASH_COLUMNS])
     alike = np.flatnonzero(np.isin(key, key[rows]))
     whole = np.concatenate([_hash(gather(features, torch.from_numpy(alike[part]))) for part in _parts(alike)])

@@ -145,8 +145,8 @@ def scaled_transport(
     targets: Tensor,
     supply: Floats,
 ) -> Transport:
-    """A feasible plan from ``supply`` (k,) on ``rows`` (k, d) to ``masses``: Sinkhorn scaling of ``kernel``
-    (k, M) on its edges, which have cost (k, M); targets (M, d).
+    """A feasible plan from ``supply`` (k,) on ``rows`` (k, d) to ``masses`` (M,): Sinkhorn scaling of
+    ``kernel`` (k, M) on its edges, which have cost (k, M); targets (M, d).
 
     What the scaling leaves unmatched is spread over all pairs (Altschuler, Weed and Rigollet 2017, algorithm
     2), at its true cost, so the plan's cost is an upper bound of the optimal transport.

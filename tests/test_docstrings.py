@@ -57,7 +57,7 @@ def test_a_field_that_holds_an_array_says_its_shape_beside_it() -> None:
         lines = path.read_text().splitlines()
         for owner in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
             for field in (each for each in owner.body if isinstance(each, ast.AnnAssign)):
-                line, below = lines[field.lineno - 1 : field.lineno + 1]
+                line, below = [*lines, ""][field.lineno - 1 : field.lineno + 1]
                 said = line.partition("#")[2] + (below if below.lstrip().startswith('"""') else "")
                 if holds_array(field.annotation) and not re.search(SHAPE, said):
                     silent.append(f"{path.relative_to(ROOT)}:{field.lineno} {line.strip()}")

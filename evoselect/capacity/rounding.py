@@ -116,8 +116,9 @@ def price_score(problem: Problem, state: State) -> Floats:
 
 
 def round_programme(programme: Transport, budget: Budget, score: Floats) -> Ints:
-    """Positions, ascending: those that ship most of their cap in the linear programme, ties by ``score``
-    (n,).
+    """Positions (c,), ascending, of those that ship most of their cap in the linear programme.
+
+    Ties go by ``score`` (n,).
     """
     shipped = np.round(_shares(programme, budget), SHARE_DIGITS)
     order = np.lexsort((np.arange(len(score)), -score, -shipped))

@@ -201,7 +201,7 @@ def narrowed(shortlist: Shortlist, g: Floats, margin: float, budget: Budget) -> 
 
 
 def with_rows(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: Ints) -> Shortlist:
-    """The same shortlist with an edge from each of ``rows``, of the full matrix, to every target."""
+    """The same with an edge from each of ``rows`` (r,) of candidates (N, d) to all targets (M, d)."""
     if not len(rows):
         return shortlist
     members = np.union1d(shortlist.candidates, rows)
@@ -222,8 +222,9 @@ def with_rows(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: I
 
 
 def needed(candidates: Tensor, targets: Tensor, budget: Budget, g: Floats) -> Ints:
-    """Rows, ascending, that spend the budget within the bounds of its groups: those cheapest at the prices
-    ``g`` (M,). None where there are no bounds.
+    """Rows (r,), ascending, of candidates (N, d) that spend the budget within the bounds of its groups.
+
+    Those are the cheapest at the prices ``g`` (M,) of targets (M, d); there are none without bounds.
     """
     if budget.bounds is None:
         return np.empty(0, dtype=np.int64)

@@ -37,7 +37,7 @@ class Search:
     def look(
         self, others: Sequence[Sequence[str]], threshold: float
     ) -> tuple[list[Ints], list[dict[int, Leak]]]:
-        """Clusters of candidates, and for each of the other sets its leaks by candidate."""
+        """Clusters of candidates, rows (c,) each, and for each of the other sets its leaks by candidate."""
         bags = [Bags.of(map(hashes, texts)) for texts in others]
         rarity = Rarity([self.bags, *bags])
         signed = near.signatures(self.bags, rarity, self.alive)

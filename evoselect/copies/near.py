@@ -28,9 +28,9 @@ Signatures = NDArray[np.uint32]  # (n, 2 * BANDS * WIDTH): of the rarer words, o
 class Pairs:
     """Rows of the first and second side and how similar they are."""
 
-    first: Ints
-    second: Ints
-    similarity: Floats
+    first: Ints  # (p,)
+    second: Ints  # (p,)
+    similarity: Floats  # (p,) in [0, 1]
 
 
 def signatures(bags: Bags, rarity: Rarity, alive: Callable[[], None]) -> Signatures:
@@ -78,7 +78,7 @@ def across(
 
 
 def clusters(pairs: Pairs, n: int) -> list[Ints]:
-    """Rows that pairs join, directly or through others; ascending, largest cluster first, ties by row."""
+    """Rows (c,) that pairs join, directly or not; ascending, largest cluster first, ties by row."""
     if not len(pairs.first):
         return []
     graph = scipy.sparse.coo_array((np.ones(len(pairs.first)), (pairs.first, pairs.second)), shape=(n, n))

@@ -25,17 +25,17 @@ Runs = NDArray[np.uint64]
 class Shared:
     """Where a text has runs of the index: places in the text, and among the index's distinct runs."""
 
-    at: Ints
-    run: Ints
+    at: Ints  # (r,)
+    run: Ints  # (r,)
 
 
 @dataclass(frozen=True)
 class Overlaps:
     """Texts of the first side that share runs with one of the second, and the share of its runs."""
 
-    first: Ints
-    second: Ints
-    share: Floats  # of the second text's runs, in (0, 1]
+    first: Ints  # (p,)
+    second: Ints  # (p,)
+    share: Floats  # (p,) of the second text's runs, in (0, 1]
 
 
 def runs(words: Hashes) -> Runs:

@@ -79,7 +79,7 @@ class Rarity:
         return max(float(FREQUENT_ROWS), FREQUENT_SHARE * self._texts)
 
     def weight(self, bag: Hashes) -> Floats:
-        """(len(bag),) logarithm of texts per text with the word; words that all have keep FLOOR."""
+        """Of ``bag`` (w,) -> (w,): logarithm of texts per text with the word; FLOOR for one that all have."""
         return np.asarray(FLOOR + np.log(self._texts / self._counts[bag % BUCKETS]))
 
     def rare(self, bag: Hashes) -> Hashes:

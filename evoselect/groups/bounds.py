@@ -19,16 +19,16 @@ class Bounds:
     most: Ints  # (G,)
 
     def among(self, rows: Ints) -> "Bounds":
-        """The same over some of the candidates."""
+        """The same over the candidates ``rows`` (r,)."""
         return Bounds(self.names, self.of[rows], self.least, self.most)
 
     def spent(self, prices: Ints, chosen: Ints) -> Ints:
-        """(G,) what ``chosen`` cost of each group; ``prices`` (n,) of all candidates."""
+        """(G,) what ``chosen`` (c,) cost of each group; ``prices`` (n,) of all candidates."""
         found = np.bincount(self.of[chosen], prices[chosen], minlength=len(self.names))
         return np.asarray(found.astype(np.int64))
 
     def check(self, prices: Ints, total: int, pinned: Ints) -> None:
-        """Refuse bounds that no set meets, with the numbers."""
+        """Refuse bounds that no set meets, with the numbers: ``prices`` (n,), ``pinned`` (p,)."""
         held, taken = self.spent(prices, np.arange(len(prices))), self.spent(prices, pinned)
         for number, name in enumerate(self.names):
             least, most = int(self.least[number]), int(self.most[number])
@@ -51,8 +51,10 @@ class Bounds:
             )
 
     def filled(self, prices: Ints, total: int, pinned: Ints, order: Ints, close: float) -> Ints:
-        """What is pinned, then rows of ``order``: of each group until its least is spent, then of all within
-        their most, until less than ``close`` is left. Raises InvalidInput where a group's least is missed.
+        """What is ``pinned`` (p,), then rows of ``order`` (n,), at ``prices`` (n,) -> (c,).
+
+        Of each group until its least is spent, then of all within their most, until less than ``close`` is
+        left. Raises InvalidInput where a group's least is missed.
         """
         spent = self.spent(prices, pinned)
         left = total - int(spent.sum())
@@ -76,7 +78,10 @@ class Bounds:
         return np.concatenate([pinned, order[kept]])
 
     def allowed(self, prices: Ints, chosen: Ints, leaving: Ints, entering: Ints) -> np.ndarray:
-        """(leaving, entering) whether the swap of one for another keeps the bounds."""
+        """(l, e) whether the swap of one of ``leaving`` (l,) for one of ``entering`` (e,) keeps the bounds.
+
+        ``chosen`` (c,) is what is taken so far, ``prices`` (n,) are those of all candidates.
+        """
         spent = self.spent(prices, chosen)
         out, come = self.of[leaving], self.of[entering]
         less = spent[out] - prices[leaving] >= self.least[out]
@@ -86,7 +91,7 @@ class Bounds:
         return np.asarray(np.where(out[:, None] == come[None, :], same, less[:, None] & more[None, :]))
 
     def report(self, prices: Ints, chosen: Ints) -> dict[str, dict[str, int]]:
-        """What each group got, and its bounds."""
+        """What each group got of ``chosen`` (c,), at ``prices`` (n,), and its bounds."""
         columns = (self.spent(prices, chosen), self.least, self.most)
         return {
             name: {"got": int(got), "least": int(least), "most": int(most)}

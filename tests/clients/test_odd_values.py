@@ -252,7 +252,7 @@ def status(home: Path, variables: dict[str, str]) -> Result:
         (
             "target.jsonl",
             '{"prompt": "a", "completion": "b"}\n{"prompt": \n',
-            "target.jsonl, line 2 is not JSON",
+            "line 2 is not JSON",
         ),
         ("target.json", "[" * 100_000, "begins as a JSON list and is none"),
     ],

@@ -64,7 +64,7 @@ def test_parts_of_an_upload_are_recognised_together(api: Api) -> None:
 
 def test_what_is_needed_stays_and_the_rest_goes(api: Api) -> None:
     with Client(api.url, api.api_key) as client:
-        pool, target = client.pools.create(), client.targets.create([question(1)])
+        pool, target = client.pools.create(), client.targets.create([question(1)], name="own")
         pool.add([question(n) for n in range(3)])
         job = client.selections.create(target_id=target.id, pool_id=pool.id, k=1)
         with pytest.raises(ConflictError, match="needs pool"):

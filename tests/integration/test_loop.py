@@ -76,6 +76,7 @@ def test_two_rounds_go_on_from_each_others_model(client: Client, stack: Stack, d
     assert axes == [None, {"selection_id": first.selection_id, "round": 1}]
 
 
+@pytest.mark.long
 def test_candidates_of_an_endpoint_and_its_key_stays_where_it_is(
     client: Client, stack: Stack, tmp_path: Path
 ) -> None:

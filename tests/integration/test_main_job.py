@@ -300,6 +300,7 @@ def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
     assert {block["key"] for block in blocks if block["cached"]} == finished - committed
 
 
+@pytest.mark.long
 def test_two_feature_workers_give_the_same_features_as_one(
     client: Client, stack: Stack, data: DemoData, target_id: str, pool_id: str, selection: Selection
 ) -> None:
@@ -339,6 +340,7 @@ def test_two_feature_workers_give_the_same_features_as_one(
     assert [item.model_dump() for item in done.items()] == [item.model_dump() for item in selection.items()]
 
 
+@pytest.mark.long
 def test_gradients_of_several_checkpoints_scaled_by_adam(
     client: Client, stack: Stack, data: DemoData, selection: Selection, training: Training
 ) -> None:

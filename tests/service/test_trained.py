@@ -190,7 +190,7 @@ def test_named_tasks_are_refused_with_the_way_out(api: Api) -> None:
 def offering(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """An API whose operator offers lm-eval's tasks."""
     home = tmp_path_factory.mktemp("offering")
-    with serve(api.settings.database_url, home, tasks=home) as live:
+    with serve(api.settings.database_url, home, task_folder=home) as live:
         yield live
 
 

@@ -11,6 +11,7 @@ from store.errors import NotFound
 from store.jobs import submissions
 from store.jobs.requests import EvaluationWork
 from store.jobs.submissions import Label
+from store.kit.ids import new_id
 from store.upkeep import retention
 from tests.live import Api, another_tenant, question
 from tests.service.jobs.test_results import selection
@@ -20,7 +21,8 @@ from tests.service.test_trained import trained
 
 def data(api: Api) -> tuple[str, str]:
     """A target and a pool with records."""
-    target = api.made("/v1/targets", {"records": [question(1)]})["id"]
+    body = {"records": [question(1)], "name": new_id("own")}  # the same one under this name is nobody else's
+    target = api.made("/v1/targets", body)["id"]
     pool = api.made("/v1/pools", {})["id"]
     api.made(f"/v1/pools/{pool}/batches", {"records": [question(n) for n in range(5)]})
     return target, pool

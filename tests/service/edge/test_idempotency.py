@@ -78,6 +78,7 @@ def test_keys_are_forgotten_after_their_time_only(api: Api) -> None:
         assert (api.call("POST", "/v1/pools", json={}, headers=key).json()["id"] == first) is same
 
 
+@pytest.mark.long
 def test_two_at_once_make_one_job_a_thousand_times(api: Api) -> None:
     target_id = api.made("/v1/targets", BODIES["/v1/targets"])["id"]
     body = {"target_id": target_id, "model": api.settings.default_model}

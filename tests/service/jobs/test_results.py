@@ -113,7 +113,8 @@ def test_two_selections_are_compared(api: Api) -> None:
     assert found["transport"]["change"] == 0.0
     itself = api.get(f"/v1/selections/{first['id']}/compare/{first['id']}")
     assert (itself["overlap"]["jaccard"], itself["rank_correlation"]) == (1.0, 1.0)
-    other = selection(api, [9])
+    elsewhere = api.made("/v1/targets", {"records": [question(98, id="t1")]})["id"]
+    other = selection(api, [9], target_id=elsewhere)
     apart = api.get(f"/v1/selections/{first['id']}/compare/{other['id']}")
     assert (apart["rank_correlation"], apart["coverage"]) == (None, None)
 
