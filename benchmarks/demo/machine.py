@@ -1,7 +1,6 @@
 """On what a number was measured."""
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from embedded.cores import cores
 
 VERSIONS = ("torch", "transformers", "peft", "trl", "faiss-cpu", "POT", "fastapi", "celery")
 
@@ -19,7 +20,7 @@ def describe_machine() -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -14,6 +14,7 @@ from evoselect.gradients.passes import Tail, tail_losses
 # Nats. float32 differs by 1e-5 at most where a model can do it, and by tenths at least where it cannot.
 TOLERANCE = 1e-3
 COARSE = 1.0  # in bfloat16, whose logits of 16 and more are steps of 0.125 apart
+NO_CACHE = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)  # of one that takes none
 PROMPTS = ((5, 3, 8, 4, 2, 6, 3), (7, 1, 6))
 TAILS = (Tail((9, 3, 4, 2, 8, 5, 1), 6, 0), Tail((9, 5, 7, 2, 6), 4, 1))
 
@@ -34,13 +35,7 @@ def caches(model: nn.Module) -> bool:
         with torch.no_grad():
             apart = uncached_losses(model, PROMPTS, TAILS)
             behind = tail_losses(model, PROMPTS, TAILS)
-    except (
-        AttributeError,
-        IndexError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ):  # it makes or takes no such cache
+    except NO_CACHE:
         return False
     return _agree(model, apart, behind)
 
