@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from store.models.allow_list import DEFAULT_ALIAS
+
 CACHE = Path.home() / ".cache/evoselect/quality"
 
 Json = dict[str, Any]
@@ -28,6 +30,7 @@ def main() -> int:
     )
     parser.add_argument("--rows", type=Path, help="file of one JSON row a run and task")
     parser.add_argument("--pool", choices=("mixed", "wrong", "other-templates"), default="mixed")
+    parser.add_argument("--trained", default=DEFAULT_ALIAS, help="alias of the model that is trained")
     parser.add_argument(
         "--plan", choices=("admission", "development", "reporting"), help="a part of the plan"
     )
@@ -43,12 +46,18 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="with --summary: print one JSON object")
     parser.add_argument("--plots", type=Path, help="with --summary: folder for pictures of the differences")
     arguments = parser.parse_args()
-    arguments.rows = arguments.rows or Path(__file__).parent / "rows" / f"{arguments.pool}.jsonl"
+    arguments.rows = arguments.rows or _rows(arguments.pool, arguments.trained)
     if arguments.summary:
         summary(arguments)
     else:
         run_missing(arguments)
     return 0
+
+
+def _rows(pool: str, trained: str) -> Path:
+    """Each pool has a file, and each further model that is trained one of its own."""
+    name = pool if trained == DEFAULT_ALIAS else f"{pool}-{trained}"
+    return Path(__file__).parent / "rows" / f"{name}.jsonl"
 
 
 def summary(arguments: argparse.Namespace) -> None:
@@ -80,7 +89,7 @@ def run_missing(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(arguments.threads)
     arguments.rows.parent.mkdir(parents=True, exist_ok=True)
-    world = World(arguments.cache, arguments.pool)
+    world = World(arguments.cache, arguments.pool, arguments.trained)
     with arguments.rows.open("a") as file:
         for run in missing(list(_wanted(arguments)), lambda: read(arguments.rows)):
             rows = execute(run, world)

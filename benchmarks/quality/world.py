@@ -29,17 +29,23 @@ KINDS = {  # what is computed, and which part of it is meant
 class World:
     """Loads and computes what is asked for, once."""
 
-    def __init__(self, cache: Path, pool: Pool = "mixed") -> None:
+    def __init__(self, cache: Path, pool: Pool = "mixed", trained: str = DEFAULT_ALIAS) -> None:
         cache.mkdir(parents=True, exist_ok=True)
         self.cache = cache
+        self.trained = trained
         self.data: Data = build(pool)
         self._features: dict[str, Tensor] = {}
         self._tests: dict[str, tuple[list[Row], list[int]]] = {}
 
     @cached_property
-    def loaded(self) -> LoadedModel:
-        """The proxy, which is also the model that is trained."""
+    def proxy(self) -> LoadedModel:
+        """What features are computed by."""
         return load(DEFAULT_ALIAS, dtype="float32")
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """The model that is trained; the proxy where no other is asked for."""
+        return self.proxy if self.trained == DEFAULT_ALIAS else load(self.trained, dtype="float32")
 
     @property
     def records(self) -> list[Record]:
@@ -83,5 +89,5 @@ class World:
         """(n, blocks, block_dim) of all records."""
         if kind not in self._features:
             spec, part = KINDS[kind]
-            self._features[kind] = features.computed(self.records, self.loaded, spec, self.cache)[part]
+            self._features[kind] = features.computed(self.records, self.proxy, spec, self.cache)[part]
         return self._features[kind]
