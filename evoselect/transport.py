@@ -27,6 +27,7 @@ ADDED_PER_ROW = 8
 KEPT_COSINES = 2**24  # entries, 64 MiB
 PRICE_TOLERANCE = 1e-6  # the float32 products that price an edge are accurate to about 1e-7
 MASS_TOLERANCE = 1e-6  # on the sum of the targets' masses
+BALANCED = 1e-12  # mass by which supply and demand may differ and still be one
 MAX_ROUNDS = 25
 SCALINGS = 60
 TINY = 1e-200
@@ -57,6 +58,8 @@ def over_edges(
     no cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry.
     """
     n, m = cost.shape
+    if may_keep is None and cost.nnz == n * m and abs(float(supply.sum() - demand.sum())) <= BALANCED:
+        return _over_all_pairs(cost.toarray(), supply, demand)
     edges = cost.tocoo()
     idle = np.empty(0, dtype=np.int64) if may_keep is None else may_keep
     surplus = max(0.0, float(supply.sum() - demand.sum()))
@@ -77,6 +80,12 @@ def over_edges(
         float(log["v"][m]) if len(idle) else 0.0
     )  # only f + g is determined: keeping a row's supply is worth 0
     return Transport(real, carried, unmatched, log["u"][:n] + keeping, log["v"][:m] - keeping)
+
+
+def _over_all_pairs(cost: Floats, supply: Floats, demand: Floats) -> Transport:
+    """``over_edges`` where every pair has an edge (n, M) and all is shipped: a third of its time or less."""
+    plan, log = ot.emd(supply, demand, cost, log=True, numItermax=MAX_PIVOTS, center_dual=False)
+    return Transport(scipy.sparse.csr_array(plan), float((plan * cost).sum()), 0.0, log["u"], log["v"])
 
 
 def exact_transport(

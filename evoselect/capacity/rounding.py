@@ -60,7 +60,7 @@ def relaxed_optimum(
     """
     n = len(shortlist.candidates)
     own = np.zeros(n) if extra is None else extra
-    edges = shortlist.cost.T.tocsr()
+    edges = shortlist.by_candidate
     edges.data = edges.data + np.repeat(own, np.diff(edges.indptr))
     half = HALF_VIRTUAL + float(own.max(initial=0.0))  # what redundancy costs must not make a way out cheaper
     price = reduced_cost(shortlist, g) + own
@@ -220,7 +220,7 @@ def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rou
     pool (N, d) and targets (M, d) are the unit rows of the problem.
     """
     rows = gather(pool, torch.from_numpy(problem.shortlist.candidates[chosen]))
-    edges = problem.shortlist.cost.T.tocsr()[chosen]
+    edges = problem.shortlist.by_candidate[chosen]
     supply = problem.budget.measure(chosen)
     carried = exact_transport(rows, targets, problem.masses, edges, supply=supply)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
@@ -237,7 +237,7 @@ def estimate(
     rows = gather(pool, torch.from_numpy(shortlist.candidates[chosen]))
     kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
     columns = kernel.T.tocsr()[chosen]
-    cost, supply = shortlist.cost.T.tocsr()[chosen], problem.budget.measure(chosen)
+    cost, supply = shortlist.by_candidate[chosen], problem.budget.measure(chosen)
     carried = scaled_transport(columns, cost, problem.masses, rows, targets, supply)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
 
@@ -256,7 +256,7 @@ def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
 def evaluate(problem: Problem, chosen: Ints) -> Rounded:
     """The budget's measure on ``chosen`` (k,): its transport over the shortlist's edges, the objective."""
     supply = problem.budget.measure(chosen)
-    carried = over_edges(problem.shortlist.cost.T.tocsr()[chosen], supply, problem.masses)
+    carried = over_edges(problem.shortlist.by_candidate[chosen], supply, problem.masses)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 1)
 
 

@@ -66,6 +66,11 @@ class Shortlist:
         return bool(np.isinf(self.radius).all())
 
     @cached_property
+    def by_candidate(self) -> scipy.sparse.csr_array:
+        """(n, M) the costs, a row a candidate."""
+        return self.cost.T.tocsr()
+
+    @cached_property
     def turned(self) -> tuple[Ints, Ints, Ints]:
         """The edges by candidate -> (E,) places in ``cost``, (E,) targets, (n + 1,) each one's bounds."""
         numbers = scipy.sparse.csr_array(
