@@ -10,8 +10,6 @@ ROOT = Path(__file__).parents[1]
 PRODUCT = ("evoselect", "store", "embedded", "service", "workers", "migrations", "clients")
 MODULES = sorted(path for top in (*PRODUCT, "benchmarks", "tests") for path in (ROOT / top).rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION, FULLEST_FOLDER = 400, 60, 16
-OVERFULL = {"evoselect_client": 24}
-"""A folder that is yet to be divided, and what it holds at most until then."""
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -36,11 +34,7 @@ def test_no_folder_holds_more_than_the_eye_takes_in() -> None:
     held = Counter(
         path.parent for path in MODULES if path.name != "__init__.py" and "tests" not in path.parts
     )
-    full = {
-        str(folder.relative_to(ROOT)): count
-        for folder, count in held.items()
-        if count > OVERFULL.get(folder.name, FULLEST_FOLDER)
-    }
+    full = {str(folder.relative_to(ROOT)): count for folder, count in held.items() if count > FULLEST_FOLDER}
     assert full == {}
 
 

@@ -9,9 +9,8 @@ import typer
 
 from evoselect_cli.output import err, print_json, print_pairs, upload_bar, wait
 from evoselect_client import Client
-from evoselect_client.models import Job
-from evoselect_client.rows import Recognised
-from evoselect_client.sources import is_url
+from evoselect_client.data.sources import is_url
+from evoselect_client.models import Job, Recognised
 
 JobT = TypeVar("JobT", bound=Job)
 ID = r"[a-z]+_[0-9a-z]{26}"

@@ -20,9 +20,9 @@ from evoselect_cli.options import (
 from evoselect_cli.output import err, out, print_json, wait
 from evoselect_cli.summary import excerpt, print_selection
 from evoselect_client import Client
+from evoselect_client.data.saving import TABLES
+from evoselect_client.data.sources import is_table
 from evoselect_client.models import Item, Selection
-from evoselect_client.saving import TABLES
-from evoselect_client.sources import is_table
 
 SHOWN_ITEMS = 10
 TRIAL = [{"prompt": f"{n} + {n}?", "completion": str(2 * n)} for n in range(3)]  # rows to check options with

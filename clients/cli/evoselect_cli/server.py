@@ -13,8 +13,8 @@ import typer
 from evoselect_cli import exits
 from evoselect_cli.options import HomeOption, JsonOption
 from evoselect_cli.output import err, out, print_json, print_pairs
-from evoselect_client.config import Endpoint, read_credentials
-from evoselect_client.transport import surroundings
+from evoselect_client.core.config import Endpoint, read_credentials
+from evoselect_client.core.transport import surroundings
 
 DOWN_SECONDS = 60.0  # a worker finishes its micro-batch, PostgreSQL its checkpoint
 

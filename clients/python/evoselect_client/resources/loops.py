@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
-from evoselect_client.calls import post, segment
-from evoselect_client.jobs import Jobs
-from evoselect_client.models import Job
-from evoselect_client.nouns import pages
-from evoselect_client.rows import Batch, Resource
-from evoselect_client.sources import Records, as_list
-from evoselect_client.steps import Listing, Mode, Same, Steps, Values, Verb
+from evoselect_client.core.calls import post, segment
+from evoselect_client.core.nouns import pages
+from evoselect_client.core.resource import Resource
+from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
+from evoselect_client.data.sources import Records, as_list
+from evoselect_client.resources.jobs import Job, Jobs
+from evoselect_client.resources.records import Batch
 
 
 class Arm(Resource):

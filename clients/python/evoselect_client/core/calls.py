@@ -24,7 +24,9 @@ LONGEST_RETRY_AFTER = 60.0  # seconds that a server may ask for and still be obe
 RETRIED = frozenset((408, 429, 502, 503, 504))
 JSON = "application/json"
 BYTES = "application/octet-stream"
+NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
+OUTAGE = 120.0  # seconds that the service may be away while something is sent
 IN_FLIGHT = "idempotency_in_flight"  # the first try of the same call still runs on the server
 
 

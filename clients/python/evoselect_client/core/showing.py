@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from evoselect_client.models import TERMINAL, Job
+from evoselect_client.core.resource import TERMINAL
 
 REDRAW = 0.2  # seconds between two drawings on a terminal
 REWRITE = 10.0  # seconds between two lines elsewhere
@@ -54,6 +54,23 @@ class _Counter:
         sys.stderr.flush()
 
 
+class Watched(Protocol):
+    """A job, as far as its line goes."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def object(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def phase(self) -> str | None: ...
+    @property
+    def progress(self) -> Any: ...
+    @property
+    def eta_seconds(self) -> float | None: ...
+
+
 class JobLine:
     """The state of a job; elsewhere than on a terminal at each phase, tenth of the work, or now and then."""
 
@@ -62,7 +79,7 @@ class JobLine:
         self._mark: tuple[str, str | None, int] | None = None
         self._written = float("-inf")
 
-    def __call__(self, job: Job[Any]) -> None:
+    def __call__(self, job: Watched) -> None:
         """Draw it."""
         text = describe(job)
         total = max(1, job.progress.rows_total)
@@ -77,7 +94,7 @@ class JobLine:
         self._mark = mark
 
 
-def describe(job: Job[Any]) -> str:
+def describe(job: Watched) -> str:
     """One line about where a job stands: "selection sel_1 running features 312/1040 (9 s), about 42 s left".
 
     The seconds in brackets are those of the phase: some do all their rows at once.

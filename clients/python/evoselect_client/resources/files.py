@@ -5,21 +5,50 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evoselect_client.calls import Call, get, post_bytes, segment
+from evoselect_client.core.calls import OUTAGE, Call, get, post_bytes, segment
+from evoselect_client.core.nouns import Nouns
+from evoselect_client.core.resource import Bound, Page, Resource
+from evoselect_client.core.showing import Count, counter
+from evoselect_client.core.steps import Mode, Steps, Verb, Work
 from evoselect_client.errors import NotFoundError
-from evoselect_client.models import File, FileUpload, Page
-from evoselect_client.nouns import Nouns
-from evoselect_client.sending import OUTAGE
-from evoselect_client.showing import Count, counter
-from evoselect_client.steps import Mode, Steps, Verb, Work
 
 T = TypeVar("T")
 HASHED = 2**20  # bytes at a time
 PART_BYTES = 16 * 2**20  # held in memory while it is sent; what a cut connection costs
+
+
+class File(Bound[Any]):
+    """Uploaded bytes, such as a feature matrix."""
+
+    name: str | None = None
+    size: int
+    sha256: str
+    found: bool = False
+    """Of an upload: the service had the bytes already, and nothing was sent."""
+    created_at: datetime
+
+
+class FilePart(Resource):
+    """A part that has arrived."""
+
+    number: int
+    size: int
+    sha256: str
+
+
+class FileUpload(Bound[Any]):
+    """A file that comes in parts; `file_id` once it is completed."""
+
+    name: str | None = None
+    status: str
+    file_id: str | None = None
+    parts: list[FilePart] = []
+    expires_at: datetime
 
 
 class Files(Nouns[File, Mode]):

@@ -9,9 +9,13 @@ because events tell of transitions only.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
-from evoselect_client.calls import Call, segment
+from evoselect_client.core.calls import Call, segment
+from evoselect_client.core.resource import TERMINAL
+from evoselect_client.core.showing import JobLine
+from evoselect_client.core.steps import Follow, NoAnswer, Pause, Steps, exchange
 from evoselect_client.errors import (
     ConnectionFailedError,
     JobFailedError,
@@ -19,9 +23,6 @@ from evoselect_client.errors import (
     ServerError,
     WaitTimeoutError,
 )
-from evoselect_client.models import TERMINAL, Job, Progress
-from evoselect_client.showing import JobLine
-from evoselect_client.steps import Follow, NoAnswer, Pause, Steps, exchange
 
 STREAM = "text/event-stream"
 SILENCE = 30.0  # seconds; a stream has at least a comment every 15 s
@@ -38,7 +39,7 @@ class Blocked(Exception):
     """This way of waiting does not get through."""
 
 
-def wait(job: Job[Any], noun: Any, *, progress: Progress, timeout: float | None) -> Steps[Any]:
+def wait(job: Any, noun: Any, *, progress: bool | Callable[[Any], None], timeout: float | None) -> Steps[Any]:
     """See Job.wait."""
     show = JobLine() if progress is True else progress or None
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -68,7 +69,7 @@ def wait(job: Job[Any], noun: Any, *, progress: Progress, timeout: float | None)
     return job
 
 
-def _stream(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+def _stream(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     """The job after it has ended, or after `seconds` at the next sign of life."""
     if seconds < LONG_POLL:  # a quiet stream could not be left in time
         return (yield from _long_poll(job, noun, seconds))
@@ -84,7 +85,7 @@ def _stream(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
     return (yield from _state(job, noun, 0))
 
 
-def _long_poll(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+def _long_poll(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     try:
         return (yield from _state(job, noun, seconds))
     except NoAnswer as fault:
@@ -93,12 +94,12 @@ def _long_poll(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
         raise (Blocked() if error.status == 504 else error) from error
 
 
-def _poll(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+def _poll(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     yield Pause(min(seconds, POLL_PAUSE))
     return (yield from _state(job, noun, 0))
 
 
-def _state(job: Job[Any], noun: Any, seconds: float) -> Steps[Job[Any]]:
+def _state(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     """One look, without retries."""
     held = max(0, round(seconds))
     call: Call[Any] = Call(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 from typing_extensions import TypeVar  # a dependency of pydantic; typing's own has no defaults before 3.13
 
 if TYPE_CHECKING:
-    from evoselect_client.calls import Answer, Call
-    from evoselect_client.models import Bound
-    from evoselect_client.nouns import Nouns
+    from evoselect_client.core.calls import Answer, Call
+    from evoselect_client.core.nouns import Nouns
+    from evoselect_client.core.resource import Bound
 
 
 class Sync:

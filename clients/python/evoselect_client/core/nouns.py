@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from evoselect_client.calls import Call, get, post, segment
-from evoselect_client.models import Bound, Page
-from evoselect_client.session import Session
-from evoselect_client.steps import Emit, Listing, Mode, Steps, Values, Verb
+from evoselect_client.core.calls import Call, get, post, segment
+from evoselect_client.core.resource import Bound, Page
+from evoselect_client.core.session import Session
+from evoselect_client.core.steps import Emit, Listing, Mode, Steps, Values, Verb
 
 T = TypeVar("T")
 BoundT = TypeVar("BoundT", bound=Bound[Any])

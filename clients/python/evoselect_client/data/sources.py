@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, Union
 
-from evoselect_client.calls import Content
+from evoselect_client.core.calls import Content
 from evoselect_client.errors import BadInputError
 
 

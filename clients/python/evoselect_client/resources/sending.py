@@ -11,18 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from evoselect_client.calls import Call, get, post, segment
+from evoselect_client.core.calls import NDJSON, OUTAGE, Call, get, post, segment
+from evoselect_client.core.resource import Page
+from evoselect_client.core.showing import Count, counter
+from evoselect_client.core.steps import Steps, Work
+from evoselect_client.data.layouts import Layout
+from evoselect_client.data.sources import Part, Records, as_list, fetched, is_url, is_whole, parts
 from evoselect_client.errors import ApiError
-from evoselect_client.layouts import Layout
-from evoselect_client.models import Page
-from evoselect_client.rows import Batch, BatchError, Counts, Upload
-from evoselect_client.showing import Count, counter
-from evoselect_client.sources import Part, Records, as_list, fetched, is_url, is_whole, parts
-from evoselect_client.steps import Steps, Work
+from evoselect_client.resources.files import with_file
+from evoselect_client.resources.records import Batch, BatchError, Counts, Upload
 
 T = TypeVar("T")
-NDJSON = "application/x-ndjson"
-OUTAGE = 120.0  # seconds that the service may be away while something is sent
 KNOWN_PAGE = 1000
 
 
@@ -81,8 +80,6 @@ def with_records(
         return (yield from _with_copy(str(records), lambda path: with_records(session, path, use)))
     if not is_whole(records):
         return (yield from use({"records": as_list(records)}))
-    from evoselect_client.files import with_file
-
     path = Path(os.fspath(cast(Any, records)))
     return (yield from with_file(session, path, lambda file_id: use({"file_id": file_id})))
 
@@ -132,8 +129,6 @@ def _send_part(
 def _send_whole(
     session: Any, pool_id: str, records: Any, on_invalid: str, layout: Layout, show: Count
 ) -> Steps[Upload]:
-    from evoselect_client.files import with_file
-
     def add(file_id: str) -> Steps[Batch]:
         body = {"file_id": file_id, "on_invalid": on_invalid, **layout.body()}
         call = post(f"/v1/pools/{segment(pool_id)}/batches", Batch.model_validate, body)

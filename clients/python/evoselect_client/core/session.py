@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from evoselect_client.calls import Answer, Call, retry_delay
-from evoselect_client.errors import ConnectionFailedError
-from evoselect_client.steps import (
+from evoselect_client.core.calls import Answer, Call, retry_delay
+from evoselect_client.core.steps import (
     Async,
     Emit,
     Mode,
@@ -24,6 +23,7 @@ from evoselect_client.steps import (
     exchange,
     resume,
 )
+from evoselect_client.errors import ConnectionFailedError
 
 T = TypeVar("T")
 

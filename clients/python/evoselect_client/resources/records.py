@@ -1,24 +1,17 @@
-"""What became of rows that were sent, and rows as they are stored; the base of all resources."""
+"""What became of rows that were sent, and rows as they are stored."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from evoselect_client.core.calls import get, segment
+from evoselect_client.core.nouns import Nouns
+from evoselect_client.core.resource import Bound, Resource
+from evoselect_client.core.steps import Emit, Listing, Mode, Steps, Values, Verb
+from evoselect_client.data.layouts import extra_query
 
-from evoselect_client.steps import Listing, Same, Verb
-
-
-class Resource(BaseModel):
-    """Base: immutable, tolerant of new fields."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        frozen=True,
-        protected_namespaces=(),
-        ignored_types=(Verb, Same, Listing),
-        defer_build=True,  # a model is built when it is first used, so that importing is short
-    )
+BoundT = TypeVar("BoundT", bound=Bound[Any])
 
 
 class RowExample(Resource):
@@ -96,3 +89,34 @@ class Upload(Resource):
     reasons: dict[str, int] = {}  # refused lines by code
     errors: list[BatchError]  # lines count through the whole input
     recognised: Recognised = Recognised()
+
+
+class RecordSets(Nouns[BoundT, Mode]):
+    """What targets and pools share: records to read, and an end."""
+
+    @Listing
+    def records(
+        self,
+        id: str,
+        *,
+        search: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        page_size: int = 500,
+    ) -> Values[StoredRecord]:
+        """The records in their order, fetched page by page while you iterate.
+
+        With `search` those that hold the text, with `extra` those with these values in `extra`, such as
+        {"source": "web"}.
+        """
+        after: int | None = 0
+        while after is not None:  # a search may give pages without records before the last one
+            asked = {"after": after, "limit": page_size, "search": search, **extra_query(extra)}
+            page = yield from self.session.send(get(f"{self.path}/{segment(id)}/records", dict, **asked))
+            for value in page["data"]:
+                yield Emit(StoredRecord.model_validate(value))
+            after = page["next_after"]
+
+    @Verb
+    def delete(self, id: str) -> Steps[None]:
+        """Delete it; ConflictError while a job that has not ended, or a loop, needs it."""
+        yield from self._delete(f"{self.path}/{segment(id)}", bool)

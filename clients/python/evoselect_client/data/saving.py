@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evoselect_client.calls import PARQUET, Call, segment
-from evoselect_client.steps import Steps, Work, each
+from evoselect_client.core.calls import PARQUET, Call, segment
+from evoselect_client.core.steps import Steps, Work, each
 
 TABLES = (".parquet", ".pq")
 

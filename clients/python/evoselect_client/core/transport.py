@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from evoselect_client.calls import JSON, Answer, Call, Content
-from evoselect_client.config import Endpoint
+from evoselect_client.core.calls import JSON, Answer, Call, Content
+from evoselect_client.core.config import Endpoint
+from evoselect_client.core.steps import NoAnswer
 from evoselect_client.errors import BadInputError, ConfigurationError
-from evoselect_client.steps import NoAnswer
 
 CONNECT_TIMEOUT = 5.0  # seconds
 PIECE = 2**18  # bytes given to httpx at once, which copies what the socket did not take at the first try

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from evoselect_client.sources import rows
-from evoselect_client.steps import Steps, Values, each
+from evoselect_client.core.steps import Steps, Values, each
+from evoselect_client.data.sources import rows
 
 SHOWN = 3  # missing rows that an error names
 
