@@ -75,11 +75,24 @@ def measured(n: int, m: int, k: int) -> dict[str, Any]:
         items = selected.put(
             artifacts,
             "t/items",
-            [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()],
+            [
+                item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
+                for reason in chosen.items()
+            ],
         )
         start = time.perf_counter()
         near = nearest_both_ways(candidates, targets)
-        stored = selection_report.store(artifacts, "t", 0, sent, wanted, candidates, targets, chosen, near)
+        stored = selection_report.store(
+            artifacts,
+            "t",
+            seed=0,
+            sent=sent,
+            wanted=wanted,
+            candidates=candidates,
+            targets=targets,
+            selection=chosen,
+            near=near,
+        )
         numbers = time.perf_counter() - start
         job = _job(k, n, orjson.loads(orjson.dumps(chosen.diagnostics)), {"items": items, **stored})
         found = document(artifacts, job)

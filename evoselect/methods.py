@@ -12,7 +12,7 @@ import numpy as np
 from evoselect import exponentiated
 from evoselect.arrays import Floats, Ints
 from evoselect.baselines.registry import BASELINES
-from evoselect.capacity.optimum import Optimum, refine, relax
+from evoselect.capacity.optimum import Optimum, optimise
 from evoselect.capacity.rounding import solution_score
 from evoselect.capacity.tuning import resolve, tradeoff_curve
 from evoselect.cosines import dense_cosine
@@ -24,14 +24,13 @@ from evoselect.transport import Transport
 
 def by_capacity(task: Task) -> Chosen:
     """Method ``capacity``, with ``auto`` settings resolved first."""
-    pool, targets, masses, s = task.candidates, task.targets, task.masses, task.bandwidth
-    spec, choices = resolve(pool, targets, masses, task.budget, task.spec, s, task.seed)
-    found = refine(pool, targets, relax(pool, targets, masses, task.budget, spec), spec, s)
-    chosen = _ordered(found, spec)
+    task, choices = resolve(task)
+    found = optimise(task)
+    chosen = _ordered(found, task.spec)
     if choices:
         chosen.diagnostics["auto"] = [asdict(choice) for choice in choices]
-    if spec.tradeoff:
-        chosen.diagnostics["tradeoff"] = tradeoff_curve(pool, targets, found, spec, s)
+    if task.spec.tradeoff:
+        chosen.diagnostics["tradeoff"] = tradeoff_curve(task, found)
     return chosen
 
 

@@ -32,7 +32,12 @@ class Evidence:
 
 
 def collect(
-    rows: Tensor, targets: Tensor, transport: Transport, s: float, similarity: scipy.sparse.csr_array | None
+    rows: Tensor,
+    targets: Tensor,
+    transport: Transport,
+    *,
+    s: float,
+    similarity: scipy.sparse.csr_array | None,
 ) -> Evidence:
     """Evidence for the selected rows (k, d), which ``transport`` carries to targets (M, d).
 

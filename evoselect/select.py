@@ -63,8 +63,8 @@ def select(
         candidates,
         targets,
         whole_budget,
-        {"texts.candidates": own},
-        {"groups": groups, "texts.targets": theirs},
+        per_candidate={"texts.candidates": own},
+        per_target={"groups": groups, "texts.targets": theirs},
     )
     check_settings(whole_budget, spec)
     rows = usable_rows(candidates, whole_budget)
@@ -73,7 +73,7 @@ def select(
     pool = candidates if whole else candidates[torch.from_numpy(rows).to(candidates.device)]
     goal = targets.to(candidates.device)
     numbers, names = group_numbers(groups) if groups is not None else (None, [])
-    shares = _shares(pool, goal, budget, spec, numbers, names)
+    shares = _shares(pool, goal, budget, spec, groups=numbers, names=names)
     masses = np.full(goal.shape[0], 1.0 / goal.shape[0]) if numbers is None else spread(shares, numbers)
     sent = None if own is None else [own[row] for row in rows]
     task = Task(
@@ -92,7 +92,9 @@ def select(
         **_spending(budget, chosen.order),
         **chosen.diagnostics,
     }
-    return _explained(task, rows, whole_budget, chosen, diagnostics, compared=compare_with_baselines)
+    return _explained(
+        task, rows, whole_budget, chosen, diagnostics=diagnostics, compared=compare_with_baselines
+    )
 
 
 def _spending(budget: Budget, order: Ints) -> dict[str, object]:
@@ -112,6 +114,7 @@ def _shares(
     targets: Tensor,
     budget: Budget,
     spec: SelectionSpec,
+    *,
     groups: Ints | None,
     names: Sequence[str],
 ) -> Floats:
@@ -132,15 +135,15 @@ def _explained(
     usable: Ints,
     budget: Budget,
     chosen: Chosen,
-    diagnostics: dict[str, object],
     *,
+    diagnostics: dict[str, object],
     compared: bool,
 ) -> Selection:
     """The choice with its transport and reasons; ``usable`` (N',) names the task's rows."""
     rows = gather(task.candidates, torch.from_numpy(chosen.order))
     supply = task.budget.measure(chosen.order)
     transport = chosen.transport or exact_transport(rows, task.targets, task.masses, supply=supply)
-    evidence = reasons.collect(rows, task.targets, transport, task.bandwidth, chosen.similarity)
+    evidence = reasons.collect(rows, task.targets, transport, s=task.bandwidth, similarity=chosen.similarity)
     twin = evidence.nearest_selected
     diagnostics |= {"transport": transport.cost, "transport_exact": transport.exact}
     diagnostics |= _gap(transport.cost, diagnostics)

@@ -1,11 +1,12 @@
 """One selection problem, and what a method answers: the seam between `select` and all methods (ours)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse
+import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
@@ -33,6 +34,7 @@ class Task:
     texts: Sequence[str] | None = None  # N
     target_texts: Sequence[str] | None = None  # M
     given: Budget | None = None  # where it is not simply k rows
+    known_bandwidth: float | None = None  # where it was measured already, on more targets than these
 
     @property
     def n(self) -> int:
@@ -56,8 +58,22 @@ class Task:
 
     @cached_property
     def bandwidth(self) -> float:
-        """Cosine above which two candidates count as similar."""
+        """Distance of unit rows at which their similarity is exp(-1/2)."""
+        if self.known_bandwidth is not None:
+            return self.known_bandwidth
         return diversity.bandwidth(self.candidates, self.targets)
+
+    def with_settings(self, **changed: object) -> "Task":
+        """The same problem under other settings of its spec."""
+        spec = self.spec.model_copy(update=changed)
+        return replace(self, spec=spec, known_bandwidth=self.bandwidth)
+
+    def with_targets(self, rows: Ints) -> "Task":
+        """The same problem for targets ``rows`` (m,) alone, without groups and texts; the bandwidth stays."""
+        masses = self.masses[rows] / self.masses[rows].sum()
+        targets = self.targets[torch.from_numpy(rows).to(self.targets.device)]
+        alone = replace(self, targets=targets, masses=masses, groups=None, target_texts=None)
+        return replace(alone, known_bandwidth=self.bandwidth)
 
 
 @dataclass(frozen=True)

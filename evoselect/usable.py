@@ -18,6 +18,7 @@ def check(
     candidates: Tensor,
     targets: Tensor,
     budget: Budget,
+    *,
     per_candidate: Mapping[str, Sequence[object] | None],
     per_target: Mapping[str, Sequence[object] | None],
 ) -> None:

@@ -31,7 +31,7 @@ def tsds(task: Task) -> Chosen:
     width = max(2, min(MAX_NEIGHBOURS, task.n // 10)) if task.n > 1 else 1
     distance, index = _neighbours(task, width)
     density = _density(task.candidates, index, max(1, min(MAX_DENSITY_NEIGHBOURS, task.n // 10)))
-    p = probabilities(distance, index, density, task.n, ALPHA, C)
+    p = probabilities(distance, index, density, n=task.n, alpha=ALPHA, c=C)
     return _fixed_size(task, p, distance, index)
 
 
@@ -45,7 +45,9 @@ def tsds_uniform(task: Task) -> Chosen:
     return _fixed_size(task, p, distance, index.numpy())
 
 
-def probabilities(distance: Floats, index: Ints, density: Floats, n: int, alpha: float, c: float) -> Floats:
+def probabilities(
+    distance: Floats, index: Ints, density: Floats, *, n: int, alpha: float, c: float
+) -> Floats:
     """(n,) probabilities of the candidates.
 
     distance (M, K) ascending in each row, index (M, K) candidate rows, density (n,) kernel densities >= 1.

@@ -50,7 +50,7 @@ class Rounded:
 
 
 def relaxed_optimum(
-    shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats, extra: Floats | None = None
+    shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats, *, extra: Floats | None = None
 ) -> Transport:
     """The linear programme on the shortlist, where every candidate ships at most its cap, and what is pinned
     all of it, at its cost plus ``extra`` (n,), 0 unless given; masses (M,) sum 1.
@@ -69,7 +69,13 @@ def relaxed_optimum(
     wanted[order[: budget.enough(order) + len(masses)]] = True
     while True:
         rows = np.flatnonzero(wanted)
-        found = over_edges(edges[rows], budget.caps[rows], masses, np.flatnonzero(budget.free[rows]), half)
+        found = over_edges(
+            edges[rows],
+            budget.caps[rows],
+            masses,
+            may_keep=np.flatnonzero(budget.free[rows]),
+            half_virtual=half,
+        )
         missed = ~wanted & (reduced_cost(shortlist, found.g) + own < -PRICE_TOLERANCE)
         if not missed.any():
             return _on_all_rows(found, rows, n)
@@ -227,7 +233,7 @@ def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rou
 
 
 def estimate(
-    pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, chosen: Ints
+    pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, *, chosen: Ints
 ) -> Rounded:
     """The transport of ``chosen`` (k,) by scaling the plan, for problems whose exact transport is too large.
 
@@ -238,7 +244,7 @@ def estimate(
     kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
     columns = kernel.T.tocsr()[chosen]
     cost, supply = shortlist.cost.T.tocsr()[chosen], problem.budget.measure(chosen)
-    carried = scaled_transport(columns, cost, problem.masses, rows, targets, supply)
+    carried = scaled_transport(columns, cost, problem.masses, rows=rows, targets=targets, supply=supply)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
 
 
@@ -266,7 +272,7 @@ def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[
     open_ = np.setdiff1d(np.arange(len(price)), current.chosen)
     loose = current.chosen[problem.budget.free[current.chosen]]
     if count == 1:
-        return _single_swap(problem.budget, price, current.chosen, loose, open_, place)
+        return _single_swap(problem.budget, price, current.chosen, loose=loose, open_=open_, place=place)
     leaving, entering = best(price, loose, max(count, SINGLES)), best(-price, open_, max(count, SINGLES))
     size = min(len(leaving), len(entering), count)
     useful = price[entering[:size]] < price[leaving[:size]] - MIN_GAIN
@@ -274,7 +280,7 @@ def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[
 
 
 def _single_swap(
-    budget: Budget, price: Floats, chosen: Ints, loose: Ints, open_: Ints, place: int
+    budget: Budget, price: Floats, chosen: Ints, *, loose: Ints, open_: Ints, place: int
 ) -> tuple[Ints, Ints]:
     """The pair of ``loose`` and ``open_`` of the ``place``-th largest gain within the budget."""
     width, spent = SINGLES if budget.uniform else UNEQUAL_SINGLES, budget.spent(chosen)

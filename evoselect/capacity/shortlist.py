@@ -106,7 +106,9 @@ def at_price(candidates: Tensor, targets: Tensor, price: Floats) -> Shortlist:
     """
     found = edges_below(candidates, targets, price, WINDOW)
     floor = np.minimum(WINDOW - found.best, 0.0)
-    return _of_rows(found.rows, (found.place, found.target, found.cost), price, price, floor)
+    return _of_rows(
+        found.rows, (found.place, found.target, found.cost), radius=price, anchor=price, floor=floor
+    )
 
 
 def build(candidates: Tensor, targets: Tensor, width: int) -> Shortlist:
@@ -139,7 +141,7 @@ def widen(shortlist: Shortlist, candidates: Tensor, targets: Tensor, short: Ints
     known = np.isin(rows, shortlist.candidates)
     floor[known] = shortlist.floor[np.searchsorted(shortlist.candidates, rows[known])]
     price = np.concatenate([shortlist.cost.data[keep], cost.ravel()])
-    return _of_rows(rows, (place, target, price), radius, anchor, floor)
+    return _of_rows(rows, (place, target, price), radius=radius, anchor=anchor, floor=floor)
 
 
 def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Floats) -> tuple[Shortlist, int]:
@@ -173,7 +175,7 @@ def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Float
         np.concatenate([shortlist.cost.data, *cost]),
     )
     found = sum(len(part) for part in place)
-    return _of_rows(shortlist.candidates, edges, shortlist.radius, g, floor), found
+    return _of_rows(shortlist.candidates, edges, radius=shortlist.radius, anchor=g, floor=floor), found
 
 
 def narrowed(shortlist: Shortlist, g: Floats, margin: float, budget: Budget) -> Shortlist:
@@ -197,7 +199,13 @@ def narrowed(shortlist: Shortlist, g: Floats, margin: float, budget: Budget) -> 
     place = (np.cumsum(near) - 1)[reduced.indices[kept]]
     edges = (place, shortlist.target_of_edge[kept], shortlist.cost.data[kept])
     floor = np.minimum(best + NARROW_WINDOW, shortlist.absent(g))[near]
-    return _of_rows(shortlist.candidates[near], edges, np.minimum(shortlist.radius, g + most), g, floor)
+    return _of_rows(
+        shortlist.candidates[near],
+        edges,
+        radius=np.minimum(shortlist.radius, g + most),
+        anchor=g,
+        floor=floor,
+    )
 
 
 def with_rows(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: Ints) -> Shortlist:
@@ -218,7 +226,7 @@ def with_rows(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: I
     floor = np.full(len(members), np.inf)
     floor[np.searchsorted(members, shortlist.candidates)] = shortlist.floor
     floor[np.searchsorted(members, rows)] = np.inf
-    return _of_rows(members, edges, shortlist.radius, shortlist.anchor, floor)
+    return _of_rows(members, edges, radius=shortlist.radius, anchor=shortlist.anchor, floor=floor)
 
 
 def needed(candidates: Tensor, targets: Tensor, budget: Budget, g: Floats) -> Ints:
@@ -261,7 +269,7 @@ def sample_rows(n: int, m: int, k: int) -> int:
 
 
 def _of_rows(
-    rows: Ints, edges: tuple[Ints, Ints, Floats], radius: Floats, anchor: Floats, floor: Floats
+    rows: Ints, edges: tuple[Ints, Ints, Floats], *, radius: Floats, anchor: Floats, floor: Floats
 ) -> Shortlist:
     """Shortlist of (place in ``rows``, target, cost) edges in any order, each once."""
     place, target, cost = edges

@@ -70,6 +70,7 @@ class Conditioner:
 def fit(
     pool: Tensor,
     kind: Kind = "centred",
+    *,
     shrinkage: float = 10.0,
     weights: Sequence[float] = (1.0,),
     forms: Tensor | None = None,
@@ -136,6 +137,7 @@ def condition(
     pool: Values,
     target: Values,
     spec: FeatureSpec,
+    *,
     into: Tensor | None = None,
     forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -147,7 +149,9 @@ def condition(
     nothing but the mean of the pool, as in a pool of equal rows.
     """
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
-    fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights, forms)
+    fitted = fit(
+        torch.as_tensor(pool), spec.conditioning, shrinkage=spec.shrinkage, weights=weights, forms=forms
+    )
     rows, goals = fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
     if spec.conditioning != "none":
         _require_differences(rows, "candidates")
@@ -171,6 +175,7 @@ def combine(
     target: Values,
     hidden: tuple[Values, Values],
     spec: FeatureSpec,
+    *,
     into: Tensor | None = None,
     forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -183,9 +188,9 @@ def combine(
     """
     d = math.prod(pool.shape[1:])
     rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into
-    _, wanted = condition(pool, target, spec, rows[:, :d], forms)
+    _, wanted = condition(pool, target, spec, into=rows[:, :d], forms=forms)
     states, asked = (torch.as_tensor(side)[:, None] for side in hidden)
-    fitted = fit(states, spec.hidden_conditioning, spec.shrinkage, forms=forms)
+    fitted = fit(states, spec.hidden_conditioning, shrinkage=spec.shrinkage, forms=forms)
     fitted.apply(states, rows[:, d:])
     rows[:, :d] *= (1 - spec.hidden_share) ** 0.5
     rows[:, d:] *= spec.hidden_share**0.5

@@ -73,6 +73,7 @@ add_routes(router, "pool", _sources, pools.remove)
 
 @router.get("/{pool_id}/batches", response_model=Page[answers.Batch])
 def batch_listing(
+    *,
     pool_id: ResourceId,
     state: Services,
     tenant_id: TenantId,
@@ -105,6 +106,7 @@ def batch_listing(
     },
 )
 async def add_batch(
+    *,
     pool_id: ResourceId,
     request: Request,
     state: Services,
@@ -221,6 +223,11 @@ class Intake:
         writer.finish()
         with self.state.database.transaction() as session:
             row = batches.commit(
-                session, self.state, self.tenant_id, self.pool_id, writer, self.body.client_batch_id
+                session,
+                self.state,
+                self.tenant_id,
+                self.pool_id,
+                writer=writer,
+                client_batch_id=self.body.client_batch_id,
             )
             return views.batch(row)

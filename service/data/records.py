@@ -19,6 +19,7 @@ PAGE_CHARS = 8 * 2**20  # of a page's records and rows; the one that goes beyond
 def page(
     state: State,
     sources: Sequence[Source],
+    *,
     after: int,
     limit: int,
     text: str | None = None,

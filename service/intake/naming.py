@@ -18,7 +18,7 @@ from store.models import adapters
 from store.records.layout import Layout
 
 
-def known_model(session: Session, state: State, tenant_id: str, name: str, pointer: str) -> str:
+def known_model(session: Session, state: State, tenant_id: str, name: str, *, pointer: str) -> str:
     """The name, when it is an alias of the allow-list or the tenant's own adapter; raises Invalid."""
     if name in state.models:
         return name
@@ -31,13 +31,13 @@ def known_model(session: Session, state: State, tenant_id: str, name: str, point
 
 
 def given_records(
-    state: State, tenant_id: str, inline: list[Any] | None, file_id: str | None, layout: Layout
+    state: State, tenant_id: str, *, inline: list[Any] | None, file_id: str | None, layout: Layout
 ) -> Rows:
     """Records of a body's /records or of the file that it names, none where it has neither."""
     if inline is not None:
         return parse_all(inline, "/records", state.settings.max_inline_records, layout)
     if file_id is not None:
-        return read_records(state, tenant_id, file_id, state.settings.max_target_records, layout)
+        return read_records(state, tenant_id, file_id, limit=state.settings.max_target_records, layout=layout)
     return Rows()
 
 
@@ -57,5 +57,5 @@ def stored_pool(session: Session, state: State, tenant_id: str, rows: Rows) -> s
     with BatchWriter(state.settings, "reject_batch", Known()) as writer:
         writer.add_records(rows.records, rows.originals)
         writer.finish()
-        batches.commit(session, state, tenant_id, pool.id, writer)
+        batches.commit(session, state, tenant_id, pool.id, writer=writer)
     return pool.id

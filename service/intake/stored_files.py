@@ -86,7 +86,7 @@ def stored_file(state: State, tenant_id: str, file_id: str) -> Iterator[IO[bytes
             yield local
 
 
-def read_records(state: State, tenant_id: str, file_id: str, limit: int, layout: Layout) -> Rows:
+def read_records(state: State, tenant_id: str, file_id: str, *, limit: int, layout: Layout) -> Rows:
     """All records of a file, in order and with their repetitions; raises Problem where one is bad."""
     with (
         stored_file(state, tenant_id, file_id) as file,

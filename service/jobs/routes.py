@@ -50,6 +50,7 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
 def _add_looks(router: APIRouter, kind: JobKind) -> None:
     @router.get("", response_model=Page[answers.Job])
     def listing(
+        *,
         state: Services,
         tenant_id: TenantId,
         after: After = None,
@@ -67,7 +68,7 @@ def _add_looks(router: APIRouter, kind: JobKind) -> None:
 
     @router.get("/{job_id}", response_model=answers.Job, responses={304: {"description": "As you know it."}})
     async def retrieve(
-        job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId, wait: Wait = 0
+        *, job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId, wait: Wait = 0
     ) -> Response:
         """One of them; with `wait`, as soon as it has ended or after so many seconds."""
         deadline = time.monotonic() + wait
@@ -117,6 +118,7 @@ def _add_events(router: APIRouter, kind: JobKind) -> None:
         },
     )
     def events(
+        *,
         job_id: ResourceId,
         request: Request,
         state: Services,

@@ -40,7 +40,7 @@ RoundNumber = Annotated[int, Path(ge=1, le=10**6)]
 
 @router.post("", status_code=202, response_model=job_answers.Job)
 def create(
-    body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+    *, body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start a loop."""
 
@@ -50,7 +50,7 @@ def create(
         asked = LoopWork(
             target_id=body.target_id,
             evaluation_target_id=body.evaluation_target_id or _held_out(session, tenant_id, body.target_id),
-            base_model=known_model(session, state, tenant_id, name, "/base_model"),
+            base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),
             spec=_resolved(session, state, tenant_id, body.full_spec()),
         )
         label = submissions.Label(body.name, body.metadata, body.priority)
@@ -75,7 +75,7 @@ def _held_out(session: Session, tenant_id: str, target_id: str) -> str:
 def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) -> LoopSpec:
     """The settings with every name looked up, so that nothing that they mean changes on the way."""
     if spec.proxy != CURRENT:
-        known_model(session, state, tenant_id, spec.proxy, "/proxy")
+        known_model(session, state, tenant_id, spec.proxy, pointer="/proxy")
     if spec.k is not None:
         quotas.require_k(spec.k, state.settings.max_k)
     submissions.require_steps(spec.training, spec.k or 0, state.settings.max_training_steps, "/training")
@@ -124,6 +124,7 @@ def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str
 
 @router.get("/{job_id}/rounds", response_model=Page[answers.Round])
 def rounds(
+    *,
     job_id: ResourceId,
     state: Services,
     tenant_id: TenantId,
@@ -153,7 +154,7 @@ def rounds(
     responses={409: {"description": "The round does not wait for candidates."}},
 )
 def add_candidates(
-    job_id: ResourceId, number: RoundNumber, body: CandidatesRequest, state: Services, tenant_id: TenantId
+    *, job_id: ResourceId, number: RoundNumber, body: CandidatesRequest, state: Services, tenant_id: TenantId
 ) -> dict[str, Any]:
     """Candidates for a round that waits for them; what earlier rounds were given counts as duplicate.
 
@@ -171,7 +172,7 @@ def add_candidates(
         with state.database.transaction() as session:
             pool = pools.get(session, tenant_id, pool_ids[-1])
             counts = {"candidates": pool.count}
-            loops.generated(session, job_id, number, pool.id, pool.version, counts)
+            loops.generated(session, job_id, number, pool_id=pool.id, version=pool.version, counts=counts)
     return batch
 
 

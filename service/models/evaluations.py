@@ -28,7 +28,7 @@ router = job_routes(JobKind.EVALUATION, "evaluations")
 
 @router.post("", status_code=202, response_model=job_answers.Job)
 def create(
-    body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+    *, body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start an evaluation. Records become a target, the same one where they come again."""
     if body.tasks is not None and state.settings.task_folder is None:
@@ -38,11 +38,11 @@ def create(
             code="named_tasks_unavailable",
             pointer="/tasks",
         )
-    rows = given_records(state, tenant_id, body.records, body.file_id, body.layout)
+    rows = given_records(state, tenant_id, inline=body.records, file_id=body.file_id, layout=body.layout)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
-        model = known_model(session, state, tenant_id, body.model, "/model")
+        model = known_model(session, state, tenant_id, body.model, pointer="/model")
         if body.tasks is not None:
             asked = EvaluationWork(model=model, spec=body.spec, tasks=tuple(body.tasks), limit=body.limit)
         else:
@@ -86,4 +86,4 @@ def measured_on(request: dict[str, Any]) -> str:
 
 
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:
-    return completed(state, tenant_id, job_id, "numbers", JobKind.EVALUATION)
+    return completed(state, tenant_id, job_id, what="numbers", kind=JobKind.EVALUATION)

@@ -34,7 +34,7 @@ Allowed = Annotated[None, Depends(_allowed)]
 
 
 @router.post("/{noun}/{job_id}/cancel")
-def cancel(noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId, _: Allowed) -> Response:
+def cancel(*, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId, _: Allowed) -> Response:
     """Ask it to stop; a loop's steps with it."""
     with state.database.transaction() as session:
         jobs.request_cancel(session, tenant_id, job_id, KINDS[noun])
@@ -45,7 +45,7 @@ def cancel(noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId,
 
 @router.post("/loops/{job_id}/{way}")
 def pause_or_resume(
-    job_id: ResourceId, way: Literal["pause", "resume"], state: Services, tenant_id: TenantId, _: Allowed
+    *, job_id: ResourceId, way: Literal["pause", "resume"], state: Services, tenant_id: TenantId, _: Allowed
 ) -> Response:
     """Begin nothing further, or go on."""
     with state.database.transaction() as session:

@@ -96,6 +96,7 @@ def static(name: str) -> Response:
 
 @router.get("/compare")
 def compare(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -110,6 +111,7 @@ def compare(
 
 @router.get("/{noun}")
 def listing(
+    *,
     request: Request,
     noun: Noun,
     state: Services,
@@ -147,19 +149,24 @@ def listing(
 
 
 @router.get("/{noun}/{job_id}")
-def one(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+def one(
+    *, request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId
+) -> Response:
     """A job; its script keeps the part that changes up to date."""
     return render(request, "job.html", noun=noun, **_job(state, tenant_id, noun, job_id))
 
 
 @router.get("/{noun}/{job_id}/live")
-def live(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+def live(
+    *, request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId
+) -> Response:
     """The part of the page that changes."""
     return render(request, "changing.html", noun=noun, **_job(state, tenant_id, noun, job_id))
 
 
 @router.get("/{noun}/{job_id}/events")
 def events(
+    *,
     request: Request,
     noun: Noun,
     job_id: ResourceId,
@@ -176,7 +183,7 @@ def events(
 @router.get("/selections/{job_id}/report")
 def report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """The report of a completed selection."""
-    job = completed(state, tenant_id, job_id, "report")
+    job = completed(state, tenant_id, job_id, what="report")
     page = rendered(state, job, document(state.artifacts, job))
     return Response(page, media_type=HTML, headers=REPORT_HEADERS)
 

@@ -31,7 +31,7 @@ def candidate(
     Of several contents with the same id it is the one of best rank, else the one that came first: the hash
     names each of them.
     """
-    job = completed(state, tenant_id, job_id, "candidates")
+    job = completed(state, tenant_id, job_id, what="candidates")
     item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
     if item is not None and "content_hash" in item:
         found: dict[str, Any] = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}

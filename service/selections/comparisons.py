@@ -27,7 +27,7 @@ def comparison(state: State, tenant_id: str, job_id: str, other_id: str) -> dict
     """The same for those who have no request; raises NotFound, or Problem 409 before both are completed."""
     with state.database.transaction() as session:
         jobs.get(session, tenant_id, other_id, JobKind.SELECTION)  # before the first one's status is told
-    first, second = (completed(state, tenant_id, name, "items") for name in (job_id, other_id))
+    first, second = (completed(state, tenant_id, name, what="items") for name in (job_id, other_id))
     digests = [_digest(state, job) for job in (first, second)]
     same_target = first.request["target_id"] == second.request["target_id"]
     return {

@@ -21,7 +21,9 @@ def estimate(state: State, store: Callable[[Session], str]) -> dict[str, Any]:
             job = session.get_one(Job, store(session))
             source = state.models.get(job.request["model"])
             parameters = source.parameters if source else 0
-            cost = costs.of_selection(session, state.artifacts, job, parameters, state.settings.block_rows)
+            cost = costs.of_selection(
+                session, state.artifacts, job, parameters, block_rows=state.settings.block_rows
+            )
             found = {"object": "selection.estimate", "request": job.request, **cost}
             raise _UndoError
     except _UndoError:

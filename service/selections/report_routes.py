@@ -29,7 +29,7 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 def report(job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
     """Where pool, target and selected lie, how well the target is served, and what the solver proved."""
     kind = acceptable(request.headers.get("accept"), (JSON, HTML, PARQUET))
-    job = completed(state, tenant_id, job_id, "report")
+    job = completed(state, tenant_id, job_id, what="report")
     numbers = document(state.artifacts, job)
     if kind == PARQUET:
         stored = artifact(job, "map") or {}

@@ -30,6 +30,7 @@ router = job_routes(JobKind.SELECTION, "selections")
     responses={200: {"model": answers.Estimate, "description": "validate_only: nothing was stored."}},
 )
 def create(
+    *,
     body: SelectionRequest,
     response: Response,
     state: Services,
@@ -45,10 +46,12 @@ def create(
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.SELECTION)
-        model = known_model(session, state, tenant_id, body.model or state.settings.default_model, "/model")
+        model = known_model(
+            session, state, tenant_id, body.model or state.settings.default_model, pointer="/model"
+        )
         for number, checkpoint in enumerate(body.features.checkpoints):
             pointer = f"/features/checkpoints/{number}/model"
-            known_model(session, state, tenant_id, checkpoint.model, pointer)
+            known_model(session, state, tenant_id, checkpoint.model, pointer=pointer)
         job = submissions.selection(
             session,
             tenant_id,

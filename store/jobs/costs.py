@@ -40,7 +40,7 @@ SAMPLE_BYTES = 2**24
 
 
 def of_selection(
-    session: Session, artifacts: Artifacts, job: Job, parameters: int, block_rows: int
+    session: Session, artifacts: Artifacts, job: Job, parameters: int, *, block_rows: int
 ) -> dict[str, Any]:
     """rows, tokens, seconds of one worker by phase, and whether those were measured."""
     shards = session.scalars(select(Shard).where(Shard.job_id == job.id)).all()

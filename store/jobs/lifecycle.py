@@ -80,7 +80,7 @@ def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
 
 def get(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
     """The tenant's job of that kind; raises NotFound."""
-    job = owned.get(session, Job, kind, tenant_id, job_id)
+    job = owned.get(session, Job, tenant_id, job_id, noun=kind)
     if job.kind != kind:
         raise NotFound(kind, job_id)
     return job

@@ -96,11 +96,11 @@ def selection(
         for file_id in feature_files.values():
             files.get(session, tenant_id, file_id)
         parts = plans.single_shard("transport", candidates)
-        return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
+        return _create(session, tenant_id, JobKind.SELECTION, request, parts=parts, label=label)
     sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
     checkpoints = len(settings["features"]["checkpoints"]) or 1
     parts = plans.feature_shards(sources, shard_rows, checkpoints)
-    return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
+    return _create(session, tenant_id, JobKind.SELECTION, request, parts=parts, label=label)
 
 
 def _require_compared(session: Session, tenant_id: str, spec: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def training(
     rows = _source_rows(session, tenant_id, asked)
     require_steps(asked.spec, rows, most_steps, "/spec")
     parts = plans.single_shard("train", _training_rows(asked.spec, rows))
-    return _create(session, tenant_id, JobKind.TRAINING, asked.stored(), parts, label)
+    return _create(session, tenant_id, JobKind.TRAINING, asked.stored(), parts=parts, label=label)
 
 
 def _source_rows(session: Session, tenant_id: str, asked: TrainingWork) -> int:
@@ -145,7 +145,7 @@ def evaluation(session: Session, tenant_id: str, asked: EvaluationWork, label: L
     """How many questions named tasks have is not known here."""
     rows = 0 if asked.target_id is None else targets.get(session, tenant_id, asked.target_id).count
     parts = plans.single_shard("evaluate", rows)
-    return _create(session, tenant_id, JobKind.EVALUATION, asked.stored(), parts, label)
+    return _create(session, tenant_id, JobKind.EVALUATION, asked.stored(), parts=parts, label=label)
 
 
 def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job:
@@ -153,7 +153,9 @@ def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job
     for target_id in (asked.target_id, asked.evaluation_target_id):
         targets.get(session, tenant_id, target_id)
     _require_compared(session, tenant_id, asked.spec.selection.model_dump(mode="json"))
-    return _create(session, tenant_id, JobKind.LOOP, asked.stored(), plans.single_shard("advance", 0), label)
+    return _create(
+        session, tenant_id, JobKind.LOOP, asked.stored(), parts=plans.single_shard("advance", 0), label=label
+    )
 
 
 def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
@@ -172,7 +174,7 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
     rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
     parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
-    return _create(session, tenant_id, kind, old.request, parts, _label_of(old))
+    return _create(session, tenant_id, kind, old.request, parts=parts, label=_label_of(old))
 
 
 def _label_of(job: Job) -> Label:
@@ -238,6 +240,7 @@ def _create(
     tenant_id: str,
     kind: JobKind,
     request: dict[str, Any],
+    *,
     parts: list[plans.ShardPlan],
     label: Label,
 ) -> Job:

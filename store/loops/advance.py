@@ -88,7 +88,9 @@ def _go_on(loop: _Loop, current: Round) -> None:
         try:
             _start(loop, current.number, arm, name)
         except StoreError as error:
-            _end_by_refusal(loop, current, f"{name} of round {current.number}", error.code, error.detail)
+            _end_by_refusal(
+                loop, current, f"{name} of round {current.number}", code=error.code, detail=error.detail
+            )
             return
     measured = any(step.round == 0 and step.job.status == JobStatus.COMPLETED for step in steps)
     if measured and loop_plan.is_over(loop.spec, statuses):
@@ -135,7 +137,9 @@ def _open(loop: _Loop, number: int) -> None:
     loop.job.phase = "generate" if row.state != "running" else loop.job.phase
 
 
-def generated(session: Session, loop_id: str, number: int, pool_id: str, version: int, counts: Json) -> None:
+def generated(
+    session: Session, loop_id: str, number: int, pool_id: str, *, version: int, counts: Json
+) -> None:
     """The candidates of a round are there; raises Conflict unless the round waited for them."""
     job = jobs.lock(session, loop_id)
     row = open_round(session, loop_id)
@@ -251,10 +255,10 @@ def _end_by(loop: _Loop, current: Round, step: loop_steps.Step) -> None:
     if step.job.error is None:
         jobs.fail(loop.session, loop.job, "step_cancelled", f"{what} is {step.job.status}: retry the loop")
     else:
-        _end_by_refusal(loop, current, what, step.job.error["code"], step.job.error["detail"])
+        _end_by_refusal(loop, current, what, code=step.job.error["code"], detail=step.job.error["detail"])
 
 
-def _end_by_refusal(loop: _Loop, current: Round, what: str, code: str, detail: str) -> None:
+def _end_by_refusal(loop: _Loop, current: Round, what: str, *, code: str, detail: str) -> None:
     if code in EXHAUSTED and current.number > 1:
         _complete(loop, "candidates_exhausted")
     else:

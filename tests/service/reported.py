@@ -47,7 +47,10 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     spec = SelectionSpec(tradeoff=True)
     chosen = select(candidates, targets, k, spec, seed=0)
     sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
-    rows = [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()]
+    rows = [
+        item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
+        for reason in chosen.items()
+    ]
     near = nearest_both_ways(candidates, targets)
     result = {
         "counts": {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m},
@@ -57,7 +60,17 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
         "diagnostics": orjson.loads(orjson.dumps(chosen.diagnostics)),
         "artifacts": {
             "items": selected.put(artifacts, "t/items", rows),
-            **selection_report.store(artifacts, "t", 0, sent, wanted, candidates, targets, chosen, near),
+            **selection_report.store(
+                artifacts,
+                "t",
+                seed=0,
+                sent=sent,
+                wanted=wanted,
+                candidates=candidates,
+                targets=targets,
+                selection=chosen,
+                near=near,
+            ),
         },
     }
     finish(api, job["id"], result)

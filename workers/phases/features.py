@@ -49,12 +49,12 @@ def run(work: Work) -> Outcome:
     outlook: Json = {}
     for start in range(0, len(ordered), settings.block_rows):
         own = ordered[start : start + settings.block_rows]
-        entry, block = _block(work, loaded, spec, own, start)
+        entry, block = _block(work, loaded, spec, rows=own, done=start)
         stored.append(entry)
         if block is not None:
             computed.append(block)
         if start == 0 and _opens_the_pool(payload):
-            outlook = checks.outlook(work, loaded, spec, table, block)
+            outlook = checks.outlook(work, loaded, spec, batch=table, first=block)
     return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": outlook})
 
 
@@ -87,7 +87,7 @@ def _pace(computed: Sequence[FeatureBlock]) -> Json:
 
 
 def _block(
-    work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record], done: int
+    work: Work, loaded: LoadedModel, spec: FeatureSpec, *, rows: list[Record], done: int
 ) -> tuple[Json, FeatureBlock | None]:
     """Where the features of these rows lie, and they where they were computed; `done` rows came before."""
     key = block_key(sketch_fingerprint(loaded, spec), rows, work.claim.tenant_id)
@@ -97,7 +97,7 @@ def _block(
         folder = f"{work.claim.tenant_id}/features"
         stored = work.context.artifacts.put_bytes(folder, to_bytes(block), ".safetensors")
         with work.context.database.transaction() as session:
-            feature_blocks.remember(session, work.claim.tenant_id, key, len(rows), stored)
+            feature_blocks.remember(session, work.claim.tenant_id, key, rows=len(rows), artifact=stored)
     work.progress(done + len(rows))
     entry = {"key": key, "artifact": stored.path, "sha256": stored.sha256, "rows": len(rows)}
     return entry | {"cached": block is None}, block

@@ -114,7 +114,7 @@ def _look_for_copies(work: Work, target: Side, pool: Side, fates: list[str]) -> 
     pinned = set(pinned_rows(request.get("pinned", ()), pool, fates))
     places = {place for place, row in enumerate(rows) if row in pinned}
     spec, sent = SelectionSpec.model_validate(request["spec"]), [pool.records[row] for row in rows]
-    found = near_copies.found(work, spec, target.records, sent, places)
+    found = near_copies.found(work, spec, wanted=target.records, candidates=sent, pinned=places)
     for place, why in ({} if found is None else found.dropped()).items():
         fates[rows[place]] = why
     return found
@@ -170,14 +170,14 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
             **selection_report.store(
                 work.context.artifacts,
                 work.claim.tenant_id,
-                work.claim.request["seed"],
-                sides.sent,
-                sides.wanted,
-                choice.candidates,
-                choice.targets,
-                selection,
-                near,
-                round_axes.of_loop(work, choice.candidates.shape[1]),
+                seed=work.claim.request["seed"],
+                sent=sides.sent,
+                wanted=sides.wanted,
+                candidates=choice.candidates,
+                targets=choice.targets,
+                selection=selection,
+                near=near,
+                axes=round_axes.of_loop(work, choice.candidates.shape[1]),
             ),
         },
     }
@@ -199,7 +199,10 @@ def _store_items(work: Work, sides: Sides, selection: Selection, flags: dict[str
     """The items, and where all candidates came as one kind of table, the rows of that."""
     counted = sides.budget.counted  # else the prices are tokens
     tokens = (sides.pool.block.tokens[sides.rows] if counted else sides.budget.prices).tolist()
-    rows = [item(reason, sides.sent, sides.wanted, tokens, flags) for reason in selection.items()]
+    rows = [
+        item(reason, candidates=sides.sent, targets=sides.wanted, tokens=tokens, flags=flags)
+        for reason in selection.items()
+    ]
     contents = [row["content_hash"] for row in rows]
     kept = kept_of(work, sides.pool.files, {*contents})
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, kept.originals)

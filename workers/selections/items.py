@@ -25,6 +25,7 @@ def selected_items(work: Work, selection_id: str) -> list[dict[str, Any]]:
 
 def item(
     reason: ItemReason,
+    *,
     candidates: list[Record],
     targets: list[Record],
     tokens: Sequence[int],

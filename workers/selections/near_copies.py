@@ -106,7 +106,7 @@ def _shown(leak: Leak, examples: Sequence[Record]) -> Json:
 
 
 def found(
-    work: Work, spec: SelectionSpec, wanted: list[Record], candidates: list[Record], pinned: set[int]
+    work: Work, spec: SelectionSpec, *, wanted: list[Record], candidates: list[Record], pinned: set[int]
 ) -> Found | None:
     """Of the usable ``candidates`` (places in ``pinned`` come first in their cluster) against the target's
     examples and the sets that the settings name; None where nobody asked and the pool is large.

@@ -21,6 +21,7 @@ MAX_TEXT = 2_000  # characters of a record on the map
 def store(
     artifacts: Artifacts,
     tenant_id: str,
+    *,
     seed: int,
     sent: list[Record],
     wanted: list[Record],
@@ -35,7 +36,7 @@ def store(
     The map lies in the plane of an earlier selection where `axes` has one.
     """
     plane = None if axes is None else axes.plane
-    found, picture = numbers(candidates, targets, selection, near, seed, plane)
+    found, picture = numbers(candidates, targets, selection, near=near, seed=seed, axes=plane)
     found["map"]["axes"] = axes and {"selection_id": axes.selection_id, "round": axes.round}
     found["targets"]["listed"] = [_named(row, wanted) for row in found["targets"]["listed"]]
     results.finite(found, "report")

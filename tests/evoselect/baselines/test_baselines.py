@@ -100,7 +100,7 @@ def test_tsds_probabilities_are_the_literal_loop_and_sum_to_one(alpha: float) ->
     distance = np.sqrt(np.maximum(2.0 - 2.0 * np.sort(COSINE.T, axis=1)[:, ::-1][:, :40], 0.0))
     index = np.argsort(-COSINE.T, axis=1)[:, :40]
     density = 1.0 + np.random.default_rng(0).random(200)
-    found = tsds.probabilities(distance, index, density, 200, alpha, 5.0)
+    found = tsds.probabilities(distance, index, density, n=200, alpha=alpha, c=5.0)
     assert found == pytest.approx(tsds_slow(distance, index, density, 200, alpha, 5.0), abs=1e-12)
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
 
@@ -108,7 +108,7 @@ def test_tsds_probabilities_are_the_literal_loop_and_sum_to_one(alpha: float) ->
 def test_tsds_all_weight_on_closeness_is_the_nearest_neighbour() -> None:
     index = np.argsort(-COSINE.T, axis=1)[:, :20]
     distance = np.sqrt(2.0 - 2.0 * np.take_along_axis(COSINE.T, index, axis=1))
-    p = tsds.probabilities(distance, index, np.ones(200), 200, 1.0 - 1e-9, 5.0)
+    p = tsds.probabilities(distance, index, np.ones(200), n=200, alpha=1.0 - 1e-9, c=5.0)
     assert set(np.flatnonzero(p > 1e-9)) == set(index[:, 0].tolist())
 
 

@@ -15,6 +15,7 @@ from evoselect.redundancy.diversity import similarity_dense
 from evoselect.redundancy.energy import LocalEnergy
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
+from evoselect.task import Task
 from tests.evoselect.instances import Instance, instance
 
 
@@ -40,9 +41,9 @@ def dense_linear_programme(case: Instance, k: int) -> float:
 
 def optimise(case: Instance, k: int, **spec: float) -> optimum.Optimum:
     m = case.targets.shape[0]
-    settings = SelectionSpec.model_validate(spec)
-    budget = Budget.of_rows(len(case.candidates), k)
-    return optimum.optimise(case.candidates, case.targets, np.full(m, 1.0 / m), budget, settings, 0.2)
+    settings, masses = SelectionSpec.model_validate(spec), np.full(m, 1.0 / m)
+    task = Task(case.candidates, case.targets, k, 0, masses, settings, known_bandwidth=0.2)
+    return optimum.optimise(task)
 
 
 def exact_cost(found: optimum.Optimum) -> float:
@@ -115,7 +116,7 @@ def test_shortlist_equals_dense(lam: float) -> None:
     energy = None if lam == 0 else LocalEnergy.in_order(similar, k, order)
     problem = Problem(dense, np.full(m, 1.0 / m), Budget.of_rows(1500, k), energy, listed.problem.lam)
     start = capacity.start(problem, listed.relaxation.g)
-    solution = capacity.solve(problem, 0.002, 1e-4, 2000, warm=start)
+    solution = capacity.solve(problem, epsilon=0.002, tolerance=1e-4, max_iterations=2000, warm=start)
     weights = np.zeros(1500)
     weights[listed.problem.shortlist.candidates] = listed.solution.weights
     assert np.abs(weights - solution.weights).sum() < 0.02

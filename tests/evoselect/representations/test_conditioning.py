@@ -60,13 +60,13 @@ def test_whitening_equals_its_definition(rows: int) -> None:
     scaled = (flatten(target).double().numpy() - flatten(pool).double().mean(0).numpy()) @ vectors
     scaled = scaled / np.sqrt(squares + noise) @ vectors.T
     expected = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-    found = fit(pool, "whitened", shrinkage).apply(target).double().numpy()
+    found = fit(pool, "whitened", shrinkage=shrinkage).apply(target).double().numpy()
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_strong_shrinkage_is_centring() -> None:
     pool, target = features(40), features(4, seed=1)
-    whitened = fit(pool, "whitened", 1e6).apply(target)
+    whitened = fit(pool, "whitened", shrinkage=1e6).apply(target)
     torch.testing.assert_close(whitened, fit(pool, "centred").apply(target), atol=1e-4, rtol=1e-3)
 
 
