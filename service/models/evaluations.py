@@ -19,7 +19,7 @@ from service.services import Services, State, TenantId
 from store.errors import Invalid
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
-from store.jobs.requests import EvaluationWork
+from store.jobs.requests import EvaluationNames, EvaluationWork
 from store.tables.jobs import Job
 from store.tables.states import JobKind
 
@@ -61,28 +61,21 @@ def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id
     with state.database.transaction() as session:
         jobs.get(session, tenant_id, other_id, JobKind.EVALUATION)  # before the first one's status is told
     first, second = (_completed(state, tenant_id, name) for name in (job_id, other_id))
-    examples = [measured_on(job.request) for job in (first, second)]
+    asked = [EvaluationNames.of(job.request, job.id) for job in (first, second)]
+    examples = [one.examples for one in asked]
     if examples[0] != examples[1]:
         raise Invalid(
             f"{job_id} measured {examples[0]}, {other_id} {examples[1]}: only evaluations on the same "
             "examples can be paired",
             code="different_examples",
         )
-    pair = pairs.paired_tasks if "tasks" in first.request else pairs.paired_differences
+    pair = pairs.paired_differences if asked[0].tasks is None else pairs.paired_tasks
     return {
         "object": "evaluation.comparison",
         "evaluations": [job_id, other_id],
-        "models": [first.request["model"], second.request["model"]],
+        "models": [one.model for one in asked],
         "differences": pair(*(scores(state, job) for job in (first, second))),
     }
-
-
-def measured_on(request: dict[str, Any]) -> str:
-    """The examples of an evaluation, in words that are equal where the examples are."""
-    if "tasks" in request:
-        questions = "all questions" if request["limit"] is None else f"{request['limit']} questions"
-        return f"{questions} of {', '.join(sorted(request['tasks']))}"
-    return f"target {request['target_id']}"
 
 
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:

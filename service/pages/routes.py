@@ -14,7 +14,6 @@ from service.http.problems import Problem
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
-from service.models.evaluations import measured_on
 from service.pages import facts, kind_facts, loop_facts
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
@@ -27,6 +26,7 @@ from service.services import Services, State, TenantId
 from store.accounts import api_keys
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
+from store.jobs.requests import EvaluationNames
 from store.loops import steps as loop_steps
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
@@ -202,6 +202,7 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
         workers = job_reads.running(session, job_id)
         job = encoding.job(row, progress)
         done = loop_steps.rounds_done(session, [job_id]).get(job_id, 0)
+        measured = EvaluationNames.of(row.request, row.id) if row.kind == JobKind.EVALUATION else None
         return {
             "job": job,
             "line": facts.line(job, done),
@@ -212,7 +213,7 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
             "loop": loop_facts.of_loop(session, row) if row.kind == JobKind.LOOP else None,
             "training": kind_facts.of_training(session, row) if row.kind == JobKind.TRAINING else None,
             "measures": kind_facts.of_evaluation(row) if row.kind == JobKind.EVALUATION else [],
-            "measured_on": measured_on(row.request) if row.kind == JobKind.EVALUATION else "",
+            "measured_on": measured.examples if measured else "",
             "facts": facts.of_result(job),
             "last_event": row.last_event,
             "open": row.status not in TERMINAL,

@@ -81,12 +81,6 @@ def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int 
     return plans
 
 
-def dispensable(phase: str, payload: dict[str, Any], request: dict[str, Any]) -> bool:
-    """Whether the job goes on without this shard once it failed too often: of candidates, where asked for."""
-    asked = bool(request.get("features", {}).get("allow_partial"))
-    return asked and phase == "features" and payload.get("role") == "pool"
-
-
 def single_shard(phase: str, rows: int) -> list[ShardPlan]:
     """A phase that one worker does alone."""
     return [ShardPlan(phase, 0, rows)]

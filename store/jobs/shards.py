@@ -19,10 +19,11 @@ from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from store.errors import LostLease
+from store.errors import Invalid, LostLease
 from store.jobs import claims, outbox, plans
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim
+from store.jobs.requests import SelectionWork
 from store.tables.jobs import Job, Shard
 from store.tables.json_columns import storable
 from store.tables.states import TERMINAL, JobKind, JobStatus, ShardState
@@ -277,11 +278,21 @@ def _give_up(session: Session, job: Job, shard: Shard, max_attempts: int) -> boo
     """Whether the shard has had enough attempts; then its job goes on without it where it may, or fails."""
     if not _worn_out(job, shard, max_attempts):
         return False
-    if plans.dispensable(shard.phase, shard.payload, job.request):
+    if _dispensable(job, shard):
         _leave_out(session, job, shard)
     else:
         _poison(session, job, shard)
     return True
+
+
+def _dispensable(job: Job, shard: Shard) -> bool:
+    """Whether the job goes on without it: a shard of candidates, where the request allows that."""
+    if shard.phase != "features" or shard.payload.get("role") != "pool":
+        return False
+    try:
+        return SelectionWork.of(job.request, job.id).features.allow_partial
+    except Invalid:  # it fails in any case
+        return False
 
 
 def _leave_out(session: Session, job: Job, shard: Shard) -> None:

@@ -21,7 +21,7 @@ from store.data import pools
 from store.errors import Conflict, StoreError
 from store.jobs import lifecycle as jobs
 from store.jobs import pace, plans, submissions
-from store.jobs.requests import EvaluationWork, LoopWork, TrainingWork
+from store.jobs.requests import EvaluationWork, LoopWork, SelectionWork, TrainingWork
 from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
@@ -181,24 +181,22 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
     current = session.get_one(Round, (loop.job.id, number))
     model = _model_before(loop, number, loop_plan.SELECTED) if spec.proxy == CURRENT else spec.proxy
     earlier = loop_steps.job_ids(session, loop.job.id, loop_plan.step_name(arm, "select"), before=number)
-    return submissions.selection(
-        session,
-        tenant_id,
+    pool_id, size = str(current.pool_id), submissions.Size(spec.k, spec.ratio)
+    version, k = submissions.sized(session, tenant_id, pool_id, current.pool_version, size)
+    asked = SelectionWork(
         target_id=loop.asked.target_id,
-        pool_id=str(current.pool_id),
-        pool_version=current.pool_version,
-        size=submissions.Size(spec.k, spec.ratio),
-        settings={
-            "spec": _drawn_by(spec.selection, arm).model_dump(mode="json", by_alias=True),
-            "features": spec.features.model_dump(mode="json"),
-            "model": model,
-            "seed": _seed(spec, number),
-        },
-        exclude_selection_ids=earlier if spec.consume_once else [],
+        pool_id=pool_id,
+        pool_version=version,
+        k=k,
+        spec=_drawn_by(spec.selection, arm),
+        features=spec.features,
         feature_files=None,
-        shard_rows=pace.shard_rows(session, tenant_id, model, loop.settings),
-        label=label,
+        model=model,
+        seed=_seed(spec, number),
+        exclude_selection_ids=tuple(earlier) if spec.consume_once else (),
     )
+    shard_rows = pace.shard_rows(session, tenant_id, model, loop.settings)
+    return submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
 
 
 def _drawn_by(spec: SelectionSpec, arm: str) -> SelectionSpec:

@@ -13,8 +13,8 @@ from evoselect.arrays import Ints
 from evoselect.copies.find import Leak, Search
 from evoselect.copies.words import normalised
 from evoselect.spec.copies import NearCopies
-from evoselect.spec.selection import SelectionSpec
 from store.data import targets
+from store.jobs.requests import SelectionWork
 from store.records import record as records
 from store.records.record import Record, plain_text
 from workers.process.work import Work
@@ -106,16 +106,16 @@ def _shown(leak: Leak, examples: Sequence[Record]) -> Json:
 
 
 def found(
-    work: Work, spec: SelectionSpec, *, wanted: list[Record], candidates: list[Record], pinned: set[int]
+    work: Work, asked: SelectionWork, *, wanted: list[Record], candidates: list[Record], pinned: set[int]
 ) -> Found | None:
     """Of the usable ``candidates`` (places in ``pinned`` come first in their cluster) against the target's
     examples and the sets that the settings name; None where nobody asked and the pool is large.
     """
-    settings = spec.near_copies or NearCopies()
-    if spec.near_copies is None and len(candidates) > UNASKED:
+    settings = asked.spec.near_copies or NearCopies()
+    if asked.spec.near_copies is None and len(candidates) > UNASKED:
         return None
     start = time.perf_counter()
-    sets = {work.claim.request["target_id"]: wanted}
+    sets = {asked.target_id: wanted}
     sets |= {target_id: _examples(work, target_id) for target_id in settings.against if target_id not in sets}
     search = Search.of([plain_text(record) for record in candidates], lambda: work.progress(0))
     texts = [[plain_text(record) for record in examples] for examples in sets.values()]
