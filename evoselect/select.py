@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from evoselect import reasons
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
-from evoselect.features import gather
+from evoselect.features import check_matrix
 from evoselect.groups.balance import balanced_shares
 from evoselect.groups.masses import group_numbers, quota_shares, spread
 from evoselect.measures.coverage import coverage
 from evoselect.measures.metrics import compare
 from evoselect.methods import METHODS
+from evoselect.pools.pool import Pool
 from evoselect.repeats import apportion
 from evoselect.selection import Reasons, Selection
 from evoselect.spec.selection import SelectionSpec
@@ -38,7 +38,7 @@ class Texts:
 
 
 def select(
-    candidates: Tensor,
+    candidates: Tensor | Pool,
     targets: Tensor,
     k: int | Budget,
     spec: SelectionSpec,
@@ -50,7 +50,8 @@ def select(
 ) -> Selection:
     """Choose ``k`` of N candidates for M targets, or what a budget over the candidates buys.
 
-    candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype. Of candidates with equal
+    candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype. A pool in shards gives
+    what it gives as one, to the last bit, by method capacity. Of candidates with equal
     features the first counts as long as the distinct ones can spend the budget, which the diagnostics say.
     groups: M group names that share the budget by ``spec.group_mode``. texts: for method dsir.
     compare_with_baselines: whether ``diagnostics["metrics"]`` compares with a random draw and the most
@@ -58,20 +59,21 @@ def select(
     non-convergence is ``diagnostics["converged"]``.
     """
     own, theirs = (None, None) if texts is None else (texts.candidates, texts.targets)
-    whole_budget = k if isinstance(k, Budget) else Budget.of_rows(candidates.shape[0], k)
+    if isinstance(candidates, Tensor):
+        check_matrix(candidates, "candidates")
+    every = Pool.of(candidates)
+    whole_budget = k if isinstance(k, Budget) else Budget.of_rows(every.shape[0], k)
     check(
-        candidates,
+        every,
         targets,
         whole_budget,
         per_candidate={"texts.candidates": own},
         per_target={"groups": groups, "texts.targets": theirs},
     )
     check_settings(whole_budget, spec)
-    rows = usable_rows(candidates, whole_budget)
-    budget = whole_budget.among(rows)
-    whole = len(rows) == candidates.shape[0]
-    pool = candidates if whole else candidates[torch.from_numpy(rows).to(candidates.device)]
-    goal = targets.to(candidates.device)
+    rows = usable_rows(every, whole_budget)
+    budget, pool = whole_budget.among(rows), every.among(rows)
+    goal = targets.to(pool.device)
     numbers, names = group_numbers(groups) if groups is not None else (None, [])
     shares = _shares(pool, goal, budget, spec, groups=numbers, names=names)
     masses = np.full(goal.shape[0], 1.0 / goal.shape[0]) if numbers is None else spread(shares, numbers)
@@ -84,9 +86,9 @@ def select(
         "method": spec.method,
         "seed": seed,
         "k": len(chosen.order),
-        "candidates": candidates.shape[0],
+        "candidates": every.shape[0],
         "targets": targets.shape[0],
-        "equal_features_collapsed": candidates.shape[0] - len(rows),
+        "equal_features_collapsed": every.shape[0] - len(rows),
         "bandwidth": task.bandwidth,
         "group_shares": {name: float(share) for name, share in zip(names, shares, strict=True)},
         **_spending(budget, chosen.order),
@@ -110,7 +112,7 @@ def _spending(budget: Budget, order: Ints) -> dict[str, object]:
 
 
 def _shares(
-    pool: Tensor,
+    pool: Pool,
     targets: Tensor,
     budget: Budget,
     spec: SelectionSpec,
@@ -140,7 +142,7 @@ def _explained(
     compared: bool,
 ) -> Selection:
     """The choice with its transport and reasons; ``usable`` (N',) names the task's rows."""
-    rows = gather(task.candidates, torch.from_numpy(chosen.order))
+    rows = task.pool.gather(chosen.order)
     supply = task.budget.measure(chosen.order)
     transport = chosen.transport or exact_transport(rows, task.targets, task.masses, supply=supply)
     evidence = reasons.collect(rows, task.targets, transport, s=task.bandwidth, similarity=chosen.similarity)

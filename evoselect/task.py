@@ -12,6 +12,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
+from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import Transport
@@ -24,7 +25,7 @@ class Task:
     A method that counts rows gives k, best first; ``methods.within_budget`` makes a selection of those.
     """
 
-    candidates: Tensor  # (N, d)
+    pool: Pool  # (N, d)
     targets: Tensor  # (M, d)
     k: int
     seed: int
@@ -39,7 +40,12 @@ class Task:
     @property
     def n(self) -> int:
         """Candidates."""
-        return int(self.candidates.shape[0])
+        return self.pool.shape[0]
+
+    @cached_property
+    def candidates(self) -> Tensor:
+        """(N, d) all rows, for methods that read them; raises InvalidInput where they lie in shards."""
+        return self.pool.matrix[:]
 
     @property
     def m(self) -> int:
@@ -61,7 +67,7 @@ class Task:
         """Distance of unit rows at which their similarity is exp(-1/2)."""
         if self.known_bandwidth is not None:
             return self.known_bandwidth
-        return diversity.bandwidth(self.candidates, self.targets)
+        return diversity.bandwidth(self.pool, self.targets)
 
     def with_settings(self, **changed: object) -> "Task":
         """The same problem under other settings of its spec."""

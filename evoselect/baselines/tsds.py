@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.features import gather, row_blocks
-from evoselect.neighbours import nearest
+from evoselect.neighbours.search import search
 from evoselect.task import Chosen, Task, scored, top
 
 ALPHA = 0.5
@@ -38,7 +38,7 @@ def tsds(task: Task) -> Chosen:
 def tsds_uniform(task: Task) -> Chosen:
     """KNN-Uniform: the least K whose spread pays, then equal mass on every target's K nearest candidates."""
     width = min(MAX_NEIGHBOURS, task.n)
-    cosine, index = nearest(task.candidates, task.targets, width)
+    cosine, index = search(task.candidates, task.targets, width)
     distance = 1.0 - cosine.double().numpy()
     kept = _uniform_width(distance, UNIFORM_ALPHA, C)
     p = np.bincount(index.numpy()[:, :kept].ravel(), minlength=task.n) / (kept * task.m)
@@ -99,7 +99,7 @@ def _uniform_width(distance: Floats, alpha: float, c: float) -> int:
 
 def _neighbours(task: Task, width: int) -> tuple[Floats, Ints]:
     """(M, K) Euclidean distances, ascending, and candidate rows."""
-    cosine, index = nearest(task.candidates, task.targets, width)
+    cosine, index = search(task.candidates, task.targets, width)
     return np.sqrt(np.maximum(2.0 - 2.0 * cosine.double().numpy(), 0.0)), index.numpy()
 
 

@@ -3,17 +3,17 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.capacity import relaxed, rounding, shortlist
 from evoselect.capacity import scaling as capacity
+from evoselect.capacity.foreseen import centre
 from evoselect.capacity.relaxed import Relaxed
 from evoselect.capacity.rounding import Rounded
 from evoselect.capacity.scaling import CapacitySolution, Problem, State
 from evoselect.errors import InvalidInput
-from evoselect.features import gather, row_blocks
+from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 from evoselect.redundancy.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.spec.selection import SelectionSpec
@@ -97,7 +97,7 @@ def relax(task: Task) -> Relaxation:
 
     pool (N, d) and targets (M, d) of ``task`` are unit rows, its masses (M,) of sum 1.
     """
-    pool, targets, masses = task.candidates, task.targets, task.masses
+    pool, targets, masses = task.pool, task.targets, task.masses
     budget, spec = task.budget, task.spec
     listed, g = shortlist.by_price(pool, targets, masses, budget)
     beyond = np.setdiff1d(shortlist.needed(pool, targets, budget, g), listed.candidates)
@@ -166,7 +166,7 @@ def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport
 def refine(task: Task, relaxation: Relaxation) -> Optimum:
     """Add the redundancy of the spec and round to whole candidates: pool (N, d), targets (M, d) unit rows."""
     found = at_lambda(task, relaxation)
-    return Optimum(found, relaxation, _rounded(task.candidates, task.targets, found))
+    return Optimum(found, relaxation, _rounded(task.pool, task.targets, found))
 
 
 def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
@@ -194,12 +194,12 @@ def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
             )
     if programme is None:
         return Penalised(
-            problem, solution, None, relaxed.of_scalings(task.candidates, task.targets, problem, solution)
+            problem, solution, None, relaxed.of_scalings(task.pool, task.targets, problem, solution)
         )
     return Penalised(problem, solution, programme, relaxed.of_programme(problem, programme))
 
 
-def _rounded(pool: Tensor, targets: Tensor, found: Penalised) -> Rounded:
+def _rounded(pool: Pool, targets: Tensor, found: Penalised) -> Rounded:
     """By the linear programme where there is one, else by the prices of a smaller epsilon."""
     problem, solution, programme = found.problem, found.solution, found.programme
     score = rounding.solution_score(solution)
@@ -229,18 +229,18 @@ def penalised(task: Task, relaxation: Relaxation) -> Problem:
     pool (N, d) of ``task``, unit rows. Candidates that the prices of lambda = 0 call far from wanted are left
     out of it.
     """
-    pool, spec = task.candidates, task.spec
+    pool, spec = task.pool, task.spec
     base, lam = relaxation.problem, spec.fixed_lambda * relaxation.saved
     weights = relaxation.solution.weights
     if spec.energy in ("linear", "squared"):
-        rows = gather(pool, torch.from_numpy(base.shortlist.candidates))
+        rows = pool.gather(base.shortlist.candidates)
         energy: Energy = LinearEnergy(rows) if spec.energy == "linear" else SquaredEnergy(rows)
         scale = max(float(weights @ energy.gradient(weights)), 1e-12)
         return replace(base, energy=energy, lam=lam / scale)
     near = base.shortlist
     if spec.fixed_epsilon <= SHARP:
         near = shortlist.narrowed(near, relaxation.g, shortlist.MARGIN + RISE * lam, base.budget)
-    rows = gather(pool, torch.from_numpy(near.candidates))
+    rows = pool.gather(near.candidates)
     graph = diversity.similarity_graph(rows, near.reduced(relaxation.g), task.bandwidth)
     own = base.budget.among(np.searchsorted(base.shortlist.candidates, near.candidates))
     order = capacity.reduced_cost(near, relaxation.g)
@@ -262,8 +262,6 @@ def redundancy(task: Task, relaxation: Relaxation, at: Penalised) -> float:
     return float(weights @ problem.redundancy(weights))
 
 
-def _mean_cost(pool: Tensor, targets: Tensor, masses: Floats) -> float:
+def _mean_cost(pool: Pool, targets: Tensor, masses: Floats) -> float:
     """Cost of a candidate drawn at random: what selection starts from."""
-    centre = torch.from_numpy(masses).float().to(targets.device) @ targets.float()
-    total = sum(float((pool[rows].float() @ centre).double().sum()) for rows in row_blocks(pool))
-    return 1.0 - total / pool.shape[0]
+    return 1.0 - pool.mean_score(centre(targets, masses))

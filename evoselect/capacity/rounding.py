@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
-import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity.scaling import CapacitySolution, Problem, State, plan_of, reduced_cost
 from evoselect.capacity.shortlist import Shortlist
-from evoselect.features import gather
+from evoselect.pools.pool import Pool
 from evoselect.transport import (
     HALF_VIRTUAL,
     PRICE_TOLERANCE,
@@ -220,12 +219,12 @@ def _prices(problem: Problem, current: Rounded) -> Floats:
     return reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
 
 
-def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
+def settle(pool: Pool, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
     """The exact transport of ``chosen`` (k,) over all pairs, from the shortlist's edges on.
 
     pool (N, d) and targets (M, d) are the unit rows of the problem.
     """
-    rows = gather(pool, torch.from_numpy(problem.shortlist.candidates[chosen]))
+    rows = pool.gather(problem.shortlist.candidates[chosen])
     edges = problem.shortlist.cost.T.tocsr()[chosen]
     supply = problem.budget.measure(chosen)
     carried = exact_transport(rows, targets, problem.masses, edges, supply=supply)
@@ -233,14 +232,14 @@ def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rou
 
 
 def estimate(
-    pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, *, chosen: Ints
+    pool: Pool, targets: Tensor, problem: Problem, solution: CapacitySolution, *, chosen: Ints
 ) -> Rounded:
     """The transport of ``chosen`` (k,) by scaling the plan, for problems whose exact transport is too large.
 
     pool (N, d) and targets (M, d) are the unit rows of the problem.
     """
     shortlist = problem.shortlist
-    rows = gather(pool, torch.from_numpy(shortlist.candidates[chosen]))
+    rows = pool.gather(shortlist.candidates[chosen])
     kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
     columns = kernel.T.tocsr()[chosen]
     cost, supply = shortlist.cost.T.tocsr()[chosen], problem.budget.measure(chosen)

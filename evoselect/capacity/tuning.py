@@ -5,10 +5,8 @@ off (ours).
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from evoselect.capacity.optimum import Optimum, at_lambda, optimise, redundancy
-from evoselect.features import gather
 from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA
 from evoselect.task import Task
 from evoselect.transport import transport_distance
@@ -83,7 +81,7 @@ def held_out(task: Task, held: np.ndarray) -> float:
     found = optimise(task.with_targets(np.flatnonzero(~held)))
     unseen = task.with_targets(np.flatnonzero(held))
     chosen = found.problem.shortlist.candidates[found.rounded.chosen]
-    rows, supply = gather(task.candidates, torch.from_numpy(chosen)), task.budget.measure(chosen)
+    rows, supply = task.pool.gather(chosen), task.budget.measure(chosen)
     return transport_distance(rows, unseen.targets, unseen.masses, supply)
 
 

@@ -12,7 +12,7 @@ from evoselect.cosines import mean_cosine_scores
 from evoselect.features import gather
 from evoselect.measures import coverage
 from evoselect.measures.coverage import Nearest
-from evoselect.neighbours import nearest
+from evoselect.neighbours.search import search
 from evoselect.report import plane, similarity
 from evoselect.report.plane import Plane
 from evoselect.selection import Selection
@@ -124,7 +124,7 @@ def _map(
 
 def _neighbours(rows: Tensor) -> tuple[Ints, Floats]:
     """Of each row (n, d) the nearest others by cosine: places and 1 - cosine."""
-    cosine, place = nearest(rows, rows, min(NEIGHBOURS + 1, rows.shape[0]))
+    cosine, place = search(rows, rows, min(NEIGHBOURS + 1, rows.shape[0]))
     own = place == torch.arange(rows.shape[0])[:, None]
     own[~own.any(dim=1), -1] = True  # among many equal rows a row may miss itself
     count = place.shape[1] - 1

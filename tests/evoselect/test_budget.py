@@ -73,7 +73,7 @@ def test_the_bound_is_the_linear_programme(unit: str, pinned: tuple[int, ...]) -
         budget = Budget.of_tokens(tokens_of(80, 1), 2_600, pinned)
     found = chosen_by(case, budget)
     exact = programme(cost_of(case), budget)
-    task = Task(case.candidates, case.targets, budget.count, 0, np.full(9, 1.0 / 9), PLAIN, given=budget)
+    task = Task(case.pool, case.targets, budget.count, 0, np.full(9, 1.0 / 9), PLAIN, given=budget)
     relaxation = optimum.relax(task)
     assert relaxation.bound == pytest.approx(exact, abs=1e-6)
     assert number(found, "transport_lower_bound") <= relaxation.bound + 1e-9
@@ -201,7 +201,7 @@ def test_folds_measure_the_rows_that_were_chosen() -> None:
     case = instance(400, 20, 12, seed=5)
     spec, held = SelectionSpec.model_validate({"lambda": 0.5}), np.arange(20) % 4 == 0
     masses = np.full(20, 1 / 20)
-    task = Task(case.candidates, case.targets, 150, 0, masses, spec, known_bandwidth=0.2)
+    task = Task(case.pool, case.targets, 150, 0, masses, spec, known_bandwidth=0.2)
     found = optimum.optimise(task.with_targets(np.flatnonzero(~held)))
     listed = found.relaxation.problem.shortlist.candidates
     assert len(found.problem.shortlist.candidates) < len(listed)

@@ -11,6 +11,7 @@ import torch
 from evoselect.baselines import diverse, dsir, scores, tarot, transport_scores, tsds
 from evoselect.baselines.round_robin import round_robin
 from evoselect.errors import InvalidInput
+from evoselect.pools.pool import Pool
 from evoselect.spec.selection import SelectionSpec
 from evoselect.task import Method, Task
 from tests.evoselect.instances import instance, unit
@@ -21,7 +22,7 @@ COSINE = (CASE.candidates.double() @ CASE.targets.double().T).numpy()
 
 def posed(candidates: torch.Tensor, targets: torch.Tensor, k: int, seed: int) -> Task:
     """All targets count alike."""
-    return Task(candidates, targets, k, seed, np.full(len(targets), 1.0 / len(targets)))
+    return Task(Pool.of(candidates), targets, k, seed, np.full(len(targets), 1.0 / len(targets)))
 
 
 def task(k: int) -> Task:

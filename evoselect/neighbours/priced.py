@@ -1,8 +1,8 @@
 """Edges between candidates and targets that cost less than the target pays: one exact pass over the data
 (ours).
 
-Where the processor multiplies bfloat16 in hardware, a product in it finds the pairs that can qualify: its
-error is bounded, so none is missed, and the pairs it finds are priced again in float32.
+Products of blocks find the pairs that can qualify, in bfloat16 where the processor multiplies that in
+hardware: their error is bounded, so none is missed, and every pair found is priced again by itself.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.features import gather, row_blocks
+from evoselect.features import Matrix, row_blocks
 from evoselect.hardware import has_bfloat16
+from evoselect.neighbours.pairs import pair_cosines, rounding
 
 WORD = 8  # bytes: a mask is searched eight entries at a time, most words of it are zero
 # Two roundings of the factors to 8 bits and one of the result, on unit rows and thresholds up to 2, with
@@ -29,61 +30,37 @@ class Priced:
     """
 
     rows: Ints  # (n,) candidates with an edge, ascending
-    features: Tensor  # (n, d) float32: their rows
     place: Ints  # (E,) position in ``rows``
     target: Ints  # (E,)
     cost: Floats  # (E,) 1 - cosine
     best: Floats  # (n,) the most by which an edge of the row undercuts its target's price, >= 0
 
 
-def edges_below(candidates: Tensor, targets: Tensor, price: Floats, window: float) -> Priced:
+def edges_below(candidates: Matrix, targets: Tensor, price: Floats, window: float) -> Priced:
     """All edges with C_ij <= price_j that undercut it by no less than their row's best minus ``window``.
 
     candidates (N, d) and targets (M, d) unit rows, price (M,) and ``window`` in cost, 1 - cosine.
     """
     row, target = _qualifying(candidates, targets, price)
-    first = np.flatnonzero(np.diff(row, prepend=-1))  # edges are sorted by row
-    rows = row[first]
-    place = np.repeat(np.arange(len(rows)), np.diff(first, append=len(row)))
-    features = gather(candidates, torch.from_numpy(rows))
-    cost = 1.0 - edge_cosines(features, targets, place, target)
+    cost = 1.0 - pair_cosines(candidates, targets, row, target)
     under = price[target] - cost
+    real = under >= 0.0  # the others are what the coarse product let through
+    row, target, cost, under = row[real], target[real], cost[real], under[real]
+    first = np.flatnonzero(np.diff(row, prepend=-1))  # edges are sorted by row
+    place = np.repeat(np.arange(len(first)), np.diff(first, append=len(row)))
     best = np.maximum.reduceat(under, first) if len(first) else np.empty(0)
-    kept = (under >= 0.0) & (under >= best[place] - window)
-    real = best >= 0.0
-    if not real.all():  # rows that only the coarse product let through
-        place = (np.cumsum(real) - 1)[place]
-        features = features[torch.from_numpy(np.flatnonzero(real)).to(features.device)]
-        rows, best = rows[real], best[real]
-    return Priced(rows, features, place[kept], target[kept], cost[kept], best)
+    kept = under >= best[place] - window
+    return Priced(row[first], place[kept], target[kept], cost[kept], best)
 
 
-def edge_cosines(features: Tensor, targets: Tensor, place: Ints, target: Ints) -> Floats:
-    """(E,) inner products of features (n, d) float32 with targets (M, d) at E pairs.
-
-    place (E,) rows of the features, ascending; target (E,) rows of the targets.
-    """
-    queries = targets.to(features.device).float()
-    bounds = np.zeros(features.shape[0] + 1, dtype=np.int64)
-    np.cumsum(np.bincount(place, minlength=features.shape[0]), out=bounds[1:])
-    pattern = torch.sparse_csr_tensor(
-        torch.from_numpy(bounds).to(features.device),
-        torch.from_numpy(target).to(features.device),
-        torch.zeros(len(target), device=features.device),
-        size=(features.shape[0], queries.shape[0]),
-        check_invariants=False,
-    )
-    values = torch.sparse.sampled_addmm(pattern, features, queries.T, beta=0.0).values()
-    return np.asarray(values.double().cpu().numpy())
-
-
-def _qualifying(candidates: Tensor, targets: Tensor, price: Floats) -> tuple[Ints, Ints]:
+def _qualifying(candidates: Matrix, targets: Tensor, price: Floats) -> tuple[Ints, Ints]:
     """Rows and targets, sorted, of all pairs that cost at most the price, and of some that cost a little
     more."""
     device = candidates.device
     coarse = candidates.shape[0] * targets.shape[0] > LARGE_PRODUCT and has_bfloat16(device)
     dtype = torch.bfloat16 if coarse else torch.float32
-    least = torch.from_numpy(1.0 - price).float() - (BFLOAT16_ERROR if coarse else 0.0)
+    error = BFLOAT16_ERROR if coarse else 0.0
+    least = torch.from_numpy(1.0 - price).float() - error - rounding(candidates.shape[1])
     pad = -len(least) % WORD
     least = torch.cat([least, torch.full((pad,), 4.0)]).to(device, dtype)
     queries = torch.cat([targets.to(device).float(), torch.zeros(pad, targets.shape[1], device=device)])

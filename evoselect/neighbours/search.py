@@ -1,7 +1,8 @@
-"""Exact nearest candidates of every target: by a threshold in large pools, by FAISS for short lists on the
-host.
+"""Exhaustive searches for the nearest candidates: by a threshold in large pools, by FAISS for short lists on
+the host.
 
-All are exhaustive: an approximate index would void the certificate of the shortlist.
+An approximate index would void the certificate of the shortlist. Products of blocks decide here, so ties and
+last bits depend on the blocks; `lists.nearest` settles them.
 """
 
 import faiss
@@ -9,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.features import row_blocks
+from evoselect.features import Matrix, row_blocks
 
 FAISS_WIDTH = 128  # longest list for which FAISS's heaps are the faster way in small pools
 SAMPLE_SHARE = 1 / 16  # of the candidates, to place a threshold just below a target's list
 MIN_SAMPLE = 8_192
 
 
-def nearest(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def search(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` candidates of largest inner product for every target, best first.
 
     candidates (N, d), targets (M, d), unit rows -> similarity (M, count) float32, index (M, count) int64.
@@ -28,7 +29,7 @@ def nearest(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Te
     return nearest_blocked(candidates, targets, count)
 
 
-def nearest_above(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Keep what reaches a threshold that a sample places below the list; targets it fails are searched in
     full.
 
@@ -54,7 +55,7 @@ def nearest_above(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tens
     return similarity, index
 
 
-def _threshold(candidates: Tensor, queries: Tensor, count: int) -> Tensor:
+def _threshold(candidates: Matrix, queries: Tensor, count: int) -> Tensor:
     """(M,) a similarity that more than ``count`` candidates most likely reach: three deviations below, by a
     sample.
     """
@@ -79,17 +80,17 @@ def _padded(counts: Tensor, value: Tensor, member: Tensor, count: int) -> tuple[
     return best.cpu(), index.gather(1, place).cpu()
 
 
-def _nearest_faiss(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def _nearest_faiss(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
     similarity, index = faiss.knn(
         targets.float().contiguous().numpy(),
-        candidates.contiguous().numpy(),
+        candidates[:].contiguous().numpy(),
         count,
         metric=faiss.METRIC_INNER_PRODUCT,
     )
     return torch.from_numpy(similarity), torch.from_numpy(index)
 
 
-def nearest_blocked(candidates: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def nearest_blocked(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The slow twin of the FAISS search: one block of candidates at a time, merged into the best so far.
 
     candidates (N, d), targets (M, d), unit rows -> similarity (M, count) float32, index (M, count) int64.
