@@ -1,7 +1,8 @@
 """What the page of a completed selection shows first: four sentences, and examples of what was chosen."""
 
 from service.jobs.results import artifact
-from service.pages.records import views
+from service.pages import words
+from service.pages.records import beside, views
 from service.selections.report_document import stored_numbers, target_texts
 from service.selections.report_summary import summary
 from service.services import State
@@ -19,13 +20,24 @@ def of_selection(state: State, job: Job) -> Json | None:
         return None
     return {
         "summary": _summary(state, job, int(stored["rows"])),
-        "examples": [
-            {**views.shown(item["record"]), "rank": item["rank"], "why": item.get("why") or ""}
-            for item in selected.first(state.artifacts, stored, SHOWN)
-        ],
+        "examples": _examples(state, job, stored),
         "table": artifact(job, "table") is not None,
         "reported": artifact(job, "report") is not None,
     }
+
+
+def _examples(state: State, job: Job, stored: Json) -> list[Json]:
+    items = selected.first(state.artifacts, stored, SHOWN)
+    texts = beside.target_texts(state, job, [name for item in items for name in beside.served_by(item)])
+    return [
+        {
+            **views.shown(item["record"]),
+            "rank": item["rank"],
+            "why": words.of_item(item),
+            "near": beside.of_item(item, texts),
+        }
+        for item in items
+    ]
 
 
 def _summary(state: State, job: Job, count: int) -> list[str]:

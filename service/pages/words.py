@@ -12,6 +12,7 @@ PHASE_WORDS = {
     "evaluate": "Measuring",
     "advance": "Planning the next step",
 }
+ALIKE = 0.05  # of redundancy: below it an item stands alone, as evoselect.selection says too
 EVENTS = {
     "job.queued": "Accepted; waits for its turn",
     "job.running": "Begun",
@@ -44,3 +45,13 @@ def of_event(event: Json) -> str:
 def in_order(phase: str) -> int:
     """Where a phase stands among the others."""
     return PHASES.index(phase) if phase in PHASES else len(PHASES)
+
+
+def of_item(item: Json) -> str:
+    """How an item stands to the others that were selected; the targets that it serves stand beside it."""
+    alike = item.get("redundancy")
+    if alike is None:
+        return ""
+    return (
+        "Nothing similar was selected." if alike < ALIKE else f"What was selected holds {alike:.2f} like it."
+    )

@@ -3,6 +3,7 @@
 from service.data import records
 from service.html.templates import number
 from service.jobs.results import artifact
+from service.pages import words
 from service.pages.records import beside, fates, views
 from service.selections.report_page import REASONS
 from service.services import State
@@ -23,7 +24,7 @@ def shown(state: State, job: Job, told: Json) -> Json:
     return {
         "item": item,
         "status": STATUS[told["status"]],
-        "reason": _sentence(REASONS.get(reason, reason)),
+        "reason": _sentence(words.of_item(item) or "Selected" if item else REASONS.get(reason, reason)),
         "facts": _of_item(item) if item else _of_other(told),
         "shown": views.shown(record) if record else None,
         "near": _near(state, job, told, record),

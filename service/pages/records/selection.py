@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from service.data import records
+from service.pages import words
 from service.pages.records import beside, fates, views
 from service.pages.records.asking import Asked
 from service.pages.records.fates import Fates
@@ -105,7 +106,7 @@ def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Json:
         "number": item["rank"],
         "score": item.get("score"),
         "score_name": "score",
-        "why": item.get("why") or "",
+        "why": words.of_item(item),
         "near": beside.of_item(item, texts),
         "href": f"/ui/selections/{job.id}/candidates/{name}",
     }
