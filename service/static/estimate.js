@@ -37,9 +37,7 @@ async function ask() {
     if (!(refusal instanceof Refused)) throw refusal;
     if (own !== asked) return;
     place.replaceChildren(make("p", "There is no estimate yet: see the message above.", "quiet"));
-    const held = document.activeElement;
-    show(form, refusal);
-    held?.focus();
+    show(form, refusal, false); /* whoever types goes on typing */
   }
 }
 

@@ -36,7 +36,10 @@ export function collected(form) {
 
 export function clear(form) {
   form.querySelectorAll(".fault").forEach((one) => one.remove());
-  form.querySelectorAll("[aria-invalid]").forEach((one) => { one.removeAttribute("aria-invalid"); one.removeAttribute("aria-describedby"); });
+  form.querySelectorAll("[aria-invalid]").forEach((one) => {
+    one.removeAttribute("aria-invalid");
+    if (one.dataset.help) one.setAttribute("aria-describedby", one.dataset.help); else one.removeAttribute("aria-describedby");
+  });
 }
 
 function beside(form, fault) {
@@ -46,12 +49,13 @@ function beside(form, fault) {
   const message = make("p", fault.detail, "fault");
   message.id = `fault-${own.name.replaceAll(".", "-")}`;
   own.setAttribute("aria-invalid", "true");
+  own.dataset.help ??= own.getAttribute("aria-describedby") ?? "";
   own.setAttribute("aria-describedby", message.id);
   (own.closest("label, .field") ?? own).after(message);
   return own;
 }
 
-export function show(form, refusal) {
+export function show(form, refusal, lead = true) {
   clear(form);
   const taken = refusal.errors.map((fault) => beside(form, fault)), first = taken.find(Boolean);
   const left = refusal.errors.filter((fault, at) => !taken[at]);
@@ -62,7 +66,7 @@ export function show(form, refusal) {
     if (left.length > 1) { const list = make("ul"); list.append(...left.slice(0, SHOWN).map((fault) => make("li", fault.detail))); alert.append(list); }
     (form.querySelector("[data-alert]") ?? form).prepend(alert);
   }
-  first?.focus();
+  if (lead && first) first.focus();
 }
 
 function onward(pattern, answer) {

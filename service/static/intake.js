@@ -3,6 +3,7 @@ import { Refused, call, fragment, make, upload } from "/ui/static/api.js";
 
 const PEEK = 65536; /* bytes whose first row names the columns */
 const LISTED = 5; /* faults of rows */
+const SHAPES = /shape|no_prompt|no_completion/; /* codes of rows whose columns are not known */
 
 async function columnsOf(file) {
   const first = (await file.slice(0, PEEK).text()).replace(/^\ufeff?\s*\[?/, "").split(/\r?\n/).find((line) => line.trim()) ?? "";
@@ -87,6 +88,7 @@ class Zone {
     const faults = refusal.errors.slice(0, LISTED).map((one) => make("li", `${one.line ? `Row ${one.line}: ` : ""}${one.detail}`));
     this.root.querySelector("[data-faults]").replaceChildren(...faults);
     this.root.querySelector("[data-skip]").hidden = this.noun === "targets";
+    if (this.mapping.hidden) this.root.querySelector("[data-format]").value = refusal.errors.some((one) => SHAPES.test(one.code)) ? "columns" : "auto";
     this.mapping.hidden = false;
     columnsOf(this.file).then((names) => this.root.querySelector("datalist").replaceChildren(...names.map((name) => {
       const option = make("option"); option.value = name; return option;
