@@ -93,16 +93,19 @@ def find(state: State, sources: Sequence[Source], content_hash: str) -> Json | N
 
 
 def _places(table: pa.Table, text: str | None, extra: Mapping[str, str], keep: Keep | None) -> Sequence[int]:
-    """Rows that hold the text, have such an `extra` and are kept."""
+    """Rows that hold the text, are kept and have such an `extra`; each is asked of what the last one left."""
     rows: Sequence[int] = range(table.num_rows) if text is None else _holding(table, text)
-    if keep:
-        flags = keep(table).to_pylist()
-        rows = [row for row in rows if flags[row]]
-    if not extra:
-        return rows
-    texts = table["extra"].to_pylist() if "extra" in table.column_names else [None] * table.num_rows
-    held = {row for row, own in enumerate(texts) if own and records.has_extra(orjson.loads(own), extra)}
-    return [row for row in rows if row in held]
+    if keep and rows:
+        flags = keep(table if text is None else table.take(rows)).to_pylist()
+        rows = [row for row, flag in zip(rows, flags, strict=True) if flag]
+    if not extra or not rows or "extra" not in table.column_names:
+        return [] if extra else rows
+    texts = table["extra"].take(rows).to_pylist()
+    return [
+        row
+        for row, own in zip(rows, texts, strict=True)
+        if own and records.has_extra(orjson.loads(own), extra)
+    ]
 
 
 def _holding(table: pa.Table, text: str) -> list[int]:

@@ -1,5 +1,6 @@
 """What a completed selection made of each candidate of its pool: selected, left out, or not usable."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,15 +56,14 @@ class Fates:
         known = self.considered["content_hash"].combine_chunks()
         return pc.and_(rejected, pc.invert(pc.is_in(table["content_hash"].combine_chunks(), value_set=known)))
 
-    def nearest(self, content_hash: str) -> tuple[str, float] | None:
-        """The target that a candidate is most like, and how much."""
+    def nearest(self, hashes: Sequence[str]) -> dict[str, tuple[str, float]]:
+        """By content the target that a candidate is most like, and how much, of those where that is known."""
         if self.considered is None:
-            return None
-        at = pc.index(self.considered["content_hash"], content_hash).as_py()
-        if at < 0:
-            return None
-        row = self.considered.slice(at, 1).to_pylist()[0]
-        return row["nearest_target"], row["cosine"]
+            return {}
+        known = self.considered["content_hash"].combine_chunks()
+        places = pc.index_in(pa.array(hashes, pa.string()), value_set=known)
+        rows = self.considered.take(places.drop_null()).to_pylist()
+        return {row["content_hash"]: (row["nearest_target"], row["cosine"]) for row in rows}
 
 
 def _among(ids: pa.ChunkedArray, known: dict[str, str]) -> pa.Array:

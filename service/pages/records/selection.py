@@ -62,19 +62,20 @@ def exported(state: State, job: Job, kind: Kind, asked: Asked) -> Iterator[Json]
             continue
         found = _rows(state, job, kind, step, EXPORTED, known)
         after = found["next_after"]
+        near = known.nearest([row["record"]["content_hash"] for row in found["data"]])
         for row in found["data"]:
-            yield {**row["record"], "_evoselect": _fate(kind, row["record"], known)}
+            yield {**row["record"], "_evoselect": _fate(kind, row["record"], known, near)}
 
 
 def _told(item: Json) -> Json:
     return {name: item.get(name) for name in ("rank", "score", "weight", "why")}
 
 
-def _fate(kind: Kind, record: Json, known: Fates) -> Json:
+def _fate(kind: Kind, record: Json, known: Fates, near: dict[str, tuple[str, float]]) -> Json:
     if kind == "unusable":
         return {"status": kind, "reason": known.reasons.get(record["id"])}
-    nearest = known.nearest(record["content_hash"]) if kind == "left_out" else None
-    return {"status": kind} | ({"nearest_target": nearest[0], "cosine": nearest[1]} if nearest else {})
+    found = near.get(record["content_hash"]) if kind == "left_out" else None
+    return {"status": kind} | ({"nearest_target": found[0], "cosine": found[1]} if found else {})
 
 
 def _of_pool(
@@ -82,9 +83,9 @@ def _of_pool(
 ) -> tuple[list[Json], int | None, int]:
     known = fates.of_job(state, job)
     found = _rows(state, job, kind, asked, limit, known)
-    near = {row["number"]: known.nearest(row["record"]["content_hash"]) for row in found["data"]}
-    texts = beside.target_texts(state, job, [one[0] for one in near.values() if one])
-    rows = [_of_record(job, kind, row, known, near[row["number"]], texts) for row in found["data"]]
+    near = known.nearest([row["record"]["content_hash"] for row in found["data"]])
+    texts = beside.target_texts(state, job, [name for name, _ in near.values()])
+    rows = [_of_record(job, kind, row, known, near, texts) for row in found["data"]]
     return rows, found["next_after"], found["total"]
 
 
@@ -113,7 +114,12 @@ def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Json:
 
 
 def _of_record(
-    job: Job, kind: Kind, row: Json, known: Fates, nearest: tuple[str, float] | None, texts: dict[str, str]
+    job: Job,
+    kind: Kind,
+    row: Json,
+    known: Fates,
+    near: dict[str, tuple[str, float]],
+    texts: dict[str, str],
 ) -> Json:
     record, left = row["record"], kind == "left_out"
     reason = known.reasons.get(record["id"], "") if kind == "unusable" else ""
@@ -124,6 +130,6 @@ def _of_record(
         "score": None,
         "score_name": "",
         "why": REASONS.get(reason, reason.replace("_", " ")).capitalize() if reason else "",
-        "near": beside.of_left_out(nearest, texts) if left else [],
+        "near": beside.of_left_out(near.get(record["content_hash"]), texts) if left else [],
         "href": None if kind == "target" else f"/ui/selections/{job.id}/candidates/{record['content_hash']}",
     }
