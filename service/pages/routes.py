@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
+from sqlalchemy.orm import Session
 
 from evoselect.spec.fields import ShortText
 from service.edge.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
@@ -14,7 +15,7 @@ from service.http.problems import Problem
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
-from service.pages import facts, kind_facts, loop_facts
+from service.pages import evaluation_facts, facts, kind_facts, loop_facts, selection_facts, words
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
 from service.polls import encoding
@@ -27,7 +28,9 @@ from store.accounts import api_keys
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
 from store.jobs.requests import EvaluationNames
+from store.kit.json import Json
 from store.loops import steps as loop_steps
+from store.tables.jobs import Event, Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
@@ -35,23 +38,23 @@ router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 ROWS = 50  # of a page of jobs
 EVENTS = 200  # newest that the page of a job shows
 STATICS = {
+    "api.js",
     "base.css",
     "charts.css",
     "charts.js",
+    "estimate.js",
+    "example-pool.jsonl",
+    "example-target.jsonl",
+    "forms.js",
     "icon.svg",
+    "intake.js",
     "pages.css",
     "pages.js",
     "uplot.min.css",
     "uplot.min.js",
+    "work.css",
 }
 REPORT_HEADERS = {**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"}  # its own says the rest
-
-
-@router.get("")
-@router.get("/")
-def start() -> Response:
-    """The jobs."""
-    return RedirectResponse("/ui/selections", 303)
 
 
 @router.get("/sign-in")
@@ -68,7 +71,7 @@ def sign_in(request: Request, form: Form, state: Services) -> Response:
         principal = api_keys.principal_of(session, form.get("api_key", "").strip(), pepper)
     if principal is None:
         return render(request, "sign_in.html", 401, wrong=True)
-    response = RedirectResponse("/ui/selections", 303)
+    response = RedirectResponse("/ui", 303)
     response.set_cookie(
         COOKIE, cookie_for(state, principal), SECONDS, secure=True, httponly=True, samesite="strict"
     )
@@ -208,13 +211,29 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
             "line": facts.line(job, done),
             "step": loop_facts.place(session, job_id),
             "phases": facts.phases(progress),
-            "events": [job_views.event(event) for event in reversed(rows)],
+            "events": [_event(event) for event in reversed(rows)],
+            "selection": selection_facts.of_selection(state, row) if row.kind == JobKind.SELECTION else None,
+            "again": row.status in TERMINAL and row.status != JobStatus.COMPLETED,
+            "title": facts.title(row.name, row.kind, row.created_at),
             "workers": workers,
             "loop": loop_facts.of_loop(session, row) if row.kind == JobKind.LOOP else None,
             "training": kind_facts.of_training(session, row) if row.kind == JobKind.TRAINING else None,
             "measures": kind_facts.of_evaluation(row) if row.kind == JobKind.EVALUATION else [],
+            "beside": _beside(state, session, row) if row.kind == JobKind.EVALUATION else [],
+            "model": evaluation_facts.model_name(session, job["request"].get("model") or ""),
             "measured_on": measured.examples if measured else "",
             "facts": facts.of_result(job),
             "last_event": row.last_event,
             "open": row.status not in TERMINAL,
         }
+
+
+def _beside(state: State, session: Session, job: Job) -> list[Json]:
+    found = evaluation_facts.others(session, job)
+    named = [(row, evaluation_facts.model_name(session, row.request["model"])) for row in found]
+    return evaluation_facts.beside(state, job, named)
+
+
+def _event(row: Event) -> Json:
+    event = job_views.event(row)
+    return {"words": words.of_event(event), "at": event["created_at"]}

@@ -11,6 +11,7 @@ from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
 from store.records.record import parse_record
+from store.results import considered
 from store.results import items as selected
 from tests.live import Api, question
 from tests.service.finishing import finish
@@ -60,6 +61,14 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
         "diagnostics": orjson.loads(orjson.dumps(chosen.diagnostics)),
         "artifacts": {
             "items": selected.put(artifacts, "t/items", rows),
+            "considered": considered.put(
+                artifacts,
+                "t/considered",
+                [record.id for record in sent],
+                [record.content_hash for record in sent],
+                [wanted[at].id for at in near.target.tolist()],
+                near.cosine.tolist(),
+            ),
             **selection_report.store(
                 artifacts,
                 "t",

@@ -110,7 +110,8 @@ def _announce(supervisor: Any, json: bool) -> None:
         print_json({"url": supervisor.url, "api_key": secrets.api_key, "home": str(supervisor.home.path)})
         out.file.flush()
     else:
-        out.print(f"URL      {supervisor.url}\nAPI key  {secrets.api_key}", markup=False)
+        shown = f"URL      {supervisor.url}\nAPI key  {secrets.api_key}\nPages    {supervisor.url}/ui"
+        out.print(shown, markup=False)
         err.print(f"The client and this command read both from {supervisor.home.credentials}.", markup=False)
 
 

@@ -1,0 +1,63 @@
+"""What stands beside a record: the targets that it serves or is nearest to, by their texts."""
+
+from collections.abc import Collection
+
+import pyarrow.compute as pc
+
+from service.data import records
+from service.pages.records import views
+from service.services import State
+from store.data import targets
+from store.data.sources import Source
+from store.errors import NotFound
+from store.kit.json import Json
+from store.tables.jobs import Job
+
+SERVED = 2  # targets of an item that are shown beside it
+
+
+def target_sources(state: State, tenant_id: str, target_id: str) -> list[Source]:
+    """Where a target's examples lie; nowhere where it was deleted."""
+    try:
+        with state.database.transaction() as session:
+            row = targets.get(session, tenant_id, target_id)
+            return [Source("target", row.artifact, row.sha256, row.count)]
+    except NotFound:
+        return []
+
+
+def target_texts(state: State, job: Job, ids: Collection[str], room: int = views.BEGINNING) -> dict[str, str]:
+    """How the target examples with these ids begin."""
+    wanted, texts = sorted(set(ids)), dict[str, str]()
+    sources = target_sources(state, job.tenant_id, job.request["target_id"]) if wanted else []
+
+    def among(table: records.pa.Table) -> records.pa.Array:
+        return pc.is_in(table["id"].combine_chunks(), value_set=records.pa.array(wanted))
+
+    after: int | None = 0
+    while sources and after is not None:
+        found = records.page(state, sources, after, len(wanted), keep=among)
+        for row in found["data"]:
+            texts.setdefault(row["record"]["id"], views.beginning(row["record"], room))
+        after = found["next_after"]
+    return texts
+
+
+def of_item(item: Json, texts: dict[str, str]) -> list[Json]:
+    """The targets that a selected item serves most."""
+    served = item.get("targets") or []
+    return [_near("Serves", one["id"], one["cosine"], texts) for one in served[:SERVED]]
+
+
+def of_left_out(nearest: tuple[str, float] | None, texts: dict[str, str]) -> list[Json]:
+    """The target that a candidate is most like."""
+    return [] if nearest is None else [_near("Nearest target", *nearest, texts)]
+
+
+def served_by(item: Json) -> list[str]:
+    """Ids of the targets that stand beside an item."""
+    return [one["id"] for one in (item.get("targets") or [])[:SERVED]]
+
+
+def _near(what: str, name: str, cosine: float, texts: dict[str, str]) -> Json:
+    return {"what": what, "cosine": cosine, "text": texts.get(name, f"example {name[:12]}, which is gone")}
