@@ -47,9 +47,9 @@ def _ordered(candidates: Matrix, targets: Tensor, index: Ints) -> tuple[Floats, 
     by_row = np.lexsort((target, index.ravel()))
     cosine = np.empty(index.size)
     cosine[by_row] = pair_cosines(candidates, targets, index.ravel()[by_row], target[by_row])
-    cosine = cosine.reshape(m, width)
-    order = np.lexsort((index, -cosine), axis=1)
-    return np.take_along_axis(cosine, order, axis=1), np.take_along_axis(index, order, axis=1)
+    by_target = cosine.reshape(m, width)
+    order = np.lexsort((index, -by_target), axis=1)
+    return np.take_along_axis(by_target, order, axis=1), np.take_along_axis(index, order, axis=1)
 
 
 def _reaching(candidates: Matrix, targets: Tensor, least: Floats, count: int) -> tuple[Floats, Ints]:

@@ -84,7 +84,7 @@ class Sessions(Authentication):
             await self._audit(scope, principal, FORBIDDEN)
             raise _other_session()
         path = scope["path"].removeprefix(API_PREFIX)
-        scope |= {"path": path, "raw_path": path.encode()}
+        scope.update(path=path, raw_path=path.encode())
         scope["state"]["session_of"] = principal
 
         async def send_guarded(message: Message) -> None:

@@ -155,7 +155,7 @@ def _listing(request: Request, noun: str, rows: list[Any], after: str | None) ->
 
 
 def _browsed(state: State, sources: list[Source], asked: Asked, extras: list[str]) -> Json:
-    found = records.page(state, sources, asked.after, ROWS, asked.text, asked.extra)
+    found = records.page(state, sources, after=asked.after, limit=ROWS, text=asked.text, extra=asked.extra)
     rows = [{**views.shown(row["record"]), "number": row["number"]} for row in found["data"]]
     total = sum(source.rows for source in sources)
     return {

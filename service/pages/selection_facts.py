@@ -47,5 +47,5 @@ def _summary(state: State, job: Job, count: int) -> list[str]:
     numbers, texts = stored_numbers(state.artifacts, stored), target_texts(state.artifacts, job)
     diagnostics = result["diagnostics"]
     return summary(
-        result["counts"], diagnostics, diagnostics.get("metrics", {}), numbers["targets"], texts
+        result["counts"], diagnostics, diagnostics.get("metrics", {}), numbers["targets"], texts=texts
     ).lines()

@@ -38,7 +38,7 @@ def of_event(event: Json) -> str:
         return f"Step {data.get('step')} of {data.get('steps')}, loss {data.get('loss', 0):.3g}"
     if kind == "step.started":
         return f"{str(data.get('step', 'A step')).replace('_', ' ').replace('.', ': ').capitalize()} begun"
-    told = EVENTS.get(kind, kind.replace(".", " ").replace("_", " ").capitalize())
+    told: str = EVENTS.get(kind, kind.replace(".", " ").replace("_", " ").capitalize())
     return told.replace("{round}", str(data.get("round", data.get("number", ""))))
 
 

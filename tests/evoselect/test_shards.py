@@ -60,7 +60,7 @@ def chosen(rows: Tensor | Pool, k: int) -> Selection:
 
 
 def even(count: int, n: int) -> list[int]:
-    return np.linspace(0, n, count + 1).astype(int).tolist()
+    return [int(at) for at in np.linspace(0, n, count + 1)]
 
 
 def assert_same(one: Selection, other: Selection) -> None:
@@ -96,6 +96,7 @@ def test_what_shards_left_selects_as_their_features_do() -> None:
     rows[17_000:17_100] = rows[5_000:5_100]
     one = chosen(rows, 900)
     widenings = one.diagnostics["shortlist_widenings"]
+    assert isinstance(widenings, int)
     assert one.diagnostics["equal_features_collapsed"] == 100
     for bounds in (even(1, 18_011), even(7, 18_011)):
         pool = kept(rows, bounds, LARGE.targets, 900)

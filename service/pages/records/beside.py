@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.data import records
@@ -31,12 +32,12 @@ def target_texts(state: State, job: Job, ids: Collection[str], room: int = views
     wanted, texts = sorted(set(ids)), dict[str, str]()
     sources = target_sources(state, job.tenant_id, job.request["target_id"]) if wanted else []
 
-    def among(table: records.pa.Table) -> records.pa.Array:
-        return pc.is_in(table["id"].combine_chunks(), value_set=records.pa.array(wanted))
+    def among(table: pa.Table) -> pa.Array:
+        return pc.is_in(table["id"].combine_chunks(), value_set=pa.array(wanted))
 
     after: int | None = 0
     while sources and after is not None:
-        found = records.page(state, sources, after, len(wanted), keep=among)
+        found = records.page(state, sources, after=after, limit=len(wanted), keep=among)
         for row in found["data"]:
             texts.setdefault(row["record"]["id"], views.beginning(row["record"], room))
         after = found["next_after"]

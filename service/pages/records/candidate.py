@@ -24,7 +24,7 @@ def shown(state: State, job: Job, told: Json) -> Json:
     return {
         "item": item,
         "status": STATUS[told["status"]],
-        "reason": _sentence(words.of_item(item) or "Selected" if item else REASONS.get(reason, reason)),
+        "reason": _sentence(words.of_item(item) or "Selected" if item else str(REASONS.get(reason, reason))),
         "facts": _of_item(item) if item else _of_other(told),
         "shown": views.shown(record) if record else None,
         "near": _near(state, job, told, record),

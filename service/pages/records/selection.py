@@ -95,7 +95,9 @@ def _rows(state: State, job: Job, kind: Kind, asked: Asked, limit: int, known: F
     else:
         sources = fates.sources(state, job)
         keep = known.unusable if kind == "unusable" else known.left_out(asked.floor)
-    found = records.page(state, sources, asked.after, limit, asked.text, asked.extra, keep)
+    found = records.page(
+        state, sources, after=asked.after, limit=limit, text=asked.text, extra=asked.extra, keep=keep
+    )
     return {**found, "total": sum(source.rows for source in sources)}
 
 

@@ -97,7 +97,7 @@ def against(own: float, drawn: float) -> dict[str, dict[str, float]]:
 
 
 def test_the_summary_says_what_helps() -> None:
-    found = summary(COUNTS, SOLVED, against(0.6, 1.0), SERVED, {}).lines()
+    found = summary(COUNTS, SOLVED, against(0.6, 1.0), SERVED, texts={}).lines()
     assert found[0] == "100 of 1,000 candidates were chosen for 20 target examples."
     assert found[1] == "They are 40.0 % nearer to the target than a random draw of the same size."
     assert found[2] == "Every target example has something like it among them."
@@ -105,16 +105,16 @@ def test_the_summary_says_what_helps() -> None:
 
 
 def test_the_summary_does_not_praise_what_is_no_better() -> None:
-    found = summary(COUNTS, SOLVED, against(0.99, 1.0), SERVED, {})
+    found = summary(COUNTS, SOLVED, against(0.99, 1.0), SERVED, texts={})
     assert "no nearer" in found.better
     assert "a random draw does as well" in found.onward
-    assert "farther from" in summary(COUNTS, SOLVED, against(1.5, 1.0), SERVED, {}).better
-    assert summary(COUNTS, SOLVED, {}, SERVED, {}).better == ""
+    assert "farther from" in summary(COUNTS, SOLVED, against(1.5, 1.0), SERVED, texts={}).better
+    assert summary(COUNTS, SOLVED, {}, SERVED, texts={}).better == ""
 
 
 def test_the_summary_names_what_is_missing_by_its_text() -> None:
     listed = [{"id": "a" * 64, "uncovered": True}, {"id": "b", "uncovered": False}]
     some = {"total": 20, "uncovered": 1, "listed": listed}
-    found = summary(COUNTS, SOLVED, against(0.5, 1.0), some, {"a" * 64: "What is 2 + 2?", "b": "no"})
+    found = summary(COUNTS, SOLVED, against(0.5, 1.0), some, texts={"a" * 64: "What is 2 + 2?", "b": "no"})
     assert found.missing == "1 of the target examples has nothing like them in it, such as “What is 2 + 2?”."
-    assert "a" * 64 not in " ".join(summary(COUNTS, SOLVED, {}, some, {}).lines())
+    assert "a" * 64 not in " ".join(summary(COUNTS, SOLVED, {}, some, texts={}).lines())
