@@ -105,7 +105,7 @@ def _suffices(budget: Budget, rows: Ints) -> bool:
 
 
 def distinct_rows(pool: Pool, key: Ints) -> Ints:
-    """pool (N, d) with its keys (N,) -> (u,) first row of every set of bit-equal rows, ascending.
+    """pool (N, d), its key (N,) -> (u,) first row of every set of bit-equal rows, ascending.
 
     A few columns decide about most rows; a 64-bit hash of all columns decides about the rest.
     """
@@ -119,8 +119,6 @@ def distinct_rows(pool: Pool, key: Ints) -> Ints:
 
 
 def copies_of(pool: Pool, key: Ints, rows: Ints) -> Ints:
-    """Rows (c,) of pool (N, d) with keys (N,) that are bit-equal to one of ``rows`` (r,), and those,
-    ascending.
-    """
+    """Rows (c,) of pool (N, d), key (N,), bit-equal to one of ``rows`` (r,), and those, ascending."""
     alike = np.flatnonzero(np.isin(key, key[rows]))
     return np.asarray(alike[np.isin(pool.hashes(alike), pool.hashes(rows))])

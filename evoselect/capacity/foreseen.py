@@ -7,7 +7,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity import shortlist
-from evoselect.pools.kept import Questions
+from evoselect.pools.left import Questions
 from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 

@@ -257,7 +257,10 @@ def with_all_targets(shortlist: Shortlist, pool: Pool, targets: Tensor) -> Short
 
 
 def sampled_prices(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Floats:
-    """(M,) potentials of the linear programme on evenly spaced rows, for a little more than the budget."""
+    """Potentials of the linear programme on evenly spaced rows, for a little more than the budget.
+
+    pool (N, d), targets (M, d), masses (M,) -> (M,).
+    """
     step = sample_step(pool.size, targets.shape[0], budget.count)
     rows, total = pool.every(step), budget.total
     price = budget.prices[rows]

@@ -66,7 +66,9 @@ def _reaching(candidates: Matrix, targets: Tensor, least: Floats, count: int) ->
 
 
 def best_of(cosine: Floats, rows: Ints, target: Ints, *, m: int, count: int) -> tuple[Floats, Ints]:
-    """(m, count) cosines and rows of each target's best pairs among (E,), ties by row."""
+    """Each target's best pairs, ties by row: cosine (E,), rows (E,), target (E,) below ``m`` -> cosines and
+    rows (m, count).
+    """
     order = np.lexsort((rows, -cosine, target))
     start = np.searchsorted(target[order], np.arange(m))
     kept = order[start[:, None] + np.arange(count)]

@@ -41,7 +41,7 @@ def edge_cosines(features: Tensor, targets: Tensor, place: Ints, target: Ints) -
 def pair_cosines(rows: Matrix, targets: Tensor, row: Ints, target: Ints) -> Floats:
     """The same for rows (n, d) of any dtype, of which only those of a pair are read, a chunk at a time.
 
-    row (E,), ascending; target (E,).
+    row (E,), ascending; target (E,) of targets (M, d).
     """
     if not len(row):
         return np.empty(0)

@@ -1,8 +1,7 @@
-"""What a shard leaves when its features go, and the part of a pool that answers from it (ours).
+"""A part of a pool that answers from what its shard left (ours).
 
-A shard is told the questions that a selection will ask; it answers them in one pass, and keeps the rows that
-the answers name. Any other question needs the shard's features again: then it is asked again, which is
-counted, and the answer is as exact as the first.
+A question that was not foreseen needs the shard's features again: then it is asked again, which is counted,
+and the answer is as exact as the first.
 """
 
 from collections.abc import Callable
@@ -15,49 +14,8 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 from evoselect.neighbours.priced import Priced
+from evoselect.pools.left import Left, Questions
 from evoselect.pools.part import Part
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What is asked of every shard before its features go."""
-
-    lists: tuple[tuple[Tensor, int], ...] = ()  # targets (m, d), and how many nearest of each
-    below: tuple[Tensor, Floats, float] | None = None  # targets (M, d), prices (M,), window
-    directions: tuple[Tensor, ...] = ()  # (d,) whose scores are asked for
-
-
-@dataclass(frozen=True)
-class Left:
-    """A shard's answers; rows are numbered within the shard."""
-
-    shape: torch.Size  # (n, d)
-    keys: Ints  # (n,)
-    hashes: Ints  # (n,)
-    rows: Ints  # (r,) ascending: those that answers name, and the sample
-    values: Tensor  # (r, d) of the shard's dtype
-    lists: tuple[tuple[Floats, Ints], ...] = ()  # cosines and rows, as the questions' lists
-    below: Priced | None = None
-    scores: tuple[Floats, ...] = ()  # (n,) as the questions' directions
-
-
-def leave(part: Part, questions: Questions, sample: Ints) -> Left:
-    """Answer the questions, and keep the rows named and those of the ``sample`` (s,), ascending."""
-    n = part.shape[0]
-    lists = tuple(part.nearest(targets, min(count, n)) for targets, count in questions.lists)
-    below = None if questions.below is None else part.edges_below(*questions.below)
-    named = [sample, *(rows.ravel() for _, rows in lists), *([] if below is None else [below.rows])]
-    rows = np.unique(np.concatenate(named))
-    return Left(
-        part.shape,
-        part.keys(),
-        part.hashes(np.arange(n)),
-        rows,
-        part.gather(rows).to(part.dtype),
-        lists,
-        below,
-        tuple(part.scores(direction) for direction in questions.directions),
-    )
 
 
 @dataclass
@@ -69,7 +27,7 @@ class Store:
     asked: int = 0
 
     def missing(self, rows: Ints) -> Ints:
-        """Those of ``rows`` (s,) that are not here, ascending."""
+        """Those of ``rows`` (s,) that are not here -> (t,), ascending."""
         return np.setdiff1d(rows, self.rows)
 
     def add(self, rows: Ints, values: Tensor) -> None:
@@ -123,15 +81,15 @@ class Kept:
             raise InvalidInput(f"a shard from row {first} on left rows that are not finite: run it again")
 
     def keys(self) -> Ints:
-        """As they were left."""
+        """(n,) as they were left."""
         return self.left.keys if self.only is None else self.left.keys[self.only]
 
     def hashes(self, rows: Ints) -> Ints:
-        """As they were left."""
+        """rows (r,) -> (r,) as they were left."""
         return self.left.hashes[self._own(rows)]
 
     def gather(self, rows: Ints) -> Tensor:
-        """From the rows that are here; the others are asked for once."""
+        """rows (r,) -> (r, d) from what is here; the others are asked for once."""
         own = self._own(rows)
         missing = self.store.missing(own)
         if len(missing):
@@ -139,7 +97,9 @@ class Kept:
         return self.store.read(own)
 
     def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
-        """From a list that was asked for, as long as enough of it is among this part's rows."""
+        """targets (M, d) -> (M, count) from a list that was asked for, where enough of it is among this
+        part's rows.
+        """
         for (goal, length), found in zip(self.questions.lists, self.left.lists, strict=True):
             if _equal(goal, targets) and count <= length:
                 listed = self._listed(*found, count)
@@ -151,7 +111,7 @@ class Kept:
         return found
 
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
-        """As they were left, where these prices were asked for."""
+        """targets (M, d), price (M,): as they were left, where these prices were asked for."""
         asked, found = self.questions.below, self.left.below
         same = asked is not None and _equal(asked[0], targets) and asked[2] == window
         if asked is None or found is None or not same or not np.array_equal(asked[1], price):
@@ -162,18 +122,19 @@ class Kept:
         return found if self.only is None else _of_some(found, self.only)
 
     def cheapest(self, targets: Tensor, g: Floats) -> Floats:
-        """Asked again: prices are known late."""
+        """targets (M, d), g (M,) -> (n,) asked again: prices are known late."""
         return self._among(self._shard()).cheapest(targets, g)
 
     def scores(self, direction: Tensor) -> Floats:
-        """As they were left, where this direction was asked for."""
+        """direction (d,) -> (n,) as they were left, where this direction was asked for."""
         for asked, found in zip(self.questions.directions, self.left.scores, strict=True):
             if _equal(asked, direction):
-                return found if self.only is None else found[self.only]
+                own = found if self.only is None else found[torch.from_numpy(self.only)]
+                return np.asarray(own.double().numpy())
         return self._among(self._shard()).scores(direction)
 
     def among(self, rows: Ints) -> "Kept":
-        """The same answers without the others' rows."""
+        """The same answers of rows (r,) alone."""
         if len(rows) == self.shape[0]:
             return self
         return Kept(self.left, self.questions, self.again, self.store, self._own(rows))

@@ -61,11 +61,11 @@ class Part(Protocol):
         ...
 
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
-        """See neighbours.priced."""
+        """targets (M, d), price (M,) -> edges that cost no more, within ``window`` of their row's best."""
         ...
 
     def cheapest(self, targets: Tensor, g: Floats) -> Floats:
-        """targets (M, d), prices g (M,) -> (n,) min_j (C_ij - g_j)."""
+        """targets (M, d), g (M,) -> (n,) min_j (C_ij - g_j)."""
         ...
 
     def scores(self, direction: Tensor) -> Floats:
@@ -103,35 +103,35 @@ class Rows:
         check_unit_rows(self.matrix, "candidates", first)
 
     def keys(self) -> Ints:
-        """From the first columns."""
+        """(n,) from the first columns."""
         return column_hashes(self.matrix)
 
     def hashes(self, rows: Ints) -> Ints:
-        """A block of the rows at a time."""
+        """rows (r,) -> (r,), a block of them at a time."""
         return row_hashes(self.matrix, rows)
 
     def gather(self, rows: Ints) -> Tensor:
-        """A copy."""
+        """rows (r,) -> (r, d), a copy."""
         return gather(self.matrix, torch.from_numpy(rows))
 
     def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
-        """One pass over the rows, and a second where many are nearly as near."""
+        """targets (M, d) -> (M, count): one pass, and a second where many are nearly as near."""
         return nearest(self.matrix, targets, count)
 
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
-        """One pass over the rows."""
+        """targets (M, d), price (M,): one pass over the rows."""
         return edges_below(self.matrix, targets, price, window)
 
     def cheapest(self, targets: Tensor, g: Floats) -> Floats:
-        """One pass over the rows."""
+        """targets (M, d), g (M,) -> (n,): one pass over the rows."""
         return matrix.cheapest(self.matrix, targets, g)
 
     def scores(self, direction: Tensor) -> Floats:
-        """One pass over the rows."""
+        """direction (d,) -> (n,): one pass over the rows."""
         return matrix.scores(self.matrix, direction)
 
     def among(self, rows: Ints) -> "Rows":
-        """A view: nothing is copied."""
+        """rows (r,): a view, nothing is copied."""
         if len(rows) == self.shape[0]:
             return self
         whole, kept = (

@@ -137,7 +137,7 @@ class Pool:
         return best_of(cosine.ravel(), rows.ravel(), target, m=m, count=count)
 
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
-        """See neighbours.priced."""
+        """targets (M, d), price (M,) -> edges that cost no more, within ``window`` of their row's best."""
         found = [part.edges_below(targets, price, window) for part in self.parts]
         if len(found) == 1:
             return found[0]
@@ -151,7 +151,7 @@ class Pool:
         )
 
     def cheapest(self, targets: Tensor, g: Floats) -> Floats:
-        """targets (M, d), prices g (M,) -> (N,) min_j (C_ij - g_j)."""
+        """targets (M, d), g (M,) -> (N,) min_j (C_ij - g_j)."""
         return np.concatenate([part.cheapest(targets, g) for part in self.parts])
 
     def scores(self, direction: Tensor) -> Floats:

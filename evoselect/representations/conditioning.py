@@ -213,7 +213,7 @@ def combine(
 
 
 def block_norms(values: Tensor, weights: Sequence[float]) -> Tensor:
-    """Of features (n, blocks, block_dim) -> (blocks,) root of each block's weight, of mean 1.
+    """values (n, blocks, block_dim) -> (blocks,) root of each block's weight, of mean 1.
 
     So cosines add up by weight. Raises InvalidInput unless the blocks are equal shares for the weights.
     """

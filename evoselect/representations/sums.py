@@ -51,7 +51,7 @@ def sums_of(
     step: int = 1,
     first: int = 0,
 ) -> Sums:
-    """Sums of a shard's features (n, blocks, block_dim), each block scaled to its norm (blocks,).
+    """Sums of a shard's features (n, blocks, block_dim), each block scaled to norms (blocks,).
 
     forms: (n,) int64 below ``count``, each row's. The sample is every row whose number in the pool is a
     multiple of ``step``; the shard begins at row ``first``. Raises InvalidInput for features that are not
@@ -91,5 +91,5 @@ def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:
 
 
 def shape_error(values: Tensor) -> InvalidInput:
-    """What features of another shape than (n, blocks, block_dim) are refused with."""
+    """What values of another shape are refused with: they must be values (n, blocks, block_dim)."""
     return InvalidInput(f"features must be (n, blocks, block_dim); their shape is {tuple(values.shape)}")

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
 from evoselect.budget import Budget
 from evoselect.capacity import foreseen
 from evoselect.errors import InvalidInput
-from evoselect.pools.kept import Kept, Questions, leave
+from evoselect.pools.kept import Kept
+from evoselect.pools.left import Questions, from_tensors, leave, to_tensors
 from evoselect.pools.part import Rows
 from evoselect.pools.pool import Pool
 from evoselect.select import select
@@ -39,7 +41,8 @@ def kept(rows: Tensor, bounds: Sequence[int], targets: Tensor, k: int) -> Pool:
     own = [every[(every >= a) & (every < b)] - a for a, b in itertools.pairwise(bounds)]
 
     def answered(questions: Questions) -> Pool:
-        left = [leave(part, questions, part_of) for part, part_of in zip(shards, own, strict=True)]
+        left = [leave(part, questions, rows_of) for part, rows_of in zip(shards, own, strict=True)]
+        left = [from_tensors(load(save(to_tensors(answers)))) for answers in left]
         pairs = zip(left, shards, strict=True)
         return Pool.in_shards([Kept.of(one, questions, partial(replace, shard)) for one, shard in pairs])
 
