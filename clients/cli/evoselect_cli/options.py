@@ -21,3 +21,7 @@ ColumnsOption = Annotated[
     list[str] | None,
     typer.Option("--columns", help="Which column holds a field, as prompt=instruction; may be repeated."),
 ]
+TemplateOption = Annotated[
+    str | None,
+    typer.Option(help="Jinja that makes the prompt from a row's columns, or a file with it."),
+]
