@@ -196,7 +196,7 @@ class Intake:
         known = batches.known(self.state, self.tenant_id, self.pool_id, self.earlier)
         layout = self.body.layout
         prompts = prompts_of(self.state, self.tenant_id, layout)
-        return BatchWriter(self.state.settings, self.body.on_invalid, known, layout, prompts)
+        return BatchWriter(self.state.settings, self.body.on_invalid, known, layout, prompts=prompts)
 
     def from_json(self) -> dict[str, Any]:
         """Records of the body, or of the file that it names."""

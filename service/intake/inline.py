@@ -30,7 +30,7 @@ class Rows:
 
 
 def parse_all(
-    values: list[Any], pointer: str, limit: int, layout: Layout, prompts: Prompts | None = None
+    values: list[Any], pointer: str, limit: int, layout: Layout, *, prompts: Prompts | None = None
 ) -> Rows:
     """All records, or a problem that lists the faults.
 

@@ -36,7 +36,7 @@ def given_records(
     """Records of a body's /records or of the file that it names, none where it has neither."""
     if inline is not None:
         with prompts_of(state, tenant_id, layout) as prompts:
-            return parse_all(inline, "/records", state.settings.max_inline_records, layout, prompts)
+            return parse_all(inline, "/records", state.settings.max_inline_records, layout, prompts=prompts)
     if file_id is not None:
         return read_records(state, tenant_id, file_id, limit=state.settings.max_target_records, layout=layout)
     return Rows()

@@ -92,7 +92,7 @@ def read_records(state: State, tenant_id: str, file_id: str, *, limit: int, layo
     with (
         stored_file(state, tenant_id, file_id) as file,
         BatchWriter(
-            state.settings, "reject_batch", None, layout, prompts_of(state, tenant_id, layout)
+            state.settings, "reject_batch", None, layout, prompts=prompts_of(state, tenant_id, layout)
         ) as writer,
     ):
         read_into(writer, file, state.settings, state.shares.parquet.of(tenant_id))

@@ -51,6 +51,7 @@ class BatchWriter:
         on_invalid: str,
         known: Known | None,
         layout: Layout | None = None,
+        *,
         prompts: Prompts | None = None,
     ) -> None:
         self._settings = settings

@@ -21,9 +21,12 @@ from evoselect_cli.options import (
     FormatOption,
     JsonOption,
     NameOption,
+    OutOption,
+    PinnedOption,
     SeedOption,
     SpecOption,
     TemplateOption,
+    TokensOption,
     WaitOption,
 )
 from evoselect_cli.output import err, out, print_json, wait
@@ -44,13 +47,8 @@ def select(
     ratio: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool to select.")
     ] = None,
-    tokens: Annotated[
-        int | None, typer.Option(min=1, help="Or how many tokens of prompts and answers to select.")
-    ] = None,
-    pinned: Annotated[
-        str | None,
-        typer.Option(help="Candidates to select in any case: ids with commas, or a file with one a line."),
-    ] = None,
+    tokens: TokensOption = None,
+    pinned: PinnedOption = None,
     method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,
     model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
     spec: SpecOption = None,
@@ -59,12 +57,7 @@ def select(
     format: FormatOption = None,
     columns: ColumnsOption = None,
     template: TemplateOption = None,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
-        ),
-    ] = None,
+    out_file: OutOption = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
@@ -110,12 +103,7 @@ def select(
 
 def items(
     selection_id: Annotated[str, typer.Argument(help="A completed selection.")],
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
-        ),
-    ] = None,
+    out_file: OutOption = None,
     json: Annotated[bool, typer.Option("--json", help="All items as JSON Lines on stdout.")] = False,
 ) -> None:
     """Show or save what was selected."""
