@@ -12,7 +12,7 @@ import numpy as np
 from evoselect import exponentiated
 from evoselect.arrays import Floats, Ints
 from evoselect.baselines.registry import BASELINES
-from evoselect.capacity.optimum import Optimum, optimise
+from evoselect.capacity.optimum import Optimum, refine, relax
 from evoselect.capacity.rounding import solution_score
 from evoselect.capacity.tuning import resolve, tradeoff_curve
 from evoselect.cosines import dense_cosine
@@ -25,12 +25,17 @@ from evoselect.transport import Transport
 def by_capacity(task: Task) -> Chosen:
     """Method ``capacity``, with ``auto`` settings resolved first."""
     task, choices = resolve(task)
-    found = optimise(task)
+    task.staged("tuned")
+    relaxation = relax(task)
+    task.staged("relaxed")
+    found = refine(task, relaxation)
+    task.staged("chosen")
     chosen = _ordered(found, task.spec)
     if choices:
         chosen.diagnostics["auto"] = [asdict(choice) for choice in choices]
     if task.spec.tradeoff:
         chosen.diagnostics["tradeoff"] = tradeoff_curve(task, found)
+        task.staged("curve")
     return chosen
 
 

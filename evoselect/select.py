@@ -4,7 +4,7 @@ check -> leave copies out -> Task -> METHODS[method](task) -> Chosen -> transpor
 diagnostics
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,7 @@ def select(
     groups: Sequence[str] | None = None,
     texts: Texts | None = None,
     compare_with_baselines: bool = True,
+    staged: Callable[[str], None] = lambda stage: None,
 ) -> Selection:
     """Choose ``k`` of N candidates for M targets, or what a budget over the candidates buys.
 
@@ -55,8 +56,9 @@ def select(
     features the first counts as long as the distinct ones can spend the budget, which the diagnostics say.
     groups: M group names that share the budget by ``spec.group_mode``. texts: for method dsir.
     compare_with_baselines: whether ``diagnostics["metrics"]`` compares with a random draw and the most
-    relevant, and each target's coverage is reported. Raises InvalidInput where the arguments cannot be used;
-    non-convergence is ``diagnostics["converged"]``.
+    relevant, and each target's coverage is reported. staged: told `chosen`, and by method capacity `tuned`,
+    `relaxed` before and `curve` after it, as each is done. Raises InvalidInput where the arguments cannot be
+    used, and what ``staged`` raises; non-convergence is ``diagnostics["converged"]``.
     """
     own, theirs = (None, None) if texts is None else (texts.candidates, texts.targets)
     if isinstance(candidates, Tensor):
@@ -78,25 +80,36 @@ def select(
     shares = _shares(pool, goal, budget, spec, groups=numbers, names=names)
     masses = np.full(goal.shape[0], 1.0 / goal.shape[0]) if numbers is None else spread(shares, numbers)
     sent = None if own is None else [own[row] for row in rows]
+    given = None if budget.simple else budget
     task = Task(
-        pool, goal, budget.count, seed, masses, spec, numbers, sent, theirs, None if budget.simple else budget
+        pool, goal, budget.count, seed, masses, spec, numbers, sent, theirs, given=given, staged=staged
     )
     chosen = METHODS[spec.method](task)
-    diagnostics: dict[str, object] = {
-        "method": spec.method,
-        "seed": seed,
-        "k": len(chosen.order),
+    staged("chosen")
+    diagnostics = _told(
+        task, chosen, budget, {name: float(share) for name, share in zip(names, shares, strict=True)}
+    )
+    diagnostics |= {
         "candidates": every.shape[0],
-        "targets": targets.shape[0],
         "equal_features_collapsed": every.shape[0] - len(rows),
-        "bandwidth": task.bandwidth,
-        "group_shares": {name: float(share) for name, share in zip(names, shares, strict=True)},
-        **_spending(budget, chosen.order),
-        **chosen.diagnostics,
     }
     return _explained(
         task, rows, whole_budget, chosen, diagnostics=diagnostics, compared=compare_with_baselines
     )
+
+
+def _told(task: Task, chosen: Chosen, budget: Budget, shares: dict[str, float]) -> dict[str, object]:
+    """What the method and the problem say of the choice, with the ``shares`` of the groups."""
+    return {
+        "method": task.spec.method,
+        "seed": task.seed,
+        "k": len(chosen.order),
+        "targets": task.m,
+        "bandwidth": task.bandwidth,
+        "group_shares": shares,
+        **_spending(budget, chosen.order),
+        **chosen.diagnostics,
+    }
 
 
 def _spending(budget: Budget, order: Ints) -> dict[str, object]:

@@ -36,6 +36,7 @@ class Task:
     target_texts: Sequence[str] | None = None  # M
     given: Budget | None = None  # where it is not simply k rows
     known_bandwidth: float | None = None  # where it was measured already, on more targets than these
+    staged: Callable[[str], None] = lambda stage: None  # told what is done: tuned, relaxed, chosen, curve
 
     @property
     def n(self) -> int:

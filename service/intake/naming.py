@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from service.edge.space import require_disk
 from service.intake import batches
 from service.intake.inline import Rows, parse_all
-from service.intake.stored_files import read_records
+from service.intake.stored_files import prompts_of, read_records
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.accounts.quotas import Room
@@ -35,7 +35,8 @@ def given_records(
 ) -> Rows:
     """Records of a body's /records or of the file that it names, none where it has neither."""
     if inline is not None:
-        return parse_all(inline, "/records", state.settings.max_inline_records, layout)
+        with prompts_of(state, tenant_id, layout) as prompts:
+            return parse_all(inline, "/records", state.settings.max_inline_records, layout, prompts=prompts)
     if file_id is not None:
         return read_records(state, tenant_id, file_id, limit=state.settings.max_target_records, layout=layout)
     return Rows()

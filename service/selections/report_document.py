@@ -36,6 +36,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
         "near_copies": made["result"].get("near_copies"),
         "conditioning": made["result"].get("conditioning"),
         "manifest": made["result"].get("manifest", {}),
+        "near_copy_texts": None,  # of reports of earlier releases
         **numbers,
     }
 

@@ -8,6 +8,7 @@ import orjson
 
 from service.html.templates import asset, embedded, number, percent, policy, templates
 from service.selections.report_charts import charts
+from service.selections.report_copies import copies
 from service.selections.report_summary import summary
 from store.kit.json import Json
 
@@ -55,6 +56,7 @@ def page(report: Json, items: Iterable[Json], texts: dict[str, str]) -> str:
             figures=_figures(report),
             summary=summary(*(report[name] for name in SUMMED), texts=texts),
             comparison=_comparison(report),
+            copies=copies(report),
             rejected=[(REASONS.get(name, name), count) for name, count in _left_out(report)],
             facts_of_solver=_flat(report["diagnostics"]),
             versions=_provenance(report),

@@ -6,8 +6,10 @@ import orjson
 import torch
 from torch.nn.functional import normalize
 
+from evoselect.copies.find import Leak
 from evoselect.measures.coverage import nearest_both_ways
 from evoselect.select import select
+from evoselect.spec.copies import NearCopies
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
 from store.records.record import parse_record
@@ -17,6 +19,7 @@ from tests.live import Api, question
 from tests.service.finishing import finish
 from workers.selections import report as selection_report
 from workers.selections.items import item
+from workers.selections.near_copies import Found
 
 Json = dict[str, Any]
 HOSTILE = '</script><script>window.stolen=1</script><img src=x onerror="window.stolen=1">'
@@ -32,6 +35,11 @@ def features(n: int, m: int, d: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
         return normalize(modes[which] + 0.7 * torch.randn(count, d, generator=generator), dim=1)
 
     return draw(n, 8), draw(m, 3)
+
+
+def leaked(job: Json) -> dict[str, dict[int, Leak]]:
+    """A candidate that repeats the first example, which is hostile; and a set that nothing leaks from."""
+    return {job["request"]["target_id"]: {4: Leak(4, 0, 0.96875, 0.5)}, "tgt_held": {}}
 
 
 def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -> Json:
@@ -53,11 +61,14 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
         for reason in chosen.items()
     ]
     near = nearest_both_ways(candidates, targets)
+    leaks = {target_id: (wanted, found) for target_id, found in leaked(job).items()}
+    copies = Found(NearCopies(), sent, set(), [[0, 7, 9, 11, 12, 13, 14]], leaks, 0.1)
     result = {
         "counts": {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m},
         "conditioning": "none",
         "features": {},
         "manifest": {"versions": {"torch": torch.__version__}},
+        "near_copies": copies.summary(),
         "diagnostics": orjson.loads(orjson.dumps(chosen.diagnostics)),
         "artifacts": {
             "items": selected.put(artifacts, "t/items", rows),
@@ -79,6 +90,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
                 targets=targets,
                 selection=chosen,
                 near=near,
+                copies=copies,
             ),
         },
     }

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from workers.selections.forms import Forms, forms_of
 from workers.selections.items import item
 from workers.selections.originals import kept_of, table_of
 from workers.selections.sides import Side, load
+from workers.selections.stages import Stages
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
@@ -84,20 +85,26 @@ def run(work: Work) -> Outcome:
     """Load both sides, keep what may be selected, condition, select, store the items."""
     home = work.context.settings.home
     home.mkdir(parents=True, exist_ok=True)
+    stages = Stages(work)
+    work = replace(work, progress=stages.alive)
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=home) as scratch:
-        sides = _load(work, Path(scratch))
-        choice = _choose(work, sides, Path(scratch))
-        return Outcome({}, results.checked(results.SelectionResult, _store(work, sides, choice)))
+        sides = _load(work, Path(scratch), stages)
+        choice = _choose(work, sides, Path(scratch), stages)
+        result = _store(work, sides, choice)
+        stages.done("described")
+        return Outcome({}, results.checked(results.SelectionResult, result))
 
 
-def _load(work: Work, scratch: Path) -> Sides:
+def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     asked = work.asked(SelectionWork)
     target, pool = load(work, asked, "target", scratch), load(work, asked, "pool", scratch)
+    stages.done("read")
     check_same_sketch([target.block, pool.block])
     refuse_bad_rows(asked.features, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
     fates = fates_of(target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec)
     copies = _look_for_copies(work, asked, target, pool, fates)
+    stages.done("copies")
     rows = [row for row, fate in enumerate(fates) if fate == "usable"]
     require_enough(len(goals), asked.k, fates)
     budget = budget_of(asked, pool, rows, fates)
@@ -119,13 +126,13 @@ def _look_for_copies(
     return found
 
 
-def _choose(work: Work, sides: Sides, scratch: Path) -> Choice:
+def _choose(work: Work, sides: Sides, scratch: Path, stages: Stages) -> Choice:
     asked, features = sides.asked, sides.asked.features
     forms = forms_of(sides.sent, sides.wanted, features)
     values = sides.pool.values(sides.rows), sides.target.values(sides.goals)
     states = sides.pool.hidden(sides.rows), sides.target.hidden(sides.goals)
     kind, candidates, targets = conditioned(features, *values, scratch, hidden=states, forms=forms)
-    work.progress(0)
+    stages.done("conditioned")
     selection = select(
         candidates,
         targets,
@@ -136,7 +143,9 @@ def _choose(work: Work, sides: Sides, scratch: Path) -> Choice:
         texts=Texts(
             [plain_text(record) for record in sides.sent], [plain_text(record) for record in sides.wanted]
         ),
+        staged=stages.done,
     )
+    stages.done("compared")
     results.check_items(selection)
     quotas.require_k(len(selection.indices), work.context.settings.max_k)
     return Choice(selection, candidates, targets, kind, forms)
@@ -176,6 +185,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
                 selection=selection,
                 near=near,
                 axes=round_axes.of_loop(work, choice.candidates.shape[1]),
+                copies=sides.copies,
             ),
         },
     }

@@ -21,3 +21,20 @@ ColumnsOption = Annotated[
     list[str] | None,
     typer.Option("--columns", help="Which column holds a field, as prompt=instruction; may be repeated."),
 ]
+TemplateOption = Annotated[
+    str | None,
+    typer.Option(help="Jinja that makes the prompt from a row's columns, or a file with it."),
+]
+TokensOption = Annotated[
+    int | None, typer.Option(min=1, help="Or how many tokens of prompts and answers to select.")
+]
+PinnedOption = Annotated[
+    str | None,
+    typer.Option(help="Candidates to select in any case: ids with commas, or a file with one a line."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
+    ),
+]

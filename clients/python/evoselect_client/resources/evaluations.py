@@ -34,19 +34,20 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
         spec: dict[str, Any] | None = None,
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
+        template: str | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Evaluation[Mode]]:
         """Start an evaluation of a base model's alias or a trained model's id.
 
-        `records`, `format` and `columns` as of Targets.create.
+        `records`, `format`, `columns` and `template` as of Targets.create.
         `tasks` are names of lm-eval's, where the service offers them; `limit` takes the first questions of
         each.
         """
         body = {
             "model": model,
             "target_id": target_id,
-            **Layout(format, columns or {}).body(),
+            **Layout(format, columns or {}, template).body(),
             "tasks": tasks,
             "limit": limit,
             "spec": spec,

@@ -31,6 +31,7 @@ class Pool(Bound[Mode]):
         on_invalid: str = "reject_batch",
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
+        template: str | None = None,
         upload_id: str | None = None,
         part_bytes: int = PART_BYTES,
         progress: bool | Callable[[int], None] = False,
@@ -42,7 +43,7 @@ class Pool(Bound[Mode]):
                 self.id,
                 records,
                 on_invalid=on_invalid,
-                layout=Layout(format, columns or {}),
+                layout=Layout(format, columns or {}, template),
                 upload_id=upload_id,
                 part_bytes=part_bytes,
                 progress=progress,
@@ -69,6 +70,7 @@ class Pools(RecordSets[Pool[Mode], Mode]):
         on_invalid: str = "reject_batch",
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
+        template: str | None = None,
         upload_id: str | None = None,
         part_bytes: int = PART_BYTES,
         progress: bool | Callable[[int], None] = False,
@@ -78,12 +80,12 @@ class Pools(RecordSets[Pool[Mode], Mode]):
         The input is sent in parts of at most `part_bytes`, one in memory at a time; every part is one batch
         that the service stores wholly or not at all, and once, however often it has to be sent. A service
         that goes away is waited for, up to two minutes. To go on after this process was killed, call again
-        with the same input and `part_bytes` and the same `upload_id`, a name of yours: what has arrived is
-        not sent again.
+        with the same input, reading and `part_bytes` and the same `upload_id`, a name of yours: what has
+        arrived is not sent again.
         With on_invalid="reject_batch" the first part with a bad line raises InvalidRequestError (earlier
         parts stay); with "skip" bad lines are counted and listed. A file that is no JSON Lines (Parquet,
-        Arrow, CSV, a JSON list, packed) is sent as an upload and added as one batch. `format` and `columns`
-        as of Targets.create. `progress` is called with the number of records sent so far; True
+        Arrow, CSV, a JSON list, packed) is sent as an upload and added as one batch. `format`, `columns`
+        and `template` as of Targets.create. `progress` is called with the number of records sent so far; True
         draws a line on stderr.
         """
         return (
@@ -92,7 +94,7 @@ class Pools(RecordSets[Pool[Mode], Mode]):
                 pool_id,
                 records,
                 on_invalid=on_invalid,
-                layout=Layout(format, columns or {}),
+                layout=Layout(format, columns or {}, template),
                 upload_id=upload_id,
                 part_bytes=part_bytes,
                 progress=progress,

@@ -60,7 +60,7 @@ def send_all(
     upload = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])
     source = parts(records, part_bytes)
     while (part := (yield Work(partial(next, source, None)))) is not None:
-        digest = yield Work(part.sha256)
+        digest = layout.mark((yield Work(part.sha256)))
         name = f"{upload_id}-{len(upload.batch_ids)}-{digest[:16]}"
         batch = known.get(name) or (yield from _send_part(session, pool_id, part, name, on_invalid, layout))
         upload = _joined(upload, batch, part.first_line)

@@ -41,6 +41,7 @@ class Targets(RecordSets[Target, Mode]):
         file_id: str | None = None,
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
+        template: str | None = None,
         held_out: dict[str, Any] | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
@@ -48,13 +49,14 @@ class Targets(RecordSets[Target, Mode]):
         """Store target examples: a list of rows, the path of a file, or an uploaded file's id.
 
         What shape the rows have is recognised, or named by `format`; or `columns` says which column holds
-        which field, as {"prompt": "instruction", "completion": "output"}. `recognised` of the answer says
-        what they were.
+        which field, as {"prompt": "instruction", "completion": "output"}. `template` is Jinja that makes the
+        prompt from a row's columns, as "Question: {{ question }}\\n". `recognised` of the answer says what
+        they were.
         held_out {"ratio": ..., "seed": ...} keeps a share apart, in the target `held_out_target_id`.
         The same examples under the same name are found again (`found`); a file that the service has is not
         sent again.
         """
-        body = {"file_id": file_id, **Layout(format, columns or {}).body(), "held_out": held_out}
+        body = {"file_id": file_id, **Layout(format, columns or {}, template).body(), "held_out": held_out}
         body |= {"name": name, "metadata": metadata}
         return (
             yield from with_records(
