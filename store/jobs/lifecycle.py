@@ -132,7 +132,7 @@ def transition(session: Session, job: Job, status: JobStatus, data: dict[str, An
 
 
 def _tell_loop(session: Session, job_id: str) -> None:
-    """Where the job that ended is a step of a loop, the loop is looked at."""
+    """Where the job that ended is a step of a loop or comparison, that is looked at."""
     loop_id = session.scalar(select(LoopStep.loop_id).where(LoopStep.job_id == job_id))
     if loop_id is None:
         return

@@ -12,6 +12,7 @@ BODIES = {
     "evaluate": "workers.phases.evaluate",
     "advance": "workers.phases.advance",
     "generate": "workers.phases.generate",
+    "judge": "workers.phases.judge",
 }
 
 
