@@ -55,6 +55,9 @@ def test_the_table_grows_until_the_verdict(tenant: Api) -> None:
         assert (shown.status_code, "Use capacity (gain" in shown.text) == (200, True), path
     training = httpx.get(f"{tenant.url}/ui/trainings/{first['training_ids'][0]}", headers=kept).text
     assert f"/ui/comparisons/{comparison}" in training
+    assert (
+        "random: train 1 begun" in httpx.get(f"{tenant.url}/ui/comparisons/{comparison}", headers=kept).text
+    )
     assert "7 of 7 trainings" in httpx.get(f"{tenant.url}/ui/comparisons", headers=kept).text
     assert tenant.call("DELETE", f"/v1/trainings/{first['training_ids'][0]}").status_code == 409
     assert tenant.call("DELETE", f"/v1/comparisons/{comparison}").status_code == 200
