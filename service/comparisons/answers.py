@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from service.selections.report_answers import ReportedLoop
+from service.selections.report_answers import Reported
 from store.kit.json import Json
+from store.tables.states import JobStatus
 
 
 class PlannedArm(BaseModel):
@@ -44,10 +45,16 @@ class ComparisonEstimate(BaseModel):
     """The gain over random that is seen with probability 0.8: a share, or nats."""
 
 
+class ReportedComparison(Reported):
+    """The comparison that the report is about."""
+
+    status: JobStatus
+
+
 class ComparisonReport(BaseModel):
     """The table of a comparison so far; docs/comparisons.md says how to read it."""
 
     object: Literal["comparison.report"]
-    comparison: ReportedLoop
+    comparison: ReportedComparison
     result: Json | None
     steps: list[Json]

@@ -84,9 +84,7 @@ def test_the_command_foretells_tells_and_writes_what_the_winner_selected(
     assert done.exit_code == 0, done.output
     assert "use capacity (gain" in done.stdout
     assert "5 of 5 trainings measured" in done.stderr
-    assert [json.loads(line)["id"] for line in out.read_text().splitlines()] == [
-        f"capacity-{number}" for number in range(4)
-    ]
+    assert [json.loads(line)["group"] for line in out.read_text().splitlines()] == ["capacity"] * 4
     for wrong, code in ((["--minutes", "0.01"], exits.REFUSED), (["--ratio", "0.5"], exits.USAGE)):
         assert run(*wrong).exit_code == code
     assert run("--arms", "random,best").exit_code == exits.REFUSED

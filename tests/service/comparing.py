@@ -92,7 +92,7 @@ def _next(api: Api) -> Claim | None:
 def _made(api: Api, job: Job, phase: str, picked: dict[str, str]) -> Json:
     if phase == "transport":
         arm = job.user_metadata["arm"]
-        records = [question(100 + number, id=f"{arm}-{number}") for number in range(4)]
+        records = [question(100 + number, id=f"{arm}-{number}", group=arm) for number in range(4)]
         items = [
             {"rank": rank, "id": record["id"], "content_hash": record["id"], "weight": 0.25, "record": record}
             for rank, record in enumerate(records, 1)
