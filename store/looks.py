@@ -1,15 +1,18 @@
-"""A look at a job that is made of other jobs: a loop or a comparison."""
+"""Looks at jobs that are made of other jobs, by phase: of loops and of comparisons.
+
+Two phases, so that a worker of a release that knows no comparisons leaves their looks to others.
+"""
+
+from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
 from store.comparisons import advance as comparisons
-from store.jobs import lifecycle as jobs
 from store.loops import advance as loops
 from store.settings import Settings
-from store.tables.states import JobKind
 
-
-def look(session: Session, settings: Settings, job_id: str) -> None:
-    """Begin what is due, end what is over, in the transaction that ends the look's shard."""
-    compares = jobs.lock(session, job_id).kind == JobKind.COMPARISON
-    (comparisons if compares else loops).advance(session, settings, job_id)
+LOOKS: dict[str, Callable[[Session, Settings, str], None]] = {
+    "advance": loops.advance,
+    "compare": comparisons.advance,
+}
+"""Each begins what is due of the job with that id, and ends what is over."""

@@ -2,7 +2,7 @@
 
 from store.kit.json import Json
 
-PHASES = ("generate", "features", "transport", "train", "evaluate", "judge", "advance")
+PHASES = ("generate", "features", "transport", "train", "evaluate", "judge", "advance", "compare")
 """In the order in which they come."""
 PHASE_WORDS = {
     "generate": "Getting candidates",
@@ -12,6 +12,7 @@ PHASE_WORDS = {
     "evaluate": "Measuring",
     "judge": "Judging",
     "advance": "Planning the next step",
+    "compare": "Planning the next step",
 }
 ALIKE = 0.05  # of redundancy: below it an item stands alone, as evoselect.selection says too
 EVENTS = {

@@ -1,6 +1,6 @@
 """Comparisons: arms that select, train and evaluate. Each step is an ordinary job; none of it runs here.
 
-A comparison is a job whose shards are looks (phase `advance`), like a loop: one look reads what has ended
+A comparison is a job whose shards are looks (phase `compare`), like a loop: one look reads what has ended
 and begins the steps that are due, in the transaction that ends its shard; the keys of steps make sure that
 nothing is begun twice. Its verdicts are shards too (phase `judge`), because they read the files of the
 evaluations. Locks: a step's job before its comparison, never the other way round.

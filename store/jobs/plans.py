@@ -12,7 +12,7 @@ FIRST_PHASE = {
     JobKind.TRAINING: "train",
     JobKind.EVALUATION: "evaluate",
     JobKind.LOOP: "advance",
-    JobKind.COMPARISON: "advance",
+    JobKind.COMPARISON: "compare",
 }
 NEXT_PHASE = {"features": "transport"}
 PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
@@ -22,6 +22,7 @@ QUEUE = {
     "train": "train",
     "evaluate": "train",
     "advance": "ops",
+    "compare": "ops",
     "generate": "generate",
     "judge": "select",
 }

@@ -163,7 +163,7 @@ def comparison(session: Session, tenant_id: str, asked: ComparisonWork, label: L
     pools.get(session, tenant_id, asked.pool_id)
     for arm in asked.spec.compared:
         _require_compared(session, tenant_id, arm.spec)
-    parts = plans.single_shard("advance", 0)
+    parts = plans.single_shard("compare", 0)
     return _create(session, tenant_id, asked, parts=parts, label=label)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from store import looks
 from store.artifacts import Artifacts
+from store.comparisons import advance as comparisons
 from store.jobs import claims, shards
 from store.jobs.claims import Claim, Offer
 from store.results import items as selected
@@ -19,7 +19,7 @@ from workers.phases import judge
 from workers.process.work import Work
 
 PLACES = (
-    ("ops", "advance"),
+    ("ops", "compare"),
     ("select", "judge"),
     ("features", "features"),
     ("select", "transport"),
@@ -72,8 +72,8 @@ def commit(api: Api, claim: Claim, picked: dict[str, str] | None = None) -> None
             shards.commit(session, claim, outcome.result, outcome.job_result)
         return
     with api.database.transaction() as session:
-        if claim.phase == "advance":
-            looks.look(session, Settings(), claim.job_id)
+        if claim.phase == "compare":
+            comparisons.advance(session, Settings(), claim.job_id)
             shards.commit(session, claim, {})
             return
         made = _made(api, session.get_one(Job, claim.job_id), claim.phase, picked or {})

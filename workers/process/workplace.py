@@ -15,12 +15,13 @@ from functools import lru_cache
 
 from sqlalchemy.exc import OperationalError
 
-from store import disk, looks
+from store import disk
 from store.accounts import audit, idempotency
 from store.data import uploads
 from store.errors import LostLease
 from store.jobs import claims, plans, shards
 from store.jobs.claims import Claim, Offer
+from store.looks import LOOKS
 from store.telemetry import logs, traces
 from store.upkeep import retention, sweeper
 from workers import alive
@@ -149,7 +150,7 @@ def _make_overdue_looks(ctx: Context) -> None:
     """Each in one transaction, so that no lease is held; one that raises is left to an ops worker."""
     settings = ctx.settings
     queue, worker = plans.QUEUE["advance"], siblings.own_name()
-    offer = Offer(queue, ("advance",), worker, settings.lease, waited=settings.poll)
+    offer = Offer(queue, tuple(LOOKS), worker, settings.lease, waited=settings.poll)
     try:
         while _make_look(ctx, offer):
             pass
@@ -164,7 +165,7 @@ def _make_look(ctx: Context, offer: Offer) -> bool:
         if claim is None:
             return False
         with _about(claim):
-            looks.look(session, ctx.settings, claim.job_id)
+            LOOKS[claim.phase](session, ctx.settings, claim.job_id)
             shards.commit(session, claim, {})
         return True
 

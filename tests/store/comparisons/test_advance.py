@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from store import looks
 from store.accounts.quotas import Room
 from store.artifacts import Artifacts
 from store.comparisons import advance as comparisons
@@ -68,8 +67,8 @@ class Line:
 
     def commit(self, claim: Claim, **result: Any) -> None:
         with self.database.transaction() as session:
-            if claim.phase == "advance":
-                looks.look(session, SETTINGS, claim.job_id)
+            if claim.phase == "compare":
+                comparisons.advance(session, SETTINGS, claim.job_id)
             found = result or self._made(session, claim)
             if claim.phase == "judge":
                 comparisons.judged(session, claim.job_id, found)
@@ -165,7 +164,7 @@ def test_looks_that_come_too_often_or_at_once_begin_nothing_twice(line: Line) ->
 
     def look() -> None:
         with line.database.transaction() as session:
-            looks.look(session, SETTINGS, line.id)
+            comparisons.advance(session, SETTINGS, line.id)
 
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
@@ -180,7 +179,7 @@ def test_looks_that_come_too_often_or_at_once_begin_nothing_twice(line: Line) ->
         session.add(taken)
 
 
-@pytest.mark.parametrize("phase", ["advance", "judge"])
+@pytest.mark.parametrize("phase", ["compare", "judge"])
 def test_a_shard_of_the_comparison_that_dies_is_made_again(line: Line, phase: str) -> None:
     claim = line.run(until=phase)
     assert claim is not None
