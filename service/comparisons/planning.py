@@ -52,7 +52,8 @@ def gain(spec: ComparisonSpec, measure: Measure, questions: int) -> float:
     """The gain over random that is seen with probability 0.8, as a share or in nats."""
     prior = ACCURACY if measure in BEST_HIGH else CROSS_ENTROPY
     draws = max(spec.draws, spec.seeds)
-    return detectable_gain(questions, spec.seeds, draws, len(spec.compared), prior)
+    arms = len(spec.compared)
+    return detectable_gain(questions=questions, seeds=spec.seeds, draws=draws, arms=arms, prior=prior)
 
 
 def afforded(

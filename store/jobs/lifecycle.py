@@ -145,7 +145,10 @@ def _tell_loop(session: Session, job_id: str) -> None:
 
 
 def look_again(session: Session, loop: Job) -> None:
-    """Promise a look at a locked loop or comparison, unless one waits; a paused one gets it when it resumes."""
+    """Promise a look at a locked loop, or comparison, unless one waits already.
+
+    A paused one gets it when it resumes.
+    """
     if loop.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
         return
     phase = FIRST_PHASE[JobKind(loop.kind)]
