@@ -14,7 +14,7 @@ from evoselect_cli import exits
 from evoselect_cli.main import app
 from evoselect_client import Client
 from evoselect_client.errors import ConflictError, InvalidRequestError
-from tests.live import Api
+from tests.live import Api, question
 from tests.service.comparing import uploaded, work
 
 
@@ -88,3 +88,10 @@ def test_the_command_foretells_tells_and_writes_what_the_winner_selected(
     for wrong, code in ((["--minutes", "0.01"], exits.REFUSED), (["--ratio", "0.5"], exits.USAGE)):
         assert run(*wrong).exit_code == code
     assert run("--arms", "random,best").exit_code == exits.REFUSED
+    file = tmp_path / "target.jsonl"
+    file.write_text("".join(json.dumps(question(number)) + "\n" for number in range(8)))
+    split = ["compare-methods", "--target", str(file), "--pool", ids["pool_id"], "-k", "4"]
+    missing = CliRunner().invoke(app, split)
+    assert (missing.exit_code, "--held-out" in missing.output) == (exits.USAGE, True)
+    halves = CliRunner().invoke(app, [*split, "--held-out", "0.5", "--estimate", "--json"])
+    assert json.loads(halves.stdout)["questions"] == 4

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from evoselect_cli import exits
 from evoselect_cli.connecting import service
-from evoselect_cli.inputs import pool_id_of, settings_of, target_id_of
+from evoselect_cli.inputs import is_id, pool_id_of, settings_of, target_id_of
 from evoselect_cli.options import JsonOption, NameOption, SeedOption
 from evoselect_cli.output import err, out, print_json, watching
 from evoselect_client import Client
@@ -26,6 +26,9 @@ def compare_methods(
     test: Annotated[
         str | None,
         typer.Option(help="File of held-out examples, or a target's id; else what the target kept apart."),
+    ] = None,
+    held_out: Annotated[
+        float | None, typer.Option(min=0.0, max=0.9, help="Or the share of --target to measure on.")
     ] = None,
     k: Annotated[
         int | None, typer.Option("-k", "--k", min=1, help="How many candidates each selects.")
@@ -51,6 +54,7 @@ def compare_methods(
     """Train on what each method selects, and say which one to use, or that random is as good."""
     if (k is None) == (ratio is None):
         raise typer.BadParameter("give exactly one of -k and --ratio")
+    _require_examples(target, test, held_out)
     options: dict[str, Any] = {
         "k": k,
         "ratio": ratio,
@@ -66,7 +70,7 @@ def compare_methods(
         "name": name,
     }
     with service() as client:
-        options["target_id"] = target_id_of(client, target)
+        options["target_id"] = _target(client, target, held_out)
         options["pool_id"] = pool_id_of(client, pool)
         if test is not None:
             options["evaluation_target_id"] = target_id_of(client, test)
@@ -79,6 +83,24 @@ def compare_methods(
         _print(done, json)
         if apply:
             _apply(client, done, out_file)
+
+
+def _require_examples(target: str, test: str | None, held_out: float | None) -> None:
+    """Told before anything is uploaded: a target that is stored may keep examples apart, a file cannot."""
+    if test is not None and held_out:
+        raise typer.BadParameter("give --test or --held-out, not both")
+    if held_out and is_id(target):
+        raise typer.BadParameter("--held-out is of a file: a stored target keeps apart what it keeps apart")
+    if test is None and not held_out and not is_id(target):
+        raise typer.BadParameter(
+            "name examples to measure on: --test FILE, or --held-out 0.5 of the target's"
+        )
+
+
+def _target(client: Client, target: str, held_out: float | None) -> str:
+    if not held_out:
+        return target_id_of(client, target)
+    return client.targets.create(target, name=Path(target).name, held_out={"ratio": held_out}).id
 
 
 class Told:
