@@ -11,6 +11,8 @@ from fastapi import FastAPI
 
 from service import health
 from service.accounts import api_keys, audit_events, webhook_deliveries, webhook_endpoints
+from service.comparisons import report_routes as method_reports
+from service.comparisons import routes as method_comparisons
 from service.data import files, pools, targets, uploads
 from service.edge import stack as middleware
 from service.edge.space import SPACE_LEFT
@@ -53,6 +55,8 @@ ROUTES = (
     evaluations,
     loops,
     loop_reports,
+    method_comparisons,
+    method_reports,
     models,
     api_keys,
     audit_events,

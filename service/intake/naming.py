@@ -30,6 +30,19 @@ def known_model(session: Session, state: State, tenant_id: str, name: str, *, po
         raise Invalid(detail, code="unknown_model", pointer=pointer) from None
 
 
+def held_out_target(session: Session, tenant_id: str, target_id: str) -> str:
+    """The target that was kept apart from this one; raises Invalid where nothing was."""
+    found = targets.get(session, tenant_id, target_id).held_out_target_id
+    if found is None:
+        raise Invalid(
+            f"target {target_id} keeps no examples apart: name evaluation_target_id, or make the target with "
+            "held_out",
+            code="nothing_held_out",
+            pointer="/evaluation_target_id",
+        )
+    return found
+
+
 def given_records(
     state: State, tenant_id: str, *, inline: list[Any] | None, file_id: str | None, layout: Layout
 ) -> Rows:

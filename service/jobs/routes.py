@@ -1,4 +1,4 @@
-"""What selections, trainings, evaluations and loops share: list, look, wait, cancel, retry, events."""
+"""What all kinds of jobs share: list, look, wait, cancel, retry, events."""
 
 import re
 import time
@@ -25,7 +25,7 @@ from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
 from store.jobs import removal, submissions
 from store.tables.jobs import Job
-from store.tables.states import JobKind, JobStatus
+from store.tables.states import MADE_OF_JOBS, JobKind, JobStatus
 from store.upkeep import sweeper
 
 MAX_WAIT = 60  # seconds that one request may be held
@@ -86,7 +86,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
         """Ask it to stop; 409 when it has ended already."""
         with state.database.transaction() as session:
             jobs.request_cancel(session, tenant_id, job_id, kind)
-        if kind == JobKind.LOOP:
+        if kind in MADE_OF_JOBS:
             sweeper.cancel_steps(state.database, job_id)
         return load(state, tenant_id, job_id, kind)
 

@@ -13,14 +13,14 @@ from service.edge.space import SPACE_LEFT, require_room_for_job
 from service.http.answers import Page
 from service.http.parameters import DEFAULT_LIMIT, Limit, ResourceId
 from service.http.views import page
-from service.intake.naming import known_model
+from service.intake.naming import held_out_target, known_model
 from service.jobs import answers as job_answers
 from service.jobs.routes import AfterEvent, accepted, job_routes, load
 from service.loops import answers, views
 from service.loops.requests import CandidatesRequest, LoopRequest
 from service.services import Services, State, TenantId
 from store.accounts import quotas
-from store.data import pools, targets
+from store.data import pools
 from store.errors import Conflict, Invalid, NotFound
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
@@ -49,7 +49,8 @@ def create(
         name = body.base_model or state.settings.default_model
         asked = LoopWork(
             target_id=body.target_id,
-            evaluation_target_id=body.evaluation_target_id or _held_out(session, tenant_id, body.target_id),
+            evaluation_target_id=body.evaluation_target_id
+            or held_out_target(session, tenant_id, body.target_id),
             base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),
             spec=_resolved(session, state, tenant_id, body.full_spec()),
         )
@@ -57,19 +58,6 @@ def create(
         return submissions.loop(session, tenant_id, asked, label).id
 
     return accepted(response, "loops", load(state, tenant_id, once.run(body, store), JobKind.LOOP))
-
-
-def _held_out(session: Session, tenant_id: str, target_id: str) -> str:
-    """The target that was kept apart from this one."""
-    found = targets.get(session, tenant_id, target_id).held_out_target_id
-    if found is None:
-        raise Invalid(
-            f"target {target_id} keeps no examples apart: name evaluation_target_id, or make the target with "
-            "held_out",
-            code="nothing_held_out",
-            pointer="/evaluation_target_id",
-        )
-    return found
 
 
 def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) -> LoopSpec:

@@ -21,7 +21,7 @@ PAGE = 50  # rows of a list
 MAY = (
     (Scope.READ, "look at everything but keys"),
     (Scope.WRITE, "store data and run selections"),
-    (Scope.TRAIN, "run trainings, evaluations and loops"),
+    (Scope.TRAIN, "run trainings, evaluations, loops and comparisons"),
     (Scope.ADMIN, "do all of it, and manage keys"),
 )
 

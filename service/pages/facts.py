@@ -18,11 +18,14 @@ ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
 
 
 def line(job: Json, rounds_done: int = 0) -> Json:
-    """A job as one line of a list; a loop is as far as its rounds."""
+    """A job as one line of a list; a loop is as far as its rounds, a comparison as its trainings."""
     progress = job["progress"]
     done, total, what = progress["rows_done"], progress["rows_total"], "rows"
     if job["object"] == JobKind.LOOP:
         done, total, what = rounds_done, job["request"].get("spec", {}).get("rounds", 0), "rounds"
+    if job["object"] == JobKind.COMPARISON:
+        done, total = (job["result"] or {}).get("evaluations", 0), _trainings(job["request"].get("spec", {}))
+        what = "trainings"
     return {
         "id": job["id"],
         "name": job["name"],
@@ -61,6 +64,13 @@ def size(count: int) -> str:
         if count >= bytes_:
             return f"{count / bytes_:,.1f} {unit}"
     return f"{count} bytes"
+
+
+def _trainings(spec: Json) -> int:
+    """How many a comparison has planned, by its request as it stands."""
+    seeds = spec.get("seeds", 0)
+    drawn = max(seeds, spec.get("draws", 0))
+    return sum(drawn if arm.get("method") == "random" else seeds for arm in spec.get("arms") or ())
 
 
 def share(done: float, total: float) -> int:

@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from sqlalchemy.orm import Session
 
 from evoselect.spec.fields import ShortText
+from service.comparisons.report_routes import report_page as comparison_page
 from service.edge.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
 from service.html.templates import HTML, STATIC
 from service.http.parameters import After, ResourceId
@@ -15,7 +16,15 @@ from service.http.problems import Problem
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
-from service.pages import evaluation_facts, facts, kind_facts, loop_facts, selection_facts, words
+from service.pages import (
+    comparison_facts,
+    evaluation_facts,
+    facts,
+    kind_facts,
+    loop_facts,
+    selection_facts,
+    words,
+)
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
 from service.polls import encoding
@@ -197,6 +206,12 @@ def loop_report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Res
     return Response(loop_page(state, tenant_id, job_id), media_type=HTML, headers=REPORT_HEADERS)
 
 
+@router.get("/comparisons/{job_id}/report")
+def comparison_report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """The table of a comparison so far."""
+    return Response(comparison_page(state, tenant_id, job_id), media_type=HTML, headers=REPORT_HEADERS)
+
+
 def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]:
     with state.database.transaction() as session:
         row = jobs.get(session, tenant_id, job_id, KINDS[noun])
@@ -217,6 +232,9 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
             "title": facts.title(row.name, row.kind, row.created_at),
             "workers": workers,
             "loop": loop_facts.of_loop(session, row) if row.kind == JobKind.LOOP else None,
+            "comparison": (
+                comparison_facts.of_comparison(session, row) if row.kind == JobKind.COMPARISON else None
+            ),
             "training": kind_facts.of_training(session, row) if row.kind == JobKind.TRAINING else None,
             "measures": kind_facts.of_evaluation(row) if row.kind == JobKind.EVALUATION else [],
             "beside": _beside(state, session, row) if row.kind == JobKind.EVALUATION else [],

@@ -2,7 +2,7 @@
 
 from store.kit.json import Json
 
-PHASES = ("generate", "features", "transport", "train", "evaluate", "advance")
+PHASES = ("generate", "features", "transport", "train", "evaluate", "judge", "advance", "compare")
 """In the order in which they come."""
 PHASE_WORDS = {
     "generate": "Getting candidates",
@@ -10,7 +10,9 @@ PHASE_WORDS = {
     "transport": "Choosing",
     "train": "Training",
     "evaluate": "Measuring",
+    "judge": "Judging",
     "advance": "Planning the next step",
+    "compare": "Planning the next step",
 }
 ALIKE = 0.05  # of redundancy: below it an item stands alone, as evoselect.selection says too
 EVENTS = {
@@ -36,6 +38,10 @@ def of_event(event: Json) -> str:
         return PHASE_WORDS.get(data.get("phase", ""), "The next phase") + " begins"
     if kind == "training.metrics":
         return f"Step {data.get('step')} of {data.get('steps')}, loss {data.get('loss', 0):.3g}"
+    if kind == "step.started" and "arm" in data:
+        return f"{data['arm']}: {data['step']} {data['run'] or ''} begun".replace("  ", " ")
+    if kind == "comparison.judged":
+        return f"After {data['evaluations']} trainings: {data['sentence']}"
     if kind == "step.started":
         return f"{str(data.get('step', 'A step')).replace('_', ' ').replace('.', ': ').capitalize()} begun"
     told: str = EVENTS.get(kind, kind.replace(".", " ").replace("_", " ").capitalize())

@@ -51,7 +51,7 @@ def of_selection(
     models = len({shard.payload["checkpoint"] for shard in features})
     rows = computed // models if features else sum(shard.rows_total for shard in shards)
     paths = {shard.payload["artifact"] for shard in features}
-    tokens = sum(_text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
+    tokens = sum(text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
     asked = SelectionWork.of(job.request, job.id)
     measured = pace.seconds_per_row(session, job.tenant_id, asked.model)
     work = tokens * models * FLOPS_PER_PARAMETER * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
@@ -96,7 +96,8 @@ def _bytes(spec: FeatureSpec, rows: int) -> dict[str, int]:
     }
 
 
-def _text_bytes(artifacts: Artifacts, path: str) -> int:
+def text_bytes(artifacts: Artifacts, path: str, columns: Sequence[str] = TEXT) -> int:
+    """Bytes of the texts in these columns of a stored file, from its footer."""
     with artifacts.open(path) as stream:
         metadata = pq.ParquetFile(stream).metadata
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
@@ -104,7 +105,7 @@ def _text_bytes(artifacts: Artifacts, path: str) -> int:
         group.column(column).total_uncompressed_size
         for group in groups
         for column in range(group.num_columns)
-        if group.column(column).path_in_schema.partition(".")[0] in TEXT
+        if group.column(column).path_in_schema.partition(".")[0] in columns
     )
 
 

@@ -12,6 +12,7 @@ FIRST_PHASE = {
     JobKind.TRAINING: "train",
     JobKind.EVALUATION: "evaluate",
     JobKind.LOOP: "advance",
+    JobKind.COMPARISON: "compare",
 }
 NEXT_PHASE = {"features": "transport"}
 PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
@@ -21,7 +22,9 @@ QUEUE = {
     "train": "train",
     "evaluate": "train",
     "advance": "ops",
+    "compare": "ops",
     "generate": "generate",
+    "judge": "select",
 }
 FORMER_QUEUE = {"generate": "ops"}  # where an earlier release put shards of a phase; they still run
 

@@ -7,6 +7,7 @@ Requested
 +-- EvaluationNames   a target or named tasks, a model
 |   +-- EvaluationWork    and settings
 +-- LoopWork          two targets, a base model, settings
++-- ComparisonWork    two targets, a pool, a base model, settings with every arm
 
 Rows of earlier releases are read too: what they lack takes its default, and what nobody reads any more is
 passed over.
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from evoselect.spec.comparison import ComparisonSpec, Measure
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.loop import LoopSpec
 from evoselect.spec.selection import SelectionSpec
@@ -147,3 +149,17 @@ class LoopWork(Requested):
     evaluation_target_id: str
     base_model: str
     spec: LoopSpec
+
+
+class ComparisonWork(Requested):
+    """Methods compared on one pool for one target, measured on another."""
+
+    kind = JobKind.COMPARISON
+
+    target_id: str
+    evaluation_target_id: str
+    pool_id: str
+    pool_version: int
+    base_model: str
+    measure: Measure
+    spec: ComparisonSpec

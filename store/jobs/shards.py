@@ -26,7 +26,7 @@ from store.jobs.claims import Claim
 from store.jobs.requests import SelectionWork
 from store.tables.jobs import Job, Shard
 from store.tables.json_columns import storable
-from store.tables.states import TERMINAL, JobKind, JobStatus, ShardState
+from store.tables.states import MADE_OF_JOBS, TERMINAL, JobStatus, ShardState
 
 LONGEST_RETRY = 300.0  # seconds between two attempts at most
 
@@ -122,7 +122,7 @@ def tell(session: Session, claim: Claim, event: str, data: dict[str, Any]) -> No
 
 
 def _advance(session: Session, job: Job, phase: str) -> None:
-    if job.kind == JobKind.LOOP:
+    if job.kind in MADE_OF_JOBS:
         return  # its looks end it
     rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(Shard.job_id == job.id)) or 0)
     following = plans.next_phase(phase, rows)

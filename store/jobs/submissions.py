@@ -17,6 +17,7 @@ from store.errors import Conflict, Invalid, OverQuota
 from store.jobs import lifecycle as jobs
 from store.jobs import plans, shards
 from store.jobs.requests import (
+    ComparisonWork,
     EvaluationWork,
     LoopWork,
     Requested,
@@ -118,7 +119,7 @@ def training(
     """Raises Invalid where the training would take more than `most_steps`."""
     rows = _source_rows(session, tenant_id, asked)
     require_steps(asked.spec, rows, most_steps, "/spec")
-    parts = plans.single_shard("train", _training_rows(asked.spec, rows))
+    parts = plans.single_shard("train", training_rows(asked.spec, rows))
     return _create(session, tenant_id, asked, parts=parts, label=label)
 
 
@@ -155,6 +156,17 @@ def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job
     return _create(session, tenant_id, asked, parts=plans.single_shard("advance", 0), label=label)
 
 
+def comparison(session: Session, tenant_id: str, asked: ComparisonWork, label: Label) -> Job:
+    """Its first look begins the selections."""
+    for target_id in (asked.target_id, asked.evaluation_target_id):
+        targets.get(session, tenant_id, target_id)
+    pools.get(session, tenant_id, asked.pool_id)
+    for arm in asked.spec.compared:
+        _require_compared(session, tenant_id, arm.spec)
+    parts = plans.single_shard("compare", 0)
+    return _create(session, tenant_id, asked, parts=parts, label=label)
+
+
 def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
     """A new job from the request of one that ended without a result; finished feature blocks are found again.
 
@@ -168,6 +180,8 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
         )
     if kind == JobKind.LOOP:
         return loop(session, tenant_id, LoopWork.of(old.request, old.id), _label_of(old))
+    if kind == JobKind.COMPARISON:
+        return comparison(session, tenant_id, ComparisonWork.of(old.request, old.id), _label_of(old))
     asked = WORK[kind].of(old.request, old.id)
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
     rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
@@ -181,7 +195,7 @@ def _label_of(job: Job) -> Label:
 
 def require_steps(spec: TrainingSpec, k: int, most: int, pointer: str) -> None:
     """Raise Invalid for a training with more optimizer steps than the operator allows."""
-    _require_steps(spec, _training_rows(spec, k), most, pointer)
+    _require_steps(spec, training_rows(spec, k), most, pointer)
 
 
 def require_allowed(session: Session, job: Job, most_steps: int) -> None:
@@ -205,7 +219,7 @@ def _require_steps(spec: TrainingSpec, rows: int, most: int, pointer: str) -> No
         )
 
 
-def _training_rows(spec: TrainingSpec, k: int) -> int:
+def training_rows(spec: TrainingSpec, k: int) -> int:
     """Examples that the optimizer will see, repetitions included: what progress counts."""
     if spec.max_steps is not None:
         return spec.max_steps * spec.batch_size

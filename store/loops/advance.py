@@ -290,9 +290,9 @@ def _model_of(row: Round) -> str:
     return str((row.result or {})["arms"][loop_plan.SELECTED]["model_id"])
 
 
-def pause(session: Session, tenant_id: str, loop_id: str) -> Job:
-    """Begin nothing further; what runs goes on to its end. Conflict where the loop has ended."""
-    jobs.get(session, tenant_id, loop_id, JobKind.LOOP)
+def pause(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKind.LOOP) -> Job:
+    """Begin nothing further; what runs goes on to its end. Conflict where the loop, or comparison, ended."""
+    jobs.get(session, tenant_id, loop_id, kind)
     job = jobs.lock(session, loop_id)
     if job.status != JobStatus.PAUSED:
         _require_open(job, "paused")
@@ -301,9 +301,9 @@ def pause(session: Session, tenant_id: str, loop_id: str) -> Job:
     return _refreshed(session, job)
 
 
-def resume(session: Session, tenant_id: str, loop_id: str) -> Job:
-    """Go on with a paused loop; Conflict where it has ended."""
-    jobs.get(session, tenant_id, loop_id, JobKind.LOOP)
+def resume(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKind.LOOP) -> Job:
+    """Go on with a paused loop or comparison; Conflict where it has ended."""
+    jobs.get(session, tenant_id, loop_id, kind)
     job = jobs.lock(session, loop_id)
     if job.status == JobStatus.PAUSED:
         jobs.transition(session, job, JobStatus.RUNNING)
@@ -316,7 +316,7 @@ def resume(session: Session, tenant_id: str, loop_id: str) -> Job:
 
 def _require_open(job: Job, what: str) -> None:
     if job.status in TERMINAL or job.cancel_requested:
-        raise Conflict(f"loop {job.id} is {job.status}: it cannot be {what}", code="job_ended")
+        raise Conflict(f"{job.kind} {job.id} is {job.status}: it cannot be {what}", code="job_ended")
 
 
 def _refreshed(session: Session, job: Job) -> Job:

@@ -38,7 +38,7 @@ from workers.selections.fates import (
     require_enough,
 )
 from workers.selections.forms import Forms, forms_of
-from workers.selections.items import item
+from workers.selections.items import item, picked
 from workers.selections.originals import kept_of, table_of
 from workers.selections.sides import Side, load
 from workers.selections.stages import Stages
@@ -157,6 +157,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
     near = nearest_both_ways(choice.candidates, choice.targets)
     rejected = rejected_of(sides.pool, sides.fates)
     flags = sides.copies.flags() if sides.copies else {}
+    items, rows = _store_items(work, sides, selection, flags)
     return {
         "counts": counts(sides.target, sides.pool, sides.fates),
         "rejected": rejected[:MAX_REJECTED],
@@ -166,9 +167,10 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
         "near_copies": sides.copies.summary() if sides.copies else None,
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, sides.wanted),
+        "picked": rows,
         "manifest": _manifest(sides),
         "artifacts": {
-            **_store_items(work, sides, selection, flags),
+            **items,
             **(
                 {"near_copies": near_copies.put(work, flags, sides.copies.candidates)} if sides.copies else {}
             ),
@@ -202,8 +204,10 @@ def _manifest(sides: Sides) -> dict[str, Any]:
     }
 
 
-def _store_items(work: Work, sides: Sides, selection: Selection, flags: dict[str, Any]) -> dict[str, Any]:
-    """The items, and where all candidates came as one kind of table, the rows of that."""
+def _store_items(
+    work: Work, sides: Sides, selection: Selection, flags: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The items, and where all candidates came as one kind of table, the rows of that; what they come to."""
     counted = sides.budget.counted  # else the prices are tokens
     tokens = (sides.pool.block.tokens[sides.rows] if counted else sides.budget.prices).tolist()
     rows = [
@@ -213,7 +217,7 @@ def _store_items(work: Work, sides: Sides, selection: Selection, flags: dict[str
     contents = [row["content_hash"] for row in rows]
     kept = kept_of(work, sides.pool.files, {*contents})
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, kept.originals)
-    return {"items": stored, **table_of(work, sides.asked, kept, contents)}
+    return {"items": stored, **table_of(work, sides.asked, kept, contents)}, picked(rows)
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:

@@ -13,7 +13,9 @@ NameOption = Annotated[str | None, typer.Option(help="A name of yours for the jo
 HomeOption = Annotated[
     Path | None, typer.Option(help="Data directory; default $EVOSELECT_HOME or ~/.evoselect.")
 ]
-JobArgument = Annotated[str, typer.Argument(help="Id of a selection, training, evaluation or loop.")]
+JobArgument = Annotated[
+    str, typer.Argument(help="Id of a selection, training, evaluation, loop or comparison.")
+]
 FormatOption = Annotated[
     str | None, typer.Option(help="Shape of the rows: alpaca, sharegpt, ...; recognised where left out.")
 ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from evoselect_client.resources.api_keys import ApiKeys
+    from evoselect_client.resources.comparisons import Comparisons
     from evoselect_client.resources.loops import Loops
     from evoselect_client.resources.webhooks import WebhookDeliveries, WebhookEndpoints
 
@@ -76,6 +77,13 @@ class Nouned(Generic[Mode]):
         from evoselect_client.resources.loops import Loops
 
         return Loops(self.session)
+
+    @cached_property
+    def comparisons(self) -> Comparisons[Mode]:
+        """Methods side by side: which one to use."""
+        from evoselect_client.resources.comparisons import Comparisons
+
+        return Comparisons(self.session)
 
     @cached_property
     def models(self) -> Models[Mode]:
