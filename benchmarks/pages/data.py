@@ -97,7 +97,9 @@ def _selection(database: Database, live: Served, count: int) -> str:
         "counts": {"pool": count, "usable": count, "left_out": {}},
         "artifacts": {
             "items": selected.put(artifacts, "t/items", items),
-            "considered": considered.put(artifacts, "t/considered", ids, hashes, nearest, cosines),
+            "considered": considered.put(
+                artifacts, "t/considered", ids=ids, hashes=hashes, nearest=nearest, cosines=cosines
+            ),
         },
     }
     with database.transaction() as session:

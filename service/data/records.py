@@ -84,7 +84,7 @@ def find(state: State, sources: Sequence[Source], content_hash: str) -> Json | N
 
     total, after = sum(source.rows for source in sources), 0
     while after < total:
-        found = page(state, sources, after, 1, keep=same)
+        found = page(state, sources, after=after, limit=1, keep=same)
         if found["data"]:
             view: Json = found["data"][0]
             return view

@@ -34,6 +34,7 @@ Ids = Annotated[list[str], Query(max_length=100)]
 
 @router.get("/selections/new")
 def selection(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -60,6 +61,7 @@ def selection(
 
 @router.get("/trainings/new")
 def training(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -87,6 +89,7 @@ def training(
 
 @router.get("/evaluations/new")
 def evaluation(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -110,7 +113,7 @@ def evaluation(
 
 @router.get("/loops/new")
 def loop(
-    request: Request, state: Services, tenant_id: TenantId, selection_id: Id = "", target_id: Id = ""
+    *, request: Request, state: Services, tenant_id: TenantId, selection_id: Id = "", target_id: Id = ""
 ) -> Response:
     """Rounds of select, train and evaluate; with a selection its target, pool and size."""
     with state.database.transaction() as session:

@@ -23,7 +23,9 @@ class Summary:
         return [line for line in (self.chosen, self.better, self.missing, self.onward) if line]
 
 
-def summary(counts: Json, diagnostics: Json, against: Json, targets: Json, texts: dict[str, str]) -> Summary:
+def summary(
+    *, counts: Json, diagnostics: Json, against: Json, targets: Json, texts: dict[str, str]
+) -> Summary:
     """``targets`` is the report's; ``texts`` how target examples begin, by id."""
     gain = _gain(against)
     return Summary(

@@ -64,10 +64,10 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
             "considered": considered.put(
                 artifacts,
                 "t/considered",
-                [record.id for record in sent],
-                [record.content_hash for record in sent],
-                [wanted[at].id for at in near.target.tolist()],
-                near.cosine.tolist(),
+                ids=[record.id for record in sent],
+                hashes=[record.content_hash for record in sent],
+                nearest=[wanted[at].id for at in near.target.tolist()],
+                cosines=near.cosine.tolist(),
             ),
             **selection_report.store(
                 artifacts,

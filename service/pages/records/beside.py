@@ -36,7 +36,7 @@ def target_texts(state: State, job: Job, ids: Collection[str], room: int = views
 
     after: int | None = 0
     while sources and after is not None:
-        found = records.page(state, sources, after, len(wanted), keep=among)
+        found = records.page(state, sources, after=after, limit=len(wanted), keep=among)
         for row in found["data"]:
             texts.setdefault(row["record"]["id"], views.beginning(row["record"], room))
         after = found["next_after"]

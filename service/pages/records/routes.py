@@ -13,7 +13,7 @@ from service.jobs.results import completed
 from service.pages.facts import title
 from service.pages.records import candidate as of_candidate
 from service.pages.records import selection as rows
-from service.pages.records.asking import ROWS, AskedFor, browsed
+from service.pages.records.asking import AskedFor, browsed
 from service.pages.rendering import PageRoute, render
 from service.selections.candidates import candidate
 from service.services import Services, TenantId
@@ -28,6 +28,7 @@ Show = Annotated[rows.Kind, Query()]
 
 @router.get("/{job_id}/records")
 def records_page(
+    *,
     request: Request,
     job_id: ResourceId,
     state: Services,
@@ -37,7 +38,7 @@ def records_page(
 ) -> Response:
     """A page of them; the filter is in the address."""
     job = completed(state, tenant_id, job_id, "records")
-    found, following, total = rows.page(state, job, show, asked, ROWS)
+    found, following, total = rows.page(state, job, show, asked)
     count, extras = _held(state, tenant_id, job)
     return render(
         request,
@@ -50,13 +51,13 @@ def records_page(
         fault=asked.fault,
         extras=extras,
         scored={"selected": "Score", "left_out": "Cosine"}.get(show, ""),
-        browsed=browsed(asked, found, following, total, [("show", show)]),
+        browsed=browsed(asked, found, following, total, kept=[("show", show)]),
     )
 
 
 @router.get("/{job_id}/records/export")
 def export(
-    job_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor, show: Show = "selected"
+    *, job_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor, show: Show = "selected"
 ) -> Response:
     """All that the filter keeps, as lines."""
     job = completed(state, tenant_id, job_id, "records")
@@ -71,7 +72,7 @@ def export(
 
 @router.get("/{job_id}/candidates/{candidate_id:path}")
 def one(
-    request: Request, job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
+    *, request: Request, job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
 ) -> Response:
     """Why this one, or why not."""
     job = completed(state, tenant_id, job_id, "candidates")
