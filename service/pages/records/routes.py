@@ -19,6 +19,7 @@ from service.selections.candidates import candidate
 from service.services import Services, TenantId
 from store.data import pools, targets
 from store.errors import NotFound
+from store.jobs.requests import SelectionNames
 from store.tables.jobs import Job
 
 router = APIRouter(prefix="/ui/selections", route_class=PageRoute, include_in_schema=False)
@@ -83,10 +84,11 @@ def one(
 
 def _held(state: Services, tenant_id: str, job: Job) -> tuple[int | None, list[str]]:
     """How many examples the target has, and the columns that travel along."""
+    asked = SelectionNames.of(job.request, job.id)
     with state.database.transaction() as session:
-        batches = pools.batches(session, job.request["pool_id"], job.request["pool_version"])
+        batches = pools.batches(session, asked.pool_id, asked.pool_version)
         extras = sorted({name for batch in batches for name in batch.recognised.get("extra", [])})
         try:
-            return targets.get(session, tenant_id, job.request["target_id"]).count, extras
+            return targets.get(session, tenant_id, asked.target_id).count, extras
         except NotFound:
             return None, extras

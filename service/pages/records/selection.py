@@ -64,7 +64,7 @@ class Look:
         """A page of records as the API gives them, and how many there are in all."""
         keep = None
         if self.kind == "target":
-            sources = beside.target_sources(self.state, self.job.tenant_id, self.job.request["target_id"])
+            sources = beside.target_sources(self.state, self.job)
         else:
             sources = fates.sources(self.state, self.job)
             keep = self.fates.unusable if self.kind == "unusable" else self.fates.left_out(asked.floor)

@@ -80,7 +80,7 @@ def test_sizes_have_units() -> None:
 
 def test_a_page_of_records_says_where_it_is() -> None:
     asked = asking.Asked(search="a b", column="source", value="web", after=20)
-    found = asking.browsed(asked, [{}], 40, 100, [("show", "left_out")])
+    found = asking.browsed(asked, [{}], 40, 100, kept=[("show", "left_out")])
     assert found["told"] == "1 found in 21 to 40 of 100"
     assert found["more"] == "show=left_out&search=a+b&column=source&value=web&after=40"
     assert found["first"] == "show=left_out&search=a+b&column=source&value=web"
