@@ -13,6 +13,7 @@ from service.services import Services, State, TenantId
 from store.data import pools, targets
 from store.errors import NotFound
 from store.jobs import lifecycle as jobs
+from store.jobs.requests import SelectionNames
 from store.kit.json import Json
 from store.models import adapters
 from store.tables.jobs import Job
@@ -117,16 +118,17 @@ def loop(
 ) -> Response:
     """Rounds of select, train and evaluate; with a selection its target, pool and size."""
     with state.database.transaction() as session:
-        asked = {}
-        if selection_id:
-            asked = jobs.get(session, tenant_id, selection_id, JobKind.SELECTION).request
+        asked = _selected_for(session, tenant_id, selection_id) if selection_id else None
         values = _data(session, tenant_id) | {"models": _models(session, state, tenant_id)}
-    own = {
-        "target": asked.get("target_id") or target_id,
-        "pool": asked.get("pool_id", ""),
-        "k": asked.get("k"),
-    }
+    own = {"target": target_id, "pool": "", "k": None}
+    if asked:
+        own = {"target": asked.target_id, "pool": asked.pool_id, "k": asked.k}
     return render(request, "start/loop.html", **values, **own)
+
+
+def _selected_for(session: Session, tenant_id: str, selection_id: str) -> SelectionNames:
+    job = jobs.get(session, tenant_id, selection_id, JobKind.SELECTION)
+    return SelectionNames.of(job.request, job.id)
 
 
 def _data(session: Session, tenant_id: str) -> Json:
@@ -172,12 +174,11 @@ def _held_out_of(session: Session, tenant_id: str, models: list[str]) -> str:
     """The examples that were kept apart from the target that one of the models was selected for."""
     for name in models:
         try:
-            training = jobs.get(
-                session, tenant_id, adapters.get(session, tenant_id, name).training_id, JobKind.TRAINING
-            )
+            model = adapters.get(session, tenant_id, name)
+            training = jobs.get(session, tenant_id, model.training_id, JobKind.TRAINING)
             if source := training.request.get("selection_id"):
-                asked = jobs.get(session, tenant_id, source, JobKind.SELECTION).request
-                return targets.get(session, tenant_id, asked["target_id"]).held_out_target_id or ""
+                asked = _selected_for(session, tenant_id, source)
+                return targets.get(session, tenant_id, asked.target_id).held_out_target_id or ""
         except NotFound:
             continue
     return ""
