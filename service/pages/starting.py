@@ -73,7 +73,7 @@ def training(
     """What to learn from, and with which settings."""
     with state.database.transaction() as session:
         field = "pool_id" if pool_id else "selection_id"
-        sources = _pools(session, tenant_id) if pool_id else _selections(session, tenant_id)
+        sources = _pools(session, tenant_id) if pool_id else completed_selections(session, tenant_id)
         models = _models(session, state, tenant_id)
     defaults = TrainingSpec()
     return render(
@@ -144,7 +144,8 @@ def _pools(session: Session, tenant_id: str) -> list[Json]:
     return [data.line(row) for row in rows if row.count]
 
 
-def _selections(session: Session, tenant_id: str) -> list[Json]:
+def completed_selections(session: Session, tenant_id: str) -> list[Json]:
+    """The newest of them, as a choice."""
     done = [JobStatus.COMPLETED]
     rows = jobs.listing(session, tenant_id, JobKind.SELECTION, after=None, limit=OFFERED, statuses=done)
     return [_named(row) for row in rows]
