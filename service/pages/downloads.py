@@ -27,7 +27,15 @@ def download(
     MutableHeaders(scope=scope)["Accept"] = kind
     asked = Request(scope, request.receive)
     answer = items.items(
-        job_id, asked, state, tenant_id, {}, 0, None, format="original", reasons=form == "reasons"
+        job_id=job_id,
+        request=asked,
+        state=state,
+        tenant_id=tenant_id,
+        extra={},
+        after=0,
+        limit=None,
+        format="original",
+        reasons=form == "reasons",
     )
     name = f"selected-{job_id}.{SUFFIX[form]}"
     answer.headers["Content-Disposition"] = f"attachment; filename={name}"

@@ -109,7 +109,7 @@ def compare(
     """Two selections side by side, by their ids."""
     ids = (first.strip(), second.strip())
     found = comparison(state, tenant_id, *ids) if all(ids) else None
-    texts = target_texts(state.artifacts, completed(state, tenant_id, ids[0], "items")) if found else {}
+    texts = target_texts(state.artifacts, completed(state, tenant_id, ids[0], what="items")) if found else {}
     with state.database.transaction() as session:
         offered = starting.completed_selections(session, tenant_id)
     return render(

@@ -38,7 +38,7 @@ def records_page(
     show: Show = "selected",
 ) -> Response:
     """A page of them; the filter is in the address."""
-    job = completed(state, tenant_id, job_id, "records")
+    job = completed(state, tenant_id, job_id, what="records")
     found, following, total = rows.page(state, job, show, asked)
     count, extras = _held(state, tenant_id, job)
     return render(
@@ -61,7 +61,7 @@ def export(
     *, job_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor, show: Show = "selected"
 ) -> Response:
     """All that the filter keeps, as lines."""
-    job = completed(state, tenant_id, job_id, "records")
+    job = completed(state, tenant_id, job_id, what="records")
     lines = (
         orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows.exported(state, job, show, asked)
     )
@@ -76,7 +76,7 @@ def one(
     *, request: Request, job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
 ) -> Response:
     """Why this one, or why not."""
-    job = completed(state, tenant_id, job_id, "candidates")
+    job = completed(state, tenant_id, job_id, what="candidates")
     told = candidate(job_id, candidate_id, state, tenant_id)
     name = {"id": job.id, "name": title(job.name, job.kind, job.created_at)}
     return render(request, "rows/candidate.html", job=name, **of_candidate.shown(state, job, told))
