@@ -62,7 +62,8 @@ class Sessions(Authentication):
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         principal = await self._holder(cookie)
         if path.startswith(API):
-            await self._api(principal, cookie, scope, receive, send)
+            await self._require_own(principal, cookie, scope)
+            await self._api(scope, receive, send)
             return
         if principal is None:
             await RedirectResponse(SIGN_IN, 303)(scope, receive, send)
@@ -73,19 +74,20 @@ class Sessions(Authentication):
         ):
             await self._lasting(principal, scope, receive, send)
 
-    async def _api(
-        self, principal: Principal | None, cookie: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """The same request below /v1, as one with the session's key."""
+    async def _require_own(self, principal: Principal | None, cookie: str, scope: Scope) -> None:
+        """Raise Problem for a request to the API that no page of a session sent; else say whose it is."""
         if principal is None:
             raise Problem(401, "no_session", "Your session has ended: sign in again.")
         sent = Headers(scope=scope).get(TOKEN_HEADER, "")
         if not (access.looks(scope["method"]) or is_of(self._state, cookie, sent)):
             await self._audit(scope, principal, FORBIDDEN)
             raise _other_session()
-        path = scope["path"].removeprefix(API_PREFIX)
-        scope.update(path=path, raw_path=path.encode())
         scope["state"]["session_of"] = principal
+
+    async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same request below /v1, as one with the session's key."""
+        path = scope["path"].removeprefix(API_PREFIX)
+        scope |= {"path": path, "raw_path": path.encode()}
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

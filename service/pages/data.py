@@ -65,7 +65,7 @@ def file_list(request: Request, state: Services, tenant_id: TenantId, after: Aft
 
 @router.get("/targets/{target_id}")
 def target_page(
-    request: Request, target_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor
+    *, request: Request, target_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor
 ) -> Response:
     """One target with its examples."""
     with state.database.transaction() as session:
@@ -78,7 +78,7 @@ def target_page(
 
 @router.get("/pools/{pool_id}")
 def pool_page(
-    request: Request, pool_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor
+    *, request: Request, pool_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor
 ) -> Response:
     """One pool with its batches and its candidates."""
     with state.database.transaction() as session:
@@ -102,7 +102,9 @@ def file_page(request: Request, file_id: ResourceId, state: Services, tenant_id:
 
 
 @router.get("/{noun}/{row_id}/card")
-def card(request: Request, noun: str, row_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+def card(
+    *, request: Request, noun: str, row_id: ResourceId, state: Services, tenant_id: TenantId
+) -> Response:
     """What a form shows of the target or the pool that was chosen."""
     with state.database.transaction() as session:
         found = chosen(session, tenant_id, "targets" if noun == "targets" else "pools", row_id)

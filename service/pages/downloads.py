@@ -19,7 +19,7 @@ SUFFIX = {"rows": "jsonl", "table": "parquet", "reasons": "jsonl"}
 
 @router.get("/{job_id}/download")
 def download(
-    request: Request, job_id: ResourceId, state: Services, tenant_id: TenantId, form: Form = "rows"
+    *, request: Request, job_id: ResourceId, state: Services, tenant_id: TenantId, form: Form = "rows"
 ) -> Response:
     """What the API gives with `format=original`, under a name."""
     kind = PARQUET if form == "table" else NDJSON
@@ -32,6 +32,8 @@ def download(
         state=state,
         tenant_id=tenant_id,
         extra={},
+        after=0,
+        limit=None,
         format="original",
         reasons=form == "reasons",
     )

@@ -16,21 +16,13 @@ from service.http.problems import Problem
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
-from service.pages import (
-    comparison_facts,
-    evaluation_facts,
-    facts,
-    kind_facts,
-    loop_facts,
-    selection_facts,
-    words,
-)
+from service.pages import evaluation_facts, facts, kind_facts, loop_facts, selection_facts, starting, words
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
 from service.polls import encoding
 from service.polls import views as job_views
 from service.selections.comparisons import comparison
-from service.selections.report_document import document
+from service.selections.report_document import document, target_texts
 from service.selections.report_routes import rendered
 from service.services import Services, State, TenantId
 from store.accounts import api_keys
@@ -118,7 +110,12 @@ def compare(
     """Two selections side by side, by their ids."""
     ids = (first.strip(), second.strip())
     found = comparison(state, tenant_id, *ids) if all(ids) else None
-    return render(request, "compare.html", first=ids[0], second=ids[1], found=found)
+    texts = target_texts(state.artifacts, completed(state, tenant_id, ids[0], what="items")) if found else {}
+    with state.database.transaction() as session:
+        offered = starting.completed_selections(session, tenant_id)
+    return render(
+        request, "compare.html", first=ids[0], second=ids[1], found=found, offered=offered, texts=texts
+    )
 
 
 @router.get("/{noun}")

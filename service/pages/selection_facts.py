@@ -47,5 +47,9 @@ def _summary(state: State, job: Job, count: int) -> list[str]:
     numbers, texts = stored_numbers(state.artifacts, stored), target_texts(state.artifacts, job)
     diagnostics = result["diagnostics"]
     return summary(
-        result["counts"], diagnostics, diagnostics.get("metrics", {}), numbers["targets"], texts=texts
+        counts=result["counts"],
+        diagnostics=diagnostics,
+        against=diagnostics.get("metrics", {}),
+        targets=numbers["targets"],
+        texts=texts,
     ).lines()

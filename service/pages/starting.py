@@ -13,6 +13,7 @@ from service.services import Services, State, TenantId
 from store.data import pools, targets
 from store.errors import NotFound
 from store.jobs import lifecycle as jobs
+from store.jobs.requests import SelectionNames
 from store.kit.json import Json
 from store.models import adapters
 from store.tables.jobs import Job
@@ -34,6 +35,7 @@ Ids = Annotated[list[str], Query(max_length=100)]
 
 @router.get("/selections/new")
 def selection(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -60,6 +62,7 @@ def selection(
 
 @router.get("/trainings/new")
 def training(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -70,7 +73,7 @@ def training(
     """What to learn from, and with which settings."""
     with state.database.transaction() as session:
         field = "pool_id" if pool_id else "selection_id"
-        sources = _pools(session, tenant_id) if pool_id else _selections(session, tenant_id)
+        sources = _pools(session, tenant_id) if pool_id else completed_selections(session, tenant_id)
         models = _models(session, state, tenant_id)
     defaults = TrainingSpec()
     return render(
@@ -87,6 +90,7 @@ def training(
 
 @router.get("/evaluations/new")
 def evaluation(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -110,20 +114,21 @@ def evaluation(
 
 @router.get("/loops/new")
 def loop(
-    request: Request, state: Services, tenant_id: TenantId, selection_id: Id = "", target_id: Id = ""
+    *, request: Request, state: Services, tenant_id: TenantId, selection_id: Id = "", target_id: Id = ""
 ) -> Response:
     """Rounds of select, train and evaluate; with a selection its target, pool and size."""
     with state.database.transaction() as session:
-        asked = {}
-        if selection_id:
-            asked = jobs.get(session, tenant_id, selection_id, JobKind.SELECTION).request
+        asked = _selected_for(session, tenant_id, selection_id) if selection_id else None
         values = _data(session, tenant_id) | {"models": _models(session, state, tenant_id)}
-    own = {
-        "target": asked.get("target_id") or target_id,
-        "pool": asked.get("pool_id", ""),
-        "k": asked.get("k"),
-    }
+    own = {"target": target_id, "pool": "", "k": None}
+    if asked:
+        own = {"target": asked.target_id, "pool": asked.pool_id, "k": asked.k}
     return render(request, "start/loop.html", **values, **own)
+
+
+def _selected_for(session: Session, tenant_id: str, selection_id: str) -> SelectionNames:
+    job = jobs.get(session, tenant_id, selection_id, JobKind.SELECTION)
+    return SelectionNames.of(job.request, job.id)
 
 
 def _data(session: Session, tenant_id: str) -> Json:
@@ -139,7 +144,8 @@ def _pools(session: Session, tenant_id: str) -> list[Json]:
     return [data.line(row) for row in rows if row.count]
 
 
-def _selections(session: Session, tenant_id: str) -> list[Json]:
+def completed_selections(session: Session, tenant_id: str) -> list[Json]:
+    """The newest of them, as a choice."""
     done = [JobStatus.COMPLETED]
     rows = jobs.listing(session, tenant_id, JobKind.SELECTION, after=None, limit=OFFERED, statuses=done)
     return [_named(row) for row in rows]
@@ -169,12 +175,11 @@ def _held_out_of(session: Session, tenant_id: str, models: list[str]) -> str:
     """The examples that were kept apart from the target that one of the models was selected for."""
     for name in models:
         try:
-            training = jobs.get(
-                session, tenant_id, adapters.get(session, tenant_id, name).training_id, JobKind.TRAINING
-            )
+            model = adapters.get(session, tenant_id, name)
+            training = jobs.get(session, tenant_id, model.training_id, JobKind.TRAINING)
             if source := training.request.get("selection_id"):
-                asked = jobs.get(session, tenant_id, source, JobKind.SELECTION).request
-                return targets.get(session, tenant_id, asked["target_id"]).held_out_target_id or ""
+                asked = _selected_for(session, tenant_id, source)
+                return targets.get(session, tenant_id, asked.target_id).held_out_target_id or ""
         except NotFound:
             continue
     return ""

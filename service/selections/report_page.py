@@ -54,7 +54,7 @@ def page(report: Json, items: Iterable[Json], texts: dict[str, str]) -> str:
             report=report,
             charts=drawn,
             figures=_figures(report),
-            summary=summary(*(report[name] for name in SUMMED), texts=texts),
+            summary=summary(**{name: report[name] for name in SUMMED}, texts=texts),
             comparison=_comparison(report),
             copies=copies(report),
             rejected=[(REASONS.get(name, name), count) for name, count in _left_out(report)],

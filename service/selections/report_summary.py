@@ -24,7 +24,7 @@ class Summary:
 
 
 def summary(
-    counts: Json, diagnostics: Json, against: Json, targets: Json, *, texts: dict[str, str]
+    *, counts: Json, diagnostics: Json, against: Json, targets: Json, texts: dict[str, str]
 ) -> Summary:
     """``targets`` is the report's; ``texts`` how target examples begin, by id."""
     gain = _gain(against)

@@ -126,6 +126,7 @@ def test_a_fault_stands_beside_its_field(page: Page, tenant: Api, job: Json) -> 
     accessible(page)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_of_work(browser: Browser, tenant: Api, job: Json, width: int) -> None:
     asked, own = job["request"], f"/ui/selections/{job['id']}"

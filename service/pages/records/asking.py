@@ -50,6 +50,7 @@ class Asked:
 
 
 def _asked(
+    *,
     search: Annotated[str, Query(max_length=200)] = "",
     column: Annotated[str, Query(max_length=256)] = "",
     value: Annotated[str, Query(max_length=1024)] = "",
@@ -71,7 +72,7 @@ def _number(text: str) -> tuple[float | None, str]:
 
 
 def browsed(
-    asked: Asked, rows: list[Json], following: int | None, total: int, kept: Sequence[tuple[str, str]] = ()
+    asked: Asked, rows: list[Json], following: int | None, total: int, *, kept: Sequence[tuple[str, str]] = ()
 ) -> Json:
     """What the templates of records print around the rows."""
     seen = following if following is not None else total

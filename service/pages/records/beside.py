@@ -11,17 +11,19 @@ from service.services import State
 from store.data import targets
 from store.data.sources import Source
 from store.errors import NotFound
+from store.jobs.requests import SelectionNames
 from store.kit.json import Json
 from store.tables.jobs import Job
 
 SERVED = 2  # targets of an item that are shown beside it
 
 
-def target_sources(state: State, tenant_id: str, target_id: str) -> list[Source]:
-    """Where a target's examples lie; nowhere where it was deleted."""
+def target_sources(state: State, job: Job) -> list[Source]:
+    """Where the examples lie that a selection was made for; nowhere where the target was deleted."""
+    asked = SelectionNames.of(job.request, job.id)
     try:
         with state.database.transaction() as session:
-            row = targets.get(session, tenant_id, target_id)
+            row = targets.get(session, job.tenant_id, asked.target_id)
             return [Source("target", row.artifact, row.sha256, row.count)]
     except NotFound:
         return []
@@ -30,7 +32,7 @@ def target_sources(state: State, tenant_id: str, target_id: str) -> list[Source]
 def target_texts(state: State, job: Job, ids: Collection[str], room: int = views.BEGINNING) -> dict[str, str]:
     """How the target examples with these ids begin."""
     wanted, texts = sorted(set(ids)), dict[str, str]()
-    sources = target_sources(state, job.tenant_id, job.request["target_id"]) if wanted else []
+    sources = target_sources(state, job) if wanted else []
 
     def among(table: pa.Table) -> pa.Array:
         return pc.is_in(table["id"].combine_chunks(), value_set=pa.array(wanted))

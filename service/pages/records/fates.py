@@ -15,6 +15,7 @@ from service.pages.records.asking import Asked
 from service.services import State
 from store.data import pools
 from store.data.sources import Source
+from store.jobs.requests import SelectionNames
 from store.kit.json import Json
 from store.records.record import has_extra
 from store.results import items as selected
@@ -103,8 +104,9 @@ def _reasons(state: State, job: Job) -> dict[str, str]:
 
 def sources(state: State, job: Job) -> list[Source]:
     """The files of the pool as the selection saw it; none where it was deleted since."""
+    asked = SelectionNames.of(job.request, job.id)
     with state.database.transaction() as session:
-        batches = pools.batches(session, job.request["pool_id"], job.request["pool_version"])
+        batches = pools.batches(session, asked.pool_id, asked.pool_version)
         return [Source("pool", one.artifact, one.sha256, one.accepted - one.duplicates) for one in batches]
 
 

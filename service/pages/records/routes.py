@@ -13,12 +13,13 @@ from service.jobs.results import completed
 from service.pages.facts import title
 from service.pages.records import candidate as of_candidate
 from service.pages.records import selection as rows
-from service.pages.records.asking import ROWS, AskedFor, browsed
+from service.pages.records.asking import AskedFor, browsed
 from service.pages.rendering import PageRoute, render
 from service.selections.candidates import candidate
 from service.services import Services, TenantId
 from store.data import pools, targets
 from store.errors import NotFound
+from store.jobs.requests import SelectionNames
 from store.tables.jobs import Job
 
 router = APIRouter(prefix="/ui/selections", route_class=PageRoute, include_in_schema=False)
@@ -28,6 +29,7 @@ Show = Annotated[rows.Kind, Query()]
 
 @router.get("/{job_id}/records")
 def records_page(
+    *,
     request: Request,
     job_id: ResourceId,
     state: Services,
@@ -37,7 +39,7 @@ def records_page(
 ) -> Response:
     """A page of them; the filter is in the address."""
     job = completed(state, tenant_id, job_id, what="records")
-    found, following, total = rows.page(state, job, show, asked, ROWS)
+    found, following, total = rows.page(state, job, show, asked)
     count, extras = _held(state, tenant_id, job)
     return render(
         request,
@@ -50,13 +52,13 @@ def records_page(
         fault=asked.fault,
         extras=extras,
         scored={"selected": "Score", "left_out": "Cosine"}.get(show, ""),
-        browsed=browsed(asked, found, following, total, [("show", show)]),
+        browsed=browsed(asked, found, following, total, kept=[("show", show)]),
     )
 
 
 @router.get("/{job_id}/records/export")
 def export(
-    job_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor, show: Show = "selected"
+    *, job_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor, show: Show = "selected"
 ) -> Response:
     """All that the filter keeps, as lines."""
     job = completed(state, tenant_id, job_id, what="records")
@@ -71,7 +73,7 @@ def export(
 
 @router.get("/{job_id}/candidates/{candidate_id:path}")
 def one(
-    request: Request, job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
+    *, request: Request, job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
 ) -> Response:
     """Why this one, or why not."""
     job = completed(state, tenant_id, job_id, what="candidates")
@@ -82,10 +84,11 @@ def one(
 
 def _held(state: Services, tenant_id: str, job: Job) -> tuple[int | None, list[str]]:
     """How many examples the target has, and the columns that travel along."""
+    asked = SelectionNames.of(job.request, job.id)
     with state.database.transaction() as session:
-        batches = pools.batches(session, job.request["pool_id"], job.request["pool_version"])
+        batches = pools.batches(session, asked.pool_id, asked.pool_version)
         extras = sorted({name for batch in batches for name in batch.recognised.get("extra", [])})
         try:
-            return targets.get(session, tenant_id, job.request["target_id"]).count, extras
+            return targets.get(session, tenant_id, asked.target_id).count, extras
         except NotFound:
             return None, extras

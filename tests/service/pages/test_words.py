@@ -4,7 +4,8 @@ import pytest
 
 from service.pages import facts, words
 from service.pages.records import asking, views
-from service.selections.report_summary import summary
+from service.selections.report_summary import Summary, summary
+from store.kit.json import Json
 
 CHAT = {
     "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}],
@@ -79,7 +80,7 @@ def test_sizes_have_units() -> None:
 
 def test_a_page_of_records_says_where_it_is() -> None:
     asked = asking.Asked(search="a b", column="source", value="web", after=20)
-    found = asking.browsed(asked, [{}], 40, 100, [("show", "left_out")])
+    found = asking.browsed(asked, [{}], 40, 100, kept=[("show", "left_out")])
     assert found["told"] == "1 found in 21 to 40 of 100"
     assert found["more"] == "show=left_out&search=a+b&column=source&value=web&after=40"
     assert found["first"] == "show=left_out&search=a+b&column=source&value=web"
@@ -96,8 +97,12 @@ def against(own: float, drawn: float) -> dict[str, dict[str, float]]:
     return {"selected": {"transport": own}, "random": {"transport": drawn}}
 
 
+def told(measured: Json, targets: Json, texts: dict[str, str]) -> Summary:
+    return summary(counts=COUNTS, diagnostics=SOLVED, against=measured, targets=targets, texts=texts)
+
+
 def test_the_summary_says_what_helps() -> None:
-    found = summary(COUNTS, SOLVED, against(0.6, 1.0), SERVED, texts={}).lines()
+    found = told(against(0.6, 1.0), SERVED, {}).lines()
     assert found[0] == "100 of 1,000 candidates were chosen for 20 target examples."
     assert found[1] == "They are 40.0 % nearer to the target than a random draw of the same size."
     assert found[2] == "Every target example has something like it among them."
@@ -105,16 +110,16 @@ def test_the_summary_says_what_helps() -> None:
 
 
 def test_the_summary_does_not_praise_what_is_no_better() -> None:
-    found = summary(COUNTS, SOLVED, against(0.99, 1.0), SERVED, texts={})
+    found = told(against(0.99, 1.0), SERVED, {})
     assert "no nearer" in found.better
     assert "a random draw does as well" in found.onward
-    assert "farther from" in summary(COUNTS, SOLVED, against(1.5, 1.0), SERVED, texts={}).better
-    assert summary(COUNTS, SOLVED, {}, SERVED, texts={}).better == ""
+    assert "farther from" in told(against(1.5, 1.0), SERVED, {}).better
+    assert told({}, SERVED, {}).better == ""
 
 
 def test_the_summary_names_what_is_missing_by_its_text() -> None:
     listed = [{"id": "a" * 64, "uncovered": True}, {"id": "b", "uncovered": False}]
     some = {"total": 20, "uncovered": 1, "listed": listed}
-    found = summary(COUNTS, SOLVED, against(0.5, 1.0), some, texts={"a" * 64: "What is 2 + 2?", "b": "no"})
+    found = told(against(0.5, 1.0), some, {"a" * 64: "What is 2 + 2?", "b": "no"})
     assert found.missing == "1 of the target examples has nothing like them in it, such as “What is 2 + 2?”."
-    assert "a" * 64 not in " ".join(summary(COUNTS, SOLVED, {}, some, texts={}).lines())
+    assert "a" * 64 not in " ".join(told({}, some, {}).lines())
