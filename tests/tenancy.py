@@ -212,16 +212,16 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/loops", loop, ("evaluation_target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/loops", loop, ("generator", "pool_id"), theirs.ids["pool_id"])
     yield _in_body("/v1/loops", loop, ("base_model",), theirs.ids["models.name"])
-    compared = {**loop, "selection": {"near_copies": {}}}
+    looked_at = {**loop, "selection": {"near_copies": {}}}
     against = ("selection", "near_copies", "against")
-    yield _in_body("/v1/loops", compared, against, theirs.ids["target_id"], as_list=True)
+    yield _in_body("/v1/loops", looked_at, against, theirs.ids["target_id"], as_list=True)
     yield _in_body("/v1/loops", loop, ("proxy",), theirs.ids["models.name"])
-    compared_ = compared(mine.ids["target_id"], mine.ids["pool_id"])
+    asked = compared(mine.ids["target_id"], mine.ids["pool_id"])
     for name in ("target_id", "evaluation_target_id"):
-        yield _in_body("/v1/comparisons", compared_, (name,), theirs.ids["target_id"])
-    yield _in_body("/v1/comparisons", compared_, ("pool_id",), theirs.ids["pool_id"])
+        yield _in_body("/v1/comparisons", asked, (name,), theirs.ids["target_id"])
+    yield _in_body("/v1/comparisons", asked, ("pool_id",), theirs.ids["pool_id"])
     for name in ("base_model", "proxy"):
-        yield _in_body("/v1/comparisons", compared_, (name,), theirs.ids["models.name"])
+        yield _in_body("/v1/comparisons", asked, (name,), theirs.ids["models.name"])
     batches = f"/v1/pools/{mine.ids['pool_id']}/batches"
     yield _in_body(batches, {}, ("file_id",), theirs.ids["file_id"])
 

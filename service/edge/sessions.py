@@ -87,7 +87,7 @@ class Sessions(Authentication):
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The same request below /v1, as one with the session's key."""
         path = scope["path"].removeprefix(API_PREFIX)
-        scope |= {"path": path, "raw_path": path.encode()}
+        scope.update(path=path, raw_path=path.encode())
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -16,7 +16,16 @@ from service.http.problems import Problem
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
-from service.pages import evaluation_facts, facts, kind_facts, loop_facts, selection_facts, starting, words
+from service.pages import (
+    comparison_facts,
+    evaluation_facts,
+    facts,
+    kind_facts,
+    loop_facts,
+    selection_facts,
+    starting,
+    words,
+)
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
 from service.polls import encoding

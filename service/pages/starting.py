@@ -120,7 +120,7 @@ def loop(
     with state.database.transaction() as session:
         asked = _selected_for(session, tenant_id, selection_id) if selection_id else None
         values = _data(session, tenant_id) | {"models": _models(session, state, tenant_id)}
-    own = {"target": target_id, "pool": "", "k": None}
+    own: Json = {"target": target_id, "pool": "", "k": None}
     if asked:
         own = {"target": asked.target_id, "pool": asked.pool_id, "k": asked.k}
     return render(request, "start/loop.html", **values, **own)

@@ -71,9 +71,9 @@ def compare_methods(
     }
     with service() as client:
         options["target_id"] = _target(client, target, held_out)
-        options["pool_id"] = pool_id_of(client, pool)
+        options["pool_id"] = pool_id_of(client, pool, {})
         if test is not None:
-            options["evaluation_target_id"] = target_id_of(client, test)
+            options["evaluation_target_id"] = target_id_of(client, test, {})
         planned = client.comparisons.estimate(**options)
         if estimate:
             print_json(planned) if json else out.print("\n".join(foretold(planned)), markup=False)
@@ -99,7 +99,7 @@ def _require_examples(target: str, test: str | None, held_out: float | None) -> 
 
 def _target(client: Client, target: str, held_out: float | None) -> str:
     if not held_out:
-        return target_id_of(client, target)
+        return target_id_of(client, target, {})
     return client.targets.create(target, name=Path(target).name, held_out={"ratio": held_out}).id
 
 

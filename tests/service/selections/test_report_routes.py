@@ -76,4 +76,4 @@ def test_reports_without_near_copies_or_their_texts_are_shown(api: Api, job: Jso
         {"id": numbers["near_copies"]["clusters"]["listed"][0]["representative"], "text": None}
     ]
     assert earlier["leaks"][0]["listed"][0]["partner_text"] is None
-    assert "Not looked for" in page({**numbers, "near_copies": None}, [])
+    assert "Not looked for" in page({**numbers, "near_copies": None}, [], {})
