@@ -137,7 +137,7 @@ def _conditioned(block: FeatureBlock, in_pool: Rows) -> list[tuple[str, Tensor]]
     ]
     for kind, shrinkage in kinds:
         name = f"{kind}, shrinkage {shrinkage:g}" if kind == "whitened" else kind
-        found.append((name, fit(values[in_pool], kind, shrinkage).apply(values)))
+        found.append((name, fit(values[in_pool], kind, shrinkage=shrinkage).apply(values)))
     return found
 
 
@@ -181,7 +181,15 @@ def _trainings(
 
 def _trained_nll(chosen: list[Record], held_out: list[Record], loaded: LoadedModel, seed: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        train_lora(chosen, None, loaded, TrainingSpec(), Path(folder), seed=seed, progress=lambda state: None)
+        train_lora(
+            chosen,
+            None,
+            loaded,
+            spec=TrainingSpec(),
+            out_dir=Path(folder),
+            seed=seed,
+            progress=lambda state: None,
+        )
         return _nll(load(loaded.alias, Path(folder)), held_out)
 
 

@@ -22,6 +22,7 @@ import torch
 from benchmarks.demo.instances import demo_instances
 from benchmarks.instances import Instance, synthetic
 from benchmarks.machine import describe
+from evoselect.pools.pool import Pool
 from evoselect.redundancy.diversity import bandwidth, mean_redundancy
 from evoselect.select import select
 from evoselect.spec.selection import METHODS, SelectionSpec
@@ -82,7 +83,7 @@ def measure() -> dict[str, Any]:
 
 
 def _methods(case: Instance, k: int) -> dict[str, Measures]:
-    s = bandwidth(case.candidates, case.targets)
+    s = bandwidth(Pool.of(case.candidates), case.targets)
     left_out = {"all"} if case.texts else {"all", "dsir"}
     found = {}
     for method in METHODS:

@@ -28,7 +28,7 @@ from benchmarks.machine import describe
 from evoselect.measures.coverage import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
-from service.selections.report_document import document
+from service.selections.report_document import document, target_texts
 from service.selections.report_page import page
 from store.artifacts import Artifacts
 from store.kit.ids import new_id
@@ -75,16 +75,29 @@ def measured(n: int, m: int, k: int) -> dict[str, Any]:
         items = selected.put(
             artifacts,
             "t/items",
-            [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()],
+            [
+                item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
+                for reason in chosen.items()
+            ],
         )
         start = time.perf_counter()
         near = nearest_both_ways(candidates, targets)
-        stored = selection_report.store(artifacts, "t", 0, sent, wanted, candidates, targets, chosen, near)
+        stored = selection_report.store(
+            artifacts,
+            "t",
+            seed=0,
+            sent=sent,
+            wanted=wanted,
+            candidates=candidates,
+            targets=targets,
+            selection=chosen,
+            near=near,
+        )
         numbers = time.perf_counter() - start
         job = _job(k, n, orjson.loads(orjson.dumps(chosen.diagnostics)), {"items": items, **stored})
         found = document(artifacts, job)
         texts = selected.read(artifacts, items, after=0, limit=found["map"]["shown"]["selected"])
-        html = page(found, (orjson.loads(text) for text in texts))
+        html = page(found, (orjson.loads(text) for text in texts), target_texts(artifacts, job))
         seconds = time.perf_counter() - start
     return {
         "report_seconds": round(seconds, 2),

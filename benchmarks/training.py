@@ -83,7 +83,7 @@ def measure(steps: int) -> Json:
 
 
 def _ours(records: list[Record], loaded: LoadedModel, spec: TrainingSpec, folder: Path) -> float:
-    result = train_lora(records, None, loaded, spec, folder, seed=0, progress=lambda state: None)
+    result = train_lora(records, None, loaded, spec=spec, out_dir=folder, seed=0, progress=lambda state: None)
     return result.seconds
 
 
@@ -132,7 +132,16 @@ def _with_checkpoint(records: list[Record], loaded: LoadedModel, spec: TrainingS
         took.append(time.perf_counter() - asked[0])
 
     points = Checkpoints(due=due, keep=keep)
-    train_lora(records, None, loaded, spec, folder, seed=0, progress=lambda state: None, checkpoints=points)
+    train_lora(
+        records,
+        None,
+        loaded,
+        spec=spec,
+        out_dir=folder,
+        seed=0,
+        progress=lambda state: None,
+        checkpoints=points,
+    )
     return took[0]
 
 

@@ -49,7 +49,7 @@ def prepare_database(url: str, pepper: str, api_key: str, *, ours: bool) -> None
     try:
         with database.transaction() as session:
             tenant = tenants.ensure_tenant(session, tenants.DEFAULT_TENANT)
-            tenants.add_key(session, tenant, "embedded", api_key, pepper)
+            tenants.add_key(session, tenant, name="embedded", secret=api_key, pepper=pepper)
             if ours:
                 sweeper.expire_leases(session)
     finally:

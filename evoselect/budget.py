@@ -110,7 +110,9 @@ class Budget:
         order = order[self.free[order]]
         if self.bounds is not None:
             close = 0.0 if self.counted else TOLERANCE * self.total
-            chosen = self.bounds.filled(self.prices, self.total, self.pinned, order, close)
+            chosen = self.bounds.filled(
+                self.prices, total=self.total, pinned=self.pinned, order=order, close=close
+            )
             return chosen if self.counted else self._swap_within(self.bounds, order, chosen)
         left = self.total - self.spent(self.pinned)
         fitting = int(np.searchsorted(np.cumsum(self.prices[order]), left, side="right"))

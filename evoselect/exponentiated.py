@@ -64,27 +64,27 @@ def solve(
     n = cost.shape[0]
     log_w = np.full(n, -np.log(n))
     w = np.full(n, 1.0 / n)
-    current = entropic_transport(cost, w, masses, epsilon)
+    current = entropic_transport(cost, w, masses, epsilon=epsilon)
     objective = alpha * current.value + 0.5 * lam * float(w @ energy.gradient(w))
-    q = _gradient(current, w, energy, alpha, lam)
+    q = _gradient(current, w, energy, alpha=alpha, lam=lam)
     eta, done, halvings, settled = step / max(float(q.std()), 1e-12), 0, 0, current.converged
     while done < steps and halvings < MAX_HALVINGS and float(q @ w - q.min()) > GAP_TOLERANCE:
         trial_log = _normalised(log_w - eta * (q - q.min()))
         trial_w = np.exp(trial_log)
-        trial = entropic_transport(cost, trial_w, masses, epsilon, current.warm)
+        trial = entropic_transport(cost, trial_w, masses, epsilon=epsilon, warm=current.warm)
         value = alpha * trial.value + 0.5 * lam * float(trial_w @ energy.gradient(trial_w))
         if value > objective and done > 0:
             eta, halvings = eta / 2.0, halvings + 1
             continue
         log_w, w, current, objective, done = trial_log, trial_w, trial, value, done + 1
         settled = settled and trial.converged
-        q = _gradient(current, w, energy, alpha, lam)
+        q = _gradient(current, w, energy, alpha=alpha, lam=lam)
     gap = float(q @ w - q.min())
     return ExponentiatedSolution(w, current.f, objective, gap, done, halvings, gap <= GAP_TOLERANCE, settled)
 
 
 def entropic_transport(
-    cost: Floats, w: Floats, masses: Floats, epsilon: float, warm: tuple[Floats, Floats] | None = None
+    cost: Floats, w: Floats, masses: Floats, *, epsilon: float, warm: tuple[Floats, Floats] | None = None
 ) -> Transported:
     """OT_eps(w, b) = min <P, C> + eps KL(P | w x b) by POT's log-domain Sinkhorn.
 
@@ -109,7 +109,7 @@ def entropic_transport(
     return Transported(f, value, (log_u, log_v), bool(log["err"][-1] < SINKHORN_STOP))
 
 
-def _gradient(transported: Transported, w: Floats, energy: Energy, alpha: float, lam: float) -> Floats:
+def _gradient(transported: Transported, w: Floats, energy: Energy, *, alpha: float, lam: float) -> Floats:
     q = alpha * (transported.f - float(transported.f @ w))
     return q + lam * energy.gradient(w) if lam > 0 else q
 

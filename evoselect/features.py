@@ -1,6 +1,7 @@
 """Feature matrices as the selection reads them: in blocks of rows, checked once, never copied whole."""
 
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +18,30 @@ HASH_ROWS = 16_384  # rows hashed at once over all their columns
 UNIT_TOLERANCE = 0.01  # on the norm; fp16 storage of a unit row is within 0.001
 
 
-def row_blocks(features: Tensor, block_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+class Matrix(Protocol):
+    """Rows (n, ...) of any floating dtype: a tensor, or what is read like one."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, ...)."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows lie."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the rows as they lie."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> Tensor:
+        """A slice or an index (r,) of rows -> (r, ...)."""
+        ...
+
+
+def row_blocks(features: Matrix, block_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
     """Slices that cut features (n, ...) by rows into blocks of about ``block_bytes`` in float32."""
     rows = max(1, block_bytes // (4 * max(1, features.shape[1:].numel())))
     for start in range(0, features.shape[0], rows):
@@ -38,42 +62,32 @@ def check_matrix(features: Tensor, name: str) -> None:
         )
 
 
-def check_unit_rows(features: Tensor, name: str) -> None:
-    """Raise InvalidInput at a row of features (n, d) that is not finite or not of norm 1; one pass."""
+def check_unit_rows(features: Matrix, name: str, first: int = 0) -> None:
+    """Raise InvalidInput at a row of features (n, d) that is not finite or not of norm 1; one pass.
+
+    Rows are named from ``first`` on.
+    """
     for rows in row_blocks(features):
         norms = torch.linalg.vector_norm(features[rows], dim=1, dtype=torch.float32)
         bad = ~((norms - 1.0).abs() <= UNIT_TOLERANCE)
         if bool(bad.any()):
             row = int(bad.nonzero()[0])
             raise InvalidInput(
-                f"{name} row {rows.start + row} has norm {float(norms[row]):.6g}; every row must be finite "
-                f"and of norm 1 ({int(bad.sum())} bad rows in this block): drop or normalise them first"
+                f"{name} row {first + rows.start + row} has norm {float(norms[row]):.6g}; every row must be "
+                f"finite and of norm 1 ({int(bad.sum())} bad rows in this block): drop or normalise them"
             )
 
 
-def distinct_rows(features: Tensor) -> NDArray[np.int64]:
-    """features (n, d) -> (u,) first row of every set of bit-equal rows, ascending.
-
-    A few columns decide about most rows; a 64-bit hash of all columns decides about the rest.
-    """
-    key = _hash(features[:, :HASH_COLUMNS])
-    _, first, group, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
-    if len(first) == features.shape[0]:
-        return np.sort(first)
-    unsure = np.flatnonzero(counts[group] > 1)
-    hashes = [_hash(gather(features, torch.from_numpy(unsure[part]))) for part in _parts(unsure)]
-    pairs = np.stack([key[unsure], np.concatenate(hashes)], axis=1)
-    _, kept = np.unique(pairs, axis=0, return_index=True)
-    return np.sort(np.concatenate([first[counts == 1], unsure[kept]]))
+def column_hashes(features: Matrix) -> NDArray[np.int64]:
+    """features (n, d) -> (n,) hashes of the first columns, which tell most rows apart."""
+    parts = [_hash(features[rows][:, :HASH_COLUMNS]) for rows in row_blocks(features)]
+    return np.concatenate(parts)
 
 
-def copies_of(features: Tensor, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows (c,) of features (N, d) that are bit-equal to one of ``rows`` (r,), and those, ascending."""
-    key = _hash(features[:, :HASH_COLUMNS])
-    alike = np.flatnonzero(np.isin(key, key[rows]))
-    whole = np.concatenate([_hash(gather(features, torch.from_numpy(alike[part]))) for part in _parts(alike)])
-    own = _hash(gather(features, torch.from_numpy(rows)))
-    return np.asarray(alike[np.isin(whole, own)])
+def row_hashes(features: Matrix, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """rows (r,) of features (n, d) -> (r,) 64-bit hashes of all their columns."""
+    parts = [_hash(gather(features, torch.from_numpy(rows[part]))) for part in _parts(rows)]
+    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
 
 def _parts(index: NDArray[np.int64]) -> Iterator[slice]:
@@ -87,6 +101,6 @@ def _hash(rows: Tensor) -> NDArray[np.int64]:
     return np.asarray((bits * odd).sum(dim=1).cpu().numpy())
 
 
-def gather(features: Tensor, index: Tensor) -> Tensor:
+def gather(features: Matrix, index: Tensor) -> Tensor:
     """features (n, d), index (i,) -> (i, d) those rows as float32 on the features' device."""
     return features[index.to(features.device)].float()

@@ -24,14 +24,18 @@ from evoselect.transport import Transport
 
 def by_capacity(task: Task) -> Chosen:
     """Method ``capacity``, with ``auto`` settings resolved first."""
-    pool, targets, masses, s = task.candidates, task.targets, task.masses, task.bandwidth
-    spec, choices = resolve(pool, targets, masses, task.budget, task.spec, s, task.seed)
-    found = refine(pool, targets, relax(pool, targets, masses, task.budget, spec), spec, s)
-    chosen = _ordered(found, spec)
+    task, choices = resolve(task)
+    task.staged("tuned")
+    relaxation = relax(task)
+    task.staged("relaxed")
+    found = refine(task, relaxation)
+    task.staged("chosen")
+    chosen = _ordered(found, task.spec)
     if choices:
         chosen.diagnostics["auto"] = [asdict(choice) for choice in choices]
-    if spec.tradeoff:
-        chosen.diagnostics["tradeoff"] = tradeoff_curve(pool, targets, found, spec, s)
+    if task.spec.tradeoff:
+        chosen.diagnostics["tradeoff"] = tradeoff_curve(task, found)
+        task.staged("curve")
     return chosen
 
 

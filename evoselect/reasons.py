@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.capacity.priced import edge_cosines
-from evoselect.neighbours import nearest
+from evoselect.neighbours.pairs import edge_cosines
+from evoselect.neighbours.search import search
 from evoselect.redundancy import diversity
 from evoselect.selection import Served
 from evoselect.transport import Transport
@@ -32,7 +32,12 @@ class Evidence:
 
 
 def collect(
-    rows: Tensor, targets: Tensor, transport: Transport, s: float, similarity: scipy.sparse.csr_array | None
+    rows: Tensor,
+    targets: Tensor,
+    transport: Transport,
+    *,
+    s: float,
+    similarity: scipy.sparse.csr_array | None,
 ) -> Evidence:
     """Evidence for the selected rows (k, d), which ``transport`` carries to targets (M, d).
 
@@ -65,7 +70,7 @@ def _similarity(rows: Tensor, targets: Tensor, s: float) -> scipy.sparse.csr_arr
     if k <= diversity.BRUTE_ROWS:
         return scipy.sparse.csr_array(diversity.similarity_dense(rows, s))
     width = min(k, max(MIN_CROWD, CROWD_PER_SHARE * -(-k // m)))
-    cosine, index = nearest(rows, targets, width)
+    cosine, index = search(rows, targets, width)
     bounds = np.arange(0, m * width + 1, width)
     near = scipy.sparse.csr_array((-cosine.numpy().ravel(), index.numpy().ravel(), bounds), shape=(m, k))
     return diversity.similarity_graph(rows, near, s)

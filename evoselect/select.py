@@ -4,23 +4,23 @@ check -> leave copies out -> Task -> METHODS[method](task) -> Chosen -> transpor
 diagnostics
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from evoselect import reasons
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
-from evoselect.features import gather
+from evoselect.features import check_matrix
 from evoselect.groups.balance import balanced_shares
 from evoselect.groups.masses import group_numbers, quota_shares, spread
 from evoselect.measures.coverage import coverage
 from evoselect.measures.metrics import compare
 from evoselect.methods import METHODS
+from evoselect.pools.pool import Pool
 from evoselect.repeats import apportion
 from evoselect.selection import Reasons, Selection
 from evoselect.spec.selection import SelectionSpec
@@ -38,7 +38,7 @@ class Texts:
 
 
 def select(
-    candidates: Tensor,
+    candidates: Tensor | Pool,
     targets: Tensor,
     k: int | Budget,
     spec: SelectionSpec,
@@ -47,52 +47,69 @@ def select(
     groups: Sequence[str] | None = None,
     texts: Texts | None = None,
     compare_with_baselines: bool = True,
+    staged: Callable[[str], None] = lambda stage: None,
 ) -> Selection:
     """Choose ``k`` of N candidates for M targets, or what a budget over the candidates buys.
 
-    candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype. Of candidates with equal
+    candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype. A pool in shards gives
+    what it gives as one, to the last bit, by method capacity. Of candidates with equal
     features the first counts as long as the distinct ones can spend the budget, which the diagnostics say.
     groups: M group names that share the budget by ``spec.group_mode``. texts: for method dsir.
     compare_with_baselines: whether ``diagnostics["metrics"]`` compares with a random draw and the most
-    relevant, and each target's coverage is reported. Raises InvalidInput where the arguments cannot be used;
-    non-convergence is ``diagnostics["converged"]``.
+    relevant, and each target's coverage is reported. staged: told `chosen`, and by method capacity `tuned`,
+    `relaxed` before and `curve` after it, as each is done. Raises InvalidInput where the arguments cannot be
+    used, and what ``staged`` raises; non-convergence is ``diagnostics["converged"]``.
     """
     own, theirs = (None, None) if texts is None else (texts.candidates, texts.targets)
-    whole_budget = k if isinstance(k, Budget) else Budget.of_rows(candidates.shape[0], k)
+    if isinstance(candidates, Tensor):
+        check_matrix(candidates, "candidates")
+    every = Pool.of(candidates)
+    whole_budget = k if isinstance(k, Budget) else Budget.of_rows(every.shape[0], k)
     check(
-        candidates,
+        every,
         targets,
         whole_budget,
-        {"texts.candidates": own},
-        {"groups": groups, "texts.targets": theirs},
+        per_candidate={"texts.candidates": own},
+        per_target={"groups": groups, "texts.targets": theirs},
     )
     check_settings(whole_budget, spec)
-    rows = usable_rows(candidates, whole_budget)
-    budget = whole_budget.among(rows)
-    whole = len(rows) == candidates.shape[0]
-    pool = candidates if whole else candidates[torch.from_numpy(rows).to(candidates.device)]
-    goal = targets.to(candidates.device)
+    rows = usable_rows(every, whole_budget)
+    budget, pool = whole_budget.among(rows), every.among(rows)
+    goal = targets.to(pool.device)
     numbers, names = group_numbers(groups) if groups is not None else (None, [])
-    shares = _shares(pool, goal, budget, spec, numbers, names)
+    shares = _shares(pool, goal, budget, spec, groups=numbers, names=names)
     masses = np.full(goal.shape[0], 1.0 / goal.shape[0]) if numbers is None else spread(shares, numbers)
     sent = None if own is None else [own[row] for row in rows]
+    given = None if budget.simple else budget
     task = Task(
-        pool, goal, budget.count, seed, masses, spec, numbers, sent, theirs, None if budget.simple else budget
+        pool, goal, budget.count, seed, masses, spec, numbers, sent, theirs, given=given, staged=staged
     )
     chosen = METHODS[spec.method](task)
-    diagnostics: dict[str, object] = {
-        "method": spec.method,
-        "seed": seed,
+    staged("chosen")
+    diagnostics = _told(
+        task, chosen, budget, {name: float(share) for name, share in zip(names, shares, strict=True)}
+    )
+    diagnostics |= {
+        "candidates": every.shape[0],
+        "equal_features_collapsed": every.shape[0] - len(rows),
+    }
+    return _explained(
+        task, rows, whole_budget, chosen, diagnostics=diagnostics, compared=compare_with_baselines
+    )
+
+
+def _told(task: Task, chosen: Chosen, budget: Budget, shares: dict[str, float]) -> dict[str, object]:
+    """What the method and the problem say of the choice, with the ``shares`` of the groups."""
+    return {
+        "method": task.spec.method,
+        "seed": task.seed,
         "k": len(chosen.order),
-        "candidates": candidates.shape[0],
-        "targets": targets.shape[0],
-        "equal_features_collapsed": candidates.shape[0] - len(rows),
+        "targets": task.m,
         "bandwidth": task.bandwidth,
-        "group_shares": {name: float(share) for name, share in zip(names, shares, strict=True)},
+        "group_shares": shares,
         **_spending(budget, chosen.order),
         **chosen.diagnostics,
     }
-    return _explained(task, rows, whole_budget, chosen, diagnostics, compared=compare_with_baselines)
 
 
 def _spending(budget: Budget, order: Ints) -> dict[str, object]:
@@ -108,10 +125,11 @@ def _spending(budget: Budget, order: Ints) -> dict[str, object]:
 
 
 def _shares(
-    pool: Tensor,
+    pool: Pool,
     targets: Tensor,
     budget: Budget,
     spec: SelectionSpec,
+    *,
     groups: Ints | None,
     names: Sequence[str],
 ) -> Floats:
@@ -132,15 +150,15 @@ def _explained(
     usable: Ints,
     budget: Budget,
     chosen: Chosen,
-    diagnostics: dict[str, object],
     *,
+    diagnostics: dict[str, object],
     compared: bool,
 ) -> Selection:
     """The choice with its transport and reasons; ``usable`` (N',) names the task's rows."""
-    rows = gather(task.candidates, torch.from_numpy(chosen.order))
+    rows = task.pool.gather(chosen.order)
     supply = task.budget.measure(chosen.order)
     transport = chosen.transport or exact_transport(rows, task.targets, task.masses, supply=supply)
-    evidence = reasons.collect(rows, task.targets, transport, task.bandwidth, chosen.similarity)
+    evidence = reasons.collect(rows, task.targets, transport, s=task.bandwidth, similarity=chosen.similarity)
     twin = evidence.nearest_selected
     diagnostics |= {"transport": transport.cost, "transport_exact": transport.exact}
     diagnostics |= _gap(transport.cost, diagnostics)

@@ -1,16 +1,18 @@
 """One selection problem, and what a method answers: the seam between `select` and all methods (ours)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse
+import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
+from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import Transport
@@ -23,7 +25,7 @@ class Task:
     A method that counts rows gives k, best first; ``methods.within_budget`` makes a selection of those.
     """
 
-    candidates: Tensor  # (N, d)
+    pool: Pool  # (N, d)
     targets: Tensor  # (M, d)
     k: int
     seed: int
@@ -33,11 +35,18 @@ class Task:
     texts: Sequence[str] | None = None  # N
     target_texts: Sequence[str] | None = None  # M
     given: Budget | None = None  # where it is not simply k rows
+    known_bandwidth: float | None = None  # where it was measured already, on more targets than these
+    staged: Callable[[str], None] = lambda stage: None  # told what is done: tuned, relaxed, chosen, curve
 
     @property
     def n(self) -> int:
         """Candidates."""
-        return int(self.candidates.shape[0])
+        return self.pool.shape[0]
+
+    @cached_property
+    def candidates(self) -> Tensor:
+        """(N, d) all rows, for methods that read them; raises InvalidInput where they lie in shards."""
+        return self.pool.matrix[:]
 
     @property
     def m(self) -> int:
@@ -56,8 +65,22 @@ class Task:
 
     @cached_property
     def bandwidth(self) -> float:
-        """Cosine above which two candidates count as similar."""
-        return diversity.bandwidth(self.candidates, self.targets)
+        """Distance of unit rows at which their similarity is exp(-1/2)."""
+        if self.known_bandwidth is not None:
+            return self.known_bandwidth
+        return diversity.bandwidth(self.pool, self.targets)
+
+    def with_settings(self, **changed: object) -> "Task":
+        """The same problem under other settings of its spec."""
+        spec = self.spec.model_copy(update=changed)
+        return replace(self, spec=spec, known_bandwidth=self.bandwidth)
+
+    def with_targets(self, rows: Ints) -> "Task":
+        """The same problem for targets ``rows`` (m,) alone, without groups and texts; the bandwidth stays."""
+        masses = self.masses[rows] / self.masses[rows].sum()
+        targets = self.targets[torch.from_numpy(rows).to(self.targets.device)]
+        alone = replace(self, targets=targets, masses=masses, groups=None, target_texts=None)
+        return replace(alone, known_bandwidth=self.bandwidth)
 
 
 @dataclass(frozen=True)

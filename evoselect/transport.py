@@ -49,6 +49,7 @@ def over_edges(
     cost: scipy.sparse.csr_array,
     supply: Floats,
     demand: Floats,
+    *,
     may_keep: Ints | None = None,
     half_virtual: float = HALF_VIRTUAL,
 ) -> Transport:
@@ -103,7 +104,7 @@ def exact_transport(
     InvalidInput for masses that are no distribution.
     """
     own = np.full(rows.shape[0], 1.0 / rows.shape[0]) if supply is None else supply
-    return _generated(rows, targets, masses, own, edges, idle=False)
+    return _generated(rows, targets, masses, own, edges=edges, idle=False)
 
 
 def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) -> Transport:
@@ -111,7 +112,7 @@ def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) 
 
     targets (M, d), masses (M,) sum 1, caps (n,). Raises InvalidInput for masses that are no distribution.
     """
-    return _generated(rows, targets, masses, caps, None, idle=True)
+    return _generated(rows, targets, masses, caps, edges=None, idle=True)
 
 
 def _generated(
@@ -119,8 +120,8 @@ def _generated(
     targets: Tensor,
     masses: Floats,
     supply: Floats,
-    edges: scipy.sparse.csr_array | None,
     *,
+    edges: scipy.sparse.csr_array | None,
     idle: bool,
 ) -> Transport:
     """Solve on few edges, add those that the potentials call too dear to miss, until there are none."""
@@ -129,7 +130,7 @@ def _generated(
     known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if edges is None else edges
     may_keep = np.arange(cosines.shape[0]) if idle else None
     for _ in range(MAX_ROUNDS):
-        found = over_edges(known, supply, masses, may_keep)
+        found = over_edges(known, supply, masses, may_keep=may_keep)
         new = _cheaper_edges(cosines, found)
         if new is None:
             return replace(found, exact=True)
@@ -150,6 +151,7 @@ def scaled_transport(
     kernel: scipy.sparse.csr_array,
     cost: scipy.sparse.csr_array,
     masses: Floats,
+    *,
     rows: Tensor,
     targets: Tensor,
     supply: Floats,

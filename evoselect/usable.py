@@ -8,30 +8,31 @@ from torch import Tensor
 from evoselect.arrays import Ints
 from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
-from evoselect.features import check_matrix, check_unit_rows, copies_of, distinct_rows
+from evoselect.features import check_matrix, check_unit_rows
+from evoselect.pools.pool import Pool
 from evoselect.spec.selection import SelectionSpec
 
 MOST_TARGETS = 20_000
 
 
 def check(
-    candidates: Tensor,
+    pool: Pool,
     targets: Tensor,
     budget: Budget,
+    *,
     per_candidate: Mapping[str, Sequence[object] | None],
     per_target: Mapping[str, Sequence[object] | None],
 ) -> None:
     """Raise InvalidInput for arguments of ``select`` that do not fit together.
 
-    candidates (N, d), targets (M, d), k from 1 to N. The mappings hold what was given for each
+    pool (N, d), targets (M, d), k from 1 to N. The mappings hold what was given for each
     candidate and each target, by name.
     """
-    check_matrix(candidates, "candidates")
     check_matrix(targets, "targets")
-    n, m = candidates.shape[0], targets.shape[0]
-    if candidates.shape[1] != targets.shape[1]:
+    n, m = pool.shape[0], targets.shape[0]
+    if pool.shape[1] != targets.shape[1]:
         raise InvalidInput(
-            f"candidates have {candidates.shape[1]} features and targets {targets.shape[1]}; "
+            f"candidates have {pool.shape[1]} features and targets {targets.shape[1]}; "
             "compute both with one feature specification"
         )
     if m > MOST_TARGETS:
@@ -44,7 +45,7 @@ def check(
         for name, values in given.items():
             if values is not None and len(values) != wanted:
                 raise InvalidInput(f"{name} has {len(values)} entries for {wanted} rows; give one per row")
-    check_unit_rows(candidates, "candidates")
+    pool.check()
     check_unit_rows(targets, "targets")
 
 
@@ -82,15 +83,16 @@ def check_settings(budget: Budget, spec: SelectionSpec) -> None:
         )
 
 
-def usable_rows(candidates: Tensor, budget: Budget) -> Ints:
-    """candidates (N, d) -> (n,) rows that may be chosen, ascending: the first of bit-equal features, as long
+def usable_rows(pool: Pool, budget: Budget) -> Ints:
+    """pool (N, d) -> (n,) rows that may be chosen, ascending: the first of bit-equal features, as long
     as distinct ones can spend the budget; what is pinned comes before its copies.
 
     With fewer distinct rows than that, copies have to fill the budget.
     """
-    single, pinned = distinct_rows(candidates), budget.pinned
+    key, pinned = pool.keys(), budget.pinned
+    single = distinct_rows(pool, key)
     if len(pinned):
-        single = np.union1d(np.setdiff1d(single, copies_of(candidates, pinned)), pinned)
+        single = np.union1d(np.setdiff1d(single, copies_of(pool, key, pinned)), pinned)
     return single if _suffices(budget, single) else np.arange(len(budget.prices), dtype=np.int64)
 
 
@@ -100,3 +102,23 @@ def _suffices(budget: Budget, rows: Ints) -> bool:
         return budget.spent(rows) >= budget.total
     bounds, held = budget.bounds, budget.bounds.spent(budget.prices, rows)
     return bool((held >= bounds.least).all() and np.minimum(held, bounds.most).sum() >= budget.total)
+
+
+def distinct_rows(pool: Pool, key: Ints) -> Ints:
+    """pool (N, d), its key (N,) -> (u,) first row of every set of bit-equal rows, ascending.
+
+    A few columns decide about most rows; a 64-bit hash of all columns decides about the rest.
+    """
+    _, first, group, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+    if len(first) == len(key):
+        return np.sort(first)
+    unsure = np.flatnonzero(counts[group] > 1)
+    pairs = np.stack([key[unsure], pool.hashes(unsure)], axis=1)
+    _, kept = np.unique(pairs, axis=0, return_index=True)
+    return np.sort(np.concatenate([first[counts == 1], unsure[kept]]))
+
+
+def copies_of(pool: Pool, key: Ints, rows: Ints) -> Ints:
+    """Rows (c,) of pool (N, d), key (N,), bit-equal to one of ``rows`` (r,), and those, ascending."""
+    alike = np.flatnonzero(np.isin(key, key[rows]))
+    return np.asarray(alike[np.isin(pool.hashes(alike), pool.hashes(rows))])

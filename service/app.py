@@ -11,6 +11,8 @@ from fastapi import FastAPI
 
 from service import health
 from service.accounts import api_keys, audit_events, webhook_deliveries, webhook_endpoints
+from service.comparisons import report_routes as method_reports
+from service.comparisons import routes as method_comparisons
 from service.data import files, pools, targets, uploads
 from service.edge import stack as middleware
 from service.edge.space import SPACE_LEFT
@@ -21,8 +23,11 @@ from service.models import evaluations, trainings
 from service.models import routes as models
 from service.openapi import docs
 from service.openapi import document as openapi
-from service.pages import changes
+from service.pages import accounts as account_pages
+from service.pages import changes, downloads, home, starting
+from service.pages import data as data_pages
 from service.pages import routes as pages
+from service.pages.records import routes as record_pages
 from service.selections import candidates, comparisons
 from service.selections import items as selection_items
 from service.selections import report_routes as reports
@@ -50,6 +55,8 @@ ROUTES = (
     evaluations,
     loops,
     loop_reports,
+    method_comparisons,
+    method_reports,
     models,
     api_keys,
     audit_events,
@@ -84,8 +91,10 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in ROUTES:
         app.include_router(module.router, dependencies=[SPACE_LEFT] if module in STORING else [])
-    app.include_router(changes.router)
-    app.include_router(pages.router)
+    for part in (home.root, home.router, starting.router, data_pages.router, account_pages.router):
+        app.include_router(part)
+    for part in (record_pages.router, downloads.router, changes.router, pages.router):
+        app.include_router(part)
     if settings.show_docs:
         app.include_router(docs.router)
     openapi.install(app)

@@ -15,7 +15,13 @@ def main() -> None:
     secret = tenants.generate_key()
     with Database(settings.database_url).transaction() as session:
         tenant_id = tenants.ensure_tenant(session, sys.argv[1])
-        tenants.add_key(session, tenant_id, "command line", secret, settings.key_pepper.get_secret_value())
+        tenants.add_key(
+            session,
+            tenant_id,
+            name="command line",
+            secret=secret,
+            pepper=settings.key_pepper.get_secret_value(),
+        )
     print(secret)
 
 

@@ -67,7 +67,9 @@ def another_tenant(api: Api) -> Api:
     secret = tenants.generate_key()
     with api.database.transaction() as session:
         tenant_id = tenants.ensure_tenant(session, new_id("test"))
-        tenants.add_key(session, tenant_id, "test", secret, api.settings.key_pepper.get_secret_value())
+        tenants.add_key(
+            session, tenant_id, name="test", secret=secret, pepper=api.settings.key_pepper.get_secret_value()
+        )
     return replace(api, api_key=secret, tenant_id=tenant_id)
 
 
@@ -85,7 +87,7 @@ def serve(database_url: str, home: Path, **settings: Any) -> Iterator[Api]:
     database, secret = Database(database_url), tenants.generate_key()
     with database.transaction() as session:
         tenant_id = tenants.ensure_tenant(session, "test")
-        tenants.add_key(session, tenant_id, "test", secret, PEPPER)
+        tenants.add_key(session, tenant_id, name="test", secret=secret, pepper=PEPPER)
     port = servers.free_port()
     config = uvicorn.Config(create_app(configured), port=port, log_level="warning", http=Protocol)
     server = uvicorn.Server(config)

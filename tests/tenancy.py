@@ -64,7 +64,7 @@ class Attempt:
 
 def populate(api: Api) -> World:
     """One of everything for the tenant."""
-    target = api.made("/v1/targets", {"records": [question(1)]})["id"]
+    target = api.made("/v1/targets", {"records": [question(1), question(3)]})["id"]
     pool = api.made("/v1/pools", {})["id"]
     api.made(f"/v1/pools/{pool}/batches", {"records": [question(2)]})
     file = api.call(
@@ -91,11 +91,18 @@ def populate(api: Api) -> World:
             "trainings.job_id": training,
             "evaluations.other_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
             "loops.job_id": _loop(api, target),
+            "comparisons.job_id": api.made("/v1/comparisons", compared(target, pool))["id"],
             "endpoint_id": endpoint,
             "delivery_id": api.get("/v1/webhook_deliveries")["data"][0]["id"],
             "models.name": adapter,
         }
     )
+
+
+def compared(target: str, pool: str) -> Json:
+    """The body of a comparison."""
+    ids = {"target_id": target, "evaluation_target_id": target, "pool_id": pool}
+    return {**ids, "k": 1, "arms": ["random", "capacity"]}
 
 
 def _loop(api: Api, target: str) -> str:
@@ -205,10 +212,16 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/loops", loop, ("evaluation_target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/loops", loop, ("generator", "pool_id"), theirs.ids["pool_id"])
     yield _in_body("/v1/loops", loop, ("base_model",), theirs.ids["models.name"])
-    compared = {**loop, "selection": {"near_copies": {}}}
+    looked_at = {**loop, "selection": {"near_copies": {}}}
     against = ("selection", "near_copies", "against")
-    yield _in_body("/v1/loops", compared, against, theirs.ids["target_id"], as_list=True)
+    yield _in_body("/v1/loops", looked_at, against, theirs.ids["target_id"], as_list=True)
     yield _in_body("/v1/loops", loop, ("proxy",), theirs.ids["models.name"])
+    asked = compared(mine.ids["target_id"], mine.ids["pool_id"])
+    for name in ("target_id", "evaluation_target_id"):
+        yield _in_body("/v1/comparisons", asked, (name,), theirs.ids["target_id"])
+    yield _in_body("/v1/comparisons", asked, ("pool_id",), theirs.ids["pool_id"])
+    for name in ("base_model", "proxy"):
+        yield _in_body("/v1/comparisons", asked, (name,), theirs.ids["models.name"])
     batches = f"/v1/pools/{mine.ids['pool_id']}/batches"
     yield _in_body(batches, {}, ("file_id",), theirs.ids["file_id"])
 

@@ -102,6 +102,6 @@ def _tenant_with_key(database_url: str, name: str) -> tuple[str, str]:
     database, secret = Database(database_url), tenants.generate_key()
     with database.transaction() as session:
         tenant_id = tenants.ensure_tenant(session, name)
-        tenants.add_key(session, tenant_id, "benchmark", secret, PEPPER)
+        tenants.add_key(session, tenant_id, name="benchmark", secret=secret, pepper=PEPPER)
     database.dispose()
     return tenant_id, secret

@@ -121,7 +121,9 @@ def _key(stack: Stack, name: str) -> str:
     database, secret = Database(environment["EVOSELECT_DATABASE_URL"]), tenants.generate_key()
     with database.transaction() as session:
         tenant_id = tenants.ensure_tenant(session, name)
-        tenants.add_key(session, tenant_id, "hostile", secret, environment["EVOSELECT_KEY_PEPPER"])
+        tenants.add_key(
+            session, tenant_id, name="hostile", secret=secret, pepper=environment["EVOSELECT_KEY_PEPPER"]
+        )
     database.dispose()
     return secret
 

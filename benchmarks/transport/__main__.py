@@ -129,10 +129,10 @@ def speedups(seconds_select: float, *, quick: bool) -> dict[str, float]:
     start = time.perf_counter()
     ot.bregman.sinkhorn_log(uniform, masses, cost, 0.002, numItermax=SINKHORN_STEPS, stopThr=0.0, warn=False)
     sinkhorn = (time.perf_counter() - start) * SINKHORN_TOTAL / SINKHORN_STEPS * (SMALL[0] / n)
-    warm = exponentiated.entropic_transport(cost, uniform, masses, 0.05).warm
+    warm = exponentiated.entropic_transport(cost, uniform, masses, epsilon=0.05).warm
     start = time.perf_counter()
     for _ in range(EXPONENTIATED_STEPS):
-        exponentiated.entropic_transport(cost, uniform, masses, 0.05, warm)
+        exponentiated.entropic_transport(cost, uniform, masses, epsilon=0.05, warm=warm)
         LinearEnergy(case.candidates).gradient(uniform)
     dense = (time.perf_counter() - start) * EXPONENTIATED_TOTAL / EXPONENTIATED_STEPS * (SMALL[0] / n)
     return {

@@ -3,7 +3,7 @@
 import numpy as np
 
 from evoselect.arrays import Ints
-from evoselect.neighbours import nearest
+from evoselect.neighbours.search import search
 from evoselect.task import Chosen, Task, in_order
 
 
@@ -15,7 +15,7 @@ def round_robin(task: Task) -> Chosen:
     """
     width = min(task.n, 2 * -(-task.k // task.m) + 32)
     while True:
-        _, order = nearest(task.candidates, task.targets, width)
+        _, order = search(task.candidates, task.targets, width)
         taken = _deal(order.numpy(), task.n, task.k)
         if taken is not None:
             return in_order(taken)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.features import gather, row_blocks
-from evoselect.neighbours import nearest
+from evoselect.neighbours.search import search
 from evoselect.task import Chosen, Task, scored, top
 
 ALPHA = 0.5
@@ -31,21 +31,23 @@ def tsds(task: Task) -> Chosen:
     width = max(2, min(MAX_NEIGHBOURS, task.n // 10)) if task.n > 1 else 1
     distance, index = _neighbours(task, width)
     density = _density(task.candidates, index, max(1, min(MAX_DENSITY_NEIGHBOURS, task.n // 10)))
-    p = probabilities(distance, index, density, task.n, ALPHA, C)
+    p = probabilities(distance, index, density, n=task.n, alpha=ALPHA, c=C)
     return _fixed_size(task, p, distance, index)
 
 
 def tsds_uniform(task: Task) -> Chosen:
     """KNN-Uniform: the least K whose spread pays, then equal mass on every target's K nearest candidates."""
     width = min(MAX_NEIGHBOURS, task.n)
-    cosine, index = nearest(task.candidates, task.targets, width)
+    cosine, index = search(task.candidates, task.targets, width)
     distance = 1.0 - cosine.double().numpy()
     kept = _uniform_width(distance, UNIFORM_ALPHA, C)
     p = np.bincount(index.numpy()[:, :kept].ravel(), minlength=task.n) / (kept * task.m)
     return _fixed_size(task, p, distance, index.numpy())
 
 
-def probabilities(distance: Floats, index: Ints, density: Floats, n: int, alpha: float, c: float) -> Floats:
+def probabilities(
+    distance: Floats, index: Ints, density: Floats, *, n: int, alpha: float, c: float
+) -> Floats:
     """(n,) probabilities of the candidates.
 
     distance (M, K) ascending in each row, index (M, K) candidate rows, density (n,) kernel densities >= 1.
@@ -97,7 +99,7 @@ def _uniform_width(distance: Floats, alpha: float, c: float) -> int:
 
 def _neighbours(task: Task, width: int) -> tuple[Floats, Ints]:
     """(M, K) Euclidean distances, ascending, and candidate rows."""
-    cosine, index = nearest(task.candidates, task.targets, width)
+    cosine, index = search(task.candidates, task.targets, width)
     return np.sqrt(np.maximum(2.0 - 2.0 * cosine.double().numpy(), 0.0)), index.numpy()
 
 

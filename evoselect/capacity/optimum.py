@@ -3,21 +3,21 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.budget import Budget
 from evoselect.capacity import relaxed, rounding, shortlist
 from evoselect.capacity import scaling as capacity
+from evoselect.capacity.foreseen import centre
 from evoselect.capacity.relaxed import Relaxed
 from evoselect.capacity.rounding import Rounded
 from evoselect.capacity.scaling import CapacitySolution, Problem, State
 from evoselect.errors import InvalidInput
-from evoselect.features import gather, row_blocks
+from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 from evoselect.redundancy.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.spec.selection import SelectionSpec
+from evoselect.task import Task
 from evoselect.transport import Transport
 
 LEAVING = 0.01  # a target with more of its mass beyond its shortlist gets a wider one
@@ -83,22 +83,22 @@ class Optimum:
         return self.penalised.solution
 
 
-def optimise(
-    pool: Tensor, targets: Tensor, masses: Floats, budget: Budget, spec: SelectionSpec, s: float
-) -> Optimum:
-    """Solve for the rows of ``pool`` (N, d) that ``budget`` buys for targets (M, d) of masses (M,), sum 1.
+def optimise(task: Task) -> Optimum:
+    """pool (N, d), targets (M, d), masses (M,) of ``task`` -> the rows that its budget buys.
 
-    ``s`` is the bandwidth of the local redundancy: the distance of unit rows at which K is exp(-1/2).
+    The spec holds numbers: ``tuning.resolve`` puts them in the place of ``auto``. Raises InvalidInput where
+    what is pinned and what bounds bring in has too many costs to hold.
     """
-    relaxation = relax(pool, targets, masses, budget, spec)
-    return refine(pool, targets, relaxation, spec, s)
+    return refine(task, relax(task))
 
 
-def relax(pool: Tensor, targets: Tensor, masses: Floats, budget: Budget, spec: SelectionSpec) -> Relaxation:
+def relax(task: Task) -> Relaxation:
     """Solve lambda = 0, widening the shortlist until no target wants mass from beyond its list.
 
-    pool (N, d) and targets (M, d) unit rows, masses (M,) sum 1, budget over the pool.
+    pool (N, d) and targets (M, d) of ``task`` are unit rows, its masses (M,) of sum 1.
     """
+    pool, targets, masses = task.pool, task.targets, task.masses
+    budget, spec = task.budget, task.spec
     listed, g = shortlist.by_price(pool, targets, masses, budget)
     beyond = np.setdiff1d(shortlist.needed(pool, targets, budget, g), listed.candidates)
     whole = np.union1d(budget.pinned, beyond)
@@ -122,7 +122,13 @@ def relax(pool: Tensor, targets: Tensor, masses: Floats, budget: Budget, spec: S
             break
     own = budget.among(listed.candidates)
     problem = Problem(listed, masses, own)
-    solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=state)
+    solution = capacity.solve(
+        problem,
+        epsilon=spec.fixed_epsilon,
+        tolerance=spec.tolerance,
+        max_iterations=spec.max_iterations,
+        warm=state,
+    )
     if programme is None:
         g = capacity.sharpened(problem, solution).g
         listed, _ = shortlist.verified(listed, pool, targets, np.minimum(g, listed.radius))
@@ -151,40 +157,49 @@ def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport
         state = capacity.start(problem, programme.g)
         return programme, state, np.flatnonzero(programme.g > problem.shortlist.radius)
     epsilon, warm = max(COARSE, spec.fixed_epsilon), capacity.start(problem, g)
-    coarse = capacity.solve(problem, epsilon, COARSE_TOLERANCE, spec.max_iterations, warm=warm)
+    coarse = capacity.solve(
+        problem, epsilon=epsilon, tolerance=COARSE_TOLERANCE, max_iterations=spec.max_iterations, warm=warm
+    )
     return None, coarse.state, np.flatnonzero(coarse.leaving > LEAVING)
 
 
-def refine(pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Optimum:
-    """Add the redundancy of ``spec`` and round to whole candidates: pool (N, d), targets (M, d) unit rows."""
-    found = at_lambda(pool, targets, relaxation, spec, s)
-    return Optimum(found, relaxation, _rounded(pool, targets, found))
+def refine(task: Task, relaxation: Relaxation) -> Optimum:
+    """Add the redundancy of the spec and round to whole candidates: pool (N, d), targets (M, d) unit rows."""
+    found = at_lambda(task, relaxation)
+    return Optimum(found, relaxation, _rounded(task.pool, task.targets, found))
 
 
-def at_lambda(
-    pool: Tensor, targets: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float
-) -> Penalised:
-    """The relaxed problem with the redundancy of ``spec``, from the prices of lambda 0 on.
+def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
+    """The relaxed problem with the redundancy of the spec, from the prices of lambda 0 on.
 
-    pool (N, d) and targets (M, d) are the unit rows that ``relaxation`` was solved for.
+    pool (N, d) and targets (M, d) of ``task`` are the unit rows that ``relaxation`` was solved for.
     """
+    spec = task.spec
     problem, solution, programme = relaxation.problem, relaxation.solution, relaxation.programme
     if spec.fixed_lambda > 0:
-        problem = penalised(pool, relaxation, spec, s)
+        problem = penalised(task, relaxation)
         g = relaxation.g if spec.fixed_epsilon <= SHARP else solution.state.g
         warm = capacity.start(problem, g)
-        solution = capacity.solve(problem, spec.fixed_epsilon, spec.tolerance, spec.max_iterations, warm=warm)
+        solution = capacity.solve(
+            problem,
+            epsilon=spec.fixed_epsilon,
+            tolerance=spec.tolerance,
+            max_iterations=spec.max_iterations,
+            warm=warm,
+        )
         if programme is not None:
             state = solution.state
             programme = rounding.relaxed_optimum(
-                problem.shortlist, problem.masses, problem.budget, state.g, state.c
+                problem.shortlist, problem.masses, problem.budget, state.g, extra=state.c
             )
     if programme is None:
-        return Penalised(problem, solution, None, relaxed.of_scalings(pool, targets, problem, solution))
+        return Penalised(
+            problem, solution, None, relaxed.of_scalings(task.pool, task.targets, problem, solution)
+        )
     return Penalised(problem, solution, programme, relaxed.of_programme(problem, programme))
 
 
-def _rounded(pool: Tensor, targets: Tensor, found: Penalised) -> Rounded:
+def _rounded(pool: Pool, targets: Tensor, found: Penalised) -> Rounded:
     """By the linear programme where there is one, else by the prices of a smaller epsilon."""
     problem, solution, programme = found.problem, found.solution, found.programme
     score = rounding.solution_score(solution)
@@ -192,7 +207,7 @@ def _rounded(pool: Tensor, targets: Tensor, found: Penalised) -> Rounded:
         if solution.epsilon <= SHARP:
             score = rounding.price_score(problem, capacity.sharpened(problem, solution))
         chosen = np.sort(problem.budget.fill(rounding.best(score, np.arange(len(score)), len(score))))
-        return rounding.estimate(pool, targets, problem, solution, chosen)
+        return rounding.estimate(pool, targets, problem, solution, chosen=chosen)
     whole = rounding.round_programme(programme, problem.budget, score)
     first = rounding.settle(pool, targets, problem, whole)
     enough = programme.cost * (1.0 + GOOD_GAP)
@@ -208,23 +223,25 @@ def _rounded(pool: Tensor, targets: Tensor, found: Penalised) -> Rounded:
     return replace(min(first, settled, key=lambda rounded: rounded.objective), exchanges=better.exchanges)
 
 
-def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: float) -> Problem:
+def penalised(task: Task, relaxation: Relaxation) -> Problem:
     """The problem with redundancy, lambda turned into cost by what selection can save in transport.
 
-    pool (N, d) unit rows. Candidates that the prices of lambda = 0 call far from wanted are left out of it.
+    pool (N, d) of ``task``, unit rows. Candidates that the prices of lambda = 0 call far from wanted are left
+    out of it.
     """
+    pool, spec = task.pool, task.spec
     base, lam = relaxation.problem, spec.fixed_lambda * relaxation.saved
     weights = relaxation.solution.weights
     if spec.energy in ("linear", "squared"):
-        rows = gather(pool, torch.from_numpy(base.shortlist.candidates))
+        rows = pool.gather(base.shortlist.candidates)
         energy: Energy = LinearEnergy(rows) if spec.energy == "linear" else SquaredEnergy(rows)
         scale = max(float(weights @ energy.gradient(weights)), 1e-12)
         return replace(base, energy=energy, lam=lam / scale)
     near = base.shortlist
     if spec.fixed_epsilon <= SHARP:
         near = shortlist.narrowed(near, relaxation.g, shortlist.MARGIN + RISE * lam, base.budget)
-    rows = gather(pool, torch.from_numpy(near.candidates))
-    graph = diversity.similarity_graph(rows, near.reduced(relaxation.g), s)
+    rows = pool.gather(near.candidates)
+    graph = diversity.similarity_graph(rows, near.reduced(relaxation.g), task.bandwidth)
     own = base.budget.among(np.searchsorted(base.shortlist.candidates, near.candidates))
     order = capacity.reduced_cost(near, relaxation.g)
     order[own.pinned] = -np.inf  # the others make way for what is in anyway
@@ -232,21 +249,19 @@ def penalised(pool: Tensor, relaxation: Relaxation, spec: SelectionSpec, s: floa
     return replace(base, shortlist=near, budget=own, energy=energy, lam=lam)
 
 
-def redundancy(pool: Tensor, relaxation: Relaxation, at: Penalised, spec: SelectionSpec, s: float) -> float:
+def redundancy(task: Task, relaxation: Relaxation, at: Penalised) -> float:
     """w' (gradient of the energy) of the relaxed weights: of energy local, how many twins an item has.
 
-    pool (N, d) unit rows; ``at`` is a solution for them.
+    pool (N, d) of ``task``, unit rows; ``at`` is a solution for them.
     """
     problem, weights = at.problem, at.relaxed.weights
     if problem.energy is None:  # of lambda 0: measured where lambda would act
         listed = problem.shortlist.candidates
-        problem = penalised(pool, relaxation, spec.model_copy(update={"lam": 0.0}), s)
+        problem = penalised(task.with_settings(lam=0.0), relaxation)
         weights = weights[np.searchsorted(listed, problem.shortlist.candidates)]
     return float(weights @ problem.redundancy(weights))
 
 
-def _mean_cost(pool: Tensor, targets: Tensor, masses: Floats) -> float:
+def _mean_cost(pool: Pool, targets: Tensor, masses: Floats) -> float:
     """Cost of a candidate drawn at random: what selection starts from."""
-    centre = torch.from_numpy(masses).float().to(targets.device) @ targets.float()
-    total = sum(float((pool[rows].float() @ centre).double().sum()) for rows in row_blocks(pool))
-    return 1.0 - total / pool.shape[0]
+    return 1.0 - pool.mean_score(centre(targets, masses))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats
 from evoselect.capacity.scaling import CapacitySolution, Problem, within
-from evoselect.features import gather
+from evoselect.pools.pool import Pool
 from evoselect.transport import TINY, Transport
 
 
@@ -34,7 +34,7 @@ def of_programme(problem: Problem, programme: Transport) -> Relaxed:
     return Relaxed(np.asarray(programme.plan.sum(axis=1)).ravel(), float(carried))
 
 
-def of_scalings(pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution) -> Relaxed:
+def of_scalings(pool: Pool, targets: Tensor, problem: Problem, solution: CapacitySolution) -> Relaxed:
     """The solution held within its shortlist; what scaling leaves unmatched goes, at its true cost, to the
     candidates' free capacity. pool (N, d) and targets (M, d) are the rows of the problem.
     """
@@ -45,7 +45,7 @@ def of_scalings(pool: Tensor, targets: Tensor, problem: Problem, solution: Capac
     wanted = np.maximum(problem.masses - np.asarray(plan.sum(axis=1)).ravel(), 0.0)
     free = np.maximum(problem.budget.caps - weights, 0.0)
     added = free * (wanted.sum() / max(float(free.sum()), TINY))
-    rows = gather(pool, torch.from_numpy(problem.shortlist.candidates))
+    rows = pool.gather(problem.shortlist.candidates)
     source = torch.from_numpy(added).to(rows.device) @ rows.double()
     sink = torch.from_numpy(wanted).to(targets.device) @ targets.double()
     likeness = float(source @ sink.to(source.device)) / max(float(added.sum()), TINY)

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
-import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity.scaling import CapacitySolution, Problem, State, plan_of, reduced_cost
 from evoselect.capacity.shortlist import Shortlist
-from evoselect.features import gather
+from evoselect.pools.pool import Pool
 from evoselect.transport import (
     HALF_VIRTUAL,
     PRICE_TOLERANCE,
@@ -50,7 +49,7 @@ class Rounded:
 
 
 def relaxed_optimum(
-    shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats, extra: Floats | None = None
+    shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats, *, extra: Floats | None = None
 ) -> Transport:
     """The linear programme on the shortlist, where every candidate ships at most its cap, and what is pinned
     all of it, at its cost plus ``extra`` (n,), 0 unless given; masses (M,) sum 1.
@@ -69,7 +68,13 @@ def relaxed_optimum(
     wanted[order[: budget.enough(order) + len(masses)]] = True
     while True:
         rows = np.flatnonzero(wanted)
-        found = over_edges(edges[rows], budget.caps[rows], masses, np.flatnonzero(budget.free[rows]), half)
+        found = over_edges(
+            edges[rows],
+            budget.caps[rows],
+            masses,
+            may_keep=np.flatnonzero(budget.free[rows]),
+            half_virtual=half,
+        )
         missed = ~wanted & (reduced_cost(shortlist, found.g) + own < -PRICE_TOLERANCE)
         if not missed.any():
             return _on_all_rows(found, rows, n)
@@ -214,12 +219,12 @@ def _prices(problem: Problem, current: Rounded) -> Floats:
     return reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
 
 
-def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
+def settle(pool: Pool, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
     """The exact transport of ``chosen`` (k,) over all pairs, from the shortlist's edges on.
 
     pool (N, d) and targets (M, d) are the unit rows of the problem.
     """
-    rows = gather(pool, torch.from_numpy(problem.shortlist.candidates[chosen]))
+    rows = pool.gather(problem.shortlist.candidates[chosen])
     edges = problem.shortlist.by_candidate[chosen]
     supply = problem.budget.measure(chosen)
     carried = exact_transport(rows, targets, problem.masses, edges, supply=supply)
@@ -227,18 +232,18 @@ def settle(pool: Tensor, targets: Tensor, problem: Problem, chosen: Ints) -> Rou
 
 
 def estimate(
-    pool: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, chosen: Ints
+    pool: Pool, targets: Tensor, problem: Problem, solution: CapacitySolution, *, chosen: Ints
 ) -> Rounded:
     """The transport of ``chosen`` (k,) by scaling the plan, for problems whose exact transport is too large.
 
     pool (N, d) and targets (M, d) are the unit rows of the problem.
     """
     shortlist = problem.shortlist
-    rows = gather(pool, torch.from_numpy(shortlist.candidates[chosen]))
+    rows = pool.gather(shortlist.candidates[chosen])
     kernel = plan_of(shortlist, replace(solution.state, c=np.zeros_like(solution.state.c)), solution.epsilon)
     columns = kernel.T.tocsr()[chosen]
     cost, supply = shortlist.by_candidate[chosen], problem.budget.measure(chosen)
-    carried = scaled_transport(columns, cost, problem.masses, rows, targets, supply)
+    carried = scaled_transport(columns, cost, problem.masses, rows=rows, targets=targets, supply=supply)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
 
 
@@ -266,7 +271,7 @@ def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[
     open_ = np.setdiff1d(np.arange(len(price)), current.chosen)
     loose = current.chosen[problem.budget.free[current.chosen]]
     if count == 1:
-        return _single_swap(problem.budget, price, current.chosen, loose, open_, place)
+        return _single_swap(problem.budget, price, current.chosen, loose=loose, open_=open_, place=place)
     leaving, entering = best(price, loose, max(count, SINGLES)), best(-price, open_, max(count, SINGLES))
     size = min(len(leaving), len(entering), count)
     useful = price[entering[:size]] < price[leaving[:size]] - MIN_GAIN
@@ -274,7 +279,7 @@ def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[
 
 
 def _single_swap(
-    budget: Budget, price: Floats, chosen: Ints, loose: Ints, open_: Ints, place: int
+    budget: Budget, price: Floats, chosen: Ints, *, loose: Ints, open_: Ints, place: int
 ) -> tuple[Ints, Ints]:
     """The pair of ``loose`` and ``open_`` of the ``place``-th largest gain within the budget."""
     width, spent = SINGLES if budget.uniform else UNEQUAL_SINGLES, budget.spent(chosen)

@@ -73,7 +73,7 @@ class Problem:
 
 
 def solve(
-    problem: Problem, epsilon: float, tolerance: float, max_iterations: int, warm: State | None = None
+    problem: Problem, *, epsilon: float, tolerance: float, max_iterations: int, warm: State | None = None
 ) -> CapacitySolution:
     """Anneal from FIRST_EPSILON to ``epsilon`` and iterate there until the residual is below ``tolerance``.
 

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
-from evoselect.capacity.priced import edges_below
-from evoselect.features import gather, row_blocks
-from evoselect.neighbours import nearest
+from evoselect.features import row_blocks
+from evoselect.pools.pool import Pool
 from evoselect.transport import PRICE_TOLERANCE, optimal_choice
 
 MIN_WIDTH = 64  # candidates per target to start with
@@ -89,69 +88,81 @@ def first_width(n_candidates: int, n_targets: int, k: int) -> int:
     return min(n_candidates, max(MIN_WIDTH, -(-WIDTH_PER_SHARE * k // n_targets)))
 
 
-def by_price(candidates: Tensor, targets: Tensor, masses: Floats, budget: Budget) -> tuple[Shortlist, Floats]:
+def priced(n: int, m: int) -> bool:
+    """Whether n candidates and m targets are listed by price."""
+    return m <= MOST_PRICED_TARGETS and n * m > DENSE_ENTRIES
+
+
+def list_width(n: int, m: int, k: int) -> int:
+    """How many each target lists first where that is not by price."""
+    return n if n * m <= DENSE_ENTRIES else first_width(n, m, k)
+
+
+def by_price(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> tuple[Shortlist, Floats]:
     """List what costs at most MARGIN more than each target pays in the optimum of a sample.
 
-    candidates (N, d) and targets (M, d) unit rows, masses (M,) sum 1 -> the list, and (M,) those prices.
+    pool (N, d) and targets (M, d) unit rows, masses (M,) sum 1 -> the list, and (M,) those prices.
     """
-    n, m = candidates.shape[0], targets.shape[0]
-    if m > MOST_PRICED_TARGETS or n * m <= DENSE_ENTRIES:
-        listed = build(candidates, targets, n if n * m <= DENSE_ENTRIES else first_width(n, m, budget.count))
+    n, m = pool.shape[0], targets.shape[0]
+    if not priced(n, m):
+        listed = build(pool, targets, list_width(n, m, budget.count))
         return listed, np.minimum(listed.radius, MOST)
-    paid = _sampled_prices(candidates, targets, masses, budget)
-    listed = at_price(candidates, targets, paid + MARGIN)
+    paid = sampled_prices(pool, targets, masses, budget)
+    listed = at_price(pool, targets, paid + MARGIN)
     empty = np.flatnonzero(np.diff(listed.cost.indptr) == 0)
-    return (widen(listed, candidates, targets, empty) if len(empty) else listed), paid
+    return (widen(listed, pool, targets, empty) if len(empty) else listed), paid
 
 
-def at_price(candidates: Tensor, targets: Tensor, price: Floats) -> Shortlist:
+def at_price(pool: Pool, targets: Tensor, price: Floats) -> Shortlist:
     """List the edges that cost at most ``price`` (M,) and at most WINDOW more than the candidate's best.
 
-    candidates (N, d), targets (M, d), unit rows.
+    pool (N, d), targets (M, d), unit rows.
     """
-    found = edges_below(candidates, targets, price, WINDOW)
+    found = pool.edges_below(targets, price, WINDOW)
     floor = np.minimum(WINDOW - found.best, 0.0)
-    return _of_rows(found.rows, (found.place, found.target, found.cost), price, price, floor)
+    return _of_rows(
+        found.rows, (found.place, found.target, found.cost), radius=price, anchor=price, floor=floor
+    )
 
 
-def build(candidates: Tensor, targets: Tensor, width: int) -> Shortlist:
-    """List the ``width`` nearest candidates of every target: candidates (N, d), targets (M, d), unit rows."""
-    cost, index = _search(candidates, targets, width)
+def build(pool: Pool, targets: Tensor, width: int) -> Shortlist:
+    """List the ``width`` nearest candidates of every target: pool (N, d), targets (M, d), unit rows."""
+    cost, index = _search(pool, targets, width)
     return from_edges(
         cost.ravel(),
         index.ravel(),
         np.full(len(targets), width),
-        np.full(len(targets), np.inf) if width == candidates.shape[0] else cost.max(axis=1),
+        np.full(len(targets), np.inf) if width == pool.shape[0] else cost.max(axis=1),
     )
 
 
-def widen(shortlist: Shortlist, candidates: Tensor, targets: Tensor, short: Ints) -> Shortlist:
+def widen(shortlist: Shortlist, pool: Pool, targets: Tensor, short: Ints) -> Shortlist:
     """The same shortlist with four times as many candidates for the targets in ``short`` (s,).
 
-    candidates (N, d), targets (M, d), unit rows.
+    pool (N, d), targets (M, d), unit rows.
     """
     counts = np.diff(shortlist.cost.indptr)[short]
-    width = min(candidates.shape[0], max(MIN_WIDTH, WIDENING * int(counts.max())))
-    cost, index = _search(candidates, targets[short], width)
+    width = min(pool.shape[0], max(MIN_WIDTH, WIDENING * int(counts.max())))
+    cost, index = _search(pool, targets[short], width)
     keep = ~np.isin(shortlist.target_of_edge, short)
     target = np.concatenate([shortlist.target_of_edge[keep], np.repeat(short, width)])
     row = np.concatenate([shortlist.candidates[shortlist.cost.indices[keep]], index.ravel()])
     rows, place = np.unique(row, return_inverse=True)
     radius, anchor = shortlist.radius.copy(), shortlist.anchor.copy()
-    radius[short] = np.inf if width == candidates.shape[0] else cost.max(axis=1)
+    radius[short] = np.inf if width == pool.shape[0] else cost.max(axis=1)
     anchor[short] = np.inf  # nothing absent is cheaper than the radius
     floor = np.full(len(rows), np.inf)
     known = np.isin(rows, shortlist.candidates)
     floor[known] = shortlist.floor[np.searchsorted(shortlist.candidates, rows[known])]
     price = np.concatenate([shortlist.cost.data[keep], cost.ravel()])
-    return _of_rows(rows, (place, target, price), radius, anchor, floor)
+    return _of_rows(rows, (place, target, price), radius=radius, anchor=anchor, floor=floor)
 
 
-def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Floats) -> tuple[Shortlist, int]:
+def verified(shortlist: Shortlist, pool: Pool, targets: Tensor, g: Floats) -> tuple[Shortlist, int]:
     """The same shortlist with every entry that the prices ``g`` (M,) call better than its candidate's listed
     ones, and how many those are.
 
-    candidates (N, d), targets (M, d), unit rows. Only candidates whose absent entries could be are looked at
+    pool (N, d), targets (M, d), unit rows. Only candidates whose absent entries could be are looked at
     again.
     """
     reduced = shortlist.reduced(g)
@@ -160,7 +171,7 @@ def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Float
     least = np.minimum(least, 0.0)
     absent = shortlist.absent(g)
     doubtful = np.flatnonzero(absent < least)
-    rows = gather(candidates, torch.from_numpy(shortlist.candidates[doubtful]))
+    rows = pool.gather(shortlist.candidates[doubtful])
     price, goal = torch.from_numpy(g - 1.0).float().to(rows.device), targets.to(rows.device).float().T
     most = torch.from_numpy(PRICE_TOLERANCE - least[doubtful]).float().to(rows.device)
     place, target, cost = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
@@ -178,7 +189,7 @@ def verified(shortlist: Shortlist, candidates: Tensor, targets: Tensor, g: Float
         np.concatenate([shortlist.cost.data, *cost]),
     )
     found = sum(len(part) for part in place)
-    return _of_rows(shortlist.candidates, edges, shortlist.radius, g, floor), found
+    return _of_rows(shortlist.candidates, edges, radius=shortlist.radius, anchor=g, floor=floor), found
 
 
 def narrowed(shortlist: Shortlist, g: Floats, margin: float, budget: Budget) -> Shortlist:
@@ -202,17 +213,23 @@ def narrowed(shortlist: Shortlist, g: Floats, margin: float, budget: Budget) -> 
     place = (np.cumsum(near) - 1)[reduced.indices[kept]]
     edges = (place, shortlist.target_of_edge[kept], shortlist.cost.data[kept])
     floor = np.minimum(best + NARROW_WINDOW, shortlist.absent(g))[near]
-    return _of_rows(shortlist.candidates[near], edges, np.minimum(shortlist.radius, g + most), g, floor)
+    return _of_rows(
+        shortlist.candidates[near],
+        edges,
+        radius=np.minimum(shortlist.radius, g + most),
+        anchor=g,
+        floor=floor,
+    )
 
 
-def with_rows(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: Ints) -> Shortlist:
-    """The same with an edge from each of ``rows`` (r,) of candidates (N, d) to all targets (M, d)."""
+def with_rows(shortlist: Shortlist, pool: Pool, targets: Tensor, rows: Ints) -> Shortlist:
+    """The same with an edge from each of ``rows`` (r,) of pool (N, d) to all targets (M, d)."""
     if not len(rows):
         return shortlist
     members = np.union1d(shortlist.candidates, rows)
     row = shortlist.candidates[shortlist.cost.indices]
     kept = ~np.isin(row, rows)
-    features = gather(candidates, torch.from_numpy(rows))
+    features = pool.gather(rows)
     cost = 1.0 - (features @ targets.to(features.device).float().T).double().cpu().numpy()
     m = len(shortlist.radius)
     edges = (
@@ -223,40 +240,43 @@ def with_rows(shortlist: Shortlist, candidates: Tensor, targets: Tensor, rows: I
     floor = np.full(len(members), np.inf)
     floor[np.searchsorted(members, shortlist.candidates)] = shortlist.floor
     floor[np.searchsorted(members, rows)] = np.inf
-    return _of_rows(members, edges, shortlist.radius, shortlist.anchor, floor)
+    return _of_rows(members, edges, radius=shortlist.radius, anchor=shortlist.anchor, floor=floor)
 
 
-def needed(candidates: Tensor, targets: Tensor, budget: Budget, g: Floats) -> Ints:
-    """Rows (r,), ascending, of candidates (N, d) that spend the budget within the bounds of its groups.
+def needed(pool: Pool, targets: Tensor, budget: Budget, g: Floats) -> Ints:
+    """Rows (r,), ascending, of pool (N, d) that spend the budget within the bounds of its groups.
 
     Those are the cheapest at the prices ``g`` (M,) of targets (M, d); there are none without bounds.
     """
     if budget.bounds is None:
         return np.empty(0, dtype=np.int64)
-    goal, price = targets.to(candidates.device).float().T, torch.from_numpy(g - 1.0).float()
-    best = [
-        (candidates[rows].float() @ goal + price.to(candidates.device)).amax(dim=1).cpu()
-        for rows in row_blocks(candidates)
-    ]
-    order = np.argsort(-torch.cat(best).double().numpy(), kind="stable")
+    order = np.argsort(pool.cheapest(targets, g), kind="stable")
     return np.sort(budget.fill(order))
 
 
-def with_all_targets(shortlist: Shortlist, candidates: Tensor, targets: Tensor) -> Shortlist:
-    """The same candidates with an edge to every target: candidates (N, d), targets (M, d), unit rows."""
-    rows = gather(candidates, torch.from_numpy(shortlist.candidates))
+def with_all_targets(shortlist: Shortlist, pool: Pool, targets: Tensor) -> Shortlist:
+    """The same candidates with an edge to every target: pool (N, d), targets (M, d), unit rows."""
+    rows = pool.gather(shortlist.candidates)
     cost = 1.0 - (targets.to(rows.device).float() @ rows.T).double().cpu().numpy()
     return replace(shortlist, cost=scipy.sparse.csr_array(cost))
 
 
-def _sampled_prices(candidates: Tensor, targets: Tensor, masses: Floats, budget: Budget) -> Floats:
-    """(M,) potentials of the linear programme on evenly spaced rows, for a little more than the budget."""
-    n, m = candidates.shape[0], targets.shape[0]
-    step = 1 if n * m <= WHOLE_ENTRIES else n // sample_rows(n, m, budget.count)
-    price, total = budget.prices[::step], budget.total
+def sampled_prices(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Floats:
+    """Potentials of the linear programme on evenly spaced rows, for a little more than the budget.
+
+    pool (N, d), targets (M, d), masses (M,) -> (M,).
+    """
+    step = sample_step(pool.size, targets.shape[0], budget.count)
+    rows, total = pool.every(step), budget.total
+    price = budget.prices[rows]
     if step > 1:
         total = min(int(price.sum()), max(1, round(EXHAUSTED * total / step)))
-    return np.minimum(optimal_choice(candidates[::step], targets, masses, price / total).g, MOST)
+    return np.minimum(optimal_choice(pool.read(rows), targets, masses, price / total).g, MOST)
+
+
+def sample_step(n: int, m: int, k: int) -> int:
+    """Every how many of n candidates one is in the sample that names the first prices."""
+    return 1 if n * m <= WHOLE_ENTRIES else n // sample_rows(n, m, k)
 
 
 def sample_rows(n: int, m: int, k: int) -> int:
@@ -266,7 +286,7 @@ def sample_rows(n: int, m: int, k: int) -> int:
 
 
 def _of_rows(
-    rows: Ints, edges: tuple[Ints, Ints, Floats], radius: Floats, anchor: Floats, floor: Floats
+    rows: Ints, edges: tuple[Ints, Ints, Floats], *, radius: Floats, anchor: Floats, floor: Floats
 ) -> Shortlist:
     """Shortlist of (place in ``rows``, target, cost) edges in any order, each once."""
     place, target, cost = edges
@@ -286,6 +306,6 @@ def from_edges(cost: Floats, index: Ints, counts: Ints, radius: Floats) -> Short
     return Shortlist(members, matrix, radius, radius, np.full(len(members), np.inf))
 
 
-def _search(candidates: Tensor, targets: Tensor, width: int) -> tuple[Floats, Ints]:
-    similarity, index = nearest(candidates, targets, width)
-    return 1.0 - similarity.numpy().astype(np.float64), index.numpy()
+def _search(pool: Pool, targets: Tensor, width: int) -> tuple[Floats, Ints]:
+    cosine, index = pool.nearest(targets, width)
+    return 1.0 - cosine, index

@@ -5,14 +5,10 @@ off (ours).
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from evoselect.arrays import Floats
-from evoselect.budget import Budget
 from evoselect.capacity.optimum import Optimum, at_lambda, optimise, redundancy
-from evoselect.features import gather
-from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA, SelectionSpec
+from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA
+from evoselect.task import Task
 from evoselect.transport import transport_distance
 
 FOLDS = 4
@@ -34,50 +30,33 @@ class Choice:
     why: str
 
 
-def resolve(
-    pool: Tensor, targets: Tensor, masses: Floats, budget: Budget, spec: SelectionSpec, s: float, seed: int
-) -> tuple[SelectionSpec, list[Choice]]:
-    """``spec`` with numbers for ``auto``: epsilon first at lambda 0 or the given one, then lambda.
+def resolve(task: Task) -> tuple[Task, list[Choice]]:
+    """``task`` with numbers for ``auto``: epsilon first at lambda 0 or the given one, then lambda.
 
-    pool (N, d) and targets (M, d) unit rows, masses (M,) sum 1; ``seed`` cuts the folds.
+    Its seed cuts its targets (M, d) into folds.
     """
     choices = []
-    if spec.epsilon == "auto":
-        base = spec if not isinstance(spec.lam, str) else spec.model_copy(update={"lam": 0.0})
-        choice = _by_folds(pool, targets, masses, budget, base, s, seed, "epsilon", EPSILONS)
-        spec = spec.model_copy(update={"epsilon": choice.value})
-        choices.append(choice)
-    if spec.lam == "auto":
-        choice = _by_folds(pool, targets, masses, budget, spec, s, seed, "lam", LAMBDAS)
-        spec = spec.model_copy(update={"lam": choice.value})
-        choices.append(choice)
-    return spec, choices
+    if task.spec.epsilon == "auto":
+        base = task if not isinstance(task.spec.lam, str) else task.with_settings(lam=0.0)
+        choices.append(_by_folds(base, "epsilon", EPSILONS))
+        task = task.with_settings(epsilon=choices[-1].value)
+    if task.spec.lam == "auto":
+        choices.append(_by_folds(task, "lam", LAMBDAS))
+        task = task.with_settings(lam=choices[-1].value)
+    return task, choices
 
 
-def _by_folds(
-    pool: Tensor,
-    targets: Tensor,
-    masses: Floats,
-    budget: Budget,
-    spec: SelectionSpec,
-    s: float,
-    seed: int,
-    name: str,
-    values: tuple[float, ...],
-) -> Choice:
+def _by_folds(task: Task, name: str, values: tuple[float, ...]) -> Choice:
     """The value of least mean transport to held-out folds; the first one unless another wins by its standard
     error.
     """
-    m = targets.shape[0]
-    if m < 2:
-        return Choice(name, values[0], {}, f"{m} target cannot be split into folds: the default")
-    fold = np.random.default_rng(seed).permutation(m) % min(FOLDS, m)
+    if task.m < 2:
+        return Choice(name, values[0], {}, f"{task.m} target cannot be split into folds: the default")
+    fold = task.rng.permutation(task.m) % min(FOLDS, task.m)
     distance = np.array(
         [
             [
-                _held_out(
-                    pool, targets, masses, budget, spec.model_copy(update={name: value}), s, fold == held
-                )
+                held_out(task.with_settings(**{name: value}), fold == held)
                 for held in range(int(fold.max()) + 1)
             ]
             for value in values
@@ -97,43 +76,33 @@ def _by_folds(
     )
 
 
-def _held_out(
-    pool: Tensor,
-    targets: Tensor,
-    masses: Floats,
-    budget: Budget,
-    spec: SelectionSpec,
-    s: float,
-    held: np.ndarray,
-) -> float:
-    seen = torch.from_numpy(np.flatnonzero(~held)).to(targets.device)
-    unseen = torch.from_numpy(np.flatnonzero(held)).to(targets.device)
-    found = optimise(pool, targets[seen], masses[~held] / masses[~held].sum(), budget, spec, s)
+def held_out(task: Task, held: np.ndarray) -> float:
+    """Transport from what the budget buys for the other targets to the targets ``held`` (M,) bool."""
+    found = optimise(task.with_targets(np.flatnonzero(~held)))
+    unseen = task.with_targets(np.flatnonzero(held))
     chosen = found.problem.shortlist.candidates[found.rounded.chosen]
-    rows, supply = gather(pool, torch.from_numpy(chosen)), budget.measure(chosen)
-    return transport_distance(rows, targets[unseen], masses[held] / masses[held].sum(), supply)
+    rows, supply = task.pool.gather(chosen), task.budget.measure(chosen)
+    return transport_distance(rows, unseen.targets, unseen.masses, supply)
 
 
-def tradeoff_curve(
-    pool: Tensor, targets: Tensor, found: Optimum, spec: SelectionSpec, s: float
-) -> list[dict[str, float]]:
+def tradeoff_curve(task: Task, found: Optimum) -> list[dict[str, float]]:
     """Transport and redundancy of the relaxed weights at the values of CURVE and at the selection's own
     lambda, where they are those of the selection.
 
-    pool (N, d) and targets (M, d) are the unit rows that ``found`` was solved for.
+    ``found`` was solved for pool (N, d) and targets (M, d) of ``task``.
     """
+    spec = task.spec
     rough = min(spec.max_iterations, CURVE_ITERATIONS)
     curve = []
     for lam in sorted({*CURVE, spec.fixed_lambda}):
         at = found.penalised
         if lam != spec.fixed_lambda:
-            other = spec.model_copy(update={"lam": lam, "max_iterations": rough})
-            at = at_lambda(pool, targets, found.relaxation, other, s)
+            at = at_lambda(task.with_settings(lam=lam, max_iterations=rough), found.relaxation)
         curve.append(
             {
                 "lambda": lam,
                 "transport": at.relaxed.transport,
-                "redundancy": redundancy(pool, found.relaxation, at, spec, s),
+                "redundancy": redundancy(task, found.relaxation, at),
                 "residual": at.solution.residual,
                 "beyond": float(at.problem.masses @ at.solution.leaving),
             }

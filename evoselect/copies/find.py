@@ -43,13 +43,13 @@ class Search:
         signed = near.signatures(self.bags, rarity, self.alive)
         pairs = near.within(self.bags, signed, rarity, threshold)
         leaks = [
-            self._leaks(signed, texts, bag, rarity, threshold)
+            self._leaks(signed, texts, bag, rarity=rarity, threshold=threshold)
             for texts, bag in zip(others, bags, strict=True)
         ]
         return near.clusters(pairs, len(self.bags)), leaks
 
     def _leaks(
-        self, signed: Signatures, texts: Sequence[str], bags: Bags, rarity: Rarity, threshold: float
+        self, signed: Signatures, texts: Sequence[str], bags: Bags, *, rarity: Rarity, threshold: float
     ) -> dict[int, Leak]:
         theirs = near.signatures(bags, rarity, self.alive)
         alike = near.across((self.bags, bags), (signed, theirs), rarity, threshold)

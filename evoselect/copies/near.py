@@ -58,7 +58,7 @@ def within(bags: Bags, signed: Signatures, rarity: Rarity, threshold: float) -> 
         head = order[np.maximum.accumulate(np.where(start, np.arange(n), 0))]
         previous, member = order[:-1][same], order[1:][same]
         key = np.unique(np.concatenate([key, previous * n + member, head[1:][same] * n + member]))
-    return _verified(key // n, key % n, (bags, bags), rarity, threshold)
+    return _verified(key // n, key % n, (bags, bags), rarity, threshold=threshold)
 
 
 def across(
@@ -74,7 +74,7 @@ def across(
         place = np.minimum(np.searchsorted(known, own), len(known) - 1)
         row = np.flatnonzero(known[place] == own)
         key = np.unique(np.concatenate([key, row * count + first[place[row]]]))
-    return _verified(key // count, key % count, sides, rarity, threshold)
+    return _verified(key // count, key % count, sides, rarity, threshold=threshold)
 
 
 def clusters(pairs: Pairs, n: int) -> list[Ints]:
@@ -96,7 +96,9 @@ def _bands(signed: Signatures) -> Iterator[NDArray[np.uint64]]:
         yield (values * odd[:WIDTH]).sum(axis=1, dtype=np.uint64)
 
 
-def _verified(first: Ints, second: Ints, sides: tuple[Bags, Bags], rarity: Rarity, threshold: float) -> Pairs:
+def _verified(
+    first: Ints, second: Ints, sides: tuple[Bags, Bags], rarity: Rarity, *, threshold: float
+) -> Pairs:
     similarity = np.array(
         [
             rarity.similarity(sides[0][a], sides[1][b])

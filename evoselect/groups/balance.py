@@ -7,13 +7,14 @@ from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity import rounding, shortlist
 from evoselect.groups.masses import spread
+from evoselect.pools.pool import Pool
 
 ROUNDS = 12
 LEAST_SHARE = 0.25  # of an equal share: no group is starved to make its few items closer
 STEP = 2.0  # on the relative excess of a group's mean transport
 
 
-def balanced_shares(pool: Tensor, targets: Tensor, groups: Ints, budget: Budget) -> Floats:
+def balanced_shares(pool: Pool, targets: Tensor, groups: Ints, budget: Budget) -> Floats:
     """(G,) shares that lower the largest mean transport of a group, by multiplicative weights on the relaxed
     problem.
 

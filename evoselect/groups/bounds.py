@@ -50,7 +50,7 @@ class Bounds:
                 "change the bounds or the budget"
             )
 
-    def filled(self, prices: Ints, total: int, pinned: Ints, order: Ints, close: float) -> Ints:
+    def filled(self, prices: Ints, *, total: int, pinned: Ints, order: Ints, close: float) -> Ints:
         """What is ``pinned`` (p,), then rows of ``order`` (n,), at ``prices`` (n,) -> (c,).
 
         Of each group until its least is spent, then of all within their most, until less than ``close`` is

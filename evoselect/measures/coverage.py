@@ -53,7 +53,7 @@ def steps(k: int) -> list[int]:
 
 
 def curve(
-    pool: Tensor, order: Ints, targets: Tensor, masses: Floats, sizes: Sequence[int]
+    pool: Tensor, order: Ints, targets: Tensor, *, masses: Floats, sizes: Sequence[int]
 ) -> tuple[list[float], Floats]:
     """Mean over the targets of the largest cosine among the first n of ``order``, for every n of ``sizes``.
 
@@ -76,7 +76,7 @@ def coverage(rows: Tensor, targets: Tensor, masses: Floats) -> tuple[float, Floa
 
     rows (k, d), targets (M, d), masses (M,) sum 1 -> the mean, and (M,) that cosine for each.
     """
-    means, best = curve(rows, np.arange(len(rows)), targets, masses, [len(rows)])
+    means, best = curve(rows, np.arange(len(rows)), targets, masses=masses, sizes=[len(rows)])
     return means[0], best
 
 

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Ints
-from evoselect.cosines import mean_cosine_scores
-from evoselect.features import gather
+from evoselect.capacity.foreseen import mean_target
 from evoselect.measures.coverage import coverage
 from evoselect.redundancy import diversity
 from evoselect.task import Task, random_scores, top
@@ -35,7 +34,7 @@ def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, fl
     """
     scores = {
         "random": random_scores(task.n, task.seed + 1),
-        "top_relevance": mean_cosine_scores(task.candidates, task.targets),
+        "top_relevance": task.pool.scores(mean_target(task.targets)),
     }
     rivals = {name: task.budget.fill(top(score, task.n)) for name, score in scores.items()}
     report = {"selected": _measure(task, order)}
@@ -49,7 +48,7 @@ def _measure(task: Task, order: Ints) -> dict[str, float]:
     part = order
     if len(order) > MAX_ROWS:
         part = np.random.default_rng(task.seed).choice(order, MAX_ROWS, replace=False)
-    rows = gather(task.candidates, torch.from_numpy(part))
+    rows = task.pool.gather(part)
     return {
         "rows": len(part),
         "transport": transport_distance(rows, task.targets, task.masses, task.budget.measure(part)),

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.capacity.priced import BFLOAT16_ERROR, WORD, edge_cosines, true_places
-from evoselect.features import gather
 from evoselect.hardware import has_bfloat16
-from evoselect.neighbours import nearest_above
+from evoselect.neighbours.pairs import edge_cosines
+from evoselect.neighbours.priced import BFLOAT16_ERROR, WORD, true_places
+from evoselect.pools.pool import Pool
 
 CROWD = 10  # neighbour whose distance sets the bandwidth: clusters of up to 10 copies do not shrink it
 NARROW = 0.3  # bandwidth over that distance: twins count, mere neighbours do not
@@ -29,18 +29,22 @@ CELLS = 2  # targets in whose cells a row looks for twins: those it is cheapest 
 SAMPLE_ROWS = 64  # candidates around each of them
 
 
-def bandwidth(candidates: Tensor, targets: Tensor) -> float:
+def bandwidth(pool: Pool, targets: Tensor) -> float:
     """s: NARROW times the median distance of a candidate to its CROWD-th neighbour around the same target.
 
-    candidates (N, d), targets (M, d), unit rows.
+    pool (N, d), targets (M, d), unit rows.
     """
-    step = -(-targets.shape[0] // SAMPLE_TARGETS)
-    _, index = nearest_above(candidates, targets[::step], min(candidates.shape[0], SAMPLE_ROWS))
-    rows = gather(candidates, index.ravel()).reshape(*index.shape, -1)
+    _, index = pool.nearest(around(targets), min(pool.shape[0], SAMPLE_ROWS))
+    rows = pool.gather(index.ravel()).reshape(*index.shape, -1)
     gram = rows @ rows.transpose(1, 2)
     near = gram.topk(min(CROWD + 1, gram.shape[2]), dim=2).values[..., -1]  # the first is the row itself
     distance = (2.0 - 2.0 * near).clamp_min(0.0).sqrt()
     return max(MIN_BANDWIDTH, NARROW * float(distance.median()))
+
+
+def around(targets: Tensor) -> Tensor:
+    """The targets (m, d) of all (M, d) around which the bandwidth is measured."""
+    return targets[:: -(-targets.shape[0] // SAMPLE_TARGETS)]
 
 
 def similarity_graph(features: Tensor, cost: scipy.sparse.csr_array, s: float) -> scipy.sparse.csr_array:

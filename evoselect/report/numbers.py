@@ -12,7 +12,7 @@ from evoselect.cosines import mean_cosine_scores
 from evoselect.features import gather
 from evoselect.measures import coverage
 from evoselect.measures.coverage import Nearest
-from evoselect.neighbours import nearest
+from evoselect.neighbours.search import search
 from evoselect.report import plane, similarity
 from evoselect.report.plane import Plane
 from evoselect.selection import Selection
@@ -51,6 +51,7 @@ def numbers(
     candidates: Tensor,
     targets: Tensor,
     selection: Selection,
+    *,
     near: Nearest,
     seed: int,
     axes: Plane | None = None,
@@ -63,7 +64,7 @@ def numbers(
     rng = np.random.default_rng(seed)
     order = selection.indices
     rest = np.setdiff1d(np.arange(candidates.shape[0]), order, assume_unique=True)
-    picture = _map(candidates, targets, order, rest, rng, axes)
+    picture = _map(candidates, targets, order=order, rest=rest, rng=rng, axes=axes)
     scores = {
         "random": random_scores(candidates.shape[0], seed + 1),
         "top_relevance": mean_cosine_scores(candidates, targets),
@@ -74,11 +75,11 @@ def numbers(
     report = {
         "map": picture.facts,
         "relevance": _histograms({"pool": near.cosine, "selected": near.cosine[order]}),
-        "coverage": _coverage(candidates, targets, selection, rivals, rng),
+        "coverage": _coverage(candidates, targets, selection, rivals=rivals, rng=rng),
         "twins": _twins(candidates, rivals, rng),
         "mean_redundancy": float(selection.reasons.redundancy.mean()),
         "near_duplicates": _pairs(candidates, selection),
-        "targets": _targets(candidates, targets, selection, near, sample),
+        "targets": _targets(candidates, targets, selection, near=near, sample=sample),
     }
     return report, picture
 
@@ -86,6 +87,7 @@ def numbers(
 def _map(
     candidates: Tensor,
     targets: Tensor,
+    *,
     order: Ints,
     rest: Ints,
     rng: np.random.Generator,
@@ -122,7 +124,7 @@ def _map(
 
 def _neighbours(rows: Tensor) -> tuple[Ints, Floats]:
     """Of each row (n, d) the nearest others by cosine: places and 1 - cosine."""
-    cosine, place = nearest(rows, rows, min(NEIGHBOURS + 1, rows.shape[0]))
+    cosine, place = search(rows, rows, min(NEIGHBOURS + 1, rows.shape[0]))
     own = place == torch.arange(rows.shape[0])[:, None]
     own[~own.any(dim=1), -1] = True  # among many equal rows a row may miss itself
     count = place.shape[1] - 1
@@ -134,6 +136,7 @@ def _coverage(
     candidates: Tensor,
     targets: Tensor,
     selection: Selection,
+    *,
     rivals: dict[str, Ints],
     rng: np.random.Generator,
 ) -> Json:
@@ -142,7 +145,8 @@ def _coverage(
     goal = gather(targets.to(candidates.device), torch.from_numpy(asked))
     sizes = coverage.steps(min(len(selection.indices), COVERED_ROWS))
     curves = {
-        name: coverage.curve(candidates, order, goal, masses, sizes)[0] for name, order in rivals.items()
+        name: coverage.curve(candidates, order, goal, masses=masses, sizes=sizes)[0]
+        for name, order in rivals.items()
     }
     return {"rows": sizes, **curves, "targets": len(asked)}
 
@@ -164,7 +168,7 @@ def _pairs(candidates: Tensor, selection: Selection) -> Json:
 
 
 def _targets(
-    candidates: Tensor, targets: Tensor, selection: Selection, near: Nearest, sample: Tensor
+    candidates: Tensor, targets: Tensor, selection: Selection, *, near: Nearest, sample: Tensor
 ) -> Json:
     """Uncovered: nothing selected is more like the target than 95 % of its cosines to any candidates are."""
     order = selection.indices

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.features import gather
-from evoselect.neighbours import nearest
+from evoselect.neighbours.search import search
 
 NEAR_DUPLICATE = 0.8  # cosine; on conditioned gradients it named near-copies with precision .97, recall .66
 
@@ -30,7 +30,7 @@ def nearest_twins(pool: Tensor, order: Ints, asked: Ints) -> Floats:
     if len(order) < 2:
         return np.empty(0)
     rows = gather(pool, torch.from_numpy(order)).float()
-    cosine, place = nearest(rows, rows[torch.from_numpy(asked).to(rows.device)], 2)
+    cosine, place = search(rows, rows[torch.from_numpy(asked).to(rows.device)], 2)
     own = place[:, 0] == torch.from_numpy(asked)
     return np.asarray(torch.where(own, cosine[:, 1], cosine[:, 0]).clamp(-1, 1).double().numpy())
 

@@ -19,13 +19,21 @@ from torch import Tensor
 
 from evoselect.errors import InvalidInput
 from evoselect.features import row_blocks
+from evoselect.neighbours.matrix import STRIDE
+from evoselect.representations.sums import (
+    BLOCK_BYTES,
+    UNIT,
+    Sums,
+    flatten,
+    sample_step,
+    shape_error,
+    sums_of,
+)
 from evoselect.spec.features import FeatureSpec
 
 Values = Tensor | npt.NDArray[np.float32]
 Kind = Literal["none", "centred", "whitened"]
-BLOCK_BYTES = 8 * 2**20  # of float32 rows at a time; each step makes a few temporaries of it
 LEFT_OVER = 1e-6  # of a row's norm: rounding, where the row equals the mean
-FIT_ROWS = 16_384  # whitening is fitted on at most so many rows, evenly spaced: eigenvectors cost d^3 anyway
 FORM_ROWS = 5  # of a form; the mean of fewer says more of these rows than of their form
 FLAT = 1e-6  # of the largest difference's square: float32 rows carry no smaller direction
 
@@ -54,22 +62,33 @@ class Conditioner:
         mean by no more than rounding becomes zero. Raises InvalidInput for other than three dimensions.
         """
         if values.ndim != 3:
-            raise _shape_error(values)
+            raise shape_error(values)
         done = torch.empty(values.shape[0], len(self.mean)) if into is None else into
         least = LEFT_OVER * float(torch.linalg.vector_norm(self.weights))
-        for block in row_blocks(values, BLOCK_BYTES):
-            rows = _without(flatten(values[block], self.weights) - self.mean, self.form)
-            real = torch.linalg.vector_norm(rows, dim=1, keepdim=True) > least
-            if self.directions.shape[1]:
-                inside = rows @ self.directions
-                rows = self.rest * rows + (inside * (self.scales - self.rest)) @ self.directions.T
-            done[block] = torch.nn.functional.normalize(rows, dim=1) * real
+        height = product_rows(len(self.mean))
+        for start in range(0, values.shape[0], height):
+            block = slice(start, min(start + height, values.shape[0]))
+            rows = self._turned(flatten(values[block], self.weights) - self.mean, height)
+            real = torch.linalg.vector_norm(rows[0], dim=1, keepdim=True) > least
+            done[block] = torch.nn.functional.normalize(rows[1], dim=1) * real
         return done
+
+    def _turned(self, rows: Tensor, height: int) -> tuple[Tensor, Tensor]:
+        """Rows (n, d) without form, and those whitened; products have ``height`` rows, as in `tiles`."""
+        count, projects = len(rows), bool(self.form.shape[1] or self.directions.shape[1])
+        if projects and count < height:
+            rows = torch.cat([rows, rows.new_zeros(height - count, rows.shape[1])])
+        plain = white = _without(rows, self.form)
+        if self.directions.shape[1]:
+            inside = plain @ self.directions
+            white = self.rest * plain + (inside * (self.scales - self.rest)) @ self.directions.T
+        return plain[:count], white[:count]
 
 
 def fit(
     pool: Tensor,
     kind: Kind = "centred",
+    *,
     shrinkage: float = 10.0,
     weights: Sequence[float] = (1.0,),
     forms: Tensor | None = None,
@@ -81,29 +100,35 @@ def fit(
     row's, where form is not to count. Raises InvalidInput for features that are not finite, or for
     fewer than two rows to centre by.
     """
-    norms = _block_norms(pool, weights)
-    mean, form = _mean_and_form(pool, norms, forms)
+    count = 1 if forms is None else max(1, len(torch.bincount(forms)))
+    norms = block_norms(pool, weights)
+    step = sample_step(pool.shape[0]) if kind == "whitened" else max(1, pool.shape[0])
+    return fit_to(sums_of(pool, norms, forms, count=count, step=step), norms, kind, shrinkage)
+
+
+def fit_to(sums: Sums, norms: Tensor, kind: Kind = "centred", shrinkage: float = 10.0) -> Conditioner:
+    """The same from the sums of all shards; norms: (blocks,) as they were summed with."""
+    mean, form = sums.mean.float(), _form(sums)
     nothing = (torch.zeros(len(mean), 0), torch.zeros(0), 1.0)
     if kind == "none":
         return Conditioner(norms, torch.zeros_like(mean), form, *nothing)
-    if pool.shape[0] < 2:
-        raise InvalidInput(f"centring needs at least 2 rows, got {pool.shape[0]}: use conditioning none")
+    if sums.rows < 2:
+        raise InvalidInput(f"centring needs at least 2 rows, got {sums.rows}: use conditioning none")
     if kind == "centred":
         return Conditioner(norms, mean, form, *nothing)
-    sample = flatten(pool[:: -(-pool.shape[0] // FIT_ROWS)], norms) - mean
+    sample = flatten(sums.sample, norms) - mean
     return Conditioner(norms, mean, form, *_whitening(_without(sample, form), shrinkage))
 
 
-def _mean_and_form(pool: Tensor, norms: Tensor, forms: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(d,) mean of the flattened rows, and (d, f) directions between the means of forms; float32."""
-    if pool.ndim != 3:
-        raise _shape_error(pool)
-    of_row = torch.zeros(len(pool), dtype=torch.long) if forms is None else forms
-    counts = torch.bincount(of_row, minlength=1)
-    totals = _totals(pool, norms, of_row, len(counts))
-    mean = totals.sum(0) / max(1, len(pool))
-    known = counts >= FORM_ROWS
-    return mean.float(), _span(totals[known], counts[known])
+def _form(sums: Sums) -> Tensor:
+    """(d, f) float32 directions between the means of forms."""
+    known = sums.counts >= FORM_ROWS
+    return _span(sums.totals[known].double() * UNIT, sums.counts[known])
+
+
+def product_rows(width: int) -> int:
+    """How many rows of ``width`` numbers are conditioned at once: always so many, in whole strides."""
+    return max(STRIDE, BLOCK_BYTES // (4 * width) // STRIDE * STRIDE)
 
 
 def _span(totals: Tensor, counts: Tensor) -> Tensor:
@@ -117,16 +142,6 @@ def _span(totals: Tensor, counts: Tensor) -> Tensor:
     return span.float()
 
 
-def _totals(pool: Tensor, norms: Tensor, of_row: Tensor, forms: int) -> Tensor:
-    """(forms, d) float64 sums of the flattened rows of each form, added up a block of rows at a time."""
-    totals = torch.zeros(forms, pool.shape[1] * pool.shape[2], dtype=torch.float64)
-    for block in row_blocks(pool, BLOCK_BYTES):
-        totals.index_add_(0, of_row[block], flatten(pool[block], norms).double())
-    if not bool(torch.isfinite(totals).all()):
-        raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
-    return totals
-
-
 def _without(rows: Tensor, directions: Tensor) -> Tensor:
     """Rows (n, d) less their part in orthonormal directions (d, f)."""
     return rows - (rows @ directions) @ directions.T if directions.shape[1] else rows
@@ -136,6 +151,7 @@ def condition(
     pool: Values,
     target: Values,
     spec: FeatureSpec,
+    *,
     into: Tensor | None = None,
     forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -147,7 +163,9 @@ def condition(
     nothing but the mean of the pool, as in a pool of equal rows.
     """
     weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
-    fitted = fit(torch.as_tensor(pool), spec.conditioning, spec.shrinkage, weights, forms)
+    fitted = fit(
+        torch.as_tensor(pool), spec.conditioning, shrinkage=spec.shrinkage, weights=weights, forms=forms
+    )
     rows, goals = fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
     if spec.conditioning != "none":
         _require_differences(rows, "candidates")
@@ -171,6 +189,7 @@ def combine(
     target: Values,
     hidden: tuple[Values, Values],
     spec: FeatureSpec,
+    *,
     into: Tensor | None = None,
     forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -183,9 +202,9 @@ def combine(
     """
     d = math.prod(pool.shape[1:])
     rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into
-    _, wanted = condition(pool, target, spec, rows[:, :d], forms)
+    _, wanted = condition(pool, target, spec, into=rows[:, :d], forms=forms)
     states, asked = (torch.as_tensor(side)[:, None] for side in hidden)
-    fitted = fit(states, spec.hidden_conditioning, spec.shrinkage, forms=forms)
+    fitted = fit(states, spec.hidden_conditioning, shrinkage=spec.shrinkage, forms=forms)
     fitted.apply(states, rows[:, d:])
     rows[:, :d] *= (1 - spec.hidden_share) ** 0.5
     rows[:, d:] *= spec.hidden_share**0.5
@@ -193,23 +212,11 @@ def combine(
     return rows, torch.cat(parts, dim=1)
 
 
-def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:
-    """values (n, blocks, block_dim) -> (n, d) float32 rows in which every block has its norm; zeros stay.
+def block_norms(values: Tensor, weights: Sequence[float]) -> Tensor:
+    """values (n, blocks, block_dim) -> (blocks,) root of each block's weight, of mean 1.
 
-    norms: (blocks,), or 1 each. Raises InvalidInput for other than three dimensions.
+    So cosines add up by weight. Raises InvalidInput unless the blocks are equal shares for the weights.
     """
-    if values.ndim != 3:
-        raise _shape_error(values)
-    unit = torch.nn.functional.normalize(values.float(), dim=2)
-    return (unit if norms is None else unit * norms[:, None]).flatten(1)
-
-
-def _shape_error(values: Tensor) -> InvalidInput:
-    return InvalidInput(f"features must be (n, blocks, block_dim); their shape is {tuple(values.shape)}")
-
-
-def _block_norms(values: Tensor, weights: Sequence[float]) -> Tensor:
-    """(blocks,): root of each block's weight, so that cosines add up by weight; the mean weight is 1."""
     blocks = values.shape[1] if values.ndim == 3 else 0
     if blocks % len(weights):
         raise InvalidInput(f"{blocks} blocks are not {len(weights)} equal shares: one for each checkpoint")

@@ -53,7 +53,7 @@ def retrieve(key_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[s
 
 @router.post("/{key_id}/rotate", status_code=201, response_model=answers.NewApiKey)
 def rotate(
-    key_id: ResourceId, body: RotateRequest, state: Services, tenant_id: TenantId, once: OnceOnly
+    *, key_id: ResourceId, body: RotateRequest, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Make a key with the same name and scopes; the old one works until the overlap is over."""
     secrets: list[str] = []

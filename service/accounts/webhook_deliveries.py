@@ -17,6 +17,7 @@ router = APIRouter(prefix="/v1/webhook_deliveries", route_class=FairRoute, tags=
 
 @router.get("", response_model=Page[answers.Delivery])
 def listing(
+    *,
     state: Services,
     tenant_id: TenantId,
     after: After = None,

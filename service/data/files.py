@@ -42,6 +42,7 @@ ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes th
     openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(KINDS, BYTES)}},
 )
 async def create(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -53,11 +54,12 @@ async def create(
     with spool() as file:
         if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The body is empty: send the file's bytes.")
-        return await run_in_threadpool(stored, state, tenant_id, file, name, kind, sha256)
+        return await run_in_threadpool(stored, state, tenant_id, file, name=name, kind=kind, sha256=sha256)
 
 
 @router.get("", response_model=Page[answers.File])
 def listing(
+    *,
     state: Services,
     tenant_id: TenantId,
     after: After = None,
@@ -94,7 +96,7 @@ def content(file_id: ResourceId, request: Request, state: Services, tenant_id: T
         stream = state.artifacts.open(row.artifact)
     except FileNotFoundError:  # it was deleted in between
         raise NotFound("file", file_id) from None
-    return serve(request, stream, row.size, row.sha256, row.media_type or BINARY)
+    return serve(request, stream, size=row.size, sha256=row.sha256, media_type=row.media_type or BINARY)
 
 
 @router.delete("/{file_id}", response_model=Deleted)
@@ -107,19 +109,21 @@ def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[st
 
 
 def stored(
-    state: State, tenant_id: str, file: IO[bytes], name: str | None, kind: str | None, sha256: str | None
+    state: State, tenant_id: str, file: IO[bytes], *, name: str | None, kind: str | None, sha256: str | None
 ) -> dict[str, Any]:
     """The file with the bytes of an open one; raises Problem when they are not those that were promised."""
     place, room = files.fresh_place(tenant_id), Room.of(state.settings)
     require_room(state, tenant_id, size=size_of(file))
-    with kept(state, place.folder, file, PurePath(name or "").suffix, sha256) as artifact:
+    with kept(state, place.folder, file, suffix=PurePath(name or "").suffix, sha256=sha256) as artifact:
         with state.database.transaction() as session:
             row = files.create(session, tenant_id, place, artifact, room=room, name=name, media_type=kind)
         return views.file(row)
 
 
 @contextmanager
-def kept(state: State, folder: str, file: IO[bytes], suffix: str, sha256: str | None) -> Iterator[Artifact]:
+def kept(
+    state: State, folder: str, file: IO[bytes], *, suffix: str, sha256: str | None
+) -> Iterator[Artifact]:
     """The bytes in a folder of their own in the artifact store; removed again where the block fails.
 
     Raises Problem before anything is stored unless they have the hash that was promised.

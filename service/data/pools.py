@@ -16,7 +16,7 @@ from service.data.requests import BatchRequest, OnInvalid, PoolRequest
 from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
-from service.http.fields import Format
+from service.http.fields import Format, Template
 from service.http.media import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TSV, required
 from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
 from service.http.problems import Problem
@@ -25,7 +25,7 @@ from service.http.views import page
 from service.intake import batches
 from service.intake.bodies import in_pieces, receive_into
 from service.intake.spools import spool
-from service.intake.stored_files import read_into, stored_file
+from service.intake.stored_files import prompts_of, read_into, stored_file
 from service.intake.writer import BatchWriter
 from service.services import Services, State, TenantId
 from store.data import pools
@@ -73,6 +73,7 @@ add_routes(router, "pool", _sources, pools.remove)
 
 @router.get("/{pool_id}/batches", response_model=Page[answers.Batch])
 def batch_listing(
+    *,
     pool_id: ResourceId,
     state: Services,
     tenant_id: TenantId,
@@ -105,6 +106,7 @@ def batch_listing(
     },
 )
 async def add_batch(
+    *,
     pool_id: ResourceId,
     request: Request,
     state: Services,
@@ -113,17 +115,20 @@ async def add_batch(
     on_invalid: Annotated[OnInvalid, Query()] = "reject_batch",
     format: Annotated[Format, Query()] = "auto",
     columns: Annotated[list[ColumnPair] | None, Query(max_length=9)] = None,
+    template: Annotated[Template | None, Query()] = None,
 ) -> dict[str, Any]:
     """Append candidates, wholly or not at all; the same client_batch_id again returns the first batch.
 
     The parameters of the query go with NDJSON, Parquet, Arrow, CSV and TSV; a JSON body carries them itself.
     `columns=prompt:instruction` names the column that holds a field; it may be there several times.
+    `template` is Jinja that makes the prompt from a row's columns.
     """
     kind = required(request.headers.get("content-type"), (NDJSON, PARQUET, ARROW, CSV, TSV, JSON))
     if kind == JSON:
         body = await _json_body(request)
     else:
-        body = _of_query(client_batch_id, on_invalid, format, columns or [])
+        said = {"client_batch_id": client_batch_id, "on_invalid": on_invalid, "format": format}
+        body = _of_query({**said, "template": template}, columns or [])
     batch = Intake(state, tenant_id, pool_id, body)
     if known := await run_in_threadpool(batch.known):
         return known
@@ -136,9 +141,7 @@ async def add_batch(
     return await run_in_threadpool(batch.from_json)
 
 
-def _of_query(
-    client_batch_id: str | None, on_invalid: OnInvalid, format: Format, columns: list[str]
-) -> BatchRequest:
+def _of_query(said: dict[str, Any], columns: list[str]) -> BatchRequest:
     """What the query says, checked as a body is."""
     named = [(field, column) for field, _, column in (pair.partition(":") for pair in columns)]
     pairs = dict(named)
@@ -146,15 +149,7 @@ def _of_query(
         twice = next(field for field in pairs if [name for name, _ in named].count(field) > 1)
         raise Problem(422, "invalid_request", f"columns names two columns for {twice:.60}: name one.")
     try:
-        return BatchRequest.model_validate(
-            {
-                "records": [],
-                "client_batch_id": client_batch_id,
-                "on_invalid": on_invalid,
-                "format": format,
-                "columns": pairs,
-            }
-        )
+        return BatchRequest.model_validate({"records": [], "columns": pairs, **said})
     except ValidationError as error:
         faults = [{**fault, "loc": ("query", *fault["loc"])} for fault in error.errors(include_url=False)]
         raise RequestValidationError(faults) from None
@@ -199,7 +194,9 @@ class Intake:
     def writer(self) -> BatchWriter:
         """A writer that knows what the pool holds at this moment."""
         known = batches.known(self.state, self.tenant_id, self.pool_id, self.earlier)
-        return BatchWriter(self.state.settings, self.body.on_invalid, known, self.body.layout)
+        layout = self.body.layout
+        prompts = prompts_of(self.state, self.tenant_id, layout)
+        return BatchWriter(self.state.settings, self.body.on_invalid, known, layout, prompts=prompts)
 
     def from_json(self) -> dict[str, Any]:
         """Records of the body, or of the file that it names."""
@@ -221,6 +218,11 @@ class Intake:
         writer.finish()
         with self.state.database.transaction() as session:
             row = batches.commit(
-                session, self.state, self.tenant_id, self.pool_id, writer, self.body.client_batch_id
+                session,
+                self.state,
+                self.tenant_id,
+                self.pool_id,
+                writer=writer,
+                client_batch_id=self.body.client_batch_id,
             )
             return views.batch(row)

@@ -1,6 +1,6 @@
 """The records of a pool or a target by pages, and those among them that hold a text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 import pyarrow as pa
@@ -13,18 +13,22 @@ from store.kit.json import Json
 from store.records import record as records
 
 SCANNED_ROWS = 100_000  # looked through for one page, so that a search ends in time
+Keep = Callable[[pa.Table], pa.Array]
+"""Which rows of a table of records count, as truth values."""
 PAGE_CHARS = 8 * 2**20  # of a page's records and rows; the one that goes beyond is its last
 
 
 def page(
     state: State,
     sources: Sequence[Source],
+    *,
     after: int,
     limit: int,
     text: str | None = None,
     extra: Mapping[str, str] | None = None,
+    keep: Keep | None = None,
 ) -> Json:
-    """Records behind the first `after`, at most `limit`, those alone that hold `text` and have `extra`.
+    """Records behind the first `after`, at most `limit`, that hold `text`, have `extra` and are kept.
 
     `next_after` is where the next page begins, null at the end: before it a search may give a page with few
     records, or none.
@@ -33,7 +37,7 @@ def page(
     found: list[Json] = []
     seen, chars = after, 0
     for first, table in _groups(state, sources, after):
-        for place in _places(table, text, extra or {}):
+        for place in _places(table, text, extra or {}, keep):
             view, size = _view(table, first, place)
             found.append(view)
             chars += size
@@ -72,14 +76,36 @@ def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[tup
                 first += rows
 
 
-def _places(table: pa.Table, text: str | None, extra: Mapping[str, str]) -> list[int]:
-    """Rows that hold the text and have such an `extra`."""
-    rows = range(table.num_rows) if text is None else _holding(table, text)
-    if not extra:
-        return list(rows)
-    texts = table["extra"].to_pylist() if "extra" in table.column_names else [None] * table.num_rows
-    held = {row for row, own in enumerate(texts) if own and records.has_extra(orjson.loads(own), extra)}
-    return [row for row in rows if row in held]
+def find(state: State, sources: Sequence[Source], content_hash: str) -> Json | None:
+    """The record with that content, as `page` shows it; None where there is none."""
+
+    def same(table: pa.Table) -> pa.Array:
+        return pc.equal(table["content_hash"], content_hash)
+
+    total, after = sum(source.rows for source in sources), 0
+    while after < total:
+        found = page(state, sources, after=after, limit=1, keep=same)
+        if found["data"]:
+            view: Json = found["data"][0]
+            return view
+        after = found["next_after"] or total
+    return None
+
+
+def _places(table: pa.Table, text: str | None, extra: Mapping[str, str], keep: Keep | None) -> Sequence[int]:
+    """Rows that hold the text, are kept and have such an `extra`; each is asked of what the last one left."""
+    rows: Sequence[int] = range(table.num_rows) if text is None else _holding(table, text)
+    if keep and rows:
+        flags = keep(table if text is None else table.take(rows)).to_pylist()
+        rows = [row for row, flag in zip(rows, flags, strict=True) if flag]
+    if not extra or not rows or "extra" not in table.column_names:
+        return [] if extra else rows
+    texts = table["extra"].take(rows).to_pylist()
+    return [
+        row
+        for row, own in zip(rows, texts, strict=True)
+        if own and records.has_extra(orjson.loads(own), extra)
+    ]
 
 
 def _holding(table: pa.Table, text: str) -> list[int]:

@@ -32,6 +32,7 @@ def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remo
 
     @router.get(f"/{{{noun}_id}}/records", response_model=answers.RecordPage)
     def stored_records(
+        *,
         row_id: Id,
         state: Services,
         tenant_id: TenantId,
@@ -46,7 +47,7 @@ def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remo
         """
         with state.database.transaction() as session:
             sources = sources_of(session, tenant_id, row_id)
-        return as_response(records.page(state, sources, after, limit, search, extra))
+        return as_response(records.page(state, sources, after=after, limit=limit, text=search, extra=extra))
 
     @router.delete(f"/{{{noun}_id}}", response_model=Deleted)
     def delete(row_id: Id, state: Services, tenant_id: TenantId) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
     The same examples, held out in the same way, are found again (`found`) unless they come under another
     name or with other metadata.
     """
-    rows = given_records(state, tenant_id, body.records, body.file_id, body.layout)
+    rows = given_records(state, tenant_id, inline=body.records, file_id=body.file_id, layout=body.layout)
     examples, apart = rows, None
     if body.held_out:
         own, held = targets.split(rows.records, body.held_out.ratio, body.held_out.seed)

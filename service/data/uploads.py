@@ -69,6 +69,7 @@ def retrieve(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dic
     openapi_extra={"requestBody": {"required": True, "content": {BINARY: BYTES}}},
 )
 async def put_part(
+    *,
     upload_id: ResourceId,
     number: Number,
     request: Request,
@@ -82,7 +83,9 @@ async def put_part(
     with spool() as file:
         if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The body is empty: send the part's bytes.")
-        return await run_in_threadpool(_store_part, state, tenant_id, upload_id, number, file, sha256)
+        return await run_in_threadpool(
+            _store_part, state, tenant_id, upload_id, number, file=file, sha256=sha256
+        )
 
 
 @router.post("/{upload_id}/complete", response_model=answers.Upload)
@@ -100,8 +103,8 @@ def complete(
     place, suffix = files.fresh_place(tenant_id), PurePath(upload.name or "").suffix
     with spool() as file:
         _join(state, parts, file)
-        with kept(state, place.folder, file, suffix, body.sha256) as artifact:
-            return _completed(state, tenant_id, upload_id, parts, place, artifact)
+        with kept(state, place.folder, file, suffix=suffix, sha256=body.sha256) as artifact:
+            return _completed(state, tenant_id, upload_id, joined=parts, place=place, artifact=artifact)
 
 
 @router.post("/{upload_id}/cancel", response_model=answers.Upload)
@@ -127,20 +130,26 @@ def _require_open(state: State, tenant_id: str, upload_id: str) -> None:
 
 
 def _store_part(
-    state: State, tenant_id: str, upload_id: str, number: int, file: IO[bytes], sha256: str | None
+    state: State, tenant_id: str, upload_id: str, number: int, *, file: IO[bytes], sha256: str | None
 ) -> dict[str, Any]:
     require_room(state, tenant_id, size=size_of(file))
-    with kept(state, uploads.fresh_folder(tenant_id, upload_id), file, "", sha256) as artifact:
+    with kept(state, uploads.fresh_folder(tenant_id, upload_id), file, suffix="", sha256=sha256) as artifact:
         with state.database.transaction() as session:
             upload = uploads.lock_open(session, tenant_id, upload_id)
-            part = uploads.add_part(session, upload, number, artifact, Room.of(state.settings))
+            part = uploads.add_part(session, upload, number, artifact, room=Room.of(state.settings))
         if part.artifact != artifact.path:  # it had come before
             state.artifacts.remove(artifact.path)
         return views.upload_part(part)
 
 
 def _completed(
-    state: State, tenant_id: str, upload_id: str, joined: list[UploadPart], place: Place, artifact: Artifact
+    state: State,
+    tenant_id: str,
+    upload_id: str,
+    *,
+    joined: list[UploadPart],
+    place: Place,
+    artifact: Artifact,
 ) -> dict[str, Any]:
     """The upload with the file that its parts were joined into; raises Conflict where others came since."""
     with state.database.transaction() as session:

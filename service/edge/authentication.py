@@ -43,6 +43,9 @@ class Authentication:
         if scope["type"] != "http" or not (path == "/v1" or path.startswith("/v1/")):
             await self.app(scope, receive, send)
             return
+        if signed_in := scope["state"].get("session_of"):  # set by Sessions, which knows the cookie
+            await self._as(signed_in, scope, receive, send)
+            return
         secret = _bearer(Headers(scope=scope))
         async with self._beginnings.turn(self._caller(secret)) as turn:
             scope["state"]["turn"] = turn
@@ -54,7 +57,9 @@ class Authentication:
         return known[0].tenant_id if known else NOBODY
 
     async def _known_caller(self, secret: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        principal = await self._principal(secret)
+        await self._as(await self._principal(secret), scope, receive, send)
+
+    async def _as(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"]["tenant_id"] = principal.tenant_id
         scope["state"]["principal"] = principal
         with logs.about(

@@ -40,7 +40,9 @@ class Once:
             if known:
                 return known
             resource_id = create(session)
-            idempotency.remember(session, self._tenant_id, self._key, fingerprint, resource_id)
+            idempotency.remember(
+                session, self._tenant_id, self._key, fingerprint=fingerprint, resource_id=resource_id
+            )
             return resource_id
 
     def _fingerprint(self, body: BaseModel) -> str:

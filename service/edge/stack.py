@@ -1,5 +1,5 @@
 """What surrounds every request, outermost first: Heads, Tracing where it is on, Journal, Envelope,
-Authentication, Sessions, RateLimit, Decoding, BodyLimit."""
+Sessions, Authentication, RateLimit, Decoding, BodyLimit."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
         *([(Tracing, {})] if state.settings.trace_url else []),
         (Journal, {"metrics": state.metrics}),
         (Envelope, {}),
-        (Authentication, {"state": state}),
         (Sessions, {"state": state}),
+        (Authentication, {"state": state}),
         (RateLimit, {"state": state}),
         (Decoding, {}),
         (BodyLimit, {"state": state}),

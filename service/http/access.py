@@ -24,6 +24,7 @@ TABLE = {
     "evaluations": Access(Scope.READ, Scope.TRAIN),
     "models": Access(Scope.READ, Scope.TRAIN),
     "loops": Access(Scope.READ, Scope.TRAIN),
+    "comparisons": Access(Scope.READ, Scope.TRAIN),
     "api_keys": Access(Scope.ADMIN, Scope.ADMIN),
     "audit_events": Access(Scope.ADMIN, Scope.ADMIN),
     "webhook_endpoints": Access(Scope.ADMIN, Scope.ADMIN),

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from evoselect.spec.fields import Bounded, Members, ShortText, Text, Whole
 from service.http.json_pieces import MAX_VALUES
 from service.http.record_schema import RECORDS
-from store.records.layout import Layout
+from store.records.layout import CHATS, Layout
 
 MetadataKey = Annotated[str, Text(1, 64, printable=True)]
 MetadataValue = Annotated[str, Text(0, 512, printable=True)]
@@ -59,6 +59,8 @@ MappedField = Literal[
     "id", "prompt", "messages", "completion", "choices", "answer", "group", "quality", "metadata"
 ]
 Columns = Annotated[dict[MappedField, ShortText], Members(9)]
+MAX_TEMPLATE_CHARS = 4_096
+Template = Annotated[str, Text(1, MAX_TEMPLATE_CHARS)]
 
 
 class ShapedRows(Bounded):
@@ -68,17 +70,25 @@ class ShapedRows(Bounded):
     """The shape that the rows have; `auto` recognises that of each row."""
     columns: Columns = Field(default={})
     """Field of a record to the column that holds it, in place of a shape."""
+    template: Template | None = None
+    """Jinja that makes the prompt from the columns of a row, such as `Question: {{ question }}`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.columns and self.format != "auto":
             raise ValueError(f"format is {self.format} and columns are named: send one of the two")
+        if self.template is not None and self.format in CHATS:
+            raise ValueError(f"format is {self.format}, rows of turns, and template makes prompts: send one")
+        twice = sorted(self.columns.keys() & {"prompt", "messages"})
+        if self.template is not None and twice:
+            raise ValueError(f"template makes the prompt, and columns names one for {twice[0]}: send one")
         return self
 
     @property
     def layout(self) -> Layout:
         """For the readers."""
-        return Layout(self.format, {str(field): column for field, column in self.columns.items()})
+        columns = {str(field): column for field, column in self.columns.items()}
+        return Layout(self.format, columns, self.template)
 
 
 def exactly_one(**fields: object) -> None:

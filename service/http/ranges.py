@@ -15,7 +15,7 @@ PIECE = 2**20  # bytes read at a time
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-def serve(request: Request, stream: IO[bytes], size: int, sha256: str, media_type: str) -> Response:
+def serve(request: Request, stream: IO[bytes], *, size: int, sha256: str, media_type: str) -> Response:
     """The stream's bytes as the request's Range, If-Range and If-None-Match ask; closes the stream."""
     etag = f'"{sha256}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}

@@ -150,3 +150,5 @@ class Shares:
     """That event streams make when something has happened."""
     parquet: Counted = field(default_factory=lambda: Counted("Parquet files", 2))
     """Processes that read them, of about 120 MB each."""
+    templates: Counted = field(default_factory=lambda: Counted("batches with a template", 2))
+    """Processes that render them, of about 90 MB each."""

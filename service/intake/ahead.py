@@ -42,7 +42,7 @@ class Ahead:
 
         The first lines tell.
         """
-        if self._layout.columns:
+        if self._layout.each_alone:
             return Block(data, ends)
         only = None if self._layout.format == AUTO else self._layout.format
         stop = ends[min(len(ends), LOOKED_AT) - 1]

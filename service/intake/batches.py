@@ -28,6 +28,7 @@ def commit(
     state: State,
     tenant_id: str,
     pool_id: str,
+    *,
     writer: BatchWriter,
     client_batch_id: str | None = None,
 ) -> Batch:
@@ -52,10 +53,10 @@ def commit(
         pool,
         batch_id,
         stored,
-        writer.counts(),
+        counts=writer.counts(),
         room=room,
         client_batch_id=client_batch_id,
-        errors=_errors(session, state, tenant_id, batch_id, writer),
+        errors=_errors(session, state, tenant_id, batch_id, writer=writer),
         repeated=_repeated(state, tenant_id, writer),
         source=_source(state, tenant_id, writer),
         recognised=writer.recognised.as_json(),
@@ -80,7 +81,7 @@ def _load(state: State, keys: Json) -> list[Run]:
     return [pool_keys.from_buffer(state.artifacts.numbers(run["path"])) for run in keys.get("runs", [])]
 
 
-def _errors(session: Session, state: State, tenant_id: str, batch_id: str, writer: BatchWriter) -> Json:
+def _errors(session: Session, state: State, tenant_id: str, batch_id: str, *, writer: BatchWriter) -> Json:
     """The first faults, and the file with all of them."""
     if not writer.faults:
         return {}
@@ -110,11 +111,11 @@ def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> 
     """The index with further runs; smaller ones are merged into them and then deleted."""
     runs = list(pool.keys.get("runs", []))
     for run in added:
-        runs = _with_run(session, state, pool, runs, run)
+        runs = _with_run(session, state, pool, runs=runs, run=run)
     return {"runs": runs}
 
 
-def _with_run(session: Session, state: State, pool: Pool, runs: list[Json], run: Run) -> list[Json]:
+def _with_run(session: Session, state: State, pool: Pool, *, runs: list[Json], run: Run) -> list[Json]:
     while runs and pool_keys.mergeable(runs[-1]["rows"], len(run.low)):
         *runs, replaced = runs
         run = pool_keys.merged(pool_keys.from_buffer(state.artifacts.numbers(replaced["path"])), run)

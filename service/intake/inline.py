@@ -8,6 +8,7 @@ from typing import Any, Self
 import orjson
 
 from service.http.problems import MAX_FAULTS, Problem
+from service.intake.prompts import Prompts
 from store.records.faults import InvalidRecord
 from store.records.layout import Layout, Recognised, read_row
 from store.records.record import Record
@@ -28,10 +29,12 @@ class Rows:
         return type(self)(records, [self.originals[number] for number in numbers], self.recognised)
 
 
-def parse_all(values: list[Any], pointer: str, limit: int, layout: Layout) -> Rows:
+def parse_all(
+    values: list[Any], pointer: str, limit: int, layout: Layout, *, prompts: Prompts | None = None
+) -> Rows:
     """All records, or a problem that lists the faults.
 
-    `pointer` is the list's place in the body.
+    `pointer` is the list's place in the body, `prompts` are those that the layout's template makes.
     """
     if not values:
         raise Problem(422, "no_records", f"{pointer} is empty; send at least 1 record.")
@@ -42,11 +45,11 @@ def parse_all(values: list[Any], pointer: str, limit: int, layout: Layout) -> Ro
             f"{pointer} has {len(values)} records, the limit is {limit}; upload a pool in batches.",
         )
     records, faults, recognised = [], [], Recognised()
-    for number, value in enumerate(values):
+    for number, (value, prompt) in enumerate((prompts or Prompts(None)).beside(values)):
         try:
-            record, shape = read_row(value, layout)
+            record, shape = read_row(value, layout, prompt)
             records.append(record)
-            recognised.add(shape, record, value)
+            recognised.add(shape, record, value, filled=prompt is not None)
         except InvalidRecord as fault:
             place = {"pointer": f"{pointer}/{number}", "line": number + 1}
             faults.append({**place, "code": fault.code, "detail": fault.detail})

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from service.edge.space import require_disk
 from service.intake import batches
 from service.intake.inline import Rows, parse_all
-from service.intake.stored_files import read_records
+from service.intake.stored_files import prompts_of, read_records
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.accounts.quotas import Room
@@ -18,7 +18,7 @@ from store.models import adapters
 from store.records.layout import Layout
 
 
-def known_model(session: Session, state: State, tenant_id: str, name: str, pointer: str) -> str:
+def known_model(session: Session, state: State, tenant_id: str, name: str, *, pointer: str) -> str:
     """The name, when it is an alias of the allow-list or the tenant's own adapter; raises Invalid."""
     if name in state.models:
         return name
@@ -30,14 +30,28 @@ def known_model(session: Session, state: State, tenant_id: str, name: str, point
         raise Invalid(detail, code="unknown_model", pointer=pointer) from None
 
 
+def held_out_target(session: Session, tenant_id: str, target_id: str) -> str:
+    """The target that was kept apart from this one; raises Invalid where nothing was."""
+    found = targets.get(session, tenant_id, target_id).held_out_target_id
+    if found is None:
+        raise Invalid(
+            f"target {target_id} keeps no examples apart: name evaluation_target_id, or make the target with "
+            "held_out",
+            code="nothing_held_out",
+            pointer="/evaluation_target_id",
+        )
+    return found
+
+
 def given_records(
-    state: State, tenant_id: str, inline: list[Any] | None, file_id: str | None, layout: Layout
+    state: State, tenant_id: str, *, inline: list[Any] | None, file_id: str | None, layout: Layout
 ) -> Rows:
     """Records of a body's /records or of the file that it names, none where it has neither."""
     if inline is not None:
-        return parse_all(inline, "/records", state.settings.max_inline_records, layout)
+        with prompts_of(state, tenant_id, layout) as prompts:
+            return parse_all(inline, "/records", state.settings.max_inline_records, layout, prompts=prompts)
     if file_id is not None:
-        return read_records(state, tenant_id, file_id, state.settings.max_target_records, layout)
+        return read_records(state, tenant_id, file_id, limit=state.settings.max_target_records, layout=layout)
     return Rows()
 
 
@@ -57,5 +71,5 @@ def stored_pool(session: Session, state: State, tenant_id: str, rows: Rows) -> s
     with BatchWriter(state.settings, "reject_batch", Known()) as writer:
         writer.add_records(rows.records, rows.originals)
         writer.finish()
-        batches.commit(session, state, tenant_id, pool.id, writer)
+        batches.commit(session, state, tenant_id, pool.id, writer=writer)
     return pool.id

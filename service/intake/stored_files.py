@@ -17,6 +17,7 @@ from service.http.decoding import MAX_RATIO, Decoder
 from service.http.problems import Problem
 from service.intake import texts
 from service.intake.inline import Rows
+from service.intake.prompts import Prompts
 from service.intake.spools import spool
 from service.intake.writer import BatchWriter
 from service.services import State
@@ -86,11 +87,13 @@ def stored_file(state: State, tenant_id: str, file_id: str) -> Iterator[IO[bytes
             yield local
 
 
-def read_records(state: State, tenant_id: str, file_id: str, limit: int, layout: Layout) -> Rows:
+def read_records(state: State, tenant_id: str, file_id: str, *, limit: int, layout: Layout) -> Rows:
     """All records of a file, in order and with their repetitions; raises Problem where one is bad."""
     with (
         stored_file(state, tenant_id, file_id) as file,
-        BatchWriter(state.settings, "reject_batch", None, layout) as writer,
+        BatchWriter(
+            state.settings, "reject_batch", None, layout, prompts=prompts_of(state, tenant_id, layout)
+        ) as writer,
     ):
         read_into(writer, file, state.settings, state.shares.parquet.of(tenant_id))
         writer.finish()
@@ -102,6 +105,11 @@ def read_records(state: State, tenant_id: str, file_id: str, limit: int, layout:
             found.records.extend(from_table(table))
             found.originals.extend(table["original"].to_pylist())
         return found
+
+
+def prompts_of(state: State, tenant_id: str, layout: Layout) -> Prompts:
+    """Those that the layout's template makes, within the tenant's share of this process."""
+    return Prompts(layout.template, state.shares.templates.of(tenant_id))
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

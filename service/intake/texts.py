@@ -110,7 +110,7 @@ def feed_table(writer: BatchWriter, pieces: Iterator[bytes], delimiter: str, max
     try:
         names = next(rows)
         _check_names(names)
-        writer.skip_line()
+        writer.take_names(names)
         values = (_row(names, cells) for cells in lines.rows(rows) if cells)
         while part := list(islice(values, ROWS)):
             writer.add_values(part)

@@ -23,6 +23,7 @@ from service.intake.ahead import Ahead, Block, decoded
 from service.intake.foreign import UNREADABLE, as_values, is_valid, readable
 from service.intake.inline import refused
 from service.intake.keeping import Keeper
+from service.intake.prompts import Prompt, Prompts
 from service.intake.spools import RowSpool, spool
 from store.data.content_runs import Known
 from store.data.pools import ORIGINAL, Counts
@@ -40,14 +41,24 @@ BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
 class BatchWriter:
     """Takes a batch piece by piece; raises a Problem when the batch is refused.
 
-    `known` is what the batch's pool holds already; without it nothing counts as a repetition.
+    `known` is what the batch's pool holds already; without it nothing counts as a repetition. `prompts` are
+    those that the layout's template makes.
     """
 
     def __init__(
-        self, settings: Settings, on_invalid: str, known: Known | None, layout: Layout | None = None
+        self,
+        settings: Settings,
+        on_invalid: str,
+        known: Known | None,
+        layout: Layout | None = None,
+        *,
+        prompts: Prompts | None = None,
     ) -> None:
         self._settings = settings
         self._layout = layout or Layout()
+        self._prompts = prompts or Prompts(self._layout.template)
+        self._columns: Sequence[str] = ()
+        """Of a table."""
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
         self.kept = Keeper(known)
@@ -74,6 +85,7 @@ class BatchWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._prompts.__exit__()
         self._reader.close()
         self.kept.close()
         if self.rows is not None:
@@ -94,16 +106,17 @@ class BatchWriter:
             self._settle()
             raise self._line_too_long(self._line + 1)
 
-    def skip_line(self) -> None:
-        """One line of the input is no row: the names above a table."""
+    def take_names(self, names: Sequence[str]) -> None:
+        """The first line of a table of texts, which is no row."""
+        self._columns = names
         self._line += 1
 
     def add_values(self, values: list[Any]) -> None:
         """Records that are decoded already; each counts as one line."""
         with self._one_by_one() as take:
-            for value in values:
+            for value, prompt in self._prompts.beside(values, self._columns):
                 self._line += 1
-                take(self._checked(value), value)
+                take(self._checked(value, prompt), value)
 
     def add_records(self, records: Sequence[Record], originals: Sequence[str | None]) -> None:
         """Records that were checked before, and the JSON of the rows that they were read from."""
@@ -121,7 +134,8 @@ class BatchWriter:
         if self.rows is not None:
             self.rows.add(table)
         table = readable(table)
-        found = None if self._layout.columns or not is_valid(table) else self._by_columns(table)
+        self._columns = table.column_names
+        found = None if self._layout.each_alone or not is_valid(table) else self._by_columns(table)
         if found is None:  # by columns that were named, or with UTF-8 that is none: found row by row
             self.add_values(as_values(table))
         else:
@@ -189,11 +203,12 @@ class BatchWriter:
 
     def take_lines(self, lines: list[bytes]) -> None:
         """Lines one by one."""
+        values = (None if _is_blank(line) else decoded(line) for line in lines)
         with self._one_by_one() as take:
-            for line in lines:
+            for line, (value, prompt) in zip(lines, self._prompts.beside(values), strict=True):
                 self._line += 1
-                if line and not line.isspace():
-                    take(self._checked(decoded(line)), line)
+                if not _is_blank(line):
+                    take(self._checked(value, prompt), line)
 
     def _merge(self, found: Found, value_of: Callable[[int], object], texts: pa.Array | None) -> None:
         """Keep what was read by columns, and those of the other rows that are records after all, in order.
@@ -278,13 +293,13 @@ class BatchWriter:
             return  # the batch is refused: only the counts still matter
         self.kept.keep(table, positions)
 
-    def _checked(self, value: object) -> Record | None:
+    def _checked(self, value: object, prompt: Prompt = None) -> Record | None:
         try:
             if isinstance(value, InvalidRecord):
                 raise value
             if isinstance(value, orjson.JSONDecodeError):
                 raise InvalidRecord("not_json", f"The line is not UTF-8 JSON: {value}.")
-            record, shape = read_row(value, self._layout)
+            record, shape = read_row(value, self._layout, prompt)
         except InvalidRecord as fault:
             found = {"line": self._line, "code": fault.code, "detail": fault.detail}
             self.reasons[fault.code] += 1
@@ -293,7 +308,7 @@ class BatchWriter:
             if self._skip:
                 self.error_lines.write(orjson.dumps(found) + b"\n")
             return None
-        self.recognised.add(shape, record, value)
+        self.recognised.add(shape, record, value, filled=prompt is not None)
         return record
 
     def _receive(self, rows: int) -> None:
@@ -305,6 +320,10 @@ class BatchWriter:
     def _line_too_long(self, line: int) -> Problem:
         limit = self._settings.max_line_bytes
         return Problem(413, "line_too_long", f"Line {line} is longer than {limit} bytes; shorten the record.")
+
+
+def _is_blank(line: bytes) -> bool:
+    return not line or line.isspace()
 
 
 def _original(row: object) -> str | None:

@@ -33,10 +33,10 @@ class JobFault(BaseModel):
 
 
 class Job(BaseModel):
-    """A selection, training, evaluation or loop."""
+    """A selection, training, evaluation, loop or comparison."""
 
     id: str
-    object: Literal["selection", "training", "evaluation", "loop"]
+    object: Literal["selection", "training", "evaluation", "loop", "comparison"]
     status: JobStatus
     done: bool
     phase: str | None

@@ -4,6 +4,7 @@ from typing import Any
 
 from evoselect.measures.intervals import paired
 from evoselect.spec.training import MEASURES
+from store.results.scores import score
 
 
 def paired_differences(
@@ -38,7 +39,7 @@ def _by_metric(rows: list[dict[str, Any]]) -> dict[str, dict[tuple[int, str], fl
 
 def difference(name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> dict[str, Any] | None:
     """One measure of `paired_differences`."""
-    pairs = [(_measure(name, one), _measure(name, two)) for one, two in zip(first, second, strict=True)]
+    pairs = [(score(name, one), score(name, two)) for one, two in zip(first, second, strict=True)]
     return _pairs([(one, two) for one, two in pairs if one is not None and two is not None])
 
 
@@ -50,10 +51,3 @@ def _pairs(known: list[tuple[float, float]]) -> dict[str, Any] | None:
     means = {side: sum(column) / found.n for side, column in zip(("first", "second"), columns, strict=True)}
     numbers = {"difference": found.difference, "interval": found.interval, "p_value": found.p_value}
     return {"n": found.n, **means, **numbers}
-
-
-def _measure(name: str, row: dict[str, Any]) -> float | None:
-    if name == "accuracy":
-        return None if row["predicted"] is None else float(row["predicted"] == row["answer"])
-    value = row.get(name)
-    return None if value is None else float(value)

@@ -9,7 +9,9 @@ from store.tables.jobs import Job
 from store.tables.states import JobKind, JobStatus
 
 
-def completed(state: State, tenant_id: str, job_id: str, what: str, kind: JobKind = JobKind.SELECTION) -> Job:
+def completed(
+    state: State, tenant_id: str, job_id: str, *, what: str, kind: JobKind = JobKind.SELECTION
+) -> Job:
     """The job; raises NotFound, or Problem 409 while `what` is not there yet."""
     with state.database.transaction() as session:
         job = jobs.get(session, tenant_id, job_id, kind)

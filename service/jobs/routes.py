@@ -1,4 +1,4 @@
-"""What selections, trainings, evaluations and loops share: list, look, wait, cancel, retry, events."""
+"""What all kinds of jobs share: list, look, wait, cancel, retry, events."""
 
 import re
 import time
@@ -25,7 +25,7 @@ from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
 from store.jobs import removal, submissions
 from store.tables.jobs import Job
-from store.tables.states import JobKind, JobStatus
+from store.tables.states import MADE_OF_JOBS, JobKind, JobStatus
 from store.upkeep import sweeper
 
 MAX_WAIT = 60  # seconds that one request may be held
@@ -50,6 +50,7 @@ def job_routes(kind: JobKind, noun: str) -> APIRouter:
 def _add_looks(router: APIRouter, kind: JobKind) -> None:
     @router.get("", response_model=Page[answers.Job])
     def listing(
+        *,
         state: Services,
         tenant_id: TenantId,
         after: After = None,
@@ -67,7 +68,7 @@ def _add_looks(router: APIRouter, kind: JobKind) -> None:
 
     @router.get("/{job_id}", response_model=answers.Job, responses={304: {"description": "As you know it."}})
     async def retrieve(
-        job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId, wait: Wait = 0
+        *, job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId, wait: Wait = 0
     ) -> Response:
         """One of them; with `wait`, as soon as it has ended or after so many seconds."""
         deadline = time.monotonic() + wait
@@ -85,7 +86,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
         """Ask it to stop; 409 when it has ended already."""
         with state.database.transaction() as session:
             jobs.request_cancel(session, tenant_id, job_id, kind)
-        if kind == JobKind.LOOP:
+        if kind in MADE_OF_JOBS:
             sweeper.cancel_steps(state.database, job_id)
         return load(state, tenant_id, job_id, kind)
 
@@ -117,6 +118,7 @@ def _add_events(router: APIRouter, kind: JobKind) -> None:
         },
     )
     def events(
+        *,
         job_id: ResourceId,
         request: Request,
         state: Services,

@@ -41,7 +41,7 @@ def document(state: State, tenant_id: str, job_id: str) -> Json:
         made = job_views.job(job, job_reads.progress(session, [job_id])[job_id])
     done = {(step.round, step.name): step.job for step in steps if step.job.status == JobStatus.COMPLETED}
     drawn = _spread([row.number for row in rows if _has_map(done.get((row.number, "select")))], MAPS)
-    found = [_round(state, row, steps, done, arms, over=over) for row in rows]
+    found = [_round(state, row, steps, done=done, arms=arms, over=over) for row in rows]
     pictures = {number: _map(state.artifacts, done[number, "select"], len(drawn)) for number in drawn}
     for one in found:
         one["map"] = pictures.get(one["number"])
@@ -60,9 +60,9 @@ def _round(
     state: State,
     row: Round,
     steps: list[loop_steps.Step],
+    *,
     done: dict[tuple[int, str], Job],
     arms: tuple[str, ...],
-    *,
     over: bool,
 ) -> Json:
     numbers = {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}

@@ -13,14 +13,14 @@ from service.edge.space import SPACE_LEFT, require_room_for_job
 from service.http.answers import Page
 from service.http.parameters import DEFAULT_LIMIT, Limit, ResourceId
 from service.http.views import page
-from service.intake.naming import known_model
+from service.intake.naming import held_out_target, known_model
 from service.jobs import answers as job_answers
 from service.jobs.routes import AfterEvent, accepted, job_routes, load
 from service.loops import answers, views
 from service.loops.requests import CandidatesRequest, LoopRequest
 from service.services import Services, State, TenantId
 from store.accounts import quotas
-from store.data import pools, targets
+from store.data import pools
 from store.errors import Conflict, Invalid, NotFound
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
@@ -40,7 +40,7 @@ RoundNumber = Annotated[int, Path(ge=1, le=10**6)]
 
 @router.post("", status_code=202, response_model=job_answers.Job)
 def create(
-    body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+    *, body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start a loop."""
 
@@ -49,8 +49,9 @@ def create(
         name = body.base_model or state.settings.default_model
         asked = LoopWork(
             target_id=body.target_id,
-            evaluation_target_id=body.evaluation_target_id or _held_out(session, tenant_id, body.target_id),
-            base_model=known_model(session, state, tenant_id, name, "/base_model"),
+            evaluation_target_id=body.evaluation_target_id
+            or held_out_target(session, tenant_id, body.target_id),
+            base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),
             spec=_resolved(session, state, tenant_id, body.full_spec()),
         )
         label = submissions.Label(body.name, body.metadata, body.priority)
@@ -59,23 +60,10 @@ def create(
     return accepted(response, "loops", load(state, tenant_id, once.run(body, store), JobKind.LOOP))
 
 
-def _held_out(session: Session, tenant_id: str, target_id: str) -> str:
-    """The target that was kept apart from this one."""
-    found = targets.get(session, tenant_id, target_id).held_out_target_id
-    if found is None:
-        raise Invalid(
-            f"target {target_id} keeps no examples apart: name evaluation_target_id, or make the target with "
-            "held_out",
-            code="nothing_held_out",
-            pointer="/evaluation_target_id",
-        )
-    return found
-
-
 def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) -> LoopSpec:
     """The settings with every name looked up, so that nothing that they mean changes on the way."""
     if spec.proxy != CURRENT:
-        known_model(session, state, tenant_id, spec.proxy, "/proxy")
+        known_model(session, state, tenant_id, spec.proxy, pointer="/proxy")
     if spec.k is not None:
         quotas.require_k(spec.k, state.settings.max_k)
     submissions.require_steps(spec.training, spec.k or 0, state.settings.max_training_steps, "/training")
@@ -124,6 +112,7 @@ def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str
 
 @router.get("/{job_id}/rounds", response_model=Page[answers.Round])
 def rounds(
+    *,
     job_id: ResourceId,
     state: Services,
     tenant_id: TenantId,
@@ -153,7 +142,7 @@ def rounds(
     responses={409: {"description": "The round does not wait for candidates."}},
 )
 def add_candidates(
-    job_id: ResourceId, number: RoundNumber, body: CandidatesRequest, state: Services, tenant_id: TenantId
+    *, job_id: ResourceId, number: RoundNumber, body: CandidatesRequest, state: Services, tenant_id: TenantId
 ) -> dict[str, Any]:
     """Candidates for a round that waits for them; what earlier rounds were given counts as duplicate.
 
@@ -171,7 +160,7 @@ def add_candidates(
         with state.database.transaction() as session:
             pool = pools.get(session, tenant_id, pool_ids[-1])
             counts = {"candidates": pool.count}
-            loops.generated(session, job_id, number, pool.id, pool.version, counts)
+            loops.generated(session, job_id, number, pool_id=pool.id, version=pool.version, counts=counts)
     return batch
 
 

@@ -19,7 +19,7 @@ from service.services import Services, State, TenantId
 from store.errors import Invalid
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
-from store.jobs.requests import EvaluationWork
+from store.jobs.requests import EvaluationNames, EvaluationWork
 from store.tables.jobs import Job
 from store.tables.states import JobKind
 
@@ -28,7 +28,7 @@ router = job_routes(JobKind.EVALUATION, "evaluations")
 
 @router.post("", status_code=202, response_model=job_answers.Job)
 def create(
-    body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+    *, body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start an evaluation. Records become a target, the same one where they come again."""
     if body.tasks is not None and state.settings.task_folder is None:
@@ -38,11 +38,11 @@ def create(
             code="named_tasks_unavailable",
             pointer="/tasks",
         )
-    rows = given_records(state, tenant_id, body.records, body.file_id, body.layout)
+    rows = given_records(state, tenant_id, inline=body.records, file_id=body.file_id, layout=body.layout)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
-        model = known_model(session, state, tenant_id, body.model, "/model")
+        model = known_model(session, state, tenant_id, body.model, pointer="/model")
         if body.tasks is not None:
             asked = EvaluationWork(model=model, spec=body.spec, tasks=tuple(body.tasks), limit=body.limit)
         else:
@@ -61,29 +61,22 @@ def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id
     with state.database.transaction() as session:
         jobs.get(session, tenant_id, other_id, JobKind.EVALUATION)  # before the first one's status is told
     first, second = (_completed(state, tenant_id, name) for name in (job_id, other_id))
-    examples = [measured_on(job.request) for job in (first, second)]
+    asked = [EvaluationNames.of(job.request, job.id) for job in (first, second)]
+    examples = [one.examples for one in asked]
     if examples[0] != examples[1]:
         raise Invalid(
             f"{job_id} measured {examples[0]}, {other_id} {examples[1]}: only evaluations on the same "
             "examples can be paired",
             code="different_examples",
         )
-    pair = pairs.paired_tasks if "tasks" in first.request else pairs.paired_differences
+    pair = pairs.paired_differences if asked[0].tasks is None else pairs.paired_tasks
     return {
         "object": "evaluation.comparison",
         "evaluations": [job_id, other_id],
-        "models": [first.request["model"], second.request["model"]],
+        "models": [one.model for one in asked],
         "differences": pair(*(scores(state, job) for job in (first, second))),
     }
 
 
-def measured_on(request: dict[str, Any]) -> str:
-    """The examples of an evaluation, in words that are equal where the examples are."""
-    if "tasks" in request:
-        questions = "all questions" if request["limit"] is None else f"{request['limit']} questions"
-        return f"{questions} of {', '.join(sorted(request['tasks']))}"
-    return f"target {request['target_id']}"
-
-
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:
-    return completed(state, tenant_id, job_id, "numbers", JobKind.EVALUATION)
+    return completed(state, tenant_id, job_id, what="numbers", kind=JobKind.EVALUATION)

@@ -55,6 +55,7 @@ def delete(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, A
 
 @router.get("/{name}/lineage", response_model=answers.Lineage)
 def retrieve_lineage(
+    *,
     name: ModelName,
     state: Services,
     tenant_id: TenantId,
@@ -86,6 +87,7 @@ def retrieve_lineage(
     },
 )
 def content(
+    *,
     name: ModelName,
     request: Request,
     state: Services,
@@ -98,4 +100,10 @@ def content(
     found = row.files.get(file)
     if found is None:
         raise NotFound(f"file of {name} (it has {', '.join(sorted(row.files))})", file)
-    return serve(request, state.artifacts.open(found["path"]), found["size"], found["sha256"], BINARY)
+    return serve(
+        request,
+        state.artifacts.open(found["path"]),
+        size=found["size"],
+        sha256=found["sha256"],
+        media_type=BINARY,
+    )

@@ -23,19 +23,19 @@ router = job_routes(JobKind.TRAINING, "trainings")
 
 @router.post("", status_code=202, response_model=job_answers.Job)
 def create(
-    body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
+    *, body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
     """Start a training."""
-    rows = given_records(state, tenant_id, None, body.file_id, body.layout)
+    rows = given_records(state, tenant_id, inline=None, file_id=body.file_id, layout=body.layout)
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
         name = body.base_model or state.settings.default_model
         asked = TrainingWork(
-            base_model=known_model(session, state, tenant_id, name, "/base_model"),
+            base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),
             spec=body.spec,
             seed=body.seed,
-            **_source(session, state, tenant_id, body, rows),
+            **_source(session, state, tenant_id, body, rows=rows),
         )
         label = submissions.Label(body.name, body.metadata, body.priority)
         most = state.settings.max_training_steps
@@ -46,7 +46,7 @@ def create(
 
 
 def _source(
-    session: Session, state: State, tenant_id: str, body: TrainingRequest, rows: Rows
+    session: Session, state: State, tenant_id: str, body: TrainingRequest, *, rows: Rows
 ) -> dict[str, Any]:
     """What the body names: a selection, a pool at a version, or a file and the target that it becomes."""
     if body.selection_id is not None:

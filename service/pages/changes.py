@@ -15,7 +15,7 @@ from service.services import Services, TenantId
 from store.accounts import scopes
 from store.jobs import lifecycle as jobs
 from store.loops import advance as loops
-from store.tables.states import JobKind
+from store.tables.states import MADE_OF_JOBS
 from store.upkeep import sweeper
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
@@ -34,20 +34,26 @@ Allowed = Annotated[None, Depends(_allowed)]
 
 
 @router.post("/{noun}/{job_id}/cancel")
-def cancel(noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId, _: Allowed) -> Response:
-    """Ask it to stop; a loop's steps with it."""
+def cancel(*, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId, _: Allowed) -> Response:
+    """Ask it to stop; the steps of a loop or comparison with it."""
     with state.database.transaction() as session:
         jobs.request_cancel(session, tenant_id, job_id, KINDS[noun])
-    if KINDS[noun] == JobKind.LOOP:
+    if KINDS[noun] in MADE_OF_JOBS:
         sweeper.cancel_steps(state.database, job_id)
     return RedirectResponse(f"/ui/{noun}/{job_id}", 303)
 
 
-@router.post("/loops/{job_id}/{way}")
+@router.post("/{noun}/{job_id}/{way}")
 def pause_or_resume(
-    job_id: ResourceId, way: Literal["pause", "resume"], state: Services, tenant_id: TenantId, _: Allowed
+    *,
+    noun: Literal["loops", "comparisons"],
+    job_id: ResourceId,
+    way: Literal["pause", "resume"],
+    state: Services,
+    tenant_id: TenantId,
+    _: Allowed,
 ) -> Response:
     """Begin nothing further, or go on."""
     with state.database.transaction() as session:
-        WAYS[way](session, tenant_id, job_id)
-    return RedirectResponse(f"/ui/loops/{job_id}", 303)
+        WAYS[way](session, tenant_id, job_id, KINDS[noun])
+    return RedirectResponse(f"/ui/{noun}/{job_id}", 303)

@@ -1,11 +1,16 @@
-"""What the pages say of any job, made ready to be printed. Pure."""
+"""What the pages say of any job, made ready to be printed."""
 
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from service.html.templates import NOTHING, number
 from service.loops.round_charts import MEASURES
+from service.pages import words
 from store.jobs.reads import Progress
 from store.kit.json import Json
+from store.tables.data import Model
+from store.tables.jobs import Job
 from store.tables.states import JobKind
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
@@ -13,11 +18,14 @@ ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
 
 
 def line(job: Json, rounds_done: int = 0) -> Json:
-    """A job as one line of a list; a loop is as far as its rounds."""
+    """A job as one line of a list; a loop is as far as its rounds, a comparison as its trainings."""
     progress = job["progress"]
     done, total, what = progress["rows_done"], progress["rows_total"], "rows"
     if job["object"] == JobKind.LOOP:
         done, total, what = rounds_done, job["request"].get("spec", {}).get("rounds", 0), "rounds"
+    if job["object"] == JobKind.COMPARISON:
+        done, total = (job["result"] or {}).get("evaluations", 0), _trainings(job["request"].get("spec", {}))
+        what = "trainings"
     return {
         "id": job["id"],
         "name": job["name"],
@@ -31,21 +39,56 @@ def line(job: Json, rounds_done: int = 0) -> Json:
     }
 
 
+def title(name: str | None, kind: str, created: datetime) -> str:
+    """How a row is called: its name, else what it is and when it was made."""
+    return name or f"{kind.capitalize()} of {created:%d %b %Y, %H:%M} UTC"
+
+
+def model_name(session: Session, row: Model) -> str:
+    """What an adapter is called: as its training, else by what that learnt from."""
+    training = session.get(Job, row.training_id)
+    if training is None:
+        return title(None, "model", row.created_at)
+    if training.name:
+        return training.name
+    source = training.request.get("selection_id")
+    chosen = session.get(Job, source) if source else None
+    if chosen is None:
+        return title(None, "model", row.created_at)
+    return f"Trained on {chosen.name or title(None, 'selection', chosen.created_at)}"
+
+
+def size(count: int) -> str:
+    """Bytes in the largest unit that leaves a whole number."""
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= bytes_:
+            return f"{count / bytes_:,.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _trainings(spec: Json) -> int:
+    """How many a comparison has planned, by its request as it stands."""
+    seeds = spec.get("seeds", 0)
+    drawn = max(seeds, spec.get("draws", 0))
+    return sum(drawn if arm.get("method") == "random" else seeds for arm in spec.get("arms") or ())
+
+
 def share(done: float, total: float) -> int:
     """In per cent; 0 while there is nothing to do."""
     return int(100 * done / total) if total else 0
 
 
 def phases(progress: Progress) -> list[Json]:
-    """Name, share and time of each phase that has begun."""
+    """Name, share and time of each phase that has begun, in their order."""
+    ordered = sorted(progress.items(), key=lambda pair: words.in_order(pair[0]))
     return [
         {
-            "name": name,
+            "name": words.PHASE_WORDS.get(name, name),
             "share": share(phase["done"], phase["total"]),
             "rows": f"{int(phase['done']):,} of {int(phase['total']):,}",
             "seconds": span(phase["seconds"]),
         }
-        for name, phase in progress.items()
+        for name, phase in ordered
     ]
 
 

@@ -1,19 +1,22 @@
 """What the pages' addresses and forms are made of."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, get_args
 from urllib.parse import parse_qs
 
 from fastapi import Depends, Path, Request
 
+from service.http.fields import Format
 from service.http.problems import Problem
 from store.tables.states import JobKind
 
 MAX_FORM = 4_096  # bytes
 MAX_FIELDS = 10
 FORM_SECONDS = 10.0  # from its head to its last byte
+FORMATS = tuple(name for name in get_args(Format) if name != "auto")
+"""Shapes of rows that a form offers."""
 KINDS = {f"{kind}s": kind for kind in JobKind}
-Noun = Annotated[str, Path(pattern="^(selections|trainings|evaluations|loops)$")]
+Noun = Annotated[str, Path(pattern="^(selections|trainings|evaluations|loops|comparisons)$")]
 
 
 async def _form(request: Request) -> dict[str, str]:

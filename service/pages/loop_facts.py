@@ -16,7 +16,7 @@ from store.loops.plan import SELECTED, STEPS
 from store.loops.steps import Outline
 from store.tables.jobs import Job
 from store.tables.loops import Round
-from store.tables.states import TERMINAL
+from store.tables.states import PREFIX, TERMINAL, JobKind
 
 ARMS = {"selected": "selected", "random": "drawn at random"}
 REASONS = {
@@ -51,9 +51,13 @@ def of_loop(session: Session, job: Job) -> Json:
 
 
 def place(session: Session, job_id: str) -> Json | None:
-    """Which step of which loop a job is; None for one that runs alone."""
+    """Which step of which loop or comparison a job is; None for one that runs alone."""
     step = loop_steps.of_step(session, job_id)
-    return None if step is None else {"loop_id": step.loop_id, "round": step.round, "step": step.step}
+    if step is None:
+        return None
+    if step.loop_id.startswith(PREFIX[JobKind.COMPARISON]):
+        return {"comparison_id": step.loop_id, "run": step.round, "step": step.step}
+    return {"comparison_id": None, "loop_id": step.loop_id, "round": step.round, "step": step.step}
 
 
 def measured(outline: list[Outline], arms: tuple[str, ...]) -> dict[str, dict[int, Json]]:

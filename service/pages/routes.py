@@ -5,8 +5,10 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
+from sqlalchemy.orm import Session
 
 from evoselect.spec.fields import ShortText
+from service.comparisons.report_routes import report_page as comparison_page
 from service.edge.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
 from service.html.templates import HTML, STATIC
 from service.http.parameters import After, ResourceId
@@ -14,20 +16,31 @@ from service.http.problems import Problem
 from service.jobs.results import completed
 from service.jobs.routes import AfterEvent, sequence_of, stream
 from service.loops.report_routes import loop_page
-from service.models.evaluations import measured_on
-from service.pages import facts, kind_facts, loop_facts
+from service.pages import (
+    comparison_facts,
+    evaluation_facts,
+    facts,
+    kind_facts,
+    loop_facts,
+    selection_facts,
+    starting,
+    words,
+)
 from service.pages.forms import KINDS, Form, Noun
 from service.pages.rendering import HEADERS, PageRoute, render
 from service.polls import encoding
 from service.polls import views as job_views
 from service.selections.comparisons import comparison
-from service.selections.report_document import document
+from service.selections.report_document import document, target_texts
 from service.selections.report_routes import rendered
 from service.services import Services, State, TenantId
 from store.accounts import api_keys
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
+from store.jobs.requests import EvaluationNames
+from store.kit.json import Json
 from store.loops import steps as loop_steps
+from store.tables.jobs import Event, Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
@@ -35,23 +48,23 @@ router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 ROWS = 50  # of a page of jobs
 EVENTS = 200  # newest that the page of a job shows
 STATICS = {
+    "api.js",
     "base.css",
     "charts.css",
     "charts.js",
+    "estimate.js",
+    "example-pool.jsonl",
+    "example-target.jsonl",
+    "forms.js",
     "icon.svg",
+    "intake.js",
     "pages.css",
     "pages.js",
     "uplot.min.css",
     "uplot.min.js",
+    "work.css",
 }
 REPORT_HEADERS = {**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"}  # its own says the rest
-
-
-@router.get("")
-@router.get("/")
-def start() -> Response:
-    """The jobs."""
-    return RedirectResponse("/ui/selections", 303)
 
 
 @router.get("/sign-in")
@@ -68,7 +81,7 @@ def sign_in(request: Request, form: Form, state: Services) -> Response:
         principal = api_keys.principal_of(session, form.get("api_key", "").strip(), pepper)
     if principal is None:
         return render(request, "sign_in.html", 401, wrong=True)
-    response = RedirectResponse("/ui/selections", 303)
+    response = RedirectResponse("/ui", 303)
     response.set_cookie(
         COOKIE, cookie_for(state, principal), SECONDS, secure=True, httponly=True, samesite="strict"
     )
@@ -96,6 +109,7 @@ def static(name: str) -> Response:
 
 @router.get("/compare")
 def compare(
+    *,
     request: Request,
     state: Services,
     tenant_id: TenantId,
@@ -105,11 +119,17 @@ def compare(
     """Two selections side by side, by their ids."""
     ids = (first.strip(), second.strip())
     found = comparison(state, tenant_id, *ids) if all(ids) else None
-    return render(request, "compare.html", first=ids[0], second=ids[1], found=found)
+    texts = target_texts(state.artifacts, completed(state, tenant_id, ids[0], what="items")) if found else {}
+    with state.database.transaction() as session:
+        offered = starting.completed_selections(session, tenant_id)
+    return render(
+        request, "compare.html", first=ids[0], second=ids[1], found=found, offered=offered, texts=texts
+    )
 
 
 @router.get("/{noun}")
 def listing(
+    *,
     request: Request,
     noun: Noun,
     state: Services,
@@ -147,19 +167,24 @@ def listing(
 
 
 @router.get("/{noun}/{job_id}")
-def one(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+def one(
+    *, request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId
+) -> Response:
     """A job; its script keeps the part that changes up to date."""
     return render(request, "job.html", noun=noun, **_job(state, tenant_id, noun, job_id))
 
 
 @router.get("/{noun}/{job_id}/live")
-def live(request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+def live(
+    *, request: Request, noun: Noun, job_id: ResourceId, state: Services, tenant_id: TenantId
+) -> Response:
     """The part of the page that changes."""
     return render(request, "changing.html", noun=noun, **_job(state, tenant_id, noun, job_id))
 
 
 @router.get("/{noun}/{job_id}/events")
 def events(
+    *,
     request: Request,
     noun: Noun,
     job_id: ResourceId,
@@ -176,7 +201,7 @@ def events(
 @router.get("/selections/{job_id}/report")
 def report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """The report of a completed selection."""
-    job = completed(state, tenant_id, job_id, "report")
+    job = completed(state, tenant_id, job_id, what="report")
     page = rendered(state, job, document(state.artifacts, job))
     return Response(page, media_type=HTML, headers=REPORT_HEADERS)
 
@@ -187,6 +212,12 @@ def loop_report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Res
     return Response(loop_page(state, tenant_id, job_id), media_type=HTML, headers=REPORT_HEADERS)
 
 
+@router.get("/comparisons/{job_id}/report")
+def comparison_report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """The table of a comparison so far."""
+    return Response(comparison_page(state, tenant_id, job_id), media_type=HTML, headers=REPORT_HEADERS)
+
+
 def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]:
     with state.database.transaction() as session:
         row = jobs.get(session, tenant_id, job_id, KINDS[noun])
@@ -195,18 +226,38 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
         workers = job_reads.running(session, job_id)
         job = encoding.job(row, progress)
         done = loop_steps.rounds_done(session, [job_id]).get(job_id, 0)
+        measured = EvaluationNames.of(row.request, row.id) if row.kind == JobKind.EVALUATION else None
         return {
             "job": job,
             "line": facts.line(job, done),
             "step": loop_facts.place(session, job_id),
             "phases": facts.phases(progress),
-            "events": [job_views.event(event) for event in reversed(rows)],
+            "events": [_event(event) for event in reversed(rows)],
+            "selection": selection_facts.of_selection(state, row) if row.kind == JobKind.SELECTION else None,
+            "again": row.status in TERMINAL and row.status != JobStatus.COMPLETED,
+            "title": facts.title(row.name, row.kind, row.created_at),
             "workers": workers,
             "loop": loop_facts.of_loop(session, row) if row.kind == JobKind.LOOP else None,
+            "comparison": (
+                comparison_facts.of_comparison(session, row) if row.kind == JobKind.COMPARISON else None
+            ),
             "training": kind_facts.of_training(session, row) if row.kind == JobKind.TRAINING else None,
             "measures": kind_facts.of_evaluation(row) if row.kind == JobKind.EVALUATION else [],
-            "measured_on": measured_on(row.request) if row.kind == JobKind.EVALUATION else "",
+            "beside": _beside(state, session, row) if row.kind == JobKind.EVALUATION else [],
+            "model": evaluation_facts.model_name(session, job["request"].get("model") or ""),
+            "measured_on": measured.examples if measured else "",
             "facts": facts.of_result(job),
             "last_event": row.last_event,
             "open": row.status not in TERMINAL,
         }
+
+
+def _beside(state: State, session: Session, job: Job) -> list[Json]:
+    found = evaluation_facts.others(session, job)
+    named = [(row, evaluation_facts.model_name(session, row.request["model"])) for row in found]
+    return evaluation_facts.beside(state, job, named)
+
+
+def _event(row: Event) -> Json:
+    event = job_views.event(row)
+    return {"words": words.of_event(event), "at": event["created_at"]}

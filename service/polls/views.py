@@ -18,6 +18,7 @@ TIMES = (
     "expired",
 )
 ETA_ROWS = 32  # rows that must be done before their pace says anything
+BY_STAGES = ("transport",)  # phases whose rows count by stages, which take unlike times: no pace
 
 
 def job(row: Job, phases: Progress) -> Json:
@@ -57,6 +58,8 @@ def _eta(row: Job, phases: Progress) -> float | None:
     """Seconds left of the present phase at its pace so far; None while that says nothing."""
     phase = phases.get(row.phase or "")
     if row.status != JobStatus.RUNNING or phase is None or phase["done"] < ETA_ROWS:
+        return None
+    if row.phase in BY_STAGES:
         return None
     left = max(0, phase["total"] - phase["done"])
     return round(float(phase["seconds"] / phase["done"] * left), 1)

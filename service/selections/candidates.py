@@ -12,6 +12,7 @@ from service.selections import answers
 from service.services import Services, State, TenantId
 from store.data import pools
 from store.errors import NotFound
+from store.jobs.requests import SelectionNames
 from store.results import considered
 from store.results import items as selected
 from store.tables.data import Batch
@@ -31,14 +32,15 @@ def candidate(
     Of several contents with the same id it is the one of best rank, else the one that came first: the hash
     names each of them.
     """
-    job = completed(state, tenant_id, job_id, "candidates")
+    job = completed(state, tenant_id, job_id, what="candidates")
     item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
     if item is not None and "content_hash" in item:
         found: dict[str, Any] = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
         found |= _flags(state, job, item["content_hash"])
         return {"object": "selection.candidate", **found, **_chosen(item)}
+    asked = SelectionNames.of(job.request, job.id)
     with state.database.transaction() as session:
-        batches = pools.batches(session, job.request["pool_id"], job.request["pool_version"])
+        batches = pools.batches(session, asked.pool_id, asked.pool_version)
     known = _in_pool(state, batches, candidate_id)
     if known is None:
         raise NotFound("candidate", candidate_id)

@@ -10,6 +10,7 @@ from service.jobs.results import artifact, completed
 from service.selections import answers, comparing
 from service.services import Services, State, TenantId
 from store.jobs import lifecycle as jobs
+from store.jobs.requests import SelectionNames
 from store.results import items as selected
 from store.tables.jobs import Job
 from store.tables.states import JobKind
@@ -27,15 +28,15 @@ def comparison(state: State, tenant_id: str, job_id: str, other_id: str) -> dict
     """The same for those who have no request; raises NotFound, or Problem 409 before both are completed."""
     with state.database.transaction() as session:
         jobs.get(session, tenant_id, other_id, JobKind.SELECTION)  # before the first one's status is told
-    first, second = (completed(state, tenant_id, name, "items") for name in (job_id, other_id))
+    first, second = (completed(state, tenant_id, name, what="items") for name in (job_id, other_id))
     digests = [_digest(state, job) for job in (first, second)]
-    same_target = first.request["target_id"] == second.request["target_id"]
+    one, other = (SelectionNames.of(job.request, job.id).target_id for job in (first, second))
     return {
         "object": "selection.comparison",
         "selections": [job_id, other_id],
         "overlap": comparing.overlap(*digests),
         "rank_correlation": comparing.rank_correlation(*digests),
-        "coverage": comparing.coverage(*digests) if same_target else None,
+        "coverage": comparing.coverage(*digests) if one == other else None,
         "transport": comparing.change(*(_transport(job) for job in (first, second))),
     }
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.services import State
 from store.jobs import costs
+from store.jobs.requests import SelectionWork
 from store.tables.jobs import Job
 
 
@@ -19,9 +20,11 @@ def estimate(state: State, store: Callable[[Session], str]) -> dict[str, Any]:
     try:
         with state.database.transaction() as session:
             job = session.get_one(Job, store(session))
-            source = state.models.get(job.request["model"])
+            source = state.models.get(SelectionWork.of(job.request, job.id).model)
             parameters = source.parameters if source else 0
-            cost = costs.of_selection(session, state.artifacts, job, parameters, state.settings.block_rows)
+            cost = costs.of_selection(
+                session, state.artifacts, job, parameters, block_rows=state.settings.block_rows
+            )
             found = {"object": "selection.estimate", "request": job.request, **cost}
             raise _UndoError
     except _UndoError:

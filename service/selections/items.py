@@ -30,6 +30,7 @@ FORMATS: dict[str, Any] = {kind: {} for kind in (JSON, NDJSON, PARQUET)}
 
 @router.get("/{job_id}/items", response_model=None, responses={200: {"content": FORMATS}})
 def items(
+    *,
     job_id: ResourceId,
     request: Request,
     state: Services,
@@ -48,14 +49,14 @@ def items(
     whole pool came as tables with the same columns, Parquet with the schema that they had. `extra.source=web`
     gives those alone whose record has that value in `extra`.
     """
-    job = completed(state, tenant_id, job_id, "items")
+    job = completed(state, tenant_id, job_id, what="items")
     stored = artifact(job, "items") or {}
     accept = request.headers.get("accept")
     kind = acceptable(accept, (NDJSON, PARQUET) if format == "original" else (JSON, NDJSON, PARQUET))
     count = min(limit or MAX_PAGE, MAX_PAGE) if kind == JSON else limit or ALL_ITEMS
     asked: dict[str, Any] = {"after": after, "limit": count, "extra": extra}
     if format == "original" and kind == PARQUET:
-        return _table(state, stored, artifact(job, "table"), asked, reasons)
+        return _table(state, stored, artifact(job, "table"), asked=asked, reasons=reasons)
     if format == "original":
         rows = selected.read_originals(state.artifacts, stored, **asked, reasons=reasons)
         return StreamingResponse(_lines(rows), media_type=NDJSON)
@@ -74,7 +75,7 @@ def items(
 @router.get("/{job_id}/rejected", response_model=None, responses={200: {"content": {NDJSON: {}}}})
 def rejected(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Every candidate that could not be selected, with the reason, as lines in the order of the pool."""
-    stored = artifact(completed(state, tenant_id, job_id, "rejected"), "rejected") or {}
+    stored = artifact(completed(state, tenant_id, job_id, what="rejected"), "rejected") or {}
     return Response(state.artifacts.get_bytes(stored["path"], stored["sha256"]), media_type=NDJSON)
 
 
@@ -93,6 +94,7 @@ def _table(
     state: State,
     stored: dict[str, Any],
     table: dict[str, Any] | None,
+    *,
     asked: dict[str, Any],
     reasons: bool,
 ) -> Response:

@@ -32,6 +32,8 @@ class Report(BaseModel):
     twins: Json
     near_duplicates: Json
     near_copies: Json | None
+    near_copy_texts: Json | None
+    """Beginnings of the texts of the clusters and leaks that `near_copies` lists, in its order."""
     mean_redundancy: float
     targets: Json
     tradeoff: list[Json]

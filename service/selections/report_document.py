@@ -10,6 +10,7 @@ from store.kit.json import Json
 from store.results import maps
 from store.tables.jobs import Job
 
+TEXT = 160  # characters by which an example of the target is told from others
 SELECTION = ("id", "name", "created_at", "completed_at", "request", "metadata")
 
 
@@ -19,7 +20,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
     if stored is None or points is None:
         detail = f"Selection {job.id} was made before reports were stored; run the same request again."
         raise Problem(409, "no_report", detail)
-    numbers: Json = orjson.loads(artifacts.get_bytes(stored["path"], stored["sha256"]))
+    numbers = stored_numbers(artifacts, stored)
     drawn = artifacts.get_table(points["path"], points["sha256"], maps.DRAWN)
     numbers["map"]["points"] = maps.points(drawn)
     made = job_views.job(job, {})
@@ -35,5 +36,27 @@ def document(artifacts: Artifacts, job: Job) -> Json:
         "near_copies": made["result"].get("near_copies"),
         "conditioning": made["result"].get("conditioning"),
         "manifest": made["result"].get("manifest", {}),
+        "near_copy_texts": None,  # of reports of earlier releases
         **numbers,
     }
+
+
+def stored_numbers(artifacts: Artifacts, stored: Json) -> Json:
+    """What the select worker left in the artifact `report`."""
+    numbers: Json = orjson.loads(artifacts.get_bytes(stored["path"], stored["sha256"]))
+    return numbers
+
+
+def target_texts(artifacts: Artifacts, job: Job) -> dict[str, str]:
+    """How the examples of the target begin that the map shows, by id."""
+    stored = artifact(job, "map")
+    if stored is None:
+        return {}
+    table = artifacts.get_table(stored["path"], stored["sha256"], ("id", "kind", "text"))
+    columns = (table[name].to_pylist() for name in ("id", "kind", "text"))
+    return {name: _short(text) for name, kind, text in zip(*columns, strict=True) if kind == "target"}
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT else f"{line[:TEXT]}…"

@@ -1,5 +1,6 @@
 """The report as one HTML page: styles, script, library and numbers inside, nothing loaded from anywhere."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -7,10 +8,15 @@ import orjson
 
 from service.html.templates import asset, embedded, number, percent, policy, templates
 from service.selections.report_charts import charts
+from service.selections.report_copies import copies
+from service.selections.report_summary import summary
 from store.kit.json import Json
 
 TEXT_BYTES = 1_500_000  # for the beginnings of all records together, which keeps the page below 5 MB
 LONGEST, SHORTEST = 900, 60  # bytes of one of them
+SERVED = 60  # characters of each target beside an item
+HASH = re.compile("[0-9a-f]{64}")
+SUMMED = ("counts", "diagnostics", "against", "targets")
 STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
 SCRIPTS = ("uplot.min.js", "charts.js", "report.js")
 REASONS = {
@@ -29,13 +35,16 @@ REASONS = {
 }
 
 
-def page(report: Json, items: Iterable[Json]) -> str:
-    """The whole document. ``items`` are the selected ones in order."""
+def page(report: Json, items: Iterable[Json], texts: dict[str, str]) -> str:
+    """The whole document. ``items`` are the selected ones in order, ``texts`` how target examples begin."""
     drawn = charts(report)
-    rows = list(_items(items, len(report["map"]["points"]["selected"]["id"])))
+    rows = list(_items(items, len(report["map"]["points"]["selected"]["id"]), texts))
     data = {
-        "map": _coordinates(report["map"]["points"]),
-        "tables": {"items": _table(ITEM_COLUMNS, rows), "targets": _table(TARGET_COLUMNS, _targets(report))},
+        "map": _coordinates(report["map"]["points"], texts),
+        "tables": {
+            "items": _table(ITEM_COLUMNS, rows),
+            "targets": _table(TARGET_COLUMNS, _targets(report, texts)),
+        },
     }
     style, scripts = asset(*STYLES), [asset(name) for name in SCRIPTS]
     return (
@@ -45,7 +54,9 @@ def page(report: Json, items: Iterable[Json]) -> str:
             report=report,
             charts=drawn,
             figures=_figures(report),
+            summary=summary(**{name: report[name] for name in SUMMED}, texts=texts),
             comparison=_comparison(report),
+            copies=copies(report),
             rejected=[(REASONS.get(name, name), count) for name, count in _left_out(report)],
             facts_of_solver=_flat(report["diagnostics"]),
             versions=_provenance(report),
@@ -59,15 +70,27 @@ def page(report: Json, items: Iterable[Json]) -> str:
     )
 
 
-def _coordinates(points: Json) -> Json:
-    """The names of the selected are in the table of items already."""
+def _coordinates(points: Json, texts: dict[str, str]) -> Json:
+    """The names of the selected are in the table of items already; targets go by their texts."""
     selected = {"x": points["selected"]["x"], "y": points["selected"]["y"]}
-    return {**points, "selected": selected}
+    targets = {**points["target"], "id": [_target(name, texts) for name in points["target"]["id"]]}
+    pool = {**points["pool"], "id": [_own(name) for name in points["pool"]["id"]]}
+    return {"pool": pool, "target": targets, "selected": selected}
 
 
-ITEM_COLUMNS = (("rank", "number"), ("id", "id"), ("score", "number"), ("serves", "id"), ("record", "text"))
+def _target(name: str, texts: dict[str, str]) -> str:
+    """How an example of the target begins; its id where that is not known."""
+    return texts.get(name) or _own(name)
+
+
+def _own(name: str) -> str:
+    """An id in short where it is the hash of a content."""
+    return f"{name[:8]}…" if HASH.fullmatch(name) else name
+
+
+ITEM_COLUMNS = (("rank", "number"), ("id", "id"), ("score", "number"), ("serves", "text"), ("record", "text"))
 TARGET_COLUMNS = (
-    ("target", "id"),
+    ("target", "text"),
     ("group", ""),
     ("mass", "number"),
     ("items", "number"),
@@ -82,11 +105,11 @@ def _table(columns: Iterable[tuple[str, str]], rows: list[list[Any]]) -> Json:
     return {"columns": [{"label": label, "kind": kind} for label, kind in columns], "rows": rows}
 
 
-def _items(items: Iterable[Json], count: int) -> Iterator[list[Any]]:
+def _items(items: Iterable[Json], count: int, texts: dict[str, str]) -> Iterator[list[Any]]:
     room = max(SHORTEST, min(LONGEST, TEXT_BYTES // max(1, count)))
     for item in items:
-        served = ", ".join(target["id"] for target in item.get("targets", ())[:2])
-        yield [item["rank"], item["id"], item["score"], served[:80], _beginning(item["record"], room)]
+        served = " · ".join(_target(target["id"], texts)[:SERVED] for target in item.get("targets", ())[:2])
+        yield [item["rank"], _own(item["id"]), item["score"], served, _beginning(item["record"], room)]
 
 
 def _beginning(record: Json, room: int) -> str:
@@ -96,10 +119,10 @@ def _beginning(record: Json, room: int) -> str:
     return text if len(encoded) <= room else f"{encoded[:room].decode(errors='ignore')}…"
 
 
-def _targets(report: Json) -> list[list[Any]]:
+def _targets(report: Json, texts: dict[str, str]) -> list[list[Any]]:
     return [
         [
-            row["id"],
+            _target(row["id"], texts),
             row["group"],
             row["mass"],
             row["items"],

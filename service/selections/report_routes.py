@@ -13,7 +13,7 @@ from service.http.media import JSON, PARQUET, acceptable
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed
 from service.selections.report_answers import Report
-from service.selections.report_document import document
+from service.selections.report_document import document, target_texts
 from service.selections.report_page import page
 from service.services import Services, State, TenantId
 from store.results import items as selected
@@ -29,7 +29,7 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 def report(job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
     """Where pool, target and selected lie, how well the target is served, and what the solver proved."""
     kind = acceptable(request.headers.get("accept"), (JSON, HTML, PARQUET))
-    job = completed(state, tenant_id, job_id, "report")
+    job = completed(state, tenant_id, job_id, what="report")
     numbers = document(state.artifacts, job)
     if kind == PARQUET:
         stored = artifact(job, "map") or {}
@@ -48,7 +48,8 @@ HEADERS = {
 
 def rendered(state: State, job: Job, numbers: dict[str, Any]) -> str:
     """The page of a completed selection, with as many items as its map shows."""
-    return page(numbers, _items(state, job, numbers["map"]["shown"]["selected"]))
+    items = _items(state, job, numbers["map"]["shown"]["selected"])
+    return page(numbers, items, target_texts(state.artifacts, job))
 
 
 def _items(state: State, job: Job, count: int) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from service.selections.requests import SelectionRequest, require_room_for_pinne
 from service.services import Services, TenantId
 from store.accounts import quotas
 from store.jobs import pace, submissions
+from store.jobs.requests import FeatureFiles, SelectionWork
 from store.records.layout import Layout
 from store.tables.states import JobKind
 
@@ -30,6 +31,7 @@ router = job_routes(JobKind.SELECTION, "selections")
     responses={200: {"model": answers.Estimate, "description": "validate_only: nothing was stored."}},
 )
 def create(
+    *,
     body: SelectionRequest,
     response: Response,
     state: Services,
@@ -45,33 +47,25 @@ def create(
 
     def store(session: Session) -> str:
         require_room_for_job(session, state, tenant_id, JobKind.SELECTION)
-        model = known_model(session, state, tenant_id, body.model or state.settings.default_model, "/model")
+        model = known_model(
+            session, state, tenant_id, body.model or state.settings.default_model, pointer="/model"
+        )
         for number, checkpoint in enumerate(body.features.checkpoints):
             pointer = f"/features/checkpoints/{number}/model"
-            known_model(session, state, tenant_id, checkpoint.model, pointer)
-        job = submissions.selection(
+            known_model(session, state, tenant_id, checkpoint.model, pointer=pointer)
+        asked = _asked(
             session,
             tenant_id,
+            body,
             target_id=body.target_id or stored_target(session, state, tenant_id, target or Rows()),
             pool_id=body.pool_id or stored_pool(session, state, tenant_id, candidates or Rows()),
-            pool_version=body.pool_version,
-            size=None if body.tokens else submissions.Size(body.k, body.ratio),
-            settings={
-                "spec": body.spec.model_dump(mode="json", by_alias=True),
-                "features": body.features.model_dump(mode="json"),
-                "model": model,
-                "seed": body.seed,
-                "tokens": body.tokens,
-                "tokens_from": body.tokens_from,
-                "pinned": body.pinned,
-            },
-            exclude_selection_ids=body.exclude_selection_ids,
-            feature_files=body.feature_files.model_dump() if body.feature_files else None,
-            shard_rows=pace.shard_rows(session, tenant_id, model, state.settings),
-            label=submissions.Label(body.name, body.metadata, body.priority),
+            model=model,
         )
-        quotas.require_k(job.request["k"] or 0, state.settings.max_k)  # by tokens the worker asks
-        require_room_for_pinned(body.pinned, job.request["k"])
+        label = submissions.Label(body.name, body.metadata, body.priority)
+        shard_rows = pace.shard_rows(session, tenant_id, model, state.settings)
+        job = submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
+        quotas.require_k(asked.k or 0, state.settings.max_k)  # by tokens the worker asks
+        require_room_for_pinned(body.pinned, asked.k)
         return job.id
 
     if validate_only:
@@ -79,3 +73,27 @@ def create(
         return estimate(state, store)
     job = load(state, tenant_id, once.run(body, store), JobKind.SELECTION)
     return accepted(response, "selections", job)
+
+
+def _asked(
+    session: Session, tenant_id: str, body: SelectionRequest, *, target_id: str, pool_id: str, model: str
+) -> SelectionWork:
+    """The body with every name looked up."""
+    size = None if body.tokens else submissions.Size(body.k, body.ratio)
+    version, k = submissions.sized(session, tenant_id, pool_id, body.pool_version, size)
+    files = body.feature_files
+    return SelectionWork(
+        target_id=target_id,
+        pool_id=pool_id,
+        pool_version=version,
+        k=k,
+        tokens=body.tokens,
+        tokens_from=body.tokens_from,
+        pinned=tuple(body.pinned),
+        spec=body.spec,
+        features=body.features,
+        feature_files=files and FeatureFiles(target=files.target, pool=files.pool),
+        model=model,
+        seed=body.seed,
+        exclude_selection_ids=tuple(body.exclude_selection_ids),
+    )

@@ -3,6 +3,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const { number, colour, make, axes, size, tipOf, place, plot, paintPoints } = evoCharts;
 
+  const NARROW = 640; /* pixels: below it report.css stacks the cells of a row */
+
   /* The map. */
   const map = data.map, shown = { pool: true, target: true, selected: true };
   let inspected = 0;
@@ -83,12 +85,17 @@
     const filter = make("input"); filter.type = "search"; filter.placeholder = "Filter"; filter.setAttribute("aria-label", `Filter: ${host.dataset.caption}`);
     const back = make("button", "Previous"), next = make("button", "Next");
     back.type = next.type = "button";
+    const size = innerWidth < NARROW ? 6 : 12; /* rows of a page: none makes the report endless */
     let page = 0, rows = table.rows;
     const show = () => {
-      const pages = Math.max(1, Math.ceil(rows.length / 20)); page = Math.min(Math.max(page, 0), pages - 1);
-      body.replaceChildren(...rows.slice(page * 20, page * 20 + 20).map((row) => {
+      const pages = Math.max(1, Math.ceil(rows.length / size)); page = Math.min(Math.max(page, 0), pages - 1);
+      body.replaceChildren(...rows.slice(page * size, page * size + size).map((row) => {
         const line = make("tr");
-        row.forEach((cell, at) => line.append(make("td", typeof cell === "number" ? number.format(cell) : cell ?? "", table.columns[at].kind)));
+        row.forEach((cell, at) => {
+          const { label, kind } = table.columns[at], shown = make("td", typeof cell === "number" ? number.format(cell) : cell ?? "", kind);
+          shown.dataset.label = label; /* names the cell where a narrow window stacks them */
+          line.append(shown);
+        });
         return line;
       }));
       status.textContent = `${number.format(rows.length)} rows, page ${page + 1} of ${pages}`;

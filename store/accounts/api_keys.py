@@ -68,7 +68,7 @@ def create(
 
 def get(session: Session, tenant_id: str, key_id: str) -> ApiKey:
     """The tenant's key; raises NotFound."""
-    return owned.get(session, ApiKey, "API key", tenant_id, key_id)
+    return owned.get(session, ApiKey, tenant_id, key_id, noun="API key")
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[ApiKey]:

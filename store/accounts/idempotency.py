@@ -35,7 +35,7 @@ def replay(session: Session, tenant_id: str, key: str, fingerprint: str) -> str 
     return row.resource_id
 
 
-def remember(session: Session, tenant_id: str, key: str, fingerprint: str, resource_id: str) -> None:
+def remember(session: Session, tenant_id: str, key: str, *, fingerprint: str, resource_id: str) -> None:
     """Record the answer in the transaction that creates it; the caller holds the key."""
     session.add(
         IdempotencyKey(tenant_id=tenant_id, key=key, fingerprint=fingerprint, resource_id=resource_id)

@@ -46,7 +46,7 @@ def ensure_tenant(session: Session, name: str) -> str:
     return session.execute(select(Tenant.id).where(Tenant.name == name)).scalar_one()
 
 
-def add_key(session: Session, tenant_id: str, name: str, secret: str, pepper: str) -> None:
+def add_key(session: Session, tenant_id: str, *, name: str, secret: str, pepper: str) -> None:
     """Let `secret` do everything for the tenant; adding the same key again changes nothing."""
     row = insert(ApiKey).values(
         id=new_id("key"),

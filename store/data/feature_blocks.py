@@ -14,7 +14,7 @@ def find(session: Session, tenant_id: str, key: str) -> Artifact | None:
     return Artifact(row.artifact, row.sha256, size=0) if row else None
 
 
-def remember(session: Session, tenant_id: str, key: str, rows: int, artifact: Artifact) -> None:
+def remember(session: Session, tenant_id: str, key: str, *, rows: int, artifact: Artifact) -> None:
     """Record a computed block; the same block twice is one row."""
     row = insert(FeatureBlock).values(
         tenant_id=tenant_id, key=key, rows=rows, artifact=artifact.path, sha256=artifact.sha256

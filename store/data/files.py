@@ -59,7 +59,7 @@ def create(
 
 def get(session: Session, tenant_id: str, file_id: str) -> File:
     """The tenant's file; raises NotFound."""
-    return owned.get(session, File, "file", tenant_id, file_id)
+    return owned.get(session, File, tenant_id, file_id, noun="file")
 
 
 def delete(session: Session, tenant_id: str, file_id: str) -> File:

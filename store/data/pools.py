@@ -56,7 +56,7 @@ def create(
 
 def get(session: Session, tenant_id: str, pool_id: str) -> Pool:
     """The tenant's pool; raises NotFound."""
-    return owned.get(session, Pool, "pool", tenant_id, pool_id)
+    return owned.get(session, Pool, tenant_id, pool_id, noun="pool")
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Pool]:
@@ -92,8 +92,8 @@ def append(
     pool: Pool,
     batch_id: str,
     artifact: Artifact,
-    counts: Counts,
     *,
+    counts: Counts,
     room: Room | None,
     client_batch_id: str | None = None,
     errors: Json | None = None,

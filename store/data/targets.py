@@ -44,12 +44,16 @@ def kept(
     own, held = _encoded(examples), _encoded(apart) if apart else None
     sha256 = hashlib.sha256(own).hexdigest()
     held_sha256 = hashlib.sha256(held).hexdigest() if held else None
-    if found := _find(session, tenant_id, sha256, held_sha256, name, user_metadata):
+    if found := _find(
+        session, tenant_id, sha256=sha256, held_sha256=held_sha256, name=name, user_metadata=user_metadata
+    ):
         return found, False
     labels: Json = {"name": name, "user_metadata": user_metadata or {}, "recognised": recognised or {}}
     if apart and held:
-        labels["held_out_target_id"] = _stored(session, artifacts, tenant_id, apart[0], held, room).id
-    return _stored(session, artifacts, tenant_id, examples[0], own, room, **labels), True
+        labels["held_out_target_id"] = _stored(
+            session, artifacts, tenant_id, records=apart[0], data=held, room=room
+        ).id
+    return _stored(session, artifacts, tenant_id, records=examples[0], data=own, room=room, **labels), True
 
 
 def _encoded(examples: Examples) -> bytes:
@@ -60,6 +64,7 @@ def _encoded(examples: Examples) -> bytes:
 def _find(
     session: Session,
     tenant_id: str,
+    *,
     sha256: str,
     held_sha256: str | None,
     name: str | None,
@@ -86,6 +91,7 @@ def _stored(
     session: Session,
     artifacts: Artifacts,
     tenant_id: str,
+    *,
     records: list[Record],
     data: bytes,
     room: Room,
@@ -148,7 +154,7 @@ def split(records: list[Record], ratio: float, seed: int) -> tuple[list[int], li
 
 def get(session: Session, tenant_id: str, target_id: str) -> Target:
     """The tenant's target; raises NotFound."""
-    return owned.get(session, Target, "target", tenant_id, target_id)
+    return owned.get(session, Target, tenant_id, target_id, noun="target")
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Target]:

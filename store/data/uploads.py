@@ -30,7 +30,7 @@ def create(session: Session, tenant_id: str, *, name: str | None, seconds: int) 
 
 def get(session: Session, tenant_id: str, upload_id: str) -> Upload:
     """The tenant's upload; raises NotFound."""
-    return owned.get(session, Upload, "upload", tenant_id, upload_id)
+    return owned.get(session, Upload, tenant_id, upload_id, noun="upload")
 
 
 def parts(session: Session, upload_id: str) -> list[UploadPart]:
@@ -61,7 +61,7 @@ def lock(session: Session, tenant_id: str, upload_id: str) -> Upload:
     return session.execute(query.execution_options(populate_existing=True)).scalar_one()
 
 
-def add_part(session: Session, upload: Upload, number: int, artifact: Artifact, room: Room) -> UploadPart:
+def add_part(session: Session, upload: Upload, number: int, artifact: Artifact, *, room: Room) -> UploadPart:
     """The part of that number; the same bytes again change nothing, others raise Conflict. Or OverQuota."""
     known = session.get(UploadPart, (upload.id, number))
     if known is not None:

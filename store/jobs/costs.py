@@ -20,8 +20,10 @@ import pyarrow.parquet as pq
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from evoselect.spec.features import FeatureSpec
 from store.artifacts import Artifacts
 from store.jobs import pace
+from store.jobs.requests import SelectionWork
 from store.tables.jobs import Job, Shard
 from store.tables.states import ShardState
 
@@ -40,7 +42,7 @@ SAMPLE_BYTES = 2**24
 
 
 def of_selection(
-    session: Session, artifacts: Artifacts, job: Job, parameters: int, block_rows: int
+    session: Session, artifacts: Artifacts, job: Job, parameters: int, *, block_rows: int
 ) -> dict[str, Any]:
     """rows, tokens, seconds of one worker by phase, and whether those were measured."""
     shards = session.scalars(select(Shard).where(Shard.job_id == job.id)).all()
@@ -49,11 +51,12 @@ def of_selection(
     models = len({shard.payload["checkpoint"] for shard in features})
     rows = computed // models if features else sum(shard.rows_total for shard in shards)
     paths = {shard.payload["artifact"] for shard in features}
-    tokens = sum(_text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
-    measured = pace.seconds_per_row(session, job.tenant_id, job.request["model"])
+    tokens = sum(text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
+    asked = SelectionWork.of(job.request, job.id)
+    measured = pace.seconds_per_row(session, job.tenant_id, asked.model)
     work = tokens * models * FLOPS_PER_PARAMETER * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
     seconds = work if measured is None else computed * measured
-    mixed = _mixed(job.request["features"])
+    mixed = _mixed(asked.features)
     return {
         "rows": rows,
         "tokens": tokens,
@@ -62,17 +65,15 @@ def of_selection(
             "features": round(seconds + _sketching(mixed, computed, block_rows), 1),
             "transport": round(rows * _transport_pace(session, job.tenant_id), 1),
         },
-        "bytes": _bytes(job.request["features"], rows * max(models, 1)),
-        "lengths": _lengths(artifacts, features, job.request["features"]),
+        "bytes": _bytes(asked.features, rows * max(models, 1)),
+        "lengths": _lengths(artifacts, features, asked.features),
         "basis": "formula" if measured is None else "measured",
     }
 
 
-def _mixed(features: dict[str, Any]) -> int:
+def _mixed(spec: FeatureSpec) -> int:
     """Numbers of the mixing matrices of all modules together, at most; 0 where no gradient is sketched."""
-    if features["kind"] not in ("gradient", "combined"):
-        return 0
-    return int(features["sketch_in"] * features["sketch_out"] * features["dim"])
+    return spec.sketch_in * spec.sketch_out * spec.dim if spec.gradients else 0
 
 
 def _sketching(mixed: int, rows: int, block_rows: int) -> float:
@@ -81,13 +82,13 @@ def _sketching(mixed: int, rows: int, block_rows: int) -> float:
     return mixed * (draws / DRAWS_PER_SECOND + 2 * rows / FLOPS_PER_SECOND)
 
 
-def _bytes(features: dict[str, Any], rows: int) -> dict[str, int]:
+def _bytes(spec: FeatureSpec, rows: int) -> dict[str, int]:
     """Of gradients, at most: a model with few modules takes less. Hidden states add what the model says.
 
     ``rows``: at all checkpoints.
     """
-    mixed = _mixed(features)
-    numbers = rows * features["dim"] if mixed else 0
+    mixed = _mixed(spec)
+    numbers = rows * spec.dim if mixed else 0
     return {
         "sketches": mixed * NUMBER_BYTES,
         "features": numbers * STORED_BYTES,
@@ -95,7 +96,8 @@ def _bytes(features: dict[str, Any], rows: int) -> dict[str, int]:
     }
 
 
-def _text_bytes(artifacts: Artifacts, path: str) -> int:
+def text_bytes(artifacts: Artifacts, path: str, columns: Sequence[str] = TEXT) -> int:
+    """Bytes of the texts in these columns of a stored file, from its footer."""
     with artifacts.open(path) as stream:
         metadata = pq.ParquetFile(stream).metadata
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
@@ -103,11 +105,11 @@ def _text_bytes(artifacts: Artifacts, path: str) -> int:
         group.column(column).total_uncompressed_size
         for group in groups
         for column in range(group.num_columns)
-        if group.column(column).path_in_schema.partition(".")[0] in TEXT
+        if group.column(column).path_in_schema.partition(".")[0] in columns
     )
 
 
-def _lengths(artifacts: Artifacts, features: Sequence[Shard], spec: dict[str, Any]) -> dict[str, Any] | None:
+def _lengths(artifacts: Artifacts, features: Sequence[Shard], spec: FeatureSpec) -> dict[str, Any] | None:
     """Rows of the pool by tokens, in powers of two; None where there are no features to compute."""
     pool = next((shard.payload["artifact"] for shard in features if shard.payload["role"] == "pool"), None)
     if pool is None:
@@ -117,14 +119,14 @@ def _lengths(artifacts: Artifacts, features: Sequence[Shard], spec: dict[str, An
         size = max(1, file.metadata.row_group(0).total_byte_size // file.metadata.row_group(0).num_rows)
         batch = next(file.iter_batches(max(1, min(SAMPLE, SAMPLE_BYTES // size)), columns=list(TEXT)))
     tokens = [_text_length(row) // BYTES_PER_TOKEN for row in batch.to_pylist()]
-    most = spec["max_length"]
+    most = spec.max_length
     return {
         "rows": len(tokens),
         "up_to": by_powers(tokens),
         "longest": max(tokens, default=0),
         "max_length": most,
         "longer": None if most is None else sum(count > most for count in tokens),
-        "on_long": spec["on_long"],
+        "on_long": spec.on_long,
     }
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from store.errors import Conflict, NotFound
 from store.jobs import outbox
-from store.jobs.plans import PAYLOAD_VERSION, ShardPlan
+from store.jobs.plans import FIRST_PHASE, PAYLOAD_VERSION, ShardPlan
 from store.kit.ids import new_id
 from store.tables import owned
 from store.tables.jobs import Event, Job, Shard, Turn
@@ -80,7 +80,7 @@ def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
 
 def get(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
     """The tenant's job of that kind; raises NotFound."""
-    job = owned.get(session, Job, kind, tenant_id, job_id)
+    job = owned.get(session, Job, tenant_id, job_id, noun=kind)
     if job.kind != kind:
         raise NotFound(kind, job_id)
     return job
@@ -132,7 +132,7 @@ def transition(session: Session, job: Job, status: JobStatus, data: dict[str, An
 
 
 def _tell_loop(session: Session, job_id: str) -> None:
-    """Where the job that ended is a step of a loop, the loop is looked at."""
+    """Where the job that ended is a step of a loop or comparison, that is looked at."""
     loop_id = session.scalar(select(LoopStep.loop_id).where(LoopStep.job_id == job_id))
     if loop_id is None:
         return
@@ -145,13 +145,17 @@ def _tell_loop(session: Session, job_id: str) -> None:
 
 
 def look_again(session: Session, loop: Job) -> None:
-    """Promise a look at a locked loop, unless one waits already; a paused one gets it when it resumes."""
+    """Promise a look at a locked loop, or comparison, unless one waits already.
+
+    A paused one gets it when it resumes.
+    """
     if loop.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
         return
-    looks = select(Shard).where(Shard.job_id == loop.id, Shard.phase == "advance")
+    phase = FIRST_PHASE[JobKind(loop.kind)]
+    looks = select(Shard).where(Shard.job_id == loop.id, Shard.phase == phase)
     if session.scalar(looks.where(Shard.state == ShardState.READY).limit(1)) is None:
         count = session.scalar(select(func.count()).select_from(looks.subquery())) or 0
-        insert_shards(session, loop, [ShardPlan("advance", count, 0)])
+        insert_shards(session, loop, [ShardPlan(phase, count, 0)])
 
 
 def is_terminal(job: Job) -> bool:

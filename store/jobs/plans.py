@@ -12,6 +12,7 @@ FIRST_PHASE = {
     JobKind.TRAINING: "train",
     JobKind.EVALUATION: "evaluate",
     JobKind.LOOP: "advance",
+    JobKind.COMPARISON: "compare",
 }
 NEXT_PHASE = {"features": "transport"}
 PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
@@ -21,7 +22,9 @@ QUEUE = {
     "train": "train",
     "evaluate": "train",
     "advance": "ops",
+    "compare": "ops",
     "generate": "generate",
+    "judge": "select",
 }
 FORMER_QUEUE = {"generate": "ops"}  # where an earlier release put shards of a phase; they still run
 
@@ -79,12 +82,6 @@ def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int 
                 seen.add(source.role)
                 plans.append(ShardPlan("features", len(plans), stop - start, payload))
     return plans
-
-
-def dispensable(phase: str, payload: dict[str, Any], request: dict[str, Any]) -> bool:
-    """Whether the job goes on without this shard once it failed too often: of candidates, where asked for."""
-    asked = bool(request.get("features", {}).get("allow_partial"))
-    return asked and phase == "features" and payload.get("role") == "pool"
 
 
 def single_shard(phase: str, rows: int) -> list[ShardPlan]:

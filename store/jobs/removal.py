@@ -27,7 +27,11 @@ def remove(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> None
         with session.begin_nested():
             remove_rows(session, job_id)
     except IntegrityError:
-        what = "the model that it made" if kind == JobKind.TRAINING else "the loop that it is a step of"
+        what = (
+            "the model that it made"
+            if kind == JobKind.TRAINING
+            else "the loop or comparison that it is a step of"
+        )
         detail = f"{kind} {job_id} is needed by {what}: delete that first"
         raise Conflict(detail, code=f"{kind}_in_use") from None
 

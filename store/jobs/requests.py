@@ -1,9 +1,13 @@
 """What a job was asked to do: all that its workers read of it, kept as JSON in `jobs.request`.
 
 Requested
++-- SelectionNames    a target, a pool at a version, how many
+|   +-- SelectionWork     and settings
 +-- TrainingWork      a source, a base model, settings
-+-- EvaluationWork    a target or named tasks, a model, settings
++-- EvaluationNames   a target or named tasks, a model
+|   +-- EvaluationWork    and settings
 +-- LoopWork          two targets, a base model, settings
++-- ComparisonWork    two targets, a pool, a base model, settings with every arm
 
 Rows of earlier releases are read too: what they lack takes its default, and what nobody reads any more is
 passed over.
@@ -14,7 +18,10 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from evoselect.spec.comparison import ComparisonSpec, Measure
+from evoselect.spec.features import FeatureSpec
 from evoselect.spec.loop import LoopSpec
+from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
 from store.kit.json import Json
@@ -45,6 +52,47 @@ class Requested(BaseModel):
         return {name: value for name, value in whole.items() if name in self.model_fields_set}
 
 
+class FeatureFiles(BaseModel):
+    """Ids of the files that hold the features of each side."""
+
+    model_config = ConfigDict(frozen=True)
+
+    target: str
+    pool: str
+
+
+class SelectionNames(Requested):
+    """What is picked from and for: read of any row, whatever its settings are."""
+
+    kind = JobKind.SELECTION
+
+    target_id: str
+    pool_id: str
+    pool_version: int
+    k: int | None = None
+    """None where the budget is in tokens."""
+
+
+class SelectionWork(SelectionNames):
+    """Pick candidates of a pool at a version for a target: k of them, or so many tokens of them."""
+
+    tokens: int | None = None
+    tokens_from: str | None = None
+    """`extra.NAME` with the tokens of each candidate; None: as the features counted them."""
+    pinned: tuple[str, ...] = ()
+    spec: SelectionSpec
+    features: FeatureSpec
+    feature_files: FeatureFiles | None = None
+    model: str
+    seed: int = 0
+    exclude_selection_ids: tuple[str, ...] = ()
+
+    def model_of(self, checkpoint: int) -> str:
+        """The model whose features are computed at that place of `features.checkpoints`."""
+        checkpoints = self.features.checkpoints
+        return checkpoints[checkpoint].model if checkpoints else self.model
+
+
 class TrainingWork(Requested):
     """Train on a selection, on all of a pool at a version, or on a file: the target that it was stored as."""
 
@@ -66,17 +114,30 @@ class TrainingWork(Requested):
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-class EvaluationWork(Requested):
-    """Measure a model on the records of a target, or on lm-eval's tasks."""
+class EvaluationNames(Requested):
+    """What is measured on what: read of any row, whatever its settings are."""
 
     kind = JobKind.EVALUATION
 
     model: str
-    spec: EvaluationSpec
     target_id: str | None = None
     tasks: tuple[str, ...] | None = None
     limit: int | None = None
     """Questions of each task; None takes all."""
+
+    @property
+    def examples(self) -> str:
+        """They in words that are equal where the examples are."""
+        if self.tasks is None:
+            return f"target {self.target_id}"
+        questions = "all questions" if self.limit is None else f"{self.limit} questions"
+        return f"{questions} of {', '.join(sorted(self.tasks))}"
+
+
+class EvaluationWork(EvaluationNames):
+    """Measure a model on the records of a target, or on lm-eval's tasks."""
+
+    spec: EvaluationSpec
 
 
 class LoopWork(Requested):
@@ -88,3 +149,17 @@ class LoopWork(Requested):
     evaluation_target_id: str
     base_model: str
     spec: LoopSpec
+
+
+class ComparisonWork(Requested):
+    """Methods compared on one pool for one target, measured on another."""
+
+    kind = JobKind.COMPARISON
+
+    target_id: str
+    evaluation_target_id: str
+    pool_id: str
+    pool_version: int
+    base_model: str
+    measure: Measure
+    spec: ComparisonSpec

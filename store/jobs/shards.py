@@ -19,13 +19,14 @@ from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from store.errors import LostLease
+from store.errors import Invalid, LostLease
 from store.jobs import claims, outbox, plans
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim
+from store.jobs.requests import SelectionWork
 from store.tables.jobs import Job, Shard
 from store.tables.json_columns import storable
-from store.tables.states import TERMINAL, JobKind, JobStatus, ShardState
+from store.tables.states import MADE_OF_JOBS, TERMINAL, JobStatus, ShardState
 
 LONGEST_RETRY = 300.0  # seconds between two attempts at most
 
@@ -121,7 +122,7 @@ def tell(session: Session, claim: Claim, event: str, data: dict[str, Any]) -> No
 
 
 def _advance(session: Session, job: Job, phase: str) -> None:
-    if job.kind == JobKind.LOOP:
+    if job.kind in MADE_OF_JOBS:
         return  # its looks end it
     rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(Shard.job_id == job.id)) or 0)
     following = plans.next_phase(phase, rows)
@@ -178,21 +179,27 @@ def stop(session: Session, claim: Claim) -> None:
 def hand_back(session: Session, claim: Claim) -> None:
     """Give the shard back because the worker is asked to end; this counts against nobody."""
     job, shard = _owned(session, claim)
-    _again(session, job, shard, "shard.released", "the worker was asked to end")
+    _again(session, job, shard, event="shard.released", reason="the worker was asked to end")
 
 
 def give_way(session: Session, claim: Claim) -> None:
     """Give the shard back because others wait; it goes on from what it has kept once they have had a turn."""
     job, shard = _owned(session, claim)
     claims.served(session, shard.queue, shard.tenant_id)
-    _again(session, job, shard, "shard.released", "others wait: it goes on later from what it has kept")
+    _again(
+        session,
+        job,
+        shard,
+        event="shard.released",
+        reason="others wait: it goes on later from what it has kept",
+    )
 
 
 def wait_for_room(session: Session, claim: Claim, reason: str, delay: float) -> None:
     """Give the shard back because the disk is full, which is not its fault."""
     job, shard = _owned(session, claim)
     shard.last_fault = reason
-    _again(session, job, shard, "shard.released", reason, delay)
+    _again(session, job, shard, event="shard.released", reason=reason, delay=delay)
 
 
 def release(session: Session, claim: Claim, reason: str, *, retry_delay: float, max_attempts: int) -> None:
@@ -202,7 +209,7 @@ def release(session: Session, claim: Claim, reason: str, *, retry_delay: float, 
     shard.last_fault = storable(reason)
     if not _give_up(session, job, shard, max_attempts):
         delay = min(retry_delay * 2 ** (shard.faults - 1), LONGEST_RETRY)
-        _again(session, job, shard, "shard.released", reason, delay)
+        _again(session, job, shard, event="shard.released", reason=reason, delay=delay)
 
 
 def lose(session: Session, shard_id: str, *, max_attempts: int) -> bool:
@@ -223,7 +230,7 @@ def lose(session: Session, shard_id: str, *, max_attempts: int) -> bool:
         session.flush()
         jobs.settle_cancel(session, job)
     elif not _give_up(session, job, shard, max_attempts):
-        _again(session, job, shard, "shard.lost", f"its worker {shard.worker} fell silent")
+        _again(session, job, shard, event="shard.lost", reason=f"its worker {shard.worker} fell silent")
     return True
 
 
@@ -245,10 +252,10 @@ def reopen(session: Session, claim: Claim, shard_ids: list[str], *, max_attempts
             _poison(session, job, damaged)
             return
         job.phase = damaged.phase
-        _again(session, job, damaged, "shard.reopened", damaged.last_fault)
+        _again(session, job, damaged, event="shard.reopened", reason=damaged.last_fault)
 
 
-def _again(session: Session, job: Job, shard: Shard, event: str, reason: str, delay: float = 0.0) -> None:
+def _again(session: Session, job: Job, shard: Shard, *, event: str, reason: str, delay: float = 0.0) -> None:
     """The shard waits again, unless its job ended or is to be cancelled."""
     if job.cancel_requested or jobs.is_terminal(job):
         _end(shard, ShardState.CANCELLED)
@@ -271,11 +278,21 @@ def _give_up(session: Session, job: Job, shard: Shard, max_attempts: int) -> boo
     """Whether the shard has had enough attempts; then its job goes on without it where it may, or fails."""
     if not _worn_out(job, shard, max_attempts):
         return False
-    if plans.dispensable(shard.phase, shard.payload, job.request):
+    if _dispensable(job, shard):
         _leave_out(session, job, shard)
     else:
         _poison(session, job, shard)
     return True
+
+
+def _dispensable(job: Job, shard: Shard) -> bool:
+    """Whether the job goes on without it: a shard of candidates, where the request allows that."""
+    if shard.phase != "features" or shard.payload.get("role") != "pool":
+        return False
+    try:
+        return SelectionWork.of(job.request, job.id).features.allow_partial
+    except Invalid:  # it fails in any case
+        return False
 
 
 def _leave_out(session: Session, job: Job, shard: Shard) -> None:

@@ -1,27 +1,38 @@
 """Accept jobs: look up what a request names, check that it fits, store job, shards and doorbells together.
 
 Each function runs in the caller's transaction; NotFound, Invalid or Conflict come before anything is stored.
-`request` of the job is all that its workers read (store/jobs/requests.py).
+`asked` is all that its workers read (store/jobs/requests.py).
 """
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import TrainingSpec
 from store.data import files, pools, targets
 from store.data.sources import Source
 from store.errors import Conflict, Invalid, OverQuota
 from store.jobs import lifecycle as jobs
 from store.jobs import plans, shards
-from store.jobs.requests import EvaluationWork, LoopWork, TrainingWork
+from store.jobs.requests import (
+    ComparisonWork,
+    EvaluationWork,
+    LoopWork,
+    Requested,
+    SelectionNames,
+    SelectionWork,
+    TrainingWork,
+)
 from store.tables import uses
 from store.tables.jobs import Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
 FULL_SECONDS = 60  # Retry-After of a full queue: about as long as a shard takes
+WORK: dict[JobKind, type[Requested]] = {
+    work.kind: work for work in (SelectionWork, TrainingWork, EvaluationWork, LoopWork)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class Label:
     """What users attach to a job for themselves."""
 
     name: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
     priority: int = 0
 
 
@@ -52,60 +63,48 @@ class Size:
         return k
 
 
-def selection(
-    session: Session,
-    tenant_id: str,
-    *,
-    target_id: str,
-    pool_id: str,
-    pool_version: int | None,
-    size: Size | None,
-    settings: dict[str, Any],
-    exclude_selection_ids: list[str],
-    feature_files: dict[str, str] | None,
-    shard_rows: int,
-    label: Label,
-) -> Job:
-    """request: target_id, pool_id, pool_version, k, exclude_selection_ids, spec, features, model, seed; of
-    those who ask for it tokens and tokens_from (with no size: k is None) and pinned.
+def sized(
+    session: Session, tenant_id: str, pool_id: str, version: int | None, size: Size | None
+) -> tuple[int, int | None]:
+    """The version that is meant (None: the newest), and the count, None without a size.
+
+    Raises Invalid where the pool has no candidates at the version, or too few.
     """
-    target = targets.get(session, tenant_id, target_id)
     pool = pools.get(session, tenant_id, pool_id)
-    version = pool.version if pool_version is None else pool_version
-    batches = pools.sources(session, pool, version)
-    candidates = sum(batch.rows for batch in batches)
+    meant = pool.version if version is None else version
+    candidates = sum(batch.rows for batch in pools.sources(session, pool, meant))
     if not candidates:
         raise Invalid(
-            f"pool {pool_id} is empty at version {version}: add candidates first",
+            f"pool {pool_id} is empty at version {meant}: add candidates first",
             code="empty_pool",
             pointer="/pool_id",
         )
-    _require_compared(session, tenant_id, settings["spec"])
-    for earlier in exclude_selection_ids:
+    return meant, None if size is None else size.of(candidates)
+
+
+def selection(
+    session: Session, tenant_id: str, asked: SelectionWork, *, shard_rows: int, label: Label
+) -> Job:
+    """Its version and count are those of `sized`; a shard takes at most `shard_rows` records."""
+    target = targets.get(session, tenant_id, asked.target_id)
+    pool = pools.get(session, tenant_id, asked.pool_id)
+    batches = pools.sources(session, pool, asked.pool_version)
+    _require_compared(session, tenant_id, asked.spec)
+    for earlier in asked.exclude_selection_ids:
         _completed_selection(session, tenant_id, earlier)
-    request = {
-        "target_id": target_id,
-        "pool_id": pool_id,
-        "pool_version": version,
-        "k": None if size is None else size.of(candidates),
-        "exclude_selection_ids": exclude_selection_ids,
-        "feature_files": feature_files,
-        **settings,
-    }
-    if feature_files is not None:
-        for file_id in feature_files.values():
+    if asked.feature_files is not None:
+        for file_id in (asked.feature_files.target, asked.feature_files.pool):
             files.get(session, tenant_id, file_id)
-        parts = plans.single_shard("transport", candidates)
-        return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
+        parts = plans.single_shard("transport", sum(batch.rows for batch in batches))
+        return _create(session, tenant_id, asked, parts=parts, label=label)
     sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
-    checkpoints = len(settings["features"]["checkpoints"]) or 1
-    parts = plans.feature_shards(sources, shard_rows, checkpoints)
-    return _create(session, tenant_id, JobKind.SELECTION, request, parts, label)
+    parts = plans.feature_shards(sources, shard_rows, len(asked.features.checkpoints) or 1)
+    return _create(session, tenant_id, asked, parts=parts, label=label)
 
 
-def _require_compared(session: Session, tenant_id: str, spec: dict[str, Any]) -> None:
+def _require_compared(session: Session, tenant_id: str, spec: SelectionSpec) -> None:
     """The targets that candidates should not repeat are there."""
-    for target_id in (spec.get("near_copies") or {}).get("against", ()):
+    for target_id in spec.near_copies.against if spec.near_copies else ():
         targets.get(session, tenant_id, target_id)
 
 
@@ -120,14 +119,15 @@ def training(
     """Raises Invalid where the training would take more than `most_steps`."""
     rows = _source_rows(session, tenant_id, asked)
     require_steps(asked.spec, rows, most_steps, "/spec")
-    parts = plans.single_shard("train", _training_rows(asked.spec, rows))
-    return _create(session, tenant_id, JobKind.TRAINING, asked.stored(), parts, label)
+    parts = plans.single_shard("train", training_rows(asked.spec, rows))
+    return _create(session, tenant_id, asked, parts=parts, label=label)
 
 
 def _source_rows(session: Session, tenant_id: str, asked: TrainingWork) -> int:
     if asked.selection_id is not None:
         job = _completed_selection(session, tenant_id, asked.selection_id)
-        return int(job.request["k"] or (job.result or {})["artifacts"]["items"]["rows"])
+        k = SelectionNames.of(job.request, job.id).k
+        return k or int((job.result or {})["artifacts"]["items"]["rows"])
     if asked.examples_id is not None:
         return targets.get(session, tenant_id, asked.examples_id).count
     pool = pools.get(session, tenant_id, str(asked.pool_id))
@@ -145,15 +145,26 @@ def evaluation(session: Session, tenant_id: str, asked: EvaluationWork, label: L
     """How many questions named tasks have is not known here."""
     rows = 0 if asked.target_id is None else targets.get(session, tenant_id, asked.target_id).count
     parts = plans.single_shard("evaluate", rows)
-    return _create(session, tenant_id, JobKind.EVALUATION, asked.stored(), parts, label)
+    return _create(session, tenant_id, asked, parts=parts, label=label)
 
 
 def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job:
     """Its first look opens the first round."""
     for target_id in (asked.target_id, asked.evaluation_target_id):
         targets.get(session, tenant_id, target_id)
-    _require_compared(session, tenant_id, asked.spec.selection.model_dump(mode="json"))
-    return _create(session, tenant_id, JobKind.LOOP, asked.stored(), plans.single_shard("advance", 0), label)
+    _require_compared(session, tenant_id, asked.spec.selection)
+    return _create(session, tenant_id, asked, parts=plans.single_shard("advance", 0), label=label)
+
+
+def comparison(session: Session, tenant_id: str, asked: ComparisonWork, label: Label) -> Job:
+    """Its first look begins the selections."""
+    for target_id in (asked.target_id, asked.evaluation_target_id):
+        targets.get(session, tenant_id, target_id)
+    pools.get(session, tenant_id, asked.pool_id)
+    for arm in asked.spec.compared:
+        _require_compared(session, tenant_id, arm.spec)
+    parts = plans.single_shard("compare", 0)
+    return _create(session, tenant_id, asked, parts=parts, label=label)
 
 
 def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
@@ -169,10 +180,13 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
         )
     if kind == JobKind.LOOP:
         return loop(session, tenant_id, LoopWork.of(old.request, old.id), _label_of(old))
+    if kind == JobKind.COMPARISON:
+        return comparison(session, tenant_id, ComparisonWork.of(old.request, old.id), _label_of(old))
+    asked = WORK[kind].of(old.request, old.id)
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
     rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
     parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
-    return _create(session, tenant_id, kind, old.request, parts, _label_of(old))
+    return _create(session, tenant_id, asked, parts=parts, label=_label_of(old))
 
 
 def _label_of(job: Job) -> Label:
@@ -181,7 +195,7 @@ def _label_of(job: Job) -> Label:
 
 def require_steps(spec: TrainingSpec, k: int, most: int, pointer: str) -> None:
     """Raise Invalid for a training with more optimizer steps than the operator allows."""
-    _require_steps(spec, _training_rows(spec, k), most, pointer)
+    _require_steps(spec, training_rows(spec, k), most, pointer)
 
 
 def require_allowed(session: Session, job: Job, most_steps: int) -> None:
@@ -205,7 +219,7 @@ def _require_steps(spec: TrainingSpec, rows: int, most: int, pointer: str) -> No
         )
 
 
-def _training_rows(spec: TrainingSpec, k: int) -> int:
+def training_rows(spec: TrainingSpec, k: int) -> int:
     """Examples that the optimizer will see, repetitions included: what progress counts."""
     if spec.max_steps is not None:
         return spec.max_steps * spec.batch_size
@@ -234,18 +248,14 @@ def check_room(session: Session, tenant_id: str, kind: JobKind, most: int) -> No
 
 
 def _create(
-    session: Session,
-    tenant_id: str,
-    kind: JobKind,
-    request: dict[str, Any],
-    parts: list[plans.ShardPlan],
-    label: Label,
+    session: Session, tenant_id: str, asked: Requested, *, parts: list[plans.ShardPlan], label: Label
 ) -> Job:
+    request = asked.stored()
     uses.hold(session, tenant_id, request)
     return jobs.create(
         session,
         tenant_id=tenant_id,
-        kind=kind,
+        kind=asked.kind,
         request=request,
         plans=parts,
         name=label.name,

@@ -21,7 +21,7 @@ from store.data import pools
 from store.errors import Conflict, StoreError
 from store.jobs import lifecycle as jobs
 from store.jobs import pace, plans, submissions
-from store.jobs.requests import EvaluationWork, LoopWork, TrainingWork
+from store.jobs.requests import EvaluationWork, LoopWork, SelectionWork, TrainingWork
 from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
@@ -88,7 +88,9 @@ def _go_on(loop: _Loop, current: Round) -> None:
         try:
             _start(loop, current.number, arm, name)
         except StoreError as error:
-            _end_by_refusal(loop, current, f"{name} of round {current.number}", error.code, error.detail)
+            _end_by_refusal(
+                loop, current, f"{name} of round {current.number}", code=error.code, detail=error.detail
+            )
             return
     measured = any(step.round == 0 and step.job.status == JobStatus.COMPLETED for step in steps)
     if measured and loop_plan.is_over(loop.spec, statuses):
@@ -135,7 +137,9 @@ def _open(loop: _Loop, number: int) -> None:
     loop.job.phase = "generate" if row.state != "running" else loop.job.phase
 
 
-def generated(session: Session, loop_id: str, number: int, pool_id: str, version: int, counts: Json) -> None:
+def generated(
+    session: Session, loop_id: str, number: int, pool_id: str, *, version: int, counts: Json
+) -> None:
     """The candidates of a round are there; raises Conflict unless the round waited for them."""
     job = jobs.lock(session, loop_id)
     row = open_round(session, loop_id)
@@ -177,24 +181,22 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
     current = session.get_one(Round, (loop.job.id, number))
     model = _model_before(loop, number, loop_plan.SELECTED) if spec.proxy == CURRENT else spec.proxy
     earlier = loop_steps.job_ids(session, loop.job.id, loop_plan.step_name(arm, "select"), before=number)
-    return submissions.selection(
-        session,
-        tenant_id,
+    pool_id, size = str(current.pool_id), submissions.Size(spec.k, spec.ratio)
+    version, k = submissions.sized(session, tenant_id, pool_id, current.pool_version, size)
+    asked = SelectionWork(
         target_id=loop.asked.target_id,
-        pool_id=str(current.pool_id),
-        pool_version=current.pool_version,
-        size=submissions.Size(spec.k, spec.ratio),
-        settings={
-            "spec": _drawn_by(spec.selection, arm).model_dump(mode="json", by_alias=True),
-            "features": spec.features.model_dump(mode="json"),
-            "model": model,
-            "seed": _seed(spec, number),
-        },
-        exclude_selection_ids=earlier if spec.consume_once else [],
+        pool_id=pool_id,
+        pool_version=version,
+        k=k,
+        spec=_drawn_by(spec.selection, arm),
+        features=spec.features,
         feature_files=None,
-        shard_rows=pace.shard_rows(session, tenant_id, model, loop.settings),
-        label=label,
+        model=model,
+        seed=_seed(spec, number),
+        exclude_selection_ids=tuple(earlier) if spec.consume_once else (),
     )
+    shard_rows = pace.shard_rows(session, tenant_id, model, loop.settings)
+    return submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
 
 
 def _drawn_by(spec: SelectionSpec, arm: str) -> SelectionSpec:
@@ -251,10 +253,10 @@ def _end_by(loop: _Loop, current: Round, step: loop_steps.Step) -> None:
     if step.job.error is None:
         jobs.fail(loop.session, loop.job, "step_cancelled", f"{what} is {step.job.status}: retry the loop")
     else:
-        _end_by_refusal(loop, current, what, step.job.error["code"], step.job.error["detail"])
+        _end_by_refusal(loop, current, what, code=step.job.error["code"], detail=step.job.error["detail"])
 
 
-def _end_by_refusal(loop: _Loop, current: Round, what: str, code: str, detail: str) -> None:
+def _end_by_refusal(loop: _Loop, current: Round, what: str, *, code: str, detail: str) -> None:
     if code in EXHAUSTED and current.number > 1:
         _complete(loop, "candidates_exhausted")
     else:
@@ -288,9 +290,9 @@ def _model_of(row: Round) -> str:
     return str((row.result or {})["arms"][loop_plan.SELECTED]["model_id"])
 
 
-def pause(session: Session, tenant_id: str, loop_id: str) -> Job:
-    """Begin nothing further; what runs goes on to its end. Conflict where the loop has ended."""
-    jobs.get(session, tenant_id, loop_id, JobKind.LOOP)
+def pause(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKind.LOOP) -> Job:
+    """Begin nothing further; what runs goes on to its end. Conflict where the loop, or comparison, ended."""
+    jobs.get(session, tenant_id, loop_id, kind)
     job = jobs.lock(session, loop_id)
     if job.status != JobStatus.PAUSED:
         _require_open(job, "paused")
@@ -299,9 +301,9 @@ def pause(session: Session, tenant_id: str, loop_id: str) -> Job:
     return _refreshed(session, job)
 
 
-def resume(session: Session, tenant_id: str, loop_id: str) -> Job:
-    """Go on with a paused loop; Conflict where it has ended."""
-    jobs.get(session, tenant_id, loop_id, JobKind.LOOP)
+def resume(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKind.LOOP) -> Job:
+    """Go on with a paused loop or comparison; Conflict where it has ended."""
+    jobs.get(session, tenant_id, loop_id, kind)
     job = jobs.lock(session, loop_id)
     if job.status == JobStatus.PAUSED:
         jobs.transition(session, job, JobStatus.RUNNING)
@@ -314,7 +316,7 @@ def resume(session: Session, tenant_id: str, loop_id: str) -> Job:
 
 def _require_open(job: Job, what: str) -> None:
     if job.status in TERMINAL or job.cancel_requested:
-        raise Conflict(f"loop {job.id} is {job.status}: it cannot be {what}", code="job_ended")
+        raise Conflict(f"{job.kind} {job.id} is {job.status}: it cannot be {what}", code="job_ended")
 
 
 def _refreshed(session: Session, job: Job) -> Job:

@@ -18,7 +18,7 @@ from store.tables.states import JobKind, ShardState
 TOKENS = ("prompt_tokens", "completion_tokens")
 
 _LOST = text("""
-select id from jobs j where kind = 'loop' and status = 'running'
+select id from jobs j where kind in ('loop', 'comparison') and status = 'running'
     and not exists (select from shards where job_id = j.id and state in ('ready', 'running'))
     and not exists (select from rounds where loop_id = j.id and state = 'waiting')
     and not exists (

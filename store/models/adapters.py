@@ -41,7 +41,7 @@ def create(
 
 def get(session: Session, tenant_id: str, model_id: str) -> Model:
     """The tenant's model; raises NotFound."""
-    return owned.get(session, Model, "model", tenant_id, model_id)
+    return owned.get(session, Model, tenant_id, model_id, noun="model")
 
 
 def remove(session: Session, tenant_id: str, model_id: str) -> None:

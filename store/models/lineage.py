@@ -10,14 +10,15 @@ from store.kit.json import Json
 from store.models import adapters
 from store.tables.data import Model
 from store.tables.loops import LoopStep
+from store.tables.states import PREFIX, JobKind
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One training on the way to a model, and the step of a loop that it was, if any."""
+    """One training on the way to a model, and the step of a loop or comparison that it was, if any."""
 
     model: Model
-    loop: Json | None
+    step: LoopStep | None
 
     @property
     def base_model(self) -> str:
@@ -37,7 +38,7 @@ def trace(session: Session, tenant_id: str, model_id: str) -> list[Training]:
     wanted: str | None = model_id
     while wanted is not None:
         model = adapters.get(session, tenant_id, wanted)
-        found.append(Training(model, _loop(session, model.training_id)))
+        found.append(Training(model, _step(session, model.training_id)))
         wanted = model.lineage.get("parent_model_id")
     return found[::-1]
 
@@ -51,7 +52,7 @@ def summary(training: Training) -> Json:
         "model_id": model.id,
         "training_id": model.training_id,
         "records": training.records,
-        "loop": training.loop,
+        **_named(training.step),
     }
 
 
@@ -76,6 +77,14 @@ def _rows(artifacts: Artifacts, model: Model, after: int, limit: int) -> list[Js
     return rows
 
 
-def _loop(session: Session, training_id: str) -> Json | None:
-    step = session.scalar(select(LoopStep).where(LoopStep.job_id == training_id))
-    return None if step is None else {"id": step.loop_id, "round": step.round, "step": step.step}
+def _step(session: Session, training_id: str) -> LoopStep | None:
+    return session.scalar(select(LoopStep).where(LoopStep.job_id == training_id))
+
+
+def _named(step: LoopStep | None) -> Json:
+    """Of a comparison the number of the training, of a loop the round."""
+    if step is None:
+        return {"loop": None}
+    if step.loop_id.startswith(PREFIX[JobKind.COMPARISON]):
+        return {"loop": None, "comparison": {"id": step.loop_id, "run": step.round, "step": step.step}}
+    return {"loop": {"id": step.loop_id, "round": step.round, "step": step.step}}

@@ -10,7 +10,7 @@ import orjson
 
 from store.records.faults import InvalidRecord, kind_of
 from store.records.record import FIELDS, Record, parse_record
-from store.records.shapes import SHAPES, Row, Shape, shape_of
+from store.records.shapes import SHAPES, TOLD, Row, Shape, shape_of
 from store.records.turns import chat
 
 COMMON_KINDS: dict[str, tuple[type, ...]] = {
@@ -20,6 +20,9 @@ COMMON_KINDS: dict[str, tuple[type, ...]] = {
     "metadata": (dict,),
 }
 AUTO = "auto"
+CHATS = ("messages", "sharegpt")  # shapes of turns
+ASKING = frozenset(("prompt", "question", "tools", *TOLD))
+"""What a template's prompt stands in place of, and turns that only a chat has."""
 MAPPED = "columns"  # as the shape of rows whose columns were named
 MAX_EXTRA_NAMES = 50  # named in an answer
 MAX_EXAMPLE_CHARS = 2_000  # of each half of the example
@@ -33,6 +36,22 @@ class Layout:
     """The name of a shape, or `auto`."""
     columns: dict[str, str] = field(default_factory=dict)
     """Field of a record to the column that holds it, in place of a shape."""
+    template: str | None = None
+    """Jinja that makes the prompt from the columns of a row."""
+
+    @property
+    def each_alone(self) -> bool:
+        """Whether rows cannot be read by columns."""
+        return bool(self.columns) or self.template is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The prompt that a template made of a row."""
+
+    prompt: str
+    used: frozenset[str]
+    """Variables of the template: the row's columns among them do not travel as `extra`."""
 
 
 @dataclass(slots=True)
@@ -46,11 +65,11 @@ class Recognised:
     example: dict[str, Any] | None = None
     """The first row that was no record as it came: `given` and the `record` that it became."""
 
-    def add(self, shape: str, record: Record, value: object) -> None:
-        """One more accepted row."""
+    def add(self, shape: str, record: Record, value: object, *, filled: bool = False) -> None:
+        """One more accepted row, whose prompt was `filled` in by a template or was there."""
         self.shapes[shape] += 1
         self.name_extra(record.extra or ())
-        if shape not in ("prompt_completion", "prompt_choices", "messages"):
+        if filled or shape not in ("prompt_completion", "prompt_choices", "messages"):
             self.show(value, record)
 
     def name_extra(self, names: Iterable[str]) -> None:
@@ -68,10 +87,19 @@ class Recognised:
         return {"shapes": dict(self.shapes), "extra": sorted(self.extra), "example": self.example}
 
 
-def read_row(value: object, layout: Layout) -> tuple[Record, str]:
-    """The record of one decoded row, and the name of its shape; raises InvalidRecord."""
+def read_row(
+    value: object, layout: Layout, prompt: Filled | InvalidRecord | None = None
+) -> tuple[Record, str]:
+    """The record of one decoded row, and the name of its shape; raises InvalidRecord.
+
+    `prompt` is what the layout's template made of the row, or why it made nothing.
+    """
     if type(value) is not dict:
         raise InvalidRecord("not_an_object", f"A record is a JSON object; got {kind_of(value)}.")
+    if isinstance(prompt, InvalidRecord):
+        raise prompt
+    if prompt is not None:
+        return _filled(value, layout, prompt)
     if layout.columns:
         return _parsed(_mapped(value, layout.columns)), MAPPED
     if layout.format == AUTO and value.keys() <= FIELDS and type(value.get("prompt")) is not list:
@@ -120,7 +148,58 @@ def _named(row: Row, name: str) -> Shape:
     return shape
 
 
-def _mapped(row: Row, columns: dict[str, str]) -> Row:
+def _filled(row: Row, layout: Layout, filled: Filled) -> tuple[Record, str]:
+    """The record with the template's prompt, and an answer from where the row's shape has it."""
+    if not filled.prompt or filled.prompt.isspace():
+        raise InvalidRecord(
+            "empty_prompt",
+            "The template makes an empty prompt of this row; leave such rows out by on_invalid=skip.",
+        )
+    if layout.columns:
+        return _parsed(_mapped(row, layout.columns, filled)), MAPPED
+    shape = _answered(row, layout.format)
+    if shape.texts:
+        fields, asking = {"completion": row[shape.texts.answer]}, ASKING | {*shape.texts.parts}
+    else:
+        fields, asking = shape.convert({"prompt": filled.prompt, **row}), ASKING
+    if "messages" in fields:
+        raise _no_template(shape.name)
+    common = _common(row, shape.columns)
+    taken = (shape.columns - shape.keeps - asking) | common.keys() | filled.used
+    return _parsed(_with_extra({**common, **fields, "prompt": filled.prompt}, row, taken)), shape.name
+
+
+def _answered(row: Row, format: str) -> Shape:
+    """The shape that says where the answer is, though the row may have no prompt; raises InvalidRecord."""
+    if format != AUTO:
+        return _named({"prompt": "", **row}, format)
+    try:
+        shape = shape_of(row)
+    except InvalidRecord as fault:
+        if fault.code == "ambiguous_shape":
+            raise
+        if row.get("completion") is None:
+            there = ", ".join(sorted(row)[:20]) or "none"
+            raise InvalidRecord(
+                "no_completion",
+                "The template makes the prompt, and no column is known to hold the answer: name it by "
+                f"columns=completion:...; there are {there:.200}.",
+            ) from None
+        return SHAPES["prompt_completion"]
+    if shape.name in CHATS:
+        raise _no_template(shape.name)
+    return shape
+
+
+def _no_template(shape: str) -> InvalidRecord:
+    return InvalidRecord(
+        "template_on_turns",
+        f"The row has turns ({shape}), and a template makes a prompt of texts: leave the template out, or "
+        "send these rows apart.",
+    )
+
+
+def _mapped(row: Row, columns: dict[str, str], filled: Filled | None = None) -> Row:
     """The row with the named columns as fields of a record, the others in `extra`."""
     for name in columns.values():
         if name not in row:
@@ -129,6 +208,8 @@ def _mapped(row: Row, columns: dict[str, str]) -> Row:
     given = {name: row[column] for name, column in columns.items()}
     shape = SHAPES["messages" if given.get("messages") is not None else "prompt_completion"]
     used = frozenset(columns.values())
+    if filled:
+        given["prompt"], used = filled.prompt, used | filled.used
     common = _common(row, used | columns.keys())
     return _with_extra({**common, **shape.convert(given)}, row, used | common.keys())
 

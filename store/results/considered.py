@@ -26,6 +26,7 @@ SCHEMA = pa.schema(
 def put(
     artifacts: Artifacts,
     folder: str,
+    *,
     ids: Sequence[str],
     hashes: Sequence[str],
     nearest: Sequence[str],

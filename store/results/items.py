@@ -60,6 +60,11 @@ def read(artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: 
             yield text.encode()
 
 
+def first(artifacts: Artifacts, stored: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """The first `count` items."""
+    return [orjson.loads(text) for text in read(artifacts, stored, after=0, limit=count)]
+
+
 def read_groups(
     artifacts: Artifacts,
     stored: Mapping[str, Any],

@@ -1,6 +1,6 @@
 """The tables of jobs.
 
-Tenant -< Job (selection | training | evaluation | loop) -< Shard, Event
+Tenant -< Job (selection | training | evaluation | loop | comparison) -< Shard, Event
 Outbox: rings that were promised; Turn: who is served next; Chore: when upkeep was done last
 """
 

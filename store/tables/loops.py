@@ -1,6 +1,6 @@
-"""The tables of loops. A loop is a job; its rounds and the jobs that they were made of are rows here.
+"""The tables of loops and comparisons: jobs whose rounds, and the jobs that they are made of, are rows here.
 
-Job (loop) -< Round;   Job (loop) -< LoopStep - Job (selection | training | evaluation)
+Job (loop) -< Round;   Job (loop | comparison) -< LoopStep - Job (selection | training | evaluation)
 
 The keys say what can happen once only: a round of a number, one unfinished round, a step of a round.
 """
@@ -35,7 +35,11 @@ class Round(Base):
 
 
 class LoopStep(Base):
-    """The job that does one step of a round; round 0 measures the model that the loop begins with."""
+    """The job that does one step of a round; round 0 measures the model that a loop begins with.
+
+    Of a comparison `loop_id` is its id, `round` the number of a training (a run; 0 for what all runs of an
+    arm share) and `step` the arm with the step's name.
+    """
 
     __tablename__ = "loop_steps"
     loop_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)

@@ -26,7 +26,7 @@ RowT = TypeVar(
 )
 
 
-def get(session: Session, table: type[RowT], noun: str, tenant_id: str, row_id: str) -> RowT:
+def get(session: Session, table: type[RowT], tenant_id: str, row_id: str, *, noun: str) -> RowT:
     """The tenant's row; raises NotFound, for another tenant's as for one that does not exist."""
     row = None if "\0" in row_id else session.get(table, row_id)  # which PostgreSQL takes in no text
     if row is None or row.tenant_id != tenant_id:

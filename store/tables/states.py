@@ -10,6 +10,7 @@ class JobKind(StrEnum):
     TRAINING = "training"
     EVALUATION = "evaluation"
     LOOP = "loop"
+    COMPARISON = "comparison"
 
 
 PREFIX = {
@@ -17,7 +18,10 @@ PREFIX = {
     JobKind.TRAINING: "trn",
     JobKind.EVALUATION: "evl",
     JobKind.LOOP: "loop",
+    JobKind.COMPARISON: "cmp",
 }
+MADE_OF_JOBS = frozenset({JobKind.LOOP, JobKind.COMPARISON})
+"""Kinds whose shards are looks, and whose steps are jobs."""
 
 
 class JobStatus(StrEnum):
@@ -28,7 +32,7 @@ class JobStatus(StrEnum):
     RUNNING = "running"
     """At least one shard was claimed."""
     PAUSED = "paused"
-    """A loop that begins nothing further until it is resumed."""
+    """A loop or comparison that begins nothing further until it is resumed."""
     CANCELLING = "cancelling"
     """A cancel was asked for; running shards have not stopped yet."""
     COMPLETED = "completed"

@@ -35,7 +35,8 @@ returning name
 # Each line: what is wrong, and the rows that show it. Locks keep all of these from ever being committed.
 _IMPOSSIBLE = text("""
 select 'job ' || id || ' is ' || status || ' but nothing of it waits or runs' from jobs j
-where kind <> 'loop' and status not in ('completed', 'failed', 'cancelled', 'expired') and not exists (
+where kind not in ('loop', 'comparison')
+    and status not in ('completed', 'failed', 'cancelled', 'expired') and not exists (
     select from shards where job_id = j.id and state in ('ready', 'running'))
 union all
 select 'job ' || j.id || ' is ' || j.status || ' but its shard ' || s.id || ' waits'

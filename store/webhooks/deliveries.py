@@ -129,7 +129,7 @@ def _note_failure(session: Session, endpoint: WebhookEndpoint) -> None:
 
 def get(session: Session, tenant_id: str, delivery_id: str) -> WebhookDelivery:
     """The tenant's delivery; raises NotFound."""
-    return owned.get(session, WebhookDelivery, "webhook delivery", tenant_id, delivery_id)
+    return owned.get(session, WebhookDelivery, tenant_id, delivery_id, noun="webhook delivery")
 
 
 def listing(

@@ -42,7 +42,7 @@ def create(
 
 def get(session: Session, tenant_id: str, endpoint_id: str) -> WebhookEndpoint:
     """The tenant's endpoint; raises NotFound."""
-    return owned.get(session, WebhookEndpoint, "webhook endpoint", tenant_id, endpoint_id)
+    return owned.get(session, WebhookEndpoint, tenant_id, endpoint_id, noun="webhook endpoint")
 
 
 def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[WebhookEndpoint]:

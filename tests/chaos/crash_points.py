@@ -121,7 +121,7 @@ def empty(scene: Scene) -> Scene:
         names = ", ".join(table.name for table in METADATA.sorted_tables)
         session.execute(text(f"truncate {names} cascade"))
         tenant_id = tenants.ensure_tenant(session, "test")
-        tenants.add_key(session, tenant_id, "test", scene.key, PEPPER)
+        tenants.add_key(session, tenant_id, name="test", secret=scene.key, pepper=PEPPER)
     made.dispose()
     return Scene(scene.settings, scene.key, tenant_id)
 

@@ -236,7 +236,7 @@ def _tenant(database: Database, name: str) -> Tenant:
     key = tenants.generate_key()
     with database.transaction() as session:
         tenant_id = tenants.ensure_tenant(session, name)
-        tenants.add_key(session, tenant_id, name, key, PEPPER)
+        tenants.add_key(session, tenant_id, name=name, secret=key, pepper=PEPPER)
     return Tenant(tenant_id, key)
 
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from evoselect_client import AsyncClient, Client, ConflictError, ConnectionFailedError, NotFoundError
+from evoselect_client.core.steps import Async, Sync
 from evoselect_client.models import Pool, Selection, Target
-from evoselect_client.steps import Async, Sync
 from tests.live import Api, question
 from tests.service.test_routes import complete
 
@@ -104,7 +104,7 @@ def test_other_coroutines_run_while_a_file_is_hashed(
             assert file.sha256 == whole
             ticking.cancel()
 
-    monkeypatch.setattr("evoselect_client.files.hashlib", SimpleNamespace(sha256=Patient))
+    monkeypatch.setattr("evoselect_client.resources.files.hashlib", SimpleNamespace(sha256=Patient))
     asyncio.run(use())
 
 

@@ -88,6 +88,15 @@ WRONG = [
     (["--ratio", "1.5"], exits.USAGE, "Invalid value"),
     (["--ratio", "0"], exits.USAGE, "above 0"),
     (["-k", "2", "--columns", "prompt"], exits.USAGE, "field=column"),
+    (["-k", "2", "--tokens", "9"], exits.USAGE, "exactly one of"),
+    (["--tokens", "0"], exits.USAGE, "Invalid value"),
+    (["--tokens", "9", "--spec", '{"repeat_budget": 5}'], exits.REFUSED, "repeat_budget"),
+    (["-k", "2", "--spec", '{"balance": {"by": "nothing"}}'], exits.REFUSED, "by is 'nothing'"),
+    (["-k", "2", "--pinned", "a,b,a"], exits.USAGE, "'a' 2 times"),
+    (["-k", "2", "--pinned", "a,b,c"], exits.USAGE, "names 3 candidates"),
+    (["-k", "2", "--pinned", " , "], exits.USAGE, "names no id"),
+    (["-k", "2", "--template", "  "], exits.USAGE, "--template is empty"),
+    (["-k", "2", "--template", "a", "--columns", "prompt=q"], exits.USAGE, "makes the prompt"),
     (["-k", "2", "--method", "magic"], exits.REFUSED, "magic"),
     (["-k", "2", "--model", "none-such"], exits.REFUSED, "none-such"),
     (["-k", "2", "--spec", '{"colour": 1}'], exits.REFUSED, "colour"),
@@ -138,6 +147,40 @@ def test_a_broken_target_file_is_a_message(
     assert done.exit_code == exits.REFUSED, done.output
     assert isinstance(done.exception, SystemExit)
     assert "error" in done.output
+
+
+def test_tokens_and_pinned_candidates_are_asked_for(
+    files: tuple[str, str], tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    listed = tmp_path / "pinned.txt"
+    listed.write_text("a, with a comma\n\n  b\n")
+    for given, pinned in (("a,b ", ["a", "b"]), (str(listed), ["a, with a comma", "b"])):
+        done = run(
+            *("select", "--target", files[0], "--pool", files[1], "--tokens", "50", "--pinned", given),
+            *("--no-wait", "--json"),
+        )
+        assert done.exit_code == 0, done.output
+        request = json.loads(done.stdout)["request"]
+        assert (request["k"], request["tokens"], request["pinned"]) == (None, 50, pinned)
+
+
+def test_a_template_is_given_as_text_or_as_a_file(api: Api, tmp_path: Path, run: Callable[..., Any]) -> None:
+    rows, template = tmp_path / "rows.jsonl", tmp_path / "prompt.jinja"
+    rows.write_text('{"ask": "2 + 2?", "completion": "4"}\n{"ask": "3 + 3?", "completion": "6"}\n')
+    template.write_text("Q: {{ ask }}\nA:")
+    source = ("select", "--target", str(rows), "--pool", str(rows), "-k", "1", "--no-wait", "--json")
+    jobs = [run(*source, "--template", given) for given in (str(template), template.read_text())]
+    requests = [json.loads(job.stdout)["request"] for job in jobs]
+    assert requests[0]["target_id"] == requests[1]["target_id"]
+    for noun in ("pools", "targets"):
+        found = api.get(f"/v1/{noun}/{requests[0][noun[:-1] + '_id']}/records")["data"]
+        assert [one["record"]["prompt"] for one in found] == ["Q: 2 + 2?\nA:", "Q: 3 + 3?\nA:"]
+    refused = run(*source, "--template", "{{ asked }}")
+    assert refused.exit_code == exits.REFUSED
+    assert "'asked' is undefined; the columns of this row are ask, completion" in refused.output
+    model = api.settings.default_model
+    measured = run("evaluate", model, "--data", str(rows), "--template", str(template), "--no-wait", "--json")
+    assert json.loads(measured.stdout)["request"]["target_id"] == requests[0]["target_id"]
 
 
 def test_the_same_target_file_is_found_again(files: tuple[str, str], run: Callable[..., Any]) -> None:
@@ -191,7 +234,7 @@ def test_models_are_listed_and_adapters_saved(api: Api, tmp_path: Path) -> None:
     [
         (["evaluate", "m"], exits.USAGE, "give either --data or --task"),
         (["evaluate", "m", "--task", "mmlu"], exits.REFUSED, "have the operator set EVOSELECT_TASK_FOLDER"),
-        (["select", "--target", "t", "--pool", "p"], exits.USAGE, "exactly one of -k and --ratio"),
+        (["select", "--target", "t", "--pool", "p"], exits.USAGE, "exactly one of -k, --ratio"),
         (["select", "--target", "t", "--pool", "p", "-k", "1", "--spec", "{"], exits.USAGE, "not JSON"),
         (["nonsense"], exits.USAGE, "nonsense"),
         (["items", "sel_00000000000000000000000000"], exits.REFUSED, "not_found"),

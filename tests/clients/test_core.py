@@ -22,10 +22,10 @@ from evoselect_client import (
     RequestTooLargeError,
     ServerError,
 )
-from evoselect_client.calls import LONGEST_DELAY, read_retry_after, retry_delay
-from evoselect_client.config import resolve
+from evoselect_client.core.calls import LONGEST_DELAY, read_retry_after, retry_delay
+from evoselect_client.core.config import resolve
+from evoselect_client.data.sources import as_list, parts
 from evoselect_client.errors import from_problem
-from evoselect_client.sources import as_list, parts
 
 POOL = {"id": "pool_1", "object": "pool", "version": 0, "count": 0, "created_at": "2026-01-01T00:00:00Z"}
 Handler = Callable[[httpx.Request], httpx.Response]

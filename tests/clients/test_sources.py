@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evoselect_client import Client
-from evoselect_client.sources import parts
+from evoselect_client.data.sources import parts
 from store.artifacts import Artifacts
 from store.results import items as selected
 from tests.live import Api, question

@@ -62,6 +62,38 @@ def test_parts_of_an_upload_are_recognised_together(api: Api) -> None:
         assert len(sent.recognised.extra) == 20
 
 
+def test_a_template_makes_the_prompts_of_every_source(api: Api, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("ask,completion\n2 + 2?,4\n")
+    rows, template = [{"ask": "2 + 2?", "completion": "4"}], "Q: {{ ask }}\n\u00e9 & +"
+    with Client(api.url, api.api_key) as client:
+        for source in (rows, iter(rows), str(path)):
+            pool = client.pools.create()
+            sent = pool.add(source, template=template)
+            (stored,) = client.pools.records(pool.id)
+            assert stored.record["prompt"] == "Q: 2 + 2?\n\u00e9 & +"
+            assert sent.recognised.example is not None
+        target = client.targets.create(str(path), template=template)
+        (stored,) = client.targets.records(target.id)
+        assert stored.record["prompt"] == "Q: 2 + 2?\n\u00e9 & +"
+        model = api.settings.default_model
+        job = client.evaluations.create(model=model, records=rows, template=template)
+        assert (job.request or {})["target_id"] == target.id
+
+
+def test_the_same_part_read_in_another_way_is_sent_again(api: Api) -> None:
+    rows = [{"ask": "2 + 2?", "completion": "4"}]
+    with Client(api.url, api.api_key) as client:
+        pool = client.pools.create()
+        sent = [
+            pool.add(rows, template=template, upload_id="one")
+            for template in ("a {{ ask }}", "b {{ ask }}", "a {{ ask }}")
+        ]
+        assert sent[0].batch_ids == sent[2].batch_ids != sent[1].batch_ids
+        found = [stored.record["prompt"] for stored in client.pools.records(pool.id)]
+        assert found == ["a 2 + 2?", "b 2 + 2?"]
+
+
 def test_what_is_needed_stays_and_the_rest_goes(api: Api) -> None:
     with Client(api.url, api.api_key) as client:
         pool, target = client.pools.create(), client.targets.create([question(1)], name="own")

@@ -7,12 +7,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoselect.pools.pool import Pool
+
 
 @dataclass(frozen=True)
 class Instance:
     candidates: Tensor  # (N, d)
     targets: Tensor  # (M, d)
     unseen: Tensor  # (U, d), drawn like the targets
+
+    @property
+    def pool(self) -> Pool:
+        return Pool.of(self.candidates)
 
 
 def unit(matrix: NDArray[np.float64]) -> Tensor:

@@ -17,6 +17,7 @@ from evoselect.errors import InvalidInput
 from evoselect.select import select
 from evoselect.selection import Selection
 from evoselect.spec.selection import METHODS, SelectionSpec
+from evoselect.task import Task
 from evoselect.transport import transport_distance
 from tests.evoselect.instances import Instance, instance
 
@@ -72,7 +73,8 @@ def test_the_bound_is_the_linear_programme(unit: str, pinned: tuple[int, ...]) -
         budget = Budget.of_tokens(tokens_of(80, 1), 2_600, pinned)
     found = chosen_by(case, budget)
     exact = programme(cost_of(case), budget)
-    relaxation = optimum.relax(case.candidates, case.targets, np.full(9, 1.0 / 9), budget, PLAIN)
+    task = Task(case.pool, case.targets, budget.count, 0, np.full(9, 1.0 / 9), PLAIN, given=budget)
+    relaxation = optimum.relax(task)
     assert relaxation.bound == pytest.approx(exact, abs=1e-6)
     assert number(found, "transport_lower_bound") <= relaxation.bound + 1e-9
     assert number(found, "transport") == pytest.approx(
@@ -198,15 +200,14 @@ def test_folds_measure_the_rows_that_were_chosen() -> None:
     """With redundancy the solver numbers its candidates anew; the folds must look at the same ones."""
     case = instance(400, 20, 12, seed=5)
     spec, held = SelectionSpec.model_validate({"lambda": 0.5}), np.arange(20) % 4 == 0
-    budget, masses, s = Budget.of_rows(400, 150), np.full(20, 1 / 20), 0.2
-    seen = masses[~held] / masses[~held].sum()
-    found = optimum.optimise(case.candidates, case.targets[~held], seen, budget, spec, s)
+    masses = np.full(20, 1 / 20)
+    task = Task(case.pool, case.targets, 150, 0, masses, spec, known_bandwidth=0.2)
+    found = optimum.optimise(task.with_targets(np.flatnonzero(~held)))
     listed = found.relaxation.problem.shortlist.candidates
     assert len(found.problem.shortlist.candidates) < len(listed)
     rows = case.candidates[found.problem.shortlist.candidates[found.rounded.chosen]]
     wanted = transport_distance(rows, case.targets[held])
-    got = tuning._held_out(case.candidates, case.targets, masses, budget, spec, s, held)
-    assert got == pytest.approx(wanted, abs=1e-9)
+    assert tuning.held_out(task, held) == pytest.approx(wanted, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ def test_gradients_agree_with_finite_differences(energy: Energy) -> None:
     w = rng.dirichlet(np.ones(120))
 
     def value(at: np.ndarray) -> float:
-        transport = exponentiated.entropic_transport(COST, at, MASSES, 0.1).value
+        transport = exponentiated.entropic_transport(COST, at, MASSES, epsilon=0.1).value
         return transport + 0.5 * 0.7 * float(at @ energy.gradient(at))
 
-    here = exponentiated.entropic_transport(COST, w, MASSES, 0.1)
+    here = exponentiated.entropic_transport(COST, w, MASSES, epsilon=0.1)
     q = here.f + 0.7 * energy.gradient(w)
     for _ in range(4):
         move = rng.normal(size=120)

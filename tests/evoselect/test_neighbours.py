@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from evoselect import neighbours
-from evoselect.neighbours import nearest, nearest_above, nearest_blocked
+from evoselect.neighbours import search as neighbours
+from evoselect.neighbours.search import nearest_above, nearest_blocked, search
 from tests.evoselect.instances import instance
 
 Search = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
@@ -16,9 +16,9 @@ SORTED = (CASE.targets @ CASE.candidates.T).sort(dim=1, descending=True)
 
 
 @pytest.mark.parametrize("count", [1, 7, 128, 129, 1_000])
-@pytest.mark.parametrize("search", [nearest, nearest_above, nearest_blocked])
-def test_searches_agree_with_the_sorted_matrix(search: Search, count: int) -> None:
-    similarity, index = search(CASE.candidates, CASE.targets, count)
+@pytest.mark.parametrize("find", [search, nearest_above, nearest_blocked])
+def test_searches_agree_with_the_sorted_matrix(find: Search, count: int) -> None:
+    similarity, index = find(CASE.candidates, CASE.targets, count)
     assert torch.allclose(similarity, SORTED.values[:, :count], atol=1e-6)
     found = torch.gather(CASE.targets @ CASE.candidates.T, 1, index)
     assert torch.allclose(found, similarity, atol=1e-6)
@@ -28,7 +28,7 @@ def test_searches_agree_with_the_sorted_matrix(search: Search, count: int) -> No
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_dtypes_are_searched_in_float32(dtype: torch.dtype) -> None:
     small = instance(300, 5, 8).candidates.to(dtype)
-    similarity, index = nearest(small, CASE.targets[:, :8].to(dtype), 20)
+    similarity, index = search(small, CASE.targets[:, :8].to(dtype), 20)
     whole = CASE.targets[:, :8].to(dtype).float() @ small.float().T
     assert torch.allclose(similarity, whole.topk(20, dim=1).values, atol=1e-6)
     assert similarity.dtype == torch.float32

@@ -8,15 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evoselect.features import distinct_rows
+from evoselect.arrays import Ints
 from evoselect.groups.masses import spread
+from evoselect.pools.pool import Pool
 from evoselect.repeats import apportion
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from evoselect.transport import exact_transport
+from evoselect.usable import distinct_rows
 from tests.evoselect.instances import unit
 
 GEOMETRIES = ("free", "duplicates", "orthogonal", "one point", "line", "opposite")
+
+
+def first_rows(candidates: torch.Tensor) -> Ints:
+    pool = Pool.of(candidates)
+    return distinct_rows(pool, pool.keys())
 
 
 def matrix(rng: np.random.Generator, n: int, d: int, geometry: str) -> torch.Tensor:
@@ -53,7 +60,7 @@ def test_selection_is_k_rows_and_its_certificate_never_understates_the_gap(
     assert len(set(found.indices.tolist())) == k
     assert found.weights.sum() == pytest.approx(1.0)
     cost = 1.0 - (candidates.double() @ targets.double().T).numpy()
-    usable = cost[distinct_rows(candidates)] if found.diagnostics["equal_features_collapsed"] else cost
+    usable = cost[first_rows(candidates)] if found.diagnostics["equal_features_collapsed"] else cost
     n, m = usable.shape
     demand = np.append(np.full(m, 1.0 / m), n / k - 1.0)
     supply = np.full(n, 1.0 / k)
@@ -78,7 +85,7 @@ def test_the_bound_of_a_shortlist_is_below_the_dense_programme(geometry: str, la
     found = select(candidates, targets, k, spec, seed=0, compare_with_baselines=False)
     assert len(set(found.indices.tolist())) == k
     cost = 1.0 - (candidates.double() @ targets.double().T).numpy()
-    usable = cost[distinct_rows(candidates)] if found.diagnostics["equal_features_collapsed"] else cost
+    usable = cost[first_rows(candidates)] if found.diagnostics["equal_features_collapsed"] else cost
     demand = np.append(np.full(20, 1.0 / 20), len(usable) / k - 1.0)
     supply = np.full(len(usable), 1.0 / k)
     dense = np.hstack([usable, np.zeros((len(usable), 1))])

@@ -82,10 +82,10 @@ def test_a_plane_that_is_used_again_gives_the_same_axes() -> None:
     candidates, targets = rows(200, 8, 6), rows(10, 8, 7)
     chosen = [select(candidates[:at], targets, 20, SelectionSpec(), seed=0) for at in (200, 150)]
     near = [coverage.nearest_both_ways(candidates[:at], targets) for at in (200, 150)]
-    _, first = numbers(candidates, targets, chosen[0], near[0], 0)
-    found, second = numbers(candidates[:150], targets, chosen[1], near[1], 0, first.plane)
+    _, first = numbers(candidates, targets, chosen[0], near=near[0], seed=0)
+    found, second = numbers(candidates[:150], targets, chosen[1], near=near[1], seed=0, axes=first.plane)
     assert second.points[-20:] == pytest.approx(first.plane.of(candidates[chosen[1].indices]), abs=1e-6)
-    own, _ = numbers(candidates[:150], targets, chosen[1], near[1], 0)
+    own, _ = numbers(candidates[:150], targets, chosen[1], near=near[1], seed=0)
     held, most = (sum(part["map"]["explained_variance"]) for part in (found, own))
     assert 0 < held < most  # axes of other rows hold less than the rows' own
 
@@ -94,7 +94,7 @@ def test_all_numbers_of_one_selection() -> None:
     candidates, targets = rows(200, 8, 6), rows(10, 8, 7)
     chosen = select(candidates, targets, 30, SelectionSpec(), seed=0)
     near = coverage.nearest_both_ways(candidates, targets)
-    found, picture = numbers(candidates, targets, chosen, near, 0)
+    found, picture = numbers(candidates, targets, chosen, near=near, seed=0)
     assert picture.points.shape == (210, 2)
     assert sum(found["relevance"]["pool"]) == 200
     assert sum(found["relevance"]["selected"]) == sum(found["twins"]["selected"]) == 30
@@ -114,6 +114,8 @@ def test_all_numbers_of_one_selection() -> None:
 def test_the_smallest_selections_have_a_report(n: int, m: int, k: int) -> None:
     candidates, targets = rows(n, 4, 8), rows(m, 4, 9)
     chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
-    found, picture = numbers(candidates, targets, chosen, coverage.nearest_both_ways(candidates, targets), 0)
+    found, picture = numbers(
+        candidates, targets, chosen, near=coverage.nearest_both_ways(candidates, targets), seed=0
+    )
     assert picture.points.shape == (n + m, 2)
     assert found["coverage"]["rows"][-1] == k

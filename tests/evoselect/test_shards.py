@@ -1,57 +1,165 @@
-"""Eight shards give the shortlist and the solution of one."""
+"""A pool in shards answers and selects as one does, to the last bit."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
+from torch import Tensor
 
-from benchmarks.scale import shards
 from evoselect.budget import Budget
-from evoselect.capacity import shortlist
-from evoselect.capacity.rounding import relaxed_optimum
+from evoselect.capacity import foreseen
 from evoselect.errors import InvalidInput
+from evoselect.pools.kept import Kept
+from evoselect.pools.left import Questions, from_tensors, leave, to_tensors
+from evoselect.pools.part import Rows
+from evoselect.pools.pool import Pool
 from evoselect.select import select
+from evoselect.selection import Selection
 from evoselect.spec.selection import SelectionSpec
+from evoselect.usable import usable_rows
 from tests.evoselect.instances import instance
 
 CASE = instance(2_003, 25, 24, seed=11)
+LARGE = instance(18_011, 60, 32, seed=12)
+UNEVEN = (0, 1, 2, 4_000, 4_001, 9_000, 9_064, 18_011)  # some shards are shorter than any list
 
 
-def sharded(count: int, width: int) -> shortlist.Shortlist:
-    bounds = np.linspace(0, 2_003, count + 1).astype(int)
-    parts = [
-        shards.shard_list(CASE.candidates[a:b], CASE.targets, width, int(a))
-        for a, b in itertools.pairwise(bounds)
-    ]
-    return shards.merge(parts, width)
+def cut(rows: Tensor, bounds: Sequence[int]) -> Pool:
+    return Pool.in_shards([Rows(rows[a:b]) for a, b in itertools.pairwise(bounds)])
 
 
-@pytest.mark.parametrize(("count", "width"), [(8, 64), (8, 400), (3, 2_003), (1, 64)])
-def test_shards_merge_to_the_shortlist_of_the_whole(count: int, width: int) -> None:
-    merged, whole = sharded(count, width), shortlist.build(CASE.candidates, CASE.targets, width)
-    assert merged.candidates.tolist() == whole.candidates.tolist()
-    assert merged.cost.indices.tolist() == whole.cost.indices.tolist()
-    assert np.allclose(merged.cost.data, whole.cost.data, atol=1e-6)
-    assert np.allclose(merged.radius, whole.radius, atol=1e-6)
+def kept(rows: Tensor, bounds: Sequence[int], targets: Tensor, k: int) -> Pool:
+    """Shards of which only what they left is there, in two rounds: copies and sample, then lists."""
+    shards = [Rows(rows[a:b]) for a, b in itertools.pairwise(bounds)]
+    every = foreseen.sample(len(rows), len(targets), k)
+    own = [every[(every >= a) & (every < b)] - a for a, b in itertools.pairwise(bounds)]
+
+    def answered(questions: Questions) -> Pool:
+        left = [leave(part, questions, rows_of) for part, rows_of in zip(shards, own, strict=True)]
+        left = [from_tensors(load(save(to_tensors(answers)))) for answers in left]
+        pairs = zip(left, shards, strict=True)
+        return Pool.in_shards([Kept.of(one, questions, partial(replace, shard)) for one, shard in pairs])
+
+    budget, masses = Budget.of_rows(len(rows), k), np.full(len(targets), 1.0 / len(targets))
+    first = answered(Questions())
+    usable = usable_rows(first, budget)
+    wanted = foreseen.questions(first.among(usable), targets, masses, budget.among(usable))
+    assert asked(first) == 0
+    return answered(wanted)
 
 
-def test_shards_solve_as_the_whole() -> None:
-    masses = np.full(25, 0.04)
-    merged, whole = sharded(8, 128), shortlist.build(CASE.candidates, CASE.targets, 128)
-    first, second = (
-        relaxed_optimum(part, masses, Budget.of_rows(len(part.candidates), 150), part.radius)
-        for part in (merged, whole)
+def asked(pool: Pool) -> int:
+    return sum(part.store.asked for part in pool.parts if isinstance(part, Kept))
+
+
+def chosen(rows: Tensor | Pool, k: int) -> Selection:
+    return select(rows, LARGE.targets, k, SelectionSpec(), seed=3, compare_with_baselines=False)
+
+
+def even(count: int, n: int) -> list[int]:
+    return [int(at) for at in np.linspace(0, n, count + 1)]
+
+
+def assert_same(one: Selection, other: Selection) -> None:
+    """Not nearly: bit by bit."""
+    assert one.indices.tolist() == other.indices.tolist()
+    assert one.weights.tobytes() == other.weights.tobytes()
+    assert one.reasons.score.tobytes() == other.reasons.score.tobytes()
+    assert one.reasons.redundancy.tobytes() == other.reasons.redundancy.tobytes()
+    assert one.served.cost.tobytes() == other.served.cost.tobytes()
+    assert one.diagnostics == other.diagnostics
+
+
+@pytest.mark.parametrize("count", [1, 70, 400, 2_003])
+def test_the_lists_of_shards_merge_to_those_of_the_whole(count: int) -> None:
+    whole = CASE.pool.nearest(CASE.targets, count)
+    for bounds in (even(2, 2_003), even(7, 2_003), [0, 3, 1_999, 2_000, 2_003]):
+        cosine, rows = cut(CASE.candidates, bounds).nearest(CASE.targets, count)
+        assert cosine.tobytes() == whole[0].tobytes()
+        assert rows.tolist() == whole[1].tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_one_two_and_seven_shards_select_the_same(dtype: torch.dtype) -> None:
+    rows = LARGE.candidates.to(dtype)
+    one = chosen(rows, 900)
+    assert one.diagnostics["certified"]
+    for bounds in (even(2, 18_011), even(7, 18_011), UNEVEN):
+        assert_same(chosen(cut(rows, bounds), 900), one)
+
+
+def test_what_shards_left_selects_as_their_features_do() -> None:
+    rows = LARGE.candidates.half()
+    rows[17_000:17_100] = rows[5_000:5_100]
+    one = chosen(rows, 900)
+    widenings = one.diagnostics["shortlist_widenings"]
+    assert isinstance(widenings, int)
+    assert one.diagnostics["equal_features_collapsed"] == 100
+    for bounds in (even(1, 18_011), even(7, 18_011)):
+        pool = kept(rows, bounds, LARGE.targets, 900)
+        assert_same(chosen(pool, 900), one)
+        assert asked(pool) == widenings * len(pool.parts)
+
+
+def test_groups_pinned_rows_and_tokens_select_the_same() -> None:
+    tokens = np.random.default_rng(0).integers(5, 400, 2_003)
+    budget = Budget.of_tokens(tokens, 9_000, (1_999, 3))
+    spec, groups = SelectionSpec(group_mode="max"), ["a"] * 20 + ["b"] * 5
+    one, seven = (
+        select(pool, CASE.targets, budget, spec, seed=1, groups=groups)
+        for pool in (CASE.candidates, cut(CASE.candidates, even(7, 2_003)))
     )
-    assert first.cost == pytest.approx(second.cost, abs=1e-6)
-    assert np.array_equal(np.unique(first.plan.nonzero()[0]), np.unique(second.plan.nonzero()[0]))
+    assert_same(one, seven)
 
 
-def test_a_shard_that_lists_too_few_is_refused() -> None:
-    parts = [shards.shard_list(CASE.candidates[:1_000], CASE.targets, 10, 0)]
-    with pytest.raises(InvalidInput, match="1 of 1 shards list fewer than width = 20"):
-        shards.merge(parts, 20)
+def test_copies_in_different_shards_count_once() -> None:
+    rows = CASE.candidates.clone()
+    rows[1_500:1_700] = rows[100:300]
+    rows[2_000] = rows[1_999]
+    one = select(rows, CASE.targets, 150, SelectionSpec(), seed=0)
+    assert one.diagnostics["equal_features_collapsed"] == 201
+    for bounds in (even(7, 2_003), [0, 2_000, 2_003]):
+        assert_same(select(cut(rows, bounds), CASE.targets, 150, SelectionSpec(), seed=0), one)
+
+
+def test_equal_distances_go_to_the_first_row_however_the_pool_is_cut() -> None:
+    """Rows that differ in nothing a target sees: more of them than a search finds beyond those asked for."""
+    rows = torch.zeros(9_000, 3)
+    angle = torch.arange(9_000) * 1e-3
+    rows[:, 0], rows[:, 1], rows[:, 2] = 0.6, 0.8 * angle.cos(), 0.8 * angle.sin()
+    target = torch.tensor([[1.0, 0.0, 0.0]])
+    for bounds in ([0, 9_000], [0, 10, 5_000, 9_000]):
+        cosine, found = cut(rows, bounds).nearest(target, 100)
+        assert found[0].tolist() == list(range(100))
+        assert np.unique(cosine).tolist() == [float(np.float32(0.6))]
+
+
+def test_bad_rows_and_shards_that_do_not_fit_are_refused() -> None:
+    rows = CASE.candidates.clone()
+    rows[1_234, 5] = torch.nan
+    with pytest.raises(InvalidInput, match="candidates row 1234 has norm nan"):
+        select(cut(rows, even(7, 2_003)), CASE.targets, 10, SelectionSpec(), seed=0)
+    with pytest.raises(InvalidInput, match="none of the 2 shards has a usable row"):
+        Pool.in_shards([Rows(rows[:0]), Rows(rows[:0])])
+    with pytest.raises(InvalidInput, match=r"rows of \[20, 24\] numbers"):
+        Pool.in_shards([Rows(rows), Rows(rows[:, :20])])
+    with pytest.raises(InvalidInput, match=r"outside 1\.\.2003"):
+        select(cut(CASE.candidates, even(7, 2_003)), CASE.targets, 2_004, SelectionSpec(), seed=0)
+    with pytest.raises(InvalidInput, match="they lie in 7 shards: use method capacity"):
+        select(cut(CASE.candidates, even(7, 2_003)), CASE.targets, 9, SelectionSpec(method="tsds"), seed=0)
+
+
+def test_empty_shards_are_left_out() -> None:
+    pool = cut(CASE.candidates, [0, 0, 900, 900, 2_003, 2_003])
+    assert pool.starts.tolist() == [0, 900, 2_003]
+    one = select(CASE.candidates, CASE.targets, 2_003, SelectionSpec(), seed=0)
+    assert_same(select(pool, CASE.targets, 2_003, SelectionSpec(), seed=0), one)
 
 
 def test_memory_mapped_half_precision_selects_as_the_array_does(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_cosine_of_both_is_the_weighted_mean_of_their_cosines(kind: str, mappe
     pool, target = features(30), features(5, seed=1)
     states = features(30, 1, 6, seed=2)[:, 0], features(5, 1, 6, seed=3)[:, 0]
     into = torch.empty(30, 18) if mapped else None
-    rows, wanted = combine(pool, target, states, spec, into)
+    rows, wanted = combine(pool, target, states, spec, into=into)
     first = condition(pool, target, spec)
     alone = spec.model_copy(update={"conditioning": kind})
     second = condition(states[0][:, None], states[1][:, None], alone)

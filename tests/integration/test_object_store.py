@@ -76,7 +76,7 @@ def test_files_without_a_row_are_swept_and_no_others(bucket: str, database: Data
     artifacts, elsewhere = Artifacts(bucket), fsspec.filesystem("s3", skip_instance_cache=True)
     named = artifacts.put_bytes("sweep", b"a row names this", ".bin")
     with database.transaction() as session:
-        feature_blocks.remember(session, tenant, "key", 1, named)
+        feature_blocks.remember(session, tenant, "key", rows=1, artifact=named)
     stray = artifacts.put_bytes("sweep", b"no row names this", ".bin")
     assert retention.orphans(database, artifacts, age=3600) == []
     assert retention.orphans(database, artifacts, age=-2) == [stray.path]

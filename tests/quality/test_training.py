@@ -35,7 +35,9 @@ def test_a_training_has_the_losses_of_the_products_trainer(
     spec = training.SPEC.model_copy(update={"batch_size": 4, "learning_rate": 1e-2, "warmup_ratio": 0.1})
     monkeypatch.setattr(training, "SPEC", spec)
     records = questions(10)
-    expected = train_lora(records, None, proxy, spec, tmp_path, seed=3, progress=lambda state: None)
+    expected = train_lora(
+        records, None, proxy, spec=spec, out_dir=tmp_path, seed=3, progress=lambda state: None
+    )
     examples: list[Any] = [row.example for row in tokenize(records, proxy, proxy.max_length)]
     before = {name: weight.clone() for name, weight in proxy.model.state_dict().items()}
     model, losses = train(proxy, examples, seed=3)

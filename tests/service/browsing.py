@@ -1,6 +1,7 @@
 """A real Chromium, which asserts of every page: no error on the console, no request to the outside, no
 serious finding of axe-core, nothing wider than the window."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+REFUSAL = re.compile("Failed to load resource: the server responded with a status of 4")
 WIDTHS = (360, 1280)
 FLAGS = [
     "--no-sandbox",
@@ -42,12 +44,17 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, host: str, *, width: int = 1280, dark: bool = False) -> Iterator[Page]:
-    """A window of its own cookies; `host` is whom it may talk to, and nobody else."""
+def visit(
+    browser: Browser, host: str, *, width: int = 1280, dark: bool = False, refused: bool = False
+) -> Iterator[Page]:
+    """A window of its own cookies; `host` is whom it may talk to, and nobody else.
+
+    With `refused` the service may refuse what a script of the page asks for: the browser tells the console.
+    """
     scheme: Literal["dark", "light"] = "dark" if dark else "light"
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page, faults = context.new_page(), list[str]()
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: _heed(message, refused, faults))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: _check(request.url, host, faults))
     try:
@@ -55,6 +62,11 @@ def visit(browser: Browser, host: str, *, width: int = 1280, dark: bool = False)
     finally:
         context.close()
     assert faults == []
+
+
+def _heed(message: ConsoleMessage, refused: bool, faults: list[str]) -> None:
+    if message.type == "error" and not (refused and REFUSAL.match(message.text)):
+        faults.append(message.text)
 
 
 def _check(url: str, host: str, faults: list[str]) -> None:

@@ -6,16 +6,20 @@ import orjson
 import torch
 from torch.nn.functional import normalize
 
+from evoselect.copies.find import Leak
 from evoselect.measures.coverage import nearest_both_ways
 from evoselect.select import select
+from evoselect.spec.copies import NearCopies
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
 from store.records.record import parse_record
+from store.results import considered
 from store.results import items as selected
 from tests.live import Api, question
 from tests.service.finishing import finish
 from workers.selections import report as selection_report
 from workers.selections.items import item
+from workers.selections.near_copies import Found
 
 Json = dict[str, Any]
 HOSTILE = '</script><script>window.stolen=1</script><img src=x onerror="window.stolen=1">'
@@ -33,6 +37,11 @@ def features(n: int, m: int, d: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
     return draw(n, 8), draw(m, 3)
 
 
+def leaked(job: Json) -> dict[str, dict[int, Leak]]:
+    """A candidate that repeats the first example, which is hostile; and a set that nothing leaks from."""
+    return {job["request"]["target_id"]: {4: Leak(4, 0, 0.96875, 0.5)}, "tgt_held": {}}
+
+
 def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -> Json:
     """The job; the text, id and group of its first record, target and name are hostile."""
     pool = [question(number, id=f"c{number}") for number in range(n)]
@@ -47,17 +56,42 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     spec = SelectionSpec(tradeoff=True)
     chosen = select(candidates, targets, k, spec, seed=0)
     sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
-    rows = [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()]
+    rows = [
+        item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
+        for reason in chosen.items()
+    ]
     near = nearest_both_ways(candidates, targets)
+    leaks = {target_id: (wanted, found) for target_id, found in leaked(job).items()}
+    copies = Found(NearCopies(), sent, set(), [[0, 7, 9, 11, 12, 13, 14]], leaks, 0.1)
     result = {
         "counts": {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m},
         "conditioning": "none",
         "features": {},
         "manifest": {"versions": {"torch": torch.__version__}},
+        "near_copies": copies.summary(),
         "diagnostics": orjson.loads(orjson.dumps(chosen.diagnostics)),
         "artifacts": {
             "items": selected.put(artifacts, "t/items", rows),
-            **selection_report.store(artifacts, "t", 0, sent, wanted, candidates, targets, chosen, near),
+            "considered": considered.put(
+                artifacts,
+                "t/considered",
+                ids=[record.id for record in sent],
+                hashes=[record.content_hash for record in sent],
+                nearest=[wanted[at].id for at in near.target.tolist()],
+                cosines=near.cosine.tolist(),
+            ),
+            **selection_report.store(
+                artifacts,
+                "t",
+                seed=0,
+                sent=sent,
+                wanted=wanted,
+                candidates=candidates,
+                targets=targets,
+                selection=chosen,
+                near=near,
+                copies=copies,
+            ),
         },
     }
     finish(api, job["id"], result)

@@ -8,6 +8,7 @@ import pytest
 
 from store.artifacts import Artifacts
 from store.data.sources import Source
+from store.errors import Invalid
 from store.jobs import claims, plans, shards
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim, Offer
@@ -20,6 +21,7 @@ from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
 from workers.features.fingerprint import block_key
 from workers.features.ordering import by_length
+from workers.phases import features as computing
 from workers.phases import transport
 from workers.process.work import Work
 
@@ -32,6 +34,7 @@ REQUEST = {
     "exclude_selection_ids": [],
     "k": 2,
     "spec": {},
+    "model": "base",
     "seed": 0,
 }
 
@@ -49,7 +52,7 @@ def ctx(database: Database, tmp_path: Path) -> Context:
     return Context(Settings(), database, Artifacts(f"file://{tmp_path}"))
 
 
-def accept(ctx: Context, tenant: str) -> None:
+def accept(ctx: Context, tenant: str, **changed: object) -> None:
     """One shard of targets, then two of candidates, whose contents repeat each other in one row."""
     names = {"target": ["t0", "t1", "t2", "t3"], "pool": ["a", "b", "c", "same", "d", "e", "f", "same"]}
     sources = []
@@ -59,7 +62,7 @@ def accept(ctx: Context, tenant: str) -> None:
         sources.append(Source(role, stored.path, stored.sha256, len(rows)))
     with ctx.database.transaction() as session:
         parts = plans.feature_shards(sources, ROWS)
-        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=REQUEST, plans=parts)
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=REQUEST | changed, plans=parts)
 
 
 def take(ctx: Context, queue: str) -> Claim:
@@ -104,3 +107,13 @@ def test_without_any_candidate_the_job_fails_and_says_so(ctx: Context, tenant: s
     accept(ctx, tenant)
     with pytest.raises(Exception, match="every shard of the candidates failed"):
         chosen(ctx, failing={1, 2})
+
+
+def test_settings_that_an_older_release_took_end_the_job_with_the_next_step(
+    ctx: Context, tenant: str
+) -> None:
+    accept(ctx, tenant, features={"dim": 2**40})
+    claim = take(ctx, "features")
+    with pytest.raises(Invalid, match=f"selection {claim.job_id} .*: start a new selection") as refused:
+        computing.run(Work(claim, ctx, lambda done: None))
+    assert refused.value.code == "settings_out_of_range"

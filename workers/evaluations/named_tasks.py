@@ -111,7 +111,7 @@ def evaluate_tasks(
     again with half of it. Raises TaskDataMissing where a metric lacks files that are only read now.
     """
     with _expecting_data(tasks.names):
-        return _result(_run(tasks, loaded, limit, check, ROWS))
+        return _result(_run(tasks, loaded, limit=limit, check=check, rows=ROWS))
 
 
 @cache
@@ -155,7 +155,7 @@ def _expecting_data(names: Sequence[str]) -> Iterator[None]:
 
 
 def _run(
-    tasks: FoundTasks, loaded: LoadedModel, limit: int | None, check: Callable[[], None], rows: int
+    tasks: FoundTasks, loaded: LoadedModel, *, limit: int | None, check: Callable[[], None], rows: int
 ) -> Json:
     from lm_eval import simple_evaluate
 
@@ -172,7 +172,7 @@ def _run(
             raise
     else:
         return found
-    return _run(tasks, loaded, limit, check, rows // 2)
+    return _run(tasks, loaded, limit=limit, check=check, rows=rows // 2)
 
 
 def _checked_model(loaded: LoadedModel, check: Callable[[], None], rows: int) -> Any:

@@ -33,13 +33,13 @@ PLENTY = 2**62  # bytes free on a store that does not say
 
 
 def outlook(
-    work: Work, loaded: LoadedModel, spec: FeatureSpec, batch: pa.Table, first: FeatureBlock | None
+    work: Work, loaded: LoadedModel, spec: FeatureSpec, *, batch: pa.Table, first: FeatureBlock | None
 ) -> Json:
     """Two-seed agreement on the pool's first batch, and the whole pool's needs; raises Invalid early.
 
     The needs are None where the first block came from the cache: there is no pace to predict by.
     """
-    prediction = _prediction(work, loaded, spec, batch, first) if first is not None else None
+    prediction = _prediction(work, loaded, spec, batch=batch, first=first) if first is not None else None
     return {
         "two_seed_agreement": _cached_agreement(work, loaded, spec, batch),
         "prediction": prediction,
@@ -76,7 +76,7 @@ def _cached_agreement(work: Work, loaded: LoadedModel, spec: FeatureSpec, batch:
     found = agreement(loaded, spec, rows)
     stored = artifacts.put_bytes(f"{tenant}/features", orjson.dumps(found), ".json")
     with database.transaction() as session:
-        feature_blocks.remember(session, tenant, key, 0, stored)
+        feature_blocks.remember(session, tenant, key, rows=0, artifact=stored)
     return found
 
 
@@ -91,7 +91,7 @@ def agreement(loaded: LoadedModel, spec: FeatureSpec, rows: list[Record]) -> flo
 
 
 def _prediction(
-    work: Work, loaded: LoadedModel, spec: FeatureSpec, batch: pa.Table, first: FeatureBlock
+    work: Work, loaded: LoadedModel, spec: FeatureSpec, *, batch: pa.Table, first: FeatureBlock
 ) -> Json:
     """Needs of the whole pool, refused where this machine has less."""
     sample = records.from_table(batch.take(_evenly(batch.num_rows, PREDICTED_ROWS)))

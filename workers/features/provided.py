@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from evoselect.features import row_blocks
-from evoselect.representations.conditioning import BLOCK_BYTES
+from evoselect.representations.sums import BLOCK_BYTES
 from store.errors import Invalid
 from workers.features.block import FeatureBlock
 from workers.models.tokenization import Status

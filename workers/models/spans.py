@@ -67,6 +67,7 @@ def by_marks(chat: Chat, learnt: Sequence[int], tokenizer: PreTrainedTokenizerBa
 def by_prefixes(
     chat: Chat,
     learnt: Sequence[int],
+    *,
     text: Text,
     answered: tuple[list[int], int],
     tokenizer: PreTrainedTokenizerBase,

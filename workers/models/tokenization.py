@@ -97,7 +97,9 @@ def tokenize(
             if isinstance(one, TemplateMismatch):
                 raise one
             if isinstance(one, Text):
-                one = _learnt(record, one, next(found), loaded, reading, max_length)
+                one = _learnt(
+                    record, one, answered=next(found), loaded=loaded, reading=reading, most=max_length
+                )
             items.append(_judged(one, max_length, reading.on_long, loaded))
         except TemplateMismatch as error:
             items.append(TokenizedRecord(None, "template_mismatch", 0, error.detail))
@@ -121,6 +123,7 @@ def _read(
 def _learnt(
     record: Record,
     text: Text,
+    *,
     answered: tuple[list[int], int],
     loaded: LoadedModel,
     reading: Reading,
@@ -140,7 +143,7 @@ def _learnt(
     if chat is None:
         return ids, [(start, len(ids))]
     with naming(record):
-        return by_prefixes(chat, numbers, text, answered, loaded.tokenizer)
+        return by_prefixes(chat, numbers, text=text, answered=answered, tokenizer=loaded.tokenizer)
 
 
 def answers_of(record: Record, answers: Sequence[str], loaded: LoadedModel) -> Answers:

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Sequence
 
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifact
 from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
+from store.jobs.requests import SelectionWork
 from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
@@ -30,15 +30,15 @@ logger = logging.getLogger(__name__)
 def run(work: Work) -> Outcome:
     """Compute or find every block of the shard; a block that is stored is never computed again."""
     payload, settings = work.claim.payload, work.context.settings
-    spec = FeatureSpec.model_validate(work.claim.request["features"])
-    model = spec.checkpoints[payload["checkpoint"]].model if spec.checkpoints else work.claim.request["model"]
+    asked = work.asked(SelectionWork)
+    spec = asked.features
     table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"], records.SCHEMA.names)
     rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
     if payload["role"] == "pool":
-        qualities.low(rows, SelectionSpec.model_validate(work.claim.request["spec"]))  # before hours of work
+        qualities.low(rows, asked.spec)  # before hours of work
     if _opens_the_pool(payload):
-        budgets.require_known(work)
-    loaded = load_for(work, model, spec.dtype)
+        budgets.require_known(work, asked)
+    loaded = load_for(work, asked.model_of(payload["checkpoint"]), spec.dtype)
     require_cache(loaded, spec)
     preflight.require_room(loaded, spec, rows=min(len(rows), settings.block_rows))
     if spec.on_bad_row == "reject":
@@ -49,12 +49,12 @@ def run(work: Work) -> Outcome:
     outlook: Json = {}
     for start in range(0, len(ordered), settings.block_rows):
         own = ordered[start : start + settings.block_rows]
-        entry, block = _block(work, loaded, spec, own, start)
+        entry, block = _block(work, loaded, spec, rows=own, done=start)
         stored.append(entry)
         if block is not None:
             computed.append(block)
         if start == 0 and _opens_the_pool(payload):
-            outlook = checks.outlook(work, loaded, spec, table, block)
+            outlook = checks.outlook(work, loaded, spec, batch=table, first=block)
     return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": outlook})
 
 
@@ -87,7 +87,7 @@ def _pace(computed: Sequence[FeatureBlock]) -> Json:
 
 
 def _block(
-    work: Work, loaded: LoadedModel, spec: FeatureSpec, rows: list[Record], done: int
+    work: Work, loaded: LoadedModel, spec: FeatureSpec, *, rows: list[Record], done: int
 ) -> tuple[Json, FeatureBlock | None]:
     """Where the features of these rows lie, and they where they were computed; `done` rows came before."""
     key = block_key(sketch_fingerprint(loaded, spec), rows, work.claim.tenant_id)
@@ -97,7 +97,7 @@ def _block(
         folder = f"{work.claim.tenant_id}/features"
         stored = work.context.artifacts.put_bytes(folder, to_bytes(block), ".safetensors")
         with work.context.database.transaction() as session:
-            feature_blocks.remember(session, work.claim.tenant_id, key, len(rows), stored)
+            feature_blocks.remember(session, work.claim.tenant_id, key, rows=len(rows), artifact=stored)
     work.progress(done + len(rows))
     entry = {"key": key, "artifact": stored.path, "sha256": stored.sha256, "rows": len(rows)}
     return entry | {"cached": block is None}, block

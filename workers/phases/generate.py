@@ -47,7 +47,7 @@ def run(work: Work) -> Outcome:
     stored = store(work, records)
     if stored is not None:
         _require_room(work, stored)
-    return Outcome(counts, save=partial(_hand_over, work, number, stored, counts))
+    return Outcome(counts, save=partial(_hand_over, work, number=number, stored=stored, counts=counts))
 
 
 def _require_room(work: Work, stored: Stored) -> None:
@@ -59,15 +59,15 @@ def _require_room(work: Work, stored: Stored) -> None:
 
 
 def _hand_over(
-    work: Work, number: int, stored: Stored | None, counts: dict[str, Any], session: Session
+    work: Work, *, number: int, stored: Stored | None, counts: dict[str, Any], session: Session
 ) -> None:
     claim = work.claim
     pool = pools.create(session, claim.tenant_id, name=f"{claim.job_id} round {number}")
     if stored is not None:
         pools.append(
-            session, pool, new_id("bat"), stored.artifact, stored.counts, room=None, keys=stored.keys
+            session, pool, new_id("bat"), stored.artifact, counts=stored.counts, room=None, keys=stored.keys
         )
-    loops.generated(session, claim.job_id, number, pool.id, pool.version, counts)
+    loops.generated(session, claim.job_id, number, pool_id=pool.id, version=pool.version, counts=counts)
 
 
 def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], dict[str, Any]]:

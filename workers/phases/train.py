@@ -42,15 +42,15 @@ def run(work: Work) -> Outcome:
             data.records,
             data.repeats,
             loaded,
-            asked.spec,
-            folder / "adapter",
+            spec=asked.spec,
+            out_dir=folder / "adapter",
             seed=asked.seed,
             progress=report.step,
             checkpoints=_checkpoints(work, folder),
         )
         files = _store(work, folder / "adapter")
     model_id = adapters.fresh_id()
-    lineage = _lineage(work, asked, loaded, data, result)
+    lineage = _lineage(work, asked, loaded=loaded, data=data, result=result)
     return Outcome(
         {},
         results.checked(results.TrainingResult, {"model_id": model_id, **result.summary()}),
@@ -147,7 +147,7 @@ def _store(work: Work, folder: Path) -> dict[str, Any]:
 
 
 def _lineage(
-    work: Work, asked: TrainingWork, loaded: LoadedModel, data: TrainingData, result: TrainingResult
+    work: Work, asked: TrainingWork, *, loaded: LoadedModel, data: TrainingData, result: TrainingResult
 ) -> dict[str, Any]:
     """From the model back to what it was made of; the records lie in a file."""
     stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/lineage", data.table())

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from evoselect.budget import Budget
 from evoselect.measures.coverage import Nearest, nearest_both_ways
 from evoselect.select import Texts, select
 from evoselect.selection import Selection
-from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store.accounts import quotas
 from store.errors import Invalid
+from store.jobs.requests import SelectionWork
 from store.records.record import Record, plain_text
 from store.results import considered
 from store.results import items as selected
@@ -38,9 +38,10 @@ from workers.selections.fates import (
     require_enough,
 )
 from workers.selections.forms import Forms, forms_of
-from workers.selections.items import item
+from workers.selections.items import item, picked
 from workers.selections.originals import kept_of, table_of
-from workers.selections.sides import Side, load_computed, load_provided
+from workers.selections.sides import Side, load
+from workers.selections.stages import Stages
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
@@ -52,6 +53,7 @@ VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT", "dataske
 class Sides:
     """What is selected from, and for what: both sides as they came, and what of them is usable."""
 
+    asked: SelectionWork
     target: Side
     pool: Side
     fates: list[str]
@@ -83,62 +85,67 @@ def run(work: Work) -> Outcome:
     """Load both sides, keep what may be selected, condition, select, store the items."""
     home = work.context.settings.home
     home.mkdir(parents=True, exist_ok=True)
+    stages = Stages(work)
+    work = replace(work, progress=stages.alive)
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=home) as scratch:
-        sides = _load(work, Path(scratch))
-        choice = _choose(work, sides, Path(scratch))
-        return Outcome({}, results.checked(results.SelectionResult, _store(work, sides, choice)))
+        sides = _load(work, Path(scratch), stages)
+        choice = _choose(work, sides, Path(scratch), stages)
+        result = _store(work, sides, choice)
+        stages.done("described")
+        return Outcome({}, results.checked(results.SelectionResult, result))
 
 
-def _load(work: Work, scratch: Path) -> Sides:
-    request = work.claim.request
-    spec = FeatureSpec.model_validate(request["features"])
-    load = load_provided if spec.kind == "provided" else load_computed
-    target, pool = load(work, "target", scratch), load(work, "pool", scratch)
+def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
+    asked = work.asked(SelectionWork)
+    target, pool = load(work, asked, "target", scratch), load(work, asked, "pool", scratch)
+    stages.done("read")
     check_same_sketch([target.block, pool.block])
-    refuse_bad_rows(spec, target, pool)
+    refuse_bad_rows(asked.features, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
-    excluded = excluded_contents(work, request["exclude_selection_ids"])
-    fates = fates_of(target, pool, excluded, SelectionSpec.model_validate(request["spec"]))
-    copies = _look_for_copies(work, target, pool, fates)
+    fates = fates_of(target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec)
+    copies = _look_for_copies(work, asked, target, pool, fates)
+    stages.done("copies")
     rows = [row for row, fate in enumerate(fates) if fate == "usable"]
-    require_enough(len(goals), request["k"], fates)
-    budget = budget_of(request, pool, rows, fates)
+    require_enough(len(goals), asked.k, fates)
+    budget = budget_of(asked, pool, rows, fates)
     sent, wanted = [pool.records[row] for row in rows], [target.records[row] for row in goals]
-    return Sides(target, pool, fates, sent, wanted, rows, goals, budget, copies)
+    return Sides(asked, target, pool, fates, sent, wanted, rows, goals, budget, copies)
 
 
-def _look_for_copies(work: Work, target: Side, pool: Side, fates: list[str]) -> near_copies.Found | None:
+def _look_for_copies(
+    work: Work, asked: SelectionWork, target: Side, pool: Side, fates: list[str]
+) -> near_copies.Found | None:
     """Near-copies among the usable candidates; the fates of those that may not be selected are changed."""
-    request = work.claim.request
     rows = [row for row, fate in enumerate(fates) if fate == "usable"]
-    pinned = set(pinned_rows(request.get("pinned", ()), pool, fates))
+    pinned = set(pinned_rows(asked.pinned, pool, fates))
     places = {place for place, row in enumerate(rows) if row in pinned}
-    spec, sent = SelectionSpec.model_validate(request["spec"]), [pool.records[row] for row in rows]
-    found = near_copies.found(work, spec, target.records, sent, places)
+    sent = [pool.records[row] for row in rows]
+    found = near_copies.found(work, asked, wanted=target.records, candidates=sent, pinned=places)
     for place, why in ({} if found is None else found.dropped()).items():
         fates[rows[place]] = why
     return found
 
 
-def _choose(work: Work, sides: Sides, scratch: Path) -> Choice:
-    request = work.claim.request
-    features = FeatureSpec.model_validate(request["features"])
+def _choose(work: Work, sides: Sides, scratch: Path, stages: Stages) -> Choice:
+    asked, features = sides.asked, sides.asked.features
     forms = forms_of(sides.sent, sides.wanted, features)
     values = sides.pool.values(sides.rows), sides.target.values(sides.goals)
     states = sides.pool.hidden(sides.rows), sides.target.hidden(sides.goals)
     kind, candidates, targets = conditioned(features, *values, scratch, hidden=states, forms=forms)
-    work.progress(0)
+    stages.done("conditioned")
     selection = select(
         candidates,
         targets,
         sides.budget,
-        _with_curve(SelectionSpec.model_validate(request["spec"]), len(sides.rows)),
-        seed=request["seed"],
+        _with_curve(asked.spec, len(sides.rows)),
+        seed=asked.seed,
         groups=_groups(sides.wanted),
         texts=Texts(
             [plain_text(record) for record in sides.sent], [plain_text(record) for record in sides.wanted]
         ),
+        staged=stages.done,
     )
+    stages.done("compared")
     results.check_items(selection)
     quotas.require_k(len(selection.indices), work.context.settings.max_k)
     return Choice(selection, candidates, targets, kind, forms)
@@ -150,6 +157,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
     near = nearest_both_ways(choice.candidates, choice.targets)
     rejected = rejected_of(sides.pool, sides.fates)
     flags = sides.copies.flags() if sides.copies else {}
+    items, rows = _store_items(work, sides, selection, flags)
     return {
         "counts": counts(sides.target, sides.pool, sides.fates),
         "rejected": rejected[:MAX_REJECTED],
@@ -159,9 +167,10 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
         "near_copies": sides.copies.summary() if sides.copies else None,
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, sides.wanted),
-        "manifest": _manifest(work, sides),
+        "picked": rows,
+        "manifest": _manifest(sides),
         "artifacts": {
-            **_store_items(work, sides, selection, flags),
+            **items,
             **(
                 {"near_copies": near_copies.put(work, flags, sides.copies.candidates)} if sides.copies else {}
             ),
@@ -170,40 +179,45 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
             **selection_report.store(
                 work.context.artifacts,
                 work.claim.tenant_id,
-                work.claim.request["seed"],
-                sides.sent,
-                sides.wanted,
-                choice.candidates,
-                choice.targets,
-                selection,
-                near,
-                round_axes.of_loop(work, choice.candidates.shape[1]),
+                seed=sides.asked.seed,
+                sent=sides.sent,
+                wanted=sides.wanted,
+                candidates=choice.candidates,
+                targets=choice.targets,
+                selection=selection,
+                near=near,
+                axes=round_axes.of_loop(work, choice.candidates.shape[1]),
+                copies=sides.copies,
             ),
         },
     }
 
 
-def _manifest(work: Work, sides: Sides) -> dict[str, Any]:
+def _manifest(sides: Sides) -> dict[str, Any]:
     """What the selection can be made again by."""
-    request = work.claim.request
     return {
         "sketch": sides.pool.block.sketch,
-        "spec": SelectionSpec.model_validate(request["spec"]).model_dump(mode="json", by_alias=True),
-        "match": FeatureSpec.model_validate(request["features"]).match,
-        "seed": request["seed"],
+        "spec": sides.asked.spec.model_dump(mode="json", by_alias=True),
+        "match": sides.asked.features.match,
+        "seed": sides.asked.seed,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
     }
 
 
-def _store_items(work: Work, sides: Sides, selection: Selection, flags: dict[str, Any]) -> dict[str, Any]:
-    """The items, and where all candidates came as one kind of table, the rows of that."""
+def _store_items(
+    work: Work, sides: Sides, selection: Selection, flags: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The items, and where all candidates came as one kind of table, the rows of that; what they come to."""
     counted = sides.budget.counted  # else the prices are tokens
     tokens = (sides.pool.block.tokens[sides.rows] if counted else sides.budget.prices).tolist()
-    rows = [item(reason, sides.sent, sides.wanted, tokens, flags) for reason in selection.items()]
+    rows = [
+        item(reason, candidates=sides.sent, targets=sides.wanted, tokens=tokens, flags=flags)
+        for reason in selection.items()
+    ]
     contents = [row["content_hash"] for row in rows]
     kept = kept_of(work, sides.pool.files, {*contents})
     stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", rows, kept.originals)
-    return {"items": stored, **table_of(work, kept, contents)}
+    return {"items": stored, **table_of(work, sides.asked, kept, contents)}, picked(rows)
 
 
 def _with_curve(spec: SelectionSpec, candidates: int) -> SelectionSpec:

@@ -11,7 +11,9 @@ BODIES = {
     "train": "workers.phases.train",
     "evaluate": "workers.phases.evaluate",
     "advance": "workers.phases.advance",
+    "compare": "workers.phases.compare",
     "generate": "workers.phases.generate",
+    "judge": "workers.phases.judge",
 }
 
 

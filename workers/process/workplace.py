@@ -2,7 +2,7 @@
 
 A ring drains the queues in the main thread. A watch looks into the database every few seconds all the same,
 so that a deaf broker costs latency and nothing else; it takes only what rings have left lying, and it sweeps
-when nobody else has. Looks at loops that no ops worker makes are made then.
+when nobody else has. Looks at loops and comparisons that no ops worker makes are made then.
 """
 
 import logging
@@ -21,7 +21,7 @@ from store.data import uploads
 from store.errors import LostLease
 from store.jobs import claims, plans, shards
 from store.jobs.claims import Claim, Offer
-from store.loops import advance as loops
+from store.looks import LOOKS
 from store.telemetry import logs, traces
 from store.upkeep import retention, sweeper
 from workers import alive
@@ -150,12 +150,12 @@ def _make_overdue_looks(ctx: Context) -> None:
     """Each in one transaction, so that no lease is held; one that raises is left to an ops worker."""
     settings = ctx.settings
     queue, worker = plans.QUEUE["advance"], siblings.own_name()
-    offer = Offer(queue, ("advance",), worker, settings.lease, waited=settings.poll)
+    offer = Offer(queue, tuple(LOOKS), worker, settings.lease, waited=settings.poll)
     try:
         while _make_look(ctx, offer):
             pass
     except Exception:
-        logger.exception("a look at a loop failed")
+        logger.exception("a look at a loop or comparison failed")
 
 
 def _make_look(ctx: Context, offer: Offer) -> bool:
@@ -165,7 +165,7 @@ def _make_look(ctx: Context, offer: Offer) -> bool:
         if claim is None:
             return False
         with _about(claim):
-            loops.advance(session, ctx.settings, claim.job_id)
+            LOOKS[claim.phase](session, ctx.settings, claim.job_id)
             shards.commit(session, claim, {})
         return True
 

@@ -11,6 +11,7 @@ from evoselect.report.plane import Plane
 from store.artifacts import Artifacts
 from store.loops import steps as loop_steps
 from store.tables.jobs import Job
+from store.tables.states import PREFIX, JobKind
 from workers.process.work import Work
 
 FIRST = 1  # round
@@ -35,12 +36,12 @@ def put(artifacts: Artifacts, tenant_id: str, plane: Plane) -> dict[str, Any]:
 
 
 def of_loop(work: Work, dim: int) -> Axes | None:
-    """What a selection of a loop is drawn in; None for the first one, for one that runs alone, and where the
-    first round has no plane of this dimension.
+    """What a selection of a loop is drawn in; None for the first one, for one that runs alone or in a
+    comparison, and where the first round has no plane of this dimension.
     """
     with work.context.database.transaction() as session:
         step = loop_steps.of_step(session, work.claim.job_id)
-        if step is None:
+        if step is None or step.loop_id.startswith(PREFIX[JobKind.COMPARISON]):
             return None
         first = loop_steps.job_id(session, step.loop_id, FIRST, "select")
         stored = ((session.get_one(Job, first).result or {}).get("artifacts") or {}).get("plane")

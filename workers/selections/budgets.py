@@ -1,8 +1,7 @@
 """What a request for a selection may spend, and which candidates it pins, as rows that are usable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from evoselect.errors import InvalidInput
 from evoselect.spec.selection import SelectionSpec
 from store.data import pools
 from store.errors import Invalid
+from store.jobs.requests import SelectionWork
 from store.records.record import Record
 from workers.process.work import Work
 from workers.selections.balances import bounds_of
@@ -22,15 +22,14 @@ from workers.selections.sides import Side
 NAMED = 5  # names that a message lists
 
 
-def require_known(work: Work) -> None:
+def require_known(work: Work, asked: SelectionWork) -> None:
     """Refuse pinned names that the pool does not hold, before hours of work."""
-    request = work.claim.request
-    missing = dict.fromkeys(request.get("pinned", ()))
+    missing = dict.fromkeys(asked.pinned)
     if not missing:
         return
     with work.context.database.transaction() as session:
-        pool = pools.get(session, work.claim.tenant_id, request["pool_id"])
-        sources = pools.sources(session, pool, request["pool_version"])
+        pool = pools.get(session, work.claim.tenant_id, asked.pool_id)
+        sources = pools.sources(session, pool, asked.pool_version)
     for source in sources:
         table = work.context.artifacts.get_table(source.artifact, source.sha256, ("id", "content_hash"))
         for column in table.columns:
@@ -57,13 +56,12 @@ def pinned_rows(names: Sequence[str], pool: Side, fates: Sequence[str]) -> list[
     return chosen
 
 
-def budget_of(request: Mapping[str, Any], pool: Side, rows: Sequence[int], fates: Sequence[str]) -> Budget:
+def budget_of(asked: SelectionWork, pool: Side, rows: Sequence[int], fates: Sequence[str]) -> Budget:
     """Of the request, over the usable ``rows``, ascending, of the pool; raises Invalid where none can be."""
-    pinned = np.searchsorted(rows, pinned_rows(request.get("pinned", ()), pool, fates)).tolist()
-    spec = SelectionSpec.model_validate(request["spec"])
-    if request.get("tokens") is None:
-        return _balanced(Budget.of_rows(len(rows), request["k"], pinned), spec, pool, rows)
-    budget = Budget.of_tokens(token_counts(request.get("tokens_from"), pool, rows), request["tokens"], pinned)
+    pinned = np.searchsorted(rows, pinned_rows(asked.pinned, pool, fates)).tolist()
+    if asked.k is not None:
+        return _balanced(Budget.of_rows(len(rows), asked.k, pinned), asked.spec, pool, rows)
+    budget = Budget.of_tokens(token_counts(asked.tokens_from, pool, rows), asked.tokens or 0, pinned)
     every, shortest = int(budget.prices.sum()), int(budget.prices.min())
     if not shortest <= budget.total <= every:
         raise Invalid(
@@ -77,7 +75,7 @@ def budget_of(request: Mapping[str, Any], pool: Side, rows: Sequence[int], fates
             "fewer, or raise tokens",
             code="pinned_over_budget",
         )
-    return _balanced(budget, spec, pool, rows)
+    return _balanced(budget, asked.spec, pool, rows)
 
 
 def _balanced(budget: Budget, spec: SelectionSpec, pool: Side, rows: Sequence[int]) -> Budget:

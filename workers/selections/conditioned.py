@@ -41,5 +41,5 @@ def conditioned(
     if 4 * len(pool) * width > IN_MEMORY:
         into = torch.from_numpy(scratch_array(scratch, np.float16, (len(pool), width)))
     if states is None or asked is None:
-        return kind, *condition(pool, target, settings, into, numbers)
-    return kind, *combine(pool, target, (states, asked), settings, into, numbers)
+        return kind, *condition(pool, target, settings, into=into, forms=numbers)
+    return kind, *combine(pool, target, (states, asked), settings, into=into, forms=numbers)

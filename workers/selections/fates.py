@@ -1,6 +1,7 @@
 """What becomes of every candidate: usable, or why it may not be selected."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from evoselect.spec.features import FeatureSpec
@@ -13,7 +14,7 @@ from workers.selections.near_copies import content_keys
 from workers.selections.sides import Side
 
 
-def excluded_contents(work: Work, selection_ids: list[str]) -> set[str]:
+def excluded_contents(work: Work, selection_ids: Sequence[str]) -> set[str]:
     """Content hashes of what those selections hold."""
     return {
         item["content_hash"] for selection_id in selection_ids for item in selected_items(work, selection_id)

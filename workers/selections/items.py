@@ -1,5 +1,6 @@
 """The items of a selection that another job builds on."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ def selected_items(work: Work, selection_id: str) -> list[dict[str, Any]]:
 
 def item(
     reason: ItemReason,
+    *,
     candidates: list[Record],
     targets: list[Record],
     tokens: Sequence[int],
@@ -56,3 +58,15 @@ def item(
         "why": reason.why,
         "record": records.to_json(record),
     }
+
+
+def picked(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """{rows, tokens, sha256} of a training on the items, repeats included.
+
+    The digest is equal where the same contents were selected as often, in whatever order.
+    """
+    whole = hashlib.sha256()
+    for content, repeats in sorted((item["content_hash"], item["repeats"]) for item in items):
+        whole.update(f"{content} {repeats}\n".encode())
+    tokens = sum((item["tokens"] or 0) * item["repeats"] for item in items)
+    return {"rows": sum(item["repeats"] for item in items), "tokens": tokens, "sha256": whole.hexdigest()}

@@ -13,8 +13,8 @@ from evoselect.arrays import Ints
 from evoselect.copies.find import Leak, Search
 from evoselect.copies.words import normalised
 from evoselect.spec.copies import NearCopies
-from evoselect.spec.selection import SelectionSpec
 from store.data import targets
+from store.jobs.requests import SelectionWork
 from store.records import record as records
 from store.records.record import Record, plain_text
 from workers.process.work import Work
@@ -22,6 +22,8 @@ from workers.process.work import Work
 UNASKED = 50_000  # candidates up to which they are looked for unasked: a few seconds
 LISTED = 100  # clusters, and leaks of each set, that the result names
 MEMBERS = 20  # of a cluster
+TOLD = 5  # of a cluster whose texts the report has
+TOLD_CHARS = 240  # of a text
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -85,16 +87,45 @@ class Found:
                     "candidates": len(leaks),
                     "listed": [
                         {"id": self.candidates[row].id, **_shown(leaks[row], examples)}
-                        for row in sorted(leaks, key=lambda row: -leaks[row].similarity)[:LISTED]
+                        for row in _listed(leaks)
                     ],
                 }
                 for target_id, (examples, leaks) in self.leaks.items()
             ],
         }
 
+    def texts(self) -> Json:
+        """Beginnings of the texts of what the summary lists, in its order: for people to look at."""
+        return {
+            "clusters": [
+                [_beginning(self.candidates[row]) for row in members[:TOLD]]
+                for members in self.clusters[:LISTED]
+            ],
+            "leaks": [
+                [
+                    {
+                        "text": _beginning(self.candidates[row]),
+                        "partner_text": _beginning(examples[leaks[row].partner]),
+                    }
+                    for row in _listed(leaks)
+                ]
+                for examples, leaks in self.leaks.values()
+            ],
+        }
+
     def _cluster(self, members: Sequence[int]) -> Json:
         ids = [self.candidates[row].id for row in members[:MEMBERS]]
         return {"representative": ids[0], "rows": len(members), "ids": ids}
+
+
+def _listed(leaks: dict[int, Leak]) -> list[int]:
+    """The most similar first."""
+    return sorted(leaks, key=lambda row: -leaks[row].similarity)[:LISTED]
+
+
+def _beginning(record: Record) -> str:
+    text = plain_text(record)
+    return text if len(text) <= TOLD_CHARS else text[: TOLD_CHARS - 1] + "…"
 
 
 def _shown(leak: Leak, examples: Sequence[Record]) -> Json:
@@ -106,16 +137,16 @@ def _shown(leak: Leak, examples: Sequence[Record]) -> Json:
 
 
 def found(
-    work: Work, spec: SelectionSpec, wanted: list[Record], candidates: list[Record], pinned: set[int]
+    work: Work, asked: SelectionWork, *, wanted: list[Record], candidates: list[Record], pinned: set[int]
 ) -> Found | None:
     """Of the usable ``candidates`` (places in ``pinned`` come first in their cluster) against the target's
     examples and the sets that the settings name; None where nobody asked and the pool is large.
     """
-    settings = spec.near_copies or NearCopies()
-    if spec.near_copies is None and len(candidates) > UNASKED:
+    settings = asked.spec.near_copies or NearCopies()
+    if asked.spec.near_copies is None and len(candidates) > UNASKED:
         return None
     start = time.perf_counter()
-    sets = {work.claim.request["target_id"]: wanted}
+    sets = {asked.target_id: wanted}
     sets |= {target_id: _examples(work, target_id) for target_id in settings.against if target_id not in sets}
     search = Search.of([plain_text(record) for record in candidates], lambda: work.progress(0))
     texts = [[plain_text(record) for record in examples] for examples in sets.values()]

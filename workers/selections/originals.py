@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store.data import pools
+from store.jobs.requests import SelectionWork
 from store.records.table_rows import taken
 from store.results import picked
 from workers.process.work import Work
@@ -44,14 +45,14 @@ def kept_of(work: Work, files: Sequence[tuple[str, str]], contents: set[str]) ->
     return kept
 
 
-def table_of(work: Work, kept: Kept, contents: Sequence[str]) -> dict[str, Any]:
+def table_of(work: Work, asked: SelectionWork, kept: Kept, contents: Sequence[str]) -> dict[str, Any]:
     """{table: reference} of the rows in the order of `contents`, their hashes; see store.records.table_rows.
 
     Empty unless all batches of the pool came as tables with the same columns.
     """
-    asked, artifacts = work.claim.request, work.context.artifacts
+    artifacts = work.context.artifacts
     with work.context.database.transaction() as session:
-        batches = pools.batches(session, asked["pool_id"], asked["pool_version"])
+        batches = pools.batches(session, asked.pool_id, asked.pool_version)
         sources = {batch.artifact: batch.source or {} for batch in batches}
     if len({source.get("schema") for source in sources.values()}) != 1 or not all(sources.values()):
         return {}

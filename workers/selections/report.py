@@ -13,6 +13,7 @@ from store.results import maps
 from workers.process import results
 from workers.selections import axes as round_axes
 from workers.selections.axes import Axes
+from workers.selections.near_copies import Found
 
 DIGITS = 5  # of a coordinate; the features are of norm 1
 MAX_TEXT = 2_000  # characters of a record on the map
@@ -21,6 +22,7 @@ MAX_TEXT = 2_000  # characters of a record on the map
 def store(
     artifacts: Artifacts,
     tenant_id: str,
+    *,
     seed: int,
     sent: list[Record],
     wanted: list[Record],
@@ -29,15 +31,18 @@ def store(
     selection: Selection,
     near: Nearest,
     axes: Axes | None = None,
+    copies: Found | None = None,
 ) -> dict[str, Json]:
     """The artifacts `report` (JSON), `map` (Parquet) and `plane` (safetensors), each {path, sha256, rows}.
 
-    The map lies in the plane of an earlier selection where `axes` has one.
+    The map lies in the plane of an earlier selection where `axes` has one. `copies` are near-copies, where
+    they were looked for.
     """
     plane = None if axes is None else axes.plane
-    found, picture = numbers(candidates, targets, selection, near, seed, plane)
+    found, picture = numbers(candidates, targets, selection, near=near, seed=seed, axes=plane)
     found["map"]["axes"] = axes and {"selection_id": axes.selection_id, "round": axes.round}
     found["targets"]["listed"] = [_named(row, wanted) for row in found["targets"]["listed"]]
+    found["near_copy_texts"] = copies and copies.texts()
     results.finite(found, "report")
     table = maps.table(_columns(picture, sent, wanted, selection))
     report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from store.data import files, pools, targets
 from store.data.sources import Source
 from store.errors import ArtifactCorrupt, DamagedInput, Invalid
 from store.jobs import shards
+from store.jobs.requests import SelectionWork
 from store.records import record as records
 from store.records.record import Record
 from store.tables.states import ShardState
@@ -24,6 +25,8 @@ from workers.features.provided import Sent, provided_block
 from workers.process.work import Work
 
 logger = logging.getLogger(__name__)
+
+Role = Literal["target", "pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,14 @@ def _some(values: Any, rows: list[int]) -> Tensor:
     return torch.from_numpy(values if len(rows) == len(values) else values[rows])
 
 
-def load_computed(work: Work, role: str, scratch: Path) -> Side:
+def load(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
+    """One role of what the request names; the features lie in files in the folder ``scratch``."""
+    if asked.features.kind == "provided":
+        return load_provided(work, asked, role, scratch)
+    return load_computed(work, role, scratch)
+
+
+def load_computed(work: Work, role: Role, scratch: Path) -> Side:
     """One role's records and features; raises DamagedInput with the shards to be run again.
 
     The features lie in files in the folder ``scratch`` and are mapped: one shard's at a time need memory.
@@ -115,19 +125,20 @@ def require_rows(
             raise ArtifactCorrupt(f"features {entry['artifact']} are of other rows, or in another order")
 
 
-def load_provided(work: Work, role: str, scratch: Path) -> Side:
+def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
     """One role's records and the matrix that came for them; raises Invalid where they do not fit."""
-    request, tenant = work.claim.request, work.claim.tenant_id
+    tenant, given = work.claim.tenant_id, asked.feature_files
+    assert given is not None
     with work.context.database.transaction() as session:
-        file = files.get(session, tenant, request["feature_files"][role])
+        file = files.get(session, tenant, given.target if role == "target" else given.pool)
         if role == "target":
-            row = targets.get(session, tenant, request["target_id"])
+            row = targets.get(session, tenant, asked.target_id)
             sources = [Source("target", row.artifact, row.sha256, row.count)]
             received = [row.count]
         else:
-            pool = pools.get(session, tenant, request["pool_id"])
-            sources = pools.sources(session, pool, request["pool_version"])
-            received = [row.received for row in pools.batches(session, pool.id, request["pool_version"])]
+            pool = pools.get(session, tenant, asked.pool_id)
+            sources = pools.sources(session, pool, asked.pool_version)
+            received = [row.received for row in pools.batches(session, pool.id, asked.pool_version)]
     columns = [*records.SCHEMA.names, "position"]
     tables = [work.context.artifacts.get_table(source.artifact, source.sha256, columns) for source in sources]
     rows = [record for table in tables for record in records.from_table(table)]

@@ -2,13 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
 from store.data import pools, targets
 from store.jobs import lifecycle as jobs
-from store.jobs.requests import TrainingWork
+from store.jobs.requests import SelectionWork, TrainingWork
 from store.records.record import Record, from_table, parse_record
 from store.tables.states import JobKind
 from workers.process.work import Work
@@ -65,14 +64,15 @@ def settled(work: Work, asked: TrainingWork) -> TrainingWork:
     Its max_length too where it shortened rows. One of an earlier release was scored by its last turns.
     """
     spec = asked.spec
-    found: dict[str, Any] = {"turns": "all", "on_long": "drop"}
+    found: dict[str, object] = {"turns": "all", "on_long": "drop"}
     if asked.selection_id is not None:
         with work.context.database.transaction() as session:
             job = jobs.get(session, work.claim.tenant_id, asked.selection_id, JobKind.SELECTION)
-        scored = job.request["features"]
-        found = {"turns": scored.get("turns", "last"), "on_long": scored.get("on_long", "drop")}
-        if spec.on_long is None and found["on_long"] != "drop":
-            found["max_length"] = scored["max_length"]
+        scored = SelectionWork.of(job.request, job.id).features
+        found["turns"] = scored.turns if "turns" in scored.model_fields_set else "last"
+        found["on_long"] = scored.on_long
+        if spec.on_long is None and scored.on_long != "drop":
+            found["max_length"] = scored.max_length
     left = {name: value for name, value in found.items() if getattr(spec, name) is None}
     return asked.model_copy(update={"spec": spec.model_copy(update=left)})
 

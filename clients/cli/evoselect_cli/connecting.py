@@ -10,7 +10,7 @@ import typer
 from evoselect_cli import exits
 from evoselect_cli.output import err
 from evoselect_client import Client
-from evoselect_client.config import read_credentials
+from evoselect_client.core.config import read_credentials
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from evoselect_cli.options import JsonOption
 from evoselect_cli.output import out, print_json, print_pairs
 from evoselect_client import Client
-from evoselect_client.account import ApiKey
+from evoselect_client.models import ApiKey
 
 keys = typer.Typer(
     help="Make, rotate and revoke API keys; needs a key with scope admin.", no_args_is_help=True

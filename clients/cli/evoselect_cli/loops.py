@@ -10,7 +10,7 @@ from rich.table import Table
 from evoselect_cli.options import JsonOption
 from evoselect_cli.output import out, print_json, print_pairs, wait
 from evoselect_client import Client
-from evoselect_client.loops import Loop
+from evoselect_client.models import Loop
 
 loop = typer.Typer(help="Rounds of generate, select, train, evaluate.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from evoselect_cli import exits, jobs, keys, loops, models, results, select, server, train
+from evoselect_cli import compare_methods, exits, jobs, keys, loops, models, results, select, server, train
 from evoselect_cli.output import err, out
 from evoselect_client import (
     ApiError,
@@ -90,6 +90,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     results.watch,
     results.report,
     results.compare,
+    compare_methods.compare_methods,
     results.explain,
     jobs.doctor,
 )

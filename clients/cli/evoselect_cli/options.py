@@ -13,11 +13,30 @@ NameOption = Annotated[str | None, typer.Option(help="A name of yours for the jo
 HomeOption = Annotated[
     Path | None, typer.Option(help="Data directory; default $EVOSELECT_HOME or ~/.evoselect.")
 ]
-JobArgument = Annotated[str, typer.Argument(help="Id of a selection, training, evaluation or loop.")]
+JobArgument = Annotated[
+    str, typer.Argument(help="Id of a selection, training, evaluation, loop or comparison.")
+]
 FormatOption = Annotated[
     str | None, typer.Option(help="Shape of the rows: alpaca, sharegpt, ...; recognised where left out.")
 ]
 ColumnsOption = Annotated[
     list[str] | None,
     typer.Option("--columns", help="Which column holds a field, as prompt=instruction; may be repeated."),
+]
+TemplateOption = Annotated[
+    str | None,
+    typer.Option(help="Jinja that makes the prompt from a row's columns, or a file with it."),
+]
+TokensOption = Annotated[
+    int | None, typer.Option(min=1, help="Or how many tokens of prompts and answers to select.")
+]
+PinnedOption = Annotated[
+    str | None,
+    typer.Option(help="Candidates to select in any case: ids with commas, or a file with one a line."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
+    ),
 ]

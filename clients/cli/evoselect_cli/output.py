@@ -40,11 +40,16 @@ def print_pairs(title: str, pairs: dict[str, Any]) -> None:
 
 def wait(job: JobT) -> JobT:
     """Wait for a job, its phases as bars on a terminal, as lines elsewhere; raises JobFailedError."""
+    if not err.is_terminal:
+        return watching(job, True)
+    with _bars() as bars:
+        return watching(job, _Phases(bars))
+
+
+def watching(job: JobT, progress: Any) -> JobT:
+    """Wait for a job, its states told by `progress`; an interrupt says that it goes on."""
     try:
-        if not err.is_terminal:
-            return job.wait(progress=True)
-        with _bars() as bars:
-            return job.wait(progress=_Phases(bars))
+        return job.wait(progress=progress)
     except KeyboardInterrupt:
         err.print(f"The {job.object} goes on where its service runs: evoselect watch {job.id}")
         raise

@@ -21,15 +21,15 @@ def watch(job_id: JobArgument, json: JsonOption = False) -> None:
 
 
 def report(
-    job_id: Annotated[str, typer.Argument(help="A completed selection, or a loop.")],
+    job_id: Annotated[str, typer.Argument(help="A completed selection, a loop, or a comparison.")],
     out_file: Annotated[Path | None, typer.Option("--out", help="Default is <id>.html here.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Save the report of a selection or a loop as one HTML page that needs nothing else."""
+    """Save the report of a selection, a loop or a comparison as one HTML page that needs nothing else."""
     with Client() as client:
-        noun = client.loops if job_id.startswith("loop_") else client.selections
-        page = noun.report(job_id)
+        nouns = {"loop": client.loops, "cmp": client.comparisons}
+        page = nouns.get(job_id.partition("_")[0], client.selections).report(job_id)
     path = (out_file or Path(f"{job_id}.html")).resolve()
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(page, encoding="utf-8")

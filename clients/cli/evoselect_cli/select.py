@@ -7,22 +7,34 @@ import typer
 from rich.table import Column, Table
 
 from evoselect_cli.connecting import service
-from evoselect_cli.inputs import columns_of, finish, is_id, pool_id_of, settings_of, target_id_of
+from evoselect_cli.inputs import (
+    finish,
+    is_id,
+    pinned_of,
+    pool_id_of,
+    reading_of,
+    settings_of,
+    target_id_of,
+)
 from evoselect_cli.options import (
     ColumnsOption,
     FormatOption,
     JsonOption,
     NameOption,
+    OutOption,
+    PinnedOption,
     SeedOption,
     SpecOption,
+    TemplateOption,
+    TokensOption,
     WaitOption,
 )
 from evoselect_cli.output import err, out, print_json, wait
 from evoselect_cli.summary import excerpt, print_selection
 from evoselect_client import Client
+from evoselect_client.data.saving import TABLES
+from evoselect_client.data.sources import is_table
 from evoselect_client.models import Item, Selection
-from evoselect_client.saving import TABLES
-from evoselect_client.sources import is_table
 
 SHOWN_ITEMS = 10
 TRIAL = [{"prompt": f"{n} + {n}?", "completion": str(2 * n)} for n in range(3)]  # rows to check options with
@@ -35,6 +47,8 @@ def select(
     ratio: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool to select.")
     ] = None,
+    tokens: TokensOption = None,
+    pinned: PinnedOption = None,
     method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,
     model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
     spec: SpecOption = None,
@@ -42,12 +56,8 @@ def select(
     name: NameOption = None,
     format: FormatOption = None,
     columns: ColumnsOption = None,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
-        ),
-    ] = None,
+    template: TemplateOption = None,
+    out_file: OutOption = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
@@ -55,8 +65,8 @@ def select(
 
     Where no service is configured, one is started here for the time of the command.
     """
-    if (k is None) == (ratio is None):
-        raise typer.BadParameter("give exactly one of -k and --ratio")
+    if [k, ratio, tokens].count(None) != 2:
+        raise typer.BadParameter("give exactly one of -k, --ratio and --tokens")
     if ratio == 0:
         raise typer.BadParameter("--ratio is a share above 0, at most 1")
     if out_file is not None and not wait_for_it:
@@ -68,17 +78,19 @@ def select(
         "seed": seed,
         "name": name,
     }
-    mapped = columns_of(columns)
+    reading, own = reading_of(format, columns, template), pinned_of(pinned, k)
     stored = [is_id(value) for value in (target, pool)]  # a typing error is told before anything is uploaded
     _require_table(out_file, pool)
     with service() if wait_for_it else Client() as client:
         if not all(stored):  # so are options that the service does not take
-            client.selections.estimate(target=TRIAL[:1], candidates=TRIAL[1:], k=1, **options)
+            client.selections.estimate(target=TRIAL[:1], candidates=TRIAL[1:], **_trial(tokens), **options)
         job = client.selections.create(
-            target_id=target_id_of(client, target, format, mapped),
-            pool_id=pool_id_of(client, pool, format, mapped),
+            target_id=target_id_of(client, target, reading),
+            pool_id=pool_id_of(client, pool, reading),
             k=k,
             ratio=ratio,
+            tokens=tokens,
+            pinned=own,
             **options,
         )
         told = wait_for_it and not json
@@ -91,12 +103,7 @@ def select(
 
 def items(
     selection_id: Annotated[str, typer.Argument(help="A completed selection.")],
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
-        ),
-    ] = None,
+    out_file: OutOption = None,
     json: Annotated[bool, typer.Option("--json", help="All items as JSON Lines on stdout.")] = False,
 ) -> None:
     """Show or save what was selected."""
@@ -109,6 +116,11 @@ def items(
                 print_json(item.model_dump(mode="json"))
         else:
             _show(selection)
+
+
+def _trial(tokens: int | None) -> dict[str, int]:
+    """A budget for TRIAL; one in tokens goes with other settings than one in rows."""
+    return {"k": 1} if tokens is None else {"tokens": tokens}
 
 
 def _require_table(out_file: Path | None, pool: str) -> None:

@@ -13,8 +13,8 @@ import typer
 from evoselect_cli import exits
 from evoselect_cli.options import HomeOption, JsonOption
 from evoselect_cli.output import err, out, print_json, print_pairs
-from evoselect_client.config import Endpoint, read_credentials
-from evoselect_client.transport import surroundings
+from evoselect_client.core.config import Endpoint, read_credentials
+from evoselect_client.core.transport import surroundings
 
 DOWN_SECONDS = 60.0  # a worker finishes its micro-batch, PostgreSQL its checkpoint
 
@@ -110,7 +110,8 @@ def _announce(supervisor: Any, json: bool) -> None:
         print_json({"url": supervisor.url, "api_key": secrets.api_key, "home": str(supervisor.home.path)})
         out.file.flush()
     else:
-        out.print(f"URL      {supervisor.url}\nAPI key  {secrets.api_key}", markup=False)
+        shown = f"URL      {supervisor.url}\nAPI key  {secrets.api_key}\nPages    {supervisor.url}/ui"
+        out.print(shown, markup=False)
         err.print(f"The client and this command read both from {supervisor.home.credentials}.", markup=False)
 
 

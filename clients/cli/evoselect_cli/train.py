@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from evoselect_cli.inputs import columns_of, finish, is_id, settings_of, target_id_of
+from evoselect_cli.inputs import finish, is_id, reading_of, settings_of, target_id_of
 from evoselect_cli.options import (
     ColumnsOption,
     FormatOption,
@@ -12,6 +12,7 @@ from evoselect_cli.options import (
     NameOption,
     SeedOption,
     SpecOption,
+    TemplateOption,
     WaitOption,
 )
 from evoselect_client import Client
@@ -46,17 +47,18 @@ def evaluate(
     name: NameOption = None,
     format: FormatOption = None,
     columns: ColumnsOption = None,
+    template: TemplateOption = None,
     wait_for_it: WaitOption = True,
     json: JsonOption = False,
 ) -> None:
     """Measure a model on held-out examples, or on named tasks."""
     if (data is None) == (task is None):
         raise typer.BadParameter("give either --data or --task")
-    settings, mapped = settings_of(spec), columns_of(columns)
+    settings, reading = settings_of(spec), reading_of(format, columns, template)
     with Client() as client:
         if data is not None and not is_id(data):
             client.models.retrieve(model)  # an unknown one is told before anything is uploaded
-        target_id = None if data is None else target_id_of(client, data, format, mapped)
+        target_id = None if data is None else target_id_of(client, data, reading)
         job = client.evaluations.create(
             model=model, target_id=target_id, tasks=task, limit=limit, spec=settings, name=name
         )

@@ -6,18 +6,24 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic
 
-from evoselect_client.config import resolve
-from evoselect_client.files import Files, Uploads
-from evoselect_client.jobs import Evaluations, Selections, Trainings
-from evoselect_client.resources import Models, Pools, Targets
-from evoselect_client.session import AsyncSession, Session, SyncSession
-from evoselect_client.steps import Async, Mode, Sync
+from evoselect_client.core.config import resolve
+from evoselect_client.core.session import AsyncSession, Session, SyncSession
+from evoselect_client.core.steps import Async, Mode, Sync
+from evoselect_client.resources.evaluations import Evaluations
+from evoselect_client.resources.files import Files, Uploads
+from evoselect_client.resources.models import Models
+from evoselect_client.resources.pools import Pools
+from evoselect_client.resources.selections import Selections
+from evoselect_client.resources.targets import Targets
+from evoselect_client.resources.trainings import Trainings
 
 if TYPE_CHECKING:
     import httpx
 
-    from evoselect_client.account import ApiKeys, WebhookDeliveries, WebhookEndpoints
-    from evoselect_client.loops import Loops
+    from evoselect_client.resources.api_keys import ApiKeys
+    from evoselect_client.resources.comparisons import Comparisons
+    from evoselect_client.resources.loops import Loops
+    from evoselect_client.resources.webhooks import WebhookDeliveries, WebhookEndpoints
 
 VERSION = "0.1.0"
 USER_AGENT = f"evoselect-client/{VERSION}"
@@ -68,9 +74,16 @@ class Nouned(Generic[Mode]):
     @cached_property
     def loops(self) -> Loops[Mode]:
         """Rounds of generate, select, train and evaluate."""
-        from evoselect_client.loops import Loops
+        from evoselect_client.resources.loops import Loops
 
         return Loops(self.session)
+
+    @cached_property
+    def comparisons(self) -> Comparisons[Mode]:
+        """Methods side by side: which one to use."""
+        from evoselect_client.resources.comparisons import Comparisons
+
+        return Comparisons(self.session)
 
     @cached_property
     def models(self) -> Models[Mode]:
@@ -80,21 +93,21 @@ class Nouned(Generic[Mode]):
     @cached_property
     def api_keys(self) -> ApiKeys[Mode]:
         """Keys of the tenant; needs scope admin."""
-        from evoselect_client.account import ApiKeys
+        from evoselect_client.resources.api_keys import ApiKeys
 
         return ApiKeys(self.session)
 
     @cached_property
     def webhook_endpoints(self) -> WebhookEndpoints[Mode]:
         """Addresses that are told when jobs end; needs scope admin."""
-        from evoselect_client.account import WebhookEndpoints
+        from evoselect_client.resources.webhooks import WebhookEndpoints
 
         return WebhookEndpoints(self.session)
 
     @cached_property
     def webhook_deliveries(self) -> WebhookDeliveries[Mode]:
         """What was sent to them; needs scope admin."""
-        from evoselect_client.account import WebhookDeliveries
+        from evoselect_client.resources.webhooks import WebhookDeliveries
 
         return WebhookDeliveries(self.session)
 
@@ -116,7 +129,7 @@ class Client(Nouned[Sync]):
         timeout: float = TIMEOUT,
         http: httpx.BaseTransport | None = None,
     ) -> None:
-        from evoselect_client.transport import SyncWorld  # httpx takes most of the import time
+        from evoselect_client.core.transport import SyncWorld  # httpx takes most of the import time
 
         endpoint = resolve(base_url, api_key)
         self._world = SyncWorld(endpoint, USER_AGENT, timeout, http)
@@ -147,7 +160,7 @@ class AsyncClient(Nouned[Async]):
         timeout: float = TIMEOUT,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        from evoselect_client.transport import AsyncWorld
+        from evoselect_client.core.transport import AsyncWorld
 
         endpoint = resolve(base_url, api_key)
         self._world = AsyncWorld(endpoint, USER_AGENT, timeout, http)

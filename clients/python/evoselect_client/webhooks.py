@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from evoselect_client.core.resource import Resource
 from evoselect_client.errors import WebhookVerificationError
-from evoselect_client.rows import Resource
 
 TOLERANCE = 300.0  # seconds that a message may be old, or its sender's clock ahead
 PREFIX = "whsec_"

@@ -45,5 +45,5 @@ def run(work: Work) -> Outcome:
     artifacts, tenant_id = work.context.artifacts, work.claim.tenant_id
     stored, rows = digests(artifacts, work.claim.payload, work.progress, STEP_SECONDS, ROUNDS)
     with work.context.database.transaction() as session:
-        feature_blocks.remember(session, tenant_id, stored.sha256, rows, stored)
+        feature_blocks.remember(session, tenant_id, stored.sha256, rows=rows, artifact=stored)
     return Outcome({"artifact": stored.path, "sha256": stored.sha256})

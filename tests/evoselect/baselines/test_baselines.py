@@ -11,6 +11,7 @@ import torch
 from evoselect.baselines import diverse, dsir, scores, tarot, transport_scores, tsds
 from evoselect.baselines.round_robin import round_robin
 from evoselect.errors import InvalidInput
+from evoselect.pools.pool import Pool
 from evoselect.spec.selection import SelectionSpec
 from evoselect.task import Method, Task
 from tests.evoselect.instances import instance, unit
@@ -21,7 +22,7 @@ COSINE = (CASE.candidates.double() @ CASE.targets.double().T).numpy()
 
 def posed(candidates: torch.Tensor, targets: torch.Tensor, k: int, seed: int) -> Task:
     """All targets count alike."""
-    return Task(candidates, targets, k, seed, np.full(len(targets), 1.0 / len(targets)))
+    return Task(Pool.of(candidates), targets, k, seed, np.full(len(targets), 1.0 / len(targets)))
 
 
 def task(k: int) -> Task:
@@ -100,7 +101,7 @@ def test_tsds_probabilities_are_the_literal_loop_and_sum_to_one(alpha: float) ->
     distance = np.sqrt(np.maximum(2.0 - 2.0 * np.sort(COSINE.T, axis=1)[:, ::-1][:, :40], 0.0))
     index = np.argsort(-COSINE.T, axis=1)[:, :40]
     density = 1.0 + np.random.default_rng(0).random(200)
-    found = tsds.probabilities(distance, index, density, 200, alpha, 5.0)
+    found = tsds.probabilities(distance, index, density, n=200, alpha=alpha, c=5.0)
     assert found == pytest.approx(tsds_slow(distance, index, density, 200, alpha, 5.0), abs=1e-12)
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
 
@@ -108,7 +109,7 @@ def test_tsds_probabilities_are_the_literal_loop_and_sum_to_one(alpha: float) ->
 def test_tsds_all_weight_on_closeness_is_the_nearest_neighbour() -> None:
     index = np.argsort(-COSINE.T, axis=1)[:, :20]
     distance = np.sqrt(2.0 - 2.0 * np.take_along_axis(COSINE.T, index, axis=1))
-    p = tsds.probabilities(distance, index, np.ones(200), 200, 1.0 - 1e-9, 5.0)
+    p = tsds.probabilities(distance, index, np.ones(200), n=200, alpha=1.0 - 1e-9, c=5.0)
     assert set(np.flatnonzero(p > 1e-9)) == set(index[:, 0].tolist())
 
 

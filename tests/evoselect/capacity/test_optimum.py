@@ -11,10 +11,12 @@ from evoselect.budget import Budget
 from evoselect.capacity import optimum, rounding, shortlist
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.scaling import Problem
+from evoselect.pools.pool import Pool
 from evoselect.redundancy.diversity import similarity_dense
 from evoselect.redundancy.energy import LocalEnergy
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
+from evoselect.task import Task
 from tests.evoselect.instances import Instance, instance
 
 
@@ -40,9 +42,9 @@ def dense_linear_programme(case: Instance, k: int) -> float:
 
 def optimise(case: Instance, k: int, **spec: float) -> optimum.Optimum:
     m = case.targets.shape[0]
-    settings = SelectionSpec.model_validate(spec)
-    budget = Budget.of_rows(len(case.candidates), k)
-    return optimum.optimise(case.candidates, case.targets, np.full(m, 1.0 / m), budget, settings, 0.2)
+    settings, masses = SelectionSpec.model_validate(spec), np.full(m, 1.0 / m)
+    task = Task(case.pool, case.targets, k, 0, masses, settings, known_bandwidth=0.2)
+    return optimum.optimise(task)
 
 
 def exact_cost(found: optimum.Optimum) -> float:
@@ -108,14 +110,14 @@ def test_shortlist_equals_dense(lam: float) -> None:
     listed = optimise(case, k, **{"lambda": lam, "tolerance": 1e-4, "max_iterations": 2000})
     assert not listed.problem.shortlist.complete
     assert listed.relaxation.certified
-    dense = shortlist.build(case.candidates, case.targets, 1500)
+    dense = shortlist.build(case.pool, case.targets, 1500)
     assert dense.complete
     similar = scipy.sparse.csr_array(similarity_dense(case.candidates, 0.2))
     order = capacity.reduced_cost(dense, listed.relaxation.g)
     energy = None if lam == 0 else LocalEnergy.in_order(similar, k, order)
     problem = Problem(dense, np.full(m, 1.0 / m), Budget.of_rows(1500, k), energy, listed.problem.lam)
     start = capacity.start(problem, listed.relaxation.g)
-    solution = capacity.solve(problem, 0.002, 1e-4, 2000, warm=start)
+    solution = capacity.solve(problem, epsilon=0.002, tolerance=1e-4, max_iterations=2000, warm=start)
     weights = np.zeros(1500)
     weights[listed.problem.shortlist.candidates] = listed.solution.weights
     assert np.abs(weights - solution.weights).sum() < 0.02
@@ -136,8 +138,8 @@ def test_small_epsilon_without_diversity_reaches_the_nearest_candidates() -> Non
 
 def test_a_list_that_is_widened_for_some_targets_is_wider_for_them_alone() -> None:
     case = instance(2_000, 12, 16, seed=8)
-    narrow, short = shortlist.build(case.candidates, case.targets, 64), np.array([2, 7])
-    wide = shortlist.widen(narrow, case.candidates, case.targets, short)
+    narrow, short = shortlist.build(case.pool, case.targets, 64), np.array([2, 7])
+    wide = shortlist.widen(narrow, case.pool, case.targets, short)
     cost = dense_cost(case)
     for j in range(12):
         width = 256 if j in short else 64
@@ -158,7 +160,7 @@ def test_a_selection_that_widens_its_lists_is_the_dense_one() -> None:
     found = select(pool, case.targets, k, spec, seed=0, compare_with_baselines=False)
     assert int(str(found.diagnostics["shortlist_widenings"])) > 0
     assert found.diagnostics["certified"]
-    dense = shortlist.build(pool, case.targets, 18_000)
+    dense = shortlist.build(Pool.of(pool), case.targets, 18_000)
     budget = Budget.of_rows(18_000, k)
     programme = rounding.relaxed_optimum(dense, np.full(m, 1.0 / m), budget, np.full(m, 2.0))
     assert rounding.is_vertex(programme, budget)

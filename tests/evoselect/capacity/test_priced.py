@@ -6,7 +6,7 @@ import torch
 
 from evoselect.budget import Budget
 from evoselect.capacity import rounding, shortlist
-from evoselect.capacity.priced import BFLOAT16_ERROR, LARGE_PRODUCT, edges_below
+from evoselect.neighbours.priced import BFLOAT16_ERROR, LARGE_PRODUCT, edges_below
 from tests.evoselect.instances import instance
 
 LARGE = instance(
@@ -44,11 +44,11 @@ def test_the_error_of_bfloat16_products_is_within_what_is_allowed_for() -> None:
 
 def test_absent_entries_cost_what_the_shortlist_says() -> None:
     masses = np.full(61, 1.0 / 61)
-    listed, paid = shortlist.by_price(LARGE.candidates, LARGE.targets, masses, BUDGET)
+    listed, paid = shortlist.by_price(LARGE.pool, LARGE.targets, masses, BUDGET)
     cost = 1.0 - (LARGE.candidates @ LARGE.targets.T).double().numpy()
     assert not listed.complete
     narrow = shortlist.narrowed(listed, paid, 0.01, BUDGET.among(listed.candidates))
-    checked, _ = shortlist.verified(listed, LARGE.candidates, LARGE.targets, paid)
+    checked, _ = shortlist.verified(listed, LARGE.pool, LARGE.targets, paid)
     for part in (listed, narrow, checked):
         absent = np.ones(cost.shape, dtype=bool)
         coo = part.cost.tocoo()
@@ -62,7 +62,7 @@ def test_absent_entries_cost_what_the_shortlist_says() -> None:
 
 def test_the_bound_is_a_bound_from_any_prices() -> None:
     masses = np.full(61, 1.0 / 61)
-    listed, paid = shortlist.by_price(LARGE.candidates, LARGE.targets, masses, BUDGET)
+    listed, paid = shortlist.by_price(LARGE.pool, LARGE.targets, masses, BUDGET)
     cost = 1.0 - (LARGE.candidates @ LARGE.targets.T).double().numpy()
     for seed in range(4):
         g = paid + np.random.default_rng(seed).normal(scale=0.03, size=61)

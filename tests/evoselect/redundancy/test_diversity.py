@@ -6,6 +6,7 @@ import scipy.sparse
 import torch
 
 from evoselect.capacity import shortlist
+from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 from tests.evoselect.instances import instance
 
@@ -13,9 +14,9 @@ CASE = instance(3_000, 60, 32, seed=2, twins=0.3)
 
 
 def test_cells_find_the_similar_pairs_of_all_pairs() -> None:
-    listed = shortlist.build(CASE.candidates, CASE.targets, 200)
+    listed = shortlist.build(CASE.pool, CASE.targets, 200)
     rows = CASE.candidates[torch.from_numpy(listed.candidates)]
-    s = diversity.bandwidth(CASE.candidates, CASE.targets)
+    s = diversity.bandwidth(CASE.pool, CASE.targets)
     whole = diversity.similarity_dense(rows, s)
     found = diversity.graph_by_cells(rows, diversity.cells(listed.cost), s).toarray()
     assert np.allclose(found[found > 0], whole[found > 0], atol=1e-5)
@@ -25,7 +26,7 @@ def test_cells_find_the_similar_pairs_of_all_pairs() -> None:
 
 
 def test_every_row_sits_in_the_cells_of_its_nearest_targets() -> None:
-    cost = shortlist.build(CASE.candidates[:50], CASE.targets[:10], 50).cost
+    cost = shortlist.build(Pool.of(CASE.candidates[:50]), CASE.targets[:10], 50).cost
     members = diversity.cells(cost)
     dense = cost.toarray()
     for row in range(50):
@@ -44,7 +45,7 @@ def test_dense_graph_is_the_formula_with_a_zero_diagonal() -> None:
 
 
 def test_bandwidth_separates_copies_from_neighbours() -> None:
-    s = diversity.bandwidth(CASE.candidates, CASE.targets)
+    s = diversity.bandwidth(CASE.pool, CASE.targets)
     copies = torch.nn.functional.normalize(CASE.candidates[:1] + 0.02 * torch.randn(2, 32), dim=1)
     assert diversity.similarity_dense(copies, s)[0, 1] > 0.5
     kernel = diversity.similarity_dense(CASE.candidates[:400], s)

@@ -1,12 +1,15 @@
 """Conditioning: what each step promises, and whitening against its definition."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from evoselect.errors import InvalidInput
-from evoselect.representations.conditioning import FORM_ROWS, condition, fit, flatten
+from evoselect.representations.conditioning import FORM_ROWS, Kind, block_norms, condition, fit, fit_to
+from evoselect.representations.sums import flatten, sample_step, sums_of, together
 from evoselect.spec.features import FeatureSpec
 
 
@@ -60,13 +63,13 @@ def test_whitening_equals_its_definition(rows: int) -> None:
     scaled = (flatten(target).double().numpy() - flatten(pool).double().mean(0).numpy()) @ vectors
     scaled = scaled / np.sqrt(squares + noise) @ vectors.T
     expected = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-    found = fit(pool, "whitened", shrinkage).apply(target).double().numpy()
+    found = fit(pool, "whitened", shrinkage=shrinkage).apply(target).double().numpy()
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_strong_shrinkage_is_centring() -> None:
     pool, target = features(40), features(4, seed=1)
-    whitened = fit(pool, "whitened", 1e6).apply(target)
+    whitened = fit(pool, "whitened", shrinkage=1e6).apply(target)
     torch.testing.assert_close(whitened, fit(pool, "centred").apply(target), atol=1e-4, rtol=1e-3)
 
 
@@ -157,3 +160,24 @@ def test_equal_rows_are_named_as_equal(rows: int, conditioning: str) -> None:
         one.expand(rows, -1, -1).clone(), one, spec.model_copy(update={"conditioning": "none"})
     )
     assert torch.allclose(kept.norm(dim=1), torch.ones(rows))
+
+
+@pytest.mark.parametrize("kind", ["none", "centred", "whitened"])
+@pytest.mark.parametrize("cut", [[], [900], [1, 2, 250, 251, 1_000, 1_300]], ids=["one", "two", "seven"])
+def test_shards_are_conditioned_as_the_whole_to_the_last_bit(kind: Kind, cut: list[int]) -> None:
+    pool = features(1_501, blocks=3, dim=7)
+    of_row = torch.arange(1_501) % 4
+    whole = fit(pool, kind, weights=(1.0, 2.0, 0.5), forms=of_row)
+    norms, step = block_norms(pool, (1.0, 2.0, 0.5)), sample_step(1_501)
+    bounds = list(itertools.pairwise([0, *cut, 1_501]))
+    sums = [sums_of(pool[a:b], norms, of_row[a:b], count=4, step=step, first=a) for a, b in bounds]
+    found = fit_to(together(sums), norms, kind)
+    assert found.mean.numpy().tobytes() == whole.mean.numpy().tobytes()
+    rows = torch.cat([found.apply(pool[a:b]) for a, b in bounds])
+    assert rows.numpy().tobytes() == whole.apply(pool).numpy().tobytes()
+
+
+def test_a_mean_of_whole_units_is_the_mean() -> None:
+    pool = features(5_000, blocks=2, dim=30)
+    exact = flatten(pool).double().mean(dim=0)
+    assert float((sums_of(pool, block_norms(pool, (1.0,))).mean - exact).abs().max()) < 2.0**-31

@@ -56,7 +56,7 @@ def test_a_long_search_ends_in_time_and_goes_on(api: Api, monkeypatch: pytest.Mo
     with api.database.transaction() as session:
         sources = pools.sources(session, pools.get(session, api.tenant_id, pool), 3)
     monkeypatch.setattr(records, "SCANNED_ROWS", 2)
-    page = records.page(open_state(api.settings), sources, 0, 5, "zebra")
+    page = records.page(open_state(api.settings), sources, after=0, limit=5, text="zebra")
     assert (page["data"], page["next_after"]) == ([], 4)  # a batch is a row group
 
 
@@ -65,7 +65,7 @@ def test_a_page_of_large_records_ends_early(api: Api, monkeypatch: pytest.Monkey
     with api.database.transaction() as session:
         sources = pools.sources(session, pools.get(session, api.tenant_id, pool), 3)
     monkeypatch.setattr(records, "PAGE_CHARS", 100)
-    page = records.page(open_state(api.settings), sources, 0, 5, None)
+    page = records.page(open_state(api.settings), sources, after=0, limit=5, text=None)
     assert len(page["data"]) < 5
     assert page["next_after"] == page["data"][-1]["number"]
 

@@ -83,7 +83,9 @@ def test_another_tenants_resource_looks_missing(api: Api) -> None:
     secret = tenants.generate_key()
     with api.database.transaction() as session:
         other = tenants.ensure_tenant(session, "other")
-        tenants.add_key(session, other, "other", secret, api.settings.key_pepper.get_secret_value())
+        tenants.add_key(
+            session, other, name="other", secret=secret, pepper=api.settings.key_pepper.get_secret_value()
+        )
     headers = {"Authorization": f"Bearer {secret}"}
     foreign = httpx.get(f"{api.url}/v1/targets/{target_id}", headers=headers)
     assert_problem(foreign, 404, "not_found")

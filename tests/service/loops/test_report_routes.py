@@ -49,9 +49,23 @@ def reporting(api: Api) -> Callable[[Claim], Json]:
         chosen = select(turned, targets, K, SelectionSpec(), seed=0)
         axes = round_axes.of_loop(Work(claim, context, lambda rows: None), turned.shape[1])
         near = nearest_both_ways(turned, targets)
-        stored = selection_report.store(artifacts, "t", 0, sent, wanted, turned, targets, chosen, near, axes)
+        stored = selection_report.store(
+            artifacts,
+            "t",
+            seed=0,
+            sent=sent,
+            wanted=wanted,
+            candidates=turned,
+            targets=targets,
+            selection=chosen,
+            near=near,
+            axes=axes,
+        )
         diagnostics = orjson.loads(orjson.dumps(chosen.diagnostics))
-        rows = [item(reason, sent, wanted, [0] * len(sent), {}) for reason in chosen.items()]
+        rows = [
+            item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
+            for reason in chosen.items()
+        ]
         items = selected.put(artifacts, "t/items", rows)
         counts = {"pool": N, "usable": N, "left_out": {}, "target": M}
         return {"counts": counts, "diagnostics": diagnostics, "artifacts": {"items": items, **stored}}

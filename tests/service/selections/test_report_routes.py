@@ -5,6 +5,8 @@ import io
 import pyarrow.parquet as pq
 import pytest
 
+from service.selections.report_copies import copies
+from service.selections.report_page import page
 from tests.live import Api
 from tests.service.reported import Json, reported
 
@@ -42,3 +44,36 @@ def test_numbers_page_and_map_agree(api: Api, job: Json) -> None:
         assert row not in near["ids"]
         assert all(0 <= place < 320 for place in near["ids"])
         assert near["distances"] == sorted(near["distances"])
+
+
+def test_the_page_shows_near_copies_and_leaks_with_their_texts(api: Api, job: Json) -> None:
+    numbers = api.get(f"/v1/selections/{job['id']}/report")
+    assert [len(texts) for texts in numbers["near_copy_texts"]["clusters"]] == [5]
+    assert [leak["text"] for leak in numbers["near_copy_texts"]["leaks"][0]] == ["4 + 4?\n8"]
+    document = api.call("GET", f"/v1/selections/{job['id']}/report", headers=HTML).text
+    shown_copies = document.partition('id="copies"')[2].partition("</section>")[0]
+    rows = [row.partition("</tr>")[0] for row in shown_copies.split("<tr>")]
+    (leak,) = [row for row in rows if ">c4<" in row]
+    assert "7 candidates in 1 clusters" in shown_copies
+    assert all(f">c{number}</td>" in shown_copies for number in (7, 9, 11, 12))
+    assert "7 + 7?" in shown_copies
+    assert "and 2 more" in shown_copies
+    assert "Leaks from the target" in shown_copies
+    assert "1 candidates nearly repeat one of 20 examples" in shown_copies
+    for shown in ("0.9688", "50.0 %", "4 + 4?", "t0&lt;/script&gt;"):
+        assert shown in leak
+    assert '<span class="id">tgt_held</span>' in shown_copies
+    assert "None of its 20 examples is nearly repeated." in shown_copies
+    assert "<img" not in shown_copies
+    assert "<script" not in shown_copies
+
+
+def test_reports_without_near_copies_or_their_texts_are_shown(api: Api, job: Json) -> None:
+    numbers = api.get(f"/v1/selections/{job['id']}/report")
+    earlier = copies({**numbers, "near_copy_texts": None})
+    assert earlier is not None
+    assert earlier["clusters"]["listed"][0]["members"] == [
+        {"id": numbers["near_copies"]["clusters"]["listed"][0]["representative"], "text": None}
+    ]
+    assert earlier["leaks"][0]["listed"][0]["partner_text"] is None
+    assert "Not looked for" in page({**numbers, "near_copies": None}, [], {})

@@ -14,6 +14,7 @@ from evoselect_client import Client
 from store.artifacts import Artifacts
 from store.data import pools
 from store.jobs.claims import Claim, Offer
+from store.jobs.requests import SelectionWork
 from store.results import items as selected
 from tests.live import Api, question
 from tests.service.finishing import finish
@@ -86,7 +87,7 @@ def selection(api: Api, pool_id: str, order: list[int]) -> str:
         files = [(source.artifact, source.sha256) for source in pools.sources(session, pool, pool.version)]
     kept = kept_of(work, files, {*contents})
     stored = selected.put(context.artifacts, "t/items", items, kept.originals)
-    result = {"items": stored, **table_of(work, kept, contents)}
+    result = {"items": stored, **table_of(work, work.asked(SelectionWork), kept, contents)}
     finish(api, job["id"], {"artifacts": result})
     return str(job["id"])
 

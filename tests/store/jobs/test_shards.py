@@ -114,9 +114,10 @@ def test_a_poison_shard_fails_its_job_with_the_last_fault(database: Database, te
         assert said in job.error["detail"]
 
 
-def partial_job(database: Database, tenant: str, role: str) -> str:
+def partial_job(database: Database, tenant: str, role: str, **features: object) -> str:
     plans = [ShardPlan("features", index, 10, {"role": role}) for index in range(2)]
-    request = {"features": {"allow_partial": True}}
+    names = {"target_id": "tgt_1", "pool_id": "pool_1", "pool_version": 1, "k": 1, "model": "base"}
+    request = {**names, "features": {"allow_partial": True, **features}, "spec": {}}
     with database.transaction() as session:
         return jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=request, plans=plans).id
 
@@ -142,8 +143,11 @@ def test_candidates_of_a_poison_shard_are_left_out_where_that_is_allowed(
     assert status(database, job_id) == JobStatus.COMPLETED
 
 
-def test_targets_of_a_poison_shard_are_never_left_out(database: Database, tenant: str) -> None:
-    job_id = partial_job(database, tenant, "target")
+@pytest.mark.parametrize(("role", "features"), [("target", {}), ("pool", {"dim": 2**40})])
+def test_targets_and_shards_of_jobs_that_cannot_go_on_are_never_left_out(
+    database: Database, tenant: str, role: str, features: dict[str, int]
+) -> None:
+    job_id = partial_job(database, tenant, role, **features)
     for _ in range(ATTEMPTS):
         release(database, must_take(database), "OSError: disk full")
     assert status(database, job_id) == JobStatus.FAILED

@@ -60,7 +60,7 @@ class Line:
             pool = pools.create(session, tenant)
             self.pool_id = pool.id
             stored = artifacts.put_bytes("x", b"x", "")
-            pools.append(session, pool, new_id("bat"), stored, Counts(9, 9, 0, 0), room=None)
+            pools.append(session, pool, new_id("bat"), stored, counts=Counts(9, 9, 0, 0), room=None)
             generator = {"kind": "pool", "pool_id": pool.id, "pool_version": 1, "size": size}
             request = {
                 "target_id": target,
@@ -310,7 +310,7 @@ def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_waits_for_candida
     assert line.job().status == "failed"
     assert BASE_FAILED in (line.job().error or {})["detail"]
     with database.transaction() as session, pytest.raises(Conflict, match="does not wait"):
-        loops.generated(session, line.id, 1, "pool", 1, {})
+        loops.generated(session, line.id, 1, "pool", version=1, counts={})
 
 
 @pytest.mark.parametrize("spec", GENERATING, ids=["pool", "openai"])
@@ -331,7 +331,7 @@ def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_generates(
             if generation == "stops":
                 shards.stop(session, claim)
             else:  # it had made the last candidate when it was to stop: what is paid for is kept
-                loops.generated(session, line.id, 1, line.pool_id, 1, {"candidates": 4})
+                loops.generated(session, line.id, 1, line.pool_id, version=1, counts={"candidates": 4})
                 shards.commit(session, claim, {})
     line.run()
     assert line.events().count("job.failed") == 1

@@ -15,7 +15,7 @@ import torch
 from safetensors.numpy import save
 from safetensors.torch import save as save_torch
 
-from evoselect.representations.conditioning import flatten
+from evoselect.representations.sums import flatten
 from store.errors import Invalid
 from workers.features.block import FeatureBlock
 from workers.features.provided import provided_block

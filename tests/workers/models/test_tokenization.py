@@ -213,7 +213,15 @@ def test_a_row_that_the_template_refuses_is_left_out_with_its_words(
     ):
         require_readable(rows, loaded, FeatureSpec(on_bad_row="reject"))
     with pytest.raises(UntrainableRecord, match=re.escape(fault)):
-        train_lora(rows[1:2], None, loaded, TrainingSpec(), tmp_path, seed=0, progress=lambda state: None)
+        train_lora(
+            rows[1:2],
+            None,
+            loaded,
+            spec=TrainingSpec(),
+            out_dir=tmp_path,
+            seed=0,
+            progress=lambda state: None,
+        )
     result = evaluate(rows, loaded, EvaluationSpec(), progress=lambda done: None).summary()
     assert result["n"] == 2
     assert result["left_out"] == {"template_mismatch": 1}

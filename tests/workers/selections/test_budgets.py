@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from store.errors import Invalid
+from store.jobs.requests import SelectionWork
 from store.records.record import parse_record, to_json
 from tests.live import Json
 from tests.workers.line import Line
@@ -15,6 +16,7 @@ from workers.selections.budgets import budget_of, pinned_rows, token_counts
 from workers.selections.sides import Side
 
 ROWS: list[Json] = [to_json(record) for record in questions(12)]
+REQUEST = {"target_id": "t", "pool_id": "p", "pool_version": 1, "model": "m", "spec": {}, "features": {}}
 FATES = ["usable", "too_long", "usable", "usable", "exact_duplicate"]
 
 
@@ -86,8 +88,9 @@ def test_tokens_of_a_column_are_whole_numbers(value: object) -> None:
     ],
 )
 def test_budgets_that_cannot_be_met_are_refused_with_the_numbers(request_: Json, words: str) -> None:
+    asked = SelectionWork.of({**REQUEST, **request_}, "sel_1")
     with pytest.raises(Invalid, match=words):
-        budget_of({"spec": {}, **request_}, pool("a", "b", "c", "d", "e"), [0, 2, 3], FATES)
+        budget_of(asked, pool("a", "b", "c", "d", "e"), [0, 2, 3], FATES)
 
 
 def asked(**more: object) -> Json:

@@ -82,7 +82,7 @@ def result(ctx: Context, tenant: str, match: str) -> dict[str, Any]:
     for role, side in (("target", target), ("pool", pool)):
         stored = ctx.artifacts.put_table("records", records.to_table(side))
         sources.append(Source(role, stored.path, stored.sha256, len(side)))
-    request = {"features": {"match": match}, "target_id": "t", "k": 6, "spec": {}, "seed": 0}
+    request = {"features": {"match": match}, "target_id": "t", "k": 6, "spec": {}, "model": "m", "seed": 0}
     request |= {"exclude_selection_ids": [], "pool_id": "none", "pool_version": 1}
     with ctx.database.transaction() as session:
         parts = plans.feature_shards(sources, ROWS)

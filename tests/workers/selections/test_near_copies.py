@@ -59,7 +59,12 @@ def test_copies_and_leaks_are_flagged_or_dropped(line: Line) -> None:
     items = line.api.get(f"/v1/selections/{done['id']}/items")["data"]
     flagged = {item["id"]: item["cluster"] for item in items if item["cluster"]}
     assert all(cluster["rows"] == 2 for cluster in flagged.values())
-    assert line.api.get(f"/v1/selections/{done['id']}/report")["near_copies"] == said
+    report = line.api.get(f"/v1/selections/{done['id']}/report")
+    assert report["near_copies"] == said
+    assert report["near_copy_texts"]["leaks"][1] == [
+        {"text": f"{POOL[11]['prompt']}\nparis", "partner_text": f"{HELD[0]['prompt']}\nparis"}
+    ]
+    assert report["near_copy_texts"]["clusters"][0] == [f"{POOL[n]['prompt']}\nparis" for n in (0, 9)]
 
     out = asked(line, against=[held], leaks="drop", within="drop")
     assert out["result"]["counts"]["left_out"] == {"leak": 2, "near_copy": 2}

@@ -32,7 +32,9 @@ def train(
     seed: int = 0,
     repeats: list[int] | None = None,
 ) -> TrainingResult:
-    return train_lora(questions(6), repeats, loaded, spec, folder, seed=seed, progress=lambda state: None)
+    return train_lora(
+        questions(6), repeats, loaded, spec=spec, out_dir=folder, seed=seed, progress=lambda state: None
+    )
 
 
 def adapter(folder: Path) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def test_learns_writes_an_adapter_and_leaves_the_loaded_model_alone(
     before = {name: weight.clone() for name, weight in proxy.model.state_dict().items()}
     base = nll(proxy)
     seen: list[dict[str, Any]] = []
-    result = train_lora(questions(6), None, proxy, SPEC, tmp_path, seed=0, progress=seen.append)
+    result = train_lora(questions(6), None, proxy, spec=SPEC, out_dir=tmp_path, seed=0, progress=seen.append)
     assert result.steps == 6
     assert len(result.loss_history) == 6
     assert result.loss_history[-1] < result.loss_history[0]
@@ -132,7 +134,7 @@ def test_progress_may_stop_it(proxy: LoadedModel, tmp_path: Path) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        train_lora(questions(6), None, proxy, SPEC, tmp_path, seed=0, progress=cancel)
+        train_lora(questions(6), None, proxy, spec=SPEC, out_dir=tmp_path, seed=0, progress=cancel)
 
 
 def test_records_that_cannot_be_learnt_are_left_out_and_named_where_none_is_left(
@@ -140,17 +142,21 @@ def test_records_that_cannot_be_learnt_are_left_out_and_named_where_none_is_left
 ) -> None:
     long = record("please " * 70, "lima", id="the-long-one")
     rows = [long, *questions(2)]
-    found = train_lora(rows, [3, 1, 1], proxy, SPEC, tmp_path / "a", seed=0, progress=lambda state: None)
+    found = train_lora(
+        rows, [3, 1, 1], proxy, spec=SPEC, out_dir=tmp_path / "a", seed=0, progress=lambda state: None
+    )
     assert (found.examples, found.left_out, found.shortened) == (2, {"too_long": 1}, 0)
     cut = SPEC.model_copy(update={"on_long": "truncate_prompt_left"})
-    found = train_lora(rows, [3, 1, 1], proxy, cut, tmp_path / "b", seed=0, progress=lambda state: None)
+    found = train_lora(
+        rows, [3, 1, 1], proxy, spec=cut, out_dir=tmp_path / "b", seed=0, progress=lambda state: None
+    )
     assert (found.examples, found.left_out, found.shortened) == (5, {}, 1)
     with pytest.raises(
         UntrainableRecord, match=r"all 1 records are left out; the first: .*the-long-one: too_long"
     ):
-        train_lora([long], None, proxy, SPEC, tmp_path, seed=0, progress=lambda state: None)
+        train_lora([long], None, proxy, spec=SPEC, out_dir=tmp_path, seed=0, progress=lambda state: None)
     with pytest.raises(UntrainableRecord, match="no records"):
-        train_lora([], None, proxy, SPEC, tmp_path, seed=0, progress=lambda state: None)
+        train_lora([], None, proxy, spec=SPEC, out_dir=tmp_path, seed=0, progress=lambda state: None)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(
@@ -163,8 +169,8 @@ def test_a_loss_that_is_not_finite_stops_the_training(
             broken,
             None,
             load(ALIAS, dtype="float32"),
-            SPEC,
-            tmp_path / "out",
+            spec=SPEC,
+            out_dir=tmp_path / "out",
             seed=0,
             progress=lambda state: None,
         )
@@ -189,11 +195,13 @@ def test_what_was_killed_goes_on_and_ends_as_if_nothing_had_happened(
     points = Checkpoints(due=lambda: True, keep=keep)
     ignore: dict[str, Any] = {"seed": 0, "progress": lambda state: None}
     with pytest.raises(Killed):
-        train_lora(questions(6), None, proxy, spec, tmp_path / "a", checkpoints=points, **ignore)
+        train_lora(questions(6), None, proxy, spec=spec, out_dir=tmp_path / "a", checkpoints=points, **ignore)
     again = Checkpoints(start=kept)
     seen: list[int] = []
     ignore["progress"] = lambda state: seen.append(state["step"])
-    result = train_lora(questions(6), None, proxy, spec, tmp_path / "b", checkpoints=again, **ignore)
+    result = train_lora(
+        questions(6), None, proxy, spec=spec, out_dir=tmp_path / "b", checkpoints=again, **ignore
+    )
     assert seen == [2, 3, 4, 5, 6]
     assert (result.steps, len(result.loss_history)) == (whole.steps, 6)
     assert result.loss_history == pytest.approx(whole.loss_history, abs=1e-4)
@@ -229,7 +237,13 @@ def test_each_epoch_has_every_row_once_and_one_row_is_enough(proxy: LoadedModel,
     assert len(order) == 18
     assert order == row_order(rows, spec, seed=3) != row_order(rows, spec, seed=4)
     alone = train_lora(
-        questions(1), None, proxy, TrainingSpec(dtype="float32"), tmp_path, seed=0, progress=lambda s: None
+        questions(1),
+        None,
+        proxy,
+        spec=TrainingSpec(dtype="float32"),
+        out_dir=tmp_path,
+        seed=0,
+        progress=lambda s: None,
     )
     assert (alone.steps, alone.examples) == (1, 1)
     assert nll(load(ALIAS, tmp_path, dtype="float32"), 1) < nll(proxy, 1)  # a single step learns its row

@@ -12,8 +12,8 @@ from typing import Any
 from datasets import Dataset
 
 from evoselect_client.client import Client
+from evoselect_client.data.sources import Records
 from evoselect_client.integrations.selecting import select
-from evoselect_client.sources import Records
 
 WEIGHT, RANK = "evoselect_weight", "evoselect_rank"
 

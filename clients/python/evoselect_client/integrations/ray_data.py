@@ -10,9 +10,9 @@ from typing import Any
 import ray.data
 
 from evoselect_client.client import Client
+from evoselect_client.data.sources import Records
 from evoselect_client.integrations.selecting import select
 from evoselect_client.models import Selection
-from evoselect_client.sources import Records
 
 
 def select_rows(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from evoselect_client.client import Client
+from evoselect_client.data.sources import Records
 from evoselect_client.models import Selection
-from evoselect_client.sources import Records
 
 
 def select(

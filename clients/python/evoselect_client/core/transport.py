@@ -1,0 +1,192 @@
+"""The only module that knows httpx: carries out the steps of a client of either kind."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+
+from evoselect_client.core.calls import JSON, Answer, Call, Content
+from evoselect_client.core.config import Endpoint
+from evoselect_client.core.steps import NoAnswer
+from evoselect_client.errors import BadInputError, ConfigurationError
+
+CONNECT_TIMEOUT = 5.0  # seconds
+PIECE = 2**18  # bytes given to httpx at once, which copies what the socket did not take at the first try
+STREAM = "text/event-stream"
+
+
+class SyncWorld:
+    """A pool of connections to one service. Thread-safe."""
+
+    def __init__(
+        self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.BaseTransport | None
+    ) -> None:
+        self._timeout = timeout
+        with _configuring(endpoint):
+            self._http = httpx.Client(transport=http, **_settings(endpoint, user_agent))
+
+    def exchange(self, call: Call[Any]) -> Answer:
+        """Send one request; raises NoAnswer."""
+        with _sending():
+            return _answer(self._http.request(**_request(call, self._timeout, _pieces)))
+
+    def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
+        """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
+        try:
+            with self._http.stream(**_request(call, self._timeout, _pieces)) as response:
+                if not _is_stream(response):
+                    response.read()
+                    return _answer(response)
+                for line in response.iter_lines():
+                    if take(line):
+                        break
+        except httpx.RequestError as error:
+            raise _no_answer(error) from error
+        return None
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def work(self, function: Callable[[], Any]) -> Any:
+        """Call it."""
+        return function()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+
+class AsyncWorld:
+    """A pool of connections for one event loop, of asyncio or trio; otherwise as SyncWorld."""
+
+    def __init__(
+        self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.AsyncBaseTransport | None
+    ) -> None:
+        self._timeout = timeout
+        with _configuring(endpoint):
+            self._http = httpx.AsyncClient(transport=http, **_settings(endpoint, user_agent))
+
+    async def exchange(self, call: Call[Any]) -> Answer:
+        """Send one request; raises NoAnswer."""
+        with _sending():
+            return _answer(await self._http.request(**_request(call, self._timeout, _awaited_pieces)))
+
+    async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
+        """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
+        try:
+            async with self._http.stream(**_request(call, self._timeout, _awaited_pieces)) as response:
+                if not _is_stream(response):
+                    await response.aread()
+                    return _answer(response)
+                async for line in response.aiter_lines():
+                    if take(line):
+                        break
+        except httpx.RequestError as error:
+            raise _no_answer(error) from error
+        return None
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep."""
+        await anyio.sleep(seconds)
+
+    async def work(self, function: Callable[[], Any]) -> Any:
+        """Call it in a thread, so that the loop goes on."""
+        return await anyio.to_thread.run_sync(function)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+
+def _settings(endpoint: Endpoint, user_agent: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent, "Accept": JSON}
+    return {"base_url": endpoint.base_url, "headers": headers, **surroundings(endpoint.base_url)}
+
+
+def surroundings(base_url: str) -> dict[str, Any]:
+    """What of the environment counts, as httpx takes it: proxies only where they could reach the service.
+
+    One on this machine is asked directly; with TLS, the environment's certificates count there too.
+    """
+    if not _is_local(base_url):
+        return {"trust_env": True}
+    tls = urlsplit(base_url).scheme == "https"
+    return {"trust_env": False, "verify": httpx.create_ssl_context() if tls else True}
+
+
+def _is_local(base_url: str) -> bool:
+    """Whether it goes to a loopback address."""
+    try:
+        host = urlsplit(base_url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _configuring(endpoint: Endpoint) -> Iterator[None]:
+    """What the address, the key and the environment's proxies and certificates can be wrong about."""
+    try:
+        yield
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"No connection to {endpoint.base_url} can be made ({error}): check the address, the key, "
+            "and the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+
+
+@contextmanager
+def _sending() -> Iterator[None]:
+    """What fails on the way, and what cannot be sent at all."""
+    try:
+        yield
+    except httpx.RequestError as error:
+        raise _no_answer(error) from error
+    except (httpx.InvalidURL, RecursionError, TypeError, ValueError) as error:
+        raise BadInputError(f"The request cannot be sent: {error}.") from error
+
+
+def _request(call: Call[Any], timeout: float, pieces: Callable[[Content], Any]) -> dict[str, Any]:
+    read = call.read_timeout or timeout
+    size = {"Content-Length": str(sum(map(len, call.content)))} if call.content else {}
+    return {
+        "method": call.method,
+        "url": call.path,
+        "params": call.params,
+        "json": call.json,
+        "content": pieces(call.content) if call.content else None,
+        "headers": {"Accept": call.accept, **size, **call.headers},
+        "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, read)),
+    }
+
+
+def _pieces(content: Content) -> Iterator[memoryview]:
+    for one in content:
+        view = memoryview(one)
+        for start in range(0, len(view), PIECE):
+            yield view[start : start + PIECE]
+
+
+async def _awaited_pieces(content: Content) -> AsyncIterator[memoryview]:
+    for piece in _pieces(content):
+        yield piece
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    return response.is_success and response.headers.get("content-type", "").startswith(STREAM)
+
+
+def _answer(response: httpx.Response) -> Answer:
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _no_answer(error: httpx.RequestError) -> NoAnswer:
+    return NoAnswer(str(error) or type(error).__name__, timed_out=isinstance(error, httpx.ReadTimeout))

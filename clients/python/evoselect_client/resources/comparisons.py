@@ -1,0 +1,169 @@
+"""Comparisons of methods: which one to use for a target, or whether a random draw is as good."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from evoselect_client.core.calls import post
+from evoselect_client.core.resource import Resource
+from evoselect_client.core.steps import Mode, Same, Steps, Verb
+from evoselect_client.resources.jobs import Job, Jobs
+
+
+class Gain(Resource):
+    """A difference, more is better: a share for accuracy, nats for losses. No interval: noise unknown yet."""
+
+    gain: float
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+
+
+class ComparedArm(Resource):
+    """What one method came to so far."""
+
+    name: str
+    trainings: int = 0
+    mean: float | None = None
+    against_random: Gain | None = None
+    against_leader: Gain | None = None
+    same_as: str | None = None
+    stopped: bool = False
+    error: dict[str, Any] | None = None
+    selection_ids: list[str] = Field(default_factory=list)
+    training_ids: list[str] = Field(default_factory=list)
+    model_ids: list[str] = Field(default_factory=list)
+    evaluation_ids: list[str] = Field(default_factory=list)
+
+
+class MethodVerdict(Resource):
+    """`kind` is use, random_is_as_good, not_enough, or same_rows."""
+
+    kind: str
+    arm: str | None = None
+    gain: float | None = None
+    interval: tuple[float, float] | None = None
+    further_trainings: int | None = None
+    sentence: str
+
+
+class MethodComparison(Job[Mode]):
+    """Methods side by side: what each selects is trained on, and measured on the same examples."""
+
+    paused_at: datetime | None = None
+
+    @property
+    def verdict(self) -> MethodVerdict | None:
+        """What the trainings say so far; None before two arms are measured."""
+        return None if self.result is None else MethodVerdict.model_validate(self.result["verdict"])
+
+    @property
+    def arms(self) -> list[ComparedArm]:
+        """The table so far, the best arm first."""
+        return [ComparedArm.model_validate(arm) for arm in (self.result or {}).get("arms", [])]
+
+    @Verb
+    def report(self) -> Steps[str]:
+        """The report so far; see Comparisons.report."""
+        page: str = yield from self._noun.page(self.id)
+        return page
+
+    @Same
+    def pause(self) -> Steps[Any]:
+        """Begin nothing further; steps that run go on to their end."""
+        return (yield from self._noun.act(self.id, "pause"))
+
+    @Same
+    def resume(self) -> Steps[Any]:
+        """Go on after a pause."""
+        return (yield from self._noun.act(self.id, "resume"))
+
+
+class Comparisons(Jobs[MethodComparison[Mode], Mode]):
+    """Jobs that tell which method to use."""
+
+    path, model = "/v1/comparisons", MethodComparison
+
+    @Verb
+    def create(
+        self,
+        *,
+        target_id: str,
+        pool_id: str,
+        k: int | None = None,
+        ratio: float | None = None,
+        tokens: int | None = None,
+        evaluation_target_id: str | None = None,
+        pool_version: int | None = None,
+        base_model: str | None = None,
+        arms: list[str | dict[str, Any]] | None = None,
+        seeds: int | None = None,
+        draws: int | None = None,
+        minutes: float | None = None,
+        trainings: int | None = None,
+        successive_halving: bool | None = None,
+        measure: str | None = None,
+        proxy: str | None = None,
+        features: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+        evaluation: dict[str, Any] | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Steps[MethodComparison[Mode]]:
+        """Start a comparison at a size: `k` candidates, the share `ratio` of the pool, or `tokens` tokens.
+
+        arms: names of methods, or {"name": ..., "method": ..., "spec": ..., "features": ...}; random is among
+        them. minutes and trainings are a budget. The examples that the target kept apart are asked, or those
+        of evaluation_target_id. What is left out takes the service's recommended value.
+        """
+        body = {
+            "target_id": target_id,
+            "pool_id": pool_id,
+            "k": k,
+            "ratio": ratio,
+            "tokens": tokens,
+            "evaluation_target_id": evaluation_target_id,
+            "pool_version": pool_version,
+            "base_model": base_model,
+            "arms": arms,
+            "seeds": seeds,
+            "draws": draws,
+            "minutes": minutes,
+            "trainings": trainings,
+            "successive_halving": successive_halving,
+            "measure": measure,
+            "proxy": proxy,
+            "features": features,
+            "training": training,
+            "evaluation": evaluation,
+            "seed": seed,
+            "name": name,
+            "metadata": metadata,
+        }
+        return (yield from self._post(self.path, body))
+
+    @Verb
+    def estimate(self, /, **options: Any) -> Steps[dict[str, Any]]:
+        """Check a comparison with the options of `create`: what it would cost, what gain it would see."""
+        found: dict[str, Any] = yield from self.session.send(
+            post(self.path, dict, options, validate_only=True)
+        )
+        return found
+
+    @Verb
+    def pause(self, id: str) -> Steps[MethodComparison[Mode]]:
+        """Begin nothing further; steps that run go on to their end."""
+        return (yield from self.act(id, "pause"))
+
+    @Verb
+    def resume(self, id: str) -> Steps[MethodComparison[Mode]]:
+        """Go on after a pause."""
+        return (yield from self.act(id, "resume"))
+
+    @Verb
+    def report(self, id: str) -> Steps[str]:
+        """Its verdict and arms so far with intervals, as one HTML page that needs nothing else."""
+        return (yield from self.page(id))

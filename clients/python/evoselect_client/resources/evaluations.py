@@ -1,0 +1,69 @@
+"""Evaluations: jobs that measure a model on held-out examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evoselect_client.core.calls import get, segment
+from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.data.layouts import Layout
+from evoselect_client.data.sources import Records
+from evoselect_client.resources.jobs import Job, Jobs
+from evoselect_client.resources.sending import with_records
+
+
+class Evaluation(Job[Mode]):
+    """A model measured on held-out examples."""
+
+
+class Evaluations(Jobs[Evaluation[Mode], Mode]):
+    """Jobs that measure a model on held-out examples."""
+
+    path, model = "/v1/evaluations", Evaluation
+
+    @Verb
+    def create(
+        self,
+        *,
+        model: str,
+        target_id: str | None = None,
+        records: Records | None = None,
+        tasks: list[str] | None = None,
+        limit: int | None = None,
+        spec: dict[str, Any] | None = None,
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        template: str | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Steps[Evaluation[Mode]]:
+        """Start an evaluation of a base model's alias or a trained model's id.
+
+        `records`, `format`, `columns` and `template` as of Targets.create.
+        `tasks` are names of lm-eval's, where the service offers them; `limit` takes the first questions of
+        each.
+        """
+        body = {
+            "model": model,
+            "target_id": target_id,
+            **Layout(format, columns or {}, template).body(),
+            "tasks": tasks,
+            "limit": limit,
+            "spec": spec,
+            "name": name,
+            "metadata": metadata,
+        }
+        return (
+            yield from with_records(
+                self.session, records, lambda rows: self._post(self.path, {**body, **rows})
+            )
+        )
+
+    @Verb
+    def compare(self, id: str, other_id: str) -> Steps[dict[str, Any]]:
+        """Paired differences from the first to the second, by measure; None where nothing can be paired."""
+        call = get(f"{self.path}/{segment(id)}/compare/{segment(other_id)}", dict)
+        found = yield from self.session.send(call)
+        differences: dict[str, Any] = found["differences"]
+        return differences

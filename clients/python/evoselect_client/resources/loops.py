@@ -1,0 +1,181 @@
+"""Loops: rounds of generate, select, train and evaluate."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from evoselect_client.core.calls import post, segment
+from evoselect_client.core.nouns import pages
+from evoselect_client.core.resource import Resource
+from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
+from evoselect_client.data.sources import Records, as_list
+from evoselect_client.resources.jobs import Job, Jobs
+from evoselect_client.resources.records import Batch
+
+
+class Arm(Resource):
+    """What one arm of a round has come to; None where it has not come so far."""
+
+    selection_id: str | None = None
+    training_id: str | None = None
+    evaluation_id: str | None = None
+    model_id: str | None = None
+    evaluation: dict[str, Any] = Field(default_factory=dict)
+
+
+class Round(Resource):
+    """One turn of a loop; `gain` is by how much its loss lies below the random arm's, in nats."""
+
+    number: int
+    state: str
+    generated: dict[str, Any] = Field(default_factory=dict)
+    loss: str | None = None
+    gain: float | None = None
+    arms: dict[str, Arm] = Field(default_factory=dict)
+    created_at: datetime
+    completed_at: datetime | None = None
+
+
+class Loop(Job[Mode]):
+    """Rounds until a model is trained."""
+
+    paused_at: datetime | None = None
+
+    @property
+    def model_id(self) -> str:
+        """The id of the last round's model; raises JobFailedError when there is none."""
+        return str(self.output()["model_id"])
+
+    @Listing
+    def rounds(self) -> Values[Round]:
+        """The rounds so far, in order."""
+        yield from self._noun.turns(self.id)
+
+    @Verb
+    def push(self, number: int, records: Records, *, more: bool = False) -> Steps[Batch]:
+        """Give a round that waits its candidates; see Loops.push."""
+        batch: Batch = yield from self._noun.give(self.id, number, records, more, None)
+        return batch
+
+    @Verb
+    def report(self) -> Steps[str]:
+        """The report so far; see Loops.report."""
+        page: str = yield from self._noun.page(self.id)
+        return page
+
+    @Same
+    def pause(self) -> Steps[Any]:
+        """Begin nothing further; steps that run go on to their end."""
+        return (yield from self._noun.act(self.id, "pause"))
+
+    @Same
+    def resume(self) -> Steps[Any]:
+        """Go on after a pause."""
+        return (yield from self._noun.act(self.id, "resume"))
+
+
+class Loops(Jobs[Loop[Mode], Mode]):
+    """Jobs that run rounds of generate, select, train and evaluate."""
+
+    path, model = "/v1/loops", Loop
+
+    @Verb
+    def create(
+        self,
+        *,
+        target_id: str,
+        generator: dict[str, Any],
+        k: int | None = None,
+        ratio: float | None = None,
+        evaluation_target_id: str | None = None,
+        base_model: str | None = None,
+        rounds: int | None = None,
+        proxy: str | None = None,
+        consume_once: bool | None = None,
+        random_arm: bool | None = None,
+        selection: dict[str, Any] | None = None,
+        features: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+        evaluation: dict[str, Any] | None = None,
+        stop: dict[str, Any] | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Steps[Loop[Mode]]:
+        """Start a loop that selects `k` candidates, or the share `ratio`, in each round.
+
+        generator: {"kind": "pool", "pool_id": ...}, {"kind": "push"}, or {"kind": "openai", ...}. What is
+        left out takes the service's recommended value.
+        """
+        body = {
+            "target_id": target_id,
+            "evaluation_target_id": evaluation_target_id,
+            "generator": generator,
+            "k": k,
+            "ratio": ratio,
+            "base_model": base_model,
+            "rounds": rounds,
+            "proxy": proxy,
+            "consume_once": consume_once,
+            "random_arm": random_arm,
+            "selection": selection,
+            "features": features,
+            "training": training,
+            "evaluation": evaluation,
+            "stop": stop,
+            "seed": seed,
+            "name": name,
+            "metadata": metadata,
+        }
+        return (yield from self._post(self.path, body))
+
+    @Verb
+    def pause(self, id: str) -> Steps[Loop[Mode]]:
+        """Begin nothing further; steps that run go on to their end."""
+        return (yield from self.act(id, "pause"))
+
+    @Verb
+    def resume(self, id: str) -> Steps[Loop[Mode]]:
+        """Go on after a pause."""
+        return (yield from self.act(id, "resume"))
+
+    @Listing
+    def rounds(self, id: str) -> Values[Round]:
+        """The rounds so far, in order."""
+        yield from self.turns(id)
+
+    @Verb
+    def push(
+        self,
+        id: str,
+        number: int,
+        records: Records,
+        *,
+        more: bool = False,
+        client_batch_id: str | None = None,
+    ) -> Steps[Batch]:
+        """Give a round that waits its candidates; it goes on with them unless `more` are to come."""
+        return (yield from self.give(id, number, records, more, client_batch_id))
+
+    @Verb
+    def report(self, id: str) -> Steps[str]:
+        """Its rounds and arms so far with intervals and maps, as one HTML page that needs nothing else."""
+        return (yield from self.page(id))
+
+    def turns(self, id: str) -> Values[Round]:
+        """The steps of `rounds`."""
+        yield from pages(self.session, f"{self.path}/{segment(id)}/rounds", Round.model_validate, 100)
+
+    def give(
+        self, id: str, number: int, records: Records, more: bool, client_batch_id: str | None
+    ) -> Steps[Batch]:
+        """The steps of `push`; a batch id of our own makes it safe to send again."""
+        call = post(
+            f"{self.path}/{segment(id)}/rounds/{segment(str(number))}/candidates", Batch.model_validate, {}
+        )
+        body = {"records": as_list(records), "more": more}
+        body["client_batch_id"] = client_batch_id or call.headers["Idempotency-Key"]
+        return (yield from self.session.send(post(call.path, Batch.model_validate, body)))

@@ -1,0 +1,102 @@
+"""Pools: sets of candidates that grow by batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from evoselect_client.core.resource import Bound
+from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.data.layouts import Layout
+from evoselect_client.data.sources import PART_BYTES, Records
+from evoselect_client.resources.records import RecordSets, Upload
+from evoselect_client.resources.sending import send_all
+
+
+class Pool(Bound[Mode]):
+    """Candidates; `version` grows with every batch."""
+
+    name: str | None = None
+    version: int
+    count: int
+    metadata: dict[str, Any] = {}
+    created_at: datetime
+
+    @Verb
+    def add(
+        self,
+        records: Records,
+        *,
+        on_invalid: str = "reject_batch",
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        template: str | None = None,
+        upload_id: str | None = None,
+        part_bytes: int = PART_BYTES,
+        progress: bool | Callable[[int], None] = False,
+    ) -> Steps[Upload]:
+        """Append candidates; see Pools.add."""
+        return (
+            yield from send_all(
+                self.session,
+                self.id,
+                records,
+                on_invalid=on_invalid,
+                layout=Layout(format, columns or {}, template),
+                upload_id=upload_id,
+                part_bytes=part_bytes,
+                progress=progress,
+            )
+        )
+
+
+class Pools(RecordSets[Pool[Mode], Mode]):
+    """Sets of candidates that grow by batches."""
+
+    path, model = "/v1/pools", Pool
+
+    @Verb
+    def create(self, *, name: str | None = None, metadata: dict[str, str] | None = None) -> Steps[Pool[Mode]]:
+        """Make an empty pool."""
+        return (yield from self._post(self.path, {"name": name, "metadata": metadata}))
+
+    @Verb
+    def add(
+        self,
+        pool_id: str,
+        records: Records,
+        *,
+        on_invalid: str = "reject_batch",
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        template: str | None = None,
+        upload_id: str | None = None,
+        part_bytes: int = PART_BYTES,
+        progress: bool | Callable[[int], None] = False,
+    ) -> Steps[Upload]:
+        """Append candidates: a path, a file, a DataFrame, a Table, a Dataset, or an iterable of records.
+
+        The input is sent in parts of at most `part_bytes`, one in memory at a time; every part is one batch
+        that the service stores wholly or not at all, and once, however often it has to be sent. A service
+        that goes away is waited for, up to two minutes. To go on after this process was killed, call again
+        with the same input, reading and `part_bytes` and the same `upload_id`, a name of yours: what has
+        arrived is not sent again.
+        With on_invalid="reject_batch" the first part with a bad line raises InvalidRequestError (earlier
+        parts stay); with "skip" bad lines are counted and listed. A file that is no JSON Lines (Parquet,
+        Arrow, CSV, a JSON list, packed) is sent as an upload and added as one batch. `format`, `columns`
+        and `template` as of Targets.create. `progress` is called with the number of records sent so far; True
+        draws a line on stderr.
+        """
+        return (
+            yield from send_all(
+                self.session,
+                pool_id,
+                records,
+                on_invalid=on_invalid,
+                layout=Layout(format, columns or {}, template),
+                upload_id=upload_id,
+                part_bytes=part_bytes,
+                progress=progress,
+            )
+        )

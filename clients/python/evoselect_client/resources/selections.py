@@ -1,0 +1,215 @@
+"""Selections: jobs that pick candidates for a target, and what they picked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evoselect_client.core.calls import NDJSON, Call, get, post, segment
+from evoselect_client.core.nouns import pages
+from evoselect_client.core.resource import Resource
+from evoselect_client.core.steps import Emit, Listing, Mode, Steps, Values, Verb
+from evoselect_client.data.layouts import extra_query
+from evoselect_client.data.sources import Records, as_list
+from evoselect_client.resources.jobs import Job, Jobs
+
+
+class Item(Resource):
+    """One selected candidate, with the reasons for it; ranks count from 1."""
+
+    rank: int
+    id: str
+    content_hash: str
+    weight: float
+    record: dict[str, Any]
+
+
+class Selection(Job[Mode]):
+    """Which candidates are worth training on."""
+
+    @Listing
+    def items(self, *, extra: Mapping[str, Any] | None = None, page_size: int = 500) -> Values[Item]:
+        """The selected candidates in order, fetched page by page while you iterate.
+
+        With `extra` those alone whose record has these values in `extra`: {"source": "web"}.
+        """
+        yield from self._noun.picked(self.id, page_size, extra)
+
+    @Listing
+    def rows(self, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
+        """The selected rows as they came, each as one line of JSON, in rank order.
+
+        With `reasons` each gets a last member `_evoselect`: rank, score, weight, repeats, why.
+        """
+        yield from self._noun.originals(self.id, reasons, page_size)
+
+    @Verb
+    def save(self, path: str | os.PathLike[str], *, reasons: bool = False) -> Steps[Path]:
+        """Write the selected rows as they came into a file, in rank order; returns its path.
+
+        A name that ends with .parquet gives Parquet with the schema that the rows had: ApiError (no_table)
+        where not the whole pool came as tables with the same columns. Any other name gives lines.
+        `reasons` as of `rows`.
+        """
+        from evoselect_client.data.saving import save_rows
+
+        return (yield from save_rows(self._noun, self.id, Path(path), reasons))
+
+    @Verb
+    def to_dataset(self, dataset: Any) -> Steps[Any]:
+        """The selected rows of a `datasets.Dataset`, in rank order, whatever shape they have.
+
+        Raises ValueError when a selected row is not among them: the dataset is not the one that was sent, or
+        was changed since.
+        """
+        from evoselect_client.data.matching import selected_rows
+
+        return (yield from selected_rows(self._noun.originals(self.id, False, 500), dataset))
+
+    @Verb
+    def report(self) -> Steps[str]:
+        """The report as one HTML page that needs nothing else."""
+        page: str = yield from self._noun.page(self.id)
+        return page
+
+
+class Comparison(Resource):
+    """Two selections side by side; `coverage` is None where they have different targets."""
+
+    overlap: dict[str, Any]
+    rank_correlation: float | None
+    coverage: dict[str, Any] | None
+    transport: dict[str, float | None]
+
+
+class Candidate(Resource):
+    """Why a candidate is in or out: `status` is selected, not_selected or not_usable."""
+
+    id: str
+    content_hash: str
+    repeated: bool
+    status: str
+    reason: str
+    item: dict[str, Any] | None = None
+    nearest_target: dict[str, Any] | None = None
+    last_selected: dict[str, Any] | None = None
+
+
+class Selections(Jobs[Selection[Mode], Mode]):
+    """Jobs that pick candidates for a target."""
+
+    path, model = "/v1/selections", Selection
+
+    @Verb
+    def create(
+        self,
+        *,
+        target_id: str | None = None,
+        target: Records | None = None,
+        pool_id: str | None = None,
+        candidates: Records | None = None,
+        pool_version: int | None = None,
+        k: int | None = None,
+        ratio: float | None = None,
+        tokens: int | None = None,
+        tokens_from: str | None = None,
+        pinned: list[str] | None = None,
+        method: str | None = None,
+        spec: dict[str, Any] | None = None,
+        features: dict[str, Any] | None = None,
+        feature_files: dict[str, str] | None = None,
+        model: str | None = None,
+        seed: int | None = None,
+        exclude_selection_ids: list[str] | None = None,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Steps[Selection[Mode]]:
+        """Start a selection of `k` candidates, of the share `ratio` of the pool, or of `tokens` tokens.
+
+        `pinned` ids or content hashes are selected in any case; `tokens_from` (`extra.NAME`) says where each
+        candidate's tokens stand.
+
+        Give target_id or target (inline, or a path), and pool_id or candidates. What is left out takes the
+        service's recommended value.
+        """
+        body = {
+            "target_id": target_id,
+            "target": None if target is None else as_list(target),
+            "pool_id": pool_id,
+            "candidates": None if candidates is None else as_list(candidates),
+            "pool_version": pool_version,
+            "k": k,
+            "ratio": ratio,
+            "tokens": tokens,
+            "tokens_from": tokens_from,
+            "pinned": pinned,
+            "method": method,
+            "spec": spec,
+            "features": features,
+            "feature_files": feature_files,
+            "model": model,
+            "seed": seed,
+            "exclude_selection_ids": exclude_selection_ids,
+            "name": name,
+            "metadata": metadata,
+        }
+        return (yield from self._post(self.path, body))
+
+    @Verb
+    def estimate(self, /, **options: Any) -> Steps[dict[str, Any]]:
+        """Check a selection with the options of `create`, and say what it would cost; nothing is started."""
+        for name in ("target", "candidates"):
+            if options.get(name) is not None:
+                options[name] = as_list(options[name])
+        found: dict[str, Any] = yield from self.session.send(
+            post(self.path, dict, options, validate_only=True)
+        )
+        return found
+
+    @Listing
+    def items(self, id: str, *, extra: Mapping[str, Any] | None = None, page_size: int = 500) -> Values[Item]:
+        """The selected candidates in order, fetched page by page while you iterate; see Selection.items."""
+        yield from self.picked(id, page_size, extra)
+
+    @Verb
+    def compare(self, id: str, other_id: str) -> Steps[Comparison]:
+        """What two completed selections share, and how coverage changes from the first to the second."""
+        call = get(f"{self.path}/{segment(id)}/compare/{segment(other_id)}", Comparison.model_validate)
+        return (yield from self.session.send(call))
+
+    @Verb
+    def candidate(self, id: str, candidate_id: str) -> Steps[Candidate]:
+        """Why a candidate, by its id or content hash, was selected or was not."""
+        path = f"{self.path}/{segment(id)}/candidates/{segment(candidate_id)}"
+        return (yield from self.session.send(get(path, Candidate.model_validate)))
+
+    @Verb
+    def report(self, id: str) -> Steps[str]:
+        """The report of a completed selection, as one HTML page that needs nothing else."""
+        return (yield from self.page(id))
+
+    @Listing
+    def rows(self, id: str, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
+        """The selected rows as they came, each as one line of JSON, in rank order; see Selection.rows."""
+        yield from self.originals(id, reasons, page_size)
+
+    def originals(self, id: str, reasons: bool, page_size: int) -> Values[str]:
+        """The steps of `rows`."""
+        after = 0
+        while True:
+            asked = {"format": "original", "reasons": reasons, "after": after, "limit": page_size}
+            call = Call("GET", f"{self.path}/{segment(id)}/items", str, asked, accept=NDJSON)
+            text = yield from self.session.send(call)
+            lines = text.split("\n")[:-1]  # splitlines would cut at other characters too
+            for line in lines:
+                yield Emit(line)
+            if len(lines) < page_size:
+                return
+            after += len(lines)
+
+    def picked(self, id: str, page_size: int, extra: Mapping[str, Any] | None) -> Values[Item]:
+        """The steps of `items`."""
+        path = f"{self.path}/{segment(id)}/items"
+        yield from pages(self.session, path, Item.model_validate, page_size, **extra_query(extra))

@@ -1,0 +1,75 @@
+"""The nearest candidates of every target, to the last bit the same however a pool is cut (ours).
+
+A search finds a few more than are asked for; the pairs' own cosines order them, ties by row number. Where
+what the search left out could be among them by its rounding, it is looked up again by a threshold.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoselect.arrays import Floats, Ints
+from evoselect.features import Matrix
+from evoselect.neighbours.matrix import tiles
+from evoselect.neighbours.pairs import pair_cosines, rounding
+from evoselect.neighbours.search import search
+
+SPARE, SPARE_SHARE = 8, 1 / 16  # rows beyond those asked for that a search finds
+REACHED = 2**26  # pairs that one pass over the pool may find
+
+
+def nearest(candidates: Matrix, targets: Tensor, count: int) -> tuple[Floats, Ints]:
+    """The ``count`` candidates of largest inner product for every target, best first, ties by row.
+
+    candidates (n, d), targets (M, d), unit rows -> cosines (M, count), rows (M, count).
+    """
+    n = candidates.shape[0]
+    wide = min(n, count + max(SPARE, int(SPARE_SHARE * count)))
+    similarity, index = search(candidates, targets, wide)
+    cosine, rows = _ordered(candidates, targets, index.numpy())
+    found = cosine[:, :count].copy(), rows[:, :count].copy()
+    if wide == n:
+        return found
+    least = similarity[:, -1].double().numpy() + rounding(candidates.shape[1])
+    unsure = np.flatnonzero(found[0][:, -1] <= least)
+    step = max(1, REACHED // n)
+    for start in range(0, len(unsure), step):
+        some = unsure[start : start + step]
+        goal = targets[torch.from_numpy(some).to(targets.device)]
+        found[0][some], found[1][some] = _reaching(candidates, goal, found[0][some, -1], count)
+    return found
+
+
+def _ordered(candidates: Matrix, targets: Tensor, index: Ints) -> tuple[Floats, Ints]:
+    """index (M, w) rows of the candidates -> their cosines and they, best first, ties by row."""
+    m, width = index.shape
+    target = np.repeat(np.arange(m), width)
+    by_row = np.lexsort((target, index.ravel()))
+    cosine = np.empty(index.size)
+    cosine[by_row] = pair_cosines(candidates, targets, index.ravel()[by_row], target[by_row])
+    by_target = cosine.reshape(m, width)
+    order = np.lexsort((index, -by_target), axis=1)
+    return np.take_along_axis(by_target, order, axis=1), np.take_along_axis(index, order, axis=1)
+
+
+def _reaching(candidates: Matrix, targets: Tensor, least: Floats, count: int) -> tuple[Floats, Ints]:
+    """The same from all candidates whose cosine may be ``least`` (M,) or more, at least ``count`` of each."""
+    bar = torch.from_numpy(least - rounding(candidates.shape[1])).float().to(candidates.device)
+    row, target = [], []
+    for block, product in tiles(candidates, targets.T):
+        place, which = torch.nonzero(product >= bar, as_tuple=True)
+        row.append(place.cpu().numpy() + block.start)
+        target.append(which.cpu().numpy())
+    rows, goal = np.concatenate(row), np.concatenate(target)
+    cosine = pair_cosines(candidates, targets, rows, goal)
+    return best_of(cosine, rows, goal, m=len(targets), count=count)
+
+
+def best_of(cosine: Floats, rows: Ints, target: Ints, *, m: int, count: int) -> tuple[Floats, Ints]:
+    """Each target's best pairs, ties by row: cosine (E,), rows (E,), target (E,) below ``m`` -> cosines and
+    rows (m, count).
+    """
+    order = np.lexsort((rows, -cosine, target))
+    start = np.searchsorted(target[order], np.arange(m))
+    kept = order[start[:, None] + np.arange(count)]
+    return cosine[kept], rows[kept]

@@ -1,0 +1,186 @@
+"""A part of a pool that answers from what its shard left (ours).
+
+A question that was not foreseen needs the shard's features again: then it is asked again, which is counted,
+and the answer is as exact as the first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoselect.arrays import Floats, Ints
+from evoselect.errors import InvalidInput
+from evoselect.neighbours.priced import Priced
+from evoselect.pools.left import Left, Questions
+from evoselect.pools.part import Part
+
+
+@dataclass
+class Store:
+    """Rows of a shard that are here by now, and how often it was asked again."""
+
+    rows: Ints  # (r,) ascending
+    values: Tensor  # (r, d)
+    asked: int = 0
+
+    def missing(self, rows: Ints) -> Ints:
+        """Those of ``rows`` (s,) that are not here -> (t,), ascending."""
+        return np.setdiff1d(rows, self.rows)
+
+    def add(self, rows: Ints, values: Tensor) -> None:
+        """Take in rows (s,) that were missing, with their values (s, d)."""
+        every = np.concatenate([self.rows, rows])
+        order = np.argsort(every)
+        both = torch.cat([self.values, values.to(self.values)])
+        self.rows, self.values = every[order], both[torch.from_numpy(order).to(both.device)]
+
+    def read(self, rows: Ints) -> Tensor:
+        """rows (s,), all of them here -> (s, d) float32."""
+        place = np.searchsorted(self.rows, rows)
+        return self.values[torch.from_numpy(place).to(self.values.device)].float()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A part that answers from what its shard left; ``again`` brings the shard's features back."""
+
+    left: Left
+    questions: Questions
+    again: Callable[[], Part]
+    store: Store
+    only: Ints | None = None  # (n,) rows of the shard that this part has; None is all
+
+    @classmethod
+    def of(cls, left: Left, questions: Questions, again: Callable[[], Part]) -> "Kept":
+        """All rows of a shard, of which ``left`` has its answers to ``questions``."""
+        return cls(left, questions, again, Store(left.rows, left.values))
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, d)."""
+        n, d = self.left.shape
+        return torch.Size((n if self.only is None else len(self.only), d))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the shard's rows."""
+        return self.left.values.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Of the kept rows."""
+        return self.left.values.device
+
+    def check(self, first: int) -> None:
+        """The kept rows; a shard checks all of its own before it answers."""
+        norms = torch.linalg.vector_norm(self.left.values.float(), dim=1)
+        if not bool(torch.isfinite(norms).all()):
+            raise InvalidInput(f"a shard from row {first} on left rows that are not finite: run it again")
+
+    def keys(self) -> Ints:
+        """(n,) as they were left."""
+        return self.left.keys if self.only is None else self.left.keys[self.only]
+
+    def hashes(self, rows: Ints) -> Ints:
+        """rows (r,) -> (r,) as they were left."""
+        return self.left.hashes[self._own(rows)]
+
+    def gather(self, rows: Ints) -> Tensor:
+        """rows (r,) -> (r, d) from what is here; the others are asked for once."""
+        own = self._own(rows)
+        missing = self.store.missing(own)
+        if len(missing):
+            self.store.add(missing, self._shard().gather(missing))
+        return self.store.read(own)
+
+    def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
+        """targets (M, d) -> (M, count) from a list that was asked for, where enough of it is among this
+        part's rows.
+        """
+        for (goal, length), found in zip(self.questions.lists, self.left.lists, strict=True):
+            if _equal(goal, targets) and count <= length:
+                listed = self._listed(*found, count)
+                if listed is not None:
+                    return listed
+        shard = self._shard()
+        found = self._among(shard).nearest(targets, count)
+        self._remember(shard, found[1])
+        return found
+
+    def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
+        """targets (M, d), price (M,): as they were left, where these prices were asked for."""
+        asked, found = self.questions.below, self.left.below
+        same = asked is not None and _equal(asked[0], targets) and asked[2] == window
+        if asked is None or found is None or not same or not np.array_equal(asked[1], price):
+            shard = self._shard()
+            found = self._among(shard).edges_below(targets, price, window)
+            self._remember(shard, found.rows)
+            return found
+        return found if self.only is None else _of_some(found, self.only)
+
+    def cheapest(self, targets: Tensor, g: Floats) -> Floats:
+        """targets (M, d), g (M,) -> (n,) asked again: prices are known late."""
+        return self._among(self._shard()).cheapest(targets, g)
+
+    def scores(self, direction: Tensor) -> Floats:
+        """direction (d,) -> (n,) as they were left, where this direction was asked for."""
+        for asked, found in zip(self.questions.directions, self.left.scores, strict=True):
+            if _equal(asked, direction):
+                own = found if self.only is None else found[torch.from_numpy(self.only)]
+                return np.asarray(own.double().numpy())
+        return self._among(self._shard()).scores(direction)
+
+    def among(self, rows: Ints) -> "Kept":
+        """The same answers of rows (r,) alone."""
+        if len(rows) == self.shape[0]:
+            return self
+        return Kept(self.left, self.questions, self.again, self.store, self._own(rows))
+
+    def _own(self, rows: Ints) -> Ints:
+        """Rows of this part as rows of the shard."""
+        return rows if self.only is None else self.only[rows]
+
+    def _shard(self) -> Part:
+        """All rows of the shard, with their features."""
+        self.store.asked += 1
+        return self.again()
+
+    def _among(self, shard: Part) -> Part:
+        return shard if self.only is None else shard.among(self.only)
+
+    def _remember(self, shard: Part, rows: Ints) -> None:
+        """Keep the rows that an answer names: they will be read."""
+        missing = self.store.missing(self._own(rows))
+        if len(missing):
+            self.store.add(missing, shard.gather(missing))
+
+    def _listed(self, cosine: Floats, rows: Ints, count: int) -> tuple[Floats, Ints] | None:
+        """The first ``count`` of each list among this part's rows; None where a list has too few."""
+        if self.only is None:
+            return (cosine[:, :count], rows[:, :count]) if cosine.shape[1] >= count else None
+        held = np.isin(rows, self.only)
+        if len(held) and held.sum(axis=1).min() < count:
+            return None
+        order = np.argsort(~held, axis=1, kind="stable")[:, :count]
+        kept = np.take_along_axis(rows, order, axis=1)
+        return np.take_along_axis(cosine, order, axis=1), np.searchsorted(self.only, kept)
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.cpu(), other.cpu())
+
+
+def _of_some(found: Priced, only: Ints) -> Priced:
+    """The edges of some rows, numbered among these."""
+    held = np.isin(found.rows, only)
+    kept = held[found.place]
+    return Priced(
+        np.searchsorted(only, found.rows[held]),
+        (np.cumsum(held) - 1)[found.place[kept]],
+        found.target[kept],
+        found.cost[kept],
+        found.best[held],
+    )

@@ -1,0 +1,95 @@
+"""What centring and whitening need of a shard, added up to the same bits however a pool is cut (ours).
+
+Every number is rounded to a whole multiple of UNIT and the multiples are added as integers: their sum has no
+order. The mean of N rows is off by at most UNIT / 2, below a float32 of its size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evoselect.errors import InvalidInput
+from evoselect.features import row_blocks
+
+UNIT = 2.0**-30  # of a feature, at most 4: two thousand million rows fit into 64 bits
+BLOCK_BYTES = 8 * 2**20  # of float32 rows at a time; each step makes a few temporaries of it
+FIT_ROWS = 16_384  # whitening is fitted on at most so many rows, evenly spaced: eigenvectors cost d^3 anyway
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Of the rows of a shard, by the form of each."""
+
+    totals: Tensor  # (forms, d) int64, in UNIT
+    counts: Tensor  # (forms,) int64 rows
+    sample: Tensor  # (s, blocks, block_dim) the shard's rows among those that whitening is fitted on
+
+    @property
+    def rows(self) -> int:
+        """Of all forms."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> Tensor:
+        """(d,) float64; zeros where there is no row."""
+        return self.totals.sum(0).double() * (UNIT / max(1, self.rows))
+
+
+def sample_step(rows: int) -> int:
+    """Every how many of a pool's rows one is in the sample."""
+    return max(1, -(-rows // FIT_ROWS))
+
+
+def sums_of(
+    features: Tensor,
+    norms: Tensor,
+    forms: Tensor | None = None,
+    *,
+    count: int = 1,
+    step: int = 1,
+    first: int = 0,
+) -> Sums:
+    """Sums of a shard's features (n, blocks, block_dim), each block scaled to norms (blocks,).
+
+    forms: (n,) int64 below ``count``, each row's. The sample is every row whose number in the pool is a
+    multiple of ``step``; the shard begins at row ``first``. Raises InvalidInput for features that are not
+    finite or not of three dimensions.
+    """
+    if features.ndim != 3:
+        raise shape_error(features)
+    of_row = torch.zeros(len(features), dtype=torch.long) if forms is None else forms
+    totals = torch.zeros(count, features.shape[1] * features.shape[2], dtype=torch.int64)
+    for block in row_blocks(features, BLOCK_BYTES):
+        whole = (flatten(features[block], norms).double() / UNIT).round_()
+        added = torch.zeros(totals.shape, dtype=torch.float64).index_add_(0, of_row[block], whole)
+        if not bool(torch.isfinite(added).all()):
+            raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
+        totals += added.long()  # exact: a block's sum is below 2^53
+    return Sums(totals, torch.bincount(of_row, minlength=count), features[-first % step :: step])
+
+
+def together(shards: Sequence[Sums]) -> Sums:
+    """Of all rows, from the sums of the shards in the order of their rows; at least one."""
+    return Sums(
+        torch.stack([shard.totals for shard in shards]).sum(0),
+        torch.stack([shard.counts for shard in shards]).sum(0),
+        torch.cat([shard.sample for shard in shards]),
+    )
+
+
+def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:
+    """values (n, blocks, block_dim) -> (n, d) float32 rows in which every block has its norm; zeros stay.
+
+    norms: (blocks,), or 1 each. Raises InvalidInput for other than three dimensions.
+    """
+    if values.ndim != 3:
+        raise shape_error(values)
+    unit = torch.nn.functional.normalize(values.float(), dim=2)
+    return (unit if norms is None else unit * norms[:, None]).flatten(1)
+
+
+def shape_error(values: Tensor) -> InvalidInput:
+    """What values of another shape are refused with: they must be values (n, blocks, block_dim)."""
+    return InvalidInput(f"features must be (n, blocks, block_dim); their shape is {tuple(values.shape)}")

@@ -1,0 +1,105 @@
+"""What a comparison can afford, and which gain it will see. Pure: settings and costs in, settings out.
+
+The budget goes to those trainings that see the smallest gain. The least that can be judged is one training of
+each arm and a second random draw, which tells how much draws differ.
+"""
+
+import math
+from dataclasses import dataclass
+
+from evoselect.spec.comparison import BEST_HIGH, WHOLE, ComparisonArm, ComparisonSpec, Measure
+from evoselect.verdicts.planning import ACCURACY, CROSS_ENTROPY, detectable_gain
+from store.comparisons.costs import Costs
+from store.errors import Invalid
+
+FEWEST_DRAWS = 2
+MINUTE = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Seconds of one worker by what they go to."""
+
+    features: float
+    select: float
+    train: float
+    evaluate: float
+
+    @property
+    def minutes(self) -> float:
+        """All of it."""
+        return (self.features + self.select + self.train + self.evaluate) / MINUTE
+
+
+def spending(spec: ComparisonSpec, costs: Costs) -> Spending:
+    """Of the whole comparison, where nothing ends it earlier."""
+    selections = sum(spec.runs(arm) if arm.drawn else 1 for arm in spec.compared if arm.method != WHOLE)
+    each = [(spec.runs(arm), costs.whole if arm.method == WHOLE else costs.training) for arm in spec.compared]
+    return Spending(
+        features=costs.features,
+        select=selections * costs.selection,
+        train=sum(runs * seconds for runs, seconds in each),
+        evaluate=trainings(spec) * costs.evaluation,
+    )
+
+
+def trainings(spec: ComparisonSpec) -> int:
+    """Of all arms."""
+    return sum(map(spec.runs, spec.compared))
+
+
+def gain(spec: ComparisonSpec, measure: Measure, questions: int) -> float:
+    """The gain over random that is seen with probability 0.8, as a share or in nats."""
+    prior = ACCURACY if measure in BEST_HIGH else CROSS_ENTROPY
+    draws = max(spec.draws, spec.seeds)
+    arms = len(spec.compared)
+    return detectable_gain(questions=questions, seeds=spec.seeds, draws=draws, arms=arms, prior=prior)
+
+
+def afforded(
+    spec: ComparisonSpec, costs: Costs, measure: Measure, questions: int, *, whole: bool
+) -> ComparisonSpec:
+    """The settings with every arm, and as many trainings as the budget has room for.
+
+    `whole`: whether a training on the whole pool may join the arms of the default. Raises Invalid where not
+    even the least fits.
+    """
+    full = spec.model_copy(update={"arms": spec.compared})
+    if spec.arms is None and whole and (spec.minutes is not None or spec.trainings is not None):
+        wider = full.model_copy(update={"arms": (*spec.compared, ComparisonArm.model_validate(WHOLE))})
+        if _fits(wider, costs):
+            return wider
+    if _fits(full, costs):
+        return full
+    most = max(spec.draws, spec.seeds)
+    smaller = [
+        full.model_copy(update={"seeds": seeds, "draws": draws})
+        for seeds in range(1, spec.seeds + 1)
+        for draws in range(max(FEWEST_DRAWS, seeds), most + 1)
+    ]
+    fitting = [one for one in smaller if _fits(one, costs)]
+    if not fitting:
+        raise _too_small(smaller[0], costs)
+    return min(fitting, key=lambda one: (gain(one, measure, questions), trainings(one)))
+
+
+def _fits(spec: ComparisonSpec, costs: Costs) -> bool:
+    room = spec.trainings is None or trainings(spec) <= spec.trainings
+    return room and (spec.minutes is None or spending(spec, costs).minutes <= spec.minutes)
+
+
+def _too_small(least: ComparisonSpec, costs: Costs) -> Invalid:
+    """What the least that can be judged takes."""
+    count, minutes = trainings(least), math.ceil(spending(least, costs).minutes)
+    needed = f"{len(least.compared)} arms need {count} trainings, about {minutes} min of one worker"
+    if least.trainings is not None and least.trainings < count:
+        return _refused(f"trainings is {least.trainings}", needed, "trainings")
+    return _refused(f"minutes is {least.minutes:g}", needed, "minutes")
+
+
+def _refused(given: str, needed: str, field: str) -> Invalid:
+    return Invalid(
+        f"{given}, too little for any verdict: {needed}: ask for that, or compare fewer arms",
+        code="budget_too_small",
+        pointer=f"/{field}",
+    )

@@ -1,0 +1,74 @@
+"""Comparisons: which method to use, told by trainings on what each selects."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+from sqlalchemy.orm import Session
+
+from service.comparisons import answers
+from service.comparisons.estimates import estimate
+from service.comparisons.preparing import prepared
+from service.comparisons.requests import ComparisonRequest
+from service.edge.idempotency import OnceOnly
+from service.edge.space import require_room_for_job
+from service.http.parameters import ResourceId
+from service.jobs import answers as job_answers
+from service.jobs.routes import accepted, job_routes, load
+from service.services import Services, TenantId
+from store.jobs import submissions
+from store.loops import advance as loops
+from store.tables.states import JobKind
+
+router = job_routes(JobKind.COMPARISON, "comparisons")
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=job_answers.Job | answers.ComparisonEstimate,
+    responses={
+        200: {"model": answers.ComparisonEstimate, "description": "validate_only: nothing was stored."}
+    },
+)
+def create(
+    *,
+    body: ComparisonRequest,
+    response: Response,
+    state: Services,
+    tenant_id: TenantId,
+    once: OnceOnly,
+    validate_only: Annotated[
+        bool, Query(description="Only check, and say what it would cost and could see.")
+    ] = False,
+) -> dict[str, Any]:
+    """Start a comparison. Its `result` has the table so far, also while it runs."""
+
+    def store(session: Session) -> str:
+        require_room_for_job(session, state, tenant_id, JobKind.COMPARISON)
+        asked = prepared(session, state, tenant_id, body).asked
+        label = submissions.Label(body.name, body.metadata, body.priority)
+        return submissions.comparison(session, tenant_id, asked, label).id
+
+    if validate_only:
+        response.status_code = 200
+        with state.database.transaction() as session:
+            require_room_for_job(session, state, tenant_id, JobKind.COMPARISON)
+            return estimate(prepared(session, state, tenant_id, body))
+    job = load(state, tenant_id, once.run(body, store), JobKind.COMPARISON)
+    return accepted(response, "comparisons", job)
+
+
+@router.post("/{job_id}/pause", response_model=job_answers.Job)
+def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Begin nothing further; steps that run go on to their end."""
+    with state.database.transaction() as session:
+        loops.pause(session, tenant_id, job_id, JobKind.COMPARISON)
+    return load(state, tenant_id, job_id, JobKind.COMPARISON)
+
+
+@router.post("/{job_id}/resume", response_model=job_answers.Job)
+def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    """Go on with a paused comparison."""
+    with state.database.transaction() as session:
+        loops.resume(session, tenant_id, job_id, JobKind.COMPARISON)
+    return load(state, tenant_id, job_id, JobKind.COMPARISON)

@@ -1,0 +1,93 @@
+"""What the address of a page of records asks for, and the addresses that lead on from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import Depends, Query
+
+from evoselect.spec.fields import MAX_WHOLE
+from store.kit.json import Json
+
+ROWS = 20  # of a page
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A filter as it was typed, and where the page begins."""
+
+    search: str = ""
+    column: str = ""
+    value: str = ""
+    least: str = ""
+    after: int = 0
+    floor: float | None = None
+    """The least score, where `least` is a number."""
+    fault: str = ""
+    """What to write in place of something that cannot be read."""
+
+    @property
+    def text(self) -> str | None:
+        """What records must hold."""
+        return self.search or None
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """What they must have."""
+        return {self.column: self.value} if self.column else {}
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything but the place is asked for."""
+        return bool(self.search or self.column or self.least)
+
+    def address(self, kept: Sequence[tuple[str, str]] = (), after: int = 0) -> str:
+        """The query that asks for the same behind `after`."""
+        own = [(name, getattr(self, name)) for name in ("search", "column", "value", "least")]
+        pairs = [*kept, *((name, value) for name, value in own if value)]
+        return urlencode([*pairs, ("after", str(after))] if after else pairs)
+
+
+def _asked(
+    *,
+    search: Annotated[str, Query(max_length=200)] = "",
+    column: Annotated[str, Query(max_length=256)] = "",
+    value: Annotated[str, Query(max_length=1024)] = "",
+    least: Annotated[str, Query(max_length=40)] = "",
+    after: Annotated[int, Query(ge=0, le=MAX_WHOLE)] = 0,
+) -> Asked:
+    floor, fault = _number(least.strip())
+    return Asked(search, column.strip(), value, least.strip(), after, floor, fault)
+
+
+AskedFor = Annotated[Asked, Depends(_asked)]
+
+
+def _number(text: str) -> tuple[float | None, str]:
+    try:
+        return (float(text.replace(",", ".")) if text else None), ""
+    except ValueError:
+        return None, f"{text} is no number: write one such as 0.25, or leave it empty."
+
+
+def browsed(
+    asked: Asked, rows: list[Json], following: int | None, total: int, *, kept: Sequence[tuple[str, str]] = ()
+) -> Json:
+    """What the templates of records print around the rows."""
+    seen = following if following is not None else total
+    if asked.filters:
+        told = f"{len(rows):,} found in {asked.after + 1:,} to {seen:,} of {total:,}" if total else "0 of 0"
+    else:
+        told = (
+            f"{asked.after + 1:,} to {asked.after + len(rows):,} of {total:,}" if rows else f"0 of {total:,}"
+        )
+    return {
+        "rows": rows,
+        "told": told,
+        "nothing": "Nothing is like that here." if asked.filters else "There is none.",
+        "first": asked.address(kept),
+        "all": asked.address(kept),
+        "more": asked.address(kept, following) if following is not None else "",
+        "onward": "Next" if rows or not asked.filters else "Look further",
+    }

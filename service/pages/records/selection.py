@@ -1,0 +1,158 @@
+"""The rows of a page of a selection's records, of each kind."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from service.data import records
+from service.pages import words
+from service.pages.records import beside, fates, views
+from service.pages.records.asking import ROWS, Asked
+from service.pages.records.fates import Fates
+from service.selections.report_page import REASONS
+from service.services import State
+from store.kit.json import Json
+from store.tables.jobs import Job
+
+Kind = Literal["selected", "left_out", "unusable", "target"]
+KINDS: dict[Kind, str] = {
+    "selected": "Selected",
+    "left_out": "Left out",
+    "unusable": "Could not be selected",
+    "target": "Target",
+}
+Near = dict[str, tuple[str, float]]
+"""By content the id of a target example and the cosine to it."""
+EXPORTED = 1000  # rows of one step of an export
+
+
+def counts(job: Job, target_count: int | None) -> list[tuple[Kind, str, int | None]]:
+    """The kinds with how many there are, None where nobody counted."""
+    result = job.result or {}
+    told = result.get("counts", {})
+    chosen = (result["artifacts"].get("items") or {}).get("rows")
+    unusable = sum(told.get("left_out", {}).values())
+    left = told["usable"] - chosen if "usable" in told and chosen is not None else None
+    numbers: dict[Kind, int | None] = {
+        "selected": chosen,
+        "left_out": left,
+        "unusable": unusable,
+        "target": target_count,
+    }
+    return [(kind, what, numbers[kind]) for kind, what in KINDS.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """At the records of one kind of a completed selection."""
+
+    state: State
+    job: Job
+    kind: Kind
+    fates: Fates
+
+    def page(self, asked: Asked, limit: int) -> tuple[list[Json], int | None, int]:
+        """Rows ready to be printed, where the next page begins, and among how many was looked."""
+        found = self.rows(asked, limit)
+        near = self.nearest(found["data"])
+        names = [name for name, _ in near.values()]
+        texts = beside.target_texts(self.state, self.job, names)
+        shown = [self.shown(row, near, texts) for row in found["data"]]
+        return shown, found["next_after"], found["total"]
+
+    def rows(self, asked: Asked, limit: int) -> Json:
+        """A page of records as the API gives them, and how many there are in all."""
+        keep = None
+        if self.kind == "target":
+            sources = beside.target_sources(self.state, self.job)
+        else:
+            sources = fates.sources(self.state, self.job)
+            keep = self.fates.unusable if self.kind == "unusable" else self.fates.left_out(asked.floor)
+        found = records.page(
+            self.state,
+            sources,
+            after=asked.after,
+            limit=limit,
+            text=asked.text,
+            extra=asked.extra,
+            keep=keep,
+        )
+        return {**found, "total": sum(source.rows for source in sources)}
+
+    def nearest(self, rows: list[Json]) -> Near:
+        """The target that each left-out candidate is most like."""
+        hashes = [row["record"]["content_hash"] for row in rows]
+        return self.fates.nearest(hashes) if self.kind == "left_out" else {}
+
+    def shown(self, row: Json, near: Near, texts: dict[str, str]) -> Json:
+        """A row ready to be printed."""
+        record = row["record"]
+        reason = self.fates.reasons.get(record["id"], "") if self.kind == "unusable" else ""
+        href = f"/ui/selections/{self.job.id}/candidates/{record['content_hash']}"
+        return {
+            **views.shown(record),
+            "rank": None,
+            "number": row["number"],
+            "score": None,
+            "score_name": "",
+            "why": REASONS.get(reason, reason.replace("_", " ")).capitalize(),
+            "near": beside.of_left_out(near.get(record["content_hash"]), texts),
+            "href": None if self.kind == "target" else href,
+        }
+
+    def fate(self, record: Json, near: Near) -> Json:
+        """What became of a record, as an export says it."""
+        if self.kind == "unusable":
+            return {"status": self.kind, "reason": self.fates.reasons.get(record["id"])}
+        found = near.get(record["content_hash"])
+        told = {} if found is None else {"nearest_target": found[0], "cosine": found[1]}
+        return {"status": self.kind, **told}
+
+
+def page(state: State, job: Job, kind: Kind, asked: Asked) -> tuple[list[Json], int | None, int]:
+    """Rows ready to be printed, where the next page begins, and among how many was looked."""
+    if kind != "selected":
+        return Look(state, job, kind, fates.of_job(state, job)).page(asked, ROWS)
+    items, following = fates.selected_page(state, job, asked, ROWS)
+    total = ((job.result or {})["artifacts"].get("items") or {}).get("rows", 0)
+    texts = beside.target_texts(state, job, [name for item in items for name in beside.served_by(item)])
+    return [_of_item(job, item, texts) for item in items], following, total
+
+
+def exported(state: State, job: Job, kind: Kind, asked: Asked) -> Iterator[Json]:
+    """Every record that the filter keeps, from the place where the page begins, with its fate."""
+    if kind == "selected":
+        return _exported_items(state, job, asked)
+    return _exported_records(Look(state, job, kind, fates.of_job(state, job)), asked)
+
+
+def _exported_items(state: State, job: Job, asked: Asked) -> Iterator[Json]:
+    after: int | None = asked.after
+    while after is not None:
+        items, after = fates.selected_page(state, job, replace(asked, after=after), EXPORTED)
+        for item in items:
+            told = {name: item.get(name) for name in ("rank", "score", "weight", "why")}
+            yield {**item["record"], "_evoselect": {"status": "selected", **told}}
+
+
+def _exported_records(look: Look, asked: Asked) -> Iterator[Json]:
+    after: int | None = asked.after
+    while after is not None:
+        found = look.rows(replace(asked, after=after), EXPORTED)
+        near, after = look.nearest(found["data"]), found["next_after"]
+        for row in found["data"]:
+            yield {**row["record"], "_evoselect": look.fate(row["record"], near)}
+
+
+def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Json:
+    name = item.get("content_hash", item["id"])
+    return {
+        **views.shown(item["record"]),
+        "rank": item["rank"],
+        "number": item["rank"],
+        "score": item.get("score"),
+        "score_name": "score",
+        "why": words.of_item(item),
+        "near": beside.of_item(item, texts),
+        "href": f"/ui/selections/{job.id}/candidates/{name}",
+    }

@@ -1,0 +1,81 @@
+"""A record as pages print it: who says what, its choices, what travels along. Pure."""
+
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+from typing import Any
+
+import orjson
+
+from store.kit.json import Json
+
+SIDES = {"prompt": "user", "user": "user", "completion": "assistant", "assistant": "assistant"}
+BEGINNING = 400  # characters of a text that stands beside another one
+ID = 64  # characters: an id that is the content's hash says nothing
+MARKED = 4_000  # characters of texts whose differences are marked: comparing takes their product
+
+
+def shown(record: Json) -> Json:
+    """What the template `record` prints of one."""
+    return {
+        "name": named(record),
+        "turns": turns(record),
+        "choices": [
+            {"text": text, "right": number == record.get("answer")}
+            for number, text in enumerate(record.get("choices") or ())
+        ],
+        "extra": [(name, _plain(value)) for name, value in sorted(_beside(record).items())],
+        "tools": _indented(record["tool_use"]) if record.get("tool_use") else "",
+    }
+
+
+def named(record: Json) -> str:
+    """The id that its owner gave it; empty where that is the hash of its content."""
+    own = str(record.get("id") or "")
+    return "" if own == record.get("content_hash") or len(own) == ID else own
+
+
+def turns(record: Json) -> list[Json]:
+    """Each text with who says it."""
+    if record.get("messages"):
+        told = [(turn["role"], turn["content"]) for turn in record["messages"]]
+        last = told[-1][1] if told else None
+        if record.get("completion") and record["completion"] != last:
+            told.append(("assistant", record["completion"]))
+    else:
+        told = [("prompt", record.get("prompt") or ""), ("completion", record.get("completion") or "")]
+    return [{"role": role, "side": SIDES.get(role, "other"), "text": text or ""} for role, text in told]
+
+
+def beginning(record: Json, room: int = BEGINNING) -> str:
+    """Its first words, in one line."""
+    text = " ".join(" ".join(turn["text"] for turn in turns(record)).split())
+    return text if len(text) <= room else f"{text[:room]}…"
+
+
+def whole(record: Json) -> str:
+    """All of its texts, one after another."""
+    return "\n".join(turn["text"] for turn in turns(record))
+
+
+def marked(own: str, other: str) -> list[tuple[bool, str]]:
+    """`other` in pieces, each with whether `own` has it too; by words."""
+    first, second = own[:MARKED].split(), other[:MARKED].split()
+    pieces: list[tuple[bool, str]] = []
+    for what, _, _, start, stop in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+        if start < stop:
+            pieces.append((what == "equal", " ".join(second[start:stop]) + " "))
+    return pieces
+
+
+def _beside(record: Json) -> Mapping[str, Any]:
+    own = {name: record[name] for name in ("group", "quality") if record.get(name) is not None}
+    return {**(record.get("metadata") or {}), **(record.get("extra") or {}), **own}
+
+
+def _plain(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= 120 else f"{text[:120]}…"
+
+
+def _indented(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

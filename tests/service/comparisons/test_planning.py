@@ -1,0 +1,97 @@
+"""What a comparison can afford: pure decisions."""
+
+import re
+from typing import Any
+
+import pytest
+
+from evoselect.spec.comparison import ComparisonSpec
+from service.comparisons.planning import afforded, gain, spending, trainings
+from store.comparisons.costs import Costs
+from store.errors import Invalid
+
+COSTS = Costs(
+    features=120.0,
+    selection=6.0,
+    training=60.0,
+    whole=300.0,
+    evaluation=30.0,
+    rows=4,
+    pool_rows=40,
+    measured=True,
+)
+
+
+def spec(**more: Any) -> ComparisonSpec:
+    return ComparisonSpec.model_validate({"k": 4, "arms": ["random", "capacity"], **more})
+
+
+def fitted(asked: ComparisonSpec, *, whole: bool = True) -> ComparisonSpec:
+    return afforded(asked, COSTS, "accuracy", 300, whole=whole)
+
+
+def test_what_is_planned_and_what_it_costs() -> None:
+    whole = spec(arms=["random", "capacity", "all"], seeds=2, draws=3)
+    assert trainings(whole) == 7
+    spent = spending(whole, COSTS)
+    assert (spent.features, spent.select, spent.train, spent.evaluate) == (120.0, 24.0, 900.0, 210.0)
+    assert spent.minutes == pytest.approx(20.9)
+
+
+def test_without_a_budget_everything_is_as_asked() -> None:
+    assert fitted(spec(seeds=5)) == spec(seeds=5)
+    assert [arm.name for arm in fitted(ComparisonSpec(k=4)).compared][-1] == "capacity"
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        ({"trainings": 5}, (2, 3)),
+        ({"trainings": 4}, (2, 2)),  # sees less than half of what one training and three draws see
+        ({"trainings": 3}, (1, 2)),
+        ({"minutes": 9.0}, (2, 2)),
+        ({"minutes": 7.0}, (1, 2)),
+    ],
+)
+def test_a_budget_goes_to_what_sees_the_smallest_gain(
+    budget: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    found = fitted(spec(**budget))
+    assert (found.seeds, found.draws) == expected
+    smaller = [
+        gain(spec(seeds=seeds, draws=draws), "accuracy", 300) for seeds, draws in ((1, 2), (2, 2), (2, 3))
+    ]
+    assert smaller == sorted(smaller, reverse=True)
+
+
+def test_the_whole_pool_joins_the_default_where_the_budget_has_room() -> None:
+    assert fitted(ComparisonSpec(k=4, minutes=60.0)).compared[-1].name == "all"
+    assert fitted(ComparisonSpec(k=4, minutes=60.0), whole=False).compared[-1].name == "capacity"
+    assert fitted(ComparisonSpec(k=4, minutes=20.0)).compared[-1].name == "capacity"
+    assert fitted(ComparisonSpec(k=4)).compared[-1].name == "capacity"
+
+
+@pytest.mark.parametrize(
+    ("budget", "said", "pointer"),
+    [
+        (
+            {"trainings": 2},
+            "trainings is 2, too little for any verdict: 2 arms need 3 trainings",
+            "/trainings",
+        ),
+        (
+            {"minutes": 3.0},
+            "minutes is 3, too little for any verdict: 2 arms need 3 trainings, about 7",
+            "/minutes",
+        ),
+    ],
+)
+def test_too_little_for_any_verdict_is_refused_with_the_least_that_would_do(
+    budget: dict[str, Any], said: str, pointer: str
+) -> None:
+    with pytest.raises(Invalid, match=re.escape(said)) as refused:
+        fitted(spec(**budget))
+    assert (refused.value.code, refused.value.pointer) == ("budget_too_small", pointer)
+    assert "about 7 min of one worker" in refused.value.detail
+    least = {"trainings": 3} if "trainings" in budget else {"minutes": 7.0}
+    assert trainings(fitted(spec(**least))) == 3

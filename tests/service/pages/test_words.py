@@ -1,0 +1,125 @@
+"""What pages say of records, events and selections: pure."""
+
+import pytest
+
+from service.pages import facts, words
+from service.pages.records import asking, views
+from service.selections.report_summary import Summary, summary
+from store.kit.json import Json
+
+CHAT = {
+    "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}],
+    "completion": "Ho",
+}
+
+
+def test_a_chat_is_shown_as_a_chat() -> None:
+    assert [(turn["role"], turn["text"]) for turn in views.turns(CHAT)] == [
+        ("user", "Hi"),
+        ("assistant", "Ho"),
+    ]
+    answer = {"messages": CHAT["messages"][:1], "completion": "Else"}
+    assert [turn["text"] for turn in views.turns(answer)] == ["Hi", "Else"]
+    plain = views.shown(
+        {"prompt": "2?", "completion": "4", "choices": ["3", "4"], "answer": 1, "extra": {"n": 3}}
+    )
+    assert [choice["right"] for choice in plain["choices"]] == [False, True]
+    assert plain["extra"] == [("n", "3")]
+
+
+def test_a_hash_is_no_name() -> None:
+    assert views.named({"id": "a" * 64, "content_hash": "a" * 64}) == ""
+    assert views.named({"id": "own", "content_hash": "a" * 64}) == "own"
+
+
+def test_differences_are_marked_by_words() -> None:
+    pieces = views.marked("the cat sat down", "the dog sat down here")
+    assert pieces == [(True, "the "), (False, "dog "), (True, "sat down "), (False, "here ")]
+    assert views.marked("", "new") == [(False, "new ")]
+    assert views.marked("same", "same") == [(True, "same ")]
+
+
+def test_a_beginning_is_one_line_and_short() -> None:
+    assert views.beginning({"prompt": "a\n\nb", "completion": "c"}) == "a b c"
+    assert views.beginning({"prompt": "x" * 900, "completion": ""}) == "x" * views.BEGINNING + "…"
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        ({"type": "job.queued", "data": {"shards": 2}}, "Accepted; waits for its turn"),
+        ({"type": "phase.started", "data": {"phase": "transport"}}, "Choosing begins"),
+        (
+            {"type": "training.metrics", "data": {"step": 2, "steps": 9, "loss": 1.23456}},
+            "Step 2 of 9, loss 1.23",
+        ),
+        ({"type": "step.started", "data": {"step": "random.train"}}, "Random: train begun"),
+        ({"type": "round.generated", "data": {"round": 3}}, "Candidates of round 3 are there"),
+        ({"type": "something.new", "data": None}, "Something new"),
+    ],
+)
+def test_events_are_words(event: dict[str, object], text: str) -> None:
+    assert words.of_event(event) == text
+
+
+def test_phases_stand_in_order() -> None:
+    one = {"done": 1, "total": 2, "seconds": 1.0}
+    shown = facts.phases({"transport": one, "features": one, "odd": one})
+    assert [phase["name"] for phase in shown] == [words.PHASE_WORDS["features"], "Choosing", "odd"]
+
+
+def test_sizes_have_units() -> None:
+    assert [facts.size(n) for n in (0, 999, 1_000, 2_500_000, 10**10)] == [
+        "0 bytes",
+        "999 bytes",
+        "1.0 kB",
+        "2.5 MB",
+        "10.0 GB",
+    ]
+
+
+def test_a_page_of_records_says_where_it_is() -> None:
+    asked = asking.Asked(search="a b", column="source", value="web", after=20)
+    found = asking.browsed(asked, [{}], 40, 100, kept=[("show", "left_out")])
+    assert found["told"] == "1 found in 21 to 40 of 100"
+    assert found["more"] == "show=left_out&search=a+b&column=source&value=web&after=40"
+    assert found["first"] == "show=left_out&search=a+b&column=source&value=web"
+    assert asking.browsed(asking.Asked(), [{}] * 3, None, 3)["told"] == "1 to 3 of 3"
+    assert asking.browsed(asking.Asked(), [], None, 0)["told"] == "0 of 0"
+    assert asking.browsed(asked, [], 40, 100)["onward"] == "Look further"
+
+
+COUNTS, SOLVED = {"pool": 1000}, {"k": 100}
+SERVED = {"total": 20, "uncovered": 0, "listed": []}
+
+
+def against(own: float, drawn: float) -> dict[str, dict[str, float]]:
+    return {"selected": {"transport": own}, "random": {"transport": drawn}}
+
+
+def told(measured: Json, targets: Json, texts: dict[str, str]) -> Summary:
+    return summary(counts=COUNTS, diagnostics=SOLVED, against=measured, targets=targets, texts=texts)
+
+
+def test_the_summary_says_what_helps() -> None:
+    found = told(against(0.6, 1.0), SERVED, {}).lines()
+    assert found[0] == "100 of 1,000 candidates were chosen for 20 target examples."
+    assert found[1] == "They are 40.0 % nearer to the target than a random draw of the same size."
+    assert found[2] == "Every target example has something like it among them."
+    assert found[3].startswith("Next: train on these")
+
+
+def test_the_summary_does_not_praise_what_is_no_better() -> None:
+    found = told(against(0.99, 1.0), SERVED, {})
+    assert "no nearer" in found.better
+    assert "a random draw does as well" in found.onward
+    assert "farther from" in told(against(1.5, 1.0), SERVED, {}).better
+    assert told({}, SERVED, {}).better == ""
+
+
+def test_the_summary_names_what_is_missing_by_its_text() -> None:
+    listed = [{"id": "a" * 64, "uncovered": True}, {"id": "b", "uncovered": False}]
+    some = {"total": 20, "uncovered": 1, "listed": listed}
+    found = told(against(0.5, 1.0), some, {"a" * 64: "What is 2 + 2?", "b": "no"})
+    assert found.missing == "1 of the target examples has nothing like them in it, such as “What is 2 + 2?”."
+    assert "a" * 64 not in " ".join(told({}, some, {}).lines())
