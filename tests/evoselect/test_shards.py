@@ -107,6 +107,37 @@ def test_what_shards_left_selects_as_their_features_do() -> None:
         assert asked(pool) == widenings * len(pool.parts)
 
 
+def test_a_shard_is_asked_again_for_what_was_not_foreseen_and_for_its_rows_once() -> None:
+    shard, goal = Rows(CASE.candidates[:900]), CASE.targets
+    questions = Questions(((goal, 20),), None, (goal[0],))
+    part = Kept.of(leave(shard, questions, np.arange(0, 900, 100)), questions, lambda: shard)
+    few = part.among(np.arange(5, 900, 9))
+    assert (part.scores(goal[0]) == shard.scores(goal[0])).all()
+    assert part.nearest(goal, 20)[1].tolist() == shard.nearest(goal, 20)[1].tolist()
+    assert part.store.asked == 0
+    prices = np.full(25, 0.4)
+    assert part.cheapest(goal, prices).tobytes() == shard.cheapest(goal, prices).tobytes()
+    assert (
+        few.nearest(goal, 20)[1].tolist() == shard.among(np.arange(5, 900, 9)).nearest(goal, 20)[1].tolist()
+    )
+    assert part.store.asked == 2
+    for _ in range(2):
+        assert torch.equal(part.gather(np.array([850, 3, 851])), CASE.candidates[[850, 3, 851]])
+    assert part.store.asked == 3
+
+
+def test_what_was_left_damaged_is_refused() -> None:
+    shard = Rows(CASE.candidates[:50])
+    named = to_tensors(leave(shard, Questions(), np.arange(50)))
+    named["values"][7, 0] = torch.nan
+    damaged = Kept.of(from_tensors(named), Questions(), lambda: shard)
+    with pytest.raises(InvalidInput, match="a shard from row 120 on left rows that are not finite"):
+        damaged.check(120)
+    del named["hashes"]
+    with pytest.raises(KeyError, match="hashes"):
+        from_tensors(named)
+
+
 def test_groups_pinned_rows_and_tokens_select_the_same() -> None:
     tokens = np.random.default_rng(0).integers(5, 400, 2_003)
     budget = Budget.of_tokens(tokens, 9_000, (1_999, 3))
