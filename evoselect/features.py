@@ -105,7 +105,8 @@ def _hash(rows: Tensor) -> NDArray[np.int64]:
     own = rows.float() if rows.dtype == torch.float64 else rows
     own = torch.nn.functional.pad(own + 0.0, (0, -own.shape[1] % (8 // own.element_size())))
     words = own.contiguous().cpu().view(torch.int64).numpy().view(np.uint64)
-    mixed = words + np.arange(1, words.shape[1] + 1, dtype=np.uint64) * GOLDEN
+    places = np.arange(1, words.shape[1] + 1, dtype=np.uint64) * GOLDEN
+    mixed = np.asarray(words + places, dtype=np.uint64)
     for shift, factor in MIXING:
         mixed ^= mixed >> shift
         mixed *= factor
