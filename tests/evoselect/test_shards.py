@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from evoselect.budget import Budget
-from evoselect.capacity import foreseen
+from evoselect.capacity import foreseen, shortlist
 from evoselect.errors import InvalidInput
 from evoselect.pools.kept import Kept
 from evoselect.pools.left import Questions, from_tensors, leave, to_tensors
@@ -92,6 +92,16 @@ def test_one_two_and_seven_shards_select_the_same(dtype: torch.dtype) -> None:
     assert one.diagnostics["certified"]
     for bounds in (even(2, 18_011), even(7, 18_011), UNEVEN):
         assert_same(chosen(cut(rows, bounds), 900), one)
+
+
+def test_shards_select_the_same_where_scalings_stand_for_the_programme(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shortlist, "EXACT_NODES", 10)
+    one = chosen(LARGE.candidates, 900)
+    assert not one.diagnostics["transport_exact"]
+    for pool in (cut(LARGE.candidates, UNEVEN), kept(LARGE.candidates, even(7, 18_011), LARGE.targets, 900)):
+        assert_same(chosen(pool, 900), one)
 
 
 def test_what_shards_left_selects_as_their_features_do() -> None:
