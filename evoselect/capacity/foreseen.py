@@ -28,7 +28,7 @@ def questions(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Qu
     lists = [(diversity.around(targets), SPARE * diversity.SAMPLE_ROWS)]
     directions = (centre(targets, masses), mean_target(targets))
     if shortlist.priced(pool.shape[0], targets.shape[0]):
-        price = shortlist.sampled_prices(pool, targets, masses, budget) + shortlist.MARGIN
+        _, price = shortlist.first_prices(pool, targets, masses, budget)
         return Questions(tuple(lists), (targets, price, shortlist.WINDOW), directions)
     lists.append((targets, shortlist.list_width(pool.shape[0], targets.shape[0], budget.count)))
     return Questions(tuple(lists), None, directions)

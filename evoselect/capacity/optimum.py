@@ -21,7 +21,6 @@ from evoselect.task import Task
 from evoselect.transport import Transport
 
 LEAVING = 0.01  # a target with more of its mass beyond its shortlist gets a wider one
-EXACT_NODES = 10_000  # k + M up to which the network simplex takes a fraction of a second
 MANY_EDGES = 20_000_000  # of a shortlist: what a wide epsilon wants beyond it is reported, not listed
 GOOD_GAP = 2e-3  # over the bound: not worth another exchange
 COARSE = 0.005  # epsilon of the solves that say which targets to widen,
@@ -122,6 +121,8 @@ def relax(task: Task) -> Relaxation:
             break
     own = budget.among(listed.candidates)
     problem = Problem(listed, masses, own)
+    if programme is None:
+        problem = _closed(problem, spec)
     solution = capacity.solve(
         problem,
         epsilon=spec.fixed_epsilon,
@@ -152,15 +153,29 @@ def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport
     """The linear programme, where it is small and wanted, else a solve at COARSE; what to start from next;
     which targets want mass from beyond their lists.
     """
-    if problem.budget.count + len(problem.masses) <= EXACT_NODES and spec.fixed_epsilon <= SHARP:
+    if problem.budget.count + len(problem.masses) <= shortlist.EXACT_NODES and spec.fixed_epsilon <= SHARP:
         programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.budget, g)
         state = capacity.start(problem, programme.g)
         return programme, state, np.flatnonzero(programme.g > problem.shortlist.radius)
     epsilon, warm = max(COARSE, spec.fixed_epsilon), capacity.start(problem, g)
+    inside = _closed(problem, spec)
     coarse = capacity.solve(
-        problem, epsilon=epsilon, tolerance=COARSE_TOLERANCE, max_iterations=spec.max_iterations, warm=warm
+        inside, epsilon=epsilon, tolerance=COARSE_TOLERANCE, max_iterations=spec.max_iterations, warm=warm
     )
+    if spec.fixed_epsilon <= SHARP:
+        sharp = capacity.sharpened(inside, coarse)
+        return None, coarse.state, np.flatnonzero(sharp.g > problem.shortlist.radius)
     return None, coarse.state, np.flatnonzero(coarse.leaving > LEAVING)
+
+
+def _closed(problem: Problem, spec: SelectionSpec) -> Problem:
+    """Without what lies beyond the lists, where epsilon only approaches exact transport: then prices say
+    whether a list is too short, and the entropic plan need not reach as far as it could.
+    """
+    if spec.fixed_epsilon > SHARP:
+        return problem
+    listed = replace(problem.shortlist, radius=np.full(len(problem.masses), np.inf))
+    return replace(problem, shortlist=listed)
 
 
 def refine(task: Task, relaxation: Relaxation) -> Optimum:

@@ -16,6 +16,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.features import row_blocks
+from evoselect.neighbours.matrix import cheapest
 from evoselect.pools.pool import Pool
 from evoselect.transport import PRICE_TOLERANCE, optimal_choice
 
@@ -30,6 +31,8 @@ MAX_SAMPLE = 8_192
 MOST_PRICED_TARGETS = 8_192  # above, the programme of the sample takes too long: the nearest are listed
 PER_TARGET = 0.5  # and so many that a target takes about this many of them
 EXHAUSTED = 1.1  # of k: a sample that runs out a little earlier than the pool names the price after it
+EXACT_NODES = 10_000  # k + M up to which the network simplex takes a fraction of a second
+LISTED = 4  # times the rows that the budget buys, above EXACT_NODES
 MARGIN = 0.02  # above the sample's price: room for its noise, for epsilon and for lambda
 WINDOW = 0.06  # of costs over the best of a candidate, in which another target may take it
 MOST = 2.0  # no cosine costs more
@@ -107,8 +110,8 @@ def by_price(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> tup
     if not priced(n, m):
         listed = build(pool, targets, list_width(n, m, budget.count))
         return listed, np.minimum(listed.radius, MOST)
-    paid = sampled_prices(pool, targets, masses, budget)
-    listed = at_price(pool, targets, paid + MARGIN)
+    paid, price = first_prices(pool, targets, masses, budget)
+    listed = at_price(pool, targets, price)
     empty = np.flatnonzero(np.diff(listed.cost.indptr) == 0)
     return (widen(listed, pool, targets, empty) if len(empty) else listed), paid
 
@@ -261,17 +264,25 @@ def with_all_targets(shortlist: Shortlist, pool: Pool, targets: Tensor) -> Short
     return replace(shortlist, cost=scipy.sparse.csr_array(cost))
 
 
-def sampled_prices(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Floats:
-    """Potentials of the linear programme on evenly spaced rows, for a little more than the budget.
+def first_prices(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> tuple[Floats, Floats]:
+    """Potentials of the linear programme on evenly spaced rows, for a little more than the budget, and the
+    prices up to which candidates are listed: at most MARGIN more, and fewer than LISTED times the budget's
+    rows where those are many.
 
-    pool (N, d), targets (M, d), masses (M,) -> (M,).
+    pool (N, d), targets (M, d), masses (M,) -> (M,) and (M,).
     """
     step = sample_step(pool.size, targets.shape[0], budget.count)
     rows, total = pool.every(step), budget.total
     price = budget.prices[rows]
     if step > 1:
         total = min(int(price.sum()), max(1, round(EXHAUSTED * total / step)))
-    return np.minimum(optimal_choice(pool.read(rows), targets, masses, price / total).g, MOST)
+    sample = pool.read(rows)
+    paid = np.minimum(optimal_choice(sample, targets, masses, price / total).g, MOST)
+    if budget.count + targets.shape[0] <= EXACT_NODES:
+        return paid, paid + MARGIN
+    dearer = np.sort(cheapest(sample, targets, paid))
+    place = min(len(dearer) - 1, -(-LISTED * budget.count // step))
+    return paid, paid + float(np.clip(dearer[place], 0.0, MARGIN))
 
 
 def sample_step(n: int, m: int, k: int) -> int:

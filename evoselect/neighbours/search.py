@@ -12,7 +12,8 @@ from torch import Tensor
 
 from evoselect.features import Matrix, row_blocks
 
-FAISS_WIDTH = 128  # longest list for which FAISS's heaps are the faster way in small pools
+FAISS_WIDTH = 128  # longest list,
+FAISS_TARGETS = 2_000  # and fewest targets for which FAISS's heaps are the faster way in small pools
 SAMPLE_SHARE = 1 / 16  # of the candidates, to place a threshold just below a target's list
 MIN_SAMPLE = 8_192
 
@@ -24,7 +25,8 @@ def search(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Ten
     """
     if candidates.shape[0] > 2 * MIN_SAMPLE and 4 * count < candidates.shape[0]:
         return nearest_above(candidates, targets, count)
-    if candidates.device.type == "cpu" and candidates.dtype == torch.float32 and count <= FAISS_WIDTH:
+    heaps = count <= FAISS_WIDTH and targets.shape[0] >= FAISS_TARGETS
+    if heaps and candidates.device.type == "cpu" and candidates.dtype == torch.float32:
         return _nearest_faiss(candidates, targets, count)
     return nearest_blocked(candidates, targets, count)
 

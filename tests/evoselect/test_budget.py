@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import TOLERANCE, Budget
-from evoselect.capacity import optimum, tuning
+from evoselect.capacity import optimum, shortlist, tuning
 from evoselect.errors import InvalidInput
 from evoselect.select import select
 from evoselect.selection import Selection
@@ -132,7 +132,7 @@ def test_a_large_pool_is_solved_by_tokens_around_what_is_pinned(
     case, price = instance(6_000, 30, 24, seed=9), tokens_of(6_000, 3)
     budget = Budget.of_tokens(price, 60_000, (5_999, 12, 3_000))
     if scaled:
-        monkeypatch.setattr(optimum, "EXACT_NODES", 10)
+        monkeypatch.setattr(shortlist, "EXACT_NODES", 10)
     found = chosen_by(case, budget)
     assert number(found, "gap") < (0.06 if scaled else 0.02)
     assert 0.995 * 60_000 <= budget.spent(found.indices) <= 60_000

@@ -25,6 +25,14 @@ def test_searches_agree_with_the_sorted_matrix(find: Search, count: int) -> None
     assert all(len(set(row)) == count for row in index.tolist())
 
 
+def test_faiss_agrees_with_the_sorted_matrix_where_it_serves() -> None:
+    case = instance(300, neighbours.FAISS_TARGETS, 8, seed=6)
+    similarity, index = search(case.candidates, case.targets, 20)
+    whole = case.targets @ case.candidates.T
+    assert torch.allclose(similarity, whole.topk(20, dim=1).values, atol=1e-6)
+    assert torch.allclose(whole.gather(1, index), similarity, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_dtypes_are_searched_in_float32(dtype: torch.dtype) -> None:
     small = instance(300, 5, 8).candidates.to(dtype)

@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from evoselect.budget import Budget
-from evoselect.capacity import foreseen
+from evoselect.capacity import foreseen, shortlist
 from evoselect.errors import InvalidInput
 from evoselect.pools.kept import Kept
 from evoselect.pools.left import Questions, from_tensors, leave, to_tensors
@@ -94,6 +94,16 @@ def test_one_two_and_seven_shards_select_the_same(dtype: torch.dtype) -> None:
         assert_same(chosen(cut(rows, bounds), 900), one)
 
 
+def test_shards_select_the_same_where_scalings_stand_for_the_programme(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shortlist, "EXACT_NODES", 10)
+    one = chosen(LARGE.candidates, 900)
+    assert not one.diagnostics["transport_exact"]
+    for pool in (cut(LARGE.candidates, UNEVEN), kept(LARGE.candidates, even(7, 18_011), LARGE.targets, 900)):
+        assert_same(chosen(pool, 900), one)
+
+
 def test_what_shards_left_selects_as_their_features_do() -> None:
     rows = LARGE.candidates.half()
     rows[17_000:17_100] = rows[5_000:5_100]
@@ -105,6 +115,37 @@ def test_what_shards_left_selects_as_their_features_do() -> None:
         pool = kept(rows, bounds, LARGE.targets, 900)
         assert_same(chosen(pool, 900), one)
         assert asked(pool) == widenings * len(pool.parts)
+
+
+def test_a_shard_is_asked_again_for_what_was_not_foreseen_and_for_its_rows_once() -> None:
+    shard, goal = Rows(CASE.candidates[:900]), CASE.targets
+    questions = Questions(((goal, 20),), None, (goal[0],))
+    part = Kept.of(leave(shard, questions, np.arange(0, 900, 100)), questions, lambda: shard)
+    few = part.among(np.arange(5, 900, 9))
+    assert (part.scores(goal[0]) == shard.scores(goal[0])).all()
+    assert part.nearest(goal, 20)[1].tolist() == shard.nearest(goal, 20)[1].tolist()
+    assert part.store.asked == 0
+    prices = np.full(25, 0.4)
+    assert part.cheapest(goal, prices).tobytes() == shard.cheapest(goal, prices).tobytes()
+    assert (
+        few.nearest(goal, 20)[1].tolist() == shard.among(np.arange(5, 900, 9)).nearest(goal, 20)[1].tolist()
+    )
+    assert part.store.asked == 2
+    for _ in range(2):
+        assert torch.equal(part.gather(np.array([850, 3, 851])), CASE.candidates[[850, 3, 851]])
+    assert part.store.asked == 3
+
+
+def test_what_was_left_damaged_is_refused() -> None:
+    shard = Rows(CASE.candidates[:50])
+    named = to_tensors(leave(shard, Questions(), np.arange(50)))
+    named["values"][7, 0] = torch.nan
+    damaged = Kept.of(from_tensors(named), Questions(), lambda: shard)
+    with pytest.raises(InvalidInput, match="a shard from row 120 on left rows that are not finite"):
+        damaged.check(120)
+    del named["hashes"]
+    with pytest.raises(KeyError, match="hashes"):
+        from_tensors(named)
 
 
 def test_groups_pinned_rows_and_tokens_select_the_same() -> None:

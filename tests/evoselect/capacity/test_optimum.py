@@ -167,6 +167,23 @@ def test_a_selection_that_widens_its_lists_is_the_dense_one() -> None:
     assert set(found.indices.tolist()) == set(np.flatnonzero(np.diff(programme.plan.indptr)).tolist())
 
 
+def test_a_large_selection_lists_a_few_times_its_budget_and_certifies_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half the pool lies within the margin of the prices; what is listed goes by the budget all the same."""
+    case, k = instance(20_000, 60, 64, seed=9, modes=2, spread=0.5, on_target=0.6), 500
+    monkeypatch.setattr(shortlist, "EXACT_NODES", 10)
+    found = optimise(case, k, **{"lambda": 0.0})
+    listed = len(found.relaxation.problem.shortlist.candidates)
+    assert k < listed < 2 * shortlist.LISTED * k
+    assert found.relaxation.certified
+    monkeypatch.setattr(shortlist, "LISTED", 1_000)
+    wide = optimise(case, k, **{"lambda": 0.0})
+    assert len(wide.relaxation.problem.shortlist.candidates) > 2 * listed
+    assert found.relaxation.bound == pytest.approx(wide.relaxation.bound, abs=1e-3)
+    assert found.rounded.transport.cost <= wide.rounded.transport.cost + 1e-3
+
+
 def test_targets_in_one_place_share_what_is_near_them() -> None:
     """All want the same 400 candidates, far more than a fair share of each."""
     case = instance(900, 40, 16, seed=8, modes=1, spread=0.3)
