@@ -138,8 +138,16 @@ def difference(parts: Parts, error: float, family: int) -> Difference:
         return Difference(parts.value, 0.0, math.inf, parts.value, parts.value, sure)
     freedom = parts.freedom()
     half = quantile(error / family, freedom) * deviation
-    p = min(1.0, family * two_sided(parts.value / deviation, freedom))
+    p = min(1.0, family * p_value(parts))
     return Difference(parts.value, deviation, freedom, parts.value - half, parts.value + half, p)
+
+
+def p_value(parts: Parts) -> float:
+    """Two-sided, of a single difference whose noise is known."""
+    variance = parts.variance()
+    if variance == 0:
+        return float(parts.value == 0)
+    return two_sided(parts.value / math.sqrt(variance), parts.freedom())
 
 
 def satterthwaite(parts: Iterable[Spread]) -> float:
