@@ -26,12 +26,15 @@ def stop(arms: Sequence[Arm], looks: int, control: str = "random", level: float 
             f"looks must be 1 at least, got {looks}: with one training an arm nothing is stopped"
         )
     noise = Noise(arms)
+    means = {arm.name: arm.means.mean() for arm in arms}
     running = [arm for arm in arms if not arm.stopped]
     error = (1 - level) / (looks * (len(arms) - 1))
 
     def worse(arm: Arm, other: Arm) -> bool:
+        if means[arm.name] >= means[other.name]:
+            return False
         parts = parts_of(arm, other, noise)
-        return parts.value < 0 and parts.known and p_value(parts) / 2 <= error
+        return parts.known and p_value(parts) / 2 <= error
 
     return [
         arm.name
