@@ -23,7 +23,7 @@ from store.records.record import Record, parse_record
 from workers.evaluations.records import evaluate
 from workers.features.compute import compute_features
 from workers.models.conventions import has_template, special_ids
-from workers.models.loading import LoadedModel, load, load_base
+from workers.models.loading import LoadedModel, load, twin
 from workers.models.tokenization import prompt_ids, tokenize
 
 IGNORED = -100  # label of a token that is not learnt
@@ -187,7 +187,7 @@ def _prepared(
 ) -> list[tuple[list[int], list[int]]]:
     """Ids and labels as TRL makes them of each row."""
     trainer: Any = SFTTrainer(
-        model=load_base(loaded.folder, loaded.dtype),
+        model=twin(loaded.base),
         args=SFTConfig(
             output_dir=str(scratch / "trl"), completion_only_loss=True, max_length=None, use_cpu=True,
             bf16=False, report_to="none", disable_tqdm=True, gradient_checkpointing=False,

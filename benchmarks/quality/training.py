@@ -39,7 +39,7 @@ class Answered:
 
 
 def train(loaded: LoadedModel, examples: Sequence[Example], seed: int) -> tuple[Any, list[float]]:
-    """The model with an adapter trained on the examples (merged, frozen), and the loss of every step."""
+    """The model with an adapter trained on the examples in it (frozen), and the loss of every step."""
     order = row_order(list(examples), SPEC, seed)
     set_seed(seed)  # the adapter's start values come from the global state
     model = trainable(loaded, SPEC).train()
@@ -56,7 +56,7 @@ def train(loaded: LoadedModel, examples: Sequence[Example], seed: int) -> tuple[
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(loss.detach()))
-    return model.merge_and_unload().eval().requires_grad_(False), losses
+    return model.get_base_model().eval().requires_grad_(False), losses
 
 
 def schedule(step: int) -> float:

@@ -64,9 +64,12 @@ class Noise:
         """Of a training's mean over the questions."""
         self.drawn = _at_least(drawn, everything)
         """Of a draw's."""
-        self._residual = {True: _residual(draws), False: _residual([*repeats, *within])}
-        if not self._residual[False].freedom:
-            self._residual[False] = self._residual[True]
+        of_draws, of_trainings = _residual(draws), _residual([*repeats, *within])
+        pooled = {True: of_draws, False: of_trainings if of_trainings.freedom else of_draws}
+        own = {arm.name: _residual([arm.units]) for arm in arms}
+        self._residuals = {
+            arm.name: own[arm.name] if own[arm.name].freedom else pooled[arm.drawn] for arm in arms
+        }
 
     def of(self, arm: Arm) -> Spread:
         """Between units of the arm."""
@@ -74,8 +77,7 @@ class Noise:
 
     def residual(self, arm: Arm) -> float:
         """Of a question after a unit of the arm, what neither says alone."""
-        own = _residual([arm.units])
-        return (own if own.freedom else self._residual[arm.drawn]).variance
+        return self._residuals[arm.name].variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,16 @@ def difference(parts: Parts, error: float, family: int) -> Difference:
         return Difference(parts.value, 0.0, math.inf, parts.value, parts.value, sure)
     freedom = parts.freedom()
     half = quantile(error / family, freedom) * deviation
-    p = min(1.0, family * two_sided(parts.value / deviation, freedom))
+    p = min(1.0, family * p_value(parts))
     return Difference(parts.value, deviation, freedom, parts.value - half, parts.value + half, p)
+
+
+def p_value(parts: Parts) -> float:
+    """Two-sided, of a single difference whose noise is known."""
+    variance = parts.variance()
+    if variance == 0:
+        return float(parts.value == 0)
+    return two_sided(parts.value / math.sqrt(variance), parts.freedom())
 
 
 def satterthwaite(parts: Iterable[Spread]) -> float:
@@ -161,7 +171,7 @@ def _residual(groups: Sequence[Floats]) -> Spread:
     several = [group for group in groups if len(group) > 1]
     freedom = sum((group.shape[0] - 1) * (group.shape[1] - 1) for group in several)
     left = (group - group.mean(0) - group.mean(1, keepdims=True) + group.mean() for group in several)
-    squares = sum(float(np.square(each).sum()) for each in left)
+    squares = sum(float(np.vdot(each, each)) for each in left)
     return Spread(squares / freedom, freedom) if freedom else Spread(math.nan, 0)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from evoselect.errors import InvalidInput
 from evoselect.verdicts.arms import Arm, check
-from evoselect.verdicts.differences import Noise, difference, parts_of
+from evoselect.verdicts.differences import Noise, p_value, parts_of
 
 
 def stop(arms: Sequence[Arm], looks: int, control: str = "random", level: float = 0.95) -> list[str]:
@@ -26,13 +26,15 @@ def stop(arms: Sequence[Arm], looks: int, control: str = "random", level: float 
             f"looks must be 1 at least, got {looks}: with one training an arm nothing is stopped"
         )
     noise = Noise(arms)
+    means = {arm.name: arm.means.mean() for arm in arms}
     running = [arm for arm in arms if not arm.stopped]
-    family = looks * (len(arms) - 1)
+    error = (1 - level) / (looks * (len(arms) - 1))
 
     def worse(arm: Arm, other: Arm) -> bool:
-        # a two-sided interval of twice the error has the one-sided error at its upper end
-        found = difference(parts_of(arm, other, noise), 2 * (1 - level), family)
-        return found.high is not None and found.high < 0
+        if means[arm.name] >= means[other.name]:
+            return False
+        parts = parts_of(arm, other, noise)
+        return parts.known and p_value(parts) / 2 <= error
 
     return [
         arm.name

@@ -1,5 +1,6 @@
 """Long work gives way to others that wait: a training at its checkpoints, and it loses nothing by it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from evoselect.spec.training import TrainingSpec
+from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.accounts import tenants
 from store.artifacts import Artifacts
 from store.data import targets
 from store.jobs import claims, submissions
 from store.jobs.claims import Claim, Offer
-from store.jobs.requests import TrainingWork
+from store.jobs.requests import EvaluationWork, TrainingWork
 from store.session import Database
 from store.settings import Settings
 from store.tables.jobs import Event, Job
@@ -49,6 +50,14 @@ def train(place: Workplace, tenant: str, steps: int = STEPS) -> str:
         asked = TrainingWork(base_model=ALIAS, spec=spec, seed=0, file_id="file_x", examples_id=examples.id)
         label = submissions.Label()
         return submissions.training(session, tenant, asked, most_steps=100, label=label).id
+
+
+def evaluate(place: Workplace, tenant: str, model: str) -> str:
+    ctx = place.context
+    with ctx.database.transaction() as session:
+        asked, _ = targets.kept(session, ctx.artifacts, tenant, (questions(6), [None] * 6), room=ROOM)
+        work = EvaluationWork(model=model, target_id=asked.id, spec=EvaluationSpec())
+        return submissions.evaluation(session, tenant, work, submissions.Label()).id
 
 
 def claims_of(database: Database) -> list[str]:
@@ -92,6 +101,28 @@ def test_a_training_of_ones_own_passes_only_with_a_higher_priority(
     train(place, tenant, steps=1)
     place.drain()
     assert len(claims_of(database)) == 2
+
+
+def test_trainings_and_evaluations_take_turns_on_a_base_that_is_read_once(
+    place: Workplace,
+    database: Database,
+    tenant: str,
+    proxy_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(proxy_folder, tmp_path / "own")
+    register(tmp_path / "own", monkeypatch)
+    first = train(place, tenant, steps=2)
+    place.drain()
+    shutil.rmtree(tmp_path / "own")
+    measured = evaluate(place, tenant, str(result(database, first)["model_id"]))
+    second = train(place, tenant, steps=2)
+    place.drain()
+    again = evaluate(place, tenant, str(result(database, second)["model_id"]))
+    place.drain()
+    assert result(database, second)["loss_history"] == result(database, first)["loss_history"]
+    assert result(database, again)["answer_nll"] == result(database, measured)["answer_nll"]
 
 
 def test_a_generator_that_never_answers_gives_way_to_others(

@@ -1,26 +1,41 @@
-"""The proxy model that this process holds: loaded once, kept until another one is asked for."""
+"""The model that this process holds: its base is loaded once, and kept until another base is asked for.
+
+Trainings and evaluations of many adapters on one base take turns without reading a weight again.
+"""
 
 from pathlib import Path
 
+import torch
+
 from store.models import adapters
 from workers.context import Context
-from workers.models.loading import LoadedModel, load
-from workers.models.precision import Dtype
+from workers.models.loading import LoadedModel, device_here, load, wearing
+from workers.models.precision import Dtype, resolve_dtype
 from workers.process.work import Work
 
-_held: dict[tuple[str, Dtype], LoadedModel] = {}
+_held: dict[tuple[str, torch.dtype], LoadedModel] = {}
+"""By model and precision: one base, and at most one adapter on it."""
 
 
 def load_for(work: Work, model: str, dtype: Dtype = "auto") -> LoadedModel:
     """The model of an alias, or the adapter of an id with its base; raises NotFound for a foreign id."""
-    key = (model, dtype)
+    if not model.startswith(adapters.PREFIX):
+        return _base(model, dtype)
+    key = (model, resolve_dtype(dtype, device_here()))
     if key not in _held:
-        _held.clear()  # one model at a time: memory is what a worker has least of
-        if model.startswith(adapters.PREFIX):
-            base, folder = fetch_adapter(work.context, work.claim.tenant_id, model)
-            _held[key] = load(base, folder, dtype=dtype)
-        else:
-            _held[key] = load(model, dtype=dtype)
+        base, folder = fetch_adapter(work.context, work.claim.tenant_id, model)
+        loaded = wearing(_base(base, dtype), folder)
+        for other in [one for one, held in _held.items() if held.adapter is not None]:
+            del _held[other]
+        _held[key] = loaded
+    return _held[key]
+
+
+def _base(alias: str, dtype: Dtype) -> LoadedModel:
+    key = (alias, resolve_dtype(dtype, device_here()))
+    if key not in _held:
+        _held.clear()  # one at a time: memory is what a worker has least of
+        _held[key] = load(alias, dtype=dtype)
     return _held[key]
 
 

@@ -1,5 +1,6 @@
 """Load a model by alias: pinned source, safetensors only, never remote code, offline, hashes checked."""
 
+import copy
 import hashlib
 import importlib.metadata
 import json
@@ -8,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from workers.models.gguf import convert
 from workers.models.precision import Dtype, resolve_dtype
 from workers.process.memory import exhausted
 
+ADAPTER = "adapter/"  # before the names of an adapter's files
 MANIFEST = "evoselect-manifest.json"
 CONVERSION = 1  # raise when the conversion below changes, so that no old folder is reused
 WINDOWS = ("max_position_embeddings", "max_seq_len", "seq_length", "context_length")  # by families
@@ -41,19 +43,23 @@ class LoadedModel:
     """A causal language model in evaluation mode with frozen weights, and what identifies its numbers."""
 
     alias: str
-    model: Any  # PreTrainedModel, or PeftModel around one
+    model: Any  # PreTrainedModel, or PeftModel around a twin of one
     tokenizer: PreTrainedTokenizerBase
-    fingerprint: str
-    """sha256 over the contents of weights, configuration, tokenizer, template and adapter."""
+    files: dict[str, str]
+    """sha256 by name of weights, configuration, tokenizer, template and adapter."""
     max_length: int
     """Longest sequence in tokens."""
     dtype: torch.dtype
     device: torch.device
     adapter: Path | None
-    folder: Path
-    """Where the base model's files lie: for a training that starts from them."""
+    base: Any  # PreTrainedModel without an adapter: trainings and adapters take a twin of it
     caches: bool
     """Whether a cached prompt leaves the losses of its answers as they are: evoselect.gradients.trials."""
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over all files."""
+        return _digest_of(self.files)
 
 
 def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> LoadedModel:
@@ -64,30 +70,51 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
     source = find(alias, extra_models())
     folder = _folder(source)
     files = _checked_hashes(folder)
-    if adapter is not None:
-        files |= {f"adapter/{name}": digest for name, digest in _hashes(adapter).items()}
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device_here()
     precision = resolve_dtype(dtype, device)
     model = load_base(folder, precision)
     with _named(folder):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     _require_same_vocabulary(alias, model, tokenizer)
     require_usable(alias, tokenizer)
-    model = with_adapter(model, adapter) if adapter is not None else model
     model = model.to(device).eval().requires_grad_(False)
     _require_causal(alias, folder, model)
-    return LoadedModel(
+    loaded = LoadedModel(
         alias=alias,
         model=model,
         tokenizer=tokenizer,
-        fingerprint=_digest_of(files),
+        files=files,
         max_length=_window(source, model.config.get_text_config()),
         dtype=precision,
         device=device,
-        adapter=adapter,
-        folder=folder,
+        adapter=None,
+        base=model,
         caches=caches(model),
     )
+    return loaded if adapter is None else wearing(loaded, adapter)
+
+
+def wearing(loaded: LoadedModel, adapter: Path) -> LoadedModel:
+    """The loaded base model with a PEFT adapter on a twin of it: no weight is read again."""
+    own = {name: digest for name, digest in loaded.files.items() if not name.startswith(ADAPTER)}
+    files = own | {f"{ADAPTER}{name}": digest for name, digest in _hashes(adapter).items()}
+    model = with_adapter(twin(loaded.base), adapter).to(loaded.device).eval().requires_grad_(False)
+    return replace(loaded, model=model, adapter=adapter, files=files)
+
+
+def twin(model: Any) -> Any:
+    """A model of its own on the same weights, in the same memory.
+
+    What is put into its modules (adapters, hooks, another forward, settings) is not in those of the first.
+    Whoever writes into its weights writes into both.
+    """
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, shared)
+
+
+def device_here() -> torch.device:
+    """What models run on in this process."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load_base(folder: Path, dtype: torch.dtype) -> Any:

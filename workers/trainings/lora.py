@@ -19,7 +19,7 @@ from evoselect.spec.training import TrainingSpec
 from store.errors import Invalid
 from store.records.record import Record
 from workers.models import adam_moments as moments
-from workers.models.loading import LoadedModel, load_base, with_adapter
+from workers.models.loading import LoadedModel, twin, with_adapter
 from workers.models.tokenization import TokenizedRecord, tokenize
 from workers.trainings.trainer import Trainer, Watcher, dataset, row_order
 
@@ -196,8 +196,8 @@ def _require_rows(
 
 
 def trainable(loaded: LoadedModel, spec: TrainingSpec) -> Any:
-    """A copy of the base model with a fresh adapter, or with the loaded adapter made trainable."""
-    base = load_base(loaded.folder, loaded.dtype).to(loaded.device)
+    """A twin of the base model with a fresh adapter, or with the loaded adapter made trainable."""
+    base = twin(loaded.base)
     if loaded.adapter is not None:
         model = with_adapter(base, loaded.adapter, trainable=True)
         _require_same_shape(model.peft_config["default"], spec)

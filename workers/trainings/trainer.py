@@ -12,11 +12,13 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import Tensor
+from torch.nn.functional import cross_entropy, pad
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl.trainer.sft_trainer import SFTTrainer
 
 from evoselect.gradients.examples import Example, halving
+from evoselect.gradients.passes import attention_for, logits_only_at
 from evoselect.spec.training import TrainingSpec
 from store.errors import Invalid
 
@@ -66,11 +68,32 @@ def _labels(row: Example) -> list[int]:
 
 
 class Trainer(SFTTrainer):
-    """Where memory does not suffice for a micro-batch its halves go through one after the other.
+    """With logits for answer tokens alone, and in less memory where it must.
 
-    The loss of a step is the sum over its tokens by their number, so the gradients stay those of the whole
-    batch.
+    Where memory does not suffice for a micro-batch its halves go through one after the other. The loss of a
+    step is the sum over its tokens by their number, so the gradients stay those of the whole batch.
     """
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The sum of the answer tokens' losses by the number of those of the step, as TRL has it.
+
+        TRL computes and measures logits of prompts and padding too. It is left to it where experts are
+        balanced by a loss of their own.
+        """
+        if self.aux_loss_enabled or return_outputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels, mask = inputs["labels"], inputs["attention_mask"]
+        wanted = labels[:, 1:] != IGNORED
+        with logits_only_at(model, pad(wanted, (0, 1))), attention_for(model, mask):
+            logits = model(input_ids=inputs["input_ids"], attention_mask=mask, use_cache=False).logits
+        loss = cross_entropy(logits.float(), labels[:, 1:][wanted], reduction="sum")
+        return loss / (len(logits) if num_items_in_batch is None else num_items_in_batch)
 
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None

@@ -13,7 +13,7 @@ def test_without_noise_of_trainings_it_is_the_paired_t_test() -> None:
     draw = np.random.default_rng(0)
     first, second = draw.normal(0.3, 1, 50), draw.normal(0, 1, 50)
     arms = [Arm(name, [Training(s, one) for s in range(2)]) for name, one in (("a", first), ("b", second))]
-    found = difference(parts_of(*arms, Noise(arms)), 0.05, 1)
+    found = difference(parts_of(arms[0], arms[1], Noise(arms)), 0.05, 1)
     wanted = stats.ttest_rel(first, second)
     assert (found.low, found.high) == pytest.approx(tuple(wanted.confidence_interval()))
     assert found.p == pytest.approx(wanted.pvalue)
@@ -26,7 +26,7 @@ def test_without_a_spread_of_questions_it_is_the_t_test_of_the_trainings() -> No
         Arm(name, [Training(s, np.full(9, mean)) for s, mean in enumerate(own)])
         for name, own in zip("ab", means, strict=True)
     ]
-    found = difference(parts_of(*arms, Noise(arms)), 0.05, 1)
+    found = difference(parts_of(arms[0], arms[1], Noise(arms)), 0.05, 1)
     wanted = stats.ttest_ind(*means)
     assert (found.low, found.high) == pytest.approx(tuple(wanted.confidence_interval()))
     assert found.freedom == pytest.approx(6)
@@ -87,14 +87,14 @@ def test_one_draw_leaves_the_noise_of_draws_unknown_so_there_is_no_interval() ->
 
 def test_equal_answers_everywhere_are_a_sure_difference() -> None:
     arms = [_always("a", 1.0), _always("b", 0.0)]
-    found = difference(parts_of(*arms, Noise(arms)), 0.05, 1)
+    found = difference(parts_of(arms[0], arms[1], Noise(arms)), 0.05, 1)
     assert (found.low, found.high, found.p) == (1.0, 1.0, 0.0)
 
 
 def test_a_family_divides_the_error_and_multiplies_p() -> None:
     draw = np.random.default_rng(6)
     arms = [arm(name, draw.normal(0, 1, 30), draw, training=0.2) for name in "ab"]
-    parts = parts_of(*arms, Noise(arms))
+    parts = parts_of(arms[0], arms[1], Noise(arms))
     alone, of_five = difference(parts, 0.05, 1), difference(parts, 0.05, 5)
     assert alone.p is not None
     assert of_five.p == pytest.approx(min(1.0, 5 * alone.p))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evoselect.errors import InvalidInput
-from evoselect.verdicts.arms import Arm, Training
+from evoselect.verdicts.arms import Arm, Floats, Training
 from evoselect.verdicts.halving import stop
 from evoselect.verdicts.judge import judge
 from evoselect.verdicts.planning import ACCURACY, Prior, detectable_gain
@@ -66,10 +66,8 @@ def test_not_enough_says_how_many_trainings_would_tell_and_they_do() -> None:
 
 def test_where_questions_are_too_few_it_says_how_many_and_not_trainings() -> None:
     draw = np.random.default_rng(0)
-    arms = [
-        Arm("random", [Training(0, draw.binomial(1, 0.5, 40) + 0.0, d) for d in range(1)] * 2, drawn=False),
-        Arm("a", [Training(0, draw.binomial(1, 0.6, 40) + 0.0)] * 2),
-    ]
+    right: list[Floats] = [draw.binomial(1, share, 40).astype(np.float64) for share in (0.5, 0.6)]
+    arms = [Arm(name, [Training(0, values)] * 2) for name, values in zip(("random", "a"), right, strict=True)]
     found = judge(arms)
     assert (found.outcome, found.further_trainings) == ("not_enough", None)
     assert "questions would" in found.sentence()

@@ -18,7 +18,8 @@ from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
 from workers.evaluations.records import evaluate
 from workers.features.compute import compute_features
 from workers.models import adam_moments as moments
-from workers.models.loading import LoadedModel, ModelUnavailable, load
+from workers.models.loading import LoadedModel, ModelUnavailable, load, wearing
+from workers.models.tokenization import tokenize
 from workers.trainings.lora import Checkpoints, TrainingResult, UntrainableRecord, arguments, train_lora
 from workers.trainings.trainer import LossDiverged, row_order
 
@@ -276,3 +277,40 @@ def test_a_second_gpu_does_not_double_the_batch(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
     assert arguments(SPEC, tmp_path, seed=0, steps=6).train_batch_size == SPEC.batch_size
+
+
+def test_trainings_and_adapters_share_one_base_that_is_read_once_and_stays_as_it_is(
+    proxy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(proxy_folder, tmp_path / "model")
+    register(tmp_path / "model", monkeypatch)
+    apart = [train(load(ALIAS, dtype="float32"), tmp_path / f"apart-{seed}", seed=seed) for seed in (1, 2)]
+    expected = [nll(load(ALIAS, tmp_path / f"apart-{seed}", dtype="float32")) for seed in (1, 2)]
+    shared = load(ALIAS, dtype="float32")
+    base = nll(shared)
+    shutil.rmtree(tmp_path / "model")
+    together = [train(shared, tmp_path / f"together-{seed}", seed=seed) for seed in (1, 2)]
+    worn = [wearing(shared, tmp_path / f"together-{seed}") for seed in (1, 2)]
+    assert [one.loss_history for one in together] == [one.loss_history for one in apart]
+    assert [nll(one) for one in worn] == expected
+    assert nll(shared) == base
+    assert worn[0].fingerprint != worn[1].fingerprint != shared.fingerprint
+    places = [{weight.data_ptr() for weight in one.model.parameters()} for one in (shared, *worn)]
+    assert places[0] < places[1]
+    assert places[0] < places[2]
+    further = train(worn[0], tmp_path / "further")
+    assert further.loss_history[0] < together[0].loss_history[0]
+
+
+def test_the_first_step_has_the_loss_of_the_answers_of_its_rows(proxy: LoadedModel, tmp_path: Path) -> None:
+    result = train(proxy, tmp_path)
+    rows: list[Any] = [item.example for item in tokenize(questions(6), proxy, proxy.max_length)]
+    first = [rows[index] for index in row_order(rows, SPEC, seed=0)[: SPEC.batch_size]]
+    losses = []
+    for row in first:
+        with torch.no_grad():
+            logits = proxy.model(input_ids=torch.tensor([row.ids])).logits[0, row.start - 1 : -1]
+        losses += torch.nn.functional.cross_entropy(
+            logits, torch.tensor(row.ids[row.start :]), reduction="none"
+        ).tolist()
+    assert result.loss_history[0] == pytest.approx(sum(losses) / len(losses), abs=1e-4)
