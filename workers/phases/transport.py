@@ -103,7 +103,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     refuse_bad_rows(asked.features, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
     fates = fates_of(target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec)
-    copies = _look_for_copies(work, asked, target, pool, fates)
+    copies = _look_for_copies(work, asked, target=target, pool=pool, fates=fates)
     stages.done("copies")
     rows = [row for row, fate in enumerate(fates) if fate == "usable"]
     require_enough(len(goals), asked.k, fates)
@@ -113,7 +113,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
 
 
 def _look_for_copies(
-    work: Work, asked: SelectionWork, target: Side, pool: Side, fates: list[str]
+    work: Work, asked: SelectionWork, *, target: Side, pool: Side, fates: list[str]
 ) -> near_copies.Found | None:
     """Near-copies among the usable candidates; the fates of those that may not be selected are changed."""
     rows = [row for row, fate in enumerate(fates) if fate == "usable"]

@@ -14,6 +14,7 @@ import pytest
 
 from service.http.fields import MAX_TEMPLATE_CHARS
 from service.http.problems import Problem
+from service.http.shares import Shares
 from service.intake.prompts import Prompts
 from store.records.faults import InvalidRecord
 from store.records.layout import Filled, Layout, read_row
@@ -261,3 +262,17 @@ def test_templates_that_a_request_cannot_have(api: Api, said: dict[str, Any], de
 def test_many_rows_go_in_frames_and_come_back_in_order() -> None:
     rows = [{"n": n, "text": "x" * 900 * (n % 7)} for n in range(2_500)]
     assert made("{{ n }}:{{ text | length }}", *rows) == [f"{row['n']}:{len(row['text'])}" for row in rows]
+
+
+def test_a_tenant_has_a_share_of_the_processes_that_render() -> None:
+    templates = Shares().templates
+    with templates.of("a"), Prompts("x", templates.of("a")) as held:
+        assert len(list(held.beside([ROW]))) == 1
+        with pytest.raises(Problem) as refused, Prompts("x", templates.of("a")) as third:
+            list(third.beside([ROW]))
+        assert (refused.value.status_code, refused.value.code) == (429, "too_many_at_once")
+        with Prompts(None, templates.of("a")) as none, Prompts("x", templates.of("a")) as idle:
+            assert list(none.beside([ROW])) == [(ROW, None)]  # no template, no process
+            assert list(idle.beside([])) == []
+    with templates.of("a"), templates.of("a"):
+        pass  # all of them were given back
