@@ -160,7 +160,12 @@ def _data(session: Session, tenant_id: str) -> Json:
 
 
 def _targets(session: Session, tenant_id: str) -> list[Json]:
-    return [data.line(row) for row in targets.listing(session, tenant_id, after=None, limit=OFFERED)]
+    """Those that are kept apart of another one are called after it."""
+    rows = targets.listing(session, tenant_id, after=None, limit=OFFERED)
+    whole = {row.held_out_target_id: data.line(row)["name"] for row in rows if row.held_out_target_id}
+    apart = {held: f"{name}, kept apart" for held, name in whole.items()}
+    lines = [data.line(row) for row in rows]
+    return [{**line, "name": apart.get(line["id"], line["name"])} for line in lines]
 
 
 def _pools(session: Session, tenant_id: str) -> list[Json]:
