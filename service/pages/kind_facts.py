@@ -82,7 +82,11 @@ def _now(at: Json) -> list[tuple[str, str]]:
 
 def _source(session: Session, request: Json) -> Json:
     """What it learns from, by its name."""
-    tables = {"selection_id": (Job, "selections"), "file_id": (File, "files"), "pool_id": (Pool, "pools")}
+    tables: dict[str, tuple[type[Job | File | Pool], str]] = {
+        "selection_id": (Job, "selections"),
+        "file_id": (File, "files"),
+        "pool_id": (Pool, "pools"),
+    }
     for field, (table, noun) in tables.items():
         if request.get(field):
             row = session.get(table, request[field])
