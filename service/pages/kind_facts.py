@@ -8,9 +8,11 @@ from service.loops.round_charts import MEASURES
 from service.pages import facts
 from store.jobs import reads as job_reads
 from store.kit.json import Json
+from store.tables.data import File, Pool
 from store.tables.jobs import Job
 from store.tables.states import JobStatus
 
+FEW = 20  # points that are drawn as dots too: a line through a single one would show nothing
 POINTS = 200  # of a curve at most; each is the mean of its steps
 
 
@@ -26,7 +28,7 @@ def of_training(session: Session, job: Job) -> Json:
     return {
         "chart": _curve(curve, whole=history is not None) if curve else None,
         "now": _now(told[-1]) if told and job.status == JobStatus.RUNNING else [],
-        "source": _source(job.request),
+        "source": _source(session, job.request),
     }
 
 
@@ -64,7 +66,7 @@ def _curve(curve: list[tuple[int, float]], *, whole: bool) -> Chart:
         "step",
         "nats per token",
         [part[-1][0] for part in parts],
-        [Series("loss", "selected", list(losses))],
+        [Series("loss", "selected", list(losses), "dots" if len(losses) <= FEW else "line")],
         whole=True,
     )
 
@@ -78,10 +80,17 @@ def _now(at: Json) -> list[tuple[str, str]]:
     ]
 
 
-def _source(request: Json) -> Json:
-    """What it learns from: a link where there is a page."""
-    for name in ("selection_id", "file_id", "pool_id"):
-        if request.get(name):
-            href = f"/ui/selections/{request[name]}" if name == "selection_id" else None
-            return {"what": name.removesuffix("_id"), "id": request[name], "href": href}
-    return {"what": "", "id": "", "href": None}
+def _source(session: Session, request: Json) -> Json:
+    """What it learns from, by its name."""
+    tables: dict[str, tuple[type[Job | File | Pool], str]] = {
+        "selection_id": (Job, "selections"),
+        "file_id": (File, "files"),
+        "pool_id": (Pool, "pools"),
+    }
+    for field, (table, noun) in tables.items():
+        if request.get(field):
+            row = session.get(table, request[field])
+            what = field.removesuffix("_id")
+            name = what if row is None else facts.title(row.name, what, row.created_at)
+            return {"name": name, "href": f"/ui/{noun}/{request[field]}" if row else None}
+    return {"name": "", "href": None}

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from evoselect.spec.comparison import ARM_METHODS, DEFAULT_ARMS, ComparisonSpec
 from evoselect.spec.training import TrainingSpec
 from service.pages import data, facts
 from service.pages.forms import FORMATS
@@ -117,13 +118,36 @@ def loop(
     *, request: Request, state: Services, tenant_id: TenantId, selection_id: Id = "", target_id: Id = ""
 ) -> Response:
     """Rounds of select, train and evaluate; with a selection its target, pool and size."""
+    values = _named_data(state, tenant_id, selection_id, target_id)
+    return render(request, "start/loop.html", **values)
+
+
+@router.get("/comparisons/new")
+def comparison(
+    *, request: Request, state: Services, tenant_id: TenantId, selection_id: Id = "", target_id: Id = ""
+) -> Response:
+    """Methods side by side; with a selection its target, pool and size."""
+    usual = ComparisonSpec.model_fields
+    return render(
+        request,
+        "start/comparison.html",
+        arms=ARM_METHODS,
+        usual=DEFAULT_ARMS,
+        seeds=usual["seeds"].default,
+        draws=usual["draws"].default,
+        **_named_data(state, tenant_id, selection_id, target_id),
+    )
+
+
+def _named_data(state: State, tenant_id: str, selection_id: str, target_id: str) -> Json:
+    """What a form offers, and what of it a selection names."""
     with state.database.transaction() as session:
         asked = _selected_for(session, tenant_id, selection_id) if selection_id else None
         values = _data(session, tenant_id) | {"models": _models(session, state, tenant_id)}
     own: Json = {"target": target_id, "pool": "", "k": None}
     if asked:
         own = {"target": asked.target_id, "pool": asked.pool_id, "k": asked.k}
-    return render(request, "start/loop.html", **values, **own)
+    return {**values, **own}
 
 
 def _selected_for(session: Session, tenant_id: str, selection_id: str) -> SelectionNames:
@@ -136,7 +160,12 @@ def _data(session: Session, tenant_id: str) -> Json:
 
 
 def _targets(session: Session, tenant_id: str) -> list[Json]:
-    return [data.line(row) for row in targets.listing(session, tenant_id, after=None, limit=OFFERED)]
+    """Those that are kept apart of another one are called after it."""
+    rows = targets.listing(session, tenant_id, after=None, limit=OFFERED)
+    whole = {row.held_out_target_id: data.line(row)["name"] for row in rows if row.held_out_target_id}
+    apart = {held: f"{name}, kept apart" for held, name in whole.items()}
+    lines = [data.line(row) for row in rows]
+    return [{**line, "name": apart.get(line["id"], line["name"])} for line in lines]
 
 
 def _pools(session: Session, tenant_id: str) -> list[Json]:

@@ -118,6 +118,6 @@ def _measured(hand: Hand) -> None:
         hand.wait()
         page.go_back()
     page.locator(".jobs a").first.click()
-    others = page.get_by_role("region", name="Other models")
+    others = page.get_by_role("region", name="Other models", exact=True)
     expect(others).to_contain_text("NLL of the answer")
     hand.shot("7-evaluation")

@@ -90,7 +90,7 @@ def test_each_kind_shows_what_it_is_about(page: Page, tenant: Api, loop: str) ->
         own.get_by_role("link", name="evaluate").get_attribute("href"),
     )
     training.click()
-    expect(page.locator("#learns")).to_contain_text("selection sel_")
+    expect(page.locator("#learns")).to_contain_text("Selection of")
     expect(page.locator("canvas")).to_have_count(1)
     page.get_by_text("Table of training loss").click()
     expect(page.get_by_role("region", name="Table of training loss").get_by_role("row").last).to_contain_text(

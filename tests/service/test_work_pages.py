@@ -148,6 +148,7 @@ def test_every_page_of_work(browser: Browser, tenant: Api, job: Json, width: int
         "/ui/trainings/new": "Start the training",
         "/ui/evaluations/new": "Start the evaluation",
         f"/ui/loops/new?selection_id={job['id']}": "Start the loop",
+        f"/ui/comparisons/new?selection_id={job['id']}": "Start the comparison",
         own: "60 of 303 candidates were chosen",
         f"{own}/records": "1 to 20 of 60",
         f"{own}/records?show=left_out": "Nearest target",
@@ -245,3 +246,19 @@ def test_the_keyboard_alone_starts_a_selection(page: Page, tenant: Api, job: Jso
             break
     page.keyboard.press("Enter")
     expect(page.locator(".state .status")).to_have_text("queued")
+
+
+def test_methods_are_compared_from_a_form(page: Page, tenant: Api, job: Json) -> None:
+    rows = [question(n) for n in range(20)]
+    target = tenant.made("/v1/targets", {"records": rows, "held_out": {"ratio": 0.5}})["id"]
+    page.goto(f"{tenant.url}/ui/comparisons/new?selection_id={job['id']}")
+    page.get_by_label("Target", exact=True).select_option(target)
+    for method in page.get_by_role("checkbox", checked=True).all():
+        if method.get_attribute("value") not in ("random", "capacity"):
+            method.uncheck()
+    page.get_by_label("Each method selects").fill("5")
+    page.get_by_role("button", name="Start the comparison").click()
+    expect(page.locator(".state .status")).to_have_text("queued")
+    asked = tenant.get("/v1/comparisons")["data"][0]["request"]
+    assert asked["target_id"] == target
+    assert {arm["name"] for arm in asked["spec"]["arms"]} == {"random", "capacity"}
