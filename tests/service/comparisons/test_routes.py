@@ -125,7 +125,7 @@ def test_what_it_costs_and_can_see_is_said_beforehand(tenant: Api, data: Json) -
         ({"arms": ["random", "best"]}, 422, "invalid_request", "/arms/1", "is no method: there are all"),
         ({"k": None}, 422, "invalid_request", None, "send exactly one of them"),
         ({"k": 13}, 422, "k_exceeds_pool", "/k", "the pool holds 12"),
-        ({"trainings": 2}, 422, "budget_too_small", "/trainings", "2 arms need 3 trainings"),
+        ({"trainings": 3}, 422, "budget_too_small", "/trainings", "2 arms need 4 trainings"),
         ({"minutes": 0.01}, 422, "budget_too_small", "/minutes", "about 1 min of one worker"),
         (
             {"measure": "exact_match", "evaluation": {"generate": True}},
