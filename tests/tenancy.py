@@ -91,7 +91,7 @@ def populate(api: Api) -> World:
             "trainings.job_id": training,
             "evaluations.other_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
             "loops.job_id": _loop(api, target),
-            "comparisons.job_id": api.made("/v1/comparisons", compared(target, pool))["id"],
+            "comparisons.job_id": api.made("/v1/comparisons", comparison_of(target, pool))["id"],
             "endpoint_id": endpoint,
             "delivery_id": api.get("/v1/webhook_deliveries")["data"][0]["id"],
             "models.name": adapter,
@@ -99,7 +99,7 @@ def populate(api: Api) -> World:
     )
 
 
-def compared(target: str, pool: str) -> Json:
+def comparison_of(target: str, pool: str) -> Json:
     """The body of a comparison."""
     ids = {"target_id": target, "evaluation_target_id": target, "pool_id": pool}
     return {**ids, "k": 1, "arms": ["random", "capacity"]}

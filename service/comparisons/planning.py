@@ -1,7 +1,7 @@
 """What a comparison can afford, and which gain it will see. Pure: settings and costs in, settings out.
 
-The budget goes to those trainings that see the smallest gain. The least that can be judged is one training of
-each arm and a second random draw, which tells how much draws differ.
+The budget goes to those trainings that see the smallest gain. The least is what sees the largest gain that is
+possible at all: with a single repetition the noise is hardly known, and no interval could exclude anything.
 """
 
 import math
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from evoselect.spec.comparison import BEST_HIGH, WHOLE, ComparisonArm, ComparisonSpec, Measure
 from evoselect.verdicts.planning import ACCURACY, CROSS_ENTROPY, detectable_gain
 from store.comparisons.costs import Costs
+from store.comparisons.table import unit_of
 from store.errors import Invalid
 
 FEWEST_DRAWS = 2
+MOST_GAIN = {"points": 1.0, "nats": 5.0}
+"""No method gains more over a random draw: all answers right in place of none, or some nats."""
 MINUTE = 60.0  # seconds
 
 
@@ -71,16 +74,22 @@ def afforded(
             return wider
     if _fits(full, costs):
         return full
-    most = max(spec.draws, spec.seeds)
-    smaller = [
-        full.model_copy(update={"seeds": seeds, "draws": draws})
-        for seeds in range(1, spec.seeds + 1)
-        for draws in range(max(FEWEST_DRAWS, seeds), most + 1)
-    ]
+    smaller = _plans(full, measure, questions)
     fitting = [one for one in smaller if _fits(one, costs)]
     if not fitting:
-        raise _too_small(smaller[0], costs)
+        raise _too_small(min(smaller, key=lambda one: spending(one, costs).minutes), costs)
     return min(fitting, key=lambda one: (gain(one, measure, questions), trainings(one)))
+
+
+def _plans(spec: ComparisonSpec, measure: Measure, questions: int) -> list[ComparisonSpec]:
+    """Ways to train at most so often that see a gain that is possible; the whole where none does."""
+    ways = [
+        spec.model_copy(update={"seeds": seeds, "draws": draws})
+        for seeds in range(1, spec.seeds + 1)
+        for draws in range(max(FEWEST_DRAWS, seeds), max(spec.draws, spec.seeds) + 1)
+    ]
+    most = MOST_GAIN[unit_of(measure)]
+    return [way for way in ways if gain(way, measure, questions) < most] or ways[-1:]
 
 
 def _fits(spec: ComparisonSpec, costs: Costs) -> bool:

@@ -51,7 +51,7 @@ def test_the_client_compares_and_reads_the_table(api: Api) -> None:
         assert started.cancel().status == "cancelling"
         with pytest.raises(ConflictError):
             started.pause()
-        again = client.comparisons.create(**body)
+        again = client.comparisons.create(**body, trainings=4)
         with workers(api):
             done = again.wait(timeout=60)
         assert done.verdict is not None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_kill_9_in_the_middle_gives_the_same_table_and_no_step_twice(client: Cli
     target = client.targets.create(data.target[:8], held_out={"ratio": 0.5})
     pool = client.pools.create()
     pool.add(data.pool[:12])
-    body = {
+    body: dict[str, Any] = {
         "target_id": target.id,
         "pool_id": pool.id,
         "k": 4,

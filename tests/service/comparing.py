@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from store.artifacts import Artifacts
 from store.comparisons import advance as comparisons
-from store.jobs import claims, shards
+from store.jobs import claims, plans, shards
 from store.jobs.claims import Claim, Offer
 from store.results import items as selected
 from store.settings import Settings
@@ -18,14 +18,7 @@ from workers.evaluations.records import SCHEMA
 from workers.phases import judge
 from workers.process.work import Work
 
-PLACES = (
-    ("ops", "compare"),
-    ("select", "judge"),
-    ("features", "features"),
-    ("select", "transport"),
-    ("train", "train"),
-    ("train", "evaluate"),
-)
+QUEUES = ("ops", "select", "features", "train")  # looks first, verdicts before trainings
 QUESTIONS = 40
 RIGHT = {"random": 0.3, "capacity": 0.8}  # shares of the answers by arm; others have half
 CHOICES = {"choices": ["a", "b"], "answer": 0, "completion": "a"}
@@ -81,12 +74,9 @@ def commit(api: Api, claim: Claim, picked: dict[str, str] | None = None) -> None
 
 
 def _next(api: Api) -> Claim | None:
-    for queue, phase in PLACES:
-        with api.database.transaction() as session:
-            claim = claims.claim(session, Offer(queue, (phase,), "worker-1", 60.0))
-            if claim is not None:
-                return claim
-    return None
+    with api.database.transaction() as session:
+        offers = (Offer(queue, tuple(plans.QUEUE), "worker-1", 60.0) for queue in QUEUES)
+        return next(filter(None, (claims.claim(session, offer) for offer in offers)), None)
 
 
 def _made(api: Api, job: Job, phase: str, picked: dict[str, str]) -> Json:

@@ -74,10 +74,11 @@ def _common(work: Work, measure: str, evaluations: Mapping[Key, Job]) -> dict[Ke
         rows = work.context.artifacts.get_table(place["path"], place["sha256"]).to_pylist()
         columns[key] = _scores(measure, rows)
         work.progress(0)
-    known = np.isfinite(np.stack(list(columns.values()))).all(axis=0)
-    if known.sum() < FEWEST:
+    every = np.stack(list(columns.values()))
+    known = np.flatnonzero(np.isfinite(every).all(axis=0))
+    if len(known) < FEWEST:
         raise Invalid(
-            f"{int(known.sum())} of {len(known)} examples have {measure} after every training: evaluate on "
+            f"{len(known)} of {every.shape[1]} examples have {measure} after every training: evaluate on "
             f"{FEWEST} such examples at least, better on 100 and more",
             code="too_few_measured",
         )

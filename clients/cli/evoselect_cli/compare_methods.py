@@ -125,11 +125,13 @@ def foretold(planned: dict[str, Any]) -> list[str]:
     """What a comparison will cost and can see, before it starts."""
     arms = ", ".join(f"{arm['name']} x {arm['trainings']}" for arm in planned["arms"])
     seen = amount(planned["detectable_gain"], planned["unit"])
+    sees = f"a gain of {seen} over random is seen with probability 0.8"
+    if planned["unit"] == "points" and planned["detectable_gain"] >= 1:
+        sees = "so few trainings would see no gain: ask for more seeds or draws"
     return [
         f"{planned['trainings']} trainings: {arms}",
         f"about {planned['minutes']:.0f} minutes of one worker ({planned['basis']})",
-        f"on {planned['questions']} examples a gain of {seen} over random is seen with probability 0.8 "
-        f"({planned['measure']})",
+        f"on {planned['questions']} examples {sees} ({planned['measure']})",
     ]
 
 

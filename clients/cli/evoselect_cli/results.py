@@ -2,7 +2,7 @@
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +28,7 @@ def report(
 ) -> None:
     """Save the report of a selection, a loop or a comparison as one HTML page that needs nothing else."""
     with Client() as client:
-        nouns = {"loop": client.loops, "cmp": client.comparisons}
+        nouns: dict[str, Any] = {"loop": client.loops, "cmp": client.comparisons}
         page = nouns.get(job_id.partition("_")[0], client.selections).report(job_id)
     path = (out_file or Path(f"{job_id}.html")).resolve()
     temporary = path.with_name(f".{path.name}.part")

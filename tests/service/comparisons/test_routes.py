@@ -23,7 +23,7 @@ def data(tenant: Api) -> Json:
 
 
 def test_the_table_grows_until_the_verdict(tenant: Api) -> None:
-    comparison = started(tenant, seeds=2, name="mine", arms=["random", "capacity", "less"])
+    comparison = started(tenant, seeds=2, name="mine")
     claim = work(tenant, until="judge")
     assert claim is not None
     assert tenant.get(f"/v1/comparisons/{comparison}")["result"] is None
@@ -35,10 +35,10 @@ def test_the_table_grows_until_the_verdict(tenant: Api) -> None:
     done = tenant.get(f"/v1/comparisons/{comparison}")
     result = done["result"]
     assert (done["status"], result["stop_reason"]) == ("completed", "trained")
-    assert (result["evaluations"], result["questions"], result["unit"]) == (7, 40, "points")
+    assert (result["evaluations"], result["questions"], result["unit"]) == (5, 40, "points")
     assert (result["verdict"]["kind"], result["verdict"]["arm"]) == ("use", "capacity")
-    first, second, last = result["arms"]
-    assert (first["name"], second["name"], last["name"]) == ("capacity", "less", "random")
+    first, last = result["arms"]
+    assert (first["name"], last["name"]) == ("capacity", "random")
     low, high = first["against_random"]["interval"]
     assert 0 < low < first["against_random"]["gain"] < high
     assert (first["against_leader"], last["against_random"], last["trainings"]) == (None, None, 3)
@@ -46,7 +46,7 @@ def test_the_table_grows_until_the_verdict(tenant: Api) -> None:
     assert len(first["training_ids"]) == len(first["model_ids"]) == len(first["evaluation_ids"]) == 2
     report = tenant.get(f"/v1/comparisons/{comparison}/report")
     assert report["result"] == result
-    assert len(report["steps"]) == 5 + 7 + 7
+    assert len(report["steps"]) == 4 + 5 + 5
     page = tenant.call("GET", f"/v1/comparisons/{comparison}/report", headers={"Accept": "text/html"}).text
     assert "Use capacity (gain" in page
     kept = {"Cookie": cookie(tenant)}
@@ -58,7 +58,7 @@ def test_the_table_grows_until_the_verdict(tenant: Api) -> None:
     assert (
         "random: train 1 begun" in httpx.get(f"{tenant.url}/ui/comparisons/{comparison}", headers=kept).text
     )
-    assert "7 of 7 trainings" in httpx.get(f"{tenant.url}/ui/comparisons", headers=kept).text
+    assert "5 of 5 trainings" in httpx.get(f"{tenant.url}/ui/comparisons", headers=kept).text
     assert tenant.call("DELETE", f"/v1/trainings/{first['training_ids'][0]}").status_code == 409
     assert tenant.call("DELETE", f"/v1/comparisons/{comparison}").status_code == 200
 
@@ -125,7 +125,7 @@ def test_what_it_costs_and_can_see_is_said_beforehand(tenant: Api, data: Json) -
         ({"arms": ["random", "best"]}, 422, "invalid_request", "/arms/1", "is no method: there are all"),
         ({"k": None}, 422, "invalid_request", None, "send exactly one of them"),
         ({"k": 13}, 422, "k_exceeds_pool", "/k", "the pool holds 12"),
-        ({"trainings": 2}, 422, "budget_too_small", "/trainings", "2 arms need 3 trainings"),
+        ({"trainings": 3}, 422, "budget_too_small", "/trainings", "2 arms need 4 trainings"),
         ({"minutes": 0.01}, 422, "budget_too_small", "/minutes", "about 1 min of one worker"),
         (
             {"measure": "exact_match", "evaluation": {"generate": True}},
