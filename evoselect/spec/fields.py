@@ -17,9 +17,12 @@ MAX_MEMBERS = 100  # of one object; the largest model has a quarter of it
 
 
 class Bounded(BaseModel):
-    """Base of all that requests say: frozen, finite numbers, unknown fields refused."""
+    """Base of all that requests say: frozen, finite numbers, unknown fields refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    The text below a field is its description in the OpenAPI document.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
