@@ -17,6 +17,7 @@ from store.jobs.requests import SelectionNames
 from store.kit.json import Json
 from store.models import adapters
 from store.tables.jobs import Job
+from store.tables.owned import Window
 from store.tables.states import JobKind, JobStatus
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
@@ -136,18 +137,18 @@ def _data(session: Session, tenant_id: str) -> Json:
 
 
 def _targets(session: Session, tenant_id: str) -> list[Json]:
-    return [data.line(row) for row in targets.listing(session, tenant_id, after=None, limit=OFFERED)]
+    return [data.line(row) for row in targets.listing(session, tenant_id, window=Window(limit=OFFERED))]
 
 
 def _pools(session: Session, tenant_id: str) -> list[Json]:
-    rows = pools.listing(session, tenant_id, after=None, limit=OFFERED)
+    rows = pools.listing(session, tenant_id, window=Window(limit=OFFERED))
     return [data.line(row) for row in rows if row.count]
 
 
 def completed_selections(session: Session, tenant_id: str) -> list[Json]:
     """The newest of them, as a choice."""
     done = [JobStatus.COMPLETED]
-    rows = jobs.listing(session, tenant_id, JobKind.SELECTION, after=None, limit=OFFERED, statuses=done)
+    rows = jobs.listing(session, tenant_id, JobKind.SELECTION, window=Window(limit=OFFERED), statuses=done)
     return [_named(row) for row in rows]
 
 
@@ -157,7 +158,7 @@ def _named(row: Job) -> Json:
 
 def _models(session: Session, state: State, tenant_id: str) -> list[Json]:
     """What may be trained further and measured: adapters by what they learnt from, then the allow-list."""
-    rows = adapters.listing(session, tenant_id, after=None, limit=OFFERED)
+    rows = adapters.listing(session, tenant_id, window=Window(limit=OFFERED))
     return [{"id": row.id, "name": facts.model_name(session, row)} for row in rows] + [
         {"id": alias, "name": alias} for alias in state.models
     ]

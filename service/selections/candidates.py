@@ -41,12 +41,17 @@ def candidate(
     Of several contents with the same id it is the one of best rank, else the one that came first: the hash
     names each of them.
     """
+    return as_response(told_of(state, tenant_id, job_id, candidate_id))
+
+
+def told_of(state: State, tenant_id: str, job_id: str, candidate_id: str) -> dict[str, Any]:
+    """The same for those who have no request; raises NotFound, or Problem 409 before it is completed."""
     job = completed(state, tenant_id, job_id, what="candidates")
     item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
     if item is not None and "content_hash" in item:
         found: dict[str, Any] = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
         found |= _flags(state, job, item["content_hash"])
-        return as_response({**UNKNOWN, **found, **_chosen(item)})
+        return {**UNKNOWN, **found, **_chosen(item)}
     asked = SelectionNames.of(job.request, job.id)
     with state.database.transaction() as session:
         batches = pools.batches(session, asked.pool_id, asked.pool_version)
@@ -56,7 +61,7 @@ def candidate(
     own, repeated = known
     found = {"id": own["id"], "content_hash": own["content_hash"], "repeated": repeated}
     found |= _flags(state, job, own["content_hash"])
-    return as_response({**UNKNOWN, **found, **_fate(state, job, own)})
+    return {**UNKNOWN, **found, **_fate(state, job, own)}
 
 
 def _in_pool(state: State, batches: list[Batch], name: str) -> tuple[dict[str, str], bool] | None:
