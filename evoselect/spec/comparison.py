@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import model_validator
 
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.fields import MAX_WHOLE, Bounded, Flag, Members, Real, ShortText, Whole
+from evoselect.spec.fields import MAX_WHOLE, Bounded, Flag, Members, OrName, Real, ShortText, Whole
 from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 
@@ -82,7 +82,7 @@ class ComparisonSpec(Bounded):
     """Share of the pool that each arm selects, above 0 and at most 1."""
     tokens: Annotated[int, Whole(1)] | None = None
     """Budget of each arm in tokens of prompts and answers."""
-    arms: Annotated[tuple[ComparisonArm, ...], Members(MOST_ARMS)] | None = None
+    arms: Annotated[tuple[Annotated[ComparisonArm, OrName()], ...], Members(MOST_ARMS)] | None = None
     """Methods that are compared. None takes random, random_tokens, mean_hidden, round_robin and capacity, and
     all where the budget has room for it.
     """
