@@ -14,6 +14,7 @@ from service.accounts import api_keys, audit_events, webhook_deliveries, webhook
 from service.comparisons import report_routes as method_reports
 from service.comparisons import routes as method_comparisons
 from service.data import files, pools, targets, uploads
+from service.data.requests import BatchRequest
 from service.edge import stack as middleware
 from service.edge.space import SPACE_LEFT
 from service.http import problems
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,  # the framework would encode it at each request; openapi.install does it once
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=openapi.operation_id,
         redirect_slashes=False,  # a redirect would go where the Host header says
     )
     app.state.services = state
@@ -97,7 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(part)
     if settings.show_docs:
         app.include_router(docs.router)
-    openapi.install(app)
+    openapi.install(app, BatchRequest)
     return app
 
 

@@ -15,6 +15,7 @@ from service.services import Services
 from store.settings import INSTANCE_HEADER
 
 router = APIRouter(route_class=FairRoute, tags=["health"])
+TEXT = {"type": "string", "description": "Lines in the text format of Prometheus."}
 
 
 @router.get("/livez", response_model=Livez)
@@ -39,7 +40,11 @@ async def readyz(state: Services, response: Response) -> dict[str, Any]:
     }
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"schema": TEXT}}}},
+)
 async def metrics(state: Services) -> Response:
     """Requests of this process and jobs of the whole deployment, for Prometheus; nothing of one tenant."""
     return Response(await state.metrics.page(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,5 +1,6 @@
 """Every setting of the service and the workers, read from EVOSELECT_* variables."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,11 +10,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from store.kit import egress
 
 INSTANCE_HEADER = "X-EvoSelect-Instance"  # of /readyz: whose API it is that answers
+ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:\d{1,5})?")
 WINDOW_BLOCKS = 4  # sorting more rows would save little padding; a shard is at least so many blocks
 
 
 def _networks(text: str) -> str:
     egress.networks(text)
+    return text
+
+
+def _origins(text: str) -> str:
+    bad = [one for one in text.split(",") if one.strip() and not ORIGIN.fullmatch(one.strip())]
+    if bad:
+        raise ValueError(f"{bad[0].strip()!r:.80} is no origin: write https://host, https://host:port or *")
     return text
 
 
@@ -121,8 +130,10 @@ class Settings(BaseSettings):
     """Where OpenTelemetry spans go by OTLP over HTTP: http://collector:4318/v1/traces; none by default."""
     instance: str = ""
     """By which embedded mode knows its own API; it chooses one at each start."""
-    show_docs: bool = False
-    """Whether /docs shows the interface as a page."""
+    show_docs: bool | None = None
+    """Whether /docs shows the interface as a page: yes in embedded mode, else no."""
+    cors_origins: Annotated[str, AfterValidator(_origins)] = ""
+    """Origins, separated by commas, whose pages may call the API from a browser, or `*`."""
 
     default_model: str = "smollm2-135m-instruct"
     models: Path | None = None

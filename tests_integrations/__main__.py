@@ -27,6 +27,7 @@ PACKAGES = {
     "airflow": ["apache-airflow>=3"],
     "empty": [],
     "tasks": ["lm-eval>=0.4.13"],
+    "generated": ["openapi-python-client>=0.24", "ruff"],
 }
 WHOLE = ("tasks",)  # parts that need the product itself: their environment sees this one's packages
 

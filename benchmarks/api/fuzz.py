@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # These could end the key that asks; tests/service/accounts/test_api_keys.py is theirs.
-ENDING_KEYS = ("revoke_v1_api_keys__key_id__delete", "rotate_v1_api_keys__key_id__rotate_post")
+ENDING_KEYS = ("api_keys.revoke", "api_keys.rotate")
 EXAMPLES = 20  # of each route in one round; rounds follow until the time is over
 ANSWER_SECONDS = 70  # longer than the longest wait that a poll may ask for
 CONFIG = """

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import model_validator
 
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.fields import MAX_WHOLE, Bounded, Flag, Members, Real, ShortText, Whole
+from evoselect.spec.fields import MAX_WHOLE, Bounded, Flag, Members, OrName, Real, ShortText, Whole
 from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 
@@ -31,8 +31,11 @@ class ComparisonArm(Bounded):
     """
 
     name: ShortText
+    """What the table calls it."""
     method: ArmMethod
+    """How it selects."""
     spec: SelectionSpec = SelectionSpec()
+    """Settings of its selections."""
     features: FeatureSpec | None = None
     """None takes those of the comparison."""
 
@@ -76,9 +79,10 @@ class ComparisonSpec(Bounded):
     k: Annotated[int, Whole(1)] | None = None
     """Candidates that each arm selects; exactly one of k, ratio and tokens."""
     ratio: Annotated[float, Real(gt=0.0, le=1.0)] | None = None
+    """Share of the pool that each arm selects, above 0 and at most 1."""
     tokens: Annotated[int, Whole(1)] | None = None
     """Budget of each arm in tokens of prompts and answers."""
-    arms: Annotated[tuple[ComparisonArm, ...], Members(MOST_ARMS)] | None = None
+    arms: Annotated[tuple[Annotated[ComparisonArm, OrName()], ...], Members(MOST_ARMS)] | None = None
     """Methods that are compared. None takes random, random_tokens, mean_hidden, round_robin and capacity, and
     all where the budget has room for it.
     """
@@ -97,9 +101,13 @@ class ComparisonSpec(Bounded):
     proxy: ShortText | None = None
     """Whose gradients and states the features are; None takes the model that is trained."""
     features: FeatureSpec = FeatureSpec()
+    """What candidates are compared by."""
     training: TrainingSpec = TrainingSpec()
+    """How each selection is trained on."""
     evaluation: EvaluationSpec = EvaluationSpec()
+    """How each model is measured."""
     seed: Annotated[int, Whole(0, MAX_WHOLE - SEEDS_APART * (MOST_ARMS + 1))] = 0
+    """Of the first draw and the first training."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

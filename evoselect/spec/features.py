@@ -81,6 +81,7 @@ class FeatureSpec(Bounded):
     positions: Literal["answer", "all"] = "answer"
     """Positions whose outer products count: the answer's (the prompt is a constant cache), or every one."""
     sketch: Literal["gaussian", "sparse"] = "gaussian"
+    """How gradients are projected to few numbers: by normal numbers, or by signs at a few places."""
     dim: Annotated[int, Whole(1, 2**20)] = 8192
     """Numbers of a row at most: every chosen module gets an equal share, rounded down."""
     sketch_in: Annotated[int, Whole(1, 1024)] = 24
@@ -88,6 +89,7 @@ class FeatureSpec(Bounded):
     sketch_out: Annotated[int, Whole(1, 1024)] = 24
     """Columns that a module's output gradient is projected to; more columns, less noise, more time."""
     seed: Seed = 0
+    """Of the projection; features of different seeds cannot be compared."""
     checkpoints: tuple[Checkpoint, ...] = Field(default=(), max_length=16)
     """Models whose features are put side by side by weight, in place of the selection's one model."""
     precondition: Literal["none", "adam"] = "none"

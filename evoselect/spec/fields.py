@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import GroupedMetadata, MaxLen, MinLen
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    Strict,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 MAX_WHOLE = 2**31 - 1
@@ -17,9 +25,12 @@ MAX_MEMBERS = 100  # of one object; the largest model has a quarter of it
 
 
 class Bounded(BaseModel):
-    """Base of all that requests say: frozen, finite numbers, unknown fields refused."""
+    """Base of all that requests say: frozen, finite numbers, unknown fields refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    The text below a field is its description in the OpenAPI document.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -88,6 +99,16 @@ class Members(GroupedMetadata):
             yield MinLen(self.low)
         yield MaxLen(self.high)
         yield BeforeValidator(lambda given: _at_most(self.high, given))
+
+
+@dataclass(frozen=True, slots=True)
+class OrName:
+    """The document says that a text is taken too, which the model itself makes of it."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "string", "minLength": 1, "maxLength": 256}]}
 
 
 Flag = Annotated[bool, Strict()]

@@ -17,7 +17,9 @@ class PoolGenerator(Bounded):
     """Candidates are drawn from a fixed pool."""
 
     kind: Literal["pool"]
+    """Always `pool`."""
     pool_id: Id
+    """The pool that candidates are drawn from."""
     pool_version: Annotated[int, Whole(0)] | None = None
     """None takes the newest at the loop's start."""
     size: Annotated[int, Whole(1, 10_000_000)] | None = None
@@ -28,12 +30,14 @@ class PushGenerator(Bounded):
     """The client sends the candidates of each round."""
 
     kind: Literal["push"]
+    """Always `push`."""
 
 
 class OpenAIGenerator(Bounded):
     """Candidates are asked of an OpenAI-compatible endpoint, by examples of the target."""
 
     kind: Literal["openai"]
+    """Always `openai`."""
     endpoint: Id | None = None
     """Alias of the operator's list, which has its URL and its key; or else `url`."""
     url: Annotated[str, Text(1, 2048, printable=True)] | None = None
@@ -47,16 +51,19 @@ class OpenAIGenerator(Bounded):
     examples: Annotated[int, Whole(1, 64)] = 4
     """Target examples shown in each prompt, drawn anew."""
     temperature: Annotated[float, Real(ge=0.0, le=2.0)] = 1.0
+    """Of its sampling, 0 to 2."""
     max_tokens: Annotated[int, Whole(1, 65_536)] = 1024
     """Of one answer."""
     concurrency: Annotated[int, Whole(1, 64)] = 4
     """Requests under way at the same time."""
     requests_per_minute: Annotated[float, Real(gt=0.0, le=1e6)] | None = None
+    """Requests begun a minute at most; null sets no limit."""
     seconds: Annotated[float, Real(gt=0.0, le=600.0)] = 60.0
     """How long an answer may take."""
     prompt_price: Annotated[float, Real(ge=0.0, le=1e6)] = 0.0
     """Of a million tokens of prompts, in a currency of yours; what was spent is added up."""
     completion_price: Annotated[float, Real(ge=0.0, le=1e6)] = 0.0
+    """Of a million tokens of answers, in the same currency."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -89,10 +96,13 @@ class LoopSpec(Bounded):
     """Settings of a loop; what is left out takes the recommended value."""
 
     generator: Generator
+    """Where the candidates of each round come from."""
     k: Annotated[int, Whole(1)] | None = None
     """Candidates to select in a round; exactly one of k and ratio."""
     ratio: Annotated[float, Real(gt=0.0, le=1.0)] | None = None
+    """Share of a round's candidates to select, above 0 and at most 1; exactly one of k and ratio."""
     rounds: Annotated[int, Whole(1, MAX_ROUNDS)] = 2
+    """Rounds at most, 1 to 100."""
     proxy: ShortText = CURRENT
     """Whose gradients the features are: `current` for the last round's model, or one model for all rounds."""
     consume_once: Flag = True
@@ -100,10 +110,15 @@ class LoopSpec(Bounded):
     random_arm: Flag = False
     """Train and evaluate as many candidates drawn at random beside each round."""
     selection: SelectionSpec = SelectionSpec()
+    """How each round selects."""
     features: FeatureSpec = FeatureSpec()
+    """What each round compares candidates by."""
     training: TrainingSpec = TrainingSpec()
+    """How each round trains."""
     evaluation: EvaluationSpec = EvaluationSpec()
+    """How each round is measured."""
     stop: Stop = Stop()
+    """When it ends before its last round."""
     seed: Annotated[int, Whole(0, MAX_WHOLE - MAX_ROUNDS)] = 0
     """Round r uses seed + r - 1."""
 

@@ -48,6 +48,7 @@ class SelectionSpec(Bounded):
     model_config = ConfigDict(populate_by_name=True, validate_by_alias=True)
 
     method: Method = "capacity"
+    """How candidates are chosen; `capacity` is recommended, the others are baselines."""
     lam: Annotated[float, Real(ge=0.0, le=100.0)] | Literal["auto"] = Field(
         default=CAPACITY_LAMBDA, alias="lambda"
     )
@@ -70,6 +71,7 @@ class SelectionSpec(Bounded):
     ``quotas``.
     """
     quotas: Annotated[dict[ShortText, Share], Members(MAX_QUOTAS)] | None = None
+    """Share of the budget by group of targets, for group_mode `quota`; only the ratios matter."""
     least_quality: Annotated[float, Real(ge=0.0, le=1.0)] | None = None
     """Candidates of a lower `quality` are not selected; then each candidate needs one. None reads none."""
     balance: Balance | None = None

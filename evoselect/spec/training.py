@@ -18,6 +18,7 @@ class TrainingSpec(Bounded):
     max_steps: Annotated[int, Whole(1, 10_000_000)] | None = None
     """Optimizer steps, for comparisons at equal cost."""
     learning_rate: Annotated[float, Real(gt=0.0, le=1.0)] = 5e-4
+    """Largest learning rate, after the warm-up; above 0 and at most 1."""
     warmup_ratio: Annotated[float, Real(ge=0.0, lt=1.0)] = 0.03
     """Share of the steps over which the learning rate rises; then it falls by a cosine."""
     batch_size: Annotated[int, Whole(1, 4096)] = 8
@@ -25,10 +26,15 @@ class TrainingSpec(Bounded):
     micro_batch_size: Annotated[int, Whole(1, 4096)] | None = None
     """Examples that go through the model at once; None means all of the batch."""
     weight_decay: Annotated[float, Real(ge=0.0, le=1.0)] = 0.0
+    """Of AdamW, 0 to 1."""
     max_grad_norm: Annotated[float, Real(gt=0.0, le=1e6)] = 1.0
+    """Norm that longer gradients are cut to."""
     lora_rank: Annotated[int, Whole(1, 1024)] = 16
+    """Rank of the adapter's matrices, 1 to 1,024."""
     lora_alpha: Annotated[float, Real(gt=0.0, le=1e6)] = 32.0
+    """The adapter counts by lora_alpha / lora_rank."""
     lora_dropout: Annotated[float, Real(ge=0.0, lt=1.0)] = 0.0
+    """Share of the adapter's inputs that is left out at random in each step."""
     dtype: Dtype = "auto"
     """Of the frozen base model; the adapter itself is kept and trained in float32."""
     max_length: Annotated[int, Whole(2)] | None = None

@@ -10,7 +10,7 @@ from service.accounts import answers, views
 from service.accounts.requests import ApiKeyRequest, RotateRequest
 from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.parameters import Listing, ResourceId
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.services import Services, State, TenantId
@@ -35,13 +35,11 @@ def create(body: ApiKeyRequest, state: Services, tenant_id: TenantId, once: Once
 
 
 @router.get("", response_model=Page[answers.ApiKey])
-def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
-) -> dict[str, Any]:
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """All keys, newest first, revoked ones too."""
     with state.database.transaction() as session:
-        rows = api_keys.listing(session, tenant_id, after=after, limit=limit)
-        return page(rows, limit, views.api_key)
+        rows = api_keys.listing(session, tenant_id, window=window)
+        return page(rows, window.limit, views.api_key)
 
 
 @router.get("/{key_id}", response_model=answers.ApiKey)

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from service.accounts import answers, views
 from service.http.answers import Page
 from service.http.fair import FairRoute
-from service.http.parameters import DEFAULT_LIMIT, After, Limit
+from service.http.parameters import Listing
 from service.http.views import page
 from service.services import Services, TenantId
 from store.accounts import audit
@@ -16,10 +16,8 @@ router = APIRouter(prefix="/v1/audit_events", route_class=FairRoute, tags=["audi
 
 
 @router.get("", response_model=Page[answers.AuditEvent])
-def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
-) -> dict[str, Any]:
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """Every change that a key made, and every request that its scopes did not cover."""
     with state.database.transaction() as session:
-        rows = audit.listing(session, tenant_id, after=after, limit=limit)
-        return page(rows, limit, views.audit_event)
+        rows = audit.listing(session, tenant_id, window=window)
+        return page(rows, window.limit, views.audit_event)

@@ -30,7 +30,9 @@ class ApiKeyRequest(Bounded):
     model_config = example(name="pipeline", scopes=["select:write", "train"])
 
     name: ShortText
+    """What it is for, 1 to 256 printable characters."""
     scopes: Annotated[list[Scope], Members(len(Scope), low=1)]
+    """What it may do; `admin` includes the others, and all include `select:read`."""
 
 
 class RotateRequest(Bounded):
@@ -39,6 +41,7 @@ class RotateRequest(Bounded):
     model_config = example(overlap_seconds=86_400)
 
     overlap_seconds: Annotated[int, Whole(0, MAX_OVERLAP)] = 3600
+    """Seconds that the old key works on, 0 to 2,592,000 (30 days)."""
 
 
 class EndpointRequest(Bounded):
@@ -47,5 +50,8 @@ class EndpointRequest(Bounded):
     model_config = example(url="https://example.com/hook", events=["selection.completed"])
 
     url: Annotated[str, Text(1, MAX_URL, printable=True)]
+    """An https URL that resolves to public addresses."""
     events: Annotated[list[EventType], Members(len(TYPES), low=1)] = Field(default=list(TYPES))
+    """What it is told of; by default the end of every job."""
     description: ShortText | None = None
+    """What it is for."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from service.accounts import answers, views
 from service.http.answers import Page
 from service.http.fair import FairRoute
-from service.http.parameters import DEFAULT_LIMIT, ID_PATTERN, MAX_ID, After, Limit, ResourceId
+from service.http.parameters import ID_PATTERN, MAX_ID, Listing, ResourceId
 from service.http.views import page
 from service.services import Services, TenantId
 from store.webhooks import deliveries
@@ -20,17 +20,21 @@ def listing(
     *,
     state: Services,
     tenant_id: TenantId,
-    after: After = None,
-    limit: Limit = DEFAULT_LIMIT,
-    endpoint_id: Annotated[str | None, Query(pattern=ID_PATTERN, max_length=MAX_ID)] = None,
-    delivery_state: Annotated[Literal["pending", "delivered", "failed"] | None, Query(alias="state")] = None,
+    window: Listing,
+    endpoint_id: Annotated[
+        str | None, Query(pattern=ID_PATTERN, max_length=MAX_ID, description="Only those for this endpoint.")
+    ] = None,
+    delivery_state: Annotated[
+        Literal["pending", "delivered", "failed"] | None,
+        Query(alias="state", description="Only those in this state."),
+    ] = None,
 ) -> dict[str, Any]:
     """All deliveries, newest first."""
     with state.database.transaction() as session:
         rows = deliveries.listing(
-            session, tenant_id, after=after, limit=limit, endpoint_id=endpoint_id, state=delivery_state
+            session, tenant_id, window=window, endpoint_id=endpoint_id, state=delivery_state
         )
-        return page(rows, limit, views.webhook_delivery)
+        return page(rows, window.limit, views.webhook_delivery)
 
 
 @router.get("/{delivery_id}", response_model=answers.Delivery)

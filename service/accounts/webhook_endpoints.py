@@ -9,7 +9,7 @@ from service.accounts import answers, views
 from service.accounts.requests import EndpointRequest
 from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
 from service.http.strict_json import StrictRoute
 from service.http.views import page
@@ -37,13 +37,11 @@ def create(body: EndpointRequest, state: Services, tenant_id: TenantId, once: On
 
 
 @router.get("", response_model=Page[answers.Endpoint])
-def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
-) -> dict[str, Any]:
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """All endpoints, newest first."""
     with state.database.transaction() as session:
-        rows = webhooks.listing(session, tenant_id, after=after, limit=limit)
-        return page(rows, limit, views.webhook_endpoint)
+        rows = webhooks.listing(session, tenant_id, window=window)
+        return page(rows, window.limit, views.webhook_endpoint)
 
 
 @router.get("/{endpoint_id}", response_model=answers.Endpoint)

@@ -20,10 +20,15 @@ from store.tables.states import JobKind
 
 router = APIRouter(prefix="/v1/comparisons", route_class=FairRoute, tags=["comparisons"])
 COMPARISON = ("id", "name", "status", "created_at", "completed_at", "request", "metadata")
+PAGE = {"type": "string", "description": "One page that needs nothing else."}
 STYLES = ("base.css", "charts.css", "report.css")
 
 
-@router.get("/{job_id}/report", response_model=ComparisonReport, responses={200: {"content": {HTML: {}}}})
+@router.get(
+    "/{job_id}/report",
+    response_model=ComparisonReport,
+    responses={200: {"content": {HTML: {"schema": PAGE}}}},
+)
 def report(job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
     """The verdict, each arm with its intervals, and the jobs of every step."""
     if acceptable(request.headers.get("accept"), (JSON, HTML)) == HTML:

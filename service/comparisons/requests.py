@@ -17,10 +17,15 @@ class ComparisonRequest(JobRequest, ComparisonSpec):
     )
 
     target_id: Id
+    """What the arms select for."""
     evaluation_target_id: Id | None = None
+    """What the models are measured on; null takes what was kept apart from the target."""
     pool_id: Id
+    """The pool that the arms select from."""
     pool_version: Version | None = None
+    """The version of the pool; null takes the newest."""
     base_model: ShortText | None = None
+    """Alias of a base model or id of an adapter to train; null takes the operator's default."""
 
     def full_spec(self) -> ComparisonSpec:
         """The settings alone."""

@@ -1,6 +1,6 @@
 """Comparisons: which method to use, told by trainings on what each selects."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from sqlalchemy.orm import Session
@@ -12,22 +12,22 @@ from service.comparisons.requests import ComparisonRequest
 from service.edge.idempotency import OnceOnly
 from service.edge.space import require_room_for_job
 from service.http.parameters import ResourceId
-from service.jobs import answers as job_answers
+from service.http.views import as_response
 from service.jobs.routes import accepted, job_routes, load
 from service.services import Services, TenantId
 from store.jobs import submissions
 from store.loops import advance as loops
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.COMPARISON, "comparisons")
+router = job_routes(JobKind.COMPARISON, "comparisons", answers.MethodComparison)
 
 
 @router.post(
     "",
     status_code=202,
-    response_model=job_answers.Job | answers.ComparisonEstimate,
+    response_model=answers.MethodComparison,
     responses={
-        200: {"model": answers.ComparisonEstimate, "description": "validate_only: nothing was stored."}
+        200: {"model": answers.ComparisonEstimate, "description": "With validate_only: what it would cost."}
     },
 )
 def create(
@@ -40,7 +40,7 @@ def create(
     validate_only: Annotated[
         bool, Query(description="Only check, and say what it would cost and could see.")
     ] = False,
-) -> dict[str, Any]:
+) -> Response:
     """Start a comparison. Its `result` has the table so far, also while it runs."""
 
     def store(session: Session) -> str:
@@ -50,25 +50,24 @@ def create(
         return submissions.comparison(session, tenant_id, asked, label).id
 
     if validate_only:
-        response.status_code = 200
         with state.database.transaction() as session:
             require_room_for_job(session, state, tenant_id, JobKind.COMPARISON)
-            return estimate(prepared(session, state, tenant_id, body))
+            return as_response(estimate(prepared(session, state, tenant_id, body)))
     job = load(state, tenant_id, once.run(body, store), JobKind.COMPARISON)
     return accepted(response, "comparisons", job)
 
 
-@router.post("/{job_id}/pause", response_model=job_answers.Job)
-def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{job_id}/pause", response_model=answers.MethodComparison)
+def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Begin nothing further; steps that run go on to their end."""
     with state.database.transaction() as session:
         loops.pause(session, tenant_id, job_id, JobKind.COMPARISON)
-    return load(state, tenant_id, job_id, JobKind.COMPARISON)
+    return as_response(load(state, tenant_id, job_id, JobKind.COMPARISON))
 
 
-@router.post("/{job_id}/resume", response_model=job_answers.Job)
-def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{job_id}/resume", response_model=answers.MethodComparison)
+def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Go on with a paused comparison."""
     with state.database.transaction() as session:
         loops.resume(session, tenant_id, job_id, JobKind.COMPARISON)
-    return load(state, tenant_id, job_id, JobKind.COMPARISON)
+    return as_response(load(state, tenant_id, job_id, JobKind.COMPARISON))

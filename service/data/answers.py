@@ -1,130 +1,194 @@
 """What answers about data look like: the schemas of the OpenAPI document, filled by views.py beside it."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel
+from service.http.answers import Answer, Fault, OpenAnswer
+from service.http.record_schema import Record
 
-from service.http.answers import Fault
 
-
-class File(BaseModel):
+class File(Answer):
     """A file without its bytes."""
 
     id: str
+    """Id, beginning with `file_`."""
     object: Literal["file"]
+    """Always `file`."""
     name: str | None
+    """The name that it was sent with."""
     media_type: str | None
+    """The Content-Type that it was sent with, without parameters; null for files that came in parts."""
     size: int
+    """Bytes, any Content-Encoding taken off."""
     sha256: str
+    """SHA-256 of the bytes, in hexadecimal."""
     created_at: datetime
+    """When it was stored."""
 
 
-class UploadPart(BaseModel):
+class UploadPart(Answer):
     """A part without its bytes."""
 
     object: Literal["upload.part"]
+    """Always `upload.part`."""
     number: int
+    """Its place in the file, from 1."""
     size: int
+    """Bytes."""
     sha256: str
+    """SHA-256 of its bytes, in hexadecimal."""
 
 
-class Upload(BaseModel):
+class Upload(Answer):
     """A file that comes in parts."""
 
     id: str
+    """Id, beginning with `upl_`."""
     object: Literal["upload"]
+    """Always `upload`."""
     name: str | None
+    """The name that the file will have."""
     status: Literal["pending", "completed", "cancelled", "expired"]
+    """Pending takes parts; the others are ends."""
     file_id: str | None
+    """The file that the parts were joined into; null unless completed."""
     parts: list[UploadPart]
+    """What has arrived, by number; empty after the end."""
     created_at: datetime
+    """When it was started."""
     expires_at: datetime
+    """When it ends with its parts, unless it is completed before."""
 
 
-class RowExample(BaseModel):
-    """One row as it came, and the record that it became; both as JSON, cut to 2,000 characters."""
+class RowExample(Answer):
+    """One row as it came, and the record that it became."""
 
     given: str
+    """The row as JSON, cut to 2,000 characters."""
     record: str
+    """The record as JSON, cut to 2,000 characters."""
 
 
-class Recognised(BaseModel):
-    """What the rows were: accepted rows by shape, columns that travel as `extra`, the first changed row."""
+class Recognised(Answer):
+    """What rows that need not be records were taken for."""
 
     shapes: dict[str, int]
+    """Accepted rows by shape, such as `alpaca`."""
     extra: list[str]
+    """Columns that no field takes; they travel in `extra`."""
     example: RowExample | None
+    """The first row that was changed to become a record; null where none was."""
 
 
-class Target(BaseModel):
-    """A target without its records; `found` where a POST stored nothing because it was there already."""
+class Target(Answer):
+    """A target without its records."""
 
     id: str
+    """Id, beginning with `tgt_`."""
     object: Literal["target"]
+    """Always `target`."""
     name: str | None
+    """A name of yours."""
     metadata: dict[str, str]
+    """Pairs of yours, at most 16."""
     count: int
+    """How many examples it has."""
     groups: dict[str, int]
+    """Examples by `group`; empty where no example has one."""
     held_out_target_id: str | None
+    """The target with the examples that were kept apart; null where none were."""
     recognised: Recognised
+    """What its rows were taken for."""
     found: bool
+    """Of an answer to POST: the same examples were there already, and nothing was stored."""
     created_at: datetime
+    """When it was stored."""
 
 
-class Pool(BaseModel):
+class Pool(Answer):
     """A pool without its candidates."""
 
     id: str
+    """Id, beginning with `pool_`."""
     object: Literal["pool"]
+    """Always `pool`."""
     name: str | None
+    """A name of yours."""
     metadata: dict[str, str]
+    """Pairs of yours, at most 16."""
     version: int
+    """How many batches it has; a selection stays at the version that it was started with."""
     count: int
+    """How many candidates it has, each content once."""
     created_at: datetime
+    """When it was made."""
 
 
-class StoredRecord(BaseModel):
-    """One record and where it stands, from 1; `original` is the row as it came, where that was kept."""
+class OriginalRow(OpenAnswer):
+    """A row as it came, with the columns that it had."""
+
+
+class StoredRecord(Answer):
+    """One record and where it stands."""
 
     object: Literal["record"]
+    """Always `record`."""
     number: int
-    record: dict[str, Any]
-    original: dict[str, Any] | None
+    """Its place, from 1."""
+    record: Record
+    """The record."""
+    original: OriginalRow | None
+    """The row as it came; null where the record says all of it."""
 
 
-class RecordPage(BaseModel):
-    """Records in their order; pass `next_after` as `after` for what follows, null where nothing does."""
+class RecordPage(Answer):
+    """Records in their order."""
 
     object: Literal["list"]
+    """Always `list`."""
     data: list[StoredRecord]
+    """At most `limit` of them; a search may give few, or none, before its last page."""
     has_more: bool
+    """Whether more follow."""
     next_after: int | None
+    """What to send as `after` for the next page; null where nothing follows."""
 
 
-class Counts(BaseModel):
-    """What became of the records: received = accepted + rejected; accepted - duplicates were stored."""
+class Counts(Answer):
+    """What became of the records of a batch."""
 
     received: int
+    """Records sent: accepted + rejected."""
     accepted: int
+    """Records without a fault; accepted - duplicates were stored."""
     rejected: int
+    """Records with a fault."""
     duplicates: int
+    """Accepted records that repeat one of the pool or of the batch."""
 
 
-class Batch(BaseModel):
-    """What became of a batch; `reasons` counts refused lines by code, `errors` are the first of them.
-
-    The file has all.
-    """
+class Batch(Answer):
+    """What became of a batch."""
 
     id: str
+    """Id, beginning with `bat_`."""
     object: Literal["pool.batch"]
+    """Always `pool.batch`."""
     pool_id: str
+    """The pool that it was appended to."""
     version: int
+    """The version of the pool that it made, from 1."""
     client_batch_id: str | None
+    """Your name for it: the same one again answers with this batch."""
     counts: Counts
+    """How many records were accepted."""
     recognised: Recognised
+    """What its rows were taken for."""
     reasons: dict[str, int]
+    """Refused lines by code."""
     errors: list[Fault]
+    """The first 100 refused lines."""
     error_file_id: str | None
+    """The file with all refused lines; null where there are none."""
     created_at: datetime
+    """When it was stored."""

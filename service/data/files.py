@@ -15,7 +15,7 @@ from service.edge.space import require_room, size_of
 from service.http.answers import Deleted, Page
 from service.http.fair import FairRoute
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
 from service.http.ranges import serve
 from service.http.views import deleted, page
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
 
 KINDS = (BINARY, NDJSON, PARQUET, ARROW)
 MAX_SUFFIX = 16  # characters of a stored file's name beside its hash; file systems end at 255
-BYTES = {"schema": {"type": "string", "format": "binary"}}
+BYTES = {"schema": {"type": "string", "format": "binary", "description": "The bytes."}}
 ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes than those with this hash.")]
 
 
@@ -46,7 +46,7 @@ async def create(
     request: Request,
     state: Services,
     tenant_id: TenantId,
-    name: Annotated[ShortText | None, Query()] = None,
+    name: Annotated[ShortText | None, Query(description="A name; its suffix says what it holds.")] = None,
     sha256: ExpectedHash = None,
 ) -> dict[str, Any]:
     """Store the body, its Content-Encoding taken off; what it holds is checked where it is used."""
@@ -62,14 +62,13 @@ def listing(
     *,
     state: Services,
     tenant_id: TenantId,
-    after: After = None,
-    limit: Limit = DEFAULT_LIMIT,
+    window: Listing,
     sha256: Annotated[Sha256 | None, Query(description="Only files with these bytes.")] = None,
 ) -> dict[str, Any]:
     """All files, newest first; with `sha256` those that need not be sent again."""
     with state.database.transaction() as session:
-        rows = files.listing(session, tenant_id, after=after, limit=limit, sha256=sha256)
-        return page(rows, limit, views.file)
+        rows = files.listing(session, tenant_id, window=window, sha256=sha256)
+        return page(rows, window.limit, views.file)
 
 
 @router.get("/{file_id}", response_model=answers.File)
@@ -81,7 +80,7 @@ def retrieve(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[
 
 @router.get(
     "/{file_id}/content",
-    response_model=None,
+    response_class=Response,
     responses={
         200: {"content": {BINARY: BYTES}},
         206: {"description": "The range that was asked for."},

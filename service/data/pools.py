@@ -18,7 +18,7 @@ from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
 from service.http.fields import Format, Template
 from service.http.media import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TSV, required
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.strict_json import StrictRoute
 from service.http.views import page
@@ -37,6 +37,13 @@ ColumnPair = Annotated[str, Field(min_length=3, max_length=300, description="fie
 AfterVersion = Annotated[int, Query(ge=0, le=MAX_WHOLE, description="The last version of the page before.")]
 
 
+BATCH_ID = "A name of yours: the same one again answers with the first batch."
+ON_INVALID = "A bad record refuses the whole batch, or is skipped and counted."
+FORMAT = "The shape that the rows have; `auto` recognises that of each row."
+TEMPLATE = "Jinja that makes the prompt from the columns of a row, such as `Question: {{ question }}`."
+COLUMNS = "`field:column` names the column that holds a field; up to 9 times."
+
+
 @router.post("", status_code=201, response_model=answers.Pool)
 def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Make an empty pool."""
@@ -48,12 +55,10 @@ def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOn
 
 
 @router.get("", response_model=Page[answers.Pool])
-def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
-) -> dict[str, Any]:
+def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> dict[str, Any]:
     """All pools, newest first."""
     with state.database.transaction() as session:
-        return page(pools.listing(session, tenant_id, after=after, limit=limit), limit, views.pool)
+        return page(pools.listing(session, tenant_id, window=window), window.limit, views.pool)
 
 
 @router.get("/{pool_id}", response_model=answers.Pool)
@@ -96,11 +101,11 @@ def batch_listing(
             "required": True,
             "content": {
                 NDJSON: {"schema": {"type": "string", "description": "One record per line."}},
-                PARQUET: {"schema": {"type": "string", "format": "binary"}},
+                PARQUET: {"schema": {"type": "string", "format": "binary", "description": "A Parquet file."}},
                 CSV: {"schema": {"type": "string", "description": "A line of names, then rows."}},
                 TSV: {"schema": {"type": "string", "description": "The same with tabs."}},
-                ARROW: {"schema": {"type": "string", "format": "binary"}},
-                "application/json": {"schema": BatchRequest.model_json_schema()},
+                ARROW: {"schema": {"type": "string", "format": "binary", "description": "An Arrow stream."}},
+                "application/json": {"schema": {"$ref": "#/components/schemas/BatchRequest"}},
             },
         }
     },
@@ -111,11 +116,11 @@ async def add_batch(
     request: Request,
     state: Services,
     tenant_id: TenantId,
-    client_batch_id: Annotated[ShortText | None, Query()] = None,
-    on_invalid: Annotated[OnInvalid, Query()] = "reject_batch",
-    format: Annotated[Format, Query()] = "auto",
-    columns: Annotated[list[ColumnPair] | None, Query(max_length=9)] = None,
-    template: Annotated[Template | None, Query()] = None,
+    client_batch_id: Annotated[ShortText | None, Query(description=BATCH_ID)] = None,
+    on_invalid: Annotated[OnInvalid, Query(description=ON_INVALID)] = "reject_batch",
+    format: Annotated[Format, Query(description=FORMAT)] = "auto",
+    columns: Annotated[list[ColumnPair] | None, Query(max_length=9, description=COLUMNS)] = None,
+    template: Annotated[Template | None, Query(description=TEMPLATE)] = None,
 ) -> dict[str, Any]:
     """Append candidates, wholly or not at all; the same client_batch_id again returns the first batch.
 

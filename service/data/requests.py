@@ -16,20 +16,26 @@ Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{
 class UploadRequest(Bounded):
     """A file that will come in parts."""
 
+    model_config = example(name="pool.parquet")
+
     name: ShortText | None = None
+    """The name that the file will have; its suffix says what it holds."""
 
 
 class CompleteRequest(Bounded):
     """All parts are there."""
 
     sha256: Sha256 | None = None
+    """Of the whole file in hexadecimal: other bytes are refused."""
 
 
 class HeldOut(Bounded):
     """A share of the target examples that is kept apart, for evaluations only."""
 
     ratio: Annotated[float, Real(gt=0.0, lt=1.0)]
+    """Share of the examples that is kept apart, between 0 and 1."""
     seed: Seed = 0
+    """Which ones: the same seed takes the same."""
 
 
 class TargetRequest(Labelled, ShapedRows):
@@ -38,8 +44,11 @@ class TargetRequest(Labelled, ShapedRows):
     model_config = example(records=[QUESTION], name="sums", metadata={"team": "a"})
 
     records: Records | None = None
+    """The examples; or else `file_id`."""
     file_id: Id | None = None
+    """A stored file that holds them; or else `records`."""
     held_out: HeldOut | None = None
+    """Keep a share apart as a target of its own, for evaluations."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -59,9 +68,13 @@ class BatchRequest(ShapedRows):
     model_config = example(records=[QUESTION, CHAT], client_batch_id="day-1", on_invalid="skip")
 
     records: Records | None = None
+    """The candidates; or else `file_id`."""
     file_id: Id | None = None
+    """A stored file that holds them; or else `records`."""
     client_batch_id: ShortText | None = None
+    """A name of yours: the same one again answers with the first batch."""
     on_invalid: OnInvalid = "reject_batch"
+    """A bad record refuses the whole batch, or is skipped and counted."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -28,7 +28,15 @@ Remove = Callable[[Session, str, str], None]
 
 def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remove) -> None:
     """GET .../{id}/records and DELETE .../{id}."""
-    Id = Annotated[str, Path(alias=f"{noun}_id", pattern=ID_PATTERN, max_length=MAX_ID)]
+    Id = Annotated[
+        str,
+        Path(
+            alias=f"{noun}_id",
+            pattern=ID_PATTERN,
+            max_length=MAX_ID,
+            description="The id that the service gave.",
+        ),
+    ]
 
     @router.get(f"/{{{noun}_id}}/records", response_model=answers.RecordPage)
     def stored_records(

@@ -10,7 +10,7 @@ from service.data.requests import TargetRequest
 from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
 from service.http.answers import Page
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.parameters import LabelledListing, ResourceId
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.intake.naming import given_records
@@ -55,13 +55,11 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
 
 
 @router.get("", response_model=Page[answers.Target])
-def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
-) -> dict[str, Any]:
+def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> dict[str, Any]:
     """All targets, newest first."""
     with state.database.transaction() as session:
-        rows = targets.listing(session, tenant_id, after=after, limit=limit)
-        return page(rows, limit, views.target)
+        rows = targets.listing(session, tenant_id, window=window)
+        return page(rows, window.limit, views.target)
 
 
 @router.get("/{target_id}", response_model=answers.Target)

@@ -16,7 +16,7 @@ from service.edge.idempotency import OnceOnly
 from service.edge.space import require_room, size_of
 from service.http.answers import Page
 from service.http.media import BINARY, required
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
 from service.http.strict_json import StrictRoute
 from service.http.views import page
@@ -32,7 +32,9 @@ from store.tables.uploads import Upload, UploadPart
 router = APIRouter(prefix="/v1/uploads", route_class=StrictRoute, tags=["uploads"])
 
 COPY = 2**20  # bytes of a part held at a time
-Number = Annotated[int, Path(ge=1, le=uploads.MAX_PARTS)]
+Number = Annotated[
+    int, Path(ge=1, le=uploads.MAX_PARTS, description="The place of the part in the file, from 1.")
+]
 
 
 @router.post("", status_code=201, response_model=answers.Upload)
@@ -47,13 +49,11 @@ def create(body: UploadRequest, state: Services, tenant_id: TenantId, once: Once
 
 
 @router.get("", response_model=Page[answers.Upload])
-def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
-) -> dict[str, Any]:
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """All uploads, newest first."""
     with state.database.transaction() as session:
-        rows = uploads.listing(session, tenant_id, after=after, limit=limit)
-        return page(rows, limit, lambda row: views.upload(row, uploads.parts(session, row.id)))
+        rows = uploads.listing(session, tenant_id, window=window)
+        return page(rows, window.limit, lambda row: views.upload(row, uploads.parts(session, row.id)))
 
 
 @router.get("/{upload_id}", response_model=answers.Upload)

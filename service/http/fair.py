@@ -9,9 +9,11 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
+from service.http import parameters
 from service.http.shares import NOBODY, Shares
 
 T = TypeVar("T")
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 LOOKS = frozenset(("GET", "HEAD"))
 
 
@@ -26,9 +28,9 @@ class FairRoute(APIRoute):
         """Whether requests are counted."""
         return not (inspect.iscoroutinefunction(self.endpoint) and set(self.methods or ()) <= LOOKS)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """The framework's handler with a slot around it; the answer is sent without one."""
-        handler = super().get_route_handler()
+        handler = self._knowing(super().get_route_handler())
         if not self.fair:
             return handler
 
@@ -39,6 +41,19 @@ class FairRoute(APIRoute):
                 return await handler(request)
 
         return fair
+
+    def _knowing(self, handler: Handler) -> Handler:
+        """The handler of a route below /v1, behind a look at the names in the query."""
+        if not self.path.startswith("/v1/"):
+            return handler
+        names, prefixes = parameters.known(self)
+
+        async def knowing(request: Request) -> Response:
+            if request.query_params:
+                parameters.require_known(request, names, prefixes)
+            return await handler(request)
+
+        return knowing
 
 
 class Together(Generic[T]):

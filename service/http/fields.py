@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from evoselect.spec.fields import Bounded, Members, ShortText, Text, Whole
 from service.http.json_pieces import MAX_VALUES
-from service.http.record_schema import RECORDS
+from service.http.record_schema import Record, Shown
 from store.records.layout import CHATS, Layout
 
 MetadataKey = Annotated[str, Text(1, 64, printable=True)]
 MetadataValue = Annotated[str, Text(0, 512, printable=True)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Members(16)]
 Version = Annotated[int, Whole(0)]
-Records = Annotated[list[Any], Members(MAX_VALUES), WithJsonSchema(RECORDS)]
+Documented = Annotated[list[Record], Field(min_length=1, max_length=MAX_VALUES)]
+Records = Annotated[list[Any], Members(MAX_VALUES), Shown(Documented)]
 """store.records.record checks each, and names the line."""
 
 
@@ -30,13 +31,16 @@ class Labelled(Bounded):
     """A resource that users may name and annotate."""
 
     name: ShortText | None = None
+    """A name of yours, 1 to 256 printable characters."""
     metadata: Metadata = Field(default={})
+    """Up to 16 pairs of yours: names of 1 to 64, values of up to 512 printable characters."""
 
 
 class JobRequest(Labelled):
-    """Work to be done; among the jobs of one tenant higher priority comes first."""
+    """Work to be done."""
 
     priority: Annotated[int, Whole(-100, 100)] = 0
+    """From -100 to 100: of your own waiting jobs the higher one comes first."""
 
 
 Format = Literal[

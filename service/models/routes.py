@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from evoselect.spec.fields import MAX_WHOLE
 from service.http.answers import Deleted, Page
 from service.http.media import BINARY
-from service.http.parameters import DEFAULT_LIMIT, After, Limit
+from service.http.parameters import DEFAULT_LIMIT, Limit, Listing
 from service.http.ranges import serve
 from service.http.strict_json import StrictRoute
-from service.http.views import deleted, page
+from service.http.views import as_response, deleted, page
 from service.models import answers, views
 from service.services import Services, TenantId
 from store.errors import NotFound
@@ -18,31 +18,33 @@ from store.models import adapters, lineage
 
 router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"])
 
-ModelName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$", max_length=128)]
+ModelName = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9._:-]{1,128}$",
+        max_length=128,
+        description="Alias of a base model, or id of an adapter.",
+    ),
+]
 
 
-AnyModel = answers.BaseModelEntry | answers.Adapter
-
-
-@router.get("", response_model=Page[AnyModel])
-def listing(
-    state: Services, tenant_id: TenantId, after: After = None, limit: Limit = DEFAULT_LIMIT
-) -> dict[str, Any]:
+@router.get("", response_model=Page[answers.AnyModel])
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> Response:
     """The allow-list first, then adapters, newest first; pages go through the adapters."""
     bases = [views.base_model(source) for source in state.models.values()]
     with state.database.transaction() as session:
-        found = page(adapters.listing(session, tenant_id, after=after, limit=limit), limit, views.adapter)
-    return found if after else found | {"data": bases + found["data"]}
+        found = page(adapters.listing(session, tenant_id, window=window), window.limit, views.adapter)
+    return as_response(found if window.after else found | {"data": bases + found["data"]})
 
 
-@router.get("/{name}", response_model=AnyModel)
-def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{name}", response_model=answers.AnyModel)
+def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> Response:
     """One model, by alias or id."""
     source = state.models.get(name)
     if source:
-        return views.base_model(source)
+        return as_response(views.base_model(source))
     with state.database.transaction() as session:
-        return views.adapter(adapters.get(session, tenant_id, name))
+        return as_response(views.adapter(adapters.get(session, tenant_id, name)))
 
 
 @router.delete("/{name}", response_model=Deleted)
@@ -61,12 +63,12 @@ def retrieve_lineage(
     tenant_id: TenantId,
     after: Annotated[int, Query(ge=0, le=MAX_WHOLE, description="Records to pass over.")] = 0,
     limit: Limit = DEFAULT_LIMIT,
-) -> dict[str, Any]:
+) -> Response:
     """From an adapter back to every record, through the models that it was trained on; records by pages."""
     with state.database.transaction() as session:
         trainings = lineage.trace(session, tenant_id, name)
     rows = lineage.records(state.artifacts, trainings, after=after, limit=limit + 1)
-    return {
+    found = {
         "object": "model.lineage",
         "model_id": name,
         "base_model": trainings[0].base_model,
@@ -75,6 +77,7 @@ def retrieve_lineage(
         "records": rows[:limit],
         "has_more": len(rows) > limit,
     }
+    return as_response(found)
 
 
 @router.get(
@@ -92,7 +95,9 @@ def content(
     request: Request,
     state: Services,
     tenant_id: TenantId,
-    file: Annotated[str, Query(max_length=128)] = "adapter_model.safetensors",
+    file: Annotated[
+        str, Query(max_length=128, description="Name of the file.")
+    ] = "adapter_model.safetensors",
 ) -> Response:
     """A file of an adapter, by default its weights."""
     with state.database.transaction() as session:

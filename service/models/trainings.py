@@ -9,8 +9,8 @@ from service.edge.idempotency import OnceOnly
 from service.edge.space import require_room_for_job
 from service.intake.inline import Rows
 from service.intake.naming import given_records, known_model, stored_target
-from service.jobs import answers as job_answers
 from service.jobs.routes import accepted, job_routes, load
+from service.models import answers
 from service.models.requests import TrainingRequest
 from service.services import Services, State, TenantId
 from store.data import pools
@@ -18,13 +18,13 @@ from store.jobs import submissions
 from store.jobs.requests import TrainingWork
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.TRAINING, "trainings")
+router = job_routes(JobKind.TRAINING, "trainings", answers.Training)
 
 
-@router.post("", status_code=202, response_model=job_answers.Job)
+@router.post("", status_code=202, response_model=answers.Training)
 def create(
     *, body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
-) -> dict[str, Any]:
+) -> Response:
     """Start a training."""
     rows = given_records(state, tenant_id, inline=None, file_id=body.file_id, layout=body.layout)
 

@@ -1,4 +1,4 @@
-"""The interface as one page, made from the OpenAPI document. Off unless EVOSELECT_SHOW_DOCS is true."""
+"""The interface as one page, made from the OpenAPI document; shown where EVOSELECT_SHOW_DOCS is true."""
 
 import base64
 import hashlib

@@ -14,6 +14,7 @@ from store.accounts.scopes import Scope
 from store.kit.json import Json
 from store.models import adapters
 from store.tables.accounts import ApiKey
+from store.tables.owned import Window
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 
@@ -30,7 +31,7 @@ MAY = (
 def model_list(request: Request, state: Services, tenant_id: TenantId, after: After = None) -> Response:
     """What was trained here, and what may be used."""
     with state.database.transaction() as session:
-        rows = adapters.listing(session, tenant_id, after=after, limit=PAGE)
+        rows = adapters.listing(session, tenant_id, window=Window(after, PAGE))
         found = [
             {
                 "id": row.id,
@@ -74,7 +75,7 @@ def keys(request: Request, state: Services, tenant_id: TenantId, after: After = 
     rows: list[ApiKey] = []
     if allowed:
         with state.database.transaction() as session:
-            rows = api_keys.listing(session, tenant_id, after=after, limit=PAGE)
+            rows = api_keys.listing(session, tenant_id, window=Window(after, PAGE))
     more = rows[PAGE - 1].id if len(rows) > PAGE else ""
     shown = [_key(row) for row in rows[:PAGE]]
     return render(request, "keys.html", allowed=allowed, keys=shown, scopes=MAY, more=more)

@@ -19,6 +19,7 @@ from store.data import files, pools, targets
 from store.data.sources import Source
 from store.kit.json import Json
 from store.tables.data import File, Pool, Target
+from store.tables.owned import Window
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 
@@ -43,7 +44,7 @@ Row = Target | Pool | File
 def target_list(request: Request, state: Services, tenant_id: TenantId, after: After = None) -> Response:
     """All targets, newest first."""
     with state.database.transaction() as session:
-        rows = targets.listing(session, tenant_id, after=after, limit=PAGE)
+        rows = targets.listing(session, tenant_id, window=Window(after, PAGE))
         return _listing(request, "targets", rows, after)
 
 
@@ -51,7 +52,7 @@ def target_list(request: Request, state: Services, tenant_id: TenantId, after: A
 def pool_list(request: Request, state: Services, tenant_id: TenantId, after: After = None) -> Response:
     """All pools, newest first."""
     with state.database.transaction() as session:
-        rows = pools.listing(session, tenant_id, after=after, limit=PAGE)
+        rows = pools.listing(session, tenant_id, window=Window(after, PAGE))
         return _listing(request, "pools", rows, after)
 
 
@@ -59,7 +60,7 @@ def pool_list(request: Request, state: Services, tenant_id: TenantId, after: Aft
 def file_list(request: Request, state: Services, tenant_id: TenantId, after: After = None) -> Response:
     """All files, newest first."""
     with state.database.transaction() as session:
-        rows = files.listing(session, tenant_id, after=after, limit=PAGE)
+        rows = files.listing(session, tenant_id, window=Window(after, PAGE))
         return _listing(request, "files", rows, after)
 
 

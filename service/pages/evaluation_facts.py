@@ -13,6 +13,7 @@ from store.jobs.requests import EvaluationNames
 from store.kit.json import Json
 from store.tables.data import Model
 from store.tables.jobs import Job
+from store.tables.owned import Window
 from store.tables.states import JobKind, JobStatus
 
 LOOKED = 100  # newest evaluations that are looked through
@@ -24,7 +25,9 @@ def others(session: Session, job: Job) -> list[Job]:
     if job.status != JobStatus.COMPLETED:
         return []
     done = [JobStatus.COMPLETED]
-    rows = jobs.listing(session, job.tenant_id, JobKind.EVALUATION, after=None, limit=LOOKED, statuses=done)
+    rows = jobs.listing(
+        session, job.tenant_id, JobKind.EVALUATION, window=Window(limit=LOOKED), statuses=done
+    )
     own = EvaluationNames.of(job.request, job.id).examples
     same = [
         row for row in rows if row.id != job.id and EvaluationNames.of(row.request, row.id).examples == own

@@ -50,7 +50,7 @@ async def begin(request: Request) -> Response:
 def start(request: Request, state: Services, tenant_id: TenantId) -> Response:
     """The newest jobs, or the first steps."""
     with state.database.transaction() as session:
-        rows = owned.newest_first(session, Job, tenant_id, after=None, limit=NEWEST)[:NEWEST]
+        rows = owned.listed(session, Job, tenant_id, window=owned.Window(limit=NEWEST))[:NEWEST]
         progress = job_reads.progress(session, [row.id for row in rows])
         jobs = [_line(encoding.job(row, progress[row.id])) for row in rows]
         held = [(name, _count(session, table, tenant_id), what) for name, table, what in HELD]

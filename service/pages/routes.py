@@ -41,6 +41,7 @@ from store.jobs.requests import EvaluationNames
 from store.kit.json import Json
 from store.loops import steps as loop_steps
 from store.tables.jobs import Event, Job
+from store.tables.owned import Window
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
@@ -144,8 +145,7 @@ def listing(
             session,
             tenant_id,
             KINDS[noun],
-            after=after,
-            limit=ROWS,
+            window=Window(after, ROWS),
             statuses=[status] if status else None,
             name=name or None,
         )

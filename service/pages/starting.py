@@ -18,6 +18,7 @@ from store.jobs.requests import SelectionNames
 from store.kit.json import Json
 from store.models import adapters
 from store.tables.jobs import Job
+from store.tables.owned import Window
 from store.tables.states import JobKind, JobStatus
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
@@ -161,7 +162,7 @@ def _data(session: Session, tenant_id: str) -> Json:
 
 def _targets(session: Session, tenant_id: str) -> list[Json]:
     """Those that are kept apart of another one are called after it."""
-    rows = targets.listing(session, tenant_id, after=None, limit=OFFERED)
+    rows = targets.listing(session, tenant_id, window=Window(limit=OFFERED))
     whole = {row.held_out_target_id: data.line(row)["name"] for row in rows if row.held_out_target_id}
     apart = {held: f"{name}, kept apart" for held, name in whole.items()}
     lines = [data.line(row) for row in rows]
@@ -169,14 +170,14 @@ def _targets(session: Session, tenant_id: str) -> list[Json]:
 
 
 def _pools(session: Session, tenant_id: str) -> list[Json]:
-    rows = pools.listing(session, tenant_id, after=None, limit=OFFERED)
+    rows = pools.listing(session, tenant_id, window=Window(limit=OFFERED))
     return [data.line(row) for row in rows if row.count]
 
 
 def completed_selections(session: Session, tenant_id: str) -> list[Json]:
     """The newest of them, as a choice."""
     done = [JobStatus.COMPLETED]
-    rows = jobs.listing(session, tenant_id, JobKind.SELECTION, after=None, limit=OFFERED, statuses=done)
+    rows = jobs.listing(session, tenant_id, JobKind.SELECTION, window=Window(limit=OFFERED), statuses=done)
     return [_named(row) for row in rows]
 
 
@@ -186,7 +187,7 @@ def _named(row: Job) -> Json:
 
 def _models(session: Session, state: State, tenant_id: str) -> list[Json]:
     """What may be trained further and measured: adapters by what they learnt from, then the allow-list."""
-    rows = adapters.listing(session, tenant_id, after=None, limit=OFFERED)
+    rows = adapters.listing(session, tenant_id, window=Window(limit=OFFERED))
     return [{"id": row.id, "name": facts.model_name(session, row)} for row in rows] + [
         {"id": alias, "name": alias} for alias in state.models
     ]

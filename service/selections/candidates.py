@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 
 from service.http.fair import FairRoute
 from service.http.parameters import ResourceId
+from service.http.views import as_response
 from service.jobs.results import artifact, completed
 from service.selections import answers
 from service.services import Services, State, TenantId
@@ -20,24 +21,37 @@ from store.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
-CandidateId = Annotated[str, Path(min_length=1, max_length=256)]
+UNKNOWN: dict[str, Any] = {
+    "object": "selection.candidate",
+    **dict.fromkeys(("item", "nearest_target", "last_selected", "cluster")),
+    "leaks": [],
+}
+
+CandidateId = Annotated[
+    str, Path(min_length=1, max_length=256, description="Id or content hash of the candidate.")
+]
 
 
 @router.get("/{job_id}/candidates/{candidate_id:path}", response_model=answers.Candidate)
 def candidate(
     job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
-) -> dict[str, Any]:
+) -> Response:
     """Why the candidate with that id, or that content hash, was selected or was not.
 
     Of several contents with the same id it is the one of best rank, else the one that came first: the hash
     names each of them.
     """
+    return as_response(told_of(state, tenant_id, job_id, candidate_id))
+
+
+def told_of(state: State, tenant_id: str, job_id: str, candidate_id: str) -> dict[str, Any]:
+    """The same for those who have no request; raises NotFound, or Problem 409 before it is completed."""
     job = completed(state, tenant_id, job_id, what="candidates")
     item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
     if item is not None and "content_hash" in item:
         found: dict[str, Any] = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
         found |= _flags(state, job, item["content_hash"])
-        return {"object": "selection.candidate", **found, **_chosen(item)}
+        return {**UNKNOWN, **found, **_chosen(item)}
     asked = SelectionNames.of(job.request, job.id)
     with state.database.transaction() as session:
         batches = pools.batches(session, asked.pool_id, asked.pool_version)
@@ -47,7 +61,7 @@ def candidate(
     own, repeated = known
     found = {"id": own["id"], "content_hash": own["content_hash"], "repeated": repeated}
     found |= _flags(state, job, own["content_hash"])
-    return {"object": "selection.candidate", **found, **_fate(state, job, own)}
+    return {**UNKNOWN, **found, **_fate(state, job, own)}
 
 
 def _in_pool(state: State, batches: list[Batch], name: str) -> tuple[dict[str, str], bool] | None:

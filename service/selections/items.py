@@ -15,6 +15,7 @@ from service.http.problems import Problem
 from service.http.ranges import serve_spool
 from service.intake.spools import TableSpool
 from service.jobs.results import artifact, completed
+from service.selections.answers import ItemPage
 from service.services import Services, State, TenantId
 from store.records.table_rows import NotRestored
 from store.results import item_columns, picked
@@ -24,11 +25,18 @@ router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["select
 
 Form = Literal["item", "original"]
 MAX_PAGE = 1000
+LIMIT = "How many at most; JSON pages have 1,000 at most, lines and tables all by default."
 ALL_ITEMS = 2**62
-FORMATS: dict[str, Any] = {kind: {} for kind in (JSON, NDJSON, PARQUET)}
+LINES = {
+    "type": "string",
+    "description": "One JSON object a line: items, or with format=original rows as they came.",
+}
+TABLE = {"type": "string", "format": "binary", "description": "A Parquet file with a row for each item."}
+REJECTED = {"type": "string", "description": "One JSON object a line: `id` and `reason`."}
+FORMATS: dict[str, Any] = {NDJSON: {"schema": LINES}, PARQUET: {"schema": TABLE}}
 
 
-@router.get("/{job_id}/items", response_model=None, responses={200: {"content": FORMATS}})
+@router.get("/{job_id}/items", response_model=ItemPage, responses={200: {"content": FORMATS}})
 def items(
     *,
     job_id: ResourceId,
@@ -37,7 +45,7 @@ def items(
     tenant_id: TenantId,
     extra: Extra,
     after: Annotated[int, Query(ge=0, le=ALL_ITEMS, description="The last rank of the page before.")] = 0,
-    limit: Annotated[int | None, Query(ge=1, le=ALL_ITEMS)] = None,
+    limit: Annotated[int | None, Query(ge=1, le=ALL_ITEMS, description=LIMIT)] = None,
     format: Annotated[
         Literal["item", "original"], Query(description="`original`: rows as they came.")
     ] = "item",
@@ -72,7 +80,12 @@ def items(
     return Response(_page(texts[:count], more), media_type=JSON)
 
 
-@router.get("/{job_id}/rejected", response_model=None, responses={200: {"content": {NDJSON: {}}}})
+@router.get(
+    "/{job_id}/rejected",
+    response_model=None,
+    response_class=Response,
+    responses={200: {"content": {NDJSON: {"schema": REJECTED}}}},
+)
 def rejected(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Every candidate that could not be selected, with the reason, as lines in the order of the pool."""
     stored = artifact(completed(state, tenant_id, job_id, what="rejected"), "rejected") or {}

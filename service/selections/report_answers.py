@@ -3,60 +3,232 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel
+from service.http.answers import Answer, OpenAnswer
+from service.selections.answers import SelectionRequested
+from service.selections.result_answers import (
+    Diagnostics,
+    FeatureFacts,
+    Manifest,
+    Measures,
+    NearCopySummary,
+    RowCounts,
+    TradeoffPoint,
+)
 
-from store.kit.json import Json
-from store.tables.states import JobStatus
 
-
-class Reported(BaseModel):
-    """The selection that the report is about."""
+class Reported(Answer):
+    """The job that a report is about."""
 
     id: str
+    """Its id."""
     name: str | None
+    """A name of yours."""
     created_at: datetime
+    """When it was accepted."""
     completed_at: datetime | None
-    request: Json
-    metadata: Json
+    """When it was completed."""
+    metadata: dict[str, str]
+    """Pairs of yours."""
 
 
-class Report(BaseModel):
+class ReportedSelection(Reported):
+    """The selection that the report is about."""
+
+    request: SelectionRequested
+    """What it was asked."""
+
+
+class Points(OpenAnswer):
+    """Points of one kind."""
+
+    id: list[str] | None = None
+    """Ids of the records, in the order of x and y; left out in reports of loops."""
+    x: list[float]
+    """First coordinates."""
+    y: list[float]
+    """Second coordinates."""
+
+
+class Shown(Answer):
+    """How many points there are of each kind."""
+
+    pool: int
+    """Candidates that were not selected."""
+    targets: int
+    """Examples of the target."""
+    selected: int
+    """Items."""
+
+
+class LeakTexts(Answer):
+    """Beginnings of two texts."""
+
+    text: str
+    """Of the candidate."""
+    partner_text: str
+    """Of the example that it nearly repeats."""
+
+
+class NearCopyTexts(Answer):
+    """Beginnings of the texts that `near_copies` lists, in its order."""
+
+    clusters: list[list[str]]
+    """Of the first candidates of each cluster."""
+    leaks: list[list[LeakTexts]]
+    """Of the leaks of each target."""
+
+
+class MapAxes(OpenAnswer):
+    """The plane of an earlier round that a map lies in."""
+
+    selection_id: str
+    """The selection that it was fitted to."""
+    round: int
+    """The round, from 1."""
+
+
+class Map(OpenAnswer):
+    """Candidates, target and items in the plane."""
+
+    method: Literal["pca"]
+    """Principal components of the features."""
+    axes: MapAxes | None
+    """The plane of an earlier round; null where the map has its own."""
+    explained_variance: list[float]
+    """Share of the variance that each axis holds, 0 to 1."""
+    trustworthiness: float | None
+    """How far neighbours in the picture are neighbours in the features, 0 to 1 (Venna and Kaski 2001)."""
+    shown: Shown
+    """Points of the map."""
+    of: Shown
+    """Rows that there are."""
+    points: dict[str, Points]
+    """By kind: pool, target, selected."""
+
+
+class Histogram(OpenAnswer):
+    """Counts over the same bins, a list for each set of candidates, such as `pool` and `selected`."""
+
+    edges: list[float]
+    """Edges of the bins, one more than there are counts."""
+    selected: list[int]
+    """Items in each bin."""
+
+
+class CoverageCurve(OpenAnswer):
+    """Mean over the targets of the best cosine among the first n, a list for each order."""
+
+    rows: list[int]
+    """The n of each place."""
+    selected: list[float]
+    """Of the items in their order."""
+    random: list[float]
+    """Of a random draw of the same size."""
+    top_relevance: list[float]
+    """Of the top by mean cosine of the same size."""
+    targets: int
+    """Examples that were looked at, at most 2,000."""
+
+
+class Twins(Histogram):
+    """Cosine of items to their most similar other item, beside other sets of the same size."""
+
+    rows: int
+    """Items that were looked at, at most 2,000."""
+
+
+class NearDuplicate(Answer):
+    """Two items that are much alike."""
+
+    first_rank: int
+    """Rank of the one."""
+    second_rank: int
+    """Rank of the other."""
+    cosine: float
+    """Of their features."""
+
+
+class NearDuplicates(Answer):
+    """Pairs of items that are much alike, each item with its most similar one."""
+
+    cosine_at_least: float
+    """From which cosine on a pair counts."""
+    pairs: int
+    """How many there are."""
+    listed: list[NearDuplicate]
+    """The first 100."""
+
+
+class ReportedTarget(OpenAnswer):
+    """How well one example of the target is served."""
+
+    id: str
+    """The example."""
+    group: str | None
+    """Its group."""
+    mass: float
+    """Its share of the target; all add up to 1."""
+    items: int
+    """Items that serve it."""
+    mean_cosine: float
+    """Of what the transport brings to it, -1 to 1."""
+    best_selected: float
+    """Largest cosine of an item to it."""
+    best_in_pool: float
+    """Largest cosine of a candidate to it."""
+    uncovered: bool
+    """Nothing selected is more like it than 5 % of the pool are by chance."""
+
+
+class ReportedTargets(Answer):
+    """How well the target is served."""
+
+    chance: float
+    """Cosine that 5 % of the pool exceed by chance."""
+    uncovered: int
+    """Examples that are not covered."""
+    total: int
+    """Examples of the target."""
+    listed: list[ReportedTarget]
+    """Those that are served least first, at most 2,000."""
+
+
+class Report(Answer):
     """The numbers behind every chart of the page; docs/report.md says how to read them."""
 
     object: Literal["selection.report"]
-    selection: Reported
-    counts: Json
-    map: Json
-    relevance: Json
-    coverage: Json
-    twins: Json
-    near_duplicates: Json
-    near_copies: Json | None
-    near_copy_texts: Json | None
-    """Beginnings of the texts of the clusters and leaks that `near_copies` lists, in its order."""
+    """Always `selection.report`."""
+    selection: ReportedSelection
+    """The selection."""
+    counts: RowCounts
+    """Every row accounted for."""
+    map: Map
+    """The map of the features."""
+    relevance: Histogram
+    """Cosine of each candidate to its nearest example, of the pool and of the items."""
+    coverage: CoverageCurve
+    """How coverage grows with the number of items."""
+    twins: Twins
+    """How alike the items are."""
+    near_duplicates: NearDuplicates
+    """Pairs of items that are much alike."""
+    near_copies: NearCopySummary | None
+    """Near-copies of texts and leaks; null where nobody looked."""
+    near_copy_texts: NearCopyTexts | None
+    """Beginnings of their texts."""
     mean_redundancy: float
-    targets: Json
-    tradeoff: list[Json]
-    against: Json
-    diagnostics: Json
-    features: Json
+    """Mean over the items of the sum of their similarities to the others."""
+    targets: ReportedTargets
+    """How well each example is served."""
+    tradeoff: list[TradeoffPoint]
+    """Transport against redundancy; empty where it was not computed."""
+    against: dict[str, Measures]
+    """The selection beside a random draw and the top by mean cosine of the same size."""
+    diagnostics: Diagnostics
+    """Numbers of the solver."""
+    features: FeatureFacts
+    """What was found out about the features."""
     conditioning: str | None
-    manifest: Json
-
-
-class ReportedLoop(Reported):
-    """The loop that the report is about."""
-
-    status: JobStatus
-
-
-class LoopReport(BaseModel):
-    """The rounds of a loop so far; docs/report.md says how to read them."""
-
-    object: Literal["loop.report"]
-    loop: ReportedLoop
-    stop_reason: str | None
-    best_round: int | None
-    base: Json
-    rounds: list[Json]
-    frame: Json | None
+    """What was done to the features before they were compared."""
+    manifest: Manifest
+    """Seed, settings and versions."""

@@ -20,7 +20,10 @@ from store.results import items as selected
 from store.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
-FORMATS: dict[str, Any] = {kind: {} for kind in (HTML, PARQUET)}
+FORMATS: dict[str, Any] = {
+    HTML: {"schema": {"type": "string", "description": "One page that needs nothing else."}},
+    PARQUET: {"schema": {"type": "string", "format": "binary", "description": "The points of the map."}},
+}
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; sandbox allow-scripts"
 """The page's own policy is stricter about what runs; this one keeps it out of the API's origin as well."""
 

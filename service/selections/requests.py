@@ -22,7 +22,9 @@ class FeatureFiles(Bounded):
     """Matrices of the user's in the order of the records: .npy, .safetensors or .parquet files."""
 
     target: Id
+    """File with a row for each example of the target."""
     pool: Id
+    """File with a row for each candidate, in the order of the pool's batches."""
 
 
 class SelectionRequest(JobRequest):
@@ -31,12 +33,19 @@ class SelectionRequest(JobRequest):
     model_config = example(target=[QUESTION], candidates=[QUESTION, CHAT], k=1, method="capacity", seed=7)
 
     target_id: Id | None = None
+    """The target to select for; or else `target`."""
     target: Records | None = None
+    """Its examples, sent along; they become a target."""
     pool_id: Id | None = None
+    """The pool to select from; or else `candidates`."""
     candidates: Records | None = None
+    """Its candidates, sent along, at most 10,000 unless the operator allows more; they become a pool."""
     pool_version: Version | None = None
+    """The version of the pool; null takes the newest."""
     k: Annotated[int, Whole(1)] | None = None
+    """How many candidates are selected; or else `ratio` or `tokens`."""
     ratio: Ratio | None = None
+    """The share of the pool that is selected, above 0 and at most 1."""
     tokens: Annotated[int, Whole(1)] | None = None
     """Budget in tokens of prompts and answers, in place of k and ratio."""
     tokens_from: Annotated[str, Text(7, 256, printable=True)] | None = None
@@ -44,12 +53,21 @@ class SelectionRequest(JobRequest):
     pinned: Annotated[list[ShortText], Members(MAX_PINNED)] = Field(default=[])
     """Ids or content hashes of candidates that are selected in any case; they count towards the budget."""
     method: Method | None = None
+    """Short for `spec.method`."""
     spec: SelectionSpec = SelectionSpec()
+    """How candidates are chosen."""
     features: FeatureSpec = FeatureSpec()
+    """What candidates are compared by."""
     feature_files: FeatureFiles | None = None
+    """Matrices of yours, for features of kind `provided`."""
     model: ShortText | None = None
+    """Proxy whose gradients are the features: alias of a base model or id of an adapter; null takes the
+    operator's default.
+    """
     seed: Seed = 0
+    """Of all that is drawn at random; the same request gives the same items."""
     exclude_selection_ids: Annotated[list[Id], Members(100)] = Field(default=[])
+    """Selections whose items are not selected again, at most 100."""
 
     @model_validator(mode="before")
     @classmethod

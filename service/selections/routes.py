@@ -1,15 +1,15 @@
 """Jobs that pick candidates for a target."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
 from service.edge.space import require_room_for_job
+from service.http.views import as_response
 from service.intake.inline import Rows, parse_all
 from service.intake.naming import known_model, stored_pool, stored_target
-from service.jobs import answers as job_answers
 from service.jobs.routes import accepted, job_routes, load
 from service.selections import answers
 from service.selections.estimates import estimate
@@ -21,14 +21,14 @@ from store.jobs.requests import FeatureFiles, SelectionWork
 from store.records.layout import Layout
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.SELECTION, "selections")
+router = job_routes(JobKind.SELECTION, "selections", answers.Selection)
 
 
 @router.post(
     "",
     status_code=202,
-    response_model=job_answers.Job | answers.Estimate,
-    responses={200: {"model": answers.Estimate, "description": "validate_only: nothing was stored."}},
+    response_model=answers.Selection,
+    responses={200: {"model": answers.Estimate, "description": "With validate_only: what it would cost."}},
 )
 def create(
     *,
@@ -38,7 +38,7 @@ def create(
     tenant_id: TenantId,
     once: OnceOnly,
     validate_only: Annotated[bool, Query(description="Only check, and say what it would cost.")] = False,
-) -> dict[str, Any]:
+) -> Response:
     """Start a selection. Inline records become a target or a pool of their own."""
     limit = state.settings.max_inline_records
     target = None if body.target is None else parse_all(body.target, "/target", limit, Layout())
@@ -69,8 +69,7 @@ def create(
         return job.id
 
     if validate_only:
-        response.status_code = 200
-        return estimate(state, store)
+        return as_response(estimate(state, store))
     job = load(state, tenant_id, once.run(body, store), JobKind.SELECTION)
     return accepted(response, "selections", job)
 

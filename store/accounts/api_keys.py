@@ -13,6 +13,7 @@ from store.errors import Conflict
 from store.kit.ids import new_id
 from store.tables import owned
 from store.tables.accounts import ApiKey
+from store.tables.owned import Window
 
 HINT = 4  # last characters of a secret that listings show; they are of its checksum
 
@@ -71,9 +72,9 @@ def get(session: Session, tenant_id: str, key_id: str) -> ApiKey:
     return owned.get(session, ApiKey, tenant_id, key_id, noun="API key")
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[ApiKey]:
-    """Newest first, at most limit + 1 rows; revoked ones too."""
-    return owned.newest_first(session, ApiKey, tenant_id, after=after, limit=limit)
+def listing(session: Session, tenant_id: str, *, window: Window) -> list[ApiKey]:
+    """Newest first unless the window says else, at most limit + 1 rows; revoked ones too."""
+    return owned.listed(session, ApiKey, tenant_id, window=window)
 
 
 def rotate(

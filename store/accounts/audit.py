@@ -9,6 +9,7 @@ from store.kit.ids import new_id
 from store.tables import owned
 from store.tables.accounts import AuditEvent
 from store.tables.json_columns import storable
+from store.tables.owned import Window
 
 
 def record(
@@ -28,9 +29,9 @@ def record(
     )
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[AuditEvent]:
-    """Newest first, at most limit + 1 rows."""
-    return owned.newest_first(session, AuditEvent, tenant_id, after=after, limit=limit)
+def listing(session: Session, tenant_id: str, *, window: Window) -> list[AuditEvent]:
+    """Newest first unless the window says else, at most limit + 1 rows."""
+    return owned.listed(session, AuditEvent, tenant_id, window=window)
 
 
 def forget(session: Session, days: int) -> None:

@@ -13,6 +13,7 @@ from store.kit.ids import new_id
 from store.tables import owned
 from store.tables.data import File
 from store.tables.jobs import Job
+from store.tables.owned import Window
 from store.tables.states import TERMINAL
 
 
@@ -80,9 +81,7 @@ def delete(session: Session, tenant_id: str, file_id: str) -> File:
     return file
 
 
-def listing(
-    session: Session, tenant_id: str, *, after: str | None, limit: int, sha256: str | None = None
-) -> list[File]:
-    """Newest first, at most limit + 1 rows; with ``sha256`` those that hold such bytes."""
+def listing(session: Session, tenant_id: str, *, window: Window, sha256: str | None = None) -> list[File]:
+    """Newest first unless the window says else, limit + 1 at most; with ``sha256`` those with such bytes."""
     same = [] if sha256 is None else [File.sha256 == sha256]
-    return owned.newest_first(session, File, tenant_id, *same, after=after, limit=limit)
+    return owned.listed(session, File, tenant_id, *same, window=window)

@@ -17,6 +17,7 @@ from store.records.record import SCHEMA
 from store.tables import owned, uses
 from store.tables.data import Batch, Pool
 from store.tables.loops import Round
+from store.tables.owned import Window
 
 _POSITION = pa.field("position", pa.int64(), nullable=False)
 ORIGINAL = pa.field("original", pa.string())
@@ -59,9 +60,9 @@ def get(session: Session, tenant_id: str, pool_id: str) -> Pool:
     return owned.get(session, Pool, tenant_id, pool_id, noun="pool")
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Pool]:
-    """Newest first, at most limit + 1 rows."""
-    return owned.newest_first(session, Pool, tenant_id, after=after, limit=limit)
+def listing(session: Session, tenant_id: str, *, window: Window) -> list[Pool]:
+    """Newest first unless the window says else, at most limit + 1 rows."""
+    return owned.listed(session, Pool, tenant_id, window=window)
 
 
 def remove(session: Session, tenant_id: str, pool_id: str) -> None:

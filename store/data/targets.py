@@ -19,6 +19,7 @@ from store.kit.json import Json
 from store.records.record import Record, to_table
 from store.tables import owned, uses
 from store.tables.data import Target
+from store.tables.owned import Window
 
 Examples = tuple[list[Record], list[str | None]]
 """Records, and the JSON of the rows that they came as, None where the record says all of it."""
@@ -157,6 +158,6 @@ def get(session: Session, tenant_id: str, target_id: str) -> Target:
     return owned.get(session, Target, tenant_id, target_id, noun="target")
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Target]:
-    """Newest first, at most limit + 1 rows."""
-    return owned.newest_first(session, Target, tenant_id, after=after, limit=limit)
+def listing(session: Session, tenant_id: str, *, window: Window) -> list[Target]:
+    """Newest first unless the window says else, at most limit + 1 rows."""
+    return owned.listed(session, Target, tenant_id, window=window)

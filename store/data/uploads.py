@@ -12,6 +12,7 @@ from store.artifacts import Artifact
 from store.errors import Conflict
 from store.kit.ids import new_id
 from store.tables import owned
+from store.tables.owned import Window
 from store.tables.uploads import Upload, UploadPart
 
 MAX_PARTS = 10_000
@@ -39,9 +40,9 @@ def parts(session: Session, upload_id: str) -> list[UploadPart]:
     return list(session.scalars(query))
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Upload]:
-    """Newest first, at most limit + 1 rows."""
-    return owned.newest_first(session, Upload, tenant_id, after=after, limit=limit)
+def listing(session: Session, tenant_id: str, *, window: Window) -> list[Upload]:
+    """Newest first unless the window says else, at most limit + 1 rows."""
+    return owned.listed(session, Upload, tenant_id, window=window)
 
 
 def lock_open(session: Session, tenant_id: str, upload_id: str) -> Upload:

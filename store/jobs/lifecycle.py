@@ -14,6 +14,7 @@ from store.kit.ids import new_id
 from store.tables import owned
 from store.tables.jobs import Event, Job, Shard, Turn
 from store.tables.loops import LoopStep
+from store.tables.owned import Window
 from store.tables.states import NEXT, PREFIX, TERMINAL, JobKind, JobStatus, ShardState
 from store.telemetry import traces
 from store.webhooks import endpoints as webhooks
@@ -98,18 +99,17 @@ def listing(
     tenant_id: str,
     kind: JobKind,
     *,
-    after: str | None,
-    limit: int,
+    window: Window,
     statuses: Sequence[str] | None = None,
     name: str | None = None,
 ) -> list[Job]:
-    """Newest first, at most limit + 1 rows so that the caller sees whether there are more."""
+    """Newest first unless the window says else, limit + 1 at most: the caller sees whether there are more."""
     where = [Job.kind == kind]
     if statuses:
         where.append(Job.status.in_(statuses))
     if name is not None:
         where.append(Job.name == name)
-    return owned.newest_first(session, Job, tenant_id, *where, after=after, limit=limit)
+    return owned.listed(session, Job, tenant_id, *where, window=window)
 
 
 def record_event(session: Session, job: Job, event_type: str, data: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from store.kit.ids import new_id
 from store.kit.json import Json
 from store.tables import owned, uses
 from store.tables.data import Model
+from store.tables.owned import Window
 
 PREFIX = "mdl_"  # tells an adapter's id from the alias of a base model
 
@@ -57,6 +58,6 @@ def remove(session: Session, tenant_id: str, model_id: str) -> None:
     session.delete(model)
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[Model]:
-    """Newest first, at most limit + 1 rows."""
-    return owned.newest_first(session, Model, tenant_id, after=after, limit=limit)
+def listing(session: Session, tenant_id: str, *, window: Window) -> list[Model]:
+    """Newest first unless the window says else, at most limit + 1 rows."""
+    return owned.listed(session, Model, tenant_id, window=window)

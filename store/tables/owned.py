@@ -1,8 +1,12 @@
 """Rows that belong to a tenant: one by its id, or a page of them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, column, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from store.errors import NotFound
@@ -34,16 +38,32 @@ def get(session: Session, table: type[RowT], tenant_id: str, row_id: str, *, nou
     return row
 
 
-def newest_first(
-    session: Session,
-    table: type[RowT],
-    tenant_id: str,
-    *where: ColumnElement[bool],
-    after: str | None,
-    limit: int,
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows of a list are wanted; `metadata` is for tables that have such."""
+
+    after: str | None = None
+    """The id of the last row of the page before."""
+    limit: int = 100
+    oldest_first: bool = False
+    created_after: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Pairs that a row's user has given it."""
+
+
+def listed(
+    session: Session, table: type[RowT], tenant_id: str, *where: ColumnElement[bool], window: Window
 ) -> list[RowT]:
-    """The tenant's rows before `after`: at most limit + 1, so that the caller sees whether there are more."""
+    """The tenant's rows, newest first unless the window says else.
+
+    At most limit + 1, so that the caller sees whether there are more.
+    """
     query = select(table).where(table.tenant_id == tenant_id, *where)
-    if after:
-        query = query.where(table.id < after)
-    return list(session.scalars(query.order_by(table.id.desc()).limit(limit + 1)))
+    if window.after:
+        query = query.where(table.id > window.after if window.oldest_first else table.id < window.after)
+    if window.created_after:
+        query = query.where(table.created_at > window.created_after)
+    if window.metadata:
+        query = query.where(column("user_metadata", JSONB).contains(dict(window.metadata)))
+    order = table.id if window.oldest_first else table.id.desc()
+    return list(session.scalars(query.order_by(order).limit(window.limit + 1)))

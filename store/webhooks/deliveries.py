@@ -11,6 +11,7 @@ from store.kit.json import Json
 from store.tables import owned
 from store.tables.accounts import WebhookDelivery, WebhookEndpoint
 from store.tables.json_columns import storable
+from store.tables.owned import Window
 from store.webhooks import endpoints as webhooks
 
 LEASE_SECONDS = 60  # a sender that fell silent for so long is replaced
@@ -136,18 +137,17 @@ def listing(
     session: Session,
     tenant_id: str,
     *,
-    after: str | None,
-    limit: int,
+    window: Window,
     endpoint_id: str | None = None,
     state: str | None = None,
 ) -> list[WebhookDelivery]:
-    """Newest first, at most limit + 1 rows."""
+    """Newest first unless the window says else, at most limit + 1 rows."""
     where = []
     if endpoint_id:
         where.append(WebhookDelivery.endpoint_id == endpoint_id)
     if state:
         where.append(WebhookDelivery.state == state)
-    return owned.newest_first(session, WebhookDelivery, tenant_id, *where, after=after, limit=limit)
+    return owned.listed(session, WebhookDelivery, tenant_id, *where, window=window)
 
 
 def redeliver(session: Session, tenant_id: str, delivery_id: str) -> WebhookDelivery:

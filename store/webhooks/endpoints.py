@@ -18,6 +18,7 @@ from store.kit.ids import new_id
 from store.tables import owned
 from store.tables.accounts import WebhookDelivery, WebhookEndpoint
 from store.tables.jobs import Job
+from store.tables.owned import Window
 from store.tables.states import TERMINAL, JobKind
 
 TYPES = tuple(f"{kind}.{status}" for kind in JobKind for status in sorted(TERMINAL))
@@ -45,9 +46,9 @@ def get(session: Session, tenant_id: str, endpoint_id: str) -> WebhookEndpoint:
     return owned.get(session, WebhookEndpoint, tenant_id, endpoint_id, noun="webhook endpoint")
 
 
-def listing(session: Session, tenant_id: str, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
-    """Newest first, at most limit + 1 rows."""
-    return owned.newest_first(session, WebhookEndpoint, tenant_id, after=after, limit=limit)
+def listing(session: Session, tenant_id: str, *, window: Window) -> list[WebhookEndpoint]:
+    """Newest first unless the window says else, at most limit + 1 rows."""
+    return owned.listed(session, WebhookEndpoint, tenant_id, window=window)
 
 
 def remove(session: Session, tenant_id: str, endpoint_id: str) -> None:

@@ -19,6 +19,7 @@ from evoselect.spec.selection import METHODS
 from evoselect_client.client import Client
 from evoselect_client.errors import InvalidRequestError, JobFailedError
 from evoselect_client.models import Selection, Training
+from tests.conforming import faults_of_paths
 from tests.conftest import Stack, start_stack, stop_stack
 from tests.integration.watching import blocks_of, database_of, kill_session, workers_of
 
@@ -69,6 +70,27 @@ def selection(client: Client, target_id: str, pool_id: str) -> Selection:
 @pytest.fixture(scope="module")
 def training(client: Client, selection: Selection) -> Training:
     return client.trainings.create(selection_id=selection.id, spec={"max_steps": 2}).wait(timeout=240)
+
+
+def test_answers_are_what_the_reference_says(stack: Stack, selection: Selection, training: Training) -> None:
+    picked, request = f"selections/{selection.id}", selection.request
+    paths = {
+        "Selection": picked,
+        "SelectionList": "selections",
+        "ItemPage": f"{picked}/items",
+        "Candidate": f"{picked}/candidates/{next(iter(selection.items())).content_hash}",
+        "Report": f"{picked}/report",
+        "Comparison": f"{picked}/compare/{selection.id}",
+        "Training": f"trainings/{training.id}",
+        "EventList": f"trainings/{training.id}/events",
+        "ModelList": "models",
+        "AnyModel": f"models/{training.model_id}",
+        "Lineage": f"models/{training.model_id}/lineage",
+        "Target": f"targets/{request['target_id']}",
+        "RecordPage": f"pools/{request['pool_id']}/records",
+        "BatchList": f"pools/{request['pool_id']}/batches",
+    }
+    assert faults_of_paths(stack.url, stack.api_key, paths) == {}
 
 
 def small_pool(client: Client, records: list[dict[str, Any]]) -> str:

@@ -25,9 +25,13 @@ def test_the_records_are_records() -> None:
         parse_record(json.loads(line))
 
 
-def test_every_code_is_named() -> None:
+def codes_of_the_source() -> set[str]:
     files = [*(ROOT / "service").rglob("*.py"), *(ROOT / "store").rglob("*.py")]
-    found = {code for file in files for groups in CODE.findall(file.read_text()) for code in groups if code}
+    return {code for file in files for groups in CODE.findall(file.read_text()) for code in groups if code}
+
+
+def test_every_code_is_named() -> None:
+    found = codes_of_the_source()
     assert {"no_api_key", "k_exceeds_pool", "method_not_allowed"} <= found
     assert {code for code in found - INTERNAL if f"`{code}`" not in TEXT} == set()
 

@@ -2,18 +2,41 @@
 
 import asyncio
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from service import write_openapi
 from service.app import create_app
 from service.openapi import docs
+from service.openapi.codes import CODES, of_operation
+from service.openapi.document import operations
+from store.settings import Settings
 from store.tables.states import JobStatus
 from tests import tenancy
+from tests.conforming import faults
 from tests.live import Api
 from tests.service.jobs.test_routes import move
+from tests.service.test_docs import INTERNAL, codes_of_the_source
+
+OUTSIDE = frozenset(  # before a route is found, or on pages
+    (
+        "url_too_long",
+        "head_too_slow",
+        "headers_too_large",
+        "form_too_slow",
+        "cross_origin",
+        "wrong_form_token",
+        "no_such_route",
+        "method_not_allowed",
+        "internal_error",
+        "damaged_input",  # of jobs
+    )
+)
 
 
 def test_the_committed_document_is_the_services_own() -> None:
@@ -35,6 +58,85 @@ def test_every_answer_of_a_route_below_v1_is_declared(api: Api) -> None:
                 assert {"401", "403", "429", "503"} <= statuses, (method, path)
             assert any(status.startswith("2") for status in statuses), (method, path)
             assert "500" not in statuses
+
+
+UNTOLD = frozenset(("title", "description", "default", "examples", "deprecated"))
+
+
+def schemas(schema: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A schema and all that it is made of, each with its place."""
+    yield where, schema
+    for name, part in schema.get("properties", {}).items():
+        yield from schemas(part, f"{where}.{name}")
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield from schemas(schema[name], f"{where}[]")
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for part in schema.get(name, []):
+            yield from schemas(part, where)
+
+
+def parts(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """(place, what must be described, its schema) of every parameter, body, answer and named schema."""
+    for name, schema in document["components"]["schemas"].items():
+        yield name, schema, schema
+    for name, header in document["components"]["headers"].items():
+        yield f"header {name}", header, header["schema"]
+    for path, method, operation in operations(document):
+        place = f"{method.upper()} {path}"
+        for parameter in operation.get("parameters", []):
+            yield f"{place} {parameter['name']}", parameter, parameter["schema"]
+        bodies = [(place, operation.get("requestBody", {}))]
+        for status, answer in operation["responses"].items():
+            told = document["components"]["responses"][status] if "$ref" in answer else answer
+            yield f"{place} {status}", told, {"type": "null"}
+            bodies.append((f"{place} {status}", told))
+        for where, body in bodies:
+            for kind, content in body.get("content", {}).items():
+                yield f"{where} {kind}", {"description": "its schema's"}, content["schema"]
+
+
+def test_every_field_parameter_header_and_answer_is_described_and_no_schema_is_empty() -> None:
+    document = json.loads(write_openapi.FILE.read_text())
+    undescribed, empty, seen = [], [], 0
+    for place, part, schema in parts(document):
+        seen += 1
+        if part.get("description", "Successful Response") == "Successful Response":
+            undescribed.append(place)
+        for where, inner in schemas(schema, place):
+            for name, field in inner.get("properties", {}).items():
+                seen += 1
+                if not field.get("description"):
+                    undescribed.append(f"{where}.{name}")
+            bare = inner.get("type") == "object" and not inner.keys() & {"properties", "additionalProperties"}
+            if bare or not inner.keys() - UNTOLD:
+                empty.append(where)
+    assert (undescribed, empty) == ([], [])
+    assert seen > 1_000
+
+
+def test_operations_have_ids_that_read_well_and_stand_for_one_each() -> None:
+    ids = [found["operationId"] for _, _, found in operations(json.loads(write_openapi.FILE.read_text()))]
+    assert len(ids) == len(set(ids))
+    assert {"selections.create", "pools.add_batch", "models.list", "service.readyz"} <= set(ids)
+    assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+", id) for id in ids)
+
+
+def test_every_code_of_a_problem_has_a_meaning_and_a_route() -> None:
+    declared = {code.name for code in CODES}
+    assert codes_of_the_source() - INTERNAL - OUTSIDE - declared == set()
+    ids = [found["operationId"] for _, _, found in operations(json.loads(write_openapi.FILE.read_text()))]
+    for code in CODES:
+        own = [id for id in ids if code in of_operation(id, code.status)]
+        assert own, f"{code.name} belongs to no operation"
+
+
+def test_the_examples_are_what_their_schemas_ask_for() -> None:
+    document = json.loads(write_openapi.FILE.read_text())
+    named = document["components"]["schemas"]
+    found = [(name, example) for name, schema in named.items() for example in schema.get("examples", [])]
+    assert {name: faults(name, example) for name, example in found if faults(name, example)} == {}
+    assert len(found) >= 12
 
 
 def examples(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -87,7 +189,7 @@ def test_the_page_is_shown_where_the_operator_wants_it(api: Api, shown: bool) ->
             return await client.get("/docs")
 
     assert asyncio.run(get()).status_code == (200 if shown else 404)
-    assert not api.settings.show_docs  # off unless asked for
+    assert not api.settings.show_docs  # off unless asked for; embedded mode asks
 
 
 def test_the_page_escapes_all_text_and_loads_nothing(api: Api) -> None:
@@ -99,3 +201,58 @@ def test_the_page_escapes_all_text_and_loads_nothing(api: Api) -> None:
     assert "src=" not in page
     assert "default-src &#x27;none&#x27;" not in docs.HEADERS["Content-Security-Policy"]
     assert docs.HEADERS["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_a_parameter_that_a_route_does_not_know_is_refused(api: Api) -> None:
+    for path in ("/v1/pools?limt=5", "/v1/selections?state=failed", "/v1/pools?extra.source=web"):
+        answer = api.call("GET", path)
+        name = path.partition("?")[2].partition("=")[0]
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), path
+        assert answer.json()["errors"][0]["pointer"] == f"?{name}"
+        assert "limit" in answer.json()["detail"]
+    assert api.call("GET", "/livez?probe=1").status_code == 200  # below /v1 alone
+
+
+def test_pages_of_other_origins_may_call_where_the_operator_says_so(api: Api) -> None:
+    page = "https://app.example.com"
+    asking = {"Origin": page, "Access-Control-Request-Method": "POST"}
+    asking["Access-Control-Request-Headers"] = "authorization,idempotency-key"
+
+    async def asked(origins: str) -> httpx.Response:
+        app = create_app(api.settings.model_copy(update={"cors_origins": origins}))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+            return await client.options("/v1/selections", headers=asking)
+
+    allowed = asyncio.run(asked(f"https://other.example.com, {page}"))
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, page)
+    assert "access-control-allow-origin" not in asyncio.run(asked("")).headers
+    assert "access-control-allow-origin" not in asyncio.run(asked("https://other.example.com")).headers
+    with pytest.raises(ValidationError, match="no origin"):
+        Settings(cors_origins="app.example.com/page")
+
+
+def test_a_list_has_an_order_a_beginning_and_what_users_annotated(other: Api) -> None:
+    made = [other.made("/v1/pools", {"name": f"p{n}", "metadata": {"team": "ab"[n % 2]}}) for n in range(5)]
+
+    def ids(query: str) -> list[str]:
+        answer = other.call("GET", f"/v1/pools?{query}")
+        assert answer.status_code == 200, answer.text
+        return [row["id"] for row in answer.json()["data"]]
+
+    own = [pool["id"] for pool in made]
+    assert ids("order=asc&limit=2") == own[:2]
+    assert ids(f"order=asc&after={own[1]}") == own[2:]
+    assert ids(f"after={own[2]}") == [own[1], own[0]]
+    assert ids(f"created_after={made[2]['created_at']}&order=asc") == own[3:]
+    assert ids("metadata[team]=b&order=asc") == [own[1], own[3]]
+    assert ids("metadata[team]=b&metadata[other]=x") == []
+    refused = (
+        "order=up",
+        "created_after=2026-01-01T00:00:00",
+        "created_after=soon",
+        "metadata[team]=a&metadata[team]=b",
+    )
+    for query in (*refused, "metadata[]=x"):
+        assert other.call("GET", f"/v1/pools?{query}").status_code == 422, query
+    assert other.call("GET", "/v1/files?metadata[team]=b").status_code == 422  # files have none
+    assert other.call("GET", "/v1/selections?metadata[team]=b").json()["data"] == []

@@ -13,6 +13,8 @@ for item in selection.items():
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from evoselect_client.core.version import VERSION
+
 if TYPE_CHECKING:
     from evoselect_client import webhooks
     from evoselect_client.client import AsyncClient, Client
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         InvalidRequestError,
         JobFailedError,
         NotFoundError,
+        PermissionDeniedError,
         RateLimitedError,
         RequestTooLargeError,
         ServerError,
@@ -49,13 +52,17 @@ __all__ = [
     "InvalidRequestError",
     "JobFailedError",
     "NotFoundError",
+    "PermissionDeniedError",
     "RateLimitedError",
     "RequestTooLargeError",
     "ServerError",
     "WaitTimeoutError",
     "WebhookVerificationError",
+    "__version__",
     "webhooks",
 ]
+
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

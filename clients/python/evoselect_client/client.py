@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
+from typing_extensions import Self  # pydantic depends on it; typing has it from Python 3.11 on
+
+from evoselect_client.core import log
 from evoselect_client.core.config import resolve
-from evoselect_client.core.session import AsyncSession, Session, SyncSession
-from evoselect_client.core.steps import Async, Mode, Sync
+from evoselect_client.core.nouns import Nouns
+from evoselect_client.core.session import (
+    AsyncRawSession,
+    AsyncSession,
+    RawSession,
+    Session,
+    SyncSession,
+)
+from evoselect_client.core.steps import Async, AsyncRaw, Mode, Raw, Sync
 from evoselect_client.resources.evaluations import Evaluations
 from evoselect_client.resources.files import Files, Uploads
 from evoselect_client.resources.models import Models
@@ -21,12 +33,11 @@ if TYPE_CHECKING:
     import httpx
 
     from evoselect_client.resources.api_keys import ApiKeys
+    from evoselect_client.resources.audit_events import AuditEvents
     from evoselect_client.resources.comparisons import Comparisons
     from evoselect_client.resources.loops import Loops
     from evoselect_client.resources.webhooks import WebhookDeliveries, WebhookEndpoints
 
-VERSION = "0.1.0"
-USER_AGENT = f"evoselect-client/{VERSION}"
 MAX_RETRIES = 4
 TIMEOUT = 60.0  # seconds that an answer may take
 
@@ -111,12 +122,48 @@ class Nouned(Generic[Mode]):
 
         return WebhookDeliveries(self.session)
 
+    @cached_property
+    def audit_events(self) -> AuditEvents[Mode]:
+        """What keys changed; needs scope admin."""
+        from evoselect_client.resources.audit_events import AuditEvents
+
+        return AuditEvents(self.session)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Self:
+        """The same client over the same connections, with other options for the calls made through it.
+
+        `client.with_options(timeout=5).pools.list()`. `timeout` is in seconds and for one answer. An
+        idempotency key is for one verb: two that start something would be told that they are the same.
+        """
+        changed = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Nouns):  # made for the session of this one
+                del vars(changed)[name]
+        options = {"timeout": timeout, "headers": headers, "idempotency_key": idempotency_key}
+        changed.session = self.session.changed(max_retries, options)
+        return changed
+
+
+class RawNouned(Nouned[Mode]):
+    """The nouns, whose verbs return a Response: the answer, and what the client made of it as `parsed`."""
+
+    def __init__(self, session: Session[Mode]) -> None:
+        self.session = session
+
 
 class Client(Nouned[Sync]):
     """A connection to an EvoSelect service. Thread-safe; close it, or use it in a `with` block.
 
     Without arguments it reads EVOSELECT_URL and EVOSELECT_API_KEY, or else the file that `evoselect up`
-    left in $EVOSELECT_HOME (default ~/.evoselect). `timeout` is in seconds and for one answer.
+    left in $EVOSELECT_HOME (default ~/.evoselect). `timeout` is in seconds and for one answer. `http_client`
+    is an httpx client of yours, which close() leaves open; `http` is a transport for a client of ours.
     Raises ConfigurationError when address or key is missing.
     """
 
@@ -128,12 +175,24 @@ class Client(Nouned[Sync]):
         max_retries: int = MAX_RETRIES,
         timeout: float = TIMEOUT,
         http: httpx.BaseTransport | None = None,
+        http_client: httpx.Client | None = None,
     ) -> None:
         from evoselect_client.core.transport import SyncWorld  # httpx takes most of the import time
 
+        log.configure()
         endpoint = resolve(base_url, api_key)
-        self._world = SyncWorld(endpoint, USER_AGENT, timeout, http)
+        self._world = SyncWorld(endpoint, timeout, http=http, http_client=http_client)
         self.session = SyncSession(self._world, endpoint.base_url, max_retries)
+
+    @property
+    def with_raw_response(self) -> RawNouned[Raw]:
+        """The same verbs, which return a Response: status, headers, content, and the value `parsed`."""
+        session = self.session
+        raw: Any = RawSession(session.world, session.base_url, session.max_retries, session.options)
+        return RawNouned(raw)
+
+    def __repr__(self) -> str:
+        return f"Client({self.session.base_url!r})"
 
     def close(self) -> None:
         """Close all connections."""
@@ -159,12 +218,24 @@ class AsyncClient(Nouned[Async]):
         max_retries: int = MAX_RETRIES,
         timeout: float = TIMEOUT,
         http: httpx.AsyncBaseTransport | None = None,
+        http_client: httpx.AsyncClient | None = None,
     ) -> None:
         from evoselect_client.core.transport import AsyncWorld
 
+        log.configure()
         endpoint = resolve(base_url, api_key)
-        self._world = AsyncWorld(endpoint, USER_AGENT, timeout, http)
+        self._world = AsyncWorld(endpoint, timeout, http=http, http_client=http_client)
         self.session = AsyncSession(self._world, endpoint.base_url, max_retries)
+
+    @property
+    def with_raw_response(self) -> RawNouned[AsyncRaw]:
+        """See Client.with_raw_response."""
+        session = self.session
+        raw: Any = AsyncRawSession(session.world, session.base_url, session.max_retries, session.options)
+        return RawNouned(raw)
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.session.base_url!r})"
 
     async def close(self) -> None:
         """Close all connections."""

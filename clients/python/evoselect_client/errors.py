@@ -9,7 +9,8 @@ EvoSelectError
 +-- WebhookVerificationError   a message was not sent by the service, or long ago
 +-- JobFailedError             the job ended as failed, cancelled or expired
 +-- ApiError                   the service answered with a problem
-    +-- AuthenticationError    401, 403
+    +-- AuthenticationError    401
+    |   +-- PermissionDeniedError  403
     +-- NotFoundError          404
     +-- ConflictError          409
     +-- RequestTooLargeError   413
@@ -17,6 +18,8 @@ EvoSelectError
     +-- RateLimitedError       429, after all retries
     +-- ServerError            5xx, after all retries
 """
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -63,13 +66,20 @@ class JobFailedError(EvoSelectError):
 class ApiError(EvoSelectError):
     """The service refused or failed; the fields are those of its problem document (RFC 9457)."""
 
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+    def __init__(self, status: int, problem: dict[str, Any], response: Any = None) -> None:
         self.status = status
+        self.response = response
+        """The answer: `status`, `headers`, `content`; None where the client itself refused it."""
         self.code: str = str(problem.get("code") or f"http_{status}")
         self.detail: str = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
         self.request_id: str | None = problem.get("request_id")
         self.errors: list[dict[str, Any]] = list(problem.get("errors") or [])
         super().__init__(status, problem)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the service says that asking again makes sense."""
+        return self.response.retry_after if self.response is not None else None
 
     def __str__(self) -> str:
         where = f"[{self.code}, HTTP {self.status}, request {self.request_id}]"
@@ -83,7 +93,11 @@ class ApiError(EvoSelectError):
 
 
 class AuthenticationError(ApiError):
-    """The key is missing, wrong, revoked, or not allowed to do this."""
+    """The key is missing, wrong or revoked."""
+
+
+class PermissionDeniedError(AuthenticationError):
+    """The key is known, and its scopes do not cover this."""
 
 
 class NotFoundError(ApiError):
@@ -112,7 +126,7 @@ class ServerError(ApiError):
 
 _BY_STATUS: dict[int, type[ApiError]] = {
     401: AuthenticationError,
-    403: AuthenticationError,
+    403: PermissionDeniedError,
     404: NotFoundError,
     409: ConflictError,
     413: RequestTooLargeError,
@@ -120,10 +134,10 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def from_problem(status: int, problem: dict[str, Any]) -> ApiError:
-    """The error class for a status, filled from the problem document."""
+def from_problem(status: int, problem: dict[str, Any], response: Any = None) -> ApiError:
+    """The error class for a status, filled from the problem document; `response` is the Answer."""
     fallback = ServerError if status >= 500 else InvalidRequestError
-    return _BY_STATUS.get(status, fallback)(status, problem)
+    return _BY_STATUS.get(status, fallback)(status, problem, response)
 
 
 def _place(error: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Everything that the service returns, and what it takes as records, in one place to import from."""
 
-from evoselect_client.core.resource import Bound, Page, Resource
+from evoselect_client.core.resource import Bound, Resource
+from evoselect_client.core.response import Response
+from evoselect_client.core.steps import Page
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.api_keys import ApiKey
 from evoselect_client.resources.evaluations import Evaluation
@@ -51,6 +53,7 @@ __all__ = [
     "Recognised",
     "Records",
     "Resource",
+    "Response",
     "Round",
     "RowExample",
     "Selection",

@@ -15,7 +15,7 @@ from service.pages.records import candidate as of_candidate
 from service.pages.records import selection as rows
 from service.pages.records.asking import AskedFor, browsed
 from service.pages.rendering import PageRoute, render
-from service.selections.candidates import candidate
+from service.selections.candidates import told_of
 from service.services import Services, TenantId
 from store.data import pools, targets
 from store.errors import NotFound
@@ -77,7 +77,7 @@ def one(
 ) -> Response:
     """Why this one, or why not."""
     job = completed(state, tenant_id, job_id, what="candidates")
-    told = candidate(job_id, candidate_id, state, tenant_id)
+    told = told_of(state, tenant_id, job_id, candidate_id)
     name = {"id": job.id, "name": title(job.name, job.kind, job.created_at)}
     return render(request, "rows/candidate.html", job=name, **of_candidate.shown(state, job, told))
 

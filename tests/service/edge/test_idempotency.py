@@ -29,6 +29,7 @@ def test_a_key_makes_one_resource_and_refuses_another_body(api: Api, path: str) 
     first, again = (api.call("POST", path, json=BODIES[path], headers=key) for _ in range(2))
     assert first.status_code == again.status_code
     assert first.json()["id"] == again.json()["id"]
+    assert [one.headers.get("idempotent-replayed") for one in (first, again)] == [None, "true"]
     other = api.call("POST", path, json={**BODIES[path], "name": "another"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 

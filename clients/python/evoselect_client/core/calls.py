@@ -23,6 +23,7 @@ LONGEST_DELAY = 8.0  # seconds; the exponential growth stops here
 LONGEST_RETRY_AFTER = 60.0  # seconds that a server may ask for and still be obeyed
 RETRIED = frozenset((408, 429, 502, 503, 504))
 JSON = "application/json"
+KEY = "Idempotency-Key"
 BYTES = "application/octet-stream"
 NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
@@ -93,7 +94,7 @@ class Answer:
     def error(self) -> ApiError:
         """The error of a refused call; a proxy's HTML page becomes a problem without details."""
         body = self._json()
-        return from_problem(self.status, body if isinstance(body, dict) else {})
+        return from_problem(self.status, body if isinstance(body, dict) else {}, self)
 
     def _json(self) -> Any:
         """The decoded body, or None for an empty one or another media type."""
@@ -123,7 +124,7 @@ def get(path: str, decode: Callable[[Any], T], **params: Any) -> Call[T]:
 
 def post(path: str, decode: Callable[[Any], T], body: dict[str, Any], **params: Any) -> Call[T]:
     """A JSON POST that may be repeated: every try carries the same Idempotency-Key."""
-    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    headers = {KEY: str(uuid.uuid4())}
     return Call("POST", path, decode, params=_given(params), json=_given(body), headers=headers)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
 
 from evoselect_client.core.calls import Call, get, post, segment
-from evoselect_client.core.resource import Bound, Page
+from evoselect_client.core.resource import Bound, Sent
 from evoselect_client.core.session import Session
-from evoselect_client.core.steps import Emit, Listing, Mode, Steps, Values, Verb
+from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values, Verb
 
 T = TypeVar("T")
 BoundT = TypeVar("BoundT", bound=Bound[Any])
 PAGE_SIZE = 100
+CURSORS = ("rank", "sequence", "number", "id")  # what a value is listed by, the first that it has
 
 
 class Nouns(Generic[BoundT, Mode]):
@@ -30,20 +32,36 @@ class Nouns(Generic[BoundT, Mode]):
         return (yield from self._get(f"{self.path}/{segment(id)}"))
 
     @Listing
-    def list(self, *, page_size: int = PAGE_SIZE) -> Values[BoundT]:
-        """All of them, newest first, fetched page by page while you iterate."""
-        yield from pages(self.session, self.path, self.decode, page_size)
+    def list(
+        self,
+        *,
+        after: str | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        created_after: datetime | None = None,
+        metadata: Mapping[str, str] | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Values[BoundT]:
+        """All of them, newest first, fetched page by page while you iterate.
 
-    def decode(self, value: Any) -> BoundT:
+        `after` is an id: what follows it; `.pages()` of the result gives the pages themselves. `metadata` has
+        pairs that they must have: of targets, pools and jobs.
+        """
+        since = None if created_after is None else created_after.astimezone().isoformat()
+        asked = {"order": order, "created_after": since}
+        asked |= {f"metadata[{name}]": value for name, value in (metadata or {}).items()}
+        yield from pages(self.session, self.path, self._decode, page_size=page_size, after=after, **asked)
+
+    def _decode(self, value: Any) -> BoundT:
         """The resource of a decoded answer."""
-        found: BoundT = self.model.model_validate(value).bind(self)  # type: ignore[assignment]
+        noun = self if self.session.plain is self.session else type(self)(self.session.plain)
+        found: BoundT = self.model.model_validate(value).bind(noun)  # type: ignore[assignment]
         return found
 
     def _get(self, path: str, **params: Any) -> Steps[BoundT]:
-        return (yield from self.session.send(get(path, self.decode, **params)))
+        return (yield from self.session.send(get(path, self._decode, **params)))
 
     def _post(self, path: str, body: dict[str, Any]) -> Steps[BoundT]:
-        return (yield from self.session.send(post(path, self.decode, body)))
+        return (yield from self.session.send(post(path, self._decode, body)))
 
     def _delete(self, path: str, decode: Callable[[Any], T]) -> Steps[T]:
         return (yield from self.session.send(Call("DELETE", path, decode)))
@@ -53,18 +71,19 @@ def pages(
     session: Session[Any],
     path: str,
     decode: Callable[[Any], T],
-    page_size: int,
     *,
+    page_size: int,
     after: Any = None,
+    by: tuple[str, ...] = CURSORS,
     **params: Any,
 ) -> Values[T]:
     """All values of a listing that pages by id, or by rank or number where its values have one."""
     while True:
-        call = get(path, Page[Any].model_validate, after=after, limit=page_size, **params)
+        call = get(path, Sent[Any].model_validate, after=after, limit=page_size, **params)
         page = yield from session.send(call)
-        for value in page.data:
-            yield Emit(decode(value))
+        if page.data:
+            last = page.data[-1]
+            after = next(last[name] for name in by if name in last)
+        yield Emit(Page([decode(value) for value in page.data], page.has_more, after))
         if not page.has_more:
             return
-        last = page.data[-1]
-        after = next(last[name] for name in ("rank", "sequence", "number", "id") if name in last)

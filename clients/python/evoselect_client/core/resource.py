@@ -48,8 +48,8 @@ class Bound(Resource, Generic[Mode]):
         return session
 
 
-class Page(Resource, Generic[T]):
-    """One page of a listing."""
+class Sent(Resource, Generic[T]):
+    """One page of a listing as the service sends it."""
 
     data: list[T]
     has_more: bool

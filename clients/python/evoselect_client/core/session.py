@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from evoselect_client.core.calls import Answer, Call, retry_delay
+from evoselect_client.core.calls import KEY, Answer, Call, retry_delay
+from evoselect_client.core.listed import AsyncListed, Listed
+from evoselect_client.core.log import logger
+from evoselect_client.core.response import Response
 from evoselect_client.core.steps import (
     Async,
     Emit,
     Mode,
     NoAnswer,
+    Page,
     Pause,
     Step,
     Steps,
@@ -29,18 +33,47 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Options:
+    """What with_options changes for the calls of a client."""
+
+    timeout: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+    def applied(self, call: Call[T]) -> Call[T]:
+        """The call with them."""
+        headers = {**call.headers, **self.headers}
+        if self.idempotency_key is not None and KEY in call.headers:
+            headers[KEY] = self.idempotency_key
+        return replace(call, headers=headers, read_timeout=call.read_timeout or self.timeout)
+
+
+@dataclass(frozen=True)
 class Session(Generic[Mode]):
     """What all nouns of one client share."""
 
     world: World
     base_url: str
     max_retries: int
+    options: Options = Options()
+
+    def changed(self, max_retries: int | None, options: Mapping[str, Any]) -> Session[Mode]:
+        """The same with what is not None of the options."""
+        given = {name: value for name, value in options.items() if value is not None}
+        retries = self.max_retries if max_retries is None else max_retries
+        return replace(self, max_retries=retries, options=replace(self.options, **given))
+
+    @property
+    def plain(self) -> Session[Any]:
+        """Where resources belong that came through here."""
+        return self
 
     def send(self, call: Call[T]) -> Steps[T]:
         """The call's result; tried again where that can help, for `call.outage` seconds or max_retries times.
 
         Raises ApiError for a refusal, and ConnectionFailedError when no try was answered.
         """
+        call = self.options.applied(call)
         started = time.monotonic()
         for attempt in itertools.count():
             answer, fault = yield from _try(call)
@@ -52,6 +85,7 @@ class Session(Generic[Mode]):
                 over = time.monotonic() - started > call.outage
             if delay is None or over:
                 break
+            logger.info("%s %s is tried again in %.1f s", call.method, call.path, delay)
             yield Pause(delay)
         if answer is None:
             raise ConnectionFailedError(
@@ -75,15 +109,18 @@ class SyncSession(Session[Sync]):
         finally:
             steps.close()
 
-    def iterate(self, values: Values[T]) -> Iterator[T]:
+    def iterate(self, values: Values[T]) -> Listed[T]:
         """The values that the steps emit."""
+        return Listed(self._pages(values))
+
+    def _pages(self, values: Values[T]) -> Iterator[Page[T]]:
         outcome, fault = None, None
         try:
             while True:
                 step = resume(values, outcome, fault)
                 if isinstance(step, Emit):
                     outcome, fault = None, None
-                    yield step.value
+                    yield step.page
                 else:
                     outcome, fault = self._perform(step)
         except StopIteration:
@@ -114,15 +151,18 @@ class AsyncSession(Session[Async]):
         finally:
             steps.close()
 
-    async def iterate(self, values: Values[T]) -> AsyncIterator[T]:
+    def iterate(self, values: Values[T]) -> AsyncListed[T]:
         """The values that the steps emit."""
+        return AsyncListed(self._pages(values))
+
+    async def _pages(self, values: Values[T]) -> AsyncIterator[Page[T]]:
         outcome, fault = None, None
         try:
             while True:
                 step = resume(values, outcome, fault)
                 if isinstance(step, Emit):
                     outcome, fault = None, None
-                    yield step.value
+                    yield step.page
                 else:
                     outcome, fault = await self._perform(step)
         except StopIteration:
@@ -136,6 +176,69 @@ class AsyncSession(Session[Async]):
             return await step.on(self.world), None
         except Exception as error:
             return None, error
+
+
+@dataclass
+class _Last:
+    """The last answer that steps got."""
+
+    answer: Answer | None = None
+
+    def keep(self, outcome: Any) -> None:
+        """Remember it if it is one."""
+        self.answer = outcome if isinstance(outcome, Answer) else self.answer
+
+    def response(self, parsed: T) -> Response[T]:
+        """With what the verb made of it; a verb that asks nothing has no answer."""
+        answer = self.answer or Answer(204, {}, b"")
+        return Response(answer.status, answer.headers, answer.content, parsed)
+
+
+class RawSession(SyncSession):
+    """Gives the last answer beside what a verb returns."""
+
+    @property
+    def plain(self) -> Session[Any]:
+        """Resources that came through here are ordinary ones."""
+        return SyncSession(self.world, self.base_url, self.max_retries, self.options)
+
+    def run(self, steps: Steps[T]) -> Any:
+        """A Response with the value that the steps end with."""
+        last = _Last()
+        return last.response(super().run(_watched(steps, last)))
+
+
+class AsyncRawSession(AsyncSession):
+    """As RawSession, awaited."""
+
+    @property
+    def plain(self) -> Session[Any]:
+        """Resources that came through here are ordinary ones."""
+        return AsyncSession(self.world, self.base_url, self.max_retries, self.options)
+
+    async def run(self, steps: Steps[T]) -> Any:
+        """A Response with the value that the steps end with."""
+        last = _Last()
+        return last.response(await super().run(_watched(steps, last)))
+
+
+def _watched(steps: Steps[T], last: _Last) -> Steps[T]:
+    """The same steps, their answers remembered."""
+    outcome, fault = None, None
+    try:
+        while True:
+            step = resume(steps, outcome, fault)
+            outcome, fault = None, None
+            try:
+                outcome = yield step
+                last.keep(outcome)
+            except Exception as error:
+                fault = error
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        steps.close()
 
 
 def _try(call: Call[Any]) -> Steps[tuple[Answer | None, NoAnswer | None]]:

@@ -1,10 +1,11 @@
-"""Progress for people: one line on stderr, redrawn on a terminal, else written anew now and then."""
+"""What people see: progress on stderr, redrawn on a terminal, else written now and then; small tables."""
 
 from __future__ import annotations
 
+import html
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from evoselect_client.core.resource import TERMINAL
@@ -105,3 +106,13 @@ def describe(job: Watched) -> str:
         parts.append(f"{job.phase} {phase.done}/{phase.total} ({phase.seconds:.0f} s)")
     text = " ".join(parts)
     return f"{text}, about {job.eta_seconds:.0f} s left" if job.eta_seconds is not None else text
+
+
+def html_table(caption: str, values: Mapping[str, Any]) -> str:
+    """A small table for notebooks: a name and its value a row; what is None is left out, text is escaped."""
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(f'{value}')}</td></tr>"
+        for name, value in values.items()
+        if value is not None
+    )
+    return f"<table><caption>{html.escape(caption)}</caption>{rows}</table>"

@@ -8,7 +8,9 @@ client it is reached through: what `Client` returns as T, `AsyncClient` returns 
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+import inspect
+import re
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, overload
 
@@ -16,8 +18,10 @@ from typing_extensions import TypeVar  # a dependency of pydantic; typing's own 
 
 if TYPE_CHECKING:
     from evoselect_client.core.calls import Answer, Call
+    from evoselect_client.core.listed import AsyncListed, Listed
     from evoselect_client.core.nouns import Nouns
     from evoselect_client.core.resource import Bound
+    from evoselect_client.core.response import Response
 
 
 class Sync:
@@ -28,12 +32,20 @@ class Async:
     """Marks what belongs to an `AsyncClient`."""
 
 
+class Raw:
+    """Marks what belongs to `Client.with_raw_response`."""
+
+
+class AsyncRaw:
+    """Marks what belongs to `AsyncClient.with_raw_response`."""
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 StepT = TypeVar("StepT")
 Mode = TypeVar("Mode", default=Sync)
-SyncT = TypeVar("SyncT", bound="Bound[Sync]")
-AsyncT = TypeVar("AsyncT", bound="Bound[Async]")
+SyncT = TypeVar("SyncT", bound="Bound[Sync] | Bound[Raw]")
+AsyncT = TypeVar("AsyncT", bound="Bound[Async] | Bound[AsyncRaw]")
 Steps = Generator["Step", Any, T]
 Values = Generator["Step | Emit[T]", Any, None]
 
@@ -115,10 +127,19 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Emit(Generic[T]):
-    """The next value of a listing."""
+class Page(Generic[T]):
+    """Some values of a listing; `after` is what to list from for those that follow."""
 
-    value: T
+    data: list[T]
+    has_next_page: bool = True
+    after: Any = None
+
+
+@dataclass(frozen=True)
+class Emit(Generic[T]):
+    """The next page of a listing."""
+
+    page: Page[T]
 
 
 def exchange(call: Call[Any]) -> Steps[Answer]:
@@ -132,15 +153,15 @@ def resume(steps: Generator[StepT, Any, Any], outcome: Any, fault: Exception | N
     return steps.send(outcome) if fault is None else steps.throw(fault)
 
 
-def each(values: Values[T], take: Callable[[T], None]) -> Steps[None]:
-    """Give the values of a listing to `take`, within a verb."""
+def each(values: Values[T], take: Callable[[list[T]], object]) -> Steps[None]:
+    """Give the values of a listing to `take`, page by page, within a verb and off an event loop."""
     outcome, fault = None, None
     try:
         while True:
             step = resume(values, outcome, fault)
             outcome, fault = None, None
             if isinstance(step, Emit):
-                take(step.value)
+                yield Work(functools.partial(take, step.page.data))
                 continue
             try:
                 outcome = yield step
@@ -148,6 +169,10 @@ def each(values: Values[T], take: Callable[[T], None]) -> Steps[None]:
                 fault = error
     except StopIteration:
         return
+
+
+OWN = re.compile(r"\b(BoundT|JobT)\b")  # a noun's own resource
+RESULTS = {"Steps": "{}", "Values": "Listed[{}]"}  # how the type of a verb's steps is shown to users
 
 
 class _Described(Generic[P]):
@@ -159,14 +184,52 @@ class _Described(Generic[P]):
         self.__name__ = name
 
     def _bound(self, instance: Any, perform: str) -> Any:
-        if instance is None:
-            return self
+        if instance is None:  # help(Pools.add) shows what help(client.pools.add) does
+            return _unbound(self)
 
         @functools.wraps(self._steps)
         def verb(*args: P.args, **kwargs: P.kwargs) -> Any:
             return getattr(instance.session, perform)(self._steps(instance, *args, **kwargs))
 
+        verb.__signature__ = _signature(self._steps, instance)  # type: ignore[attr-defined]
+        verb.steps = functools.partial(self._steps, instance)  # type: ignore[attr-defined]
         return verb
+
+
+class _Shown(str):
+    """An annotation that is shown without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _signature(steps: Callable[..., Any], instance: Any) -> inspect.Signature:
+    """What users call: without self where it is bound, and with the result in place of the steps to it."""
+    own = inspect.signature(steps)
+    parameters = [one.replace(annotation=_shown(one.annotation)) for one in own.parameters.values()]
+    result = str(own.return_annotation)
+    for wrapper, shown in RESULTS.items():
+        if result.startswith(f"{wrapper}["):
+            result = shown.format(result[len(wrapper) + 1 : -1])
+    if model := getattr(instance, "model", None):
+        result = OWN.sub(model.__name__, result)
+    bound = parameters if instance is None else parameters[1:]
+    return own.replace(parameters=bound, return_annotation=_Shown(result.replace("[Mode]", "")))
+
+
+def _shown(annotation: Any) -> Any:
+    return _Shown(annotation) if isinstance(annotation, str) else annotation
+
+
+def _unbound(descriptor: Any) -> Any:
+    """The verb as an attribute of its class."""
+
+    @functools.wraps(descriptor._steps)
+    def verb(instance: Any, *args: Any, **kwargs: Any) -> Any:
+        return descriptor.__get__(instance)(*args, **kwargs)
+
+    verb.__signature__ = _signature(descriptor._steps, None)  # type: ignore[attr-defined]
+    return verb
 
 
 class Verb(_Described[P], Generic[P, T]):
@@ -178,10 +241,18 @@ class Verb(_Described[P], Generic[P, T]):
 
     @overload
     def __get__(
-        self, instance: Nouns[Any, Async] | Bound[Async], owner: Any = None
+        self, instance: Nouns[Any, AsyncRaw], owner: Any = None
+    ) -> Callable[P, Coroutine[Any, Any, Response[T]]]: ...
+    @overload
+    def __get__(self, instance: Nouns[Any, Raw], owner: Any = None) -> Callable[P, Response[T]]: ...
+    @overload
+    def __get__(
+        self, instance: Nouns[Any, Async] | Bound[Async] | Bound[AsyncRaw], owner: Any = None
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
-    def __get__(self, instance: Nouns[Any, Sync] | Bound[Sync], owner: Any = None) -> Callable[P, T]: ...
+    def __get__(
+        self, instance: Nouns[Any, Sync] | Bound[Sync] | Bound[Raw], owner: Any = None
+    ) -> Callable[P, T]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self._bound(instance, "run")
 
@@ -206,11 +277,13 @@ class Listing(_Described[P], Generic[P, T]):
 
     @overload
     def __get__(
-        self, instance: Nouns[Any, Async] | Bound[Async], owner: Any = None
-    ) -> Callable[P, AsyncIterator[T]]: ...
+        self,
+        instance: Nouns[Any, Async] | Nouns[Any, AsyncRaw] | Bound[Async] | Bound[AsyncRaw],
+        owner: Any = None,
+    ) -> Callable[P, AsyncListed[T]]: ...
     @overload
     def __get__(
-        self, instance: Nouns[Any, Sync] | Bound[Sync], owner: Any = None
-    ) -> Callable[P, Iterator[T]]: ...
+        self, instance: Nouns[Any, Sync] | Nouns[Any, Raw] | Bound[Sync] | Bound[Raw], owner: Any = None
+    ) -> Callable[P, Listed[T]]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self._bound(instance, "iterate")

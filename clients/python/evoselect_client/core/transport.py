@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from evoselect_client.core.calls import JSON, Answer, Call, Content
+from evoselect_client.core.calls import Answer, Call, Content
 from evoselect_client.core.config import Endpoint
+from evoselect_client.core.log import logger
 from evoselect_client.core.steps import NoAnswer
+from evoselect_client.core.version import VERSION
 from evoselect_client.errors import BadInputError, ConfigurationError
 
+USER_AGENT = f"evoselect-client/{VERSION}"
 CONNECT_TIMEOUT = 5.0  # seconds
 PIECE = 2**18  # bytes given to httpx at once, which copies what the socket did not take at the first try
 STREAM = "text/event-stream"
@@ -26,21 +29,27 @@ class SyncWorld:
     """A pool of connections to one service. Thread-safe."""
 
     def __init__(
-        self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.BaseTransport | None
+        self,
+        endpoint: Endpoint,
+        timeout: float,
+        *,
+        http: httpx.BaseTransport | None = None,
+        http_client: httpx.Client | None = None,
     ) -> None:
-        self._timeout = timeout
+        self._requests = _Requests(endpoint, timeout)
+        self._owned = http_client is None
         with _configuring(endpoint):
-            self._http = httpx.Client(transport=http, **_settings(endpoint, user_agent))
+            self._http = http_client or httpx.Client(transport=http, **surroundings(endpoint.base_url))
 
     def exchange(self, call: Call[Any]) -> Answer:
         """Send one request; raises NoAnswer."""
-        with _sending():
-            return _answer(self._http.request(**_request(call, self._timeout, _pieces)))
+        with _sending(call):
+            return _answer(self._http.request(**self._requests.of(call, _pieces)))
 
     def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
         try:
-            with self._http.stream(**_request(call, self._timeout, _pieces)) as response:
+            with self._http.stream(**self._requests.of(call, _pieces)) as response:
                 if not _is_stream(response):
                     response.read()
                     return _answer(response)
@@ -60,29 +69,36 @@ class SyncWorld:
         return function()
 
     def close(self) -> None:
-        """Close all connections."""
-        self._http.close()
+        """Close all connections, unless they are the caller's own."""
+        if self._owned:
+            self._http.close()
 
 
 class AsyncWorld:
     """A pool of connections for one event loop, of asyncio or trio; otherwise as SyncWorld."""
 
     def __init__(
-        self, endpoint: Endpoint, user_agent: str, timeout: float, http: httpx.AsyncBaseTransport | None
+        self,
+        endpoint: Endpoint,
+        timeout: float,
+        *,
+        http: httpx.AsyncBaseTransport | None = None,
+        http_client: httpx.AsyncClient | None = None,
     ) -> None:
-        self._timeout = timeout
+        self._requests = _Requests(endpoint, timeout)
+        self._owned = http_client is None
         with _configuring(endpoint):
-            self._http = httpx.AsyncClient(transport=http, **_settings(endpoint, user_agent))
+            self._http = http_client or httpx.AsyncClient(transport=http, **surroundings(endpoint.base_url))
 
     async def exchange(self, call: Call[Any]) -> Answer:
         """Send one request; raises NoAnswer."""
-        with _sending():
-            return _answer(await self._http.request(**_request(call, self._timeout, _awaited_pieces)))
+        with _sending(call):
+            return _answer(await self._http.request(**self._requests.of(call, _awaited_pieces)))
 
     async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
         try:
-            async with self._http.stream(**_request(call, self._timeout, _awaited_pieces)) as response:
+            async with self._http.stream(**self._requests.of(call, _awaited_pieces)) as response:
                 if not _is_stream(response):
                     await response.aread()
                     return _answer(response)
@@ -102,13 +118,9 @@ class AsyncWorld:
         return await anyio.to_thread.run_sync(function)
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
-
-
-def _settings(endpoint: Endpoint, user_agent: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": user_agent, "Accept": JSON}
-    return {"base_url": endpoint.base_url, "headers": headers, **surroundings(endpoint.base_url)}
+        """Close all connections, unless they are the caller's own."""
+        if self._owned:
+            await self._http.aclose()
 
 
 def surroundings(base_url: str) -> dict[str, Any]:
@@ -144,28 +156,42 @@ def _configuring(endpoint: Endpoint) -> Iterator[None]:
 
 
 @contextmanager
-def _sending() -> Iterator[None]:
-    """What fails on the way, and what cannot be sent at all."""
+def _sending(call: Call[Any]) -> Iterator[None]:
+    """What fails on the way, and what cannot be sent at all; the log has the time that it took."""
+    started = time.monotonic()
     try:
         yield
+        logger.debug("%s %s took %.0f ms", call.method, call.path, 1e3 * (time.monotonic() - started))
     except httpx.RequestError as error:
         raise _no_answer(error) from error
     except (httpx.InvalidURL, RecursionError, TypeError, ValueError) as error:
         raise BadInputError(f"The request cannot be sent: {error}.") from error
 
 
-def _request(call: Call[Any], timeout: float, pieces: Callable[[Content], Any]) -> dict[str, Any]:
-    read = call.read_timeout or timeout
-    size = {"Content-Length": str(sum(map(len, call.content)))} if call.content else {}
-    return {
-        "method": call.method,
-        "url": call.path,
-        "params": call.params,
-        "json": call.json,
-        "content": pieces(call.content) if call.content else None,
-        "headers": {"Accept": call.accept, **size, **call.headers},
-        "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, read)),
-    }
+class _Requests:
+    """What httpx is given: the address and the key are of each request, so that any httpx client will do."""
+
+    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
+        with _configuring(endpoint):
+            httpx.Headers({"Authorization": f"Bearer {endpoint.api_key}"})  # a key that is no text fails here
+            httpx.URL(endpoint.base_url)
+        self._base_url = endpoint.base_url
+        self._own = {"Authorization": f"Bearer {endpoint.api_key}", "User-Agent": USER_AGENT}
+        self._timeout = timeout
+
+    def of(self, call: Call[Any], pieces: Callable[[Content], Any]) -> dict[str, Any]:
+        """The arguments of httpx.Client.request."""
+        read = call.read_timeout or self._timeout
+        size = {"Content-Length": str(sum(map(len, call.content)))} if call.content else {}
+        return {
+            "method": call.method,
+            "url": f"{self._base_url}{call.path}",
+            "params": call.params,
+            "json": call.json,
+            "content": pieces(call.content) if call.content else None,
+            "headers": {**self._own, "Accept": call.accept, **size, **call.headers},
+            "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, read)),
+        }
 
 
 def _pieces(content: Content) -> Iterator[memoryview]:

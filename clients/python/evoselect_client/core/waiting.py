@@ -77,7 +77,9 @@ def _stream(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     path = f"{noun.path}/{segment(job.id)}/events"
     call: Call[Any] = Call("GET", path, dict, accept=STREAM, read_timeout=SILENCE)
     try:
-        other = yield Follow(call, lambda line: line in ENDS or time.monotonic() > until)
+        other = yield Follow(
+            noun.session.options.applied(call), lambda line: line in ENDS or time.monotonic() > until
+        )
     except NoAnswer as fault:
         raise (Blocked() if fault.timed_out else fault) from fault
     if other is not None and other.status < 500 and other.status != 429:
@@ -105,11 +107,11 @@ def _state(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     call: Call[Any] = Call(
         "GET",
         f"{noun.path}/{segment(job.id)}",
-        noun.decode,
+        noun._decode,
         {"wait": held},
         read_timeout=held + LONG_POLL_GRACE,
     )
-    answer = yield from exchange(call)
+    answer = yield from exchange(noun.session.options.applied(call))
     if not answer.is_success:
         raise answer.error()
     return answer.result(call)

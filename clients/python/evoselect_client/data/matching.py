@@ -7,9 +7,10 @@ that are null, since datasets fill columns that a row lacks.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
-from evoselect_client.core.steps import Steps, Values, each
+from evoselect_client.core.steps import Steps, Values, Work, each
 from evoselect_client.data.sources import rows
 
 SHOWN = 3  # missing rows that an error names
@@ -18,8 +19,9 @@ SHOWN = 3  # missing rows that an error names
 def selected_rows(originals: Values[str], dataset: Any) -> Steps[Any]:
     """See Selection.to_dataset; `originals` are the selected rows as lines, in rank order."""
     wanted: list[str] = []
-    yield from each(originals, lambda line: wanted.append(_key(json.loads(line))))
-    return dataset.select(_places(wanted, dataset))
+    yield from each(originals, lambda lines: wanted.extend(_key(json.loads(line)) for line in lines))
+    places = yield Work(partial(_places, wanted, dataset))
+    return dataset.select(places)
 
 
 def _places(wanted: list[str], dataset: Any) -> list[int]:

@@ -43,4 +43,4 @@ class ApiKeys(Nouns[ApiKey, Mode]):
     @Verb
     def revoke(self, id: str) -> Steps[ApiKey]:
         """End a key; it stops working within a second."""
-        return (yield from self._delete(f"{self.path}/{segment(id)}", self.decode))
+        return (yield from self._delete(f"{self.path}/{segment(id)}", self._decode))

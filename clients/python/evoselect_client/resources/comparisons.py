@@ -11,6 +11,7 @@ from evoselect_client.core.calls import post
 from evoselect_client.core.resource import Resource
 from evoselect_client.core.steps import Mode, Same, Steps, Verb
 from evoselect_client.resources.jobs import Job, Jobs
+from evoselect_client.specs import EvaluationSpec, FeatureSpec, TrainingSpec
 
 
 class Gain(Resource):
@@ -67,18 +68,18 @@ class MethodComparison(Job[Mode]):
     @Verb
     def report(self) -> Steps[str]:
         """The report so far; see Comparisons.report."""
-        page: str = yield from self._noun.page(self.id)
+        page: str = yield from self._noun.report.steps(self.id)
         return page
 
     @Same
     def pause(self) -> Steps[Any]:
         """Begin nothing further; steps that run go on to their end."""
-        return (yield from self._noun.act(self.id, "pause"))
+        return (yield from self._noun.pause.steps(self.id))
 
     @Same
     def resume(self) -> Steps[Any]:
         """Go on after a pause."""
-        return (yield from self._noun.act(self.id, "resume"))
+        return (yield from self._noun.resume.steps(self.id))
 
 
 class Comparisons(Jobs[MethodComparison[Mode], Mode]):
@@ -106,9 +107,9 @@ class Comparisons(Jobs[MethodComparison[Mode], Mode]):
         successive_halving: bool | None = None,
         measure: str | None = None,
         proxy: str | None = None,
-        features: dict[str, Any] | None = None,
-        training: dict[str, Any] | None = None,
-        evaluation: dict[str, Any] | None = None,
+        features: FeatureSpec | None = None,
+        training: TrainingSpec | None = None,
+        evaluation: EvaluationSpec | None = None,
         seed: int | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
@@ -156,14 +157,14 @@ class Comparisons(Jobs[MethodComparison[Mode], Mode]):
     @Verb
     def pause(self, id: str) -> Steps[MethodComparison[Mode]]:
         """Begin nothing further; steps that run go on to their end."""
-        return (yield from self.act(id, "pause"))
+        return (yield from self._act(id, "pause"))
 
     @Verb
     def resume(self, id: str) -> Steps[MethodComparison[Mode]]:
         """Go on after a pause."""
-        return (yield from self.act(id, "resume"))
+        return (yield from self._act(id, "resume"))
 
     @Verb
     def report(self, id: str) -> Steps[str]:
         """Its verdict and arms so far with intervals, as one HTML page that needs nothing else."""
-        return (yield from self.page(id))
+        return (yield from self._page(id))

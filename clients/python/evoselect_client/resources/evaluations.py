@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import SkipValidation
+
 from evoselect_client.core.calls import get, segment
+from evoselect_client.core.results import EvaluationResult
 from evoselect_client.core.steps import Mode, Steps, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.jobs import Job, Jobs
 from evoselect_client.resources.sending import with_records
+from evoselect_client.specs import EvaluationSpec
 
 
 class Evaluation(Job[Mode]):
     """A model measured on held-out examples."""
+
+    result: SkipValidation[EvaluationResult] | None = None
+    """What it came to; None until it is completed."""
+
+    def output(self) -> EvaluationResult:
+        """The result of a completed evaluation; raises JobFailedError for any other."""
+        found: EvaluationResult = super().output()
+        return found
 
 
 class Evaluations(Jobs[Evaluation[Mode], Mode]):
@@ -31,10 +43,11 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
         records: Records | None = None,
         tasks: list[str] | None = None,
         limit: int | None = None,
-        spec: dict[str, Any] | None = None,
+        spec: EvaluationSpec | None = None,
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
         template: str | None = None,
+        priority: int | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Evaluation[Mode]]:
@@ -51,6 +64,7 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
             "tasks": tasks,
             "limit": limit,
             "spec": spec,
+            "priority": priority,
             "name": name,
             "metadata": metadata,
         }

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evoselect_client.core.calls import OUTAGE, Call, get, post_bytes, segment
+from evoselect_client.core.calls import BYTES, OUTAGE, Call, get, post_bytes, segment
 from evoselect_client.core.nouns import Nouns
-from evoselect_client.core.resource import Bound, Page, Resource
+from evoselect_client.core.resource import Bound, Resource, Sent
 from evoselect_client.core.showing import Count, counter
 from evoselect_client.core.steps import Mode, Steps, Verb, Work
 from evoselect_client.errors import NotFoundError
@@ -83,6 +83,12 @@ class Files(Nouns[File, Mode]):
         )
 
     @Verb
+    def content(self, id: str) -> Steps[bytes]:
+        """The bytes of a file."""
+        call = Call("GET", f"{self.path}/{segment(id)}/content", bytes, accept=BYTES)
+        return (yield from self.session.send(call))
+
+    @Verb
     def delete(self, id: str) -> Steps[None]:
         """Delete a file and its bytes; ConflictError while a job reads it."""
         yield from self._delete(f"{self.path}/{segment(id)}", dict)
@@ -114,13 +120,13 @@ class Uploads(Nouns[FileUpload, Mode]):
         """Drop the upload and its parts."""
         return (yield from self._post(f"{self.path}/{segment(id)}/cancel", {}))
 
-    def start(self, name: str, upload_id: str | None) -> Steps[FileUpload]:
+    def _start(self, name: str, upload_id: str | None) -> Steps[FileUpload]:
         """A new upload, or the one to go on with."""
         if upload_id:
             return (yield from self._get(f"{self.path}/{segment(upload_id)}"))
         return (yield from self._post(self.path, {"name": name}))
 
-    def send_file(self, upload: FileUpload, path: Path, part_bytes: int, show: Count) -> Steps[FileUpload]:
+    def _send_file(self, upload: FileUpload, path: Path, part_bytes: int, show: Count) -> Steps[FileUpload]:
         """Send the parts that have not arrived, then complete; ValueError when the file is another one."""
         arrived = {part.number: part.sha256 for part in upload.parts}
         whole, sent, number = hashlib.sha256(), 0, 0
@@ -156,19 +162,19 @@ def upload_file(
         return known
     if upload_id is None and path.stat().st_size <= part_bytes:
         content = yield Work(path.read_bytes)
-        call = post_bytes(files.path, files.decode, content, name=path.name)
+        call = post_bytes(files.path, files._decode, content, name=path.name)
         return (yield from session.send(call))  # type: ignore[no-any-return]
-    upload = yield from uploads.start(path.name, upload_id)
-    done = yield from uploads.send_file(upload, path, part_bytes, show)
+    upload = yield from uploads._start(path.name, upload_id)
+    done = yield from uploads._send_file(upload, path, part_bytes, show)
     return (yield from files._get(f"{files.path}/{segment(str(done.file_id))}"))
 
 
 def _known(files: Files[Any], path: Path) -> Steps[File | None]:
     """The file that the service has with the same bytes."""
     digest = yield Work(partial(_sha256_of, path))
-    page = yield from files.session.send(get(files.path, Page[Any].model_validate, sha256=digest, limit=1))
+    page = yield from files.session.send(get(files.path, Sent[Any].model_validate, sha256=digest, limit=1))
     same = [one for one in page.data if one["sha256"] == digest]  # an older service gives any file
-    return files.decode({**same[0], "found": True}) if same else None
+    return files._decode({**same[0], "found": True}) if same else None
 
 
 def with_file(session: Any, path: Path, use: Callable[[str], Steps[T]]) -> Steps[T]:

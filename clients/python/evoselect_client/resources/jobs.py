@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, TypeVar, Union
 
 from evoselect_client.core.calls import Call, segment
+from evoselect_client.core.following import followed
 from evoselect_client.core.nouns import PAGE_SIZE, Nouns, pages
 from evoselect_client.core.resource import Bound, Resource
+from evoselect_client.core.showing import describe, html_table
 from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
 from evoselect_client.errors import JobFailedError
 
@@ -60,7 +62,8 @@ class Job(Bound[Mode]):
     eta_seconds: float | None = None
     name: str | None = None
     request: dict[str, Any] = {}
-    result: dict[str, Any] | None = None
+    result: Any = None
+    """What it came to; None until it is completed."""
     error: JobError | None = None
     metadata: dict[str, Any] = {}
     created_at: datetime
@@ -74,12 +77,12 @@ class Job(Bound[Mode]):
     @Same
     def poll(self, seconds: float) -> Steps[Any]:
         """The job's state, as soon as it has ended or after some seconds."""
-        return (yield from self._noun.look(self.id, seconds))
+        return (yield from self._noun.poll.steps(self.id, seconds))
 
     @Same
     def refresh(self) -> Steps[Any]:
         """The job's present state."""
-        return (yield from self._noun.look(self.id, 0))
+        return (yield from self._noun.poll.steps(self.id, 0))
 
     @Same
     def wait(self, *, progress: Progress = False, timeout: float | None = None) -> Steps[Any]:
@@ -95,23 +98,30 @@ class Job(Bound[Mode]):
     @Same
     def cancel(self) -> Steps[Any]:
         """Ask the job to stop; ConflictError when it has ended already."""
-        return (yield from self._noun.act(self.id, "cancel"))
+        return (yield from self._noun.cancel.steps(self.id))
 
     @Same
     def retry(self) -> Steps[Any]:
         """A new job with the same request; ConflictError unless this one ended without a result."""
-        return (yield from self._noun.act(self.id, "retry"))
+        return (yield from self._noun.retry.steps(self.id))
 
     @Listing
-    def events(self, *, after: int = 0) -> Values[Event]:
-        """What happened to the job so far, from the event after that number on."""
-        yield from self._noun.transitions(self.id, after)
+    def events(self, *, after: int = 0, follow: bool = False) -> Values[Event]:
+        """What happened to the job so far, from the event after that number on; see Jobs.events."""
+        yield from self._noun.events.steps(self.id, after=after, follow=follow)
 
-    def output(self) -> dict[str, Any]:
+    def output(self) -> Any:
         """The result of a completed job; raises JobFailedError for any other."""
         if self.result is None:
             raise JobFailedError(self)
         return self.result
+
+    def __repr__(self) -> str:
+        return f"<{describe(self)}>"
+
+    def _repr_html_(self) -> str:
+        numbers = {"status": self.status, "phase": self.phase, "name": self.name, "created": self.created_at}
+        return html_table(f"{self.object} {self.id}", numbers)
 
 
 class Jobs(Nouns[JobT, Mode]):
@@ -120,7 +130,7 @@ class Jobs(Nouns[JobT, Mode]):
     @Verb
     def cancel(self, id: str) -> Steps[JobT]:
         """Ask the job to stop; ConflictError when it has ended already."""
-        return (yield from self.act(id, "cancel"))
+        return (yield from self._act(id, "cancel"))
 
     @Verb
     def delete(self, id: str) -> Steps[None]:
@@ -130,34 +140,30 @@ class Jobs(Nouns[JobT, Mode]):
     @Verb
     def retry(self, id: str) -> Steps[JobT]:
         """The same request as a new job; ConflictError unless the old one ended without a result."""
-        return (yield from self.act(id, "retry"))
+        return (yield from self._act(id, "retry"))
 
     @Listing
-    def events(self, id: str, *, after: int = 0) -> Values[Event]:
-        """The job's transitions so far, in order, those with a number above `after`."""
-        yield from self.transitions(id, after)
+    def events(self, id: str, *, after: int = 0, follow: bool = False) -> Values[Event]:
+        """The job's transitions so far, in order, those with a number above `after`.
+
+        With `follow` those that are still to come too, as they happen, until the job has ended; outages of
+        up to two minutes are waited for.
+        """
+        path = f"{self.path}/{segment(id)}/events"
+        if follow:
+            yield from followed(self.session, path, Event.model_validate, after)
+        else:
+            yield from pages(self.session, path, Event.model_validate, page_size=PAGE_SIZE, after=after)
 
     @Verb
     def poll(self, id: str, seconds: float) -> Steps[JobT]:
         """The job's state, as soon as it has ended or after some seconds."""
-        return (yield from self.look(id, seconds))
-
-    def act(self, id: str, verb: str) -> Steps[JobT]:
-        """The steps of `cancel` and `retry`."""
-        return (yield from self._post(f"{self.path}/{segment(id)}/{verb}", {}))
-
-    def look(self, id: str, seconds: float) -> Steps[JobT]:
-        """The steps of `poll`."""
         return (yield from self._get(f"{self.path}/{segment(id)}", wait=max(0, round(seconds))))
 
-    def transitions(self, id: str, after: int) -> Values[Event]:
-        """The steps of `events`."""
-        yield from pages(
-            self.session, f"{self.path}/{segment(id)}/events", Event.model_validate, PAGE_SIZE, after=after
-        )
+    def _act(self, id: str, verb: str) -> Steps[JobT]:
+        return (yield from self._post(f"{self.path}/{segment(id)}/{verb}", {}))
 
-    def page(self, id: str) -> Steps[str]:
-        """The steps of `report`."""
+    def _page(self, id: str) -> Steps[str]:
         return (
             yield from self.session.send(Call("GET", f"{self.path}/{segment(id)}/report", str, accept=HTML))
         )

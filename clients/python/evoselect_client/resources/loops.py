@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
 from evoselect_client.core.calls import post, segment
 from evoselect_client.core.nouns import pages
 from evoselect_client.core.resource import Resource
+from evoselect_client.core.results import LoopResult
 from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
 from evoselect_client.data.sources import Records, as_list
 from evoselect_client.resources.jobs import Job, Jobs
 from evoselect_client.resources.records import Batch
+from evoselect_client.specs import EvaluationSpec, FeatureSpec, Generator, SelectionSpec, Stop, TrainingSpec
 
 
 class Arm(Resource):
@@ -43,6 +46,13 @@ class Loop(Job[Mode]):
     """Rounds until a model is trained."""
 
     paused_at: datetime | None = None
+    result: SkipValidation[LoopResult] | None = None
+    """What it came to; None until it is completed."""
+
+    def output(self) -> LoopResult:
+        """The result of a completed loop; raises JobFailedError for any other."""
+        found: LoopResult = super().output()
+        return found
 
     @property
     def model_id(self) -> str:
@@ -52,29 +62,29 @@ class Loop(Job[Mode]):
     @Listing
     def rounds(self) -> Values[Round]:
         """The rounds so far, in order."""
-        yield from self._noun.turns(self.id)
+        yield from self._noun.rounds.steps(self.id)
 
     @Verb
     def push(self, number: int, records: Records, *, more: bool = False) -> Steps[Batch]:
         """Give a round that waits its candidates; see Loops.push."""
-        batch: Batch = yield from self._noun.give(self.id, number, records, more, None)
+        batch: Batch = yield from self._noun.push.steps(self.id, number, records, more=more)
         return batch
 
     @Verb
     def report(self) -> Steps[str]:
         """The report so far; see Loops.report."""
-        page: str = yield from self._noun.page(self.id)
+        page: str = yield from self._noun.report.steps(self.id)
         return page
 
     @Same
     def pause(self) -> Steps[Any]:
         """Begin nothing further; steps that run go on to their end."""
-        return (yield from self._noun.act(self.id, "pause"))
+        return (yield from self._noun.pause.steps(self.id))
 
     @Same
     def resume(self) -> Steps[Any]:
         """Go on after a pause."""
-        return (yield from self._noun.act(self.id, "resume"))
+        return (yield from self._noun.resume.steps(self.id))
 
 
 class Loops(Jobs[Loop[Mode], Mode]):
@@ -87,7 +97,7 @@ class Loops(Jobs[Loop[Mode], Mode]):
         self,
         *,
         target_id: str,
-        generator: dict[str, Any],
+        generator: Generator,
         k: int | None = None,
         ratio: float | None = None,
         evaluation_target_id: str | None = None,
@@ -96,12 +106,13 @@ class Loops(Jobs[Loop[Mode], Mode]):
         proxy: str | None = None,
         consume_once: bool | None = None,
         random_arm: bool | None = None,
-        selection: dict[str, Any] | None = None,
-        features: dict[str, Any] | None = None,
-        training: dict[str, Any] | None = None,
-        evaluation: dict[str, Any] | None = None,
-        stop: dict[str, Any] | None = None,
+        selection: SelectionSpec | None = None,
+        features: FeatureSpec | None = None,
+        training: TrainingSpec | None = None,
+        evaluation: EvaluationSpec | None = None,
+        stop: Stop | None = None,
         seed: int | None = None,
+        priority: int | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Loop[Mode]]:
@@ -127,6 +138,7 @@ class Loops(Jobs[Loop[Mode], Mode]):
             "evaluation": evaluation,
             "stop": stop,
             "seed": seed,
+            "priority": priority,
             "name": name,
             "metadata": metadata,
         }
@@ -135,17 +147,18 @@ class Loops(Jobs[Loop[Mode], Mode]):
     @Verb
     def pause(self, id: str) -> Steps[Loop[Mode]]:
         """Begin nothing further; steps that run go on to their end."""
-        return (yield from self.act(id, "pause"))
+        return (yield from self._act(id, "pause"))
 
     @Verb
     def resume(self, id: str) -> Steps[Loop[Mode]]:
         """Go on after a pause."""
-        return (yield from self.act(id, "resume"))
+        return (yield from self._act(id, "resume"))
 
     @Listing
     def rounds(self, id: str) -> Values[Round]:
         """The rounds so far, in order."""
-        yield from self.turns(id)
+        path = f"{self.path}/{segment(id)}/rounds"
+        yield from pages(self.session, path, Round.model_validate, page_size=100)
 
     @Verb
     def push(
@@ -158,24 +171,12 @@ class Loops(Jobs[Loop[Mode], Mode]):
         client_batch_id: str | None = None,
     ) -> Steps[Batch]:
         """Give a round that waits its candidates; it goes on with them unless `more` are to come."""
-        return (yield from self.give(id, number, records, more, client_batch_id))
+        batch_id = client_batch_id or str(uuid.uuid4())  # makes it safe to send again
+        path = f"{self.path}/{segment(id)}/rounds/{segment(str(number))}/candidates"
+        body = {"records": as_list(records), "more": more, "client_batch_id": batch_id}
+        return (yield from self.session.send(post(path, Batch.model_validate, body)))
 
     @Verb
     def report(self, id: str) -> Steps[str]:
         """Its rounds and arms so far with intervals and maps, as one HTML page that needs nothing else."""
-        return (yield from self.page(id))
-
-    def turns(self, id: str) -> Values[Round]:
-        """The steps of `rounds`."""
-        yield from pages(self.session, f"{self.path}/{segment(id)}/rounds", Round.model_validate, 100)
-
-    def give(
-        self, id: str, number: int, records: Records, more: bool, client_batch_id: str | None
-    ) -> Steps[Batch]:
-        """The steps of `push`; a batch id of our own makes it safe to send again."""
-        call = post(
-            f"{self.path}/{segment(id)}/rounds/{segment(str(number))}/candidates", Batch.model_validate, {}
-        )
-        body = {"records": as_list(records), "more": more}
-        body["client_batch_id"] = client_batch_id or call.headers["Idempotency-Key"]
-        return (yield from self.session.send(post(call.path, Batch.model_validate, body)))
+        return (yield from self._page(id))

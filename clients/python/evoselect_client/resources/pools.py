@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from evoselect_client.core.calls import segment
+from evoselect_client.core.nouns import PAGE_SIZE, pages
 from evoselect_client.core.resource import Bound
-from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.core.steps import Listing, Mode, Steps, Values, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import PART_BYTES, Records
-from evoselect_client.resources.records import RecordSets, Upload
+from evoselect_client.resources.records import Batch, RecordSets, Upload
 from evoselect_client.resources.sending import send_all
 
 
@@ -60,6 +62,14 @@ class Pools(RecordSets[Pool[Mode], Mode]):
     def create(self, *, name: str | None = None, metadata: dict[str, str] | None = None) -> Steps[Pool[Mode]]:
         """Make an empty pool."""
         return (yield from self._post(self.path, {"name": name, "metadata": metadata}))
+
+    @Listing
+    def batches(self, id: str, *, after: int = 0) -> Values[Batch]:
+        """What became of each batch, in the order of the pool's versions, those above `after`."""
+        path = f"{self.path}/{segment(id)}/batches"
+        yield from pages(
+            self.session, path, Batch.model_validate, page_size=PAGE_SIZE, after=after, by=("version",)
+        )
 
     @Verb
     def add(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from evoselect_client.core.calls import get, segment
 from evoselect_client.core.nouns import Nouns
 from evoselect_client.core.resource import Bound, Resource
-from evoselect_client.core.steps import Emit, Listing, Mode, Steps, Values, Verb
+from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values, Verb
 from evoselect_client.data.layouts import extra_query
 
 BoundT = TypeVar("BoundT", bound=Bound[Any])
@@ -112,9 +112,9 @@ class RecordSets(Nouns[BoundT, Mode]):
         while after is not None:  # a search may give pages without records before the last one
             asked = {"after": after, "limit": page_size, "search": search, **extra_query(extra)}
             page = yield from self.session.send(get(f"{self.path}/{segment(id)}/records", dict, **asked))
-            for value in page["data"]:
-                yield Emit(StoredRecord.model_validate(value))
             after = page["next_after"]
+            found = [StoredRecord.model_validate(value) for value in page["data"]]
+            yield Emit(Page(found, after is not None, after))
 
     @Verb
     def delete(self, id: str) -> Steps[None]:

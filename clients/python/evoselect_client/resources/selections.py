@@ -7,27 +7,98 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evoselect_client.core.calls import NDJSON, Call, get, post, segment
+from pydantic import SkipValidation
+
+from evoselect_client.core.calls import NDJSON, PARQUET, Call, get, post, segment
 from evoselect_client.core.nouns import pages
 from evoselect_client.core.resource import Resource
-from evoselect_client.core.steps import Emit, Listing, Mode, Steps, Values, Verb
+from evoselect_client.core.results import SelectionResult
+from evoselect_client.core.showing import html_table
+from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values, Verb
 from evoselect_client.data.layouts import extra_query
 from evoselect_client.data.sources import Records, as_list
 from evoselect_client.resources.jobs import Job, Jobs
+from evoselect_client.specs import FeatureFiles, FeatureSpec, Method, SelectionSpec
+
+
+class ServedTarget(Resource):
+    """An example of the target that an item serves."""
+
+    id: str
+    cosine: float
+    """-1 to 1."""
+    mass: float
+    """How much the item brings to it, of a total of 1."""
+
+
+class Cluster(Resource):
+    """Candidates that nearly repeat each other."""
+
+    representative: str
+    rows: int
+
+
+class Leak(Resource):
+    """An example of a target that a candidate nearly repeats."""
+
+    target_id: str
+    partner: str
+    similarity: float
+    run_share: float
 
 
 class Item(Resource):
-    """One selected candidate, with the reasons for it; ranks count from 1."""
+    """One selected candidate, with the reasons for it."""
 
     rank: int
+    """From 1: the most valuable first."""
     id: str
     content_hash: str
     weight: float
+    """Its share of the selection; all add up to 1."""
     record: dict[str, Any]
+    repeats: int = 1
+    """How often a trainer without weights should show it."""
+    tokens: int | None = None
+    pinned: bool = False
+    score: float | None = None
+    """What the order is by: larger is better."""
+    ot_gradient: float | None = None
+    redundancy: float | None = None
+    """Sum of its similarities to the other items."""
+    nearest_selected: str | None = None
+    targets: list[ServedTarget] = []
+    cluster: Cluster | None = None
+    leaks: list[Leak] = []
+    why: str = ""
+
+    def __repr__(self) -> str:
+        score = "" if self.score is None else f", score {self.score:.4g}"
+        return f"<Item {self.rank} {self.id!r:.60}{score}>"
+
+    def _repr_html_(self) -> str:
+        text = self.record.get("prompt") or self.record.get("messages")
+        shown = {"id": self.id, "score": self.score, "why": self.why, "record": f"{text!s:.300}"}
+        return html_table(f"rank {self.rank}", shown)
+
+
+class Rejected(Resource):
+    """A candidate that could not be selected, and why."""
+
+    id: str
+    reason: str
 
 
 class Selection(Job[Mode]):
     """Which candidates are worth training on."""
+
+    result: SkipValidation[SelectionResult] | None = None
+    """What it came to; None until it is completed."""
+
+    def output(self) -> SelectionResult:
+        """The result of a completed selection; raises JobFailedError for any other."""
+        found: SelectionResult = super().output()
+        return found
 
     @Listing
     def items(self, *, extra: Mapping[str, Any] | None = None, page_size: int = 500) -> Values[Item]:
@@ -35,7 +106,7 @@ class Selection(Job[Mode]):
 
         With `extra` those alone whose record has these values in `extra`: {"source": "web"}.
         """
-        yield from self._noun.picked(self.id, page_size, extra)
+        yield from self._noun.items.steps(self.id, extra=extra, page_size=page_size)
 
     @Listing
     def rows(self, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
@@ -43,7 +114,7 @@ class Selection(Job[Mode]):
 
         With `reasons` each gets a last member `_evoselect`: rank, score, weight, repeats, why.
         """
-        yield from self._noun.originals(self.id, reasons, page_size)
+        yield from self._noun.rows.steps(self.id, reasons=reasons, page_size=page_size)
 
     @Verb
     def save(self, path: str | os.PathLike[str], *, reasons: bool = False) -> Steps[Path]:
@@ -66,13 +137,51 @@ class Selection(Job[Mode]):
         """
         from evoselect_client.data.matching import selected_rows
 
-        return (yield from selected_rows(self._noun.originals(self.id, False, 500), dataset))
+        return (yield from selected_rows(self._noun.rows.steps(self.id), dataset))
+
+    @Verb
+    def to_pandas(self, *, extra: Mapping[str, Any] | None = None) -> Steps[Any]:
+        """The items as a pandas DataFrame in rank order: the reasons, then the fields of the record."""
+        from evoselect_client.data.exports import frame
+
+        return (yield from frame(self._noun.items.steps(self.id, extra=extra)))
+
+    @Verb
+    def to_jsonl(self, path: str | os.PathLike[str], *, reasons: bool = False) -> Steps[Path]:
+        """The selected rows as they came, a line each; whatever the file's name is. See `save`."""
+        from evoselect_client.data.saving import save_lines
+
+        return (yield from save_lines(self._noun, self.id, Path(path), reasons))
+
+    @Verb
+    def to_parquet(self, path: str | os.PathLike[str], *, reasons: bool = False) -> Steps[Path]:
+        """The selected rows as the table that they came as, whatever the file's name is. See `save`."""
+        from evoselect_client.data.saving import save_table
+
+        return (yield from save_table(self._noun, self.id, Path(path), reasons))
+
+    @Listing
+    def rejected(self) -> Values[Rejected]:
+        """Every candidate that could not be selected, in the order of the pool."""
+        yield from self._noun.rejected.steps(self.id)
 
     @Verb
     def report(self) -> Steps[str]:
         """The report as one HTML page that needs nothing else."""
-        page: str = yield from self._noun.page(self.id)
+        page: str = yield from self._noun.report.steps(self.id)
         return page
+
+    @Verb
+    def report_numbers(self) -> Steps[dict[str, Any]]:
+        """The numbers behind the report, as decoded JSON."""
+        numbers: dict[str, Any] = yield from self._noun.report_numbers.steps(self.id)
+        return numbers
+
+    @Verb
+    def report_map(self) -> Steps[bytes]:
+        """The map of the report as a Parquet file."""
+        content: bytes = yield from self._noun.report_map.steps(self.id)
+        return content
 
 
 class Comparison(Resource):
@@ -116,13 +225,14 @@ class Selections(Jobs[Selection[Mode], Mode]):
         tokens: int | None = None,
         tokens_from: str | None = None,
         pinned: list[str] | None = None,
-        method: str | None = None,
-        spec: dict[str, Any] | None = None,
-        features: dict[str, Any] | None = None,
-        feature_files: dict[str, str] | None = None,
+        method: Method | None = None,
+        spec: SelectionSpec | None = None,
+        features: FeatureSpec | None = None,
+        feature_files: FeatureFiles | None = None,
         model: str | None = None,
         seed: int | None = None,
         exclude_selection_ids: list[str] | None = None,
+        priority: int | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Selection[Mode]]:
@@ -152,6 +262,7 @@ class Selections(Jobs[Selection[Mode], Mode]):
             "model": model,
             "seed": seed,
             "exclude_selection_ids": exclude_selection_ids,
+            "priority": priority,
             "name": name,
             "metadata": metadata,
         }
@@ -171,7 +282,8 @@ class Selections(Jobs[Selection[Mode], Mode]):
     @Listing
     def items(self, id: str, *, extra: Mapping[str, Any] | None = None, page_size: int = 500) -> Values[Item]:
         """The selected candidates in order, fetched page by page while you iterate; see Selection.items."""
-        yield from self.picked(id, page_size, extra)
+        path = f"{self.path}/{segment(id)}/items"
+        yield from pages(self.session, path, Item.model_validate, page_size=page_size, **extra_query(extra))
 
     @Verb
     def compare(self, id: str, other_id: str) -> Steps[Comparison]:
@@ -188,28 +300,37 @@ class Selections(Jobs[Selection[Mode], Mode]):
     @Verb
     def report(self, id: str) -> Steps[str]:
         """The report of a completed selection, as one HTML page that needs nothing else."""
-        return (yield from self.page(id))
+        return (yield from self._page(id))
+
+    @Verb
+    def report_numbers(self, id: str) -> Steps[dict[str, Any]]:
+        """The numbers behind the report, as decoded JSON."""
+        return (yield from self.session.send(get(f"{self.path}/{segment(id)}/report", dict)))
+
+    @Verb
+    def report_map(self, id: str) -> Steps[bytes]:
+        """The map of the report as a Parquet file, a row for each point."""
+        call = Call("GET", f"{self.path}/{segment(id)}/report", bytes, accept=PARQUET)
+        return (yield from self.session.send(call))
+
+    @Listing
+    def rejected(self, id: str) -> Values[Rejected]:
+        """Every candidate that could not be selected, with the reason, in the order of the pool."""
+        call = Call("GET", f"{self.path}/{segment(id)}/rejected", str, accept=NDJSON)
+        text = yield from self.session.send(call)
+        rows = [Rejected.model_validate_json(line) for line in text.split("\n")[:-1]]
+        yield Emit(Page(rows, has_next_page=False))
 
     @Listing
     def rows(self, id: str, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
         """The selected rows as they came, each as one line of JSON, in rank order; see Selection.rows."""
-        yield from self.originals(id, reasons, page_size)
-
-    def originals(self, id: str, reasons: bool, page_size: int) -> Values[str]:
-        """The steps of `rows`."""
         after = 0
         while True:
             asked = {"format": "original", "reasons": reasons, "after": after, "limit": page_size}
             call = Call("GET", f"{self.path}/{segment(id)}/items", str, asked, accept=NDJSON)
             text = yield from self.session.send(call)
             lines = text.split("\n")[:-1]  # splitlines would cut at other characters too
-            for line in lines:
-                yield Emit(line)
+            after += len(lines)
+            yield Emit(Page(lines, len(lines) == page_size, after))
             if len(lines) < page_size:
                 return
-            after += len(lines)
-
-    def picked(self, id: str, page_size: int, extra: Mapping[str, Any] | None) -> Values[Item]:
-        """The steps of `items`."""
-        path = f"{self.path}/{segment(id)}/items"
-        yield from pages(self.session, path, Item.model_validate, page_size, **extra_query(extra))

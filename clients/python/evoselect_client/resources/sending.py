@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from evoselect_client.core.calls import NDJSON, OUTAGE, Call, get, post, segment
-from evoselect_client.core.resource import Page
+from evoselect_client.core.resource import Sent
 from evoselect_client.core.showing import Count, counter
 from evoselect_client.core.steps import Steps, Work
 from evoselect_client.data.layouts import Layout
@@ -54,7 +54,9 @@ def send_all(
         return (yield from _with_copy(str(records), send))
     show = counter(progress, "records")
     if is_whole(records):
-        return (yield from _send_whole(session, pool_id, records, on_invalid, layout, show))
+        return (
+            yield from _send_whole(session, pool_id, records, on_invalid=on_invalid, layout=layout, show=show)
+        )
     known = {} if upload_id is None else (yield from _known(session, pool_id))
     upload_id = upload_id or uuid.uuid4().hex
     upload = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])
@@ -62,7 +64,9 @@ def send_all(
     while (part := (yield Work(partial(next, source, None)))) is not None:
         digest = layout.mark((yield Work(part.sha256)))
         name = f"{upload_id}-{len(upload.batch_ids)}-{digest[:16]}"
-        batch = known.get(name) or (yield from _send_part(session, pool_id, part, name, on_invalid, layout))
+        batch = known.get(name) or (
+            yield from _send_part(session, pool_id, part, name=name, on_invalid=on_invalid, layout=layout)
+        )
         upload = _joined(upload, batch, part.first_line)
         show(part.first_line + part.lines - 1)
         del part  # before the next one is read
@@ -97,7 +101,7 @@ def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
     after = 0
     while True:
         path = f"/v1/pools/{segment(pool_id)}/batches"
-        page = yield from session.send(get(path, Page[Batch].model_validate, after=after, limit=KNOWN_PAGE))
+        page = yield from session.send(get(path, Sent[Batch].model_validate, after=after, limit=KNOWN_PAGE))
         found |= {batch.client_batch_id: batch for batch in page.data}
         if not page.has_more:
             return found
@@ -105,7 +109,7 @@ def _known(session: Any, pool_id: str) -> Steps[dict[str, Batch]]:
 
 
 def _send_part(
-    session: Any, pool_id: str, part: Part, name: str, on_invalid: str, layout: Layout
+    session: Any, pool_id: str, part: Part, *, name: str, on_invalid: str, layout: Layout
 ) -> Steps[Batch]:
     call = Call(
         "POST",
@@ -127,7 +131,7 @@ def _send_part(
 
 
 def _send_whole(
-    session: Any, pool_id: str, records: Any, on_invalid: str, layout: Layout, show: Count
+    session: Any, pool_id: str, records: Any, *, on_invalid: str, layout: Layout, show: Count
 ) -> Steps[Upload]:
     def add(file_id: str) -> Steps[Batch]:
         body = {"file_id": file_id, "on_invalid": on_invalid, **layout.body()}

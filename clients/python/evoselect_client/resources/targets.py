@@ -12,6 +12,7 @@ from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.records import Recognised, RecordSets
 from evoselect_client.resources.sending import with_records
+from evoselect_client.specs import HeldOut
 
 
 class Target(Bound[Any]):
@@ -42,7 +43,7 @@ class Targets(RecordSets[Target, Mode]):
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
         template: str | None = None,
-        held_out: dict[str, Any] | None = None,
+        held_out: HeldOut | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Steps[Target]:

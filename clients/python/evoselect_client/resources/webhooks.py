@@ -79,7 +79,7 @@ class WebhookDeliveries(Nouns[WebhookDelivery, Mode]):
     def of(self, endpoint_id: str, *, state: str | None = None) -> Values[WebhookDelivery]:
         """Deliveries of one endpoint, newest first."""
         params = {"endpoint_id": endpoint_id, "state": state}
-        yield from pages(self.session, self.path, self.decode, PAGE_SIZE, **params)
+        yield from pages(self.session, self.path, self._decode, page_size=PAGE_SIZE, **params)
 
     @Verb
     def redeliver(self, id: str) -> Steps[WebhookDelivery]:
