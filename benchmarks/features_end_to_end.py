@@ -27,7 +27,7 @@ from evoselect_client.models import Selection
 from store.models.allow_list import DEFAULT_ALIAS
 from store.records.record import Record, parse_record
 from workers.features.compute import compute_features
-from workers.features.outlook import agreement
+from workers.features.preflight import agreement
 from workers.models.loading import LoadedModel, load
 
 WARM_UP = 40  # rows

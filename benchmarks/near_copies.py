@@ -67,7 +67,7 @@ def cost(rows: int) -> Json:
         own = texts[row - rows // 2].split()
         texts[row] = " ".join(f"w{rng.randrange(LEXICON)}" if rng.random() < CHANGED else w for w in own)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    clusters, _ = Search.of(texts, lambda: None).look([texts[:1_000]], THRESHOLD)
+    clusters, _ = Search.of(texts, lambda: None).find([texts[:1_000]], THRESHOLD)
     seconds = time.perf_counter() - start
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # KiB
     return {
@@ -81,7 +81,7 @@ def cost(rows: int) -> Json:
 def _injected(seed: int) -> tuple[float, float]:
     """Recall and precision of the pairs within the clusters of the demo's pool."""
     records = [parse_record(row) for row in build(seed).pool]
-    clusters, _ = Search.of([plain_text(record) for record in records], lambda: None).look([], THRESHOLD)
+    clusters, _ = Search.of([plain_text(record) for record in records], lambda: None).find([], THRESHOLD)
     marks = {record.id: (record.metadata or {}).get("duplicate_of") for record in records}
     true = {frozenset((copy, original)) for copy, original in marks.items() if original is not None}
     named = [[records[row].id for row in members.tolist()] for members in clusters]

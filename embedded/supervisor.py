@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 import store
 from embedded import cores, processes, servers, sockets
+from embedded.children import Children
 from embedded.home import SERVERS, Home, HomeInUse, Secrets, write_private
-from embedded.keeping import Keeper
 from embedded.preparing import StartFailed, prepare_database, require_broker, require_database
 from embedded.processes import Child, Running
 from store import disk
@@ -53,7 +53,7 @@ class Supervisor:
         self.environment: dict[str, str] = {}
         self.stopping = False
         self._socket: socket.socket | None = None
-        self._keeper = Keeper(say, self._is_short)
+        self._children = Children(say, self._is_short)
         self._was_short = False
         self._unrecorded = False
 
@@ -65,7 +65,7 @@ class Supervisor:
     @property
     def running(self) -> dict[str, Running]:
         """The children by name."""
-        return self._keeper.running
+        return self._children.running
 
     def start(self) -> None:
         """Bring everything up; raises HomeInUse, UnsafeHome, PortInUse, ServerNotReady or StartFailed.
@@ -101,7 +101,7 @@ class Supervisor:
         write_private(self.home.credentials, {"url": self.url, "api_key": secrets.api_key})
 
     def _launch(self, child: Child) -> None:
-        self._keeper.launch(child)
+        self._children.launch(child)
         self._record_children()
 
     def run(self) -> None:
@@ -112,8 +112,8 @@ class Supervisor:
 
     def check(self) -> None:
         """Say which children died, and start again those whose waiting time is over; raises GaveUp."""
-        self._tell_about_room()
-        if self._keeper.check() or self._unrecorded:
+        self._report_disk()
+        if self._children.check() or self._unrecorded:
             self._record_children()
 
     def stop(self) -> None:
@@ -134,11 +134,11 @@ class Supervisor:
     def _is_short(self) -> bool:
         return disk.is_short(self.settings.model_copy(update={"home": self.home.path}))
 
-    def _tell_about_room(self) -> None:
+    def _report_disk(self) -> None:
         short = self._is_short()
         if short != self._was_short:
             reserve = f"{self.settings.disk_reserve_share:.1%} of the disk"
-            self._keeper.say(
+            self._children.say(
                 f"less than {reserve} is free: uploads are refused and jobs wait until room is made"
                 if short
                 else f"{reserve} is free again: everything goes on"
@@ -161,7 +161,7 @@ class Supervisor:
         path = self.home.path / "children.json"
         if path.exists():
             for name in processes.reap_leftovers(json.loads(path.read_text())):
-                self._keeper.say(f"ended {name}, left by an earlier run")
+                self._children.say(f"ended {name}, left by an earlier run")
             path.unlink()
 
     def _environment(self, secrets: Secrets) -> dict[str, str]:
@@ -188,7 +188,7 @@ class Supervisor:
             lambda port: servers.postgres_child(data, port, password, self._log("postgres")),
             lambda port: servers.postgres_answers(servers.postgres_url(port, password)),
         )
-        self._keeper.adopt(running)
+        self._children.adopt(running)
         self._record_children()
         self.environment["EVOSELECT_DATABASE_URL"] = servers.postgres_url(port, password)
 
@@ -201,7 +201,7 @@ class Supervisor:
             lambda port: servers.valkey_child(data, port, self._log("valkey"), password),
             lambda port: servers.redis_answers(servers.valkey_url(port, password)),
         )
-        self._keeper.adopt(running)
+        self._children.adopt(running)
         self._record_children()
         self.environment["EVOSELECT_REDIS_URL"] = servers.valkey_url(port, password)
 

@@ -9,8 +9,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import OperationalError
 
 from service.http import problems
-from service.http.answers import Livez, Readyz, Version
 from service.http.fair import FairRoute
+from service.http.responses import Livez, Readyz, Version
 from service.services import Services
 from store.settings import INSTANCE_HEADER
 

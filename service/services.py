@@ -10,8 +10,8 @@ from fastapi import Depends, Request
 from service.http.fair import Together
 from service.http.metrics import Metrics
 from service.http.shares import Shares
-from service.polls.looks import Looks
-from service.polls.watch import Watch
+from service.polls.event_watch import EventWatch
+from service.polls.reads import JobReads
 from store.artifacts import Artifacts
 from store.models.allow_list import ModelSource, models
 from store.models.generators import endpoints
@@ -31,9 +31,9 @@ class State:
     artifacts: Artifacts
     models: dict[str, ModelSource]
     """The allow-list, by alias."""
-    looks: Looks
+    reads: JobReads
     """Where routes read the state of one job."""
-    watch: Watch
+    event_watch: EventWatch
     """Where routes wait for the next event of one job."""
     metrics: Metrics
     shares: Shares
@@ -51,8 +51,8 @@ def open_state(settings: Settings) -> State:
         database,
         Artifacts(settings.artifacts_url),
         models(settings.models),
-        Looks(database),
-        Watch(database),
+        JobReads(database),
+        EventWatch(database),
         Metrics(database),
         Shares(),
         Together(partial(_broker_answers, database, settings.redis_url)),

@@ -51,9 +51,9 @@ class Settings(BaseSettings):
     relay: float = Field(0.1, gt=0)
     """How often the outbox is published."""
     rekick: float = Field(30.0, gt=0)
-    """Where a ready shard waits for so long, its queue is rung again."""
+    """Where a ready shard waits for so long, its workers are notified again."""
     poll: float = Field(5.0, gt=0)
-    """How often an idle worker looks into the database itself, rung or not."""
+    """How often an idle worker polls the database, notified or not."""
     shutdown: float = Field(8.0, gt=0)
     """How long a worker that is asked to end may go on before it gives its shard back."""
     niceness: int | None = Field(None, ge=0, le=19)

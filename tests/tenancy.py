@@ -20,7 +20,7 @@ from store.tables.loops import Round
 from store.tables.states import JobKind
 from tests.live import Api, Json, another_tenant, question
 
-BODIES: dict[str, Json] = {  # of routes whose bodies carry no ids
+PHASES: dict[str, Json] = {  # of routes whose bodies carry no ids
     "POST /v1/targets": {"records": [question(1)]},
     "POST /v1/pools": {},
     "POST /v1/uploads": {},
@@ -162,13 +162,13 @@ def leaks(api: Api) -> list[str]:
     found += [f"{path} lists {name} {id}" for path, name, id in _listed(attacker, theirs)]
     if _seen(victim) != before:
         found.append("an attempt changed what the other tenant sees")
-    if len(tried) < len(BODIES):
+    if len(tried) < len(PHASES):
         found.append(f"only {len(tried)} attempts were made: the matrix is broken")
     return found
 
 
 def _in_path(method: str, path: str, name: str, names: list[str], mine: World, theirs: World) -> Attempt:
-    body = None if method in ("GET", "DELETE") else BODIES.get(f"{method} {path}", {})
+    body = None if method in ("GET", "DELETE") else PHASES.get(f"{method} {path}", {})
 
     def make(id: str) -> tuple[str, Json | None]:
         values = {other: mine.of(other, path) for other in names} | {name: id}

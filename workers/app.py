@@ -29,7 +29,7 @@ def make_app() -> Celery:
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        task_acks_late=False,  # the shard's row is the job; the message only rings
+        task_acks_late=False,  # the shard's row is the job; the message only notifies
         task_create_missing_queues=True,
         worker_pool="prefork",
         worker_pool_start_method="spawn",
@@ -89,11 +89,11 @@ def _require_pepper() -> None:
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # celery has no types
-def _tell_children(**_: Any) -> None:
+def _stop_children(**_: Any) -> None:
     from workers.process import leaving
 
     for worker in _parent:
-        leaving.tell(worker)
+        leaving.stop_children(worker)
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
@@ -108,7 +108,7 @@ def _start_child(**_: Any) -> None:
     computes = relay.QUEUE not in workplace().queues
     if computes:
         os.nice(settings.niceness or 0)  # before there are threads: each has a niceness of its own
-    threading.Thread(target=workplace().watch, name="watch", daemon=True).start()
+    threading.Thread(target=workplace().poll_until_leaving, name="watch", daemon=True).start()
     if not computes:
         arguments = (app, workplace().context)
         threading.Thread(target=relay.keep_publishing, args=arguments, name="relay", daemon=True).start()
@@ -120,5 +120,7 @@ def _end_child(**_: Any) -> None:
     from workers.process.workplace import workplace
 
     leave()
-    workplace().rest(load_settings(keys=False).shutdown + 1.0)  # by then the pulse has given the shard back
+    workplace().rest(
+        load_settings(keys=False).shutdown + 1.0
+    )  # by then the heartbeat has given the shard back
     traces.stop()

@@ -1,13 +1,13 @@
-"""What messages can ask for. None carries work: a ring says that shards wait, a tick that chores may be."""
+"""What messages ask for. None carries work: a notification says that shards wait, a tick that chores may."""
 
 from workers.app import app
 from workers.context import context
-from workers.process.courier import courier
+from workers.process.webhook_sender import webhook_sender
 from workers.process.workplace import upkeep, workplace
 
 
 @app.task(name="shards.ring")  # type: ignore[untyped-decorator]  # celery has no types
-def ring() -> None:
+def notify() -> None:
     """Work on what waits in the queues of this worker."""
     workplace().hear()
 
@@ -20,5 +20,5 @@ def sweep() -> None:
 
 @app.task(name="ops.webhooks")  # type: ignore[untyped-decorator]  # celery has no types
 def send_webhooks() -> None:
-    """Wake the courier; sending itself happens in its thread."""
-    courier().wake()
+    """Wake the webhook sender; it sends from a thread of its own."""
+    webhook_sender().wake()

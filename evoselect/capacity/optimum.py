@@ -101,7 +101,7 @@ def relax(task: Task) -> Relaxation:
     listed, g = shortlist.by_price(pool, targets, masses, budget)
     beyond = np.setdiff1d(shortlist.needed(pool, targets, budget, g), listed.candidates)
     whole = np.union1d(budget.pinned, beyond)
-    _require_room(len(whole) * len(masses))
+    _require_few_costs(len(whole) * len(masses))
     widenings = 0
     while True:
         listed = shortlist.with_rows(listed, pool, targets, whole)
@@ -141,7 +141,7 @@ def relax(task: Task) -> Relaxation:
     return Relaxation(problem, solution, programme, g, paid, bound, saved, widenings, certified)
 
 
-def _require_room(costs: int) -> None:
+def _require_few_costs(costs: int) -> None:
     if costs > MANY_EDGES:
         raise InvalidInput(
             "method capacity holds the costs to all targets of what is pinned and of what only the groups' "

@@ -34,7 +34,7 @@ class Search:
         """Of the candidates' texts; ``alive`` is called now and then."""
         return cls(texts, Bags.of(map(hashes, texts)), alive)
 
-    def look(
+    def find(
         self, others: Sequence[Sequence[str]], threshold: float
     ) -> tuple[list[Ints], list[dict[int, Leak]]]:
         """Clusters of candidates, rows (c,) each, and for each of the other sets its leaks by candidate."""

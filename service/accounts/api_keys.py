@@ -6,11 +6,11 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from service.accounts import answers, views
+from service.accounts import responses, views
 from service.accounts.requests import ApiKeyRequest, RotateRequest
 from service.edge.idempotency import OnceOnly
-from service.http.answers import Page
 from service.http.parameters import Listing, ResourceId
+from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.services import Services, State, TenantId
@@ -19,7 +19,7 @@ from store.accounts import api_keys
 router = APIRouter(prefix="/v1/api_keys", route_class=StrictRoute, tags=["api_keys"])
 
 
-@router.post("", status_code=201, response_model=answers.NewApiKey)
+@router.post("", status_code=201, response_model=responses.NewApiKey)
 def create(body: ApiKeyRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Make a key. Its secret is in this answer and nowhere else."""
     secrets: list[str] = []
@@ -34,7 +34,7 @@ def create(body: ApiKeyRequest, state: Services, tenant_id: TenantId, once: Once
     return _with_secret(once.run(body, store), secrets, state, tenant_id)
 
 
-@router.get("", response_model=Page[answers.ApiKey])
+@router.get("", response_model=Page[responses.ApiKey])
 def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """All keys, newest first, revoked ones too."""
     with state.database.transaction() as session:
@@ -42,14 +42,14 @@ def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, 
         return page(rows, window.limit, views.api_key)
 
 
-@router.get("/{key_id}", response_model=answers.ApiKey)
+@router.get("/{key_id}", response_model=responses.ApiKey)
 def retrieve(key_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One key, without its secret."""
     with state.database.transaction() as session:
         return views.api_key(api_keys.get(session, tenant_id, key_id))
 
 
-@router.post("/{key_id}/rotate", status_code=201, response_model=answers.NewApiKey)
+@router.post("/{key_id}/rotate", status_code=201, response_model=responses.NewApiKey)
 def rotate(
     *, key_id: ResourceId, body: RotateRequest, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def rotate(
     return _with_secret(once.run(body, store), secrets, state, tenant_id)
 
 
-@router.delete("/{key_id}", response_model=answers.ApiKey)
+@router.delete("/{key_id}", response_model=responses.ApiKey)
 def revoke(key_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """End a key; it stops working within a second."""
     with state.database.transaction() as session:

@@ -4,10 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from service.accounts import answers, views
-from service.http.answers import Page
+from service.accounts import responses, views
 from service.http.fair import FairRoute
 from service.http.parameters import Listing
+from service.http.responses import Page
 from service.http.views import page
 from service.services import Services, TenantId
 from store.accounts import audit
@@ -15,7 +15,7 @@ from store.accounts import audit
 router = APIRouter(prefix="/v1/audit_events", route_class=FairRoute, tags=["audit_events"])
 
 
-@router.get("", response_model=Page[answers.AuditEvent])
+@router.get("", response_model=Page[responses.AuditEvent])
 def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """Every change that a key made, and every request that its scopes did not cover."""
     with state.database.transaction() as session:

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from service.accounts import answers, views
-from service.http.answers import Page
+from service.accounts import responses, views
 from service.http.fair import FairRoute
 from service.http.parameters import ID_PATTERN, MAX_ID, Listing, ResourceId
+from service.http.responses import Page
 from service.http.views import page
 from service.services import Services, TenantId
 from store.webhooks import deliveries
@@ -15,7 +15,7 @@ from store.webhooks import deliveries
 router = APIRouter(prefix="/v1/webhook_deliveries", route_class=FairRoute, tags=["webhooks"])
 
 
-@router.get("", response_model=Page[answers.Delivery])
+@router.get("", response_model=Page[responses.Delivery])
 def listing(
     *,
     state: Services,
@@ -37,14 +37,14 @@ def listing(
         return page(rows, window.limit, views.webhook_delivery)
 
 
-@router.get("/{delivery_id}", response_model=answers.Delivery)
+@router.get("/{delivery_id}", response_model=responses.Delivery)
 def retrieve(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One delivery."""
     with state.database.transaction() as session:
         return views.webhook_delivery(deliveries.get(session, tenant_id, delivery_id))
 
 
-@router.post("/{delivery_id}/redeliver", status_code=202, response_model=answers.Delivery)
+@router.post("/{delivery_id}/redeliver", status_code=202, response_model=responses.Delivery)
 def redeliver(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Send it again now, under the same webhook-id, with all retries."""
     with state.database.transaction() as session:

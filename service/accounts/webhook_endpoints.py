@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
-from service.accounts import answers, views
+from service.accounts import responses, views
 from service.accounts.requests import EndpointRequest
 from service.edge.idempotency import OnceOnly
-from service.http.answers import Page
 from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
+from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.services import Services, State, TenantId
@@ -21,7 +21,7 @@ from store.webhooks import endpoints as webhooks
 router = APIRouter(prefix="/v1/webhook_endpoints", route_class=StrictRoute, tags=["webhooks"])
 
 
-@router.post("", status_code=201, response_model=answers.NewEndpoint)
+@router.post("", status_code=201, response_model=responses.NewEndpoint)
 def create(body: EndpointRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Register an https URL. Its secret verifies the signatures (Standard Webhooks)."""
     _check(state, body.url)
@@ -36,7 +36,7 @@ def create(body: EndpointRequest, state: Services, tenant_id: TenantId, once: On
         return _with_secret(state, webhooks.get(session, tenant_id, endpoint_id))
 
 
-@router.get("", response_model=Page[answers.Endpoint])
+@router.get("", response_model=Page[responses.Endpoint])
 def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """All endpoints, newest first."""
     with state.database.transaction() as session:
@@ -44,7 +44,7 @@ def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, 
         return page(rows, window.limit, views.webhook_endpoint)
 
 
-@router.get("/{endpoint_id}", response_model=answers.Endpoint)
+@router.get("/{endpoint_id}", response_model=responses.Endpoint)
 def retrieve(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One endpoint, without its secret."""
     with state.database.transaction() as session:
@@ -59,14 +59,14 @@ def remove(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> Res
     return Response(status_code=204)
 
 
-@router.post("/{endpoint_id}/rotate_secret", response_model=answers.NewEndpoint)
+@router.post("/{endpoint_id}/rotate_secret", response_model=responses.NewEndpoint)
 def rotate_secret(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """A new secret; messages carry signatures by the new one and by the one before."""
     with state.database.transaction() as session:
         return _with_secret(state, webhooks.rotate_secret(session, tenant_id, endpoint_id))
 
 
-@router.post("/{endpoint_id}/enable", response_model=answers.Endpoint)
+@router.post("/{endpoint_id}/enable", response_model=responses.Endpoint)
 def enable(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Send to an endpoint again that was disabled because it answered 410."""
     with state.database.transaction() as session:

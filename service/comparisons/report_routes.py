@@ -3,8 +3,8 @@
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from service.comparisons.answers import ComparisonReport
 from service.comparisons.picture import table
+from service.comparisons.responses import ComparisonReport
 from service.html.templates import HTML, asset, policy, templates
 from service.http.fair import FairRoute
 from service.http.media import JSON, acceptable

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
-from service.comparisons import answers
+from service.comparisons import responses
 from service.comparisons.estimates import estimate
 from service.comparisons.preparing import prepared
 from service.comparisons.requests import ComparisonRequest
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_room_for_job
+from service.edge.space import require_job_quota
 from service.http.parameters import ResourceId
 from service.http.views import as_response
 from service.jobs.routes import accepted, job_routes, load
@@ -19,15 +19,15 @@ from store.jobs import submissions
 from store.loops import advance as loops
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.COMPARISON, "comparisons", answers.MethodComparison)
+router = job_routes(JobKind.COMPARISON, "comparisons", responses.MethodComparison)
 
 
 @router.post(
     "",
     status_code=202,
-    response_model=answers.MethodComparison,
+    response_model=responses.MethodComparison,
     responses={
-        200: {"model": answers.ComparisonEstimate, "description": "With validate_only: what it would cost."}
+        200: {"model": responses.ComparisonEstimate, "description": "With validate_only: what it would cost."}
     },
 )
 def create(
@@ -44,20 +44,20 @@ def create(
     """Start a comparison. Its `result` has the table so far, also while it runs."""
 
     def store(session: Session) -> str:
-        require_room_for_job(session, state, tenant_id, JobKind.COMPARISON)
+        require_job_quota(session, state, tenant_id, JobKind.COMPARISON)
         asked = prepared(session, state, tenant_id, body).asked
         label = submissions.Label(body.name, body.metadata, body.priority)
         return submissions.comparison(session, tenant_id, asked, label).id
 
     if validate_only:
         with state.database.transaction() as session:
-            require_room_for_job(session, state, tenant_id, JobKind.COMPARISON)
+            require_job_quota(session, state, tenant_id, JobKind.COMPARISON)
             return as_response(estimate(prepared(session, state, tenant_id, body)))
     job = load(state, tenant_id, once.run(body, store), JobKind.COMPARISON)
     return accepted(response, "comparisons", job)
 
 
-@router.post("/{job_id}/pause", response_model=answers.MethodComparison)
+@router.post("/{job_id}/pause", response_model=responses.MethodComparison)
 def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Begin nothing further; steps that run go on to their end."""
     with state.database.transaction() as session:
@@ -65,7 +65,7 @@ def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     return as_response(load(state, tenant_id, job_id, JobKind.COMPARISON))
 
 
-@router.post("/{job_id}/resume", response_model=answers.MethodComparison)
+@router.post("/{job_id}/resume", response_model=responses.MethodComparison)
 def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Go on with a paused comparison."""
     with state.database.transaction() as session:

@@ -9,20 +9,20 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from evoselect.spec.fields import ShortText
-from service.data import answers, views
+from service.data import responses, views
 from service.data.requests import Sha256
-from service.edge.space import require_room, size_of
-from service.http.answers import Deleted, Page
+from service.edge.space import require_storage, size_of
 from service.http.fair import FairRoute
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
 from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
 from service.http.ranges import serve
+from service.http.responses import Deleted, Page
 from service.http.views import deleted, page
 from service.intake.bodies import receive_into
 from service.intake.spools import spool
 from service.services import Services, State, TenantId
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifact, WrongHash
 from store.data import files
 from store.errors import NotFound
@@ -38,7 +38,7 @@ ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes th
 @router.post(
     "",
     status_code=201,
-    response_model=answers.File,
+    response_model=responses.File,
     openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(KINDS, BYTES)}},
 )
 async def create(
@@ -57,7 +57,7 @@ async def create(
         return await run_in_threadpool(stored, state, tenant_id, file, name=name, kind=kind, sha256=sha256)
 
 
-@router.get("", response_model=Page[answers.File])
+@router.get("", response_model=Page[responses.File])
 def listing(
     *,
     state: Services,
@@ -71,7 +71,7 @@ def listing(
         return page(rows, window.limit, views.file)
 
 
-@router.get("/{file_id}", response_model=answers.File)
+@router.get("/{file_id}", response_model=responses.File)
 def retrieve(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One file, without its bytes."""
     with state.database.transaction() as session:
@@ -111,11 +111,11 @@ def stored(
     state: State, tenant_id: str, file: IO[bytes], *, name: str | None, kind: str | None, sha256: str | None
 ) -> dict[str, Any]:
     """The file with the bytes of an open one; raises Problem when they are not those that were promised."""
-    place, room = files.fresh_place(tenant_id), Room.of(state.settings)
-    require_room(state, tenant_id, size=size_of(file))
+    place, quota = files.fresh_place(tenant_id), StorageQuota.of(state.settings)
+    require_storage(state, tenant_id, size=size_of(file))
     with kept(state, place.folder, file, suffix=PurePath(name or "").suffix, sha256=sha256) as artifact:
         with state.database.transaction() as session:
-            row = files.create(session, tenant_id, place, artifact, room=room, name=name, media_type=kind)
+            row = files.create(session, tenant_id, place, artifact, quota=quota, name=name, media_type=kind)
         return views.file(row)
 
 

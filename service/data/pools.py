@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from evoselect.spec.fields import MAX_WHOLE, ShortText
-from service.data import answers, views
+from service.data import responses, views
 from service.data.requests import BatchRequest, OnInvalid, PoolRequest
 from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
-from service.http.answers import Page
 from service.http.fields import Format, Template
 from service.http.media import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TSV, required
 from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId
 from service.http.problems import Problem
+from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.intake import batches
@@ -44,7 +44,7 @@ TEMPLATE = "Jinja that makes the prompt from the columns of a row, such as `Ques
 COLUMNS = "`field:column` names the column that holds a field; up to 9 times."
 
 
-@router.post("", status_code=201, response_model=answers.Pool)
+@router.post("", status_code=201, response_model=responses.Pool)
 def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Make an empty pool."""
 
@@ -54,14 +54,14 @@ def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOn
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("", response_model=Page[answers.Pool])
+@router.get("", response_model=Page[responses.Pool])
 def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> dict[str, Any]:
     """All pools, newest first."""
     with state.database.transaction() as session:
         return page(pools.listing(session, tenant_id, window=window), window.limit, views.pool)
 
 
-@router.get("/{pool_id}", response_model=answers.Pool)
+@router.get("/{pool_id}", response_model=responses.Pool)
 def retrieve(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One pool."""
     with state.database.transaction() as session:
@@ -76,7 +76,7 @@ def _sources(session: Session, tenant_id: str, pool_id: str) -> list[Source]:
 add_routes(router, "pool", _sources, pools.remove)
 
 
-@router.get("/{pool_id}/batches", response_model=Page[answers.Batch])
+@router.get("/{pool_id}/batches", response_model=Page[responses.Batch])
 def batch_listing(
     *,
     pool_id: ResourceId,
@@ -95,7 +95,7 @@ def batch_listing(
 @router.post(
     "/{pool_id}/batches",
     status_code=201,
-    response_model=answers.Batch,
+    response_model=responses.Batch,
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from sqlalchemy.orm import Session
 
-from service.data import answers, records
-from service.http.answers import Deleted
+from service.data import records, responses
 from service.http.parameters import (
     DEFAULT_LIMIT,
     ID_PATTERN,
@@ -17,6 +16,7 @@ from service.http.parameters import (
     Limit,
     Search,
 )
+from service.http.responses import Deleted
 from service.http.views import as_response, deleted
 from service.services import Services, TenantId
 from store.data.sources import Source
@@ -38,7 +38,7 @@ def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remo
         ),
     ]
 
-    @router.get(f"/{{{noun}_id}}/records", response_model=answers.RecordPage)
+    @router.get(f"/{{{noun}_id}}/records", response_model=responses.RecordPage)
     def stored_records(
         *,
         row_id: Id,

@@ -5,24 +5,24 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from service.data import answers, views
+from service.data import responses, views
 from service.data.requests import TargetRequest
 from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
-from service.http.answers import Page
 from service.http.parameters import LabelledListing, ResourceId
+from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
-from service.intake.naming import given_records
+from service.intake.inputs import given_records
 from service.services import Services, TenantId
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.data import targets
 from store.data.sources import Source
 
 router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets"])
 
 
-@router.post("", status_code=201, response_model=answers.Target)
+@router.post("", status_code=201, response_model=responses.Target)
 def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Store target examples; those that are held out become a target of their own, for evaluations.
 
@@ -47,14 +47,14 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
             name=body.name,
             user_metadata=body.metadata,
             recognised=rows.recognised.as_json(),
-            room=Room.of(state.settings),
+            quota=StorageQuota.of(state.settings),
         )
         return row.id
 
     return retrieve(once.run(body, store), state, tenant_id) | {"found": not made}
 
 
-@router.get("", response_model=Page[answers.Target])
+@router.get("", response_model=Page[responses.Target])
 def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> dict[str, Any]:
     """All targets, newest first."""
     with state.database.transaction() as session:
@@ -62,7 +62,7 @@ def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> di
         return page(rows, window.limit, views.target)
 
 
-@router.get("/{target_id}", response_model=answers.Target)
+@router.get("/{target_id}", response_model=responses.Target)
 def retrieve(target_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One target."""
     with state.database.transaction() as session:

@@ -9,21 +9,21 @@ from fastapi import APIRouter, Path, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.data import answers, views
+from service.data import responses, views
 from service.data.files import BYTES, ExpectedHash, kept
 from service.data.requests import CompleteRequest, UploadRequest
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_room, size_of
-from service.http.answers import Page
+from service.edge.space import require_storage, size_of
 from service.http.media import BINARY, required
 from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
+from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.intake.bodies import receive_into
 from service.intake.spools import spool
 from service.services import Services, State, TenantId
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifact
 from store.data import files, uploads
 from store.data.files import Place
@@ -37,7 +37,7 @@ Number = Annotated[
 ]
 
 
-@router.post("", status_code=201, response_model=answers.Upload)
+@router.post("", status_code=201, response_model=responses.Upload)
 def create(body: UploadRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
     """Start an upload; it expires when it is not complete within a day."""
 
@@ -48,7 +48,7 @@ def create(body: UploadRequest, state: Services, tenant_id: TenantId, once: Once
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("", response_model=Page[answers.Upload])
+@router.get("", response_model=Page[responses.Upload])
 def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
     """All uploads, newest first."""
     with state.database.transaction() as session:
@@ -56,7 +56,7 @@ def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, 
         return page(rows, window.limit, lambda row: views.upload(row, uploads.parts(session, row.id)))
 
 
-@router.get("/{upload_id}", response_model=answers.Upload)
+@router.get("/{upload_id}", response_model=responses.Upload)
 def retrieve(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """One upload with the parts that have arrived: what is missing is to be sent."""
     with state.database.transaction() as session:
@@ -65,7 +65,7 @@ def retrieve(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dic
 
 @router.put(
     "/{upload_id}/parts/{number}",
-    response_model=answers.UploadPart,
+    response_model=responses.UploadPart,
     openapi_extra={"requestBody": {"required": True, "content": {BINARY: BYTES}}},
 )
 async def put_part(
@@ -88,7 +88,7 @@ async def put_part(
         )
 
 
-@router.post("/{upload_id}/complete", response_model=answers.Upload)
+@router.post("/{upload_id}/complete", response_model=responses.Upload)
 def complete(
     upload_id: ResourceId, body: CompleteRequest, state: Services, tenant_id: TenantId
 ) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def complete(
             return _completed(state, tenant_id, upload_id, joined=parts, place=place, artifact=artifact)
 
 
-@router.post("/{upload_id}/cancel", response_model=answers.Upload)
+@router.post("/{upload_id}/cancel", response_model=responses.Upload)
 def cancel(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Drop the upload and its parts; cancelling again answers the same."""
     with state.database.transaction() as session:
@@ -132,11 +132,11 @@ def _require_open(state: State, tenant_id: str, upload_id: str) -> None:
 def _store_part(
     state: State, tenant_id: str, upload_id: str, number: int, *, file: IO[bytes], sha256: str | None
 ) -> dict[str, Any]:
-    require_room(state, tenant_id, size=size_of(file))
+    require_storage(state, tenant_id, size=size_of(file))
     with kept(state, uploads.fresh_folder(tenant_id, upload_id), file, suffix="", sha256=sha256) as artifact:
         with state.database.transaction() as session:
             upload = uploads.lock_open(session, tenant_id, upload_id)
-            part = uploads.add_part(session, upload, number, artifact, room=Room.of(state.settings))
+            part = uploads.add_part(session, upload, number, artifact, quota=StorageQuota.of(state.settings))
         if part.artifact != artifact.path:  # it had come before
             state.artifacts.remove(artifact.path)
         return views.upload_part(part)
@@ -160,8 +160,8 @@ def _completed(
         uploads.lock_open(session, tenant_id, upload_id)
         uploads.require_same(session, upload_id, joined)
         paths = uploads.end(session, upload, "completed", file_id=place.id)
-        room = Room.of(state.settings)
-        files.create(session, tenant_id, place, artifact, room=room, name=upload.name)
+        quota = StorageQuota.of(state.settings)
+        files.create(session, tenant_id, place, artifact, quota=quota, name=upload.name)
         answer = _view(session, upload)
     _remove(state, paths)
     return answer

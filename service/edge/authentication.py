@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.edge.still import KeyEnded, Lasting, Still
+from service.edge.key_checks import KeyChecks, KeyEnded, Lasting
 from service.http import access
 from service.http.problems import Problem, no_such_route
 from service.http.shares import NOBODY
@@ -35,7 +35,7 @@ class Authentication:
         self._beginnings = state.shares.beginnings
         self._lookups = state.shares.lookups
         self._pepper = state.settings.key_pepper.get_secret_value()
-        self._still = Still(self._by_id, state.shares.lookups)
+        self._key_checks = KeyChecks(self._by_id, state.shares.lookups)
         self._known: dict[str, tuple[Principal, float]] = {}  # by digest; the time is monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ class Authentication:
 
     async def _lasting(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         """The request, as long as its key works."""
-        lasting = Lasting(self._still, principal.key_id, receive, send)
+        lasting = Lasting(self._key_checks, principal.key_id, receive, send)
         try:
             await self._allowed(principal, scope, lasting.receive, lasting.send)
         except KeyEnded:
@@ -83,7 +83,7 @@ class Authentication:
         if not scopes.allows(principal.scopes, needed):
             await self._audit(scope, principal, FORBIDDEN)
             raise _insufficient(principal, needed)
-        if access.looks(scope["method"]):
+        if access.only_reads(scope["method"]):
             await self.app(scope, receive, send)
             return
 

@@ -54,7 +54,7 @@ class Sessions(Authentication):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not access.looks(scope["method"]) and not _same_origin(headers):
+        if not access.only_reads(scope["method"]) and not _same_origin(headers):
             raise Problem(403, "cross_origin", "This form was not sent by a page of this service.")
         if path.startswith(OPEN):
             await self.app(scope, receive, send)
@@ -79,7 +79,7 @@ class Sessions(Authentication):
         if principal is None:
             raise Problem(401, "no_session", "Your session has ended: sign in again.")
         sent = Headers(scope=scope).get(TOKEN_HEADER, "")
-        if not (access.looks(scope["method"]) or is_of(self._state, cookie, sent)):
+        if not (access.only_reads(scope["method"]) or is_of(self._state, cookie, sent)):
             await self._audit(scope, principal, FORBIDDEN)
             raise _other_session()
         scope["state"]["session_of"] = principal
@@ -105,7 +105,7 @@ class Sessions(Authentication):
                 await self._audit(scope, principal, status)
             await send(message)
 
-        await self.app(scope, receive, send if access.looks(scope["method"]) else send_audited)
+        await self.app(scope, receive, send if access.only_reads(scope["method"]) else send_audited)
 
     async def _holder(self, cookie: str) -> Principal | None:
         try:

@@ -8,10 +8,10 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from service.http import problems
-from service.http.access import looks
+from service.http.access import only_reads
 from service.services import Services, State, TenantId
 from store.accounts import quotas
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.disk import free_share
 from store.jobs import submissions
 from store.tables.states import JobKind
@@ -19,17 +19,17 @@ from store.tables.states import JobKind
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
-def require_room_for_job(session: Session, state: State, tenant_id: str, kind: JobKind) -> None:
+def require_job_quota(session: Session, state: State, tenant_id: str, kind: JobKind) -> None:
     """Raise OverQuota when the tenant has too many open jobs, or too many waiting shards in the queue."""
-    submissions.check_room(session, tenant_id, kind, state.settings.max_waiting_shards)
+    submissions.check_queue(session, tenant_id, kind, state.settings.max_waiting_shards)
     quotas.require_job(session, tenant_id, state.settings.max_jobs)
 
 
-def require_room(state: State, tenant_id: str, *, records: int = 0, size: int = 0) -> None:
+def require_storage(state: State, tenant_id: str, *, records: int = 0, size: int = 0) -> None:
     """Raise OverQuota or Problem 507 where so much cannot be stored; what is stored is counted once more."""
     require_disk(state)
     with state.database.transaction() as session:
-        quotas.require(session, tenant_id, Room.of(state.settings), records=records, size=size)
+        quotas.require(session, tenant_id, StorageQuota.of(state.settings), records=records, size=size)
 
 
 def require_disk(state: State) -> None:
@@ -50,9 +50,9 @@ def is_full(error: BaseException) -> bool:
 
 
 def _require_space(request: Request, state: Services, tenant_id: TenantId) -> None:
-    if looks(request.method) or request.method == "DELETE" or request.url.path.endswith("/cancel"):
+    if only_reads(request.method) or request.method == "DELETE" or request.url.path.endswith("/cancel"):
         return
-    require_room(state, tenant_id, records=1, size=1)
+    require_storage(state, tenant_id, records=1, size=1)
 
 
 SPACE_LEFT = Depends(_require_space)  # of every route that stores records or files

@@ -1,4 +1,4 @@
-"""Which scope a request needs: one table, by the noun after /v1 and whether the request only looks."""
+"""Which scope a request needs: one table, by the noun after /v1 and whether the request only reads."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from store.accounts.scopes import Scope
 class Access(NamedTuple):
     """Scopes of one noun's routes."""
 
-    look: Scope
+    read: Scope
     """GET and HEAD."""
     change: Scope
     """Every other method."""
@@ -32,7 +32,7 @@ TABLE = {
 }
 
 
-def looks(method: str) -> bool:
+def only_reads(method: str) -> bool:
     """Whether the method changes nothing."""
     return method in ("GET", "HEAD", "OPTIONS")
 
@@ -43,4 +43,4 @@ def needed(method: str, path: str) -> Scope | None:
     row = TABLE.get(parts[2]) if len(parts) > 2 else None
     if row is None:
         return None
-    return row.look if looks(method) else row.change
+    return row.read if only_reads(method) else row.change

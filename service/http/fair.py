@@ -20,7 +20,7 @@ LOOKS = frozenset(("GET", "HEAD"))
 class FairRoute(APIRoute):
     """A route that counts against its tenant's share of threads.
 
-    Coroutines that only look are left out: they wait without a thread, as polls do.
+    Coroutines that only read are left out: they wait without a thread, as polls do.
     """
 
     @property

@@ -10,7 +10,7 @@ from service.http.media import NDJSON
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.accounts import quotas
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.data import content_runs as pool_keys
 from store.data import files, pools
 from store.data.content_runs import Known, Run
@@ -42,10 +42,10 @@ def commit(
     seen = writer.kept.known
     if seen is None or pool.version != seen.version:
         writer.kept.drop_known(_load(state, pool.keys))
-    room, records = Room.of(state.settings), writer.counts().stored
+    quota, records = StorageQuota.of(state.settings), writer.counts().stored
     size = pools.batch_size(size_of(writer.kept.stored.file), records)
     size += size_of(writer.rows.file) if writer.rows else 0
-    quotas.require(session, tenant_id, room, records=records, size=size)  # before its bytes are stored
+    quotas.require(session, tenant_id, quota, records=records, size=size)  # before its bytes are stored
     stored = state.artifacts.put_stream(f"{tenant_id}/pools", writer.kept.stored.file, ".parquet")
     batch_id = new_id("bat")
     return pools.append(
@@ -54,7 +54,7 @@ def commit(
         batch_id,
         stored,
         counts=writer.counts(),
-        room=room,
+        quota=quota,
         client_batch_id=client_batch_id,
         errors=_errors(session, state, tenant_id, batch_id, writer=writer),
         repeated=_repeated(state, tenant_id, writer),
@@ -88,8 +88,8 @@ def _errors(session: Session, state: State, tenant_id: str, batch_id: str, *, wr
     place = files.fresh_place(tenant_id)
     lines = state.artifacts.put_stream(place.folder, writer.error_lines, ".jsonl")
     name = f"{batch_id}-errors.jsonl"
-    room = Room.of(state.settings)
-    file = files.create(session, tenant_id, place, lines, room=room, name=name, media_type=NDJSON)
+    quota = StorageQuota.of(state.settings)
+    file = files.create(session, tenant_id, place, lines, quota=quota, name=name, media_type=NDJSON)
     return {"lines": writer.faults, "file_id": file.id, "reasons": dict(writer.reasons)}
 
 

@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from service.http.problems import MAX_FAULTS, Problem
 from service.intake.ahead import Ahead, Block, decoded
+from service.intake.deduplication import Deduplicator
 from service.intake.foreign import UNREADABLE, as_values, is_valid, readable
 from service.intake.inline import refused
-from service.intake.keeping import Keeper
 from service.intake.prompts import Prompt, Prompts
 from service.intake.spools import RowSpool, spool
 from store.data.content_runs import Known
@@ -61,7 +61,7 @@ class BatchWriter:
         """Of a table."""
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
-        self.kept = Keeper(known)
+        self.kept = Deduplicator(known)
         self.rows: RowSpool | None = None
         """The rows of a table as they came, where the batch is one."""
         self.error_lines: IO[bytes] = spool()
@@ -291,7 +291,7 @@ class BatchWriter:
         """Keep what was taken of the batch, unless it is refused already."""
         if self._rejected and not self._skip:
             return  # the batch is refused: only the counts still matter
-        self.kept.keep(table, positions)
+        self.kept.add(table, positions)
 
     def _checked(self, value: object, prompt: Prompt = None) -> Record | None:
         try:

@@ -32,7 +32,7 @@ async def events(
             yield _encode(row)
             if row.type in ENDS:
                 return
-        if not rows and not await state.watch.beyond(job_id, after, ping_seconds):
+        if not rows and not await state.event_watch.beyond(job_id, after, ping_seconds):
             yield b": ping\n\n"
 
 

@@ -7,18 +7,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from evoselect.spec.fields import ShortText
-from service.edge.space import require_room_for_job
-from service.http.answers import Deleted, Page
+from service.edge.space import require_job_quota
 from service.http.conditional import conditional
 from service.http.media import media_type
 from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId
 from service.http.problems import Problem
+from service.http.responses import Deleted, Page
 from service.http.strict_json import StrictRoute
 from service.http.views import as_response, deleted, page
-from service.jobs import answers
 from service.jobs import events as streams
+from service.jobs import responses
 from service.polls import encoding, views
-from service.polls.looks import Look
+from service.polls.reads import JobRead
 from service.services import Services, State, TenantId
 from store.errors import NotFound
 from store.jobs import lifecycle as jobs
@@ -46,17 +46,17 @@ AfterEvent = Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="The number
 STREAMED = {"type": "string", "description": "Server-sent events; the data of each is an Event as JSON."}
 
 
-def job_routes(kind: JobKind, noun: str, shown: type[answers.Job]) -> APIRouter:
+def job_routes(kind: JobKind, noun: str, shown: type[responses.Job]) -> APIRouter:
     """The routes of one kind of job below /v1/{noun}, which answer with `shown`; creating one is its own."""
     router = APIRouter(prefix=f"/v1/{noun}", route_class=StrictRoute, tags=[noun])
 
-    _add_looks(router, kind, shown)
+    _add_reads(router, kind, shown)
     _add_changes(router, kind, noun, shown)
     _add_events(router, kind)
     return router
 
 
-def _add_looks(router: APIRouter, kind: JobKind, shown: type[answers.Job]) -> None:
+def _add_reads(router: APIRouter, kind: JobKind, shown: type[responses.Job]) -> None:
     @router.get("", response_model=Page[shown])
     def listing(
         *,
@@ -80,15 +80,15 @@ def _add_looks(router: APIRouter, kind: JobKind, shown: type[answers.Job]) -> No
     ) -> Response:
         """One of them; with `wait`, as soon as it has ended or after so many seconds."""
         deadline = time.monotonic() + wait
-        look = await _look(state, tenant_id, job_id, kind)
-        while not look.done and (left := deadline - time.monotonic()) > 0:
-            await state.watch.beyond(job_id, look.last_event, left)
-            look = await _look(state, tenant_id, job_id, kind)
-        headers = {} if look.done else {"Retry-After": POLL_SECONDS}
-        return conditional(request, look.body, look.etag, headers)
+        read = await _read(state, tenant_id, job_id, kind)
+        while not read.done and (left := deadline - time.monotonic()) > 0:
+            await state.event_watch.beyond(job_id, read.last_event, left)
+            read = await _read(state, tenant_id, job_id, kind)
+        headers = {} if read.done else {"Retry-After": POLL_SECONDS}
+        return conditional(request, read.body, read.etag, headers)
 
 
-def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[answers.Job]) -> None:
+def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[responses.Job]) -> None:
     @router.post("/{job_id}/cancel", status_code=202, response_model=shown)
     def cancel(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
         """Ask it to stop; 409 when it has ended already."""
@@ -102,7 +102,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[answer
     def retry(job_id: ResourceId, response: Response, state: Services, tenant_id: TenantId) -> Response:
         """The same request as a new job, for one that failed, expired or was cancelled; else 409."""
         with state.database.transaction() as session:
-            require_room_for_job(session, state, tenant_id, kind)
+            require_job_quota(session, state, tenant_id, kind)
             row = submissions.again(session, tenant_id, job_id, kind)
             again = encoding.job(row, job_reads.progress(session, [row.id])[row.id])
             submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
@@ -119,7 +119,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[answer
 def _add_events(router: APIRouter, kind: JobKind) -> None:
     @router.get(
         "/{job_id}/events",
-        response_model=Page[answers.Event],
+        response_model=Page[responses.Event],
         responses={
             200: {"content": {streams.MEDIA_TYPE: {"schema": STREAMED}}},
             204: {"description": "The job has ended and every event was seen: do not connect again."},
@@ -148,11 +148,11 @@ def _add_events(router: APIRouter, kind: JobKind) -> None:
             return as_response(page(rows, limit, views.event))
 
 
-async def _look(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Look:
-    look = await state.looks.job(tenant_id, job_id)
-    if look is None or look.kind != kind:
+async def _read(state: State, tenant_id: str, job_id: str, kind: JobKind) -> JobRead:
+    read = await state.reads.job(tenant_id, job_id)
+    if read is None or read.kind != kind:
         raise NotFound(kind, job_id)
-    return look
+    return read
 
 
 def sequence_of(last_event_id: str | None) -> int:

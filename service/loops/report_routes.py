@@ -7,9 +7,9 @@ from service.html.templates import HTML
 from service.http.fair import FairRoute
 from service.http.media import JSON, acceptable
 from service.http.parameters import ResourceId
-from service.loops.report_answers import LoopReport
 from service.loops.report_document import document
 from service.loops.report_page import page
+from service.loops.report_responses import LoopReport
 from service.selections.report_routes import HEADERS
 from service.services import Services, State, TenantId
 

@@ -6,16 +6,16 @@ from fastapi import Path, Response
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import CURRENT, LoopSpec, OpenAIGenerator, PoolGenerator
-from service.data import answers as data_answers
+from service.data import responses as data_responses
 from service.data.pools import Intake
 from service.edge.idempotency import OnceOnly
-from service.edge.space import SPACE_LEFT, require_room_for_job
-from service.http.answers import Page
+from service.edge.space import SPACE_LEFT, require_job_quota
 from service.http.parameters import DEFAULT_LIMIT, AfterNumber, Limit, ResourceId
+from service.http.responses import Page
 from service.http.views import as_response, page
-from service.intake.naming import held_out_target, known_model
+from service.intake.inputs import held_out_target, known_model
 from service.jobs.routes import accepted, job_routes, load
-from service.loops import answers, views
+from service.loops import responses, views
 from service.loops.requests import CandidatesRequest, LoopRequest
 from service.services import Services, State, TenantId
 from store.accounts import quotas
@@ -32,19 +32,19 @@ from store.models import generators as endpoints
 from store.tables.loops import Round
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.LOOP, "loops", answers.Loop)
+router = job_routes(JobKind.LOOP, "loops", responses.Loop)
 
 RoundNumber = Annotated[int, Path(ge=1, le=10**6, description="The number of the round, from 1.")]
 
 
-@router.post("", status_code=202, response_model=answers.Loop)
+@router.post("", status_code=202, response_model=responses.Loop)
 def create(
     *, body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> Response:
     """Start a loop."""
 
     def store(session: Session) -> str:
-        require_room_for_job(session, state, tenant_id, JobKind.LOOP)
+        require_job_quota(session, state, tenant_id, JobKind.LOOP)
         name = body.base_model or state.settings.default_model
         asked = LoopWork(
             target_id=body.target_id,
@@ -93,7 +93,7 @@ def _require_reachable(state: State, generator: OpenAIGenerator) -> None:
         raise Invalid(str(error), code="url_refused", pointer="/generator/url") from error
 
 
-@router.post("/{job_id}/pause", response_model=answers.Loop)
+@router.post("/{job_id}/pause", response_model=responses.Loop)
 def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Begin nothing further; steps that run go on to their end."""
     with state.database.transaction() as session:
@@ -101,7 +101,7 @@ def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     return as_response(load(state, tenant_id, job_id, JobKind.LOOP))
 
 
-@router.post("/{job_id}/resume", response_model=answers.Loop)
+@router.post("/{job_id}/resume", response_model=responses.Loop)
 def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Go on with a paused loop."""
     with state.database.transaction() as session:
@@ -109,7 +109,7 @@ def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response
     return as_response(load(state, tenant_id, job_id, JobKind.LOOP))
 
 
-@router.get("/{job_id}/rounds", response_model=Page[answers.Round])
+@router.get("/{job_id}/rounds", response_model=Page[responses.Round])
 def rounds(
     *,
     job_id: ResourceId,
@@ -136,7 +136,7 @@ def rounds(
 @router.post(
     "/{job_id}/rounds/{number}/candidates",
     status_code=201,
-    response_model=data_answers.Batch,
+    response_model=data_responses.Batch,
     dependencies=[SPACE_LEFT],
     responses={409: {"description": "The round does not wait for candidates."}},
 )

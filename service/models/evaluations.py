@@ -6,13 +6,13 @@ from fastapi import Response
 from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_room_for_job
+from service.edge.space import require_job_quota
 from service.http.parameters import ResourceId
-from service.intake.naming import given_records, known_model, stored_target
+from service.intake.inputs import given_records, known_model, stored_target
 from service.jobs import pairs
 from service.jobs.results import completed, scores
 from service.jobs.routes import accepted, job_routes, load
-from service.models import answers
+from service.models import responses
 from service.models.requests import EvaluationRequest
 from service.services import Services, State, TenantId
 from store.errors import Invalid
@@ -22,10 +22,10 @@ from store.jobs.requests import EvaluationNames, EvaluationWork
 from store.tables.jobs import Job
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.EVALUATION, "evaluations", answers.Evaluation)
+router = job_routes(JobKind.EVALUATION, "evaluations", responses.Evaluation)
 
 
-@router.post("", status_code=202, response_model=answers.Evaluation)
+@router.post("", status_code=202, response_model=responses.Evaluation)
 def create(
     *, body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> Response:
@@ -40,7 +40,7 @@ def create(
     rows = given_records(state, tenant_id, inline=body.records, file_id=body.file_id, layout=body.layout)
 
     def store(session: Session) -> str:
-        require_room_for_job(session, state, tenant_id, JobKind.EVALUATION)
+        require_job_quota(session, state, tenant_id, JobKind.EVALUATION)
         model = known_model(session, state, tenant_id, body.model, pointer="/model")
         if body.tasks is not None:
             asked = EvaluationWork(model=model, spec=body.spec, tasks=tuple(body.tasks), limit=body.limit)
@@ -54,7 +54,7 @@ def create(
     return accepted(response, "evaluations", job)
 
 
-@router.get("/{job_id}/compare/{other_id}", response_model=answers.EvaluationComparison)
+@router.get("/{job_id}/compare/{other_id}", response_model=responses.EvaluationComparison)
 def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Two models on the same examples, question by question: differences from the first to the second."""
     with state.database.transaction() as session:

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from evoselect.spec.fields import MAX_WHOLE
-from service.http.answers import Deleted, Page
 from service.http.media import BINARY
 from service.http.parameters import DEFAULT_LIMIT, Limit, Listing
 from service.http.ranges import serve
+from service.http.responses import Deleted, Page
 from service.http.strict_json import StrictRoute
 from service.http.views import as_response, deleted, page
-from service.models import answers, views
+from service.models import responses, views
 from service.services import Services, TenantId
 from store.errors import NotFound
 from store.models import adapters, lineage
@@ -28,7 +28,7 @@ ModelName = Annotated[
 ]
 
 
-@router.get("", response_model=Page[answers.AnyModel])
+@router.get("", response_model=Page[responses.AnyModel])
 def listing(state: Services, tenant_id: TenantId, window: Listing) -> Response:
     """The allow-list first, then adapters, newest first; pages go through the adapters."""
     bases = [views.base_model(source) for source in state.models.values()]
@@ -37,7 +37,7 @@ def listing(state: Services, tenant_id: TenantId, window: Listing) -> Response:
     return as_response(found if window.after else found | {"data": bases + found["data"]})
 
 
-@router.get("/{name}", response_model=answers.AnyModel)
+@router.get("/{name}", response_model=responses.AnyModel)
 def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> Response:
     """One model, by alias or id."""
     source = state.models.get(name)
@@ -55,7 +55,7 @@ def delete(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, A
     return deleted("model", name)
 
 
-@router.get("/{name}/lineage", response_model=answers.Lineage)
+@router.get("/{name}/lineage", response_model=responses.Lineage)
 def retrieve_lineage(
     *,
     name: ModelName,

@@ -6,11 +6,11 @@ from fastapi import Response
 from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_room_for_job
+from service.edge.space import require_job_quota
 from service.intake.inline import Rows
-from service.intake.naming import given_records, known_model, stored_target
+from service.intake.inputs import given_records, known_model, stored_target
 from service.jobs.routes import accepted, job_routes, load
-from service.models import answers
+from service.models import responses
 from service.models.requests import TrainingRequest
 from service.services import Services, State, TenantId
 from store.data import pools
@@ -18,10 +18,10 @@ from store.jobs import submissions
 from store.jobs.requests import TrainingWork
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.TRAINING, "trainings", answers.Training)
+router = job_routes(JobKind.TRAINING, "trainings", responses.Training)
 
 
-@router.post("", status_code=202, response_model=answers.Training)
+@router.post("", status_code=202, response_model=responses.Training)
 def create(
     *, body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
 ) -> Response:
@@ -29,7 +29,7 @@ def create(
     rows = given_records(state, tenant_id, inline=None, file_id=body.file_id, layout=body.layout)
 
     def store(session: Session) -> str:
-        require_room_for_job(session, state, tenant_id, JobKind.TRAINING)
+        require_job_quota(session, state, tenant_id, JobKind.TRAINING)
         name = body.base_model or state.settings.default_model
         asked = TrainingWork(
             base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),

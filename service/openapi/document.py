@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from service.http import problems
-from service.http.answers import ProblemDocument
+from service.http.responses import ProblemDocument
 from service.openapi import headers
 from service.openapi.codes import EVERYWHERE, of_operation
 from store.kit.json import Json

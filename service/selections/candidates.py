@@ -9,7 +9,7 @@ from service.http.fair import FairRoute
 from service.http.parameters import ResourceId
 from service.http.views import as_response
 from service.jobs.results import artifact, completed
-from service.selections import answers
+from service.selections import responses
 from service.services import Services, State, TenantId
 from store.data import pools
 from store.errors import NotFound
@@ -32,7 +32,7 @@ CandidateId = Annotated[
 ]
 
 
-@router.get("/{job_id}/candidates/{candidate_id:path}", response_model=answers.Candidate)
+@router.get("/{job_id}/candidates/{candidate_id:path}", response_model=responses.Candidate)
 def candidate(
     job_id: ResourceId, candidate_id: CandidateId, state: Services, tenant_id: TenantId
 ) -> Response:
@@ -61,7 +61,7 @@ def told_of(state: State, tenant_id: str, job_id: str, candidate_id: str) -> dic
     own, repeated = known
     found = {"id": own["id"], "content_hash": own["content_hash"], "repeated": repeated}
     found |= _flags(state, job, own["content_hash"])
-    return {**UNKNOWN, **found, **_fate(state, job, own)}
+    return {**UNKNOWN, **found, **_eligibility(state, job, own)}
 
 
 def _in_pool(state: State, batches: list[Batch], name: str) -> tuple[dict[str, str], bool] | None:
@@ -77,7 +77,7 @@ def _in_pool(state: State, batches: list[Batch], name: str) -> tuple[dict[str, s
     return None
 
 
-def _fate(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
+def _eligibility(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
     items = artifact(job, "items") or {}
     item = selected.find(state.artifacts, items, own["id"], own["content_hash"])
     if item is not None:

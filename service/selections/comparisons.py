@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from service.http.fair import FairRoute
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed
-from service.selections import answers, comparing
+from service.selections import comparing, responses
 from service.services import Services, State, TenantId
 from store.jobs import lifecycle as jobs
 from store.jobs.requests import SelectionNames
@@ -18,7 +18,7 @@ from store.tables.states import JobKind
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
 
-@router.get("/{job_id}/compare/{other_id}", response_model=answers.Comparison)
+@router.get("/{job_id}/compare/{other_id}", response_model=responses.Comparison)
 def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
     """Overlap by content, correlation of ranks, and the change in coverage from the first to the second."""
     return comparison(state, tenant_id, job_id, other_id)

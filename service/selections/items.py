@@ -15,7 +15,7 @@ from service.http.problems import Problem
 from service.http.ranges import serve_spool
 from service.intake.spools import TableSpool
 from service.jobs.results import artifact, completed
-from service.selections.answers import ItemPage
+from service.selections.responses import ItemPage
 from service.services import Services, State, TenantId
 from store.records.table_rows import NotRestored
 from store.results import item_columns, picked

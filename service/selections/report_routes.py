@@ -12,9 +12,9 @@ from service.http.fair import FairRoute
 from service.http.media import JSON, PARQUET, acceptable
 from service.http.parameters import ResourceId
 from service.jobs.results import artifact, completed
-from service.selections.report_answers import Report
 from service.selections.report_document import document, target_texts
 from service.selections.report_page import page
+from service.selections.report_responses import Report
 from service.services import Services, State, TenantId
 from store.results import items as selected
 from store.tables.jobs import Job

@@ -115,7 +115,7 @@ class SelectionRequest(JobRequest):
             raise ValueError("spec.repeat_budget counts rows and tokens does not: send one of them")
 
 
-def require_room_for_pinned(pinned: Sequence[str], k: int | None) -> None:
+def require_budget_for_pinned(pinned: Sequence[str], k: int | None) -> None:
     """Raise Invalid where more is pinned than is wanted; by tokens the worker asks."""
     if k is not None and len(pinned) > k:
         raise Invalid(

@@ -6,14 +6,14 @@ from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_room_for_job
+from service.edge.space import require_job_quota
 from service.http.views import as_response
 from service.intake.inline import Rows, parse_all
-from service.intake.naming import known_model, stored_pool, stored_target
+from service.intake.inputs import known_model, stored_pool, stored_target
 from service.jobs.routes import accepted, job_routes, load
-from service.selections import answers
+from service.selections import responses
 from service.selections.estimates import estimate
-from service.selections.requests import SelectionRequest, require_room_for_pinned
+from service.selections.requests import SelectionRequest, require_budget_for_pinned
 from service.services import Services, TenantId
 from store.accounts import quotas
 from store.jobs import pace, submissions
@@ -21,14 +21,14 @@ from store.jobs.requests import FeatureFiles, SelectionWork
 from store.records.layout import Layout
 from store.tables.states import JobKind
 
-router = job_routes(JobKind.SELECTION, "selections", answers.Selection)
+router = job_routes(JobKind.SELECTION, "selections", responses.Selection)
 
 
 @router.post(
     "",
     status_code=202,
-    response_model=answers.Selection,
-    responses={200: {"model": answers.Estimate, "description": "With validate_only: what it would cost."}},
+    response_model=responses.Selection,
+    responses={200: {"model": responses.Estimate, "description": "With validate_only: what it would cost."}},
 )
 def create(
     *,
@@ -46,7 +46,7 @@ def create(
     candidates = None if sent is None else parse_all(sent, "/candidates", limit, Layout())
 
     def store(session: Session) -> str:
-        require_room_for_job(session, state, tenant_id, JobKind.SELECTION)
+        require_job_quota(session, state, tenant_id, JobKind.SELECTION)
         model = known_model(
             session, state, tenant_id, body.model or state.settings.default_model, pointer="/model"
         )
@@ -65,7 +65,7 @@ def create(
         shard_rows = pace.shard_rows(session, tenant_id, model, state.settings)
         job = submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
         quotas.require_k(asked.k or 0, state.settings.max_k)  # by tokens the worker asks
-        require_room_for_pinned(body.pinned, asked.k)
+        require_budget_for_pinned(body.pinned, asked.k)
         return job.id
 
     if validate_only:

@@ -38,14 +38,14 @@ OPEN_JOBS = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class StorageQuota:
     """What one tenant may store: records of targets and pools; bytes of these, of files, parts and models."""
 
     records: int
     size: int
 
     @classmethod
-    def of(cls, settings: Settings) -> "Room":
+    def of(cls, settings: Settings) -> "StorageQuota":
         """The operator's limits."""
         return cls(settings.max_records, settings.max_stored_bytes)
 
@@ -67,27 +67,29 @@ def require_k(k: int, most: int) -> None:
         raise Invalid(f"k is {k}, and {most} is the most: ask for less", code="k_over_limit", pointer="/k")
 
 
-def require(session: Session, tenant_id: str, room: Room, *, records: int = 0, size: int = 0) -> None:
+def require(
+    session: Session, tenant_id: str, quota: StorageQuota, *, records: int = 0, size: int = 0
+) -> None:
     """Raise OverQuota unless so many records and bytes fit beside what the tenant stores."""
     held = session.execute(STORED, {"tenant": tenant_id}).one()
-    if held.records + records > room.records:
+    if held.records + records > quota.records:
         raise OverQuota(
-            f"{held.records} records are stored, {records} would come, and {room.records} are allowed: "
+            f"{held.records} records are stored, {records} would come, and {quota.records} are allowed: "
             "ask your operator for more",
             retry_after=FREED_SECONDS,
         )
-    if held.size + size > room.size:
+    if held.size + size > quota.size:
         raise OverQuota(
-            f"{held.size} bytes are stored, {size} would come, and {room.size} are allowed: delete files",
+            f"{held.size} bytes are stored, {size} would come, and {quota.size} are allowed: delete files",
             retry_after=FREED_SECONDS,
         )
 
 
-def take(session: Session, tenant_id: str, room: Room, *, records: int = 0, size: int = 0) -> None:
+def take(session: Session, tenant_id: str, quota: StorageQuota, *, records: int = 0, size: int = 0) -> None:
     """The same for what this transaction stores next; two of a tenant are counted one after the other."""
     session.flush()
     _one_after_the_other(session, tenant_id)
-    require(session, tenant_id, room, records=records, size=size)
+    require(session, tenant_id, quota, records=records, size=size)
 
 
 def _one_after_the_other(session: Session, tenant_id: str) -> None:

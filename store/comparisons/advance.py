@@ -170,7 +170,7 @@ def judged(session: Session, comparison_id: str, found: Json) -> None:
     session.flush()
     told = {"evaluations": found["evaluations"], "sentence": found["verdict"]["sentence"]}
     jobs.record_event(session, job, "comparison.judged", told)
-    jobs.look_again(session, job)
+    jobs.promise_advance(session, job)
 
 
 def _end(comparison: _Comparison, state: State, reason: str) -> None:

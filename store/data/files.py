@@ -6,7 +6,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from store.accounts import quotas
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifact
 from store.errors import Conflict
 from store.kit.ids import new_id
@@ -37,12 +37,12 @@ def create(
     place: Place,
     artifact: Artifact,
     *,
-    room: Room,
+    quota: StorageQuota,
     name: str | None,
     media_type: str | None = None,
 ) -> File:
     """The row of a file stored at its place; raises OverQuota."""
-    quotas.take(session, tenant_id, room, size=artifact.size)
+    quotas.take(session, tenant_id, quota, size=artifact.size)
     file = File(
         id=place.id,
         tenant_id=tenant_id,

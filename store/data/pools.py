@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from store.accounts import quotas
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifact
 from store.data.sources import Source
 from store.errors import Conflict, Invalid
@@ -95,7 +95,7 @@ def append(
     artifact: Artifact,
     *,
     counts: Counts,
-    room: Room | None,
+    quota: StorageQuota | None,
     client_batch_id: str | None = None,
     errors: Json | None = None,
     repeated: Json | None = None,
@@ -106,13 +106,13 @@ def append(
     """The stored batch as the next version of a locked pool, so that versions have no gap.
 
     `errors` is {lines, file_id, reasons}, `keys` {runs: [...]}, `repeated` {path, sha256, rows, size}: the
-    duplicates; `source` {path, sha256, schema, size}: see store.records.table_rows. Raises OverQuota; `room`
+    duplicates; `source` {path, sha256, schema, size}: see store.records.table_rows. Raises OverQuota; `quota`
     is None where that was asked before.
     """
     size = batch_size(artifact.size, counts.stored)
     size += sum((beside or {}).get("size", 0) for beside in (repeated, source))
-    if room is not None:
-        quotas.take(session, pool.tenant_id, room, records=counts.stored, size=size)
+    if quota is not None:
+        quotas.take(session, pool.tenant_id, quota, records=counts.stored, size=size)
     pool.version += 1
     pool.size += size
     pool.count += counts.stored

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from store.accounts import quotas
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifacts, as_parquet
 from store.data.pools import ORIGINAL
 from store.errors import Invalid
@@ -31,7 +31,7 @@ def kept(
     tenant_id: str,
     examples: Examples,
     *,
-    room: Room,
+    quota: StorageQuota,
     apart: Examples | None = None,
     name: str | None = None,
     user_metadata: Json | None = None,
@@ -52,9 +52,9 @@ def kept(
     labels: Json = {"name": name, "user_metadata": user_metadata or {}, "recognised": recognised or {}}
     if apart and held:
         labels["held_out_target_id"] = _stored(
-            session, artifacts, tenant_id, records=apart[0], data=held, room=room
+            session, artifacts, tenant_id, records=apart[0], data=held, quota=quota
         ).id
-    return _stored(session, artifacts, tenant_id, records=examples[0], data=own, room=room, **labels), True
+    return _stored(session, artifacts, tenant_id, records=examples[0], data=own, quota=quota, **labels), True
 
 
 def _encoded(examples: Examples) -> bytes:
@@ -95,16 +95,16 @@ def _stored(
     *,
     records: list[Record],
     data: bytes,
-    room: Room,
+    quota: StorageQuota,
     **columns: Any,
 ) -> Target:
     if not records:
         raise Invalid(
             "a target needs at least 1 record, got 0: send the examples of your task", code="no_records"
         )
-    quotas.take(session, tenant_id, room, records=len(records))
+    quotas.take(session, tenant_id, quota, records=len(records))
     stored = artifacts.put_bytes(f"{tenant_id}/targets", data, ".parquet")
-    quotas.take(session, tenant_id, room, size=stored.size)
+    quotas.take(session, tenant_id, quota, size=stored.size)
     target = Target(
         id=new_id("tgt"),
         tenant_id=tenant_id,

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from store.accounts import quotas
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifact
 from store.errors import Conflict
 from store.kit.ids import new_id
@@ -62,7 +62,9 @@ def lock(session: Session, tenant_id: str, upload_id: str) -> Upload:
     return session.execute(query.execution_options(populate_existing=True)).scalar_one()
 
 
-def add_part(session: Session, upload: Upload, number: int, artifact: Artifact, *, room: Room) -> UploadPart:
+def add_part(
+    session: Session, upload: Upload, number: int, artifact: Artifact, *, quota: StorageQuota
+) -> UploadPart:
     """The part of that number; the same bytes again change nothing, others raise Conflict. Or OverQuota."""
     known = session.get(UploadPart, (upload.id, number))
     if known is not None:
@@ -73,7 +75,7 @@ def add_part(session: Session, upload: Upload, number: int, artifact: Artifact, 
                 code="part_conflict",
             )
         return known
-    quotas.take(session, upload.tenant_id, room, size=artifact.size)
+    quotas.take(session, upload.tenant_id, quota, size=artifact.size)
     part = UploadPart(
         upload_id=upload.id,
         number=number,

@@ -48,7 +48,7 @@ class Claim:
     offer: Offer
     """That it was taken by."""
     checkpoint: dict[str, Any] | None = None
-    """What an earlier attempt left to go on from, see `shards.keep`."""
+    """What an earlier attempt left to go on from, see `shards.save_checkpoint`."""
 
 
 # Of the tenant that this queue served longest ago, the job of highest priority, then the oldest.

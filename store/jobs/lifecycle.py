@@ -56,7 +56,7 @@ def create(
 
 
 def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
-    """Add the shards of one phase, give the tenant its turn in their queues, and ring."""
+    """Add the shards of one phase, give the tenant its turn in their queues, and notify workers."""
     rows = [
         {
             "id": new_id("shd"),
@@ -76,7 +76,7 @@ def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
     for queue in sorted({plan.queue for plan in plans}):
         turn = {"queue": queue, "tenant_id": job.tenant_id, "served_at": func.to_timestamp(0)}
         session.execute(upsert(Turn).values(turn).on_conflict_do_nothing())
-        outbox.ring(session, queue, sum(plan.queue == queue for plan in plans))
+        outbox.notify(session, queue, sum(plan.queue == queue for plan in plans))
 
 
 def get(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
@@ -128,11 +128,11 @@ def transition(session: Session, job: Job, status: JobStatus, data: dict[str, An
     setattr(job, f"{status}_at", func.clock_timestamp())
     record_event(session, job, f"job.{status}", data or {})
     if status in TERMINAL:
-        _tell_loop(session, job.id)
+        _promise_advance_of(session, job.id)
 
 
-def _tell_loop(session: Session, job_id: str) -> None:
-    """Where the job that ended is a step of a loop or comparison, that is looked at."""
+def _promise_advance_of(session: Session, job_id: str) -> None:
+    """Where the job that ended is a step of a loop or comparison, that is advanced."""
     loop_id = session.scalar(select(LoopStep.loop_id).where(LoopStep.job_id == job_id))
     if loop_id is None:
         return
@@ -141,20 +141,20 @@ def _tell_loop(session: Session, job_id: str) -> None:
     if loop.status == JobStatus.CANCELLING:
         settle_cancel(session, loop)
     else:
-        look_again(session, loop)
+        promise_advance(session, loop)
 
 
-def look_again(session: Session, loop: Job) -> None:
-    """Promise a look at a locked loop, or comparison, unless one waits already.
+def promise_advance(session: Session, loop: Job) -> None:
+    """Promise to advance a locked loop or comparison, unless that waits already.
 
-    A paused one gets it when it resumes.
+    A paused one advances when it resumes.
     """
     if loop.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
         return
     phase = FIRST_PHASE[JobKind(loop.kind)]
-    looks = select(Shard).where(Shard.job_id == loop.id, Shard.phase == phase)
-    if session.scalar(looks.where(Shard.state == ShardState.READY).limit(1)) is None:
-        count = session.scalar(select(func.count()).select_from(looks.subquery())) or 0
+    promised = select(Shard).where(Shard.job_id == loop.id, Shard.phase == phase)
+    if session.scalar(promised.where(Shard.state == ShardState.READY).limit(1)) is None:
+        count = session.scalar(select(func.count()).select_from(promised.subquery())) or 0
         insert_shards(session, loop, [ShardPlan(phase, count, 0)])
 
 

@@ -1,7 +1,7 @@
-"""The promise to ring workers, made in the transaction that creates work and kept after it.
+"""The promise to notify workers, made in the transaction that creates work and kept after it.
 
-A ring names a queue and nothing else: the worker that hears it claims whatever is fairest there, and goes on
-until nothing waits. So a handful of rings is enough for any number of shards, and none of them carries a
+A notification names a queue and nothing else: the worker that gets it claims whatever is fairest there, and
+goes on until nothing waits. So a handful is enough for any number of shards, and none of them carries a
 payload that another release could misread.
 """
 
@@ -14,33 +14,33 @@ from store.tables.jobs import Outbox
 from store.telemetry import traces
 
 BATCH = 500  # rows published per transaction
-MOST_RINGS = 32  # at once: as many idle workers start at once, others when they poll
+MOST_NOTIFICATIONS = 32  # at once: as many idle workers start at once, others when they poll
 
 
-def ring(session: Session, queue: str, shards: int = 1) -> None:
-    """Promise that workers of the queue hear of so many shards; ringing twice is harmless."""
+def notify(session: Session, queue: str, shards: int = 1) -> None:
+    """Promise that workers of the queue hear of so many shards; notifying twice is harmless."""
     row = {"queue": queue, "traceparent": traces.current()}
-    session.execute(insert(Outbox), [row] * min(shards, MOST_RINGS))
+    session.execute(insert(Outbox), [row] * min(shards, MOST_NOTIFICATIONS))
 
 
 def publish(session: Session, send: Callable[[str], None]) -> int:
-    """Keep up to BATCH promises through `send(queue)` and forget them; returns how many rings were sent.
+    """Keep up to BATCH promises through `send(queue)` and forget them; returns how many were sent.
 
     Rows that another relay holds are passed over. When `send` raises, the transaction rolls back and
-    everything is sent again later, so a ring may come twice and never not at all.
+    everything is sent again later, so a notification may come twice and is never lost.
     """
     rows = session.scalars(
         select(Outbox).order_by(Outbox.id).limit(BATCH).with_for_update(skip_locked=True)
     ).all()
     if not rows:
         return 0
-    rings = [row for queue in {row.queue for row in rows} for row in _first(rows, queue)]
-    for row in rings:
+    notifications = [row for queue in {row.queue for row in rows} for row in _first(rows, queue)]
+    for row in notifications:
         with traces.span(f"ring {row.queue}", row.traceparent):
             send(row.queue)
     session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in rows])))
-    return len(rings)
+    return len(notifications)
 
 
 def _first(rows: Sequence[Outbox], queue: str) -> list[Outbox]:
-    return [row for row in rows if row.queue == queue][:MOST_RINGS]
+    return [row for row in rows if row.queue == queue][:MOST_NOTIFICATIONS]

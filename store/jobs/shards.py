@@ -32,7 +32,7 @@ LONGEST_RETRY = 300.0  # seconds between two attempts at most
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class HeartbeatReply:
     """The answer to a heartbeat; a job that ended without this shard counts as cancelled."""
 
     ours: bool
@@ -62,7 +62,7 @@ select exists (select from finished) as accepted, exists (
 """).bindparams(bindparam("result", type_=JSONB))
 
 
-def heartbeat(session: Session, claim: Claim, *, rows_done: int | None) -> Pulse:
+def heartbeat(session: Session, claim: Claim, *, rows_done: int | None) -> HeartbeatReply:
     """Renew the lease and report progress, if there is any; `ours` is False when the shard was lost to us."""
     progress = {} if rows_done is None else {"rows_done": rows_done}
     changed = session.execute(
@@ -74,7 +74,7 @@ def heartbeat(session: Session, claim: Claim, *, rows_done: int | None) -> Pulse
     stop = session.scalar(
         select(Job.cancel_requested | Job.status.in_(TERMINAL)).where(Job.id == claim.job_id)
     )
-    return Pulse(ours=changed is not None, cancel_requested=bool(stop))
+    return HeartbeatReply(ours=changed is not None, cancel_requested=bool(stop))
 
 
 def commit(
@@ -106,7 +106,7 @@ def commit(
     return None
 
 
-def keep(session: Session, claim: Claim, checkpoint: dict[str, Any]) -> dict[str, Any] | None:
+def save_checkpoint(session: Session, claim: Claim, checkpoint: dict[str, Any]) -> dict[str, Any] | None:
     """Leave something for a later attempt to go on from; returns what was left before.
 
     Raises LostLease when the token is not ours.
@@ -116,14 +116,14 @@ def keep(session: Session, claim: Claim, checkpoint: dict[str, Any]) -> dict[str
     return before
 
 
-def tell(session: Session, claim: Claim, event: str, data: dict[str, Any]) -> None:
+def record_event(session: Session, claim: Claim, event: str, data: dict[str, Any]) -> None:
     """Add an event about the work on a shard; raises LostLease when the token is not ours."""
     jobs.record_event(session, _owned(session, claim)[0], event, data)
 
 
 def _advance(session: Session, job: Job, phase: str) -> None:
     if job.kind in MADE_OF_JOBS:
-        return  # its looks end it
+        return  # its own shards end it
     rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(Shard.job_id == job.id)) or 0)
     following = plans.next_phase(phase, rows)
     if not following:
@@ -195,7 +195,7 @@ def give_way(session: Session, claim: Claim) -> None:
     )
 
 
-def wait_for_room(session: Session, claim: Claim, reason: str, delay: float) -> None:
+def wait_for_disk(session: Session, claim: Claim, reason: str, delay: float) -> None:
     """Give the shard back because the disk is full, which is not its fault."""
     job, shard = _owned(session, claim)
     shard.last_fault = reason
@@ -267,7 +267,7 @@ def _again(session: Session, job: Job, shard: Shard, *, event: str, reason: str,
     shard.available_at = func.clock_timestamp() + timedelta(seconds=delay)
     data = {"phase": shard.phase, "index": shard.index, "reason": reason, "delay": delay}
     jobs.record_event(session, job, event, data)
-    outbox.ring(session, shard.queue)
+    outbox.notify(session, shard.queue)
 
 
 def _worn_out(job: Job, shard: Shard, max_attempts: int) -> bool:

@@ -1,4 +1,4 @@
-"""Accept jobs: look up what a request names, check that it fits, store job, shards and doorbells together.
+"""Accept jobs: look up what a request names, check that it fits, store job, shards and outbox together.
 
 Each function runs in the caller's transaction; NotFound, Invalid or Conflict come before anything is stored.
 `asked` is all that its workers read (store/jobs/requests.py).
@@ -149,7 +149,7 @@ def evaluation(session: Session, tenant_id: str, asked: EvaluationWork, label: L
 
 
 def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job:
-    """Its first look opens the first round."""
+    """Its first shard opens the first round."""
     for target_id in (asked.target_id, asked.evaluation_target_id):
         targets.get(session, tenant_id, target_id)
     _require_compared(session, tenant_id, asked.spec.selection)
@@ -236,7 +236,7 @@ def _completed_selection(session: Session, tenant_id: str, selection_id: str) ->
     return job
 
 
-def check_room(session: Session, tenant_id: str, kind: JobKind, most: int) -> None:
+def check_queue(session: Session, tenant_id: str, kind: JobKind, most: int) -> None:
     """Raise OverQuota while `most` or more of the tenant's shards wait where such a job would begin."""
     queue = plans.QUEUE[plans.FIRST_PHASE[kind]]
     if (count := shards.waiting(session, tenant_id, queue, most)) >= most:

@@ -1,9 +1,9 @@
 """Loops: rounds of generate, select, train, evaluate. Each step is an ordinary job; none of it runs here.
 
-A loop is a job whose shards are looks (phase `advance`): one look reads what has ended, ends a round or
-begins the steps that are due, all in the transaction that ends its shard. A look is promised in the
-transaction that ends a step's job (`jobs.transition`), and by the sweeper where that promise was lost. Looks
-may come too often; the keys of rounds and steps make sure that nothing is begun twice.
+A loop is a job whose shards have the phase `advance`: each reads what has ended, ends a round or begins the
+steps that are due, all in the transaction that ends the shard. The next one is promised in the transaction
+that ends a step's job (`jobs.transition`), and by the sweeper where that promise was lost. They may come too
+often; the keys of rounds and steps make sure that nothing is begun twice.
 
 Locks: a step's job before its loop, never the other way round.
 """
@@ -36,7 +36,7 @@ EXHAUSTED = frozenset({"too_few_usable", "k_exceeds_pool", "empty_pool"})
 
 @dataclass(frozen=True, slots=True)
 class _Loop:
-    """A locked loop on the way through one look."""
+    """A locked loop while it advances."""
 
     session: Session
     settings: Settings
@@ -48,7 +48,7 @@ class _Loop:
         """Its settings."""
         return self.asked.spec
 
-    def tell(self, event: str, **data: Any) -> None:
+    def record_event(self, event: str, **data: Any) -> None:
         jobs.record_event(self.session, self.job, event, data)
 
 
@@ -58,7 +58,7 @@ def spec_of(job: Job) -> LoopSpec:
 
 
 def advance(session: Session, settings: Settings, loop_id: str) -> None:
-    """One look: begin what is due, end what is over."""
+    """Begin what is due, end what is over."""
     job = jobs.lock(session, loop_id)
     if job.status != JobStatus.RUNNING:
         return
@@ -106,7 +106,7 @@ def _close(loop: _Loop, current: Round, steps: list[loop_steps.Step]) -> None:
     current.state = "completed"
     current.completed_at = func.clock_timestamp()
     session.flush()
-    loop.tell("round.completed", round=current.number, **verdict)
+    loop.record_event("round.completed", round=current.number, **verdict)
     done = loop_steps.completed_rounds(session, loop.job.id)
     gains = [(row.result or {})["gain"] for row in done]
     reason = loop_plan.stop_reason(loop.spec, gains, loop_steps.spent(session, loop.job, steps))
@@ -127,7 +127,7 @@ def _open(loop: _Loop, number: int) -> None:
         row.state, row.pool_id = "waiting", pool.id
     loop.session.add(row)
     loop.session.flush()
-    loop.tell("round.started", round=number, state=row.state)
+    loop.record_event("round.started", round=number, state=row.state)
     if row.state == "running":
         _go_on(loop, row)
     elif row.state == "generating":
@@ -151,7 +151,7 @@ def generated(
     row.pool_id, row.pool_version, row.generated, row.state = pool_id, version, counts, "running"
     session.flush()
     jobs.record_event(session, job, "round.generated", {"round": number, **counts})
-    jobs.look_again(session, job)
+    jobs.promise_advance(session, job)
 
 
 def open_round(session: Session, loop_id: str) -> Round | None:
@@ -168,7 +168,7 @@ def _start(loop: _Loop, number: int, arm: str, step: str) -> None:
         loop.session.add(LoopStep(loop_id=loop.job.id, round=number, step=name, job_id=job.id))
         loop.session.flush()
     loop.job.phase = step
-    loop.tell("step.started", round=number, step=name, job_id=job.id)
+    loop.record_event("step.started", round=number, step=name, job_id=job.id)
 
 
 def _label(loop: _Loop, number: int, name: str) -> submissions.Label:
@@ -308,7 +308,7 @@ def resume(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKi
     if job.status == JobStatus.PAUSED:
         jobs.transition(session, job, JobStatus.RUNNING)
         loop_steps.restart_generator(session, loop_id)
-        jobs.look_again(session, job)  # whatever a generator does: a step may have failed meanwhile
+        jobs.promise_advance(session, job)  # whatever a generator does: a step may have failed meanwhile
     else:
         _require_open(job, "resumed")
     return _refreshed(session, job)

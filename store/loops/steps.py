@@ -54,7 +54,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What a look at a loop needs of a step: where its job stands, and the numbers of an evaluation."""
+    """What a loop needs to know of a step: where its job stands, and the numbers of an evaluation."""
 
     round: int
     name: str
@@ -171,11 +171,11 @@ def restart_generator(session: Session, loop_id: str) -> None:
     if shard is not None:
         shard.state, shard.finished_at = ShardState.READY, None
         shard.available_at = func.clock_timestamp()
-        outbox.ring(session, shard.queue)
+        outbox.notify(session, shard.queue)
 
 
 def lost(session: Session) -> list[str]:
-    """Loops that nobody will look at again: the promise of a look was lost."""
+    """Loops that nothing will advance: the promise to do so was lost."""
     return list(session.scalars(_LOST))
 
 

@@ -1,7 +1,7 @@
 """The tables of jobs.
 
 Tenant -< Job (selection | training | evaluation | loop | comparison) -< Shard, Event
-Outbox: rings that were promised; Turn: who is served next; Chore: when upkeep was done last
+Outbox: notifications that were promised; Turn: who is served next; Chore: when upkeep was done last
 """
 
 from datetime import datetime
@@ -105,7 +105,7 @@ class Event(Base):
 
 
 class Outbox(Base):
-    """A ring that was promised in a transaction and is published after it."""
+    """A notification that was promised in a transaction and is published after it."""
 
     __tablename__ = "outbox"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

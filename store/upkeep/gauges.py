@@ -28,7 +28,7 @@ def read(session: Session) -> list[Gauge]:
     shards = select(Shard.queue, Shard.state, func.count()).where(unfinished)
     waited = func.extract("epoch", func.clock_timestamp() - func.min(Shard.available_at))
     oldest = select(Shard.queue, func.greatest(0, waited)).where(Shard.state == ShardState.READY)
-    rings = select(func.count()).select_from(Outbox)
+    promised = select(func.count()).select_from(Outbox)
     webhooks = select(func.count()).select_from(WebhookDelivery).where(WebhookDelivery.state == "pending")
     return [
         Gauge("open_jobs", "Jobs that have not ended.", ("kind", "status"), _by_labels(session, jobs)),
@@ -44,7 +44,7 @@ def read(session: Session) -> list[Gauge]:
             ("queue",),
             _by_labels(session, oldest.group_by(Shard.queue)),
         ),
-        Gauge("outbox_rows", "Rings that were promised and not sent.", (), _single(session, rings)),
+        Gauge("outbox_rows", "Rings that were promised and not sent.", (), _single(session, promised)),
         Gauge("pending_webhooks", "Webhook deliveries that wait.", (), _single(session, webhooks)),
     ]
 

@@ -1,4 +1,4 @@
-"""Finds what was lost, without trusting the broker: silent workers, unheard rings, stuck cancels, late jobs.
+"""Finds what was lost, without trusting the broker: silent workers, waiting shards, stuck cancels, late jobs.
 
 Any process may sweep; of those that want to, one does (`due`). What no code of ours can have written is
 reported, never mended silently.
@@ -71,7 +71,7 @@ def sweep(database: Database, settings: Settings) -> None:
     settle_cancelling(database)
     expire(database, settings.job_deadline)
     with database.transaction() as session:
-        ring_again(session, settings.rekick)
+        notify_again(session, settings.rekick)
         for finding in impossible(session):
             logger.error("%s: a row was changed from outside, see docs/durability.md", finding)
         for queue, count in shards.too_new(session).items():
@@ -105,12 +105,12 @@ def settle_cancelling(database: Database) -> int:
 
 
 def mend_loops(database: Database) -> int:
-    """Loops whose next look was lost are looked at; steps that their loop left behind are cancelled."""
+    """Loops whose next shard was lost get one; steps that their loop left behind are cancelled."""
     with database.transaction() as session:
         found = loop_steps.lost(session)
     for loop_id in found:
         with database.transaction() as session:
-            jobs.look_again(session, jobs.lock(session, loop_id))
+            jobs.promise_advance(session, jobs.lock(session, loop_id))
     return len(found) + cancel_steps(database)
 
 
@@ -139,7 +139,7 @@ def expire(database: Database, deadline: float) -> int:
     return len(found)
 
 
-def ring_again(session: Session, rekick: float) -> list[str]:
+def notify_again(session: Session, rekick: float) -> list[str]:
     """Ring each queue in which a shard has waited for so long, once per `rekick`; returns the queues."""
     ready = Shard.state == ShardState.READY
     since = Shard.available_at < func.clock_timestamp() - timedelta(seconds=rekick)
@@ -149,7 +149,7 @@ def ring_again(session: Session, rekick: float) -> list[str]:
         if due(session, f"ring {queue}", rekick)
     ]
     for queue in queues:
-        outbox.ring(session, queue)
+        outbox.notify(session, queue)
     return queues
 
 

@@ -11,13 +11,13 @@ from sqlalchemy.engine import Engine
 
 from tests.chaos.breaking import BREAK_VARIABLE, breaker
 from workers.app import app as app
-from workers.process.phases_by_name import BODIES
+from workers.process.phases_by_name import PHASES
 
-BODIES.clear()
+PHASES.clear()
 if os.environ.get("CHAOS_BODIES") == "empty":
-    BODIES.update(features="tests.chaos.phases.empty", transport="tests.chaos.phases.empty")
+    PHASES.update(features="tests.chaos.phases.empty", transport="tests.chaos.phases.empty")
 else:
-    BODIES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
+    PHASES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
 app.conf.include = [*app.conf.include, "tests.chaos.app"]
 
 if os.environ.get(BREAK_VARIABLE):

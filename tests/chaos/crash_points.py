@@ -46,7 +46,7 @@ from tests.chaos.phases.features import digest
 from tests.chaos.phases.transport import total
 from tests.chaos.steps import EXIT_CRASHED, Steps
 from workers.context import Context
-from workers.process.phases_by_name import BODIES
+from workers.process.phases_by_name import PHASES
 from workers.process.workplace import Workplace
 
 PASSWORD = "secret"
@@ -183,7 +183,7 @@ def cancelled(scene: Scene, ctx: Context) -> None:
     claim = None
     if job_id in open_jobs(ctx):
         with ctx.database.transaction() as session:
-            claim = claims.claim(session, Offer("features", tuple(BODIES), "w", 60))
+            claim = claims.claim(session, Offer("features", tuple(PHASES), "w", 60))
         with ctx.database.transaction() as session:
             jobs.request_cancel(session, scene.tenant_id, job_id, JobKind.SELECTION)
     if claim is not None:
@@ -232,7 +232,7 @@ def neglect(scene: Scene, ctx: Context) -> None:
     for key in ("stuck", "silent"):
         job_id = accept(scene, key)
         with ctx.database.transaction() as session:
-            claims.claim(session, Offer("features", tuple(BODIES), "w", 0.001))
+            claims.claim(session, Offer("features", tuple(PHASES), "w", 0.001))
             if key == "stuck":
                 jobs.request_cancel(session, scene.tenant_id, job_id, JobKind.SELECTION)
     late, old = accept(scene, "late"), accept(scene, "old")
@@ -264,8 +264,8 @@ def in_child(scene: Scene, life: str, crash_at: int | None) -> tuple[int, list[s
 
 
 def _live(scene: Scene, life: str, crash_at: int | None, writer: int) -> int:
-    BODIES.clear()
-    BODIES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
+    PHASES.clear()
+    PHASES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
     steps = Steps(str(scene.settings.home / "artifacts"), crash_at)
     LIVES[life](scene, scene.context())
     os.write(writer, json.dumps(steps.seen).encode())

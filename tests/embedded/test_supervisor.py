@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from embedded import processes, servers, sockets
+from embedded.children import MOST_RESTARTS, Children, GaveUp
 from embedded.home import Home, HomeInUse, UnsafeHome, write_private
-from embedded.keeping import MOST_RESTARTS, GaveUp, Keeper
 from embedded.processes import Child
 from embedded.supervisor import Supervisor
 from store.settings import Settings
@@ -113,32 +113,32 @@ def test_a_port_that_another_program_holds_is_named_with_it() -> None:
     sockets.listen(port).close()
 
 
-def dying(tmp_path: Path, *, patient: bool) -> tuple[Keeper, list[str]]:
+def dying(tmp_path: Path, *, patient: bool) -> tuple[Children, list[str]]:
     lines: list[str] = []
-    keeper = Keeper(lines.append, lambda: patient)
-    keeper.launch(Child("brief", [sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "brief.log"))
-    return keeper, lines
+    children = Children(lines.append, lambda: patient)
+    children.launch(Child("brief", [sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "brief.log"))
+    return children, lines
 
 
-def hurry(keeper: Keeper) -> None:
+def hurry(children: Children) -> None:
     """What died is due at once."""
-    (running,) = keeper.running.values()
+    (running,) = children.running.values()
     running.process.wait()
-    keeper.check()
+    children.check()
     running.restart_at = 0.0
-    keeper.check()
+    children.check()
 
 
 def test_a_child_that_ends_at_every_start_is_given_up_with_a_reason(tmp_path: Path) -> None:
-    keeper, lines = dying(tmp_path, patient=False)
+    children, lines = dying(tmp_path, patient=False)
     for _ in range(MOST_RESTARTS):
-        hurry(keeper)
+        hurry(children)
     with pytest.raises(GaveUp, match=r"brief ended 9 times in a row .* exited with 3: see .*brief\.log"):
-        hurry(keeper)
+        hurry(children)
     assert sum("runs again" in line for line in lines) == MOST_RESTARTS
-    keeper, lines = dying(tmp_path, patient=True)  # on a full disk a death proves nothing
+    children, lines = dying(tmp_path, patient=True)  # on a full disk a death proves nothing
     for _ in range(MOST_RESTARTS + 2):
-        hurry(keeper)
+        hurry(children)
     assert sum("runs again" in line for line in lines) == MOST_RESTARTS + 2
 
 
@@ -146,17 +146,17 @@ def test_a_child_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.symlink_to(sys.executable)
     lines: list[str] = []
-    keeper = Keeper(lines.append, lambda: False)
-    keeper.launch(Child("s", [str(program), "-c", "import time; time.sleep(600)"], tmp_path / "s.log"))
+    children = Children(lines.append, lambda: False)
+    children.launch(Child("s", [str(program), "-c", "import time; time.sleep(600)"], tmp_path / "s.log"))
     program.unlink()
-    keeper.running["s"].process.kill()
-    hurry(keeper)
+    children.running["s"].process.kill()
+    hurry(children)
     assert any("could not be started, trying again" in line for line in lines)
     program.symlink_to(sys.executable)
-    keeper.running["s"].restart_at = 0.0
-    assert keeper.check()
-    assert keeper.running["s"].process.poll() is None
-    processes.stop(keeper.running["s"])
+    children.running["s"].restart_at = 0.0
+    assert children.check()
+    assert children.running["s"].process.poll() is None
+    processes.stop(children.running["s"])
 
 
 def test_a_full_disk_ends_neither_the_supervisor_nor_what_was_committed(tmp_path: Path) -> None:

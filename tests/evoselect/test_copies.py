@@ -66,7 +66,7 @@ def test_a_template_makes_no_copies_and_hides_none() -> None:
     head = "You are a careful assistant. Answer the following question in one sentence, and only that."
     bare = texts(60, 9, 6)
     pool = [f"{head} {text}" for text in bare] + [changed(text, 0.06, rng) for text in bare[:20]]
-    clusters, _ = Search.of(pool, nobody).look([], 0.55)
+    clusters, _ = Search.of(pool, nobody).find([], 0.55)
     assert all(len(members) == 2 and members[1] == members[0] + 60 for members in clusters)
     assert len(clusters) >= 18
 
@@ -85,7 +85,7 @@ def test_a_question_within_a_longer_text_is_a_leak_and_a_shared_instruction_is_n
     questions = [f"{head} what is {text}" for text in texts(30, 16, 7)]
     pool = [f"{head} what was {text}" for text in texts(40, 16, 8)] + [f"{head} what is {LEXICON[0]}"]
     pool[11] = f"{texts(1, 60, 9)[0]} {questions[4].removeprefix(head)} {texts(1, 60, 10)[0]}"
-    _, (found,) = Search.of(pool, nobody).look([questions], 0.7)
+    _, (found,) = Search.of(pool, nobody).find([questions], 0.7)
     assert list(found) == [11]
     leak = found[11]
     assert (leak.partner, leak.similarity) == (4, 0.0)
@@ -96,7 +96,7 @@ def test_the_nearest_example_is_the_partner() -> None:
     rng = random.Random(5)
     target = texts(30, 20, 11)
     pool = [*texts(30, 20, 12), changed(target[8], 0.06, rng), target[9].upper()]
-    _, (found,) = Search.of(pool, nobody).look([target], 0.7)
+    _, (found,) = Search.of(pool, nobody).find([target], 0.7)
     assert {row: leak.partner for row, leak in found.items()} == {30: 8, 31: 9}
     assert found[31].similarity == pytest.approx(1.0)
     assert found[31].run_share == pytest.approx(1.0)
@@ -112,7 +112,7 @@ def test_runs_are_those_of_thirteen_words() -> None:
 
 @pytest.mark.parametrize("pool", [[], ["one"], ["same", "same"], ["?", "!"], ["", ""]])
 def test_odd_pools_are_looked_through(pool: list[str]) -> None:
-    clusters, (leaks, nothing) = Search.of(pool, nobody).look([["one"], []], 0.7)
+    clusters, (leaks, nothing) = Search.of(pool, nobody).find([["one"], []], 0.7)
     assert nothing == {}
     assert set(leaks) == ({0} if pool == ["one"] else set())
     assert len(clusters) == (1 if len(set(pool)) < len(pool) else 0)

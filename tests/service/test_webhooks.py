@@ -23,7 +23,7 @@ from store.tables.accounts import WebhookDelivery, WebhookEndpoint
 from store.webhooks import deliveries
 from store.webhooks.endpoints import MAX_ENDPOINTS, TYPES
 from tests.live import PEPPER, Api, another_tenant, question
-from workers.process.courier import Courier
+from workers.process.webhook_sender import WebhookSender
 
 URL = "https://receiver.example/hook"
 
@@ -45,7 +45,7 @@ class Receiver:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A TLS server on loopback whose certificate the courier trusts."""
+    """A TLS server on loopback whose certificate the sender trusts."""
     state = Receiver()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -80,8 +80,8 @@ def nothing_waits(api: Api) -> None:
 
 
 def deliver(api: Api, receiver: Receiver) -> None:
-    """One run of the ops worker's courier."""
-    Courier(api.database, PEPPER, receiver.way).send_all()
+    """One run of the ops worker's webhook sender."""
+    WebhookSender(api.database, PEPPER, receiver.way).send_all()
 
 
 def make_due(api: Api) -> None:
@@ -207,7 +207,7 @@ def test_a_private_receiver_is_refused_at_once_and_at_sending(other: Api, receiv
         assert answer.json()["errors"][0]["pointer"] == "/url"
     other.made("/v1/webhook_endpoints", {"url": receiver.url})
     end_a_job(other)
-    Courier(other.database, PEPPER, Egress(resolve=receiver.way.resolve)).send_all()
+    WebhookSender(other.database, PEPPER, Egress(resolve=receiver.way.resolve)).send_all()
     assert receiver.received == []
     delivery = only_delivery(other)
     assert (delivery["state"], delivery["response_status"]) == ("pending", None)
@@ -286,8 +286,8 @@ def test_a_silent_receiver_holds_up_no_other(api: Api, other: Api, receiver: Rec
             end_a_job(loud)
         other.made("/v1/webhook_endpoints", {"url": receiver.url})
         end_a_job(other)
-        courier = Courier(api.database, PEPPER, replace(receiver.way, seconds=3.0))
-        courier.wake()
+        webhook_sender = WebhookSender(api.database, PEPPER, replace(receiver.way, seconds=3.0))
+        webhook_sender.wake()
         started = time.monotonic()
         while not receiver.received:
             time.sleep(0.02)

@@ -121,9 +121,9 @@ class Workers(RuleBasedStateMachine):
 
     def _renew(self, claim: Claim) -> bool:
         with self.database.transaction() as session:
-            pulse = shards.heartbeat(session, claim, rows_done=1)
-        assert pulse.ours == self._is_held(claim), NOT_HELD
-        return pulse.cancel_requested
+            reply = shards.heartbeat(session, claim, rows_done=1)
+        assert reply.ours == self._is_held(claim), NOT_HELD
+        return reply.cancel_requested
 
     @rule(claim=consumes(held), how=st.sampled_from(("fault", "hand_back", "fail", "find_damaged")))
     def break_off(self, claim: Claim, how: str) -> None:

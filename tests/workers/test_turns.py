@@ -18,14 +18,14 @@ from store.jobs.requests import EvaluationWork, TrainingWork
 from store.session import Database
 from store.settings import Settings
 from store.tables.jobs import Event, Job
-from tests.store.loops.test_advance import ROOM, Line
+from tests.store.loops.test_advance import QUOTA, Line
 from tests.workers.chat_server import hang, scripted
 from tests.workers.proxy import ALIAS, questions, register
 from workers.context import Context
 from workers.models import held as loaded
-from workers.process.attempt import see_through
+from workers.process.attempt import execute
+from workers.process.heartbeat import Heartbeat
 from workers.process.phases_by_name import run
-from workers.process.pulse import Pulse
 from workers.process.workplace import Workplace
 
 STEPS = 6
@@ -46,7 +46,7 @@ def train(place: Workplace, tenant: str, steps: int = STEPS) -> str:
     ctx = place.context
     spec = TrainingSpec(max_steps=steps, batch_size=2, dtype="float32")
     with ctx.database.transaction() as session:
-        examples, _ = targets.kept(session, ctx.artifacts, tenant, (questions(6), [None] * 6), room=ROOM)
+        examples, _ = targets.kept(session, ctx.artifacts, tenant, (questions(6), [None] * 6), quota=QUOTA)
         asked = TrainingWork(base_model=ALIAS, spec=spec, seed=0, file_id="file_x", examples_id=examples.id)
         label = submissions.Label()
         return submissions.training(session, tenant, asked, most_steps=100, label=label).id
@@ -55,7 +55,7 @@ def train(place: Workplace, tenant: str, steps: int = STEPS) -> str:
 def evaluate(place: Workplace, tenant: str, model: str) -> str:
     ctx = place.context
     with ctx.database.transaction() as session:
-        asked, _ = targets.kept(session, ctx.artifacts, tenant, (questions(6), [None] * 6), room=ROOM)
+        asked, _ = targets.kept(session, ctx.artifacts, tenant, (questions(6), [None] * 6), quota=QUOTA)
         work = EvaluationWork(model=model, target_id=asked.id, spec=EvaluationSpec())
         return submissions.evaluation(session, tenant, work, submissions.Label()).id
 
@@ -138,7 +138,7 @@ def test_a_generator_that_never_answers_gives_way_to_others(
         for owner in (tenant, other):
             Line(database, owner, artifacts, generator=generator).look()
         first = claim(database)
-        assert see_through(ctx, first, run, Pulse(database, short)) is None
+        assert execute(ctx, first, run, Heartbeat(database, short)) is None
     assert claim(database).tenant_id != first.tenant_id
     with database.transaction() as session:
         rows = session.execute(text("select state, deaths + faults from shards where phase = 'generate'"))

@@ -123,7 +123,7 @@ def require(needs: Prediction, *, ram_bytes: int, disk_bytes: int, selects_there
         )
 
 
-def require_room(loaded: LoadedModel, spec: FeatureSpec, *, rows: int) -> None:
+def require_memory(loaded: LoadedModel, spec: FeatureSpec, *, rows: int) -> None:
     """Refuse what the sketches and a block of so many rows alone have no room for, before any is made.
 
     Raises Invalid (does_not_fit). The two-seed agreement holds two sketches at a time.
@@ -136,13 +136,13 @@ def require_room(loaded: LoadedModel, spec: FeatureSpec, *, rows: int) -> None:
     numbers = min(spec.sketch_in * spec.sketch_out * len(layers), spec.dim)
     numbers += hidden_size(loaded.model) if spec.kind == "combined" else 0
     block = rows * numbers * MATRIX_BYTES
-    room = memory.available()
+    free = memory.available()
     if loaded.device.type == "cuda":
-        room = min(room, torch.cuda.mem_get_info(loaded.device)[0])
-    if sketches + block > room:
+        free = min(free, torch.cuda.mem_get_info(loaded.device)[0])
+    if sketches + block > free:
         raise Invalid(
             f"the sketches of {len(layers)} modules need {sketches / 2**30:.2f} GiB and {rows} rows of "
-            f"features {block / 2**30:.2f} GiB, and there are {room / 2**30:.2f}: lower "
+            f"features {block / 2**30:.2f} GiB, and there are {free / 2**30:.2f}: lower "
             "features.sketch_in, sketch_out or dim",
             code="does_not_fit",
         )

@@ -17,12 +17,12 @@ import orjson
 from evoselect.spec.loop import OpenAIGenerator, Stop
 from store.loops.plan import Spent
 from store.records.record import Record, parse_record, to_json
-from workers.generators.answers import judge, objects
 from workers.generators.chat import Answer, Chat, NoAnswer
+from workers.generators.completions import judge, objects
 
 FRUITLESS = 12  # answers in a row without a new record, after which a generator has no more to give
 UNANSWERED = 3  # requests in a row without an answer, after which the endpoint counts as away
-LOOK_SECONDS = 0.5  # between two looks whether the work must stop
+CHECK_SECONDS = 0.5  # between two checks whether the work must stop
 KEEP_SECONDS = 10.0  # between two states that are left on the shard
 SYSTEM = "You write training examples for a language model. You answer with JSON lines only."
 
@@ -98,7 +98,7 @@ class Generation:
             while len(running) < self.generator.concurrency and self._wants_more():
                 running.add(threads.submit(chat.ask, self._body(self.state.asked)))
                 self.state.asked += 1
-            done, running = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
+            done, running = wait(running, CHECK_SECONDS, FIRST_COMPLETED)
             for future in done:
                 self._take(future)
             progress(min(len(self.state.records), self.generator.size))

@@ -1,4 +1,4 @@
-"""Phase `advance`: a look at a loop. All of it happens in the transaction that ends the shard."""
+"""Phase `advance`: one step of a loop. All of it happens in the transaction that ends the shard."""
 
 from store.loops import advance as loops
 from workers.process.work import Outcome, Work

@@ -11,8 +11,7 @@ from store.jobs.requests import SelectionWork
 from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
-from workers.features import outlook as checks
-from workers.features import prediction as preflight
+from workers.features import prediction, preflight
 from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
 from workers.features.compute import compute_features
@@ -40,13 +39,13 @@ def run(work: Work) -> Outcome:
         budgets.require_known(work, asked)
     loaded = load_for(work, asked.model_of(payload["checkpoint"]), spec.dtype)
     require_cache(loaded, spec)
-    preflight.require_room(loaded, spec, rows=min(len(rows), settings.block_rows))
+    prediction.require_memory(loaded, spec, rows=min(len(rows), settings.block_rows))
     if spec.on_bad_row == "reject":
         require_readable(rows, loaded, spec)
     ordered = [rows[row] for row in by_length(rows, settings.window_rows)]
     stored: list[Json] = []
     computed: list[FeatureBlock] = []
-    outlook: Json = {}
+    found: Json = {}
     for start in range(0, len(ordered), settings.block_rows):
         own = ordered[start : start + settings.block_rows]
         entry, block = _block(work, loaded, spec, rows=own, done=start)
@@ -54,8 +53,8 @@ def run(work: Work) -> Outcome:
         if block is not None:
             computed.append(block)
         if start == 0 and _opens_the_pool(payload):
-            outlook = checks.outlook(work, loaded, spec, batch=table, first=block)
-    return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": outlook})
+            found = preflight.preflight(work, loaded, spec, batch=table, first=block)
+    return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": found})
 
 
 def require_cache(loaded: LoadedModel, spec: FeatureSpec) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import OpenAIGenerator, PoolGenerator
 from store.accounts import quotas
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.data import pools, targets
 from store.errors import ArtifactCorrupt, Invalid
 from store.jobs import lifecycle as jobs
@@ -31,7 +31,7 @@ from workers.generators.chat import Chat
 from workers.generators.openai import Generation, State, summary
 from workers.process import checkpoints
 from workers.process.attempt import others_wait
-from workers.process.pulse import GivesWay
+from workers.process.heartbeat import GivesWay
 from workers.process.work import Outcome, Work
 
 
@@ -46,16 +46,16 @@ def run(work: Work) -> Outcome:
         records, counts = _asked(work, asked, number)
     stored = store(work, records)
     if stored is not None:
-        _require_room(work, stored)
+        _require_quota(work, stored)
     return Outcome(counts, save=partial(_hand_over, work, number=number, stored=stored, counts=counts))
 
 
-def _require_room(work: Work, stored: Stored) -> None:
+def _require_quota(work: Work, stored: Stored) -> None:
     """Raise OverQuota, which fails the loop, where the tenant may not store the candidates."""
-    records, room = stored.counts.stored, Room.of(work.context.settings)
+    records, quota = stored.counts.stored, StorageQuota.of(work.context.settings)
     size = pools.batch_size(stored.artifact.size, records)
     with work.context.database.transaction() as session:
-        quotas.require(session, work.claim.tenant_id, room, records=records, size=size)
+        quotas.require(session, work.claim.tenant_id, quota, records=records, size=size)
 
 
 def _hand_over(
@@ -65,7 +65,7 @@ def _hand_over(
     pool = pools.create(session, claim.tenant_id, name=f"{claim.job_id} round {number}")
     if stored is not None:
         pools.append(
-            session, pool, new_id("bat"), stored.artifact, counts=stored.counts, room=None, keys=stored.keys
+            session, pool, new_id("bat"), stored.artifact, counts=stored.counts, quota=None, keys=stored.keys
         )
     loops.generated(session, claim.job_id, number, pool_id=pool.id, version=pool.version, counts=counts)
 
@@ -143,7 +143,7 @@ def _keep(work: Work, state: dict[str, Any]) -> None:
     claim, artifacts = work.claim, work.context.artifacts
     folder = f"{claim.tenant_id}/generated/{claim.shard_id}"
     stored = artifacts.put_bytes(folder, orjson.dumps(state), ".json")
-    checkpoints.keep(work, stored)
+    checkpoints.save_checkpoint(work, stored)
 
 
 def _left(work: Work) -> State:

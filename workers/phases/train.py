@@ -18,7 +18,7 @@ from workers.models.held import load_for
 from workers.models.loading import LoadedModel
 from workers.process import checkpoints, results
 from workers.process.attempt import others_wait
-from workers.process.pulse import GivesWay
+from workers.process.heartbeat import GivesWay
 from workers.process.work import Outcome, Work
 from workers.trainings import data as training_data
 from workers.trainings.data import TrainingData
@@ -85,8 +85,10 @@ class Report:
         names = ("step", "steps", "loss", "tokens_per_second", "eta_seconds")
         try:
             with self._work.context.database.transaction() as session:
-                shards.tell(session, self._work.claim, "training.metrics", {key: state[key] for key in names})
-        except OperationalError as error:  # the pulse notices whether the database stays away
+                shards.record_event(
+                    session, self._work.claim, "training.metrics", {key: state[key] for key in names}
+                )
+        except OperationalError as error:  # the heartbeat notices whether the database stays away
             logger.warning("metrics are not told, the database is away: %s", error.orig)
 
 
@@ -101,13 +103,13 @@ def _checkpoints(work: Work, folder: Path) -> Checkpoints:
     def due() -> bool:
         return time.monotonic() - last[0] >= every
 
-    def keep(checkpoint: Path) -> None:
+    def save_checkpoint(checkpoint: Path) -> None:
         _keep(work, checkpoint)
         if others_wait(work):
             raise GivesWay
         last[0] = time.monotonic()
 
-    return Checkpoints(_fetched(work, folder), due, keep)
+    return Checkpoints(_fetched(work, folder), due, save_checkpoint)
 
 
 def _keep(work: Work, checkpoint: Path) -> None:
@@ -118,7 +120,7 @@ def _keep(work: Work, checkpoint: Path) -> None:
     claim, artifacts = work.claim, work.context.artifacts
     stored = artifacts.put_file(f"{claim.tenant_id}/checkpoints/{claim.shard_id}", packed)
     packed.unlink()
-    checkpoints.keep(work, stored, name=checkpoint.name)
+    checkpoints.save_checkpoint(work, stored, name=checkpoint.name)
 
 
 def _fetched(work: Work, folder: Path) -> Path | None:

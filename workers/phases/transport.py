@@ -29,10 +29,10 @@ from workers.selections import near_copies
 from workers.selections import report as selection_report
 from workers.selections.budgets import budget_of, pinned_rows
 from workers.selections.conditioned import conditioned
-from workers.selections.fates import (
+from workers.selections.eligibility import (
     counts,
+    eligibility_of,
     excluded_contents,
-    fates_of,
     refuse_bad_rows,
     rejected_of,
     require_enough,
@@ -56,7 +56,7 @@ class Sides:
     asked: SelectionWork
     target: Side
     pool: Side
-    fates: list[str]
+    eligibility: list[str]
     """Of every candidate."""
     sent: list[Record]
     wanted: list[Record]
@@ -102,27 +102,29 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     check_same_sketch([target.block, pool.block])
     refuse_bad_rows(asked.features, target, pool)
     goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
-    fates = fates_of(target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec)
-    copies = _look_for_copies(work, asked, target=target, pool=pool, fates=fates)
+    eligibility = eligibility_of(
+        target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec
+    )
+    copies = _find_near_copies(work, asked, target=target, pool=pool, eligibility=eligibility)
     stages.done("copies")
-    rows = [row for row, fate in enumerate(fates) if fate == "usable"]
-    require_enough(len(goals), asked.k, fates)
-    budget = budget_of(asked, pool, rows, fates)
+    rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
+    require_enough(len(goals), asked.k, eligibility)
+    budget = budget_of(asked, pool, rows, eligibility)
     sent, wanted = [pool.records[row] for row in rows], [target.records[row] for row in goals]
-    return Sides(asked, target, pool, fates, sent, wanted, rows, goals, budget, copies)
+    return Sides(asked, target, pool, eligibility, sent, wanted, rows, goals, budget, copies)
 
 
-def _look_for_copies(
-    work: Work, asked: SelectionWork, *, target: Side, pool: Side, fates: list[str]
+def _find_near_copies(
+    work: Work, asked: SelectionWork, *, target: Side, pool: Side, eligibility: list[str]
 ) -> near_copies.Found | None:
-    """Near-copies among the usable candidates; the fates of those that may not be selected are changed."""
-    rows = [row for row, fate in enumerate(fates) if fate == "usable"]
-    pinned = set(pinned_rows(asked.pinned, pool, fates))
+    """Near-copies among the usable candidates; those that may not be selected are marked so."""
+    rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
+    pinned = set(pinned_rows(asked.pinned, pool, eligibility))
     places = {place for place, row in enumerate(rows) if row in pinned}
     sent = [pool.records[row] for row in rows]
     found = near_copies.found(work, asked, wanted=target.records, candidates=sent, pinned=places)
     for place, why in ({} if found is None else found.dropped()).items():
-        fates[rows[place]] = why
+        eligibility[rows[place]] = why
     return found
 
 
@@ -155,15 +157,15 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
     """The artifacts, and the result that names them."""
     selection = choice.selection
     near = nearest_both_ways(choice.candidates, choice.targets)
-    rejected = rejected_of(sides.pool, sides.fates)
+    rejected = rejected_of(sides.pool, sides.eligibility)
     flags = sides.copies.flags() if sides.copies else {}
     items, rows = _store_items(work, sides, selection, flags)
     return {
-        "counts": counts(sides.target, sides.pool, sides.fates),
+        "counts": counts(sides.target, sides.pool, sides.eligibility),
         "rejected": rejected[:MAX_REJECTED],
         "conditioning": choice.conditioning,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
-        "features": sides.pool.outlook,
+        "features": sides.pool.preflight,
         "near_copies": sides.copies.summary() if sides.copies else None,
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, sides.wanted),

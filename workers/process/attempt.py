@@ -1,11 +1,11 @@
-"""A claimed shard: heartbeat, run the body, commit behind the fence, or say how it failed.
+"""A claimed shard: heartbeat, run the phase, commit behind the fence, or say how it failed.
 
-A body is load - compute - save: it gets a Work and returns an Outcome. Failures by type:
+A phase is load - compute - save: it gets a Work and returns an Outcome. Failures by type:
 Cancelled          the shard stops, the job becomes cancelled
 LostLease          nothing is written: another worker owns the shard
 Leaving            the worker is asked to end, the shard goes back and counts no fault
 GivesWay           others wait, the shard goes back with its checkpoint and counts no fault
-a full disk        the shard goes back, waits for room and counts no fault
+a full disk        the shard goes back, waits for space and counts no fault
 DamagedInput       the shards whose results are damaged run again, then this phase
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again after a while, at most max_attempts times
@@ -30,14 +30,14 @@ from store.jobs.claims import Claim
 from store.settings import Settings
 from workers.context import Context
 from workers.process import results
+from workers.process.heartbeat import GivesWay, Heartbeat, Held, Leaving
 from workers.process.leaving import leaving
 from workers.process.memory import Crowded, exhausted
-from workers.process.pulse import GivesWay, Held, Leaving, Pulse
 from workers.process.work import Outcome, Work
 
 logger = logging.getLogger(__name__)
 PASSING_FAULTS = (OperationalError, OSError, ArtifactCorrupt, Crowded)
-ROOM_SECONDS = 5.0  # before a shard that met a full disk may be claimed again
+FULL_DISK_SECONDS = 5.0  # before a shard that met a full disk may be claimed again
 SHORT_OF_MEMORY = "the memory of this worker did not suffice for a request of this size"
 RETRY_SECONDS = 0.5  # between two tries to write to a database that is away
 
@@ -46,23 +46,25 @@ Settling = Callable[[Session], Claim | None]
 """Writes what came of a shard; returns the next one where it was taken along."""
 
 
-def see_through(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], pulse: Pulse) -> Claim | None:
-    """Run the body on a claimed shard and settle what came of it.
+def execute(
+    ctx: Context, claim: Claim, run_phase: Callable[[Work], Outcome], heartbeat: Heartbeat
+) -> Claim | None:
+    """Run the phase on a claimed shard and settle what came of it.
 
     Returns the next shard where it was taken with the commit of this one. Raises LostLease where nothing was
     written, or where the answer of the commit was lost.
     """
     logger.info("shard %s: attempt %d of phase %s", claim.shard_id, claim.attempt, claim.phase)
-    with pulse.of(claim) as held:
-        return _transact(ctx, _attempt(ctx, claim, body, held))
+    with heartbeat.of(claim) as held:
+        return _transact(ctx, _attempt(ctx, claim, run_phase, held))
 
 
-def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: Held) -> Settling:
-    """Run the body; returns what is to be written in consequence."""
+def _attempt(ctx: Context, claim: Claim, run_phase: Callable[[Work], Outcome], held: Held) -> Settling:
+    """Run the phase; returns what is to be written in consequence."""
     settings = ctx.settings
     try:
         held.check()
-        outcome = body(Work(claim, ctx, held.progress))
+        outcome = run_phase(Work(claim, ctx, held.progress))
         results.finite(outcome.result)
         results.finite(outcome.job_result)
         held.check()
@@ -80,14 +82,14 @@ def _attempt(ctx: Context, claim: Claim, body: Callable[[Work], Outcome], held: 
         return partial(shards.reopen, claim=claim, shard_ids=error.shard_ids, max_attempts=attempts)
     except PASSING_FAULTS as error:
         if disk.is_short(settings):
-            return _waits_for_room(claim, error)
+            return _waits_for_disk(claim, error)
         logger.exception("shard %s goes back after a passing fault", claim.shard_id)
         return partial(_release, claim, f"{type(error).__name__}: {error}"[:500], settings)
     except (EvoSelectError, StoreError) as error:
         return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
     except Exception as error:
         if disk.is_short(settings):  # libraries say it in many ways
-            return _waits_for_room(claim, error)
+            return _waits_for_disk(claim, error)
         logger.exception("shard %s failed", claim.shard_id)
         if exhausted(error):
             return partial(_fail, claim, "out_of_memory", f"{SHORT_OF_MEMORY} in phase {claim.phase}")
@@ -104,10 +106,10 @@ def others_wait(work: Work) -> bool:
         return claims.others_wait(session, work.claim, work.context.settings.poll)
 
 
-def _waits_for_room(claim: Claim, error: Exception) -> Settling:
-    logger.warning("shard %s waits for room on the disk: %s", claim.shard_id, error)
+def _waits_for_disk(claim: Claim, error: Exception) -> Settling:
+    logger.warning("shard %s waits for space on the disk: %s", claim.shard_id, error)
     reason = f"the disk is full: {type(error).__name__}: {error}"[:500]
-    return partial(shards.wait_for_room, claim=claim, reason=reason, delay=ROOM_SECONDS)
+    return partial(shards.wait_for_disk, claim=claim, reason=reason, delay=FULL_DISK_SECONDS)
 
 
 def _release(claim: Claim, reason: str, settings: Settings, session: Session) -> None:

@@ -7,9 +7,9 @@ from store.jobs import shards
 from workers.process.work import Work
 
 
-def keep(work: Work, stored: Artifact, **more: Any) -> None:
+def save_checkpoint(work: Work, stored: Artifact, **more: Any) -> None:
     """Name the file in the shard's row and delete the one before; raises LostLease where it is not ours."""
     with work.context.database.transaction() as session:
-        before = shards.keep(session, work.claim, stored.reference(**more))
+        before = shards.save_checkpoint(session, work.claim, stored.reference(**more))
     if before and before["path"] != stored.path:
         work.context.artifacts.remove(before["path"])

@@ -30,7 +30,7 @@ def give_signs(settings: Settings) -> None:
 
 
 class Guard:
-    """Watches the children of this process; only the time between two of its own looks counts.
+    """Watches the children of this process; only the time between two of its own checks counts.
 
     So neither a wrong clock nor a machine that slept can make children look dead.
     """
@@ -41,16 +41,16 @@ class Guard:
         self._seen: dict[int, tuple[int, float]] = {}  # by pid: the sign, and when it was first seen
         self._looked = time.monotonic()
 
-    def keep_watch(self) -> None:
+    def run(self) -> None:
         """Until the process ends."""
         while True:
             time.sleep(self._settings.heartbeat)
             try:
-                self.look()
+                self.check()
             except Exception:
-                logger.exception("the children could not be looked at")  # the next look is due all the same
+                logger.exception("the children could not be checked")  # the next check is due all the same
 
-    def look(self) -> list[int]:
+    def check(self) -> list[int]:
         """End the children that hang; returns their pids."""
         now = time.monotonic()
         if now - self._looked > self._settings.lease / 2:
@@ -89,4 +89,4 @@ class Guard:
 
 def start(settings: Settings, children: Callable[[], Collection[int]]) -> None:
     """In a parent: watch from a thread."""
-    threading.Thread(target=Guard(settings, children).keep_watch, name="guard", daemon=True).start()
+    threading.Thread(target=Guard(settings, children).run, name="guard", daemon=True).start()

@@ -1,7 +1,8 @@
 """A worker that is asked to end gives its shard back: the parent tells its children at once.
 
-SIGTERM -> parent (celery's warm shutdown) -> SIGUSR2 -> child: `leaving` is set -> the body stops at its next
-step and the shard goes back; after EVOSELECT_SHUTDOWN seconds the pulse gives it back without the body.
+SIGTERM -> parent (celery's warm shutdown) -> SIGUSR2 -> child: `leaving` is set -> the phase stops at its
+next step and the shard goes back; after EVOSELECT_SHUTDOWN seconds the heartbeat gives it back without the
+phase.
 """
 
 import contextlib
@@ -31,8 +32,8 @@ def children(worker: Any) -> list[int]:
     return list(pool.info["processes"]) if started else []
 
 
-def tell(worker: Any) -> None:
-    """In the parent: tell every child of celery's pool."""
+def stop_children(worker: Any) -> None:
+    """In the parent: ask every child of celery's pool to end."""
     for pid in children(worker):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGUSR2)

@@ -5,7 +5,7 @@ import importlib
 from workers.process.memory import bounded
 from workers.process.work import Outcome, Work
 
-BODIES = {
+PHASES = {
     "features": "workers.phases.features",
     "transport": "workers.phases.transport",
     "train": "workers.phases.train",
@@ -20,5 +20,5 @@ BODIES = {
 def run(work: Work) -> Outcome:
     """The phase's own `run`; its import may take many seconds, so this is called under the heartbeat."""
     with bounded():
-        outcome: Outcome = importlib.import_module(BODIES[work.claim.phase]).run(work)
+        outcome: Outcome = importlib.import_module(PHASES[work.claim.phase]).run(work)
     return outcome

@@ -25,5 +25,7 @@ def keep_publishing(app: Celery, ctx: Context) -> None:
                 outbox.publish(session, send)
         except OperationalError as error:
             logger.warning("the database is away: %s", error.orig)
-        except Exception as error:  # whatever the broker's driver raises: the rings stay in the outbox
-            logger.warning("rings could not be sent: %s: %s", type(error).__name__, error)
+        except (
+            Exception
+        ) as error:  # whatever the broker's driver raises: the notifications stay in the outbox
+            logger.warning("notifications could not be sent: %s: %s", type(error).__name__, error)

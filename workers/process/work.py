@@ -15,7 +15,7 @@ RequestedT = TypeVar("RequestedT", bound=Requested)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a body works on."""
+    """What a phase works on."""
 
     claim: Claim
     context: Context
@@ -29,7 +29,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a body produced: its artifacts are stored, only rows remain to be written."""
+    """What a phase produced: its artifacts are stored, only rows remain to be written."""
 
     result: dict[str, Any]
     """Kept on the shard, for the next phase."""

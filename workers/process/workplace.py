@@ -1,8 +1,8 @@
-"""Where a worker process works on shards, one at a time, rung or not.
+"""Where a worker process works on shards, one at a time, notified or not.
 
-A ring drains the queues in the main thread. A watch looks into the database every few seconds all the same,
-so that a deaf broker costs latency and nothing else; it takes only what rings have left lying, and it sweeps
-when nobody else has. Looks at loops and comparisons that no ops worker makes are made then.
+A notification drains the queues in the main thread. A thread polls the database every few seconds all the
+same, so that a deaf broker costs latency and nothing else; it takes only what notifications have left lying,
+and it sweeps when nobody else has. Loops and comparisons that no ops worker advances are advanced then.
 """
 
 import logging
@@ -27,14 +27,14 @@ from store.upkeep import retention, sweeper
 from workers import alive
 from workers.context import Context, context
 from workers.process import siblings
-from workers.process.attempt import see_through
+from workers.process.attempt import execute
+from workers.process.heartbeat import Heartbeat
 from workers.process.leaving import leaving
-from workers.process.phases_by_name import BODIES, run
-from workers.process.pulse import Pulse
+from workers.process.phases_by_name import PHASES, run
 
 logger = logging.getLogger(__name__)
 QUEUES_VARIABLE = "EVOSELECT_QUEUES"  # set by the parent, read by the children it spawns
-JITTER = (0.8, 1.2)  # of the poll interval: many workers do not look at the same moment
+JITTER = (0.8, 1.2)  # of the poll interval: many workers do not poll at the same moment
 HOURLY = 3600.0
 
 
@@ -45,7 +45,7 @@ class Workplace:
         self.context = ctx
         self.queues = queues
         self._busy = threading.Lock()
-        self._pulse = Pulse(ctx.database, ctx.settings)
+        self._heartbeat = Heartbeat(ctx.database, ctx.settings)
         self._name = siblings.own_name()
         self._short = False
         self._broken_off = True  # the last drain: then a shard may stand in our name that nobody works on
@@ -64,24 +64,24 @@ class Workplace:
         return done
 
     def hear(self) -> None:
-        """A ring: work until nothing waits."""
+        """A notification: work until nothing waits."""
         try:
             self.drain()
         except OperationalError as error:
-            logger.warning("the database is away: %s", error.orig)  # the watch comes back to what waits
+            logger.warning("the database is away: %s", error.orig)  # the next poll comes back to what waits
 
     def rest(self, seconds: float) -> None:
-        """Wait for the watch to put down what it works on: celery knows only of what a ring has started."""
+        """Wait for the polling thread to end its work: celery knows only what a notification started."""
         self._busy.acquire(timeout=seconds)
 
-    def watch(self) -> None:
-        """Look at once, then every few seconds, until the process is to end."""
+    def poll_until_leaving(self) -> None:
+        """Poll at once, then every few seconds, until the process is to end."""
         poll = self.context.settings.poll
-        self._look(waited=0.0)
+        self._poll(waited=0.0)
         while not leaving.wait(poll * random.uniform(*JITTER)):
-            self._look(waited=poll)
+            self._poll(waited=poll)
 
-    def _look(self, waited: float) -> None:
+    def _poll(self, waited: float) -> None:
         try:
             upkeep(self.context)
             alive.mark(self.context.settings, ",".join(self.queues))
@@ -90,12 +90,12 @@ class Workplace:
         except OperationalError as error:
             logger.warning("the database is away: %s", error.orig)
         except Exception:
-            logger.exception("a look into the database failed")  # the next one is due all the same
+            logger.exception("a poll of the database failed")  # the next one is due all the same
 
     def _claim(self, waited: float) -> Claim | None:
-        if leaving.is_set() or self._lacks_room():
+        if leaving.is_set() or self._lacks_disk():
             return None
-        for queue, phases in plans.places(self.queues, BODIES):
+        for queue, phases in plans.places(self.queues, PHASES):
             offer = Offer(queue, phases, self._name, self.context.settings.lease, waited)
             with self.context.database.transaction() as session:
                 claim = claims.claim(session, offer)
@@ -103,7 +103,7 @@ class Workplace:
                 return claim
         return None
 
-    def _lacks_room(self) -> bool:
+    def _lacks_disk(self) -> bool:
         """Whether the disk is so full that nothing is begun: what waits goes on once there is room."""
         short = disk.is_short(self.context.settings)
         if short and not self._short:
@@ -112,10 +112,10 @@ class Workplace:
         return short
 
     def _work_on(self, claim: Claim) -> Claim | None:
-        """See a shard through; returns the next one, where it was taken with the commit."""
+        """Execute a shard; returns the next one, where it was taken with the commit."""
         with _about(claim):
             try:
-                return see_through(self.context, claim, run, self._pulse)
+                return execute(self.context, claim, run, self._heartbeat)
             except LostLease as error:
                 logger.warning("%s; its result is dropped", error)
         self._take_back()
@@ -136,7 +136,7 @@ def upkeep(ctx: Context) -> None:
         tidy = sweeper.due(session, "tidy", HOURLY)
     if sweep:
         sweeper.sweep(ctx.database, settings)
-        _make_overdue_looks(ctx)
+        _advance_overdue_loops(ctx)
     if tidy:
         retention.purge(ctx.database, settings.retention)
         with ctx.database.transaction() as session:
@@ -146,19 +146,19 @@ def upkeep(ctx: Context) -> None:
         retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age)
 
 
-def _make_overdue_looks(ctx: Context) -> None:
+def _advance_overdue_loops(ctx: Context) -> None:
     """Each in one transaction, so that no lease is held; one that raises is left to an ops worker."""
     settings = ctx.settings
     queue, worker = plans.QUEUE["advance"], siblings.own_name()
     offer = Offer(queue, tuple(LOOKS), worker, settings.lease, waited=settings.poll)
     try:
-        while _make_look(ctx, offer):
+        while _advance_one(ctx, offer):
             pass
     except Exception:
         logger.exception("a look at a loop or comparison failed")
 
 
-def _make_look(ctx: Context, offer: Offer) -> bool:
+def _advance_one(ctx: Context, offer: Offer) -> bool:
     """Whether there was one to make."""
     with ctx.database.transaction() as session:
         claim = claims.claim(session, offer)

@@ -40,7 +40,7 @@ def require_known(work: Work, asked: SelectionWork) -> None:
     _require_none(list(missing))
 
 
-def pinned_rows(names: Sequence[str], pool: Side, fates: Sequence[str]) -> list[int]:
+def pinned_rows(names: Sequence[str], pool: Side, eligibility: Sequence[str]) -> list[int]:
     """The pool's row of each name, an id or a content hash, in the order of the names.
 
     Raises Invalid for a name that no candidate has, that several contents have, or whose candidate may not be
@@ -51,14 +51,14 @@ def pinned_rows(names: Sequence[str], pool: Side, fates: Sequence[str]) -> list[
         for name in {record.id, record.content_hash} & found.keys():
             found[name].append(row)
     _require_none([name for name, rows in found.items() if not rows])
-    chosen = [_the_one(name, rows, pool.records, fates) for name, rows in found.items()]
+    chosen = [_the_one(name, rows, pool.records, eligibility) for name, rows in found.items()]
     _require_once(list(found), chosen)
     return chosen
 
 
-def budget_of(asked: SelectionWork, pool: Side, rows: Sequence[int], fates: Sequence[str]) -> Budget:
+def budget_of(asked: SelectionWork, pool: Side, rows: Sequence[int], eligibility: Sequence[str]) -> Budget:
     """Of the request, over the usable ``rows``, ascending, of the pool; raises Invalid where none can be."""
-    pinned = np.searchsorted(rows, pinned_rows(asked.pinned, pool, fates)).tolist()
+    pinned = np.searchsorted(rows, pinned_rows(asked.pinned, pool, eligibility)).tolist()
     if asked.k is not None:
         return _balanced(Budget.of_rows(len(rows), asked.k, pinned), asked.spec, pool, rows)
     budget = Budget.of_tokens(token_counts(asked.tokens_from, pool, rows), asked.tokens or 0, pinned)
@@ -117,9 +117,9 @@ def _require_none(missing: Sequence[str]) -> None:
         )
 
 
-def _the_one(name: str, rows: Sequence[int], records: Sequence[Record], fates: Sequence[str]) -> int:
+def _the_one(name: str, rows: Sequence[int], records: Sequence[Record], eligibility: Sequence[str]) -> int:
     """The usable row of that name."""
-    usable = [row for row in rows if fates[row] == "usable"]
+    usable = [row for row in rows if eligibility[row] == "usable"]
     if len({records[row].content_hash for row in rows}) > 1:
         raise Invalid(
             f"{len(rows)} candidates have the id {name:.80}, which is pinned: pin one by its content hash",
@@ -127,7 +127,7 @@ def _the_one(name: str, rows: Sequence[int], records: Sequence[Record], fates: S
         )
     if not usable:
         raise Invalid(
-            f"the pinned candidate {name:.80} cannot be selected ({fates[rows[0]]}): leave it out of "
+            f"the pinned candidate {name:.80} cannot be selected ({eligibility[rows[0]]}): leave it out of "
             "pinned, or mend what is in its way",
             code="unusable_pinned",
         )

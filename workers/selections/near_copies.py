@@ -150,7 +150,7 @@ def found(
     sets |= {target_id: _examples(work, target_id) for target_id in settings.against if target_id not in sets}
     search = Search.of([plain_text(record) for record in candidates], lambda: work.progress(0))
     texts = [[plain_text(record) for record in examples] for examples in sets.values()]
-    clusters, leaks = search.look(texts, settings.threshold)
+    clusters, leaks = search.find(texts, settings.threshold)
     by_set = {name: (examples, own) for (name, examples), own in zip(sets.items(), leaks, strict=True)}
     ordered = [_ordered(members, pinned) for members in clusters]
     return Found(settings, candidates, pinned, ordered, by_set, time.perf_counter() - start)

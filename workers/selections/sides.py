@@ -35,8 +35,8 @@ class Side:
 
     records: list[Record]
     block: FeatureBlock
-    outlook: dict[str, Any] = field(default_factory=dict)
-    """What the first shard found out for all of them; see workers.features.outlook."""
+    preflight: dict[str, Any] = field(default_factory=dict)
+    """What the first shard found out for all of them; see workers.features.preflight."""
     files: list[tuple[str, str]] = field(default_factory=list)
     """Path and sha256 of each stored file that the records are from, once."""
 
@@ -71,7 +71,7 @@ def load_computed(work: Work, role: Role, scratch: Path) -> Side:
     rows: list[Record] = []
     blocks: dict[int, list[FeatureBlock | int]] = {part.payload["checkpoint"]: [] for part in parts}
     damaged: list[str] = []
-    outlook: dict[str, Any] = {}
+    preflight: dict[str, Any] = {}
     for part in parts:
         payload = part.payload
         table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"], records.SCHEMA.names)
@@ -89,13 +89,13 @@ def load_computed(work: Work, role: Role, scratch: Path) -> Side:
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
             damaged.append(part.id)
-        outlook |= found["outlook"]
+        preflight |= found["outlook"]
         work.progress(0)
     if damaged:
         raise DamagedInput(damaged)
     whole = side_by_side([_with_gaps(of_one, scratch) for of_one in blocks.values()], scratch)
     files = dict.fromkeys((part.payload["artifact"], part.payload["sha256"]) for part in parts)
-    return Side(rows, whole, outlook, list(files))
+    return Side(rows, whole, preflight, list(files))
 
 
 def _with_gaps(parts: list[FeatureBlock | int], scratch: Path) -> FeatureBlock:

@@ -25,8 +25,8 @@ def up(
     json: JsonOption = False,
 ) -> None:
     """Start PostgreSQL, Valkey, the API and the workers here; Ctrl-C or `evoselect down` stops all."""
+    from embedded.children import GaveUp
     from embedded.home import HomeInUse, UnsafeHome
-    from embedded.keeping import GaveUp
     from embedded.preparing import StartFailed
     from embedded.servers import ServerNotReady
     from embedded.sockets import PortInUse

@@ -16,21 +16,21 @@ PAIRS = 1000
 AT_ONCE = 8  # pairs under way at the same time
 Answer = tuple[int, dict[str, Any]]
 """Status and body."""
-BODIES: dict[str, dict[str, Any]] = {
+PHASES: dict[str, dict[str, Any]] = {
     "/v1/targets": {"records": [question(1)]},
     "/v1/pools": {"name": "once"},
     "/v1/selections": {"target": [question(9)], "candidates": [question(1)], "k": 1},
 }
 
 
-@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("path", PHASES)
 def test_a_key_makes_one_resource_and_refuses_another_body(api: Api, path: str) -> None:
     key = {"Idempotency-Key": f"key-{path}"}
-    first, again = (api.call("POST", path, json=BODIES[path], headers=key) for _ in range(2))
+    first, again = (api.call("POST", path, json=PHASES[path], headers=key) for _ in range(2))
     assert first.status_code == again.status_code
     assert first.json()["id"] == again.json()["id"]
     assert [one.headers.get("idempotent-replayed") for one in (first, again)] == [None, "true"]
-    other = api.call("POST", path, json={**BODIES[path], "name": "another"}, headers=key)
+    other = api.call("POST", path, json={**PHASES[path], "name": "another"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
@@ -38,7 +38,7 @@ def test_a_key_belongs_to_its_tenant_and_its_route(api: Api, other: Api) -> None
     key = {"Idempotency-Key": "shared"}
     mine, theirs = (one.call("POST", "/v1/pools", json={}, headers=key) for one in (api, other))
     assert mine.json()["id"] != theirs.json()["id"]
-    elsewhere = api.call("POST", "/v1/targets", json=BODIES["/v1/targets"], headers=key)
+    elsewhere = api.call("POST", "/v1/targets", json=PHASES["/v1/targets"], headers=key)
     assert elsewhere.json()["code"] == "idempotency_mismatch"
 
 
@@ -57,7 +57,7 @@ def test_a_refused_request_does_not_use_up_its_key(api: Api) -> None:
     key = {"Idempotency-Key": "refused"}
     body = {"pool_id": "pool_00000000000000000000000000", "target": [question(1)], "k": 1}
     assert api.call("POST", "/v1/selections", json=body, headers=key).status_code == 404
-    made = api.call("POST", "/v1/selections", json=BODIES["/v1/selections"], headers=key)
+    made = api.call("POST", "/v1/selections", json=PHASES["/v1/selections"], headers=key)
     assert made.status_code == 202
 
 
@@ -81,7 +81,7 @@ def test_keys_are_forgotten_after_their_time_only(api: Api) -> None:
 
 @pytest.mark.long
 def test_two_at_once_make_one_job_a_thousand_times(api: Api) -> None:
-    target_id = api.made("/v1/targets", BODIES["/v1/targets"])["id"]
+    target_id = api.made("/v1/targets", PHASES["/v1/targets"])["id"]
     body = {"target_id": target_id, "model": api.settings.default_model}
     before = _rows(api)
     pairs = asyncio.run(_race(api, orjson.dumps(body)))

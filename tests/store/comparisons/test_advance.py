@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifacts
 from store.comparisons import advance as comparisons
 from store.comparisons import steps as comparison_steps
@@ -31,7 +31,7 @@ from store.tables.states import JobKind
 from store.upkeep import sweeper
 
 SETTINGS = Settings()
-ROOM = Room.of(SETTINGS)
+QUOTA = StorageQuota.of(SETTINGS)
 QUEUES = ("ops", "features", "select", "train")  # looks first
 
 
@@ -45,10 +45,10 @@ class Line:
         artifacts = Artifacts(f"file://{folder}/artifacts")
         with database.transaction() as session:
             examples = [parse_record({"prompt": f"{number}?", "completion": "x"}) for number in range(9)]
-            kept, _ = targets.kept(session, artifacts, tenant, (examples, [None] * 9), room=ROOM)
+            kept, _ = targets.kept(session, artifacts, tenant, (examples, [None] * 9), quota=QUOTA)
             pool = pools.create(session, tenant)
             stored = artifacts.put_bytes("x", b"x", "")
-            pools.append(session, pool, new_id("bat"), stored, counts=Counts(9, 9, 0, 0), room=None)
+            pools.append(session, pool, new_id("bat"), stored, counts=Counts(9, 9, 0, 0), quota=None)
             request = {
                 "target_id": kept.id,
                 "evaluation_target_id": kept.id,

@@ -229,11 +229,11 @@ def test_a_queue_is_rung_again_only_for_what_waits_long_and_not_all_the_time(
 ) -> None:
     make_job(database, tenant, 2)
     with database.transaction() as session:
-        assert sweeper.ring_again(session, 30) == []
+        assert sweeper.notify_again(session, 30) == []
     run(database, "update shards set available_at = now() - interval '31 seconds'")
     with database.transaction() as session:
-        assert sweeper.ring_again(session, 30) == ["features"]
-        assert sweeper.ring_again(session, 30) == []
+        assert sweeper.notify_again(session, 30) == ["features"]
+        assert sweeper.notify_again(session, 30) == []
 
 
 def test_one_of_many_does_a_chore(database: Database) -> None:
@@ -284,10 +284,10 @@ def test_rings_that_could_not_be_sent_are_sent_later_and_never_pile_up(
     with pytest.raises(ConnectionError), database.transaction() as session:
         outbox.publish(session, broken)
     with database.transaction() as session:
-        assert outbox.publish(session, sent.append) == outbox.MOST_RINGS
+        assert outbox.publish(session, sent.append) == outbox.MOST_NOTIFICATIONS
     with database.transaction() as session:
         assert outbox.publish(session, lambda _: pytest.fail("sent twice")) == 0
-    assert sent == ["features"] * outbox.MOST_RINGS
+    assert sent == ["features"] * outbox.MOST_NOTIFICATIONS
 
 
 def test_a_finished_sibling_of_a_failed_shard_does_not_revive_the_job(

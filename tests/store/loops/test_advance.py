@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from evoselect.spec.selection import SelectionSpec
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifacts
 from store.data import pools, targets
 from store.data.pools import Counts
@@ -31,7 +31,7 @@ from store.tables.states import JobKind
 from store.upkeep import sweeper
 
 SETTINGS = Settings()
-ROOM = Room.of(SETTINGS)
+QUOTA = StorageQuota.of(SETTINGS)
 QUEUES = tuple(dict.fromkeys(plans.QUEUE.values()))
 PHASES = {"features": "features", "select": "transport", "train": "train", "ops": "advance"}
 BASE_FAILED = "(evaluate of round 0) failed with model_unavailable: no such file"
@@ -55,12 +55,12 @@ class Line:
         self.database, self.tenant = database, tenant
         with database.transaction() as session:
             examples = [parse_record({"prompt": f"{number}?", "completion": "x"}) for number in range(9)]
-            kept, _ = targets.kept(session, artifacts, tenant, (examples, [None] * 9), room=ROOM)
+            kept, _ = targets.kept(session, artifacts, tenant, (examples, [None] * 9), quota=QUOTA)
             target = kept.id
             pool = pools.create(session, tenant)
             self.pool_id = pool.id
             stored = artifacts.put_bytes("x", b"x", "")
-            pools.append(session, pool, new_id("bat"), stored, counts=Counts(9, 9, 0, 0), room=None)
+            pools.append(session, pool, new_id("bat"), stored, counts=Counts(9, 9, 0, 0), quota=None)
             generator = {"kind": "pool", "pool_id": pool.id, "pool_version": 1, "size": size}
             request = {
                 "target_id": target,

@@ -10,7 +10,7 @@ from tests.workers.proxy import questions, record
 from workers.features.block import FeatureBlock
 from workers.features.block_files import to_bytes
 from workers.features.compute import compute_features
-from workers.features.prediction import Prediction, TooLarge, predict, require, require_room
+from workers.features.prediction import Prediction, TooLarge, predict, require, require_memory
 from workers.models.loading import LoadedModel
 from workers.process import memory
 
@@ -73,12 +73,12 @@ def test_sketches_are_predicted_exactly_and_refused_before_they_are_made(
         assert extractor_bytes(extractor.layers, spec, 4) == taken + largest
         assert sides < taken or extractor.block_dim == 576
     wide = FeatureSpec(sketch_in=128, sketch_out=128, dim=2**16)
-    require_room(proxy, FeatureSpec(), rows=64)
+    require_memory(proxy, FeatureSpec(), rows=64)
     monkeypatch.setattr(memory, "available", lambda: 2**30)
     with pytest.raises(
         Invalid, match=r"sketches of 14 modules need 8\.\d+ GiB .*there are 1\.00: lower"
     ) as no:
-        require_room(proxy, wide, rows=64)
+        require_memory(proxy, wide, rows=64)
     assert no.value.code == "does_not_fit"
 
 

@@ -52,7 +52,7 @@ def watch(watcher: Guard, seconds: float) -> list[int]:
     """What it ends within that time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if ended := watcher.look():
+        if ended := watcher.check():
             return ended
         time.sleep(0.05)
     return []
@@ -80,11 +80,11 @@ def test_a_parent_that_stood_still_does_not_take_its_children_for_dead(
     settings: Settings, child: "subprocess.Popen[str]"
 ) -> None:
     watcher = Guard(settings, lambda: [child.pid])
-    watcher.look()
+    watcher.check()
     child.send_signal(signal.SIGSTOP)
     try:
         time.sleep(1.2 * settings.lease)
-        assert watcher.look() == []
+        assert watcher.check() == []
     finally:
         child.send_signal(signal.SIGCONT)
 

@@ -20,8 +20,8 @@ from tests.evoselect.instances import instance
 from tests.store.shard_jobs import make_job, must_take
 from workers.context import Context
 from workers.process import results
-from workers.process.attempt import see_through
-from workers.process.pulse import Pulse
+from workers.process.attempt import execute
+from workers.process.heartbeat import Heartbeat
 from workers.process.results import ImpossibleResult
 from workers.process.work import Outcome
 
@@ -161,7 +161,7 @@ def test_a_job_with_an_impossible_result_fails_and_keeps_none(
     make_job(database, tenant, shards_wanted=1)
     claim = must_take(database)
     with caplog.at_level(logging.ERROR):
-        see_through(context, claim, lambda work: Outcome({}, result), Pulse(database, Settings()))
+        execute(context, claim, lambda work: Outcome({}, result), Heartbeat(database, Settings()))
     assert claim.shard_id in caplog.text
     assert "ImpossibleResult" in caplog.text
     with database.transaction() as session:

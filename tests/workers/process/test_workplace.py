@@ -24,7 +24,7 @@ from tests.chaos import disks
 from tests.store.loops.test_advance import BASE_FAILED, GENERATING, Line
 from workers.context import Context
 from workers.process import memory, siblings
-from workers.process.phases_by_name import BODIES
+from workers.process.phases_by_name import PHASES
 from workers.process.workplace import Workplace, upkeep
 
 QUEUES = ["features", "select"]
@@ -35,7 +35,7 @@ def place(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A workplace of two phases that do nothing."""
     monkeypatch.setenv(siblings.VARIABLE, "family")
     for phase in ("features", "transport"):
-        monkeypatch.setitem(BODIES, phase, "tests.chaos.phases.empty")
+        monkeypatch.setitem(PHASES, phase, "tests.chaos.phases.empty")
     return Workplace(Context(Settings(), database, Artifacts(f"file://{tmp_path}")), QUEUES)
 
 
@@ -90,7 +90,7 @@ def test_a_shard_whose_claim_was_never_answered_is_taken_again(
 def test_an_input_that_is_gone_fails_the_job_and_is_named(
     place: Workplace, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(BODIES, "features", "tests.chaos.phases.features")
+    monkeypatch.setitem(PHASES, "features", "tests.chaos.phases.features")
     payload = {"artifact": "pools/gone.parquet", "sha256": "0", "start": 0, "stop": 1}
     with database.transaction() as session:
         plans = [ShardPlan("features", 0, 1, payload)]
@@ -114,9 +114,9 @@ def test_a_job_that_is_short_of_memory_fails_alone_and_at_once(
             session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=[ShardPlan("features", 0, 1)]
         ).id
     monkeypatch.setattr(memory, "total", lambda: 0)  # nobody else takes any
-    monkeypatch.setitem(BODIES, "features", "tests.workers.hungry")
+    monkeypatch.setitem(PHASES, "features", "tests.workers.hungry")
     assert place.drain() == 1
-    monkeypatch.setitem(BODIES, "features", "tests.chaos.phases.empty")
+    monkeypatch.setitem(PHASES, "features", "tests.chaos.phases.empty")
     claim = claim_as(database, tenant, "host:family:4194305")  # another worker's, in the same database
     with database.transaction() as session:
         rows = session.execute(text("select id, status, error->>'code' from jobs order by created_at")).all()
@@ -133,7 +133,7 @@ def test_a_job_is_tried_again_where_others_had_most_of_the_memory(
         plans = [ShardPlan("features", 0, 1)]
         jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans)
     monkeypatch.setattr(memory, "total", lambda: 2**60)
-    monkeypatch.setitem(BODIES, "features", "tests.workers.hungry")
+    monkeypatch.setitem(PHASES, "features", "tests.workers.hungry")
     assert place.drain() == 1
     query = "select state, faults, last_fault from shards"
     with database.transaction() as session:
@@ -163,7 +163,7 @@ def test_a_generator_runs_beside_the_ops_worker_wherever_its_shard_lies(
 ) -> None:
     """An earlier release put generators into the queue of sweeps and webhooks."""
     for phase in ("advance", "generate"):
-        monkeypatch.setitem(BODIES, phase, "tests.chaos.phases.empty")
+        monkeypatch.setitem(PHASES, phase, "tests.chaos.phases.empty")
     artifacts = Artifacts(f"file://{tmp_path}")
     Line(database, tenant, artifacts, **GENERATING[1]).look()
     with database.transaction() as session:
@@ -177,8 +177,8 @@ def test_a_shard_that_meets_a_full_disk_waits_for_room_and_counts_no_fault(
     database: Database, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
-    monkeypatch.setitem(BODIES, "features", "tests.workers.filling")
-    monkeypatch.setitem(BODIES, "transport", "tests.chaos.phases.empty")
+    monkeypatch.setitem(PHASES, "features", "tests.workers.filling")
+    monkeypatch.setitem(PHASES, "transport", "tests.chaos.phases.empty")
     with disks.small_disk(home, 8) as reason:
         if reason:
             pytest.skip(reason)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from service.http.answers import Answer, OpenAnswer
+from service.http.responses import Answer, OpenAnswer
 from store.tables.states import JobStatus
 
 

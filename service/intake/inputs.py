@@ -10,7 +10,7 @@ from service.intake.inline import Rows, parse_all
 from service.intake.stored_files import prompts_of, read_records
 from service.intake.writer import BatchWriter
 from service.services import State
-from store.accounts.quotas import Room
+from store.accounts.quotas import StorageQuota
 from store.data import pools, targets
 from store.data.content_runs import Known
 from store.errors import Invalid, NotFound
@@ -59,7 +59,11 @@ def stored_target(session: Session, state: State, tenant_id: str, rows: Rows) ->
     """The id of a target that holds the records, a new one where none does."""
     require_disk(state)
     target, _ = targets.kept(
-        session, state.artifacts, tenant_id, (rows.records, rows.originals), room=Room.of(state.settings)
+        session,
+        state.artifacts,
+        tenant_id,
+        (rows.records, rows.originals),
+        quota=StorageQuota.of(state.settings),
     )
     return target.id
 

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Literal
 
 from evoselect.spec.loop import LoopSpec
-from service.http.answers import Answer, OpenAnswer
-from service.jobs.answers import Job
-from service.models.answers import EvaluationResult
+from service.http.responses import Answer, OpenAnswer
+from service.jobs.responses import Job
+from service.models.responses import EvaluationResult
 
 
 class ArmNumbers(EvaluationResult):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from store.records.record import Record, parse_record
-from workers.generators.answers import judge, objects
+from workers.generators.completions import judge, objects
 
 GOOD = {"prompt": "2 + 2?", "completion": "4"}
 TEXT = json.dumps(GOOD)

@@ -1,11 +1,11 @@
-"""What answers about comparisons look like."""
+"""What responses about comparisons hold."""
 
 from typing import Literal
 
 from evoselect.spec.comparison import ComparisonSpec
-from service.http.answers import Answer, OpenAnswer
-from service.jobs.answers import Job, JobFault
-from service.selections.report_answers import Reported
+from service.http.responses import Answer, OpenAnswer
+from service.jobs.responses import Job, JobFault
+from service.selections.report_responses import Reported
 from store.tables.states import JobStatus
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from service.http.answers import Answer
+from service.http.responses import Answer
 from store.accounts.scopes import Scope
 
 

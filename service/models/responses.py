@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
-from service.http.answers import Answer, OpenAnswer
-from service.jobs.answers import Job
+from service.http.responses import Answer, OpenAnswer
+from service.jobs.responses import Job
 
 
 class ModelSource(Answer):

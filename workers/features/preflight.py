@@ -17,10 +17,9 @@ from store.errors import ArtifactCorrupt, Invalid
 from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
-from workers.features import prediction as preflight
 from workers.features.block import FeatureBlock
 from workers.features.fingerprint import block_key, max_length, sketch_fingerprint
-from workers.features.prediction import TooLarge
+from workers.features.prediction import TooLarge, predict, require
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel
 from workers.models.tokenization import tokenize
@@ -32,7 +31,7 @@ PREDICTED_ROWS = 512  # whose tokens are counted to predict those of the whole p
 PLENTY = 2**62  # bytes free on a store that does not say
 
 
-def outlook(
+def preflight(
     work: Work, loaded: LoadedModel, spec: FeatureSpec, *, batch: pa.Table, first: FeatureBlock | None
 ) -> Json:
     """Two-seed agreement on the pool's first batch, and the whole pool's needs; raises Invalid early.
@@ -96,10 +95,10 @@ def _prediction(
     """Needs of the whole pool, refused where this machine has less."""
     sample = records.from_table(batch.take(_evenly(batch.num_rows, PREDICTED_ROWS)))
     total = work.claim.payload["of"] * max(1, len(spec.checkpoints))
-    needs = preflight.predict(sample, first, loaded, spec, rows=total)
+    needs = predict(sample, first, loaded, spec, rows=total)
     available = memory.available() + psutil.Process().memory_info().rss
     try:
-        preflight.require(needs, ram_bytes=available, **_disk(work))
+        require(needs, ram_bytes=available, **_disk(work))
     except TooLarge as error:
         raise Invalid(str(error), code="does_not_fit") from error
     return asdict(needs) | {"seconds": round(needs.seconds, 2)}

@@ -24,7 +24,7 @@ class KeyEnded(Exception):
     """The key stopped working while an answer was sent."""
 
 
-class Still:
+class KeyChecks:
     """Asks whether keys that were let in before still work; one per layer, used from one event loop."""
 
     def __init__(self, look_up: Callable[[str], Principal | None], lookups: Slots) -> None:
@@ -55,8 +55,8 @@ class Still:
 class Lasting:
     """The two ends of one request, which look its key up again as long as it lasts."""
 
-    def __init__(self, still: Still, key_id: str, receive: Receive, send: Send) -> None:
-        self._still = still
+    def __init__(self, key_checks: KeyChecks, key_id: str, receive: Receive, send: Send) -> None:
+        self._key_checks = key_checks
         self._key_id = key_id
         self._receive = receive
         self._send = send
@@ -84,6 +84,6 @@ class Lasting:
     async def _ended(self) -> bool:
         if time.monotonic() - self._checked < SECONDS:
             return False
-        works = await self._still.works(self._key_id)
+        works = await self._key_checks.works(self._key_id)
         self._checked = time.monotonic()
         return not works

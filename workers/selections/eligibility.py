@@ -21,31 +21,31 @@ def excluded_contents(work: Work, selection_ids: Sequence[str]) -> set[str]:
     }
 
 
-def fates_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> list[str]:
+def eligibility_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> list[str]:
     """Per pool row: usable, or why it may not be selected. Of equal contents only the first is usable."""
     poor = qualities.low(pool.records, spec)
     same_text = bool(spec.near_copies and spec.near_copies.same_text)
     in_target = set(content_keys(target.records, same_text=same_text))
     contents = content_keys(pool.records, same_text=same_text)
     seen: set[str] = set()
-    fates: list[str] = []
+    eligibility: list[str] = []
     for record, content, status, low in zip(pool.records, contents, pool.block.status, poor, strict=True):
         if content in in_target:
-            fates.append("in_target")
+            eligibility.append("in_target")
         elif record.content_hash in excluded:
-            fates.append("excluded")
+            eligibility.append("excluded")
         elif low:
-            fates.append("low_quality")
+            eligibility.append("low_quality")
         elif content in seen:
-            fates.append("exact_duplicate")
+            eligibility.append("exact_duplicate")
         else:
-            fates.append("usable" if status == "ok" else status)
+            eligibility.append("usable" if status == "ok" else status)
         if status != "shard_failed":  # an equal one of another shard may do
             seen.add(content)
-    return fates
+    return eligibility
 
 
-def require_enough(targets: int, k: int | None, fates: list[str]) -> None:
+def require_enough(targets: int, k: int | None, eligibility: list[str]) -> None:
     """Raise Invalid where k candidates cannot be selected (None: any), or there is nothing to select for."""
     if not targets:
         raise Invalid(
@@ -53,12 +53,12 @@ def require_enough(targets: int, k: int | None, fates: list[str]) -> None:
             "or have no answer that it can learn from",
             code="no_usable_target",
         )
-    left_out = Counter(fates)
+    left_out = Counter(eligibility)
     usable = left_out.pop("usable", 0)
     if usable < (k or 1):
         wanted = "the budget is in tokens" if k is None else f"k is {k}"
         raise Invalid(
-            f"{wanted} but only {usable} of {len(fates)} candidates can be selected "
+            f"{wanted} but only {usable} of {len(eligibility)} candidates can be selected "
             f"(left out: {dict(left_out)}): ask for fewer, or add candidates",
             code="too_few_usable",
         )
@@ -76,9 +76,9 @@ def refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
         )
 
 
-def counts(target: Side, pool: Side, fates: list[str]) -> dict[str, Any]:
+def counts(target: Side, pool: Side, eligibility: list[str]) -> dict[str, Any]:
     """Every row of both sides accounted for: pool = usable + all that was left out."""
-    left_out = Counter(fates)
+    left_out = Counter(eligibility)
     return {
         "pool": len(pool.records),
         "usable": left_out.pop("usable"),
@@ -89,7 +89,7 @@ def counts(target: Side, pool: Side, fates: list[str]) -> dict[str, Any]:
     }
 
 
-def rejected_of(pool: Side, fates: list[str]) -> list[dict[str, str]]:
+def rejected_of(pool: Side, eligibility: list[str]) -> list[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
-    pairs = zip(pool.records, fates, strict=True)
-    return [{"id": record.id, "reason": fate} for record, fate in pairs if fate != "usable"]
+    pairs = zip(pool.records, eligibility, strict=True)
+    return [{"id": record.id, "reason": reason} for record, reason in pairs if reason != "usable"]

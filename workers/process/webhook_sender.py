@@ -21,7 +21,7 @@ AT_ONCE = 32  # receivers that are talked to at the same time; deliveries.PER_TE
 REST_SECONDS = 0.2  # before it is asked again what is due, while some are being talked to
 
 
-class Courier:
+class WebhookSender:
     """Sends everything that is due, then rests until it is woken; one per process."""
 
     def __init__(self, database: Database, pepper: str, way: Egress) -> None:
@@ -33,11 +33,11 @@ class Courier:
     def wake(self) -> None:
         """Start sending unless it is under way."""
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self.send_all, name="courier", daemon=True)
+            self._thread = threading.Thread(target=self.send_all, name="webhooks", daemon=True)
             self._thread.start()
 
     def send_all(self) -> None:
-        """Until nothing is due. A killed courier's leases run out, and others send.
+        """Until nothing is due. Leases of a killed sender run out, and others send.
 
         Whoever answers makes room for the next: a silent receiver holds up no other.
         """
@@ -83,8 +83,8 @@ class Courier:
 
 
 @lru_cache(maxsize=1)
-def courier() -> Courier:
-    """The process's courier."""
+def webhook_sender() -> WebhookSender:
+    """The one of this process."""
     ctx = context()
     way = Egress(allowed=egress.networks(ctx.settings.webhook_networks))
-    return Courier(ctx.database, ctx.settings.key_pepper.get_secret_value(), way)
+    return WebhookSender(ctx.database, ctx.settings.key_pepper.get_secret_value(), way)

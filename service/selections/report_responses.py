@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from service.http.answers import Answer, OpenAnswer
-from service.selections.answers import SelectionRequested
-from service.selections.result_answers import (
+from service.http.responses import Answer, OpenAnswer
+from service.selections.responses import SelectionRequested
+from service.selections.result_responses import (
     Diagnostics,
     FeatureFacts,
     Manifest,

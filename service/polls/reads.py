@@ -1,4 +1,4 @@
-"""Looks at jobs, many at once: requests that come while a query runs share the next one.
+"""Reads of jobs, many at once: requests that come while a query runs share the next one.
 
 A poll costs the database a fraction of a query, and what it sees is never older than the request.
 """
@@ -20,7 +20,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class JobRead:
     """A job as JSON, and what the routes need to know of it."""
 
     body: bytes
@@ -30,16 +30,16 @@ class Look:
     last_event: int
 
 
-class Looks:
+class JobReads:
     """One per process; used from its event loop only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._thread = ThreadPoolExecutor(1, "looks")
-        self._wanted: dict[Key, asyncio.Future[Look | None]] = {}
+        self._thread = ThreadPoolExecutor(1, "job-reads")
+        self._wanted: dict[Key, asyncio.Future[JobRead | None]] = {}
         self._running: asyncio.Task[None] | None = None
 
-    async def job(self, tenant_id: str, job_id: str) -> Look | None:
+    async def job(self, tenant_id: str, job_id: str) -> JobRead | None:
         """The tenant's job, read after this call; None when there is none."""
         loop = asyncio.get_running_loop()
         future = self._wanted.setdefault((tenant_id, job_id), loop.create_future())
@@ -61,7 +61,7 @@ class Looks:
             for key, future in batch.items():
                 _settle(future, found.get(key))
 
-    def _read(self, keys: list[Key]) -> dict[Key, Look | Exception]:
+    def _read(self, keys: list[Key]) -> dict[Key, JobRead | Exception]:
         """The jobs that exist; where they cannot be read together, each for itself or its error."""
         try:
             return dict(self._find(keys))
@@ -72,7 +72,7 @@ class Looks:
                 return {keys[0]: error}
             return {key: found for one in keys for key, found in self._read([one]).items()}
 
-    def _find(self, keys: list[Key]) -> dict[Key, Look]:
+    def _find(self, keys: list[Key]) -> dict[Key, JobRead]:
         with self._database.transaction() as session:
             rows = job_reads.find(session, keys)
             progress = job_reads.progress(session, [row.id for row in rows])
@@ -80,12 +80,12 @@ class Looks:
         for row in rows:
             body = encoding.encoded(row, progress[row.id])
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-            look = Look(body, etag, row.kind, row.status in TERMINAL, row.last_event)
-            found[row.tenant_id, row.id] = look
+            read = JobRead(body, etag, row.kind, row.status in TERMINAL, row.last_event)
+            found[row.tenant_id, row.id] = read
         return found
 
 
-def _settle(future: asyncio.Future[Look | None], found: Look | Exception | None) -> None:
+def _settle(future: asyncio.Future[JobRead | None], found: JobRead | Exception | None) -> None:
     if isinstance(found, Exception):
         future.set_exception(found)
         future.exception()  # whoever waited gets it; nobody may be left

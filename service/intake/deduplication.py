@@ -11,7 +11,7 @@ from store.data.seen_contents import Seen
 from store.records.columns import Places, content_keys
 
 
-class Keeper:
+class Deduplicator:
     """Takes tables of BATCH_SCHEMA without the position; `known` is what the batch's pool holds already.
 
     Without `known` nothing counts as a repetition.
@@ -23,7 +23,7 @@ class Keeper:
         self.repeated = TableSpool(REPEATED_SCHEMA)
         self._seen = Seen(known.runs if known else [])
 
-    def keep(self, table: pa.Table, positions: Places) -> None:
+    def add(self, table: pa.Table, positions: Places) -> None:
         """Store rows whose content is new; of the others remember where they were and what they repeat."""
         self._store(table.append_column(BATCH_SCHEMA.field("position"), pa.array(positions, pa.int64())))
 

@@ -21,7 +21,7 @@ class GaveUp(RuntimeError):
         )
 
 
-class Keeper:
+class Children:
     """Holds the running children by name. `patient` says when a death proves nothing: the disk is full."""
 
     def __init__(self, say: Callable[[str], None], patient: Callable[[], bool]) -> None:

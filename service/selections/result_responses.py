@@ -1,6 +1,6 @@
 """What the result of a selection looks like: counts, the solver's numbers, what is covered."""
 
-from service.http.answers import Answer, OpenAnswer
+from service.http.responses import Answer, OpenAnswer
 
 
 class Shortened(Answer):

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from service.http.answers import Answer
-from service.loops.answers import ArmNumbers, LoopRequested, Round
-from service.models.answers import PairedDifference
-from service.selections.report_answers import Map, Reported
+from service.http.responses import Answer
+from service.loops.responses import ArmNumbers, LoopRequested, Round
+from service.models.responses import PairedDifference
+from service.selections.report_responses import Map, Reported
 from store.tables.states import JobStatus
 
 

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.25  # how late an event is noticed at most, beside the query
 
 
-class Watch:
+class EventWatch:
     """One per process; used from its event loop only."""
 
     def __init__(self, database: Database) -> None:

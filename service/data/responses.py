@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
-from service.http.answers import Answer, Fault, OpenAnswer
 from service.http.record_schema import Record
+from service.http.responses import Answer, Fault, OpenAnswer
 
 
 class File(Answer):

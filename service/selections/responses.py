@@ -5,11 +5,11 @@ from typing import Literal
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.reading import OnLong
 from evoselect.spec.selection import SelectionSpec
-from service.http.answers import Answer, OpenAnswer
 from service.http.record_schema import Record
-from service.jobs.answers import Job
+from service.http.responses import Answer, OpenAnswer
+from service.jobs.responses import Job
 from service.selections.requests import FeatureFiles
-from service.selections.result_answers import SelectionResult
+from service.selections.result_responses import SelectionResult
 
 
 class SelectionRequested(OpenAnswer):

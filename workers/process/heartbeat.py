@@ -16,7 +16,7 @@ from store.settings import Settings
 from workers.process.leaving import leaving
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS = 0.25  # between two looks whether the process is to end
+CHECK_SECONDS = 0.25  # between two checks whether the process is to end
 
 
 class Leaving(Exception):
@@ -28,11 +28,11 @@ class GivesWay(Exception):
 
 
 class Held:
-    """A claimed shard under the heartbeat; tells the body through `progress` when to stop."""
+    """A claimed shard under the heartbeat; tells the phase through `progress` when to stop."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self.rows_done: int | None = None  # until the body knows where an earlier attempt left off
+        self.rows_done: int | None = None  # until the phase knows where an earlier attempt left off
         self.stop: Cancelled | LostLease | None = None
         self.renewed = self.asked = time.monotonic()
         self.give_back_at: float | None = None
@@ -50,14 +50,14 @@ class Held:
             raise Leaving
 
 
-class Pulse:
+class Heartbeat:
     """Renews the lease of the shard that the process holds, if it holds one."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
         self._held: Held | None = None
-        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     @contextmanager
     def of(self, claim: Claim) -> Iterator[Held]:
@@ -71,14 +71,14 @@ class Pulse:
             self._held = None
 
     def _beat(self) -> None:
-        """Every heartbeat talk to the database; look more often whether the process is to end."""
+        """Every heartbeat talk to the database; check more often whether the process is to end."""
         while True:
-            time.sleep(min(self._settings.heartbeat, LOOK_SECONDS))
+            time.sleep(min(self._settings.heartbeat, CHECK_SECONDS))
             held = self._held
             if held is not None and held.stop is None:
-                self._look_after(held)
+                self._attend(held)
 
-    def _look_after(self, held: Held) -> None:
+    def _attend(self, held: Held) -> None:
         now = time.monotonic()
         if held.give_back_at is None and leaving.is_set():
             held.give_back_at = now + self._settings.shutdown
@@ -106,7 +106,7 @@ class Pulse:
             held.stop = Cancelled(f"job {held.claim.job_id} was asked to stop")
 
     def _give_back(self, held: Held) -> None:
-        """The body did not stop in time: the shard goes back without it, and its result is fenced."""
+        """The phase did not stop in time: the shard goes back without it, and its result is fenced."""
         held.stop = LostLease(f"shard {held.claim.shard_id} was given back, the worker has to end")
         with suppress(LostLease), self._database.transaction() as session:
             shards.hand_back(session, held.claim)

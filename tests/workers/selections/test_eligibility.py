@@ -6,7 +6,7 @@ from evoselect.spec.selection import SelectionSpec
 from store.records.record import Record, parse_record
 from workers.features.block import FeatureBlock
 from workers.models.tokenization import Status
-from workers.selections.fates import counts, fates_of, rejected_of
+from workers.selections.eligibility import counts, eligibility_of, rejected_of
 from workers.selections.sides import Side
 
 
@@ -27,8 +27,8 @@ def test_the_first_reason_that_holds_is_the_fate() -> None:
         ["a", "b", "c", "c", "d", "e", "e"], ["ok", "ok", "ok", "ok", "too_long", "shard_failed", "ok"]
     )
     excluded = {pool.records[1].content_hash}
-    fates = fates_of(target, pool, excluded, SelectionSpec())
-    assert fates == [
+    eligibility = eligibility_of(target, pool, excluded, SelectionSpec())
+    assert eligibility == [
         "in_target",
         "excluded",
         "usable",
@@ -37,13 +37,13 @@ def test_the_first_reason_that_holds_is_the_fate() -> None:
         "shard_failed",
         "usable",
     ]
-    found = counts(target, pool, fates)
+    found = counts(target, pool, eligibility)
     assert (found["pool"], found["usable"], sum(found["left_out"].values())) == (7, 2, 5)
-    assert [row["id"] for row in rejected_of(pool, fates)] == ["0", "1", "3", "4", "5"]
+    assert [row["id"] for row in rejected_of(pool, eligibility)] == ["0", "1", "3", "4", "5"]
 
 
 def test_texts_that_differ_in_case_alone_are_one_content_where_asked() -> None:
     target, pool = side(["Why?"]), side(["why?", "so", " So", "other"])
     spec = SelectionSpec.model_validate({"near_copies": {"same_text": True}})
-    assert fates_of(target, pool, set(), spec) == ["in_target", "usable", "exact_duplicate", "usable"]
-    assert fates_of(target, pool, set(), SelectionSpec()) == ["usable"] * 4
+    assert eligibility_of(target, pool, set(), spec) == ["in_target", "usable", "exact_duplicate", "usable"]
+    assert eligibility_of(target, pool, set(), SelectionSpec()) == ["usable"] * 4
