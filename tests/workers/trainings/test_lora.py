@@ -284,12 +284,15 @@ def test_trainings_and_adapters_share_one_base_that_is_read_once_and_stays_as_it
 ) -> None:
     shutil.copytree(proxy_folder, tmp_path / "model")
     register(tmp_path / "model", monkeypatch)
-    apart = [train(load(ALIAS, dtype="float32"), tmp_path / f"apart-{seed}", seed=seed) for seed in (1, 2)]
+    short = SPEC.model_copy(update={"max_steps": 2})
+    apart = [
+        train(load(ALIAS, dtype="float32"), tmp_path / f"apart-{seed}", short, seed=seed) for seed in (1, 2)
+    ]
     expected = [nll(load(ALIAS, tmp_path / f"apart-{seed}", dtype="float32")) for seed in (1, 2)]
     shared = load(ALIAS, dtype="float32")
     base = nll(shared)
     shutil.rmtree(tmp_path / "model")
-    together = [train(shared, tmp_path / f"together-{seed}", seed=seed) for seed in (1, 2)]
+    together = [train(shared, tmp_path / f"together-{seed}", short, seed=seed) for seed in (1, 2)]
     worn = [wearing(shared, tmp_path / f"together-{seed}") for seed in (1, 2)]
     assert [one.loss_history for one in together] == [one.loss_history for one in apart]
     assert [nll(one) for one in worn] == expected
@@ -298,7 +301,7 @@ def test_trainings_and_adapters_share_one_base_that_is_read_once_and_stays_as_it
     places = [{weight.data_ptr() for weight in one.model.parameters()} for one in (shared, *worn)]
     assert places[0] < places[1]
     assert places[0] < places[2]
-    further = train(worn[0], tmp_path / "further")
+    further = train(worn[0], tmp_path / "further", short)
     assert further.loss_history[0] < together[0].loss_history[0]
 
 
