@@ -56,9 +56,9 @@ def detectable_gain(
 ) -> float:
     """The gain over random that a comparison shows with probability ``power``, in the prior's unit.
 
-    ``arms`` with the control, each trained from ``seeds`` seeds; the control on ``draws`` draws, each from as
-    many. (t_{1 - error / 2} + t_power) standard errors, as judge() would find them. Infinite where one draw
-    leaves the noise of draws unknown, or nothing tells that of trainings.
+    ``arms`` with the control, each trained from ``seeds`` seeds; the control on ``draws`` draws, once each.
+    (t_{1 - error / 2} + t_power) standard errors, as judge() would find them. Infinite where one draw leaves
+    the noise of draws unknown.
     """
     if min(questions - 1, seeds, draws, arms - 1) < 1:
         raise InvalidInput(
@@ -67,12 +67,12 @@ def detectable_gain(
         )
     if draws < 2:
         return math.inf
-    within = prior.training**2 / seeds
-    control = Spread((prior.draw**2 + within) / draws, draws - 1)
+    drawn = prior.draw**2 + prior.training**2
     if seeds == 1:  # the draws stand in: one estimate for both arms
-        units = [Spread((prior.draw**2 + within) + control.variance, draws - 1)]
+        units = [Spread(drawn + drawn / draws, draws - 1)]
     else:
-        units = [control, Spread(within, (arms - 1 + draws) * (seeds - 1))]
+        trained = Spread(prior.training**2 / seeds, (arms - 1) * (seeds - 1))
+        units = [Spread(drawn / draws, draws - 1), trained]
     parts = [Spread(prior.question**2 / questions, questions - 1), *units]
     variance, freedom = sum(part.variance for part in parts), satterthwaite(parts)
     error = (1 - level) / (arms - 1)

@@ -21,7 +21,7 @@ def compared(gains: dict[str, float], noise: dict[str, float] = QUIET, seed: int
     draw = np.random.default_rng(seed)
     base = draw.uniform(0, 1, 200)
     return [
-        random_arm(base, draw, **noise),
+        random_arm(base, draw, **(noise | {"seeds": 1})),
         *(arm(name, base + gain + draw.normal(0, 0.05, 200), draw, **noise) for name, gain in gains.items()),
     ]
 
