@@ -187,9 +187,9 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/selections", selection, ("target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/selections", selection, ("pool_id",), theirs.ids["pool_id"])
     yield _in_body("/v1/selections", selection, ("exclude_selection_ids",), chosen, as_list=True)
-    compared = {**selection, "spec": {"near_copies": {}}}
+    looked_at = {**selection, "spec": {"near_copies": {}}}
     against = ("spec", "near_copies", "against")
-    yield _in_body("/v1/selections", compared, against, theirs.ids["target_id"], as_list=True)
+    yield _in_body("/v1/selections", looked_at, against, theirs.ids["target_id"], as_list=True)
     yield _in_body("/v1/selections", provided, ("feature_files", "target"), theirs.ids["file_id"])
     yield _in_body("/v1/selections", provided, ("feature_files", "pool"), theirs.ids["file_id"])
     yield _in_body("/v1/trainings", {}, ("selection_id",), chosen)
@@ -212,11 +212,11 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/loops", loop, ("evaluation_target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/loops", loop, ("generator", "pool_id"), theirs.ids["pool_id"])
     yield _in_body("/v1/loops", loop, ("base_model",), theirs.ids["models.name"])
-    looked_at = {**loop, "selection": {"near_copies": {}}}
+    in_loop = {**loop, "selection": {"near_copies": {}}}
     against = ("selection", "near_copies", "against")
-    yield _in_body("/v1/loops", looked_at, against, theirs.ids["target_id"], as_list=True)
+    yield _in_body("/v1/loops", in_loop, against, theirs.ids["target_id"], as_list=True)
     yield _in_body("/v1/loops", loop, ("proxy",), theirs.ids["models.name"])
-    asked = compared(mine.ids["target_id"], mine.ids["pool_id"])
+    asked = comparison_of(mine.ids["target_id"], mine.ids["pool_id"])
     for name in ("target_id", "evaluation_target_id"):
         yield _in_body("/v1/comparisons", asked, (name,), theirs.ids["target_id"])
     yield _in_body("/v1/comparisons", asked, ("pool_id",), theirs.ids["pool_id"])

@@ -70,7 +70,7 @@ def measure(arms: int, steps: int, questions: int) -> Json:
 
 
 def _ratio(pairs: list[tuple[Json, Json]], key: str) -> float:
-    return round(sum(one[key] for one, _ in pairs) / sum(other[key] for _, other in pairs), 3)
+    return float(round(sum(one[key] for one, _ in pairs) / sum(other[key] for _, other in pairs), 3))
 
 
 def _arm(

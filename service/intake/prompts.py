@@ -167,7 +167,8 @@ class _Child:
 
 def _frames(rows: Iterable[dict[str, Any]]) -> Iterator[list[bytes]]:
     """The rows as JSON, some at a time."""
-    frame, size = [], 0
+    frame: list[bytes] = []
+    size = 0
     for row in rows:
         line = orjson.dumps(row, default=str)
         if frame and size + len(line) > FRAME_BYTES:

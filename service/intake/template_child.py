@@ -25,7 +25,8 @@ from typing import Any
 import jinja2
 import jinja2.debug
 from jinja2 import meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 KEPT_OPEN = 3  # standard input, output and error: no file and no socket beside them
 NAMED = 20  # columns that a message names

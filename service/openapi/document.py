@@ -82,7 +82,8 @@ def document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> Json:
     schemas = found["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in (ProblemDocument, *bodies):
+    described: tuple[type[BaseModel], ...] = (ProblemDocument, *bodies)
+    for model in described:
         parts = model.model_json_schema(ref_template=f"{REF}{{model}}")
         schemas.update(parts.pop("$defs"))
         schemas[model.__name__] = parts
@@ -94,7 +95,8 @@ def document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> Json:
     for path, item in found["paths"].items():
         for method, operation in item.items():
             _complete(schemas, path, method, operation)
-    return _plain(found)
+    plain: Json = _plain(found)
+    return plain
 
 
 def _complete(schemas: Json, path: str, method: str, operation: Json) -> None:

@@ -1,5 +1,7 @@
 """What the pages of trainings and evaluations show beside what all jobs have."""
 
+from typing import cast
+
 from sqlalchemy.orm import Session
 
 from service.html.charts import Chart, Interval, Series, with_interval
@@ -89,7 +91,7 @@ def _source(session: Session, request: Json) -> Json:
     }
     for field, (table, noun) in tables.items():
         if request.get(field):
-            row = session.get(table, request[field])
+            row = cast("Job | File | Pool | None", session.get(table, request[field]))
             what = field.removesuffix("_id")
             name = what if row is None else facts.title(row.name, what, row.created_at)
             return {"name": name, "href": f"/ui/{noun}/{request[field]}" if row else None}

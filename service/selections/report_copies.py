@@ -1,17 +1,21 @@
 """Near-copies and leaks as the report's page lists them: ids, partners, and texts where they are known."""
 
 from itertools import zip_longest
+from typing import Any
 
 from store.kit.json import Json
+
+NOTHING: Any = ()  # in place of texts that were not kept
 
 
 def copies(report: Json) -> Json | None:
     """Clusters, and leaks by set; None where nobody looked for them."""
-    found, texts = report["near_copies"], report["near_copy_texts"] or {"clusters": [], "leaks": []}
+    found: Json | None = report["near_copies"]
+    texts: Json = report["near_copy_texts"] or {"clusters": [], "leaks": []}
     if found is None:
         return None
-    clusters = zip_longest(found["clusters"]["listed"], texts["clusters"], fillvalue=())
-    sets = zip_longest(found["leaks"], texts["leaks"], fillvalue=())
+    clusters = zip_longest(found["clusters"]["listed"], texts["clusters"], fillvalue=NOTHING)
+    sets = zip_longest(found["leaks"], texts["leaks"], fillvalue=NOTHING)
     own = report["selection"]["request"].get("target_id")
     return {
         "threshold": found["threshold"],

@@ -93,7 +93,7 @@ def test_wait_returns_the_completed_job_and_shows_the_way(
     done = selection.wait(progress=lambda job: states.append(job.status), timeout=20)
     helper.join()
     assert done.status == "completed"
-    assert done.output() == {"gap": 0.01}
+    assert dict(done.output()) == {"gap": 0.01}
     assert (states[0], states[-1]) == ("queued", "completed")
     done.wait(progress=True)
     assert f"selection {done.id} completed" in capsys.readouterr().err

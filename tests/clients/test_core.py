@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -40,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def client_of(handler: Handler, **options: int) -> Client:
+def client_of(handler: Handler, **options: Any) -> Client:
     return Client("http://service", "evs_x", http=httpx.MockTransport(handler), **options)
 
 

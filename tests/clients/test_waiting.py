@@ -33,7 +33,7 @@ class Service:
 
     def waited(self, **options: Any) -> Selection:
         with Client("http://service", "evs_x", http=httpx.MockTransport(self)) as client:
-            job = client.selections.decode({**JOB, "status": "queued"})
+            job = client.selections._decode({**JOB, "status": "queued"})
             return job.wait(**options)
 
 

@@ -111,12 +111,13 @@ def test_a_selection_gives_k_distinct_items_in_order_with_reasons(
     result = selection.output()
     counts = result["counts"]
     assert counts["usable"] + sum(counts["left_out"].values()) == counts["pool"] == len(data.pool)
-    assert result["diagnostics"]["gap"] <= 0.01
+    diagnostics: dict[str, Any] = {**result["diagnostics"]}
+    assert diagnostics["gap"] <= 0.01
     served = {row["id"] for row in result["coverage"]}
     assert len(served) == counts["target_statuses"]["ok"]
     assert served <= {row["id"] for row in data.target}
     assert result["coverage"][0]["cosine"] == min(row["cosine"] for row in result["coverage"])
-    assert result["manifest"]["spec"]["lambda"] == result["diagnostics"]["lambda"]
+    assert result["manifest"]["spec"]["lambda"] == diagnostics["lambda"]
     assert result["manifest"]["versions"]["evoselect"]
     assert 0.2 < result["features"]["two_seed_agreement"] <= 1.0
     assert result["features"]["prediction"]["rows"] == len(data.pool)
@@ -294,6 +295,7 @@ def test_training_and_evaluation_follow_from_a_selection(
         for name in ("smollm2-135m-instruct", training.model_id)
     )
     assert base["n"] == tuned["n"] == 8
+    assert tuned["accuracy"] is not None
     assert 0.0 <= tuned["accuracy"] <= 1.0
     assert base["answer_nll"] != tuned["answer_nll"]
 

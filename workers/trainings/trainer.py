@@ -87,7 +87,8 @@ class Trainer(SFTTrainer):
         balanced by a loss of their own.
         """
         if self.aux_loss_enabled or return_outputs:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            whole: Callable[..., Any] = super().compute_loss
+            return whole(model, inputs, return_outputs, num_items_in_batch)
         labels, mask = inputs["labels"], inputs["attention_mask"]
         wanted = labels[:, 1:] != IGNORED
         with logits_only_at(model, pad(wanted, (0, 1))), attention_for(model, mask):

@@ -74,7 +74,7 @@ def _print(found: Loop, json: bool) -> None:
         shown = found.model_dump(mode="json")
         print_json(shown | {"rounds": [row.model_dump(mode="json") for row in rounds]})
         return
-    print_pairs(f"{found.object} {found.id} {found.status}", found.result or {})
+    print_pairs(f"{found.object} {found.id} {found.status}", dict(found.result or {}))
     if found.error:
         print_pairs("error", {"code": found.error.code, "detail": found.error.detail})
     table = Table("round", "state", "arm", "model", "accuracy", "choice cross-entropy", "answer NLL")

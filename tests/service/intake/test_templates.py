@@ -260,7 +260,7 @@ def test_templates_that_a_request_cannot_have(api: Api, said: dict[str, Any], de
 
 
 def test_many_rows_go_in_frames_and_come_back_in_order() -> None:
-    rows = [{"n": n, "text": "x" * 900 * (n % 7)} for n in range(2_500)]
+    rows: list[dict[str, Any]] = [{"n": n, "text": "x" * 900 * (n % 7)} for n in range(2_500)]
     assert made("{{ n }}:{{ text | length }}", *rows) == [f"{row['n']}:{len(row['text'])}" for row in rows]
 
 

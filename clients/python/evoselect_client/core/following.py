@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from evoselect_client.core.calls import Call
@@ -27,7 +28,7 @@ def followed(session: Any, path: str, decode: Callable[[Any], T], after: int) ->
         lines: list[str] = []
         call: Call[Any] = Call("GET", path, dict, {"after": after}, accept=STREAM, read_timeout=SILENCE)
         try:
-            other = yield Follow(session.options.applied(call), lambda line, seen=lines: _whole(line, seen))
+            other = yield Follow(session.options.applied(call), partial(_whole, seen=lines))
         except NoAnswer as fault:
             if time.monotonic() - answered > OUTAGE:
                 raise ConnectionFailedError(f"No answer from {session.base_url}: {fault}.") from fault

@@ -47,7 +47,7 @@ class Nouns(Generic[BoundT, Mode]):
         pairs that they must have: of targets, pools and jobs.
         """
         since = None if created_after is None else created_after.astimezone().isoformat()
-        asked = {"order": order, "created_after": since}
+        asked: dict[str, Any] = {"order": order, "created_after": since}
         asked |= {f"metadata[{name}]": value for name, value in (metadata or {}).items()}
         yield from pages(self.session, self.path, self._decode, page_size=page_size, after=after, **asked)
 

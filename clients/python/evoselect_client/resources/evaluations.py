@@ -43,7 +43,7 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
         records: Records | None = None,
         tasks: list[str] | None = None,
         limit: int | None = None,
-        spec: EvaluationSpec | None = None,
+        spec: EvaluationSpec | dict[str, Any] | None = None,
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
         template: str | None = None,

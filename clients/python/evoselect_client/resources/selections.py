@@ -225,10 +225,10 @@ class Selections(Jobs[Selection[Mode], Mode]):
         tokens: int | None = None,
         tokens_from: str | None = None,
         pinned: list[str] | None = None,
-        method: Method | None = None,
-        spec: SelectionSpec | None = None,
-        features: FeatureSpec | None = None,
-        feature_files: FeatureFiles | None = None,
+        method: Method | str | None = None,
+        spec: SelectionSpec | dict[str, Any] | None = None,
+        features: FeatureSpec | dict[str, Any] | None = None,
+        feature_files: FeatureFiles | dict[str, Any] | None = None,
         model: str | None = None,
         seed: int | None = None,
         exclude_selection_ids: list[str] | None = None,
@@ -283,7 +283,8 @@ class Selections(Jobs[Selection[Mode], Mode]):
     def items(self, id: str, *, extra: Mapping[str, Any] | None = None, page_size: int = 500) -> Values[Item]:
         """The selected candidates in order, fetched page by page while you iterate; see Selection.items."""
         path = f"{self.path}/{segment(id)}/items"
-        yield from pages(self.session, path, Item.model_validate, page_size=page_size, **extra_query(extra))
+        asked: dict[str, Any] = extra_query(extra)
+        yield from pages(self.session, path, Item.model_validate, page_size=page_size, **asked)
 
     @Verb
     def compare(self, id: str, other_id: str) -> Steps[Comparison]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import SkipValidation
 
 from evoselect_client.core.results import TrainingResult
@@ -40,7 +42,7 @@ class Trainings(Jobs[Training[Mode], Mode]):
         file_id: str | None = None,
         pool_id: str | None = None,
         base_model: str | None = None,
-        spec: TrainingSpec | None = None,
+        spec: TrainingSpec | dict[str, Any] | None = None,
         seed: int | None = None,
         priority: int | None = None,
         name: str | None = None,

@@ -78,7 +78,7 @@ class WebhookDeliveries(Nouns[WebhookDelivery, Mode]):
     @Listing
     def of(self, endpoint_id: str, *, state: str | None = None) -> Values[WebhookDelivery]:
         """Deliveries of one endpoint, newest first."""
-        params = {"endpoint_id": endpoint_id, "state": state}
+        params: dict[str, Any] = {"endpoint_id": endpoint_id, "state": state}
         yield from pages(self.session, self.path, self._decode, page_size=PAGE_SIZE, **params)
 
     @Verb
