@@ -100,7 +100,7 @@ def _places(table: pa.Table, text: str | None, extra: Mapping[str, str], keep: K
         rows = [row for row, flag in zip(rows, flags, strict=True) if flag]
     if not extra or not rows or "extra" not in table.column_names:
         return [] if extra else rows
-    texts = table["extra"].take(rows).to_pylist()
+    texts = table["extra"].take(pa.array(rows, pa.int64())).to_pylist()
     return [
         row
         for row, own in zip(rows, texts, strict=True)
