@@ -252,7 +252,7 @@ def test_methods_are_compared_from_a_form(page: Page, tenant: Api, job: Json) ->
     rows = [question(n) for n in range(20)]
     target = tenant.made("/v1/targets", {"records": rows, "held_out": {"ratio": 0.5}})["id"]
     page.goto(f"{tenant.url}/ui/comparisons/new?selection_id={job['id']}")
-    page.get_by_label("Target", exact=True).select_option(target)
+    page.locator("select[name=target_id]").select_option(target)
     for method in page.get_by_role("checkbox", checked=True).all():
         if method.get_attribute("value") not in ("random", "capacity"):
             method.uncheck()
