@@ -1,7 +1,6 @@
 """Whether the process lives, whether it can serve, and what it is. No key needed."""
 
 import importlib.metadata
-from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -18,14 +17,14 @@ router = APIRouter(route_class=FairRoute, tags=["health"])
 TEXT = {"type": "string", "description": "Lines in the text format of Prometheus."}
 
 
-@router.get("/livez", response_model=Livez)
-async def livez() -> dict[str, Any]:
+@router.get("/livez")
+async def livez() -> Livez:
     """The process answers."""
-    return {"status": "ok"}
+    return Livez(status="ok")
 
 
-@router.get("/readyz", response_model=Readyz)
-async def readyz(state: Services, response: Response) -> dict[str, Any]:
+@router.get("/readyz")
+async def readyz(state: Services, response: Response) -> Readyz:
     """The database answers. Without the broker jobs are accepted all the same: degraded, but ready."""
     try:
         broker = await state.readiness.answer()
@@ -33,11 +32,7 @@ async def readyz(state: Services, response: Response) -> dict[str, Any]:
         raise problems.unavailable() from None
     if state.settings.instance:
         response.headers[INSTANCE_HEADER] = state.settings.instance
-    return {
-        "status": "ok" if broker else "degraded",
-        "database": "ok",
-        "redis": "ok" if broker else "down",
-    }
+    return Readyz(status="ok" if broker else "degraded", database="ok", redis="ok" if broker else "down")
 
 
 @router.get(
@@ -50,7 +45,7 @@ async def metrics(state: Services) -> Response:
     return Response(await state.metrics.page(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-@router.get("/version", response_model=Version)
-async def version() -> dict[str, Any]:
+@router.get("/version")
+async def version() -> Version:
     """The release of the service."""
-    return {"name": "evoselect", "version": importlib.metadata.version("evoselect")}
+    return Version(name="evoselect", version=importlib.metadata.version("evoselect"))

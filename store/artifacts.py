@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, model_serializer
 
 from store.errors import ArtifactCorrupt
 
@@ -31,9 +32,29 @@ class Artifact:
     sha256: str
     size: int
 
-    def reference(self, **more: Any) -> dict[str, Any]:
-        """What a row keeps of it: path and hash, and what the caller adds (rows, name, size)."""
-        return {"path": self.path, "sha256": self.sha256, **more}
+    def reference(
+        self, *, rows: int | None = None, size: int | None = None, name: str | None = None
+    ) -> "StoredFile":
+        """What a row keeps of it: path and hash, and what the caller adds."""
+        return StoredFile(path=self.path, sha256=self.sha256, rows=rows, size=size, name=name)
+
+
+class StoredFile(BaseModel):
+    """A file as a row keeps it; what nobody said of it is None, and is not kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    sha256: str
+    rows: int | None = None
+    size: int | None = None
+    """Bytes."""
+    name: str | None = None
+
+    @model_serializer
+    def stored(self) -> dict[str, str | int]:
+        """As JSON."""
+        return {name: value for name, value in self if value is not None}
 
 
 class WrongHash(ValueError):
@@ -199,7 +220,7 @@ def as_parquet(table: pa.Table) -> bytes:
     return data
 
 
-def _changed(entry: dict[str, Any]) -> datetime:
+def _changed(entry: Mapping[str, object]) -> datetime:
     """When a file was last written: file systems say mtime, object stores LastModified."""
     moment = entry.get("mtime", entry.get("LastModified", entry.get("last_modified")))
     if isinstance(moment, (int, float)):

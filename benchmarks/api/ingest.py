@@ -157,7 +157,7 @@ def _completed_selection(api: Served, count: int) -> str:
                 claim = claims.claim(session, Offer(plans.QUEUE[phase], (phase,), "benchmark", 60))
                 if claim is None or claim.job_id != job_id:
                     raise RuntimeError(f"the shards of {job_id} cannot be claimed")
-                shards.commit(session, claim, {}, {"artifacts": {"items": stored}})
+                shards.commit(session, claim, {}, {"artifacts": {"items": stored.stored()}})
     database.dispose()
     return job_id
 

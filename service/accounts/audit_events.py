@@ -1,7 +1,5 @@
 """The audit log: who changed what, newest first."""
 
-from typing import Any
-
 from fastapi import APIRouter
 
 from service.accounts import responses, views
@@ -15,8 +13,8 @@ from store.accounts import audit
 router = APIRouter(prefix="/v1/audit_events", route_class=FairRoute, tags=["audit_events"])
 
 
-@router.get("", response_model=Page[responses.AuditEvent])
-def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
+@router.get("")
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> Page[responses.AuditEvent]:
     """Every change that a key made, and every request that its scopes did not cover."""
     with state.database.transaction() as session:
         rows = audit.listing(session, tenant_id, window=window)

@@ -1,39 +1,27 @@
 """Rows of keys, the audit log and webhooks as answers."""
 
-from service.http.views import shape, time_text
-from store.kit.json import Json
-from store.tables.accounts import ApiKey, AuditEvent, WebhookDelivery, WebhookEndpoint
+from service.accounts import responses
+from store.tables.accounts import WebhookDelivery, WebhookEndpoint
+
+api_key = responses.ApiKey.of_row
+audit_event = responses.AuditEvent.of_row
 
 
-def api_key(row: ApiKey) -> Json:
-    """A key without its secret, which nobody has but its owner."""
-    return {
-        **shape("api_key", row, "name", "scopes", "hint"),
-        "expires_at": time_text(row.expires_at),
-        "revoked_at": time_text(row.revoked_at),
-    }
-
-
-def audit_event(row: AuditEvent) -> Json:
-    """One line of the audit log."""
-    return shape("audit_event", row, "key_id", "request_id", "method", "path", "status")
-
-
-def webhook_endpoint(row: WebhookEndpoint) -> Json:
+def webhook_endpoint(row: WebhookEndpoint) -> responses.Endpoint:
     """An endpoint without its secret."""
-    status = "enabled" if row.disabled_reason is None else "disabled"
-    return {
-        **shape("webhook_endpoint", row, "url", "events", "description", "disabled_reason"),
-        "status": status,
-        "paused_until": time_text(row.paused_until),
-    }
+    return responses.Endpoint.of_row(row, status=_status(row))
 
 
-def webhook_delivery(row: WebhookDelivery) -> Json:
+def with_secret(row: WebhookEndpoint, secret: str) -> responses.NewEndpoint:
+    """The same with the secret that verifies its messages."""
+    return responses.NewEndpoint.of_row(row, status=_status(row), secret=secret)
+
+
+def _status(row: WebhookEndpoint) -> str:
+    return "enabled" if row.disabled_reason is None else "disabled"
+
+
+def webhook_delivery(row: WebhookDelivery) -> responses.Delivery:
     """A delivery with its last attempt."""
-    attempt = ("attempts", "response_status", "last_error")
-    return {
-        **shape("webhook_delivery", row, "endpoint_id", "job_id", "type", "payload", "state", *attempt),
-        "next_attempt_at": time_text(row.next_attempt_at) if row.state == "pending" else None,
-        "delivered_at": time_text(row.delivered_at),
-    }
+    due = row.next_attempt_at if row.state == "pending" else None
+    return responses.Delivery.of_row(row, next_attempt_at=due)

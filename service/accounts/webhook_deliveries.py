@@ -1,6 +1,6 @@
 """What was sent to webhook endpoints, with the attempts, and sending it again."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -15,7 +15,7 @@ from store.webhooks import deliveries
 router = APIRouter(prefix="/v1/webhook_deliveries", route_class=FairRoute, tags=["webhooks"])
 
 
-@router.get("", response_model=Page[responses.Delivery])
+@router.get("")
 def listing(
     *,
     state: Services,
@@ -28,7 +28,7 @@ def listing(
         Literal["pending", "delivered", "failed"] | None,
         Query(alias="state", description="Only those in this state."),
     ] = None,
-) -> dict[str, Any]:
+) -> Page[responses.Delivery]:
     """All deliveries, newest first."""
     with state.database.transaction() as session:
         rows = deliveries.listing(
@@ -37,15 +37,15 @@ def listing(
         return page(rows, window.limit, views.webhook_delivery)
 
 
-@router.get("/{delivery_id}", response_model=responses.Delivery)
-def retrieve(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{delivery_id}")
+def retrieve(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Delivery:
     """One delivery."""
     with state.database.transaction() as session:
         return views.webhook_delivery(deliveries.get(session, tenant_id, delivery_id))
 
 
-@router.post("/{delivery_id}/redeliver", status_code=202, response_model=responses.Delivery)
-def redeliver(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{delivery_id}/redeliver", status_code=202)
+def redeliver(delivery_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Delivery:
     """Send it again now, under the same webhook-id, with all retries."""
     with state.database.transaction() as session:
         return views.webhook_delivery(deliveries.redeliver(session, tenant_id, delivery_id))

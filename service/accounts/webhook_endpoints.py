@@ -1,7 +1,5 @@
 """Addresses that are told when jobs end."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
@@ -21,8 +19,10 @@ from store.webhooks import endpoints as webhooks
 router = APIRouter(prefix="/v1/webhook_endpoints", route_class=StrictRoute, tags=["webhooks"])
 
 
-@router.post("", status_code=201, response_model=responses.NewEndpoint)
-def create(body: EndpointRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
+@router.post("", status_code=201)
+def create(
+    body: EndpointRequest, state: Services, tenant_id: TenantId, once: OnceOnly
+) -> responses.NewEndpoint:
     """Register an https URL. Its secret verifies the signatures (Standard Webhooks)."""
     _check(state, body.url)
 
@@ -36,16 +36,16 @@ def create(body: EndpointRequest, state: Services, tenant_id: TenantId, once: On
         return _with_secret(state, webhooks.get(session, tenant_id, endpoint_id))
 
 
-@router.get("", response_model=Page[responses.Endpoint])
-def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
+@router.get("")
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> Page[responses.Endpoint]:
     """All endpoints, newest first."""
     with state.database.transaction() as session:
         rows = webhooks.listing(session, tenant_id, window=window)
         return page(rows, window.limit, views.webhook_endpoint)
 
 
-@router.get("/{endpoint_id}", response_model=responses.Endpoint)
-def retrieve(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{endpoint_id}")
+def retrieve(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Endpoint:
     """One endpoint, without its secret."""
     with state.database.transaction() as session:
         return views.webhook_endpoint(webhooks.get(session, tenant_id, endpoint_id))
@@ -59,15 +59,15 @@ def remove(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> Res
     return Response(status_code=204)
 
 
-@router.post("/{endpoint_id}/rotate_secret", response_model=responses.NewEndpoint)
-def rotate_secret(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{endpoint_id}/rotate_secret")
+def rotate_secret(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.NewEndpoint:
     """A new secret; messages carry signatures by the new one and by the one before."""
     with state.database.transaction() as session:
         return _with_secret(state, webhooks.rotate_secret(session, tenant_id, endpoint_id))
 
 
-@router.post("/{endpoint_id}/enable", response_model=responses.Endpoint)
-def enable(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{endpoint_id}/enable")
+def enable(endpoint_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Endpoint:
     """Send to an endpoint again that was disabled because it answered 410."""
     with state.database.transaction() as session:
         return views.webhook_endpoint(webhooks.enable(session, tenant_id, endpoint_id))
@@ -81,6 +81,6 @@ def _check(state: State, url: str) -> None:
         raise Problem(422, "url_refused", detail, errors=[{"pointer": "/url", "detail": detail}]) from None
 
 
-def _with_secret(state: State, row: WebhookEndpoint) -> dict[str, Any]:
+def _with_secret(state: State, row: WebhookEndpoint) -> responses.NewEndpoint:
     pepper = state.settings.key_pepper.get_secret_value()
-    return views.webhook_endpoint(row) | {"secret": webhooks.secret(row.id, row.secret_version, pepper)}
+    return views.with_secret(row, webhooks.secret(row.id, row.secret_version, pepper))

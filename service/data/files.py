@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -38,7 +38,6 @@ ExpectedHash = Annotated[Sha256 | None, Query(description="Refuse other bytes th
 @router.post(
     "",
     status_code=201,
-    response_model=responses.File,
     openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(KINDS, BYTES)}},
 )
 async def create(
@@ -48,7 +47,7 @@ async def create(
     tenant_id: TenantId,
     name: Annotated[ShortText | None, Query(description="A name; its suffix says what it holds.")] = None,
     sha256: ExpectedHash = None,
-) -> dict[str, Any]:
+) -> responses.File:
     """Store the body, its Content-Encoding taken off; what it holds is checked where it is used."""
     kind = required(request.headers.get("content-type"), KINDS)
     with spool() as file:
@@ -57,22 +56,22 @@ async def create(
         return await run_in_threadpool(stored, state, tenant_id, file, name=name, kind=kind, sha256=sha256)
 
 
-@router.get("", response_model=Page[responses.File])
+@router.get("")
 def listing(
     *,
     state: Services,
     tenant_id: TenantId,
     window: Listing,
     sha256: Annotated[Sha256 | None, Query(description="Only files with these bytes.")] = None,
-) -> dict[str, Any]:
+) -> Page[responses.File]:
     """All files, newest first; with `sha256` those that need not be sent again."""
     with state.database.transaction() as session:
         rows = files.listing(session, tenant_id, window=window, sha256=sha256)
         return page(rows, window.limit, views.file)
 
 
-@router.get("/{file_id}", response_model=responses.File)
-def retrieve(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{file_id}")
+def retrieve(file_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.File:
     """One file, without its bytes."""
     with state.database.transaction() as session:
         return views.file(files.get(session, tenant_id, file_id))
@@ -98,8 +97,8 @@ def content(file_id: ResourceId, request: Request, state: Services, tenant_id: T
     return serve(request, stream, size=row.size, sha256=row.sha256, media_type=row.media_type or BINARY)
 
 
-@router.delete("/{file_id}", response_model=Deleted)
-def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.delete("/{file_id}")
+def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> Deleted:
     """Delete a file and its bytes; what was made from it stays."""
     with state.database.transaction() as session:
         row = files.delete(session, tenant_id, file_id)
@@ -109,7 +108,7 @@ def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[st
 
 def stored(
     state: State, tenant_id: str, file: IO[bytes], *, name: str | None, kind: str | None, sha256: str | None
-) -> dict[str, Any]:
+) -> responses.File:
     """The file with the bytes of an open one; raises Problem when they are not those that were promised."""
     place, quota = files.fresh_place(tenant_id), StorageQuota.of(state.settings)
     require_storage(state, tenant_id, size=size_of(file))

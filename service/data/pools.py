@@ -1,8 +1,9 @@
 """Sets of candidates that grow by batches."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -44,8 +45,8 @@ TEMPLATE = "Jinja that makes the prompt from the columns of a row, such as `Ques
 COLUMNS = "`field:column` names the column that holds a field; up to 9 times."
 
 
-@router.post("", status_code=201, response_model=responses.Pool)
-def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
+@router.post("", status_code=201)
+def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> responses.Pool:
     """Make an empty pool."""
 
     def store(session: Session) -> str:
@@ -54,15 +55,15 @@ def create(body: PoolRequest, state: Services, tenant_id: TenantId, once: OnceOn
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("", response_model=Page[responses.Pool])
-def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> dict[str, Any]:
+@router.get("")
+def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> Page[responses.Pool]:
     """All pools, newest first."""
     with state.database.transaction() as session:
         return page(pools.listing(session, tenant_id, window=window), window.limit, views.pool)
 
 
-@router.get("/{pool_id}", response_model=responses.Pool)
-def retrieve(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{pool_id}")
+def retrieve(pool_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Pool:
     """One pool."""
     with state.database.transaction() as session:
         return views.pool(pools.get(session, tenant_id, pool_id))
@@ -76,7 +77,7 @@ def _sources(session: Session, tenant_id: str, pool_id: str) -> list[Source]:
 add_routes(router, "pool", _sources, pools.remove)
 
 
-@router.get("/{pool_id}/batches", response_model=Page[responses.Batch])
+@router.get("/{pool_id}/batches")
 def batch_listing(
     *,
     pool_id: ResourceId,
@@ -84,7 +85,7 @@ def batch_listing(
     tenant_id: TenantId,
     after: AfterVersion = 0,
     limit: Limit = DEFAULT_LIMIT,
-) -> dict[str, Any]:
+) -> Page[responses.Batch]:
     """The batches of a pool in the order of its versions, those above `after`."""
     with state.database.transaction() as session:
         pools.get(session, tenant_id, pool_id)
@@ -95,7 +96,6 @@ def batch_listing(
 @router.post(
     "/{pool_id}/batches",
     status_code=201,
-    response_model=responses.Batch,
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -121,7 +121,7 @@ async def add_batch(
     format: Annotated[Format, Query(description=FORMAT)] = "auto",
     columns: Annotated[list[ColumnPair] | None, Query(max_length=9, description=COLUMNS)] = None,
     template: Annotated[Template | None, Query(description=TEMPLATE)] = None,
-) -> dict[str, Any]:
+) -> responses.Batch:
     """Append candidates, wholly or not at all; the same client_batch_id again returns the first batch.
 
     The parameters of the query go with NDJSON, Parquet, Arrow, CSV and TSV; a JSON body carries them itself.
@@ -146,7 +146,7 @@ async def add_batch(
     return await run_in_threadpool(batch.from_json)
 
 
-def _of_query(said: dict[str, Any], columns: list[str]) -> BatchRequest:
+def _of_query(said: Mapping[str, object], columns: list[str]) -> BatchRequest:
     """What the query says, checked as a body is."""
     named = [(field, column) for field, _, column in (pair.partition(":") for pair in columns)]
     pairs = dict(named)
@@ -160,7 +160,7 @@ def _of_query(said: dict[str, Any], columns: list[str]) -> BatchRequest:
         raise RequestValidationError(faults) from None
 
 
-async def _from_lines(request: Request, batch: "Intake") -> dict[str, Any]:
+async def _from_lines(request: Request, batch: "Intake") -> responses.Batch:
     with await run_in_threadpool(batch.writer) as writer:
         await in_pieces(request, writer.feed)
         return await run_in_threadpool(batch.commit, writer)
@@ -188,7 +188,7 @@ class Intake:
     earlier: tuple[str, ...] = ()
     """Pools whose contents count as known too."""
 
-    def known(self) -> dict[str, Any] | None:
+    def known(self) -> responses.Batch | None:
         """The batch that came with the same client_batch_id before; raises NotFound."""
         with self.state.database.transaction() as session:
             pools.get(session, self.tenant_id, self.pool_id)
@@ -203,7 +203,7 @@ class Intake:
         prompts = prompts_of(self.state, self.tenant_id, layout)
         return BatchWriter(self.state.settings, self.body.on_invalid, known, layout, prompts=prompts)
 
-    def from_json(self) -> dict[str, Any]:
+    def from_json(self) -> responses.Batch:
         """Records of the body, or of the file that it names."""
         if self.body.file_id is None:
             with self.writer() as writer:
@@ -212,13 +212,13 @@ class Intake:
         with stored_file(self.state, self.tenant_id, self.body.file_id) as file:
             return self.from_file(file)
 
-    def from_file(self, file: IO[bytes]) -> dict[str, Any]:
+    def from_file(self, file: IO[bytes]) -> responses.Batch:
         """Records of an open local file."""
         with self.writer() as writer:
             read_into(writer, file, self.state.settings, self.state.shares.parquet.of(self.tenant_id))
             return self.commit(writer)
 
-    def commit(self, writer: BatchWriter) -> dict[str, Any]:
+    def commit(self, writer: BatchWriter) -> responses.Batch:
         """The writer has everything: the batch becomes a version of the pool."""
         writer.finish()
         with self.state.database.transaction() as session:

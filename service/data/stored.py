@@ -1,7 +1,7 @@
 """What pools and targets share: their records by pages, and that they can be deleted."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 from sqlalchemy.orm import Session
@@ -57,8 +57,8 @@ def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remo
             sources = sources_of(session, tenant_id, row_id)
         return as_response(records.page(state, sources, after=after, limit=limit, text=search, extra=extra))
 
-    @router.delete(f"/{{{noun}_id}}", response_model=Deleted)
-    def delete(row_id: Id, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    @router.delete(f"/{{{noun}_id}}")
+    def delete(row_id: Id, state: Services, tenant_id: TenantId) -> Deleted:
         """Delete it; 409 while a job that has not ended needs it. What was made from it stays."""
         with state.database.transaction() as session:
             remove(session, tenant_id, row_id)

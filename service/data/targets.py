@@ -1,7 +1,5 @@
 """Sets of target-task examples; they do not change."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
@@ -22,8 +20,8 @@ from store.data.sources import Source
 router = APIRouter(prefix="/v1/targets", route_class=StrictRoute, tags=["targets"])
 
 
-@router.post("", status_code=201, response_model=responses.Target)
-def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
+@router.post("", status_code=201)
+def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> responses.Target:
     """Store target examples; those that are held out become a target of their own, for evaluations.
 
     The same examples, held out in the same way, are found again (`found`) unless they come under another
@@ -51,19 +49,20 @@ def create(body: TargetRequest, state: Services, tenant_id: TenantId, once: Once
         )
         return row.id
 
-    return retrieve(once.run(body, store), state, tenant_id) | {"found": not made}
+    found = retrieve(once.run(body, store), state, tenant_id)
+    return found.model_copy(update={"found": not made})
 
 
-@router.get("", response_model=Page[responses.Target])
-def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> dict[str, Any]:
+@router.get("")
+def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> Page[responses.Target]:
     """All targets, newest first."""
     with state.database.transaction() as session:
         rows = targets.listing(session, tenant_id, window=window)
         return page(rows, window.limit, views.target)
 
 
-@router.get("/{target_id}", response_model=responses.Target)
-def retrieve(target_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{target_id}")
+def retrieve(target_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Target:
     """One target."""
     with state.database.transaction() as session:
         return views.target(targets.get(session, tenant_id, target_id))

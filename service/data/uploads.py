@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from pathlib import PurePath
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Path, Request
 from sqlalchemy.orm import Session
@@ -37,8 +37,8 @@ Number = Annotated[
 ]
 
 
-@router.post("", status_code=201, response_model=responses.Upload)
-def create(body: UploadRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> dict[str, Any]:
+@router.post("", status_code=201)
+def create(body: UploadRequest, state: Services, tenant_id: TenantId, once: OnceOnly) -> responses.Upload:
     """Start an upload; it expires when it is not complete within a day."""
 
     def store(session: Session) -> str:
@@ -48,16 +48,16 @@ def create(body: UploadRequest, state: Services, tenant_id: TenantId, once: Once
     return retrieve(once.run(body, store), state, tenant_id)
 
 
-@router.get("", response_model=Page[responses.Upload])
-def listing(state: Services, tenant_id: TenantId, window: Listing) -> dict[str, Any]:
+@router.get("")
+def listing(state: Services, tenant_id: TenantId, window: Listing) -> Page[responses.Upload]:
     """All uploads, newest first."""
     with state.database.transaction() as session:
         rows = uploads.listing(session, tenant_id, window=window)
         return page(rows, window.limit, lambda row: views.upload(row, uploads.parts(session, row.id)))
 
 
-@router.get("/{upload_id}", response_model=responses.Upload)
-def retrieve(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{upload_id}")
+def retrieve(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Upload:
     """One upload with the parts that have arrived: what is missing is to be sent."""
     with state.database.transaction() as session:
         return _view(session, uploads.get(session, tenant_id, upload_id))
@@ -65,7 +65,6 @@ def retrieve(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dic
 
 @router.put(
     "/{upload_id}/parts/{number}",
-    response_model=responses.UploadPart,
     openapi_extra={"requestBody": {"required": True, "content": {BINARY: BYTES}}},
 )
 async def put_part(
@@ -76,7 +75,7 @@ async def put_part(
     state: Services,
     tenant_id: TenantId,
     sha256: ExpectedHash = None,
-) -> dict[str, Any]:
+) -> responses.UploadPart:
     """Store the body as one part; the same bytes under the same number may come again."""
     await run_in_threadpool(_require_open, state, tenant_id, upload_id)
     required(request.headers.get("content-type"), (BINARY,))
@@ -88,10 +87,10 @@ async def put_part(
         )
 
 
-@router.post("/{upload_id}/complete", response_model=responses.Upload)
+@router.post("/{upload_id}/complete")
 def complete(
     upload_id: ResourceId, body: CompleteRequest, state: Services, tenant_id: TenantId
-) -> dict[str, Any]:
+) -> responses.Upload:
     """Join the parts into a file, `file_id`; completing again answers the same."""
     with state.database.transaction() as session:
         upload = uploads.get(session, tenant_id, upload_id)
@@ -107,8 +106,8 @@ def complete(
             return _completed(state, tenant_id, upload_id, joined=parts, place=place, artifact=artifact)
 
 
-@router.post("/{upload_id}/cancel", response_model=responses.Upload)
-def cancel(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.post("/{upload_id}/cancel")
+def cancel(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> responses.Upload:
     """Drop the upload and its parts; cancelling again answers the same."""
     with state.database.transaction() as session:
         upload = uploads.lock(session, tenant_id, upload_id)
@@ -120,7 +119,7 @@ def cancel(upload_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[
     return answer
 
 
-def _view(session: Session, upload: Upload) -> dict[str, Any]:
+def _view(session: Session, upload: Upload) -> responses.Upload:
     return views.upload(upload, uploads.parts(session, upload.id))
 
 
@@ -131,7 +130,7 @@ def _require_open(state: State, tenant_id: str, upload_id: str) -> None:
 
 def _store_part(
     state: State, tenant_id: str, upload_id: str, number: int, *, file: IO[bytes], sha256: str | None
-) -> dict[str, Any]:
+) -> responses.UploadPart:
     require_storage(state, tenant_id, size=size_of(file))
     with kept(state, uploads.fresh_folder(tenant_id, upload_id), file, suffix="", sha256=sha256) as artifact:
         with state.database.transaction() as session:
@@ -150,7 +149,7 @@ def _completed(
     joined: list[UploadPart],
     place: Place,
     artifact: Artifact,
-) -> dict[str, Any]:
+) -> responses.Upload:
     """The upload with the file that its parts were joined into; raises Conflict where others came since."""
     with state.database.transaction() as session:
         upload = uploads.lock(session, tenant_id, upload_id)

@@ -28,7 +28,7 @@ def cross_origin(origins: str) -> list[tuple[Any, dict[str, Any]]]:
     return [(CORSMiddleware, {"allow_origins": allowed, **options})] if allowed else []
 
 
-def stack(state: State) -> list[tuple[Any, dict[str, Any]]]:
+def stack(state: State) -> list[tuple[Any, dict[str, object]]]:
     """The middleware with its arguments, outermost first."""
     return [
         *cross_origin(state.settings.cors_origins),

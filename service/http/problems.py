@@ -72,7 +72,7 @@ class Problem(HTTPException):
 
 def render(problem: Problem, request_id: str) -> Response:
     """The problem as a response."""
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "type": f"urn:evoselect:problem:{problem.code}",
         "title": TITLES.get(problem.status_code, "Error"),
         "status": problem.status_code,

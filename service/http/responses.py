@@ -1,6 +1,6 @@
 """What answers look like: the schemas of the OpenAPI document. The views of each noun fill them."""
 
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +11,13 @@ class Answer(BaseModel):
     """Base of what the service returns: the text below a field is its description in the document."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
+
+    @classmethod
+    def of_row(cls, row: object, **others: object) -> Self:
+        """The row as clients see it: columns by the fields' names, `others` where those are no columns."""
+        columns = [name for name in cls.model_fields if name not in others and name != "object"]
+        (noun,) = get_args(cls.model_fields["object"].annotation)
+        return cls.model_validate({name: getattr(row, name) for name in columns} | {"object": noun} | others)
 
 
 class OpenAnswer(Answer):

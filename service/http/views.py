@@ -2,40 +2,42 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 from fastapi import Response
 
+from service.http.responses import Answer, Deleted, Page
 from store.kit.json import Json
 
 RowT = TypeVar("RowT")
+AnswerT = TypeVar("AnswerT")
 
 
-def as_response(content: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def as_response(
+    content: Json | Answer, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """JSON as it is: the schema is documentation, and checking each answer against it would be slow."""
     more = {
         name: value
         for name, value in (headers or {}).items()
         if name not in ("content-length", "content-type")
     }
-    return Response(orjson.dumps(content), status, more, "application/json")
+    return Response(_encoded(content), status, more, "application/json")
 
 
-def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], Json]) -> Json:
+def _encoded(content: Json | Answer) -> bytes:
+    return content.model_dump_json().encode() if isinstance(content, Answer) else orjson.dumps(content)
+
+
+def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], AnswerT]) -> Page[AnswerT]:
     """At most `limit` of limit + 1 rows, and whether there are more."""
-    return {"object": "list", "data": [render(row) for row in rows[:limit]], "has_more": len(rows) > limit}
+    return Page(object="list", data=[render(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
 
-def shape(kind: str, row: Any, *names: str) -> Json:
-    """What all resources have, and the columns that clients see as they are."""
-    columns = {name: getattr(row, name) for name in names}
-    return {"id": row.id, "object": kind, **columns, "created_at": time_text(row.created_at)}
-
-
-def deleted(kind: str, row_id: str) -> Json:
+def deleted(noun: str, row_id: str) -> Deleted:
     """What is no more."""
-    return {"id": row_id, "object": kind, "deleted": True}
+    return Deleted(id=row_id, object=noun, deleted=True)
 
 
 def public_result(result: Json) -> Json:

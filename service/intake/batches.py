@@ -11,12 +11,13 @@ from service.intake.writer import BatchWriter
 from service.services import State
 from store.accounts import quotas
 from store.accounts.quotas import StorageQuota
+from store.artifacts import StoredFile
 from store.data import content_runs as pool_keys
 from store.data import files, pools
-from store.data.content_runs import Known, Run
+from store.data.content_runs import Index, Known, Run, StoredRun
+from store.data.pools import Faults
 from store.errors import Conflict
 from store.kit.ids import new_id
-from store.kit.json import Json
 from store.records.table_rows import digest_of
 from store.tables.data import Batch, Pool
 
@@ -41,7 +42,7 @@ def commit(
         return earlier
     seen = writer.kept.known
     if seen is None or pool.version != seen.version:
-        writer.kept.drop_known(_load(state, pool.keys))
+        writer.kept.drop_known(_load(state, pool))
     quota, records = StorageQuota.of(state.settings), writer.counts().stored
     size = pools.batch_size(size_of(writer.kept.stored.file), records)
     size += size_of(writer.rows.file) if writer.rows else 0
@@ -56,7 +57,7 @@ def commit(
         counts=writer.counts(),
         quota=quota,
         client_batch_id=client_batch_id,
-        errors=_errors(session, state, tenant_id, batch_id, writer=writer),
+        faults=_faults(session, state, tenant_id, batch_id, writer=writer),
         repeated=_repeated(state, tenant_id, writer),
         source=_source(state, tenant_id, writer),
         recognised=writer.recognised.as_json(),
@@ -71,57 +72,59 @@ def known(state: State, tenant_id: str, pool_id: str, earlier: Sequence[str] = (
         with state.database.transaction() as session:
             pool = pools.get(session, tenant_id, pool_id)
         try:
-            return Known(pool.version, [*_load(state, pool.keys), *others])
+            return Known(pool.version, [*_load(state, pool), *others])
         except FileNotFoundError:  # merged away since the row was read
             continue
     raise Conflict(f"pool {pool_id} grows too fast to be read: send the batch again", code="pool_busy")
 
 
-def _load(state: State, keys: Json) -> list[Run]:
-    return [pool_keys.from_buffer(state.artifacts.numbers(run["path"])) for run in keys.get("runs", [])]
+def _load(state: State, pool: Pool) -> list[Run]:
+    runs = Index.model_validate(pool.keys).runs
+    return [pool_keys.from_buffer(state.artifacts.numbers(run.path)) for run in runs]
 
 
-def _errors(session: Session, state: State, tenant_id: str, batch_id: str, *, writer: BatchWriter) -> Json:
-    """The first faults, and the file with all of them."""
+def _faults(session: Session, state: State, tenant_id: str, batch_id: str, *, writer: BatchWriter) -> Faults:
     if not writer.faults:
-        return {}
+        return Faults()
     place = files.fresh_place(tenant_id)
     lines = state.artifacts.put_stream(place.folder, writer.error_lines, ".jsonl")
     name = f"{batch_id}-errors.jsonl"
     quota = StorageQuota.of(state.settings)
     file = files.create(session, tenant_id, place, lines, quota=quota, name=name, media_type=NDJSON)
-    return {"lines": writer.faults, "file_id": file.id, "reasons": dict(writer.reasons)}
+    return Faults(lines=writer.faults, file_id=file.id, reasons=dict(writer.reasons))
 
 
-def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
+def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> StoredFile | None:
     if not writer.kept.repeated.rows:
         return None
     stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.kept.repeated.file, ".parquet")
     return stored.reference(rows=writer.kept.repeated.rows, size=stored.size)
 
 
-def _source(state: State, tenant_id: str, writer: BatchWriter) -> Json | None:
+def _source(state: State, tenant_id: str, writer: BatchWriter) -> dict[str, str | int] | None:
     if writer.rows is None:
         return None
     stored = state.artifacts.put_stream(f"{tenant_id}/rows", writer.rows.file, ".arrow")
-    return stored.reference(schema=digest_of(writer.rows.schema), size=stored.size)
+    return {**stored.reference(size=stored.size).stored(), "schema": digest_of(writer.rows.schema)}
 
 
-def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> Json:
+def _grown(session: Session, state: State, pool: Pool, added: Iterable[Run]) -> Index:
     """The index with further runs; smaller ones are merged into them and then deleted."""
-    runs = list(pool.keys.get("runs", []))
+    runs = list(Index.model_validate(pool.keys).runs)
     for run in added:
         runs = _with_run(session, state, pool, runs=runs, run=run)
-    return {"runs": runs}
+    return Index(runs=tuple(runs))
 
 
-def _with_run(session: Session, state: State, pool: Pool, *, runs: list[Json], run: Run) -> list[Json]:
-    while runs and pool_keys.mergeable(runs[-1]["rows"], len(run.low)):
+def _with_run(
+    session: Session, state: State, pool: Pool, *, runs: list[StoredRun], run: Run
+) -> list[StoredRun]:
+    while runs and pool_keys.mergeable(runs[-1].rows, len(run.low)):
         *runs, replaced = runs
-        run = pool_keys.merged(pool_keys.from_buffer(state.artifacts.numbers(replaced["path"])), run)
-        _after_commit(session, state, replaced["path"])
+        run = pool_keys.merged(pool_keys.from_buffer(state.artifacts.numbers(replaced.path)), run)
+        _after_commit(session, state, replaced.path)
     stored = state.artifacts.put_bytes(f"{pool.tenant_id}/pool_keys/{pool.id}", run.to_bytes(), ".keys")
-    return [*runs, {"path": stored.path, "rows": len(run.low)}]
+    return [*runs, StoredRun(path=stored.path, rows=len(run.low))]
 
 
 def _after_commit(session: Session, state: State, path: str) -> None:

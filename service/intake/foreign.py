@@ -1,7 +1,5 @@
 """Rows of a foreign table as a JSON decoder would give them."""
 
-from typing import Any
-
 import pyarrow as pa
 
 from service.intake.parquet_child import INDEX, read_as
@@ -27,7 +25,7 @@ def is_valid(table: pa.Table) -> bool:
     return True
 
 
-def as_values(table: pa.Table) -> list[dict[str, Any] | InvalidRecord]:
+def as_values(table: pa.Table) -> list[dict[str, object] | InvalidRecord]:
     """Rows as a JSON decoder would give them, or why a row cannot be read.
 
     A column that is null in a row, or no number (as pandas marks what is missing), is a field left out.
@@ -39,7 +37,7 @@ def as_values(table: pa.Table) -> list[dict[str, Any] | InvalidRecord]:
     return [_given(row) for row in rows]
 
 
-def _one_row(row: pa.Table) -> dict[str, Any] | InvalidRecord:
+def _one_row(row: pa.Table) -> dict[str, object] | InvalidRecord:
     found = {}
     for name in row.column_names:
         try:
@@ -50,5 +48,5 @@ def _one_row(row: pa.Table) -> dict[str, Any] | InvalidRecord:
     return _given(found)
 
 
-def _given(row: dict[str, Any]) -> dict[str, Any]:
+def _given(row: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in row.items() if value is not None and value == value}

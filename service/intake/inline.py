@@ -9,7 +9,7 @@ import orjson
 
 from service.http.problems import MAX_FAULTS, Problem
 from service.intake.prompts import Prompts
-from store.records.faults import InvalidRecord
+from store.records.faults import InvalidRecord, RowFault
 from store.records.layout import Layout, Recognised, read_row
 from store.records.record import Record
 
@@ -44,22 +44,23 @@ def parse_all(
             "too_many_records",
             f"{pointer} has {len(values)} records, the limit is {limit}; upload a pool in batches.",
         )
-    records, faults, recognised = [], [], Recognised()
+    records, recognised = [], Recognised()
+    faults: list[RowFault] = []
     for number, (value, prompt) in enumerate((prompts or Prompts(None)).beside(values)):
         try:
             record, shape = read_row(value, layout, prompt)
             records.append(record)
             recognised.add(shape, record, value, filled=prompt is not None)
         except InvalidRecord as fault:
-            place = {"pointer": f"{pointer}/{number}", "line": number + 1}
+            place = RowFault(pointer=f"{pointer}/{number}", line=number + 1)
             faults.append({**place, "code": fault.code, "detail": fault.detail})
     if faults:
-        reasons = Counter(str(fault["code"]) for fault in faults)
+        reasons = Counter(fault["code"] for fault in faults)
         raise refused(faults[:MAX_FAULTS], reasons, len(values))
     return Rows(records, [orjson.dumps(value).decode() for value in values], recognised)
 
 
-def refused(faults: list[dict[str, Any]], reasons: Counter[str], received: int) -> Problem:
+def refused(faults: Sequence[RowFault], reasons: Counter[str], received: int) -> Problem:
     """Nothing was stored because of bad records, counted by code; `faults` holds the first of them."""
     counted = ", ".join(f"{count} {code}" for code, count in reasons.most_common())
     detail = (

@@ -14,7 +14,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,6 +36,16 @@ PARQUET, ARROW_FILE = b"PAR1", b"ARROW1"
 SOURCE = b"evoselect.source"  # in the metadata of what is written, as in store.records.table_rows
 
 
+class Limits(TypedDict):
+    """What a file may ask for."""
+
+    max_rows: int
+    max_bytes: int
+    max_ratio: float
+    memory: int
+    """In bytes; for many columns more, see MOST."""
+
+
 class Refused(Exception):
     """What the reader leaves instead of rows."""
 
@@ -45,8 +55,8 @@ class Refused(Exception):
         self.detail = detail
 
 
-def main(limits: dict[str, Any]) -> None:
-    """limits: max_rows, max_bytes, max_ratio, memory (in bytes; for many columns more, see MOST)."""
+def main(limits: Limits) -> None:
+    """Read, or end the process with REFUSED."""
     try:
         _read(limits)
     except Refused as found:
@@ -55,7 +65,7 @@ def main(limits: dict[str, Any]) -> None:
         os._exit(REFUSED)
 
 
-def _read(limits: dict[str, Any]) -> None:
+def _read(limits: Limits) -> None:
     size, head = os.fstat(0).st_size, os.pread(0, len(ARROW_FILE), 0)
     if head.startswith(PARQUET):
         _check_ends(size)
@@ -78,7 +88,7 @@ def _read(limits: dict[str, Any]) -> None:
         _refuse("bad_parquet", f"The file cannot be read as Parquet or Arrow: {error!s:.200}.")
 
 
-def _copy(found: Any, batches: Iterator[Any], size: int, limits: dict[str, Any]) -> None:
+def _copy(found: Any, batches: Iterator[Any], size: int, limits: Limits) -> None:
     """Write the rows, every value in the one type that stands for its kind, and the schema they came with."""
     _refuse_twice([name for name in found.names if not INDEX.fullmatch(name)], "The file")
     fields = _fields(found)
@@ -95,7 +105,7 @@ def _copy(found: Any, batches: Iterator[Any], size: int, limits: dict[str, Any])
             )
 
 
-def _fields(found: Any) -> dict[str, Any]:
+def _fields(found: pa.Schema) -> dict[str, pa.Field]:
     """The columns as they are written; pandas' index, which is no part of a record, where it can be."""
     fields = {}
     for name in found.names:
@@ -122,7 +132,7 @@ def _validated(batch: Any) -> Any:
     return batch
 
 
-def _parquet(source: Any, size: int, limits: dict[str, Any]) -> tuple[Any, Iterator[Any]]:
+def _parquet(source: Any, size: int, limits: Limits) -> tuple[Any, Iterator[Any]]:
     """Schema and batches, once the footer is within bounds."""
     file = pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False)
     expanded = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
@@ -139,7 +149,7 @@ def _refuse_twice(names: list[str], whose: str) -> None:
         _refuse("bad_parquet", f"{whose} has the column {twice!r:.60} twice: name each once.")
 
 
-def _check_footer(file: Any, expanded: int, size: int, limits: dict[str, Any]) -> None:
+def _check_footer(file: Any, expanded: int, size: int, limits: Limits) -> None:
     if file.metadata.num_rows > limits["max_rows"]:
         _refuse_rows(file.metadata.num_rows, limits)
     if expanded > limits["max_bytes"]:
@@ -150,7 +160,7 @@ def _check_footer(file: Any, expanded: int, size: int, limits: dict[str, Any]) -
         _refuse_ratio(limits)
 
 
-def _bounded(batches: Iterator[Any], size: int, limits: dict[str, Any]) -> Iterator[Any]:
+def _bounded(batches: Iterator[Any], size: int, limits: Limits) -> Iterator[Any]:
     """The batches, as long as what they hold is in proportion: a footer may say what it likes."""
     expanded = 0
     for batch in batches:
@@ -236,11 +246,11 @@ def _allow_columns(columns: int, budget: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (min(soft + more, hard), hard))
 
 
-def _refuse_rows(rows: int, limits: dict[str, Any]) -> NoReturn:
+def _refuse_rows(rows: int, limits: Limits) -> NoReturn:
     _refuse("too_many_records", f"The file has {rows} rows; the limit is {limits['max_rows']}.")
 
 
-def _refuse_ratio(limits: dict[str, Any]) -> NoReturn:
+def _refuse_ratio(limits: Limits) -> NoReturn:
     _refuse("expands_too_much", f"The file expands by more than {limits['max_ratio']} times.")
 
 

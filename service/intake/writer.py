@@ -28,7 +28,7 @@ from service.intake.spools import RowSpool, spool
 from store.data.content_runs import Known
 from store.data.pools import ORIGINAL, Counts
 from store.records.columns import PLAIN, Places, finished, line_ends, line_texts, plain_rows
-from store.records.faults import InvalidRecord
+from store.records.faults import InvalidRecord, RowFault
 from store.records.layout import AUTO, Layout, Recognised, read_row
 from store.records.record import Record, from_table, to_table
 from store.records.wide import Found, read_wide
@@ -65,7 +65,7 @@ class BatchWriter:
         self.rows: RowSpool | None = None
         """The rows of a table as they came, where the batch is one."""
         self.error_lines: IO[bytes] = spool()
-        self.faults: list[dict[str, Any]] = []
+        self.faults: list[RowFault] = []
         """The first of them."""
         self.reasons: Counter[str] = Counter()
         """Refused records by code."""
@@ -301,7 +301,7 @@ class BatchWriter:
                 raise InvalidRecord("not_json", f"The line is not UTF-8 JSON: {value}.")
             record, shape = read_row(value, self._layout, prompt)
         except InvalidRecord as fault:
-            found = {"line": self._line, "code": fault.code, "detail": fault.detail}
+            found = RowFault(line=self._line, code=fault.code, detail=fault.detail)
             self.reasons[fault.code] += 1
             if len(self.faults) < MAX_FAULTS:
                 self.faults.append(found)

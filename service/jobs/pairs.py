@@ -1,25 +1,39 @@
 """What one evaluation has over another on the same examples, question by question. Pure."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evoselect.measures.intervals import paired
 from evoselect.spec.training import MEASURES
 from store.results.scores import score
 
+Score = Mapping[str, Any]
+"""The numbers of one example, or of one question of a named task: a row of the evaluation's table."""
 
-def paired_differences(
-    first: list[dict[str, Any]], second: list[dict[str, Any]]
-) -> dict[str, dict[str, Any] | None]:
-    """By measure {n, first, second, difference, interval, p_value} over records that both evaluations scored.
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of two evaluations over the same n examples: means, and the second minus the first."""
+
+    n: int
+    first: float
+    second: float
+    difference: float
+    interval: tuple[float, float]
+    """95 %."""
+    p_value: float
+
+
+def paired_differences(first: Sequence[Score], second: Sequence[Score]) -> dict[str, Difference | None]:
+    """By measure over the records that both evaluations scored.
 
     The rows are in the order of the same examples. None where fewer than two records have the measure.
     """
     return {name: difference(name, first, second) for name in MEASURES}
 
 
-def paired_tasks(
-    first: list[dict[str, Any]], second: list[dict[str, Any]]
-) -> dict[str, dict[str, Any] | None]:
+def paired_tasks(first: Sequence[Score], second: Sequence[Score]) -> dict[str, Difference | None]:
     """The same by "task metric" for numbers of named tasks, over questions with the same text in both."""
     sides = [_by_metric(rows) for rows in (first, second)]
     found = {}
@@ -29,7 +43,7 @@ def paired_tasks(
     return found
 
 
-def _by_metric(rows: list[dict[str, Any]]) -> dict[str, dict[tuple[int, str], float]]:
+def _by_metric(rows: Sequence[Score]) -> dict[str, dict[tuple[int, str], float]]:
     found: dict[str, dict[tuple[int, str], float]] = {}
     for row in rows:
         name = f"{row['task']} {row['metric']}"
@@ -37,17 +51,16 @@ def _by_metric(rows: list[dict[str, Any]]) -> dict[str, dict[tuple[int, str], fl
     return found
 
 
-def difference(name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> dict[str, Any] | None:
+def difference(name: str, first: Sequence[Score], second: Sequence[Score]) -> Difference | None:
     """One measure of `paired_differences`."""
     pairs = [(score(name, one), score(name, two)) for one, two in zip(first, second, strict=True)]
     return _pairs([(one, two) for one, two in pairs if one is not None and two is not None])
 
 
-def _pairs(known: list[tuple[float, float]]) -> dict[str, Any] | None:
+def _pairs(known: list[tuple[float, float]]) -> Difference | None:
     columns = [one for one, _ in known], [two for _, two in known]
     found = paired(*columns)
     if found is None:
         return None
-    means = {side: sum(column) / found.n for side, column in zip(("first", "second"), columns, strict=True)}
-    numbers = {"difference": found.difference, "interval": found.interval, "p_value": found.p_value}
-    return {"n": found.n, **means, **numbers}
+    first, second = (sum(column) / found.n for column in columns)
+    return Difference(found.n, first, second, found.difference, found.interval, found.p_value)

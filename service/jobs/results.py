@@ -1,10 +1,10 @@
 """What a completed selection or evaluation left behind."""
 
-from typing import Any
-
 from service.http.problems import Problem
+from service.jobs.pairs import Score
 from service.services import State
 from store.jobs import lifecycle as jobs
+from store.jobs.results import EvaluationFiles
 from store.tables.jobs import Job
 from store.tables.states import JobKind, JobStatus
 
@@ -22,14 +22,8 @@ def completed(
         return job
 
 
-def artifact(job: Job, name: str) -> dict[str, Any] | None:
-    """{path, sha256, rows} of a file that the job stored; None where it was made before there were such."""
-    found: dict[str, Any] | None = (job.result or {})["artifacts"].get(name)
-    return found
-
-
-def scores(state: State, job: Job) -> list[dict[str, Any]]:
+def scores(state: State, job: Job) -> list[Score]:
     """What a completed evaluation found of each example, in their order."""
-    place = (job.result or {})["artifacts"]["rows"]
-    rows: list[dict[str, Any]] = state.artifacts.get_table(place["path"], place["sha256"]).to_pylist()
+    place = EvaluationFiles.of((job.result or {}).get("artifacts")).rows
+    rows: list[Score] = state.artifacts.get_table(place.path, place.sha256).to_pylist()
     return rows

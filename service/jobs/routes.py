@@ -24,6 +24,7 @@ from store.errors import NotFound
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
 from store.jobs import removal, submissions
+from store.kit.json import Json
 from store.tables.jobs import Job
 from store.tables.states import MADE_OF_JOBS, JobKind, JobStatus
 from store.upkeep import sweeper
@@ -108,8 +109,8 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[respon
             submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
         return accepted(response, noun, again)
 
-    @router.delete("/{job_id}", response_model=Deleted)
-    def delete(job_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+    @router.delete("/{job_id}")
+    def delete(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Deleted:
         """Delete one that has ended, with its results; 409 before, and while something needs it."""
         with state.database.transaction() as session:
             removal.remove(session, tenant_id, job_id, kind)
@@ -169,14 +170,14 @@ def stream(state: State, job: Job, after: int) -> Response:
     return streams.EventStream(state, job, after)
 
 
-def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> dict[str, Any]:
+def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Json:
     """The job as clients see it; raises NotFound."""
     with state.database.transaction() as session:
         row = jobs.get(session, tenant_id, job_id, kind)
         return encoding.job(row, job_reads.progress(session, [job_id])[job_id])
 
 
-def accepted(response: Response, noun: str, job: dict[str, Any]) -> Response:
+def accepted(response: Response, noun: str, job: Json) -> Response:
     """The answer to an accepted job: where to look, and when."""
     response.headers["Location"] = f"/v1/{noun}/{job['id']}"
     response.headers["Retry-After"] = POLL_SECONDS

@@ -1,12 +1,13 @@
 """The report of a loop as JSON: its rounds with intervals, both arms compared, and a map of each round."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import orjson
 import pyarrow.compute as pc
 
 from service.jobs import pairs
-from service.jobs.results import artifact, scores
+from service.jobs.results import scores
 from service.loops import views
 from service.loops.round_charts import judged_by
 from service.polls import views as job_views
@@ -14,6 +15,7 @@ from service.services import State
 from store.artifacts import Artifacts
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
+from store.jobs.results import files_of
 from store.kit.json import Json
 from store.loops import advance as loops
 from store.loops import plan as loop_plan
@@ -50,7 +52,7 @@ def document(state: State, tenant_id: str, job_id: str) -> Json:
         "loop": {name: made[name] for name in LOOP},
         "stop_reason": (job.result or {}).get("stop_reason"),
         "best_round": (job.result or {}).get("best_round"),
-        "base": loop_steps.numbers(steps, 0, SELECTED)["evaluation"],
+        "base": loop_steps.numbers(steps, 0, SELECTED).evaluation,
         "rounds": found,
         "frame": _frame(pictures.values()),
     }
@@ -76,11 +78,12 @@ def _paired(state: State, random: Job | None, selected: Job | None) -> Json | No
     if random is None or selected is None or measure is None:
         return None
     found = pairs.difference(measure, scores(state, random), scores(state, selected))
-    return found and {"measure": measure, **found}
+    return None if found is None else {"measure": measure, **asdict(found)}
 
 
 def _has_map(job: Job | None) -> bool:
-    return job is not None and artifact(job, "map") is not None and artifact(job, "report") is not None
+    files = None if job is None else files_of(job.result)
+    return files is not None and files.map is not None and files.report is not None
 
 
 def _spread(numbers: list[int], most: int) -> list[int]:
@@ -92,11 +95,11 @@ def _spread(numbers: list[int], most: int) -> list[int]:
 
 def _map(artifacts: Artifacts, job: Job, maps_together: int) -> Json:
     """The facts of the round's map, and a part of its points."""
-    report, stored = artifact(job, "report"), artifact(job, "map")
-    assert report is not None
-    assert stored is not None
-    facts: Json = orjson.loads(artifacts.get_bytes(report["path"], report["sha256"]))["map"]
-    table = artifacts.get_table(stored["path"], stored["sha256"], ("kind", "x", "y"))
+    files = files_of(job.result)
+    assert files.report is not None
+    assert files.map is not None
+    facts: Json = orjson.loads(artifacts.get_bytes(files.report.path, files.report.sha256))["map"]
+    table = artifacts.get_table(files.map.path, files.map.sha256, ("kind", "x", "y"))
     room = min(MOST, POINTS // maps_together)
     points = {}
     for kind in maps.KINDS:

@@ -1,6 +1,6 @@
 """Loops: rounds of generate, select, train and evaluate."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Response
 from sqlalchemy.orm import Session
@@ -25,9 +25,11 @@ from store.jobs import lifecycle as jobs
 from store.jobs import submissions
 from store.jobs.requests import LoopWork
 from store.kit import egress
+from store.kit.json import Json
 from store.loops import advance as loops
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
+from store.loops.results import Generated
 from store.models import generators as endpoints
 from store.tables.loops import Round
 from store.tables.states import JobKind
@@ -126,7 +128,7 @@ def rounds(
         rows = [row for row in loop_steps.rounds(session, job_id) if row.number > after]
         over = jobs.is_terminal(job)
 
-        def shown(row: Round) -> dict[str, Any]:
+        def shown(row: Round) -> Json:
             numbers = {arm: loop_steps.numbers(steps, row.number, arm) for arm in arms}
             return views.loop_round(row, numbers, over=over)
 
@@ -136,13 +138,12 @@ def rounds(
 @router.post(
     "/{job_id}/rounds/{number}/candidates",
     status_code=201,
-    response_model=data_responses.Batch,
     dependencies=[SPACE_LEFT],
     responses={409: {"description": "The round does not wait for candidates."}},
 )
 def add_candidates(
     *, job_id: ResourceId, number: RoundNumber, body: CandidatesRequest, state: Services, tenant_id: TenantId
-) -> dict[str, Any]:
+) -> data_responses.Batch:
     """Candidates for a round that waits for them; what earlier rounds were given counts as duplicate.
 
     The same client_batch_id again returns the first batch. Without `more` the round goes on with what it has.
@@ -158,7 +159,7 @@ def add_candidates(
     if waits and not body.more:
         with state.database.transaction() as session:
             pool = pools.get(session, tenant_id, pool_ids[-1])
-            counts = {"candidates": pool.count}
+            counts = Generated(candidates=pool.count)
             loops.generated(session, job_id, number, pool_id=pool.id, version=pool.version, counts=counts)
     return batch
 

@@ -1,11 +1,14 @@
 """Rounds of a loop as answers."""
 
+from collections.abc import Mapping
+
 from service.http.views import time_text
 from store.kit.json import Json
+from store.loops.results import Arm
 from store.tables.loops import Round
 
 
-def loop_round(row: Round, arms: Json, *, over: bool) -> Json:
+def loop_round(row: Round, arms: Mapping[str, Arm], *, over: bool) -> Json:
     """A round with what each of its arms has come to so far; `over` says that its loop has ended."""
     return {
         "object": "loop.round",
@@ -17,7 +20,7 @@ def loop_round(row: Round, arms: Json, *, over: bool) -> Json:
         "generated": row.generated,
         "loss": (row.result or {}).get("loss"),
         "gain": (row.result or {}).get("gain"),
-        "arms": arms,
+        "arms": {name: arm.model_dump(mode="json") for name, arm in arms.items()},
         "created_at": time_text(row.created_at),
         "completed_at": time_text(row.completed_at),
     }

@@ -1,6 +1,6 @@
 """Jobs that measure a model on held-out examples."""
 
-from typing import Any
+from dataclasses import asdict
 
 from fastapi import Response
 from sqlalchemy.orm import Session
@@ -54,8 +54,10 @@ def create(
     return accepted(response, "evaluations", job)
 
 
-@router.get("/{job_id}/compare/{other_id}", response_model=responses.EvaluationComparison)
-def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.get("/{job_id}/compare/{other_id}")
+def compare(
+    job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id: TenantId
+) -> responses.EvaluationComparison:
     """Two models on the same examples, question by question: differences from the first to the second."""
     with state.database.transaction() as session:
         jobs.get(session, tenant_id, other_id, JobKind.EVALUATION)  # before the first one's status is told
@@ -69,12 +71,16 @@ def compare(job_id: ResourceId, other_id: ResourceId, state: Services, tenant_id
             code="different_examples",
         )
     pair = pairs.paired_differences if asked[0].tasks is None else pairs.paired_tasks
-    return {
-        "object": "evaluation.comparison",
-        "evaluations": [job_id, other_id],
-        "models": [one.model for one in asked],
-        "differences": pair(*(scores(state, job) for job in (first, second))),
-    }
+    found = pair(*(scores(state, job) for job in (first, second)))
+    return responses.EvaluationComparison(
+        object="evaluation.comparison",
+        evaluations=(job_id, other_id),
+        models=(asked[0].model, asked[1].model),
+        differences={
+            name: None if one is None else responses.PairedDifference(**asdict(one))
+            for name, one in found.items()
+        },
+    )
 
 
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:

@@ -1,6 +1,6 @@
 """Models: the allow-list, and the adapters that the tenant's trainings made."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -13,6 +13,7 @@ from service.http.strict_json import StrictRoute
 from service.http.views import as_response, deleted, page
 from service.models import responses, views
 from service.services import Services, TenantId
+from store.artifacts import StoredFile
 from store.errors import NotFound
 from store.models import adapters, lineage
 
@@ -34,7 +35,7 @@ def listing(state: Services, tenant_id: TenantId, window: Listing) -> Response:
     bases = [views.base_model(source) for source in state.models.values()]
     with state.database.transaction() as session:
         found = page(adapters.listing(session, tenant_id, window=window), window.limit, views.adapter)
-    return as_response(found if window.after else found | {"data": bases + found["data"]})
+    return as_response(found if window.after else found.model_copy(update={"data": bases + found.data}))
 
 
 @router.get("/{name}", response_model=responses.AnyModel)
@@ -47,8 +48,8 @@ def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> Response:
         return as_response(views.adapter(adapters.get(session, tenant_id, name)))
 
 
-@router.delete("/{name}", response_model=Deleted)
-def delete(name: ModelName, state: Services, tenant_id: TenantId) -> dict[str, Any]:
+@router.delete("/{name}")
+def delete(name: ModelName, state: Services, tenant_id: TenantId) -> Deleted:
     """Delete an adapter; 409 while a job that has not ended needs it, or a model was trained on it."""
     with state.database.transaction() as session:
         adapters.remove(session, tenant_id, name)
@@ -105,10 +106,11 @@ def content(
     found = row.files.get(file)
     if found is None:
         raise NotFound(f"file of {name} (it has {', '.join(sorted(row.files))})", file)
+    stored = StoredFile.model_validate(found)
     return serve(
         request,
-        state.artifacts.open(found["path"]),
-        size=found["size"],
-        sha256=found["sha256"],
+        state.artifacts.open(stored.path),
+        size=stored.size or 0,
+        sha256=stored.sha256,
         media_type=BINARY,
     )

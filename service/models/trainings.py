@@ -1,6 +1,6 @@
 """Jobs that train a LoRA adapter on a selection, a file, or all of a pool."""
 
-from typing import Any
+from typing import TypedDict
 
 from fastapi import Response
 from sqlalchemy.orm import Session
@@ -17,6 +17,17 @@ from store.data import pools
 from store.jobs import submissions
 from store.jobs.requests import TrainingWork
 from store.tables.states import JobKind
+
+
+class Source(TypedDict, total=False):
+    """Where the records of a training come from."""
+
+    selection_id: str
+    pool_id: str
+    pool_version: int
+    file_id: str
+    examples_id: str
+
 
 router = job_routes(JobKind.TRAINING, "trainings", responses.Training)
 
@@ -45,9 +56,7 @@ def create(
     return accepted(response, "trainings", job)
 
 
-def _source(
-    session: Session, state: State, tenant_id: str, body: TrainingRequest, *, rows: Rows
-) -> dict[str, Any]:
+def _source(session: Session, state: State, tenant_id: str, body: TrainingRequest, *, rows: Rows) -> Source:
     """What the body names: a selection, a pool at a version, or a file and the target that it becomes."""
     if body.selection_id is not None:
         return {"selection_id": body.selection_id}
@@ -55,4 +64,4 @@ def _source(
         pool = pools.get(session, tenant_id, body.pool_id)
         version = pool.version if body.pool_version is None else body.pool_version
         return {"pool_id": pool.id, "pool_version": version}
-    return {"file_id": body.file_id, "examples_id": stored_target(session, state, tenant_id, rows)}
+    return {"file_id": str(body.file_id), "examples_id": stored_target(session, state, tenant_id, rows)}

@@ -1,6 +1,6 @@
 """Models as answers."""
 
-from service.http.views import public_result, shape
+from service.http.views import public_result, time_text
 from store.kit.json import Json
 from store.models.allow_list import ModelSource
 from store.tables.data import Model
@@ -22,8 +22,12 @@ def base_model(source: ModelSource) -> Json:
 def adapter(row: Model) -> Json:
     """A model that a training made."""
     return {
-        **shape("model", row, "base_model", "training_id"),
+        "id": row.id,
+        "object": "model",
         "kind": "adapter",
+        "base_model": row.base_model,
+        "training_id": row.training_id,
+        "created_at": time_text(row.created_at),
         "lineage": public_result(row.lineage),
         "files": {name: {"sha256": file["sha256"], "size": file["size"]} for name, file in row.files.items()},
     }

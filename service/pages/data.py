@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.data import records
 from service.data import views as as_answers
+from service.data.responses import Batch, Recognised
 from service.html.templates import number
 from service.http.parameters import After, ResourceId
 from service.pages import facts
@@ -71,7 +72,7 @@ def target_page(
     """One target with its examples."""
     with state.database.transaction() as session:
         row = targets.get(session, tenant_id, target_id)
-        shown = {**as_answers.target(row), **line(row)}
+        shown = {**as_answers.target(row).model_dump(mode="json"), **line(row)}
         sources = [Source("target", row.artifact, row.sha256, row.count)]
     extras = shown["recognised"]["extra"]
     return render(request, "data/target.html", row=shown, **_browsed(state, sources, asked, extras))
@@ -86,9 +87,9 @@ def pool_page(
         row = pools.get(session, tenant_id, pool_id)
         newest = pools.batch_listing(session, pool_id, after=max(0, row.version - BATCHES), limit=BATCHES)
         batches = [as_answers.batch(batch) for batch in reversed(newest)]
-        shown = {**as_answers.pool(row), **line(row)}
+        shown = {**as_answers.pool(row).model_dump(mode="json"), **line(row)}
         sources = pools.sources(session, row, row.version)
-    extras = sorted({name for batch in batches for name in batch["recognised"]["extra"]})
+    extras = sorted({name for batch in batches for name in batch.recognised.extra})
     held = _browsed(state, sources, asked, extras)
     return render(request, "data/pool.html", row=shown, batches=batches, formats=FORMATS, **held)
 
@@ -122,7 +123,7 @@ def chosen(session: Session, tenant_id: str, noun: str, row_id: str) -> Json:
     pool = pools.get(session, tenant_id, row_id)
     newest = pools.batch_listing(session, row_id, after=max(0, pool.version - 1), limit=1)
     told = as_answers.batch(newest[0]) if newest else None
-    found = told["recognised"] if told else as_answers.recognised({})
+    found = told.recognised if told else as_answers.recognised({})
     return {"row": {**line(pool), "note": _note(told)}, "found": found, "total": _shaped(found)}
 
 
@@ -171,17 +172,17 @@ def _browsed(state: State, sources: list[Source], asked: Asked, extras: list[str
     }
 
 
-def _shaped(found: Json) -> int:
-    return sum(found["shapes"].values())
+def _shaped(found: Recognised) -> int:
+    return sum(found.shapes.values())
 
 
-def _note(batch: Json | None) -> str:
+def _note(batch: Batch | None) -> str:
     """What became of the rows of the newest batch."""
     if batch is None:
         return "empty"
-    counts, told = batch["counts"], [f"{batch['counts']['received']:,} received"]
-    told += [f"{counts['duplicates']:,} repeat others"] if counts["duplicates"] else []
-    told += [f"{counts['rejected']:,} rejected"] if counts["rejected"] else []
+    counts, told = batch.counts, [f"{batch.counts.received:,} received"]
+    told += [f"{counts.duplicates:,} repeat others"] if counts.duplicates else []
+    told += [f"{counts.rejected:,} rejected"] if counts.rejected else []
     return ", ".join(told)
 
 

@@ -1,9 +1,12 @@
 """Other models on the examples of an evaluation, paired with it question by question."""
 
+from collections.abc import Mapping
+
 from sqlalchemy.orm import Session
 
 from service.html.charts import with_interval
 from service.jobs import pairs
+from service.jobs.pairs import Difference
 from service.jobs.results import scores
 from service.loops.round_charts import MEASURES
 from service.pages import facts
@@ -49,7 +52,7 @@ def model_name(session: Session, alias: str) -> str:
     return alias if row is None else facts.model_name(session, row)
 
 
-def _line(row: Job, name: str, differences: Json) -> Json:
+def _line(row: Job, name: str, differences: Mapping[str, Difference | None]) -> Json:
     result = row.result or {}
     intervals = result.get("intervals", {})
     measures = [
@@ -64,5 +67,5 @@ def _line(row: Job, name: str, differences: Json) -> Json:
     return {"id": row.id, "name": name, "measures": measures}
 
 
-def _change(found: Json | None) -> str:
-    return "" if not found else with_interval(found["difference"], found["interval"])
+def _change(found: Difference | None) -> str:
+    return "" if found is None else with_interval(found.difference, found.interval)

@@ -1,11 +1,14 @@
 """What the page of a completed selection shows first: four sentences, and examples of what was chosen."""
 
-from service.jobs.results import artifact
+from pydantic import ValidationError
+
 from service.pages import words
 from service.pages.records import beside, views
 from service.selections.report_document import stored_numbers, target_texts
 from service.selections.report_summary import summary
 from service.services import State
+from store.artifacts import StoredFile
+from store.jobs.results import SelectionFiles, files_of
 from store.kit.json import Json
 from store.results import items as selected
 from store.tables.jobs import Job
@@ -15,18 +18,19 @@ SHOWN = 5  # examples
 
 def of_selection(state: State, job: Job) -> Json | None:
     """None while there is nothing to show."""
-    stored = artifact(job, "items") if job.result else None
-    if not stored or "path" not in stored:
+    try:
+        files = files_of(job.result)
+    except ValidationError:  # not completed, or a row of another shape
         return None
     return {
-        "summary": _summary(state, job, int(stored["rows"])),
-        "examples": _examples(state, job, stored),
-        "table": artifact(job, "table") is not None,
-        "reported": artifact(job, "report") is not None,
+        "summary": _summary(state, job, files),
+        "examples": _examples(state, job, files.items),
+        "table": files.table is not None,
+        "reported": files.report is not None,
     }
 
 
-def _examples(state: State, job: Job, stored: Json) -> list[Json]:
+def _examples(state: State, job: Job, stored: StoredFile) -> list[Json]:
     items = selected.first(state.artifacts, stored, SHOWN)
     texts = beside.target_texts(state, job, [name for item in items for name in beside.served_by(item)])
     return [
@@ -40,11 +44,11 @@ def _examples(state: State, job: Job, stored: Json) -> list[Json]:
     ]
 
 
-def _summary(state: State, job: Job, count: int) -> list[str]:
-    stored, result = artifact(job, "report"), job.result or {}
-    if stored is None:
-        return [f"{count:,} candidates were chosen."]
-    numbers, texts = stored_numbers(state.artifacts, stored), target_texts(state.artifacts, job)
+def _summary(state: State, job: Job, files: SelectionFiles) -> list[str]:
+    result = job.result or {}
+    if files.report is None:
+        return [f"{files.items.rows or 0:,} candidates were chosen."]
+    numbers, texts = stored_numbers(state.artifacts, files.report), target_texts(state.artifacts, job)
     diagnostics = result["diagnostics"]
     return summary(
         counts=result["counts"],

@@ -1,6 +1,7 @@
 """One candidate of a selection: why it is in, or why it is out."""
 
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Response
@@ -8,20 +9,21 @@ from fastapi import APIRouter, Path, Response
 from service.http.fair import FairRoute
 from service.http.parameters import ResourceId
 from service.http.views import as_response
-from service.jobs.results import artifact, completed
+from service.jobs.results import completed
 from service.selections import responses
 from service.services import Services, State, TenantId
 from store.data import pools
 from store.errors import NotFound
 from store.jobs.requests import SelectionNames
+from store.jobs.results import SelectionFiles, files_of
+from store.kit.json import Json
 from store.results import considered
 from store.results import items as selected
 from store.tables.data import Batch
-from store.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
-UNKNOWN: dict[str, Any] = {
+UNKNOWN: Json = {
     "object": "selection.candidate",
     **dict.fromkeys(("item", "nearest_target", "last_selected", "cluster")),
     "leaks": [],
@@ -44,50 +46,58 @@ def candidate(
     return as_response(told_of(state, tenant_id, job_id, candidate_id))
 
 
-def told_of(state: State, tenant_id: str, job_id: str, candidate_id: str) -> dict[str, Any]:
+def told_of(state: State, tenant_id: str, job_id: str, candidate_id: str) -> Json:
     """The same for those who have no request; raises NotFound, or Problem 409 before it is completed."""
     job = completed(state, tenant_id, job_id, what="candidates")
-    item = selected.find(state.artifacts, artifact(job, "items") or {}, candidate_id)
+    files = files_of(job.result)
+    item = selected.find(state.artifacts, files.items, candidate_id)
     if item is not None and "content_hash" in item:
-        found: dict[str, Any] = {"id": item["id"], "content_hash": item["content_hash"], "repeated": False}
-        found |= _flags(state, job, item["content_hash"])
-        return {**UNKNOWN, **found, **_chosen(item)}
+        return _told(state, files, Own(item["id"], item["content_hash"]), _chosen(item))
     asked = SelectionNames.of(job.request, job.id)
     with state.database.transaction() as session:
         batches = pools.batches(session, asked.pool_id, asked.pool_version)
     known = _in_pool(state, batches, candidate_id)
     if known is None:
         raise NotFound("candidate", candidate_id)
-    own, repeated = known
-    found = {"id": own["id"], "content_hash": own["content_hash"], "repeated": repeated}
-    found |= _flags(state, job, own["content_hash"])
-    return {**UNKNOWN, **found, **_eligibility(state, job, own)}
+    return _told(state, files, known, _eligibility(state, files, known))
 
 
-def _in_pool(state: State, batches: list[Batch], name: str) -> tuple[dict[str, str], bool] | None:
-    """The stored record that holds the candidate's content, and whether the candidate was a copy of it."""
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The stored record that holds the candidate's content."""
+
+    id: str
+    content_hash: str
+    repeated: bool = False
+    """Whether the candidate was received as a copy of it."""
+
+
+def _told(state: State, files: SelectionFiles, own: Own, why: Json) -> Json:
+    return {**UNKNOWN, **asdict(own), **_flags(state, files, own.content_hash), **why}
+
+
+def _in_pool(state: State, batches: list[Batch], name: str) -> Own | None:
     for batch in batches:
         if found := considered.find_row(state.artifacts, batch.artifact, name):
-            return found, False
+            return Own(found["id"], found["content_hash"])
     for batch in batches:
         if batch.repeated and (copy := considered.find_row(state.artifacts, batch.repeated["path"], name)):
             for other in batches:
                 if found := considered.find_row(state.artifacts, other.artifact, copy["content_hash"]):
-                    return found, True
+                    return Own(found["id"], found["content_hash"], repeated=True)
     return None
 
 
-def _eligibility(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
-    items = artifact(job, "items") or {}
-    item = selected.find(state.artifacts, items, own["id"], own["content_hash"])
+def _eligibility(state: State, files: SelectionFiles, own: Own) -> Json:
+    item = selected.find(state.artifacts, files.items, own.id, own.content_hash)
     if item is not None:
         return _chosen(item)
-    nearest, rejected = _nearest(state, job, own), artifact(job, "rejected")
+    nearest, rejected = _nearest(state, files, own), files.rejected
     if nearest is None and rejected:  # whose lines hold ids: another content may have the same one
-        reason = considered.rejection(state.artifacts, rejected, own["id"])
+        reason = considered.rejection(state.artifacts, rejected, own.id)
         if reason is not None:
             return {"status": "not_usable", "reason": reason}
-    (text,) = selected.read(state.artifacts, items, after=items["rows"] - 1, limit=1)
+    (text,) = selected.read(state.artifacts, files.items, after=(files.items.rows or 0) - 1, limit=1)
     last = orjson.loads(text)
     last_selected = {name: last.get(name) for name in ("rank", "id", "score", "ot_gradient", "redundancy")}
     last_selected["cosine"] = max((target["cosine"] for target in last.get("targets", ())), default=None)
@@ -99,22 +109,21 @@ def _eligibility(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _flags(state: State, job: Job, content_hash: str) -> dict[str, Any]:
+def _flags(state: State, files: SelectionFiles, content_hash: str) -> Json:
     """{cluster, leaks}; empty for a candidate that nearly repeats nothing, and where nobody looked."""
-    stored, names = artifact(job, "near_copies"), ("cluster", "leaks")
-    row = stored and considered.find_row(state.artifacts, stored["path"], content_hash, more=names)
+    stored, names = files.near_copies, ("cluster", "leaks")
+    row = stored and considered.find_row(state.artifacts, stored.path, content_hash, more=names)
     return {name: orjson.loads(row[name]) for name in names} if row else {}
 
 
-def _chosen(item: dict[str, Any]) -> dict[str, Any]:
+def _chosen(item: Json) -> Json:
     return {"status": "selected", "reason": item.get("why") or "selected", "item": item}
 
 
-def _nearest(state: State, job: Job, own: dict[str, Any]) -> dict[str, Any] | None:
+def _nearest(state: State, files: SelectionFiles, own: Own) -> Json | None:
     """{id, cosine} of the target that the candidate is most like; None for jobs that did not store it."""
-    stored = artifact(job, "considered")
-    if stored is None:
+    if files.considered is None:
         return None
     columns = ("nearest_target", "cosine")
-    row = considered.find_row(state.artifacts, stored["path"], own["content_hash"], more=columns)
+    row = considered.find_row(state.artifacts, files.considered.path, own.content_hash, more=columns)
     return None if row is None else {"id": row["nearest_target"], "cosine": row["cosine"]}

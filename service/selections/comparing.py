@@ -6,10 +6,11 @@ targets that they serve most). Rank correlation is Spearman's over the items tha
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import orjson
+
+from service.selections.responses import Change, Coverage, Overlap, TargetChange
 
 MOST_CHANGED = 10  # targets that are named
 
@@ -37,16 +38,16 @@ def digest(groups: Iterable[list[str]]) -> Digest:
     return found
 
 
-def overlap(first: Digest, second: Digest) -> dict[str, Any]:
+def overlap(first: Digest, second: Digest) -> Overlap:
     """How many contents both selected, and their share of each and of all."""
     shared = len(first.ranks.keys() & second.ranks.keys())
     sizes = [len(first.ranks), len(second.ranks)]
-    return {
-        "shared": shared,
-        "only_first": sizes[0] - shared,
-        "only_second": sizes[1] - shared,
-        "jaccard": shared / max(1, sum(sizes) - shared),
-    }
+    return Overlap(
+        shared=shared,
+        only_first=sizes[0] - shared,
+        only_second=sizes[1] - shared,
+        jaccard=shared / max(1, sum(sizes) - shared),
+    )
 
 
 def rank_correlation(first: Digest, second: Digest) -> float | None:
@@ -59,7 +60,7 @@ def rank_correlation(first: Digest, second: Digest) -> float | None:
     return float(1.0 - 6.0 * np.square((one - other).astype(np.float64)).sum() / (float(n) * (n * n - 1.0)))
 
 
-def coverage(first: Digest, second: Digest) -> dict[str, Any]:
+def coverage(first: Digest, second: Digest) -> Coverage:
     """Mean coverage over the targets that items of both serve, and the targets that changed most."""
     names = sorted(first.coverage.keys() & second.coverage.keys())
     changes = {name: second.coverage[name] - first.coverage[name] for name in names}
@@ -67,20 +68,26 @@ def coverage(first: Digest, second: Digest) -> dict[str, Any]:
     means = [
         sum(side.coverage[name] for name in names) / len(names) if names else None for side in (first, second)
     ]
-    return {
-        "targets": len(names),
-        "only_first": len(first.coverage.keys() - second.coverage.keys()),
-        "only_second": len(second.coverage.keys() - first.coverage.keys()),
-        "mean_cosine": change(*means),
-        "better": sum(value > 0 for value in changes.values()),
-        "worse": sum(value < 0 for value in changes.values()),
-        "most_changed": [
-            {"target": name, **change(first.coverage[name], second.coverage[name])} for name in most
+    return Coverage(
+        targets=len(names),
+        only_first=len(first.coverage.keys() - second.coverage.keys()),
+        only_second=len(second.coverage.keys() - first.coverage.keys()),
+        mean_cosine=change(*means),
+        better=sum(value > 0 for value in changes.values()),
+        worse=sum(value < 0 for value in changes.values()),
+        most_changed=[
+            TargetChange(
+                target=name,
+                first=first.coverage[name],
+                second=second.coverage[name],
+                change=changes[name],
+            )
+            for name in most
         ],
-    }
+    )
 
 
-def change(first: float | None, second: float | None) -> dict[str, float | None]:
+def change(first: float | None, second: float | None) -> Change:
     """A number of both selections, and how much larger the second is."""
     difference = None if first is None or second is None else second - first
-    return {"first": first, "second": second, "change": difference}
+    return Change(first=first, second=second, change=difference)

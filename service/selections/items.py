@@ -1,7 +1,7 @@
 """What a selection picked, and what it could not pick."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, TypedDict
 
 import orjson
 import pyarrow as pa
@@ -14,9 +14,11 @@ from service.http.parameters import Extra, ResourceId
 from service.http.problems import Problem
 from service.http.ranges import serve_spool
 from service.intake.spools import TableSpool
-from service.jobs.results import artifact, completed
+from service.jobs.results import completed
 from service.selections.responses import ItemPage
 from service.services import Services, State, TenantId
+from store.artifacts import StoredFile
+from store.jobs.results import files_of
 from store.records.table_rows import NotRestored
 from store.results import item_columns, picked
 from store.results import items as selected
@@ -24,6 +26,7 @@ from store.results import items as selected
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 
 Form = Literal["item", "original"]
+
 MAX_PAGE = 1000
 LIMIT = "How many at most; JSON pages have 1,000 at most, lines and tables all by default."
 ALL_ITEMS = 2**62
@@ -33,7 +36,15 @@ LINES = {
 }
 TABLE = {"type": "string", "format": "binary", "description": "A Parquet file with a row for each item."}
 REJECTED = {"type": "string", "description": "One JSON object a line: `id` and `reason`."}
-FORMATS: dict[str, Any] = {NDJSON: {"schema": LINES}, PARQUET: {"schema": TABLE}}
+FORMATS: dict[str, dict[str, object]] = {NDJSON: {"schema": LINES}, PARQUET: {"schema": TABLE}}
+
+
+class Range(TypedDict):
+    """Which items are asked for."""
+
+    after: int
+    limit: int
+    extra: Mapping[str, str]
 
 
 @router.get("/{job_id}/items", response_model=ItemPage, responses={200: {"content": FORMATS}})
@@ -58,13 +69,14 @@ def items(
     gives those alone whose record has that value in `extra`.
     """
     job = completed(state, tenant_id, job_id, what="items")
-    stored = artifact(job, "items") or {}
+    files = files_of(job.result)
+    stored = files.items
     accept = request.headers.get("accept")
     kind = acceptable(accept, (NDJSON, PARQUET) if format == "original" else (JSON, NDJSON, PARQUET))
     count = min(limit or MAX_PAGE, MAX_PAGE) if kind == JSON else limit or ALL_ITEMS
-    asked: dict[str, Any] = {"after": after, "limit": count, "extra": extra}
+    asked: Range = {"after": after, "limit": count, "extra": extra}
     if format == "original" and kind == PARQUET:
-        return _table(state, stored, artifact(job, "table"), asked=asked, reasons=reasons)
+        return _table(state, stored, files.table, asked=asked, reasons=reasons)
     if format == "original":
         rows = selected.read_originals(state.artifacts, stored, **asked, reasons=reasons)
         return StreamingResponse(_lines(rows), media_type=NDJSON)
@@ -76,7 +88,7 @@ def items(
     if kind == PARQUET:
         return _parquet(item_columns.SCHEMA, map(item_columns.to_table, groups))
     texts = [text for group in groups for text in group]
-    more = len(texts) > count if extra else bool(texts) and after + len(texts) < stored["rows"]
+    more = len(texts) > count if extra else bool(texts) and after + len(texts) < (stored.rows or 0)
     return Response(_page(texts[:count], more), media_type=JSON)
 
 
@@ -88,8 +100,9 @@ def items(
 )
 def rejected(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Every candidate that could not be selected, with the reason, as lines in the order of the pool."""
-    stored = artifact(completed(state, tenant_id, job_id, what="rejected"), "rejected") or {}
-    return Response(state.artifacts.get_bytes(stored["path"], stored["sha256"]), media_type=NDJSON)
+    stored = files_of(completed(state, tenant_id, job_id, what="rejected").result).rejected
+    lines = b"" if stored is None else state.artifacts.get_bytes(stored.path, stored.sha256)
+    return Response(lines, media_type=NDJSON)
 
 
 def _page(texts: list[str], has_more: bool) -> bytes:
@@ -105,10 +118,10 @@ def _lines(groups: Iterator[list[str]]) -> Iterator[bytes]:
 
 def _table(
     state: State,
-    stored: dict[str, Any],
-    table: dict[str, Any] | None,
+    stored: StoredFile,
+    table: StoredFile | None,
     *,
-    asked: dict[str, Any],
+    asked: Range,
     reasons: bool,
 ) -> Response:
     """The rows as the table that they came as; raises Problem where they are none."""

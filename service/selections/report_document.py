@@ -3,9 +3,9 @@
 import orjson
 
 from service.http.problems import Problem
-from service.jobs.results import artifact
 from service.polls import views as job_views
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, StoredFile
+from store.jobs.results import files_of
 from store.kit.json import Json
 from store.results import maps
 from store.tables.jobs import Job
@@ -16,12 +16,12 @@ SELECTION = ("id", "name", "created_at", "completed_at", "request", "metadata")
 
 def document(artifacts: Artifacts, job: Job) -> Json:
     """All numbers; raises Problem 409 for a selection of a release that stored no report."""
-    stored, points = artifact(job, "report"), artifact(job, "map")
-    if stored is None or points is None:
+    files = files_of(job.result)
+    if files.report is None or files.map is None:
         detail = f"Selection {job.id} was made before reports were stored; run the same request again."
         raise Problem(409, "no_report", detail)
-    numbers = stored_numbers(artifacts, stored)
-    drawn = artifacts.get_table(points["path"], points["sha256"], maps.DRAWN)
+    numbers = stored_numbers(artifacts, files.report)
+    drawn = artifacts.get_table(files.map.path, files.map.sha256, maps.DRAWN)
     numbers["map"]["points"] = maps.points(drawn)
     made = job_views.job(job, {})
     diagnostics = made["result"].pop("diagnostics")
@@ -41,18 +41,18 @@ def document(artifacts: Artifacts, job: Job) -> Json:
     }
 
 
-def stored_numbers(artifacts: Artifacts, stored: Json) -> Json:
+def stored_numbers(artifacts: Artifacts, stored: StoredFile) -> Json:
     """What the select worker left in the artifact `report`."""
-    numbers: Json = orjson.loads(artifacts.get_bytes(stored["path"], stored["sha256"]))
+    numbers: Json = orjson.loads(artifacts.get_bytes(stored.path, stored.sha256))
     return numbers
 
 
 def target_texts(artifacts: Artifacts, job: Job) -> dict[str, str]:
     """How the examples of the target begin that the map shows, by id."""
-    stored = artifact(job, "map")
+    stored = files_of(job.result).map
     if stored is None:
         return {}
-    table = artifacts.get_table(stored["path"], stored["sha256"], ("id", "kind", "text"))
+    table = artifacts.get_table(stored.path, stored.sha256, ("id", "kind", "text"))
     columns = (table[name].to_pylist() for name in ("id", "kind", "text"))
     return {name: _short(text) for name, kind, text in zip(*columns, strict=True) if kind == "target"}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -11,16 +10,18 @@ from service.html.templates import HTML
 from service.http.fair import FairRoute
 from service.http.media import JSON, PARQUET, acceptable
 from service.http.parameters import ResourceId
-from service.jobs.results import artifact, completed
+from service.jobs.results import completed
 from service.selections.report_document import document, target_texts
 from service.selections.report_page import page
 from service.selections.report_responses import Report
 from service.services import Services, State, TenantId
+from store.jobs.results import files_of
+from store.kit.json import Json
 from store.results import items as selected
 from store.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
-FORMATS: dict[str, Any] = {
+FORMATS: dict[str, dict[str, object]] = {
     HTML: {"schema": {"type": "string", "description": "One page that needs nothing else."}},
     PARQUET: {"schema": {"type": "string", "format": "binary", "description": "The points of the map."}},
 }
@@ -35,8 +36,7 @@ def report(job_id: ResourceId, request: Request, state: Services, tenant_id: Ten
     job = completed(state, tenant_id, job_id, what="report")
     numbers = document(state.artifacts, job)
     if kind == PARQUET:
-        stored = artifact(job, "map") or {}
-        return Response(state.artifacts.get_bytes(stored["path"], stored["sha256"]), media_type=PARQUET)
+        return Response(_map(state, job), media_type=PARQUET)
     if kind == HTML:
         return Response(rendered(state, job, numbers), media_type=HTML, headers=HEADERS)
     return Response(orjson.dumps(numbers), media_type=JSON)
@@ -49,12 +49,18 @@ HEADERS = {
 }
 
 
-def rendered(state: State, job: Job, numbers: dict[str, Any]) -> str:
+def rendered(state: State, job: Job, numbers: Json) -> str:
     """The page of a completed selection, with as many items as its map shows."""
     items = _items(state, job, numbers["map"]["shown"]["selected"])
     return page(numbers, items, target_texts(state.artifacts, job))
 
 
-def _items(state: State, job: Job, count: int) -> Iterator[dict[str, Any]]:
-    texts = selected.read(state.artifacts, artifact(job, "items") or {}, after=0, limit=count)
+def _map(state: State, job: Job) -> bytes:
+    stored = files_of(job.result).map
+    assert stored is not None  # the numbers are there
+    return state.artifacts.get_bytes(stored.path, stored.sha256)
+
+
+def _items(state: State, job: Job, count: int) -> Iterator[Json]:
+    texts = selected.read(state.artifacts, files_of(job.result).items, after=0, limit=count)
     return (orjson.loads(text) for text in islice(texts, count))

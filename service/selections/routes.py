@@ -79,7 +79,7 @@ def _asked(
 ) -> SelectionWork:
     """The body with every name looked up."""
     size = None if body.tokens else submissions.Size(body.k, body.ratio)
-    version, k = submissions.sized(session, tenant_id, pool_id, body.pool_version, size)
+    version, k = submissions.sized(session, tenant_id, pool_id, body.pool_version, size=size)
     files = body.feature_files
     return SelectionWork(
         target_id=target_id,

@@ -20,6 +20,7 @@ from store.errors import StoreError
 from store.jobs import lifecycle as jobs
 from store.jobs import pace, plans, submissions
 from store.jobs.requests import ComparisonWork, EvaluationWork, SelectionWork, TrainingWork
+from store.jobs.results import Trained
 from store.kit.json import Json
 from store.settings import Settings
 from store.tables.jobs import Job, Shard
@@ -92,7 +93,7 @@ def _selection(comparison: _Comparison, key: Key, label: submissions.Label) -> J
     session, tenant_id = comparison.session, comparison.job.tenant_id
     tokens = _tokens(comparison, arm)
     size = submissions.Size(spec.k, spec.ratio) if tokens is None else None
-    version, k = submissions.sized(session, tenant_id, asked.pool_id, asked.pool_version, size)
+    version, k = submissions.sized(session, tenant_id, asked.pool_id, asked.pool_version, size=size)
     work = SelectionWork(
         target_id=asked.target_id,
         pool_id=asked.pool_id,
@@ -146,7 +147,7 @@ def _evaluation(comparison: _Comparison, key: Key, label: submissions.Label) -> 
     asked, trained = comparison.asked, comparison.steps[key._replace(step="train")]
     work = EvaluationWork(
         target_id=asked.evaluation_target_id,
-        model=str((trained.result or {})["model_id"]),
+        model=Trained.of(trained.result).model_id,
         spec=asked.spec.evaluation,
     )
     return submissions.evaluation(comparison.session, comparison.job.tenant_id, work, label)

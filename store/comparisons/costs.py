@@ -66,7 +66,7 @@ def of_comparison(
     rows = min(pool_rows, max(1, round((spec.tokens or 0) / each)))
     if spec.tokens is None:
         size = submissions.Size(spec.k, spec.ratio)
-        rows = submissions.sized(session, tenant_id, pool.id, asked.pool_version, size)[1] or 1
+        rows = submissions.sized(session, tenant_id, pool.id, asked.pool_version, size=size)[1] or 1
     parameters = parameters or costs.UNSTATED_PARAMETERS
     pace = _training_pace(session, tenant_id, asked.base_model)
     speed = pace or FLOPS_PER_SECOND / (FLOPS_PER_PARAMETER * parameters)
@@ -144,7 +144,7 @@ def _selecting(
             )
             label = submissions.Label()
             job = submissions.selection(session, tenant_id, work, shard_rows=block_rows, label=label)
-            found = costs.of_selection(session, artifacts, job, parameters, block_rows=block_rows)["seconds"]
+            found = costs.of_selection(session, artifacts, job, parameters, block_rows=block_rows).seconds
             undone.rollback()
         features += found["features"]
         selection = max(selection, found["transport"])

@@ -4,6 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from store.comparisons.plan import Key, Picked, State, key_of
+from store.jobs.results import Rows
 from store.kit.json import Json
 from store.loops import steps as loop_steps
 from store.tables.jobs import Job
@@ -33,8 +34,8 @@ def _picked(job: Job) -> Picked | None:
     """Of a completed selection."""
     if job.kind != JobKind.SELECTION or job.status != JobStatus.COMPLETED:
         return None
-    picked = (job.result or {})["picked"]
-    return Picked(picked["sha256"], int(picked["tokens"]))
+    found = Rows.model_validate((job.result or {})["picked"])
+    return Picked(found.sha256, found.tokens)
 
 
 def _pace(steps: dict[Key, Job]) -> float:

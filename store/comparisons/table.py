@@ -9,6 +9,7 @@ from evoselect.verdicts.judge import Row, Unit, Verdict
 from store.comparisons import plan as comparison_plan
 from store.comparisons.plan import STEPS, Key, State
 from store.jobs.requests import ComparisonWork
+from store.jobs.results import Trained
 from store.kit.json import Json
 from store.tables.jobs import Job
 from store.tables.states import JobStatus
@@ -108,7 +109,7 @@ def _ids(arm: ComparisonArm, steps: Mapping[Key, Job]) -> Json:
     for key in sorted(key for key in steps if key.arm == arm.name):
         own[key.step].append(steps[key].id)
         if key.step == "train" and steps[key].status == JobStatus.COMPLETED:
-            models.append((steps[key].result or {})["model_id"])
+            models.append(Trained.of(steps[key].result).model_id)
     return {
         "selection_ids": own["select"],
         "training_ids": own["train"],

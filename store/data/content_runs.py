@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
 from store.records.columns import Mask
 
@@ -33,6 +34,23 @@ class Run:
     def to_bytes(self) -> bytes:
         """All lower halves, then all upper halves, little-endian."""
         return self.low.astype("<u8").tobytes() + self.high.astype("<u8").tobytes()
+
+
+class StoredRun(BaseModel):
+    """The file of a run, and its keys."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    rows: int
+
+
+class Index(BaseModel):
+    """What a pool's row keeps of its contents."""
+
+    model_config = ConfigDict(frozen=True)
+
+    runs: tuple[StoredRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,21 @@
 """Pools: appendable, versioned sets of candidates, batch by batch. A content is stored once in a pool."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from store.accounts import quotas
 from store.accounts.quotas import StorageQuota
-from store.artifacts import Artifact
+from store.artifacts import Artifact, StoredFile
+from store.data.content_runs import Index
 from store.data.sources import Source
 from store.errors import Conflict, Invalid
 from store.kit.ids import new_id
-from store.kit.json import Json
+from store.records.faults import RowFault
 from store.records.record import SCHEMA
 from store.tables import owned, uses
 from store.tables.data import Batch, Pool
@@ -45,10 +48,14 @@ class Counts:
 
 
 def create(
-    session: Session, tenant_id: str, *, name: str | None = None, user_metadata: Json | None = None
+    session: Session,
+    tenant_id: str,
+    *,
+    name: str | None = None,
+    user_metadata: Mapping[str, str] | None = None,
 ) -> Pool:
     """An empty pool at version 0."""
-    pool = Pool(id=new_id("pool"), tenant_id=tenant_id, name=name, user_metadata=user_metadata or {})
+    pool = Pool(id=new_id("pool"), tenant_id=tenant_id, name=name, user_metadata=dict(user_metadata or {}))
     session.add(pool)
     session.flush()
     session.refresh(pool)
@@ -88,6 +95,16 @@ def lock(session: Session, tenant_id: str, pool_id: str) -> Pool:
     return session.execute(query.execution_options(populate_existing=True)).scalar_one()
 
 
+class Faults(BaseModel):
+    """Of a batch: the first ones, the file with all, and how many there are of each code."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lines: list[RowFault] = []
+    file_id: str | None = None
+    reasons: dict[str, int] = {}
+
+
 def append(
     session: Session,
     pool: Pool,
@@ -97,26 +114,26 @@ def append(
     counts: Counts,
     quota: StorageQuota | None,
     client_batch_id: str | None = None,
-    errors: Json | None = None,
-    repeated: Json | None = None,
-    keys: Json | None = None,
-    recognised: Json | None = None,
-    source: Json | None = None,
+    faults: Faults | None = None,
+    repeated: StoredFile | None = None,
+    keys: Index | None = None,
+    recognised: Mapping[str, object] | None = None,
+    source: Mapping[str, str | int] | None = None,
 ) -> Batch:
     """The stored batch as the next version of a locked pool, so that versions have no gap.
 
-    `errors` is {lines, file_id, reasons}, `keys` {runs: [...]}, `repeated` {path, sha256, rows, size}: the
-    duplicates; `source` {path, sha256, schema, size}: see store.records.table_rows. Raises OverQuota; `quota`
-    is None where that was asked before.
+    `repeated` are the duplicates, `source` {path, sha256, schema, size} the rows as they came: see
+    store.records.table_rows. Raises OverQuota; `quota` is None where that was asked before.
     """
     size = batch_size(artifact.size, counts.stored)
-    size += sum((beside or {}).get("size", 0) for beside in (repeated, source))
+    size += (repeated and repeated.size) or 0
+    size += int((source or {}).get("size", 0))
     if quota is not None:
         quotas.take(session, pool.tenant_id, quota, records=counts.stored, size=size)
     pool.version += 1
     pool.size += size
     pool.count += counts.stored
-    pool.keys = keys or pool.keys
+    pool.keys = pool.keys if keys is None else keys.model_dump(mode="json")
     batch = Batch(
         id=batch_id,
         tenant_id=pool.tenant_id,
@@ -127,10 +144,10 @@ def append(
         accepted=counts.accepted,
         rejected=counts.rejected,
         duplicates=counts.duplicates,
-        errors=errors or {},
-        repeated=repeated,
-        recognised=recognised or {},
-        source=source,
+        errors=(faults or Faults()).model_dump(mode="json", exclude_unset=True),
+        repeated=repeated and repeated.stored(),
+        recognised=dict(recognised or {}),
+        source=source and dict(source),
         artifact=artifact.path,
         sha256=artifact.sha256,
     )

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,6 @@ from store.artifacts import Artifacts, as_parquet
 from store.data.pools import ORIGINAL
 from store.errors import Invalid
 from store.kit.ids import new_id
-from store.kit.json import Json
 from store.records.record import Record, to_table
 from store.tables import owned, uses
 from store.tables.data import Target
@@ -34,8 +34,8 @@ def kept(
     quota: StorageQuota,
     apart: Examples | None = None,
     name: str | None = None,
-    user_metadata: Json | None = None,
-    recognised: Json | None = None,
+    user_metadata: Mapping[str, str] | None = None,
+    recognised: Mapping[str, object] | None = None,
 ) -> tuple[Target, bool]:
     """The target with these examples, and whether it is new; `apart` are kept in a target of their own.
 
@@ -49,7 +49,11 @@ def kept(
         session, tenant_id, sha256=sha256, held_sha256=held_sha256, name=name, user_metadata=user_metadata
     ):
         return found, False
-    labels: Json = {"name": name, "user_metadata": user_metadata or {}, "recognised": recognised or {}}
+    labels = {
+        "name": name,
+        "user_metadata": dict(user_metadata or {}),
+        "recognised": dict(recognised or {}),
+    }
     if apart and held:
         labels["held_out_target_id"] = _stored(
             session, artifacts, tenant_id, records=apart[0], data=held, quota=quota
@@ -69,7 +73,7 @@ def _find(
     sha256: str,
     held_sha256: str | None,
     name: str | None,
-    user_metadata: Json | None,
+    user_metadata: Mapping[str, str] | None,
 ) -> Target | None:
     """The oldest such target, which nobody deletes until the transaction ends.
 

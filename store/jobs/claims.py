@@ -7,13 +7,14 @@ transaction that commits its last one (`go_on`), for which the job's row is lock
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from store.artifacts import StoredFile
 from store.jobs import lifecycle as jobs
 from store.jobs import plans
+from store.kit.json import Json
 from store.tables.states import TERMINAL, JobStatus
 
 
@@ -41,13 +42,13 @@ class Claim:
     phase: str
     token: int
     attempt: int
-    payload: dict[str, Any]
-    request: dict[str, Any]
+    payload: Json
+    request: Json
     traceparent: str | None
     """Of the request that made the job."""
     offer: Offer
     """That it was taken by."""
-    checkpoint: dict[str, Any] | None = None
+    checkpoint: StoredFile | None = None
     """What an earlier attempt left to go on from, see `shards.save_checkpoint`."""
 
 
@@ -137,7 +138,7 @@ def claim(session: Session, offer: Offer) -> Claim | None:
             job.request,
             job.traceparent,
             offer,
-            taken.checkpoint,
+            _left(taken.checkpoint),
         )
     return None
 
@@ -158,8 +159,12 @@ def go_on(session: Session, last: Claim) -> Claim | None:
         token=taken.token,
         attempt=taken.attempt,
         payload=taken.payload,
-        checkpoint=taken.checkpoint,
+        checkpoint=_left(taken.checkpoint),
     )
+
+
+def _left(checkpoint: Json | None) -> StoredFile | None:
+    return None if checkpoint is None else StoredFile.model_validate(checkpoint)
 
 
 def others_wait(session: Session, claim: Claim, waited: float) -> bool:
@@ -174,7 +179,7 @@ def served(session: Session, queue: str, tenant_id: str) -> None:
     session.execute(_SERVED, names)
 
 
-def _place(offer: Offer) -> dict[str, Any]:
+def _place(offer: Offer) -> dict[str, object]:
     return {
         "queue": offer.queue,
         "phases": list(offer.phases),

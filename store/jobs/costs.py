@@ -14,16 +14,20 @@ With checkpoints all rows are computed at each of them, and a row is as wide as 
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow.parquet as pq
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from evoselect.spec.features import FeatureSpec
+from evoselect.spec.reading import OnLong
 from store.artifacts import Artifacts
 from store.jobs import pace
+from store.jobs.plans import FeaturePart
 from store.jobs.requests import SelectionWork
+from store.kit.json import Json
 from store.tables.jobs import Job, Shard
 from store.tables.states import ShardState
 
@@ -41,34 +45,63 @@ SAMPLE = 512  # rows whose lengths are told, or fewer of about so many bytes
 SAMPLE_BYTES = 2**24
 
 
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Of the first rows of the pool, in tokens."""
+
+    rows: int
+    up_to: dict[str, int]
+    longest: int
+    max_length: int | None
+    longer: int | None
+    on_long: OnLong
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of a selection, before it starts."""
+
+    rows: int
+    tokens: int
+    shards: int
+    seconds: dict[str, float]
+    """Of one worker, by phase."""
+    bytes: dict[str, int]
+    """Memory for sketches and matrix, disk for features."""
+    lengths: Lengths | None
+    basis: Literal["measured", "formula"]
+    """Of the seconds of phase features."""
+
+
 def of_selection(
     session: Session, artifacts: Artifacts, job: Job, parameters: int, *, block_rows: int
-) -> dict[str, Any]:
-    """rows, tokens, seconds of one worker by phase, and whether those were measured."""
+) -> Cost:
+    """What the job will cost; nothing of it is computed."""
     shards = session.scalars(select(Shard).where(Shard.job_id == job.id)).all()
     features = [shard for shard in shards if shard.phase == "features"]
+    parts = [FeaturePart.model_validate(shard.payload) for shard in features]
     computed = sum(shard.rows_total for shard in features)  # at all checkpoints
-    models = len({shard.payload["checkpoint"] for shard in features})
+    models = len({part.checkpoint for part in parts})
     rows = computed // models if features else sum(shard.rows_total for shard in shards)
-    paths = {shard.payload["artifact"] for shard in features}
+    paths = {part.artifact for part in parts}
     tokens = sum(text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
     asked = SelectionWork.of(job.request, job.id)
     measured = pace.seconds_per_row(session, job.tenant_id, asked.model)
     work = tokens * models * FLOPS_PER_PARAMETER * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
     seconds = work if measured is None else computed * measured
     mixed = _mixed(asked.features)
-    return {
-        "rows": rows,
-        "tokens": tokens,
-        "shards": len(shards),
-        "seconds": {
+    return Cost(
+        rows=rows,
+        tokens=tokens,
+        shards=len(shards),
+        seconds={
             "features": round(seconds + _sketching(mixed, computed, block_rows), 1),
             "transport": round(rows * _transport_pace(session, job.tenant_id), 1),
         },
-        "bytes": _bytes(asked.features, rows * max(models, 1)),
-        "lengths": _lengths(artifacts, features, asked.features),
-        "basis": "formula" if measured is None else "measured",
-    }
+        bytes=_bytes(asked.features, rows * max(models, 1)),
+        lengths=_lengths(artifacts, parts, asked.features),
+        basis="formula" if measured is None else "measured",
+    )
 
 
 def _mixed(spec: FeatureSpec) -> int:
@@ -109,9 +142,9 @@ def text_bytes(artifacts: Artifacts, path: str, columns: Sequence[str] = TEXT) -
     )
 
 
-def _lengths(artifacts: Artifacts, features: Sequence[Shard], spec: FeatureSpec) -> dict[str, Any] | None:
+def _lengths(artifacts: Artifacts, parts: Sequence[FeaturePart], spec: FeatureSpec) -> Lengths | None:
     """Rows of the pool by tokens, in powers of two; None where there are no features to compute."""
-    pool = next((shard.payload["artifact"] for shard in features if shard.payload["role"] == "pool"), None)
+    pool = next((part.artifact for part in parts if part.role == "pool"), None)
     if pool is None:
         return None
     with artifacts.open(pool) as stream:
@@ -120,14 +153,14 @@ def _lengths(artifacts: Artifacts, features: Sequence[Shard], spec: FeatureSpec)
         batch = next(file.iter_batches(max(1, min(SAMPLE, SAMPLE_BYTES // size)), columns=list(TEXT)))
     tokens = [_text_length(row) // BYTES_PER_TOKEN for row in batch.to_pylist()]
     most = spec.max_length
-    return {
-        "rows": len(tokens),
-        "up_to": by_powers(tokens),
-        "longest": max(tokens, default=0),
-        "max_length": most,
-        "longer": None if most is None else sum(count > most for count in tokens),
-        "on_long": spec.on_long,
-    }
+    return Lengths(
+        rows=len(tokens),
+        up_to=by_powers(tokens),
+        longest=max(tokens, default=0),
+        max_length=most,
+        longer=None if most is None else sum(count > most for count in tokens),
+        on_long=spec.on_long,
+    )
 
 
 def by_powers(tokens: Sequence[int]) -> dict[str, int]:
@@ -136,7 +169,7 @@ def by_powers(tokens: Sequence[int]) -> dict[str, int]:
     return {str(most): found[most] for most in sorted(found)}
 
 
-def _text_length(row: dict[str, Any]) -> int:
+def _text_length(row: Json) -> int:
     """Bytes of a row's texts."""
     texts = [row["prompt"] or "", row["completion"], *(turn["content"] for turn in row["messages"] or ())]
     return sum(len(text.encode()) for text in texts)

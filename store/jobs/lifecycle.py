@@ -1,7 +1,6 @@
 """Jobs: created, listed, moved from status to status, cancelled. Every change writes its event."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -25,10 +24,10 @@ def create(
     *,
     tenant_id: str,
     kind: JobKind,
-    request: dict[str, Any],
+    request: Mapping[str, object],
     plans: list[ShardPlan],
     name: str | None = None,
-    user_metadata: dict[str, Any] | None = None,
+    user_metadata: Mapping[str, str] | None = None,
     priority: int = 0,
 ) -> Job:
     """Job, shards, event and outbox rows in the caller's transaction: all of it is stored or none."""
@@ -39,8 +38,8 @@ def create(
         status=JobStatus.QUEUED,
         phase=plans[0].phase,
         name=name,
-        request=request,
-        user_metadata=user_metadata or {},
+        request=dict(request),
+        user_metadata=dict(user_metadata or {}),
         priority=priority,
         last_event=0,
         traceparent=traces.current(),
@@ -112,15 +111,17 @@ def listing(
     return owned.listed(session, Job, tenant_id, *where, window=window)
 
 
-def record_event(session: Session, job: Job, event_type: str, data: dict[str, Any]) -> None:
+def record_event(session: Session, job: Job, event_type: str, data: Mapping[str, object]) -> None:
     """Append to the job's events; the caller holds the row's lock, so numbers have no gap."""
     job.last_event += 1
-    session.add(Event(job_id=job.id, sequence=job.last_event, type=event_type, data=data))
+    session.add(Event(job_id=job.id, sequence=job.last_event, type=event_type, data=dict(data)))
     if event_type == f"job.{job.status}":
         webhooks.promise(session, job, job.last_event)
 
 
-def transition(session: Session, job: Job, status: JobStatus, data: dict[str, Any] | None = None) -> None:
+def transition(
+    session: Session, job: Job, status: JobStatus, data: Mapping[str, object] | None = None
+) -> None:
     """Move a locked job to a status that may follow, with its time and its event."""
     if status not in NEXT.get(JobStatus(job.status), set()):
         raise Conflict(f"job {job.id} is {job.status} and cannot become {status}")

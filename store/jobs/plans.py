@@ -1,8 +1,9 @@
 """Which shards a job needs, phase by phase. Pure: rows in, shard plans out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from store.data.sources import Source
 from store.tables.states import JobKind
@@ -29,6 +30,25 @@ QUEUE = {
 FORMER_QUEUE = {"generate": "ops"}  # where an earlier release put shards of a phase; they still run
 
 
+class FeaturePart(BaseModel):
+    """The payload of a shard of phase features: a run of the records of one stored file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    """Whose records: target or pool."""
+    artifact: str
+    sha256: str
+    start: int
+    stop: int
+    checkpoint: int
+    """The place among the models that are computed at."""
+    first: bool
+    """Whether it is the first one of its role: it speaks for all of them."""
+    of: int
+    """Records of the role."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
     """One shard to insert: who runs it, on what, over how many rows."""
@@ -36,7 +56,7 @@ class ShardPlan:
     phase: str
     index: int
     rows: int
-    payload: dict[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def queue(self) -> str:
@@ -69,18 +89,18 @@ def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int 
         for source in sources:
             for start in range(0, source.rows, shard_rows):
                 stop = min(start + shard_rows, source.rows)
-                payload = {
-                    "role": source.role,
-                    "artifact": source.artifact,
-                    "sha256": source.sha256,
-                    "start": start,
-                    "stop": stop,
-                    "checkpoint": checkpoint,
-                    "first": source.role not in seen,
-                    "of": sum(other.rows for other in sources if other.role == source.role),
-                }
+                part = FeaturePart(
+                    role=source.role,
+                    artifact=source.artifact,
+                    sha256=source.sha256,
+                    start=start,
+                    stop=stop,
+                    checkpoint=checkpoint,
+                    first=source.role not in seen,
+                    of=sum(other.rows for other in sources if other.role == source.role),
+                )
                 seen.add(source.role)
-                plans.append(ShardPlan("features", len(plans), stop - start, payload))
+                plans.append(ShardPlan("features", len(plans), stop - start, part.model_dump()))
     return plans
 
 

@@ -11,14 +11,15 @@ one after another and its events have no gap. The token grows with every claim a
 only where the token is still the writer's. Only the database's clock counts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from store.artifacts import StoredFile
 from store.errors import Invalid, LostLease
 from store.jobs import claims, outbox, plans
 from store.jobs import lifecycle as jobs
@@ -80,8 +81,8 @@ def heartbeat(session: Session, claim: Claim, *, rows_done: int | None) -> Heart
 def commit(
     session: Session,
     claim: Claim,
-    result: dict[str, Any],
-    job_result: dict[str, Any] | None = None,
+    result: Mapping[str, object],
+    job_result: Mapping[str, object] | None = None,
     *,
     go_on: bool = False,
 ) -> Claim | None:
@@ -106,17 +107,17 @@ def commit(
     return None
 
 
-def save_checkpoint(session: Session, claim: Claim, checkpoint: dict[str, Any]) -> dict[str, Any] | None:
-    """Leave something for a later attempt to go on from; returns what was left before.
+def save_checkpoint(session: Session, claim: Claim, checkpoint: StoredFile) -> StoredFile | None:
+    """Leave a file for a later attempt to go on from; returns what was left before.
 
     Raises LostLease when the token is not ours.
     """
     shard = _owned(session, claim)[1]
-    before, shard.checkpoint = shard.checkpoint, checkpoint
-    return before
+    before, shard.checkpoint = shard.checkpoint, checkpoint.stored()
+    return None if before is None else StoredFile.model_validate(before)
 
 
-def record_event(session: Session, claim: Claim, event: str, data: dict[str, Any]) -> None:
+def record_event(session: Session, claim: Claim, event: str, data: Mapping[str, object]) -> None:
     """Add an event about the work on a shard; raises LostLease when the token is not ours."""
     jobs.record_event(session, _owned(session, claim)[0], event, data)
 

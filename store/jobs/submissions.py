@@ -25,13 +25,14 @@ from store.jobs.requests import (
     SelectionWork,
     TrainingWork,
 )
+from store.jobs.results import files_of
 from store.tables import uses
 from store.tables.jobs import Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
 
 FULL_SECONDS = 60  # Retry-After of a full queue: about as long as a shard takes
 WORK: dict[JobKind, type[Requested]] = {
-    work.kind: work for work in (SelectionWork, TrainingWork, EvaluationWork, LoopWork)
+    work.kind: work for work in (SelectionWork, TrainingWork, EvaluationWork)
 }
 
 
@@ -64,7 +65,7 @@ class Size:
 
 
 def sized(
-    session: Session, tenant_id: str, pool_id: str, version: int | None, size: Size | None
+    session: Session, tenant_id: str, pool_id: str, version: int | None, *, size: Size | None
 ) -> tuple[int, int | None]:
     """The version that is meant (None: the newest), and the count, None without a size.
 
@@ -127,7 +128,7 @@ def _source_rows(session: Session, tenant_id: str, asked: TrainingWork) -> int:
     if asked.selection_id is not None:
         job = _completed_selection(session, tenant_id, asked.selection_id)
         k = SelectionNames.of(job.request, job.id).k
-        return k or int((job.result or {})["artifacts"]["items"]["rows"])
+        return k or files_of(job.result).items.rows or 0
     if asked.examples_id is not None:
         return targets.get(session, tenant_id, asked.examples_id).count
     pool = pools.get(session, tenant_id, str(asked.pool_id))

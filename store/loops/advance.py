@@ -8,7 +8,6 @@ often; the keys of rounds and steps make sure that nothing is begun twice.
 Locks: a step's job before its loop, never the other way round.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,10 @@ from store.errors import Conflict, StoreError
 from store.jobs import lifecycle as jobs
 from store.jobs import pace, plans, submissions
 from store.jobs.requests import EvaluationWork, LoopWork, SelectionWork, TrainingWork
-from store.kit.json import Json
+from store.jobs.results import Trained
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
+from store.loops.results import Generated, LoopResult, RoundResult
 from store.settings import Settings
 from store.tables.jobs import Job
 from store.tables.loops import LoopStep, Round
@@ -100,15 +100,15 @@ def _go_on(loop: _Loop, current: Round) -> None:
 def _close(loop: _Loop, current: Round, steps: list[loop_steps.Step]) -> None:
     """The round is over: keep its numbers, then end the loop or open the next round."""
     session = loop.session
-    numbers = {arm: loop_steps.numbers(steps, current.number, arm) for arm in loop_plan.arms(loop.spec)}
-    verdict = loop_plan.verdict({arm: found["evaluation"] for arm, found in numbers.items()})
-    current.result = {**verdict, "arms": numbers}
+    arms = {arm: loop_steps.numbers(steps, current.number, arm) for arm in loop_plan.arms(loop.spec)}
+    verdict = loop_plan.verdict({arm: found.evaluation for arm, found in arms.items()}).model_dump()
+    current.result = RoundResult(**verdict, arms=arms).model_dump(mode="json")
     current.state = "completed"
     current.completed_at = func.clock_timestamp()
     session.flush()
     loop.record_event("round.completed", round=current.number, **verdict)
     done = loop_steps.completed_rounds(session, loop.job.id)
-    gains = [(row.result or {})["gain"] for row in done]
+    gains = [RoundResult.of(row.result).gain for row in done]
     reason = loop_plan.stop_reason(loop.spec, gains, loop_steps.spent(session, loop.job, steps))
     if reason is None:
         _open(loop, current.number + 1)
@@ -138,7 +138,7 @@ def _open(loop: _Loop, number: int) -> None:
 
 
 def generated(
-    session: Session, loop_id: str, number: int, pool_id: str, *, version: int, counts: Json
+    session: Session, loop_id: str, number: int, pool_id: str, *, version: int, counts: Generated
 ) -> None:
     """The candidates of a round are there; raises Conflict unless the round waited for them."""
     job = jobs.lock(session, loop_id)
@@ -148,9 +148,10 @@ def generated(
         raise Conflict(
             f"round {number} of loop {loop_id} does not wait for candidates", code="round_not_waiting"
         )
-    row.pool_id, row.pool_version, row.generated, row.state = pool_id, version, counts, "running"
+    row.pool_id, row.pool_version, row.state = pool_id, version, "running"
+    row.generated = counts.stored()
     session.flush()
-    jobs.record_event(session, job, "round.generated", {"round": number, **counts})
+    jobs.record_event(session, job, "round.generated", {"round": number, **row.generated})
     jobs.promise_advance(session, job)
 
 
@@ -182,7 +183,7 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
     model = _model_before(loop, number, loop_plan.SELECTED) if spec.proxy == CURRENT else spec.proxy
     earlier = loop_steps.job_ids(session, loop.job.id, loop_plan.step_name(arm, "select"), before=number)
     pool_id, size = str(current.pool_id), submissions.Size(spec.k, spec.ratio)
-    version, k = submissions.sized(session, tenant_id, pool_id, current.pool_version, size)
+    version, k = submissions.sized(session, tenant_id, pool_id, current.pool_version, size=size)
     asked = SelectionWork(
         target_id=loop.asked.target_id,
         pool_id=pool_id,
@@ -244,7 +245,7 @@ def _model_before(loop: _Loop, number: int, arm: str) -> str:
     if number <= 1:
         return loop.asked.base_model
     trained = loop_steps.job_id(loop.session, loop.job.id, number - 1, loop_plan.step_name(arm, "train"))
-    return str((loop.session.get_one(Job, trained).result or {})["model_id"])
+    return Trained.of(loop.session.get_one(Job, trained).result).model_id
 
 
 def _end_by(loop: _Loop, current: Round, step: loop_steps.Step) -> None:
@@ -267,27 +268,26 @@ def _complete(loop: _Loop, reason: str) -> None:
     steps = loop_steps.of_loop(loop.session, loop.job.id)
     done = loop_steps.completed_rounds(loop.session, loop.job.id)
     best = min(done, key=_loss) if done else None
-    loop.job.result = {
-        "stop_reason": reason,
-        "rounds": len(done),
-        "model_id": _model_of(done[-1]),
-        "best_round": best.number if best else None,
-        "best_model_id": _model_of(best) if best else None,
-        "base": loop_steps.numbers(steps, 0, loop_plan.SELECTED)["evaluation"],
-        "trained_examples": sum(step.trained for step in steps),
-    }
+    loop.job.result = LoopResult(
+        stop_reason=reason,
+        rounds=len(done),
+        model_id=_model_of(done[-1]),
+        best_round=best.number if best else None,
+        best_model_id=_model_of(best) if best else None,
+        base=loop_steps.numbers(steps, 0, loop_plan.SELECTED).evaluation,
+        trained_examples=sum(step.trained for step in steps),
+    ).model_dump(mode="json")
     jobs.cancel_waiting_shards(loop.session, loop.job.id)
     jobs.transition(loop.session, loop.job, JobStatus.COMPLETED, {"stop_reason": reason})
 
 
 def _loss(row: Round) -> float:
-    result = row.result or {}
-    measured: Mapping[str, Any] = result["arms"][loop_plan.SELECTED]["evaluation"]
-    return float(measured[result["loss"]]) if result["loss"] else 0.0
+    result = RoundResult.of(row.result)
+    return float(result.arms[loop_plan.SELECTED].evaluation[result.loss]) if result.loss else 0.0
 
 
 def _model_of(row: Round) -> str:
-    return str((row.result or {})["arms"][loop_plan.SELECTED]["model_id"])
+    return str(RoundResult.of(row.result).arms[loop_plan.SELECTED].model_id)
 
 
 def pause(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKind.LOOP) -> Job:

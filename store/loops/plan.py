@@ -8,9 +8,10 @@ The random arm's selection follows the other one, whose features it finds in the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evoselect.spec.loop import LoopSpec
+from store.kit.json import Json
+from store.loops.results import Verdict
 from store.tables.states import JobStatus
 
 STEPS = ("select", "train", "evaluate")
@@ -49,13 +50,13 @@ def is_over(spec: LoopSpec, statuses: Mapping[str, str]) -> bool:
     return all(statuses.get(step_name(arm, "evaluate")) == JobStatus.COMPLETED for arm in arms(spec))
 
 
-def verdict(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """{loss: which number counts, gain: by how much it lies below the random arm's, None without one}."""
-    mine = results[SELECTED]
+def verdict(evaluations: Mapping[str, Json]) -> Verdict:
+    """The loss that counts, and the selected arm's gain over the random one; by arm their evaluations."""
+    mine = evaluations[SELECTED]
     loss = next((name for name in LOSSES if mine.get(name) is not None), None)
-    other = results.get(RANDOM, {}).get(loss) if loss else None
+    other = evaluations.get(RANDOM, {}).get(loss) if loss else None
     gain = None if loss is None or other is None else float(other) - float(mine[loss])
-    return {"loss": loss, "gain": gain}
+    return Verdict(loss=loss, gain=gain)
 
 
 @dataclass(frozen=True, slots=True)

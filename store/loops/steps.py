@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from store.jobs import outbox
 from store.jobs.requests import TrainingWork
+from store.jobs.results import Trained
 from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops.plan import Spent
+from store.loops.results import Arm, Generated
 from store.tables.jobs import Job, Shard
 from store.tables.loops import LoopStep, Round
 from store.tables.states import JobKind, ShardState
-
-TOKENS = ("prompt_tokens", "completion_tokens")
 
 _LOST = text("""
 select id from jobs j where kind in ('loop', 'comparison') and status = 'running'
@@ -49,7 +49,9 @@ class Step:
         """Examples that its optimizer has seen, repetitions included; 0 where it is no finished training."""
         if self.job.kind != JobKind.TRAINING or self.job.result is None:
             return 0
-        return int(self.job.result["steps"]) * TrainingWork.of(self.job.request, self.job.id).spec.batch_size
+        return (
+            Trained.of(self.job.result).steps * TrainingWork.of(self.job.request, self.job.id).spec.batch_size
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +99,28 @@ def of_loop(session: Session, loop_id: str) -> list[Step]:
     return [Step(row.round, row.step, job) for row, job in rows]
 
 
-def numbers(steps: list[Step], number: int, arm: str) -> Json:
-    """{selection_id, training_id, evaluation_id, model_id, evaluation} of an arm of a round, so far."""
+def numbers(steps: list[Step], number: int, arm: str) -> Arm:
+    """An arm of a round, as far as it has come."""
     found = {step.name: step.job for step in steps if step.round == number}
     selection, training, evaluation = (found.get(loop_plan.step_name(arm, name)) for name in loop_plan.STEPS)
-    return {
-        "selection_id": selection.id if selection else None,
-        "training_id": training.id if training else None,
-        "evaluation_id": evaluation.id if evaluation else None,
-        "model_id": (training.result or {}).get("model_id") if training else None,
-        "evaluation": _plain(evaluation.result if evaluation else None),
-    }
+    return Arm(
+        selection_id=selection.id if selection else None,
+        training_id=training.id if training else None,
+        evaluation_id=evaluation.id if evaluation else None,
+        model_id=Trained.of(training.result).model_id if training and training.result else None,
+        evaluation=_plain(evaluation.result if evaluation else None),
+    )
 
 
 def spent(session: Session, loop: Job, steps: list[Step]) -> Spent:
     """What the loop has used so far, by the database's clock and the rows."""
     seconds = session.scalar(select(func.extract("epoch", func.clock_timestamp() - loop.created_at)))
-    made = [row.generated for row in rounds(session, loop.id)]
+    made = [Generated.of(row.generated) for row in rounds(session, loop.id)]
     return Spent(
         seconds=float(seconds or 0.0),
         trained_examples=sum(step.trained for step in steps),
-        generated_tokens=sum(row.get(name, 0) for row in made for name in TOKENS),
-        cost=sum(row.get("cost", 0.0) for row in made),
+        generated_tokens=sum(row.tokens for row in made),
+        cost=sum(row.cost for row in made),
     )
 
 

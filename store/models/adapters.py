@@ -1,11 +1,13 @@
 """Models that trainings produced, and where their files lie."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from store.artifacts import StoredFile
 from store.errors import Conflict
 from store.kit.ids import new_id
-from store.kit.json import Json
 from store.tables import owned, uses
 from store.tables.data import Model
 from store.tables.owned import Window
@@ -25,17 +27,17 @@ def create(
     tenant_id: str,
     training_id: str,
     base_model: str,
-    files: Json,
-    lineage: Json,
+    files: Mapping[str, StoredFile],
+    lineage: Mapping[str, object],
 ) -> None:
-    """The row of a finished training; `files` maps a file name to {path, sha256, size}."""
+    """The row of a finished training, with its files by name."""
     model = Model(
         id=model_id,
         tenant_id=tenant_id,
         training_id=training_id,
         base_model=base_model,
-        files=files,
-        lineage=lineage,
+        files={name: file.stored() for name, file in files.items()},
+        lineage=dict(lineage),
     )
     session.add(model)
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from typing_extensions import TypedDict
+
 _KINDS: Final = {
     dict: "an object",
     list: "a list",
@@ -30,3 +32,12 @@ def shown(value: object) -> str:
     """The value as the message shows it, cut to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+class RowFault(TypedDict, total=False):
+    """What is wrong with a line, and where."""
+
+    line: int
+    pointer: str
+    code: str
+    detail: str

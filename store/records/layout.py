@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TypedDict
 
 import orjson
 
@@ -54,6 +54,14 @@ class Filled:
     """Variables of the template: the row's columns among them do not travel as `extra`."""
 
 
+class Told(TypedDict):
+    """What answers say of the rows."""
+
+    shapes: dict[str, int]
+    extra: list[str]
+    example: dict[str, str] | None
+
+
 @dataclass(slots=True)
 class Recognised:
     """What rows turned out to be."""
@@ -62,7 +70,7 @@ class Recognised:
     """Accepted rows by shape."""
     extra: set[str] = field(default_factory=set)
     """Columns that travel as `extra`."""
-    example: dict[str, Any] | None = None
+    example: dict[str, str] | None = None
     """The first row that was no record as it came: `given` and the `record` that it became."""
 
     def add(self, shape: str, record: Record, value: object, *, filled: bool = False) -> None:
@@ -82,7 +90,7 @@ class Recognised:
         if self.example is None:
             self.example = {"given": _cut(value), "record": _cut(fields_of(record))}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Told:
         """As answers carry it."""
         return {"shapes": dict(self.shapes), "extra": sorted(self.extra), "example": self.example}
 
@@ -110,7 +118,7 @@ def read_row(
     return _parsed(_with_extra({**common, **shape.convert(value)}, value, taken)), shape.name
 
 
-def fields_of(record: Record) -> dict[str, Any]:
+def fields_of(record: Record) -> dict[str, object]:
     """What the model and the selection see of it."""
     names = ("prompt", "messages", "completion", "choices", "answer", "group", "quality", "extra", "tool_use")
     return {name: value for name in names if (value := getattr(record, name)) is not None}

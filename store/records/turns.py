@@ -28,7 +28,7 @@ ROLES = {
 RENDERED = ("function_call", "reasoning_content", "thinking")  # by templates, beside content
 
 
-def chat(field: str, given: object, tools: object = None) -> dict[str, Any]:
+def chat(field: str, given: object, tools: object = None) -> dict[str, object]:
     """The fields `messages` and, where tools are offered or called, `tool_use` of a record.
 
     `field` names the list in messages. Raises InvalidRecord.
@@ -57,7 +57,7 @@ def chat(field: str, given: object, tools: object = None) -> dict[str, Any]:
     return {"messages": turns, **({"tool_use": use} if use else {})}
 
 
-def _turn(name: str, turn: object) -> tuple[dict[str, Any], dict[str, Any]]:
+def _turn(name: str, turn: object) -> tuple[dict[str, object], dict[str, Any]]:
     """Role and content, and what the turn has of tools."""
     if type(turn) is not dict:
         raise InvalidRecord("bad_message", f"{name} must be an object, got {kind_of(turn)}.")

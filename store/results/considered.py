@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, StoredFile
 
 SCHEMA = pa.schema(
     [
@@ -31,8 +31,8 @@ def put(
     hashes: Sequence[str],
     nearest: Sequence[str],
     cosines: Sequence[float],
-) -> dict[str, Any]:
-    """Store the columns; returns {path, sha256, rows}, which the result keeps at artifacts.considered."""
+) -> StoredFile:
+    """Store the columns; the result keeps the file at artifacts.considered."""
     table = pa.table([ids, hashes, nearest, pa.array(cosines, pa.float32())], schema=SCHEMA)
     stored = artifacts.put_table(folder, table)
     return stored.reference(rows=len(ids))
@@ -54,10 +54,10 @@ def find_row(
     return None
 
 
-def rejection(artifacts: Artifacts, stored: dict[str, Any], candidate_id: str) -> str | None:
+def rejection(artifacts: Artifacts, stored: StoredFile, candidate_id: str) -> str | None:
     """Why the candidate could not be selected, from the lines {id, reason} of the job; None if it could."""
     wanted = orjson.dumps(candidate_id)
-    with artifacts.open(stored["path"]) as stream:
+    with artifacts.open(stored.path) as stream:
         for line in stream:
             if wanted in line and (row := orjson.loads(line))["id"] == candidate_id:
                 return str(row["reason"])

@@ -5,13 +5,13 @@ the row that its record came as.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, StoredFile
+from store.kit.json import Json
 from store.records.record import has_extra
 
 SCHEMA = pa.schema(
@@ -29,10 +29,10 @@ GROUP_ROWS = 1000  # a page reads the row groups that it touches, and nothing el
 def put(
     artifacts: Artifacts,
     folder: str,
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[Json],
     originals: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """Store the items; returns {path, sha256, rows}, which the job's result keeps at artifacts.items.
+) -> StoredFile:
+    """Store the items; the job's result keeps the file at artifacts.items.
 
     `originals` are rows as they came, by content hash. Raises ValueError when the ranks are not 1, 2, 3, ...
     """
@@ -53,21 +53,21 @@ def put(
     return stored.reference(rows=len(items))
 
 
-def read(artifacts: Artifacts, stored: Mapping[str, Any], *, after: int, limit: int) -> Iterator[bytes]:
+def read(artifacts: Artifacts, stored: StoredFile, *, after: int, limit: int) -> Iterator[bytes]:
     """JSON texts of the items with ranks after + 1 to after + limit, one row group in memory at a time."""
     for texts in read_groups(artifacts, stored, after=after, limit=limit):
         for text in texts:
             yield text.encode()
 
 
-def first(artifacts: Artifacts, stored: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+def first(artifacts: Artifacts, stored: StoredFile, count: int) -> list[Json]:
     """The first `count` items."""
     return [orjson.loads(text) for text in read(artifacts, stored, after=0, limit=count)]
 
 
 def read_groups(
     artifacts: Artifacts,
-    stored: Mapping[str, Any],
+    stored: StoredFile,
     *,
     after: int,
     limit: int,
@@ -80,7 +80,7 @@ def read_groups(
 
 def read_originals(
     artifacts: Artifacts,
-    stored: Mapping[str, Any],
+    stored: StoredFile,
     *,
     after: int,
     limit: int,
@@ -97,7 +97,7 @@ def read_originals(
         yield [_original(orjson.loads(item), original, reasons) for item, original in rows]
 
 
-def _original(item: dict[str, Any], original: str | None, reasons: bool) -> str:
+def _original(item: Json, original: str | None, reasons: bool) -> str:
     if original is None:
         record = dict(item["record"])
         if record.get("id") == item.get("content_hash"):
@@ -111,7 +111,7 @@ def _original(item: dict[str, Any], original: str | None, reasons: bool) -> str:
 
 def chosen(
     artifacts: Artifacts,
-    stored: Mapping[str, Any],
+    stored: StoredFile,
     columns: list[str],
     *,
     after: int,
@@ -122,7 +122,7 @@ def chosen(
     if not extra:
         yield from _groups(artifacts, stored, columns, after=after, limit=limit)
         return
-    for table in _groups(artifacts, stored, columns, after=after, limit=int(stored["rows"])):
+    for table in _groups(artifacts, stored, columns, after=after, limit=stored.rows or 0):
         records = (orjson.loads(text)["record"] for text in table.column("item").to_pylist())
         held = [has_extra(record.get("extra"), extra) for record in records]
         part = table.filter(pa.array(held)).slice(0, limit)
@@ -133,13 +133,13 @@ def chosen(
 
 
 def _groups(
-    artifacts: Artifacts, stored: Mapping[str, Any], columns: list[str], *, after: int, limit: int
+    artifacts: Artifacts, stored: StoredFile, columns: list[str], *, after: int, limit: int
 ) -> Iterator[pa.Table]:
     """These columns of the ranks after + 1 to after + limit; what an older file lacks is null."""
-    stop = min(after + limit, int(stored["rows"]))
+    stop = min(after + limit, stored.rows or 0)
     if after >= stop:
         return
-    with artifacts.open(stored["path"]) as stream:
+    with artifacts.open(stored.path) as stream:
         file = pq.ParquetFile(stream)
         for group in range(after // GROUP_ROWS, (stop - 1) // GROUP_ROWS + 1):
             first = group * GROUP_ROWS
@@ -151,11 +151,9 @@ def _groups(
             yield table.slice(start, stop - first - start)
 
 
-def find(
-    artifacts: Artifacts, stored: Mapping[str, Any], id: str, content: str | None = None
-) -> dict[str, Any] | None:
+def find(artifacts: Artifacts, stored: StoredFile, id: str, content: str | None = None) -> Json | None:
     """The item of best rank with that id, and with that content hash where one is given; or None."""
-    with artifacts.open(stored["path"]) as stream:
+    with artifacts.open(stored.path) as stream:
         file = pq.ParquetFile(stream)
         for group in range(file.num_row_groups):
             ids = file.read_row_group(group, columns=["id"]).column("id").to_pylist()
@@ -163,7 +161,7 @@ def find(
                 continue
             texts = file.read_row_group(group, columns=["item"]).column("item").to_pylist()
             for own, text in zip(ids, texts, strict=True):
-                item: dict[str, Any] = orjson.loads(text) if own == id else {}
+                item: Json = orjson.loads(text) if own == id else {}
                 if item and content in (None, item.get("content_hash", content)):
                     return item
     return None

@@ -2,12 +2,11 @@
 
 import io
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import orjson
 import pyarrow as pa
 
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, StoredFile
 from store.records.table_rows import OPTIONS, restored, source_of
 from store.results import items
 
@@ -15,8 +14,8 @@ _KINDS = {"rank": pa.int64(), "score": pa.float64(), "weight": pa.float64(), "re
 WHY = pa.field("_evoselect", pa.struct([(name, _KINDS.get(name, pa.string())) for name in items.REASONS]))
 
 
-def put(artifacts: Artifacts, folder: str, rows: pa.Table) -> dict[str, Any]:
-    """Store them in batches that are the row groups of the items; returns {path, sha256, rows}."""
+def put(artifacts: Artifacts, folder: str, rows: pa.Table) -> StoredFile:
+    """Store them in batches that are the row groups of the items."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema, options=OPTIONS) as writer:
         for start in range(0, len(rows), items.GROUP_ROWS):
@@ -27,8 +26,8 @@ def put(artifacts: Artifacts, folder: str, rows: pa.Table) -> dict[str, Any]:
 
 def read(
     artifacts: Artifacts,
-    stored: Mapping[str, Any],
-    table: Mapping[str, Any],
+    stored: StoredFile,
+    table: StoredFile,
     *,
     after: int,
     limit: int,
@@ -40,7 +39,7 @@ def read(
     `stored` are the items, `table` is what `put` returned; ``extra`` and ``reasons`` as of items. Reading
     raises NotRestored where a type cannot be made again.
     """
-    stream = pa.ipc.open_stream(io.BytesIO(artifacts.get_bytes(table["path"], table["sha256"])))
+    stream = pa.ipc.open_stream(io.BytesIO(artifacts.get_bytes(table.path, table.sha256)))
     source = source_of(stream.schema)
     groups = items.chosen(artifacts, stored, ["rank", "item"], after=after, limit=limit, extra=extra)
     parts = _parts(groups, stream, source, reasons)

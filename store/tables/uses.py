@@ -1,6 +1,7 @@
 """Which jobs need a row: what an open one names cannot be deleted, and what is deleted cannot be named."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Text, cast, select
@@ -26,7 +27,7 @@ HELD: dict[str, tuple[str, type[Target | Pool | Model | Job]]] = {
 ID = re.compile(rf"({'|'.join(HELD)})_[0-9a-z]{{26}}")
 
 
-def hold(session: Session, tenant_id: str, request: dict[str, Any]) -> None:
+def hold(session: Session, tenant_id: str, request: Mapping[str, object]) -> None:
     """Keep everything that the request names until the transaction ends.
 
     Raises NotFound for one that is gone or another tenant's.

@@ -62,7 +62,7 @@ def commit(api: Api, claim: Claim, picked: dict[str, str] | None = None) -> None
         outcome = judge.run(Work(claim, context, lambda rows: None))
         with api.database.transaction() as session:
             outcome.save(session)
-            shards.commit(session, claim, outcome.result, outcome.job_result)
+            shards.commit(session, claim, outcome.result.stored())
         return
     with api.database.transaction() as session:
         if claim.phase == "compare":
@@ -89,7 +89,7 @@ def _made(api: Api, job: Job, phase: str, picked: dict[str, str]) -> Json:
         ]
         stored = selected.put(Artifacts(api.settings.artifacts_url), "t/items", items)
         rows = {"rows": 4, "tokens": 44, "sha256": picked.get(arm, job.id)}
-        return {"picked": rows, "artifacts": {"items": stored}}
+        return {"picked": rows, "artifacts": {"items": stored.stored()}}
     if phase == "train":
         return {"model_id": f"mdl_of_{job.id}", "steps": 1, "tokens_per_second": 1000.0}
     return evaluated(api, job) if phase == "evaluate" else {}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from pydantic_core import to_jsonable_python
 from sqlalchemy import func, update
 
 from store.jobs import claims, plans, shards
@@ -13,6 +14,7 @@ from tests.live import Api
 
 def finish(api: Api, job_id: str, result: dict[str, Any]) -> None:
     """Claim and commit all shards of a selection, which ends with the result."""
+    plain = to_jsonable_python(result)
     with api.database.transaction() as session:
         later = func.clock_timestamp() + timedelta(days=1)  # claims are fair, and this job is to be next
         session.execute(update(Shard).where(Shard.job_id != job_id).values(available_at=later))
@@ -25,4 +27,4 @@ def finish(api: Api, job_id: str, result: dict[str, Any]) -> None:
                 claim = claims.claim(session, Offer(queue, (phase,), "test", 60))
                 assert claim is not None
                 assert claim.job_id == job_id
-                shards.commit(session, claim, {}, result if phase == "transport" else None)
+                shards.commit(session, claim, {}, plain if phase == "transport" else None)

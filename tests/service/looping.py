@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import to_jsonable_python
 from sqlalchemy import func, update
 
 from store.artifacts import Artifacts
@@ -12,6 +13,7 @@ from store.jobs import claims, shards
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim, Offer
 from store.loops import advance as loops
+from store.results import items as selected
 from store.settings import Settings
 from store.tables.jobs import Job, Shard
 from tests.live import Api, Json, question
@@ -94,8 +96,10 @@ def _commit(api: Api, claim: Claim, results: dict[str, Callable[[Claim], Json]])
         if claim.phase == "evaluate":
             result = evaluation(api, session.get_one(Job, claim.job_id), result)
         if claim.phase == "transport":
-            result = {"artifacts": {"items": {"rows": 1}}, **result}
-        shards.commit(session, claim, {}, None if claim.phase == "features" else result)
+            artifacts = Artifacts(api.settings.artifacts_url)
+            items = selected.put(artifacts, "t/items", [{"rank": 1, "id": "c1", "record": question(1)}])
+            result = {"artifacts": {"items": items}, **result}
+        shards.commit(session, claim, {}, None if claim.phase == "features" else to_jsonable_python(result))
 
 
 def evaluation(api: Api, job: Job, more: Json) -> Json:

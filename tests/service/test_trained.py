@@ -26,7 +26,7 @@ def trained(api: Api, ids: list[str], parent: str | None = None, loop: str | Non
     rows = [{"id": id, "content_hash": f"hash of {id}", "repeats": 1} for id in ids]
     stored = artifacts.put_table("t/lineage", pa.Table.from_pylist(rows, schema=LINEAGE_SCHEMA))
     weights = artifacts.put_bytes("t/models", b"weights of " + ids[0].encode(), ".safetensors")
-    file = {"path": weights.path, "sha256": weights.sha256, "size": weights.size}
+    file = weights.reference(size=weights.size)
     model_id = adapters.fresh_id()
     with api.database.transaction() as session:
         shard = plans.single_shard("train", 1)

@@ -94,7 +94,7 @@ def chosen(ctx: Context, failing: set[int]) -> dict[str, Any]:
         settle(ctx, take(ctx, "features"), fails=index in failing)
     result = transport.run(Work(take(ctx, "select"), ctx, lambda done: None)).job_result
     assert result is not None
-    return result
+    return result.stored()
 
 
 def test_its_candidates_are_counted_and_an_equal_one_elsewhere_is_not_lost(ctx: Context, tenant: str) -> None:

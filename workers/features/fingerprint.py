@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from evoselect.spec.features import FeatureSpec
 from store.records.record import Record
@@ -54,5 +53,5 @@ def max_length(loaded: LoadedModel, spec: FeatureSpec) -> int:
     return min(spec.max_length or loaded.max_length, loaded.max_length)
 
 
-def _digest(value: dict[str, Any]) -> str:
+def _digest(value: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

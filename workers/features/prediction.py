@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import torch
 
@@ -39,6 +39,16 @@ class TooLarge(ValueError):
     """The job does not fit this machine; the message has the numbers and the setting to change."""
 
 
+class Lengths(TypedDict):
+    """Rows by tokens, in powers of two, and what becomes of those beyond the window."""
+
+    rows: int
+    up_to: dict[str, int]
+    window: int
+    on_long: OnLong
+    longer: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """Needs of one feature job by one worker on this machine."""
@@ -57,7 +67,7 @@ class Prediction:
     """Peak on the device; 0 on a CPU."""
     select_ram_bytes: int
     """Of the matrix that the select worker holds."""
-    lengths: dict[str, Any]
+    lengths: Lengths
     """Of the sample's rows; see ``lengths_of``."""
 
 
@@ -88,7 +98,7 @@ def predict(
     )
 
 
-def lengths_of(items: Sequence[TokenizedRecord], window: int, on_long: OnLong) -> dict[str, Any]:
+def lengths_of(items: Sequence[TokenizedRecord], window: int, on_long: OnLong) -> Lengths:
     """Rows by tokens, in powers of two, and what becomes of those beyond the window.
 
     Rows that the template refuses have no length and are not counted.

@@ -14,6 +14,7 @@ from evoselect.gradients.layers import choose_layers, coverage
 from evoselect.spec.features import FeatureSpec
 from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
+from store.jobs.plans import FeaturePart
 from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
@@ -94,7 +95,7 @@ def _prediction(
 ) -> Json:
     """Needs of the whole pool, refused where this machine has less."""
     sample = records.from_table(batch.take(_evenly(batch.num_rows, PREDICTED_ROWS)))
-    total = work.claim.payload["of"] * max(1, len(spec.checkpoints))
+    total = FeaturePart.model_validate(work.claim.payload).of * max(1, len(spec.checkpoints))
     needs = predict(sample, first, loaded, spec, rows=total)
     available = memory.available() + psutil.Process().memory_info().rss
     try:

@@ -1,14 +1,13 @@
 """Generated records as the one batch of a round's pool, and what earlier rounds were given."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from store.artifacts import Artifact
 from store.data import pools
-from store.data.content_runs import Run, joined
+from store.data.content_runs import Index, Run, StoredRun, joined
 from store.data.pools import BATCH_SCHEMA, Counts
 from store.loops import steps as loop_steps
 from store.records.columns import content_keys
@@ -22,7 +21,7 @@ class Stored:
 
     artifact: Artifact
     counts: Counts
-    keys: dict[str, Any]
+    keys: Index
 
 
 def store(work: Work, records: list[Record]) -> Stored | None:
@@ -39,8 +38,8 @@ def store(work: Work, records: list[Record]) -> Stored | None:
     index = artifacts.put_bytes(
         f"{tenant}/pool_keys/{work.claim.shard_id}", joined([Run(keys[:, 0], keys[:, 1])]).to_bytes(), ".keys"
     )
-    runs = [{"path": index.path, "rows": len(records)}]
-    return Stored(artifact, Counts(len(records), len(records), 0, 0), {"runs": runs})
+    runs = (StoredRun(path=index.path, rows=len(records)),)
+    return Stored(artifact, Counts(len(records), len(records), 0, 0), Index(runs=runs))
 
 
 def earlier_contents(work: Work, number: int) -> set[str]:

@@ -7,6 +7,7 @@ redirects, no proxies, bounded time, bounded answers. A key stands in the reques
 import random
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,7 @@ class Chat:
         self._ended.set()
         self._client.close()
 
-    def ask(self, body: dict[str, Any]) -> tuple[Answer, int]:
+    def ask(self, body: Mapping[str, object]) -> tuple[Answer, int]:
         """(the answer, how many tries it took); raises NoAnswer, or Invalid where another try is no use."""
         reason = ""
         for number in range(TRIES):
@@ -110,7 +111,7 @@ class Chat:
                 self._rest(min(LONGEST_DELAY, grown if wait is None else wait))
         raise NoAnswer(f"the generator gave no answer in {TRIES} tries; the last: {reason}")
 
-    def _post(self, body: dict[str, Any]) -> tuple[httpx.Response, bytes]:
+    def _post(self, body: Mapping[str, object]) -> tuple[httpx.Response, bytes]:
         try:
             url, address = self._way.pinned(self._url)
         except Refused as error:

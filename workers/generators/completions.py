@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from store.records.faults import InvalidRecord
 from store.records.record import Record, parse_record
@@ -20,7 +19,7 @@ REFUSAL = re.compile(
 )
 
 
-def objects(text: str) -> Iterator[dict[str, Any]]:
+def objects(text: str) -> Iterator[dict[str, object]]:
     """Every outermost JSON object of the text, in order, whatever stands around them.
 
     Code fences, prose, lists and a cut-off end do not matter; a comma before a closing bracket is taken away.
@@ -54,7 +53,7 @@ def _length(text: str) -> int:
     return len(text)
 
 
-def _decoded(text: str) -> dict[str, Any] | None:
+def _decoded(text: str) -> dict[str, object] | None:
     for source in (text, TRAILING_COMMA.sub(r"\1", text)):
         try:
             value = json.loads(source, strict=False)  # a line break inside of a text is meant
@@ -64,7 +63,7 @@ def _decoded(text: str) -> dict[str, Any] | None:
     return None
 
 
-def judge(value: dict[str, Any], seeds: list[Record]) -> Record | str:
+def judge(value: Mapping[str, object], seeds: list[Record]) -> Record | str:
     """The record, or why it is none: refusal, invalid_record, other_form (than those it was to be like)."""
     try:
         record = parse_record({name: value[name] for name in FIELDS if value.get(name) is not None})

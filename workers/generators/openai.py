@@ -7,15 +7,16 @@ instead of paying twice.
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
 from evoselect.spec.loop import OpenAIGenerator, Stop
+from store.kit.json import Json
 from store.loops.plan import Spent
+from store.loops.results import Generated
 from store.records.record import Record, parse_record, to_json
 from workers.generators.chat import Answer, Chat, NoAnswer
 from workers.generators.completions import judge, objects
@@ -37,13 +38,13 @@ class State:
     counts: Counter[str] = field(default_factory=Counter)
     """What became of requests and of their records, and tokens."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As a later attempt reads it."""
         records = [to_json(record) for record in self.records]
         return {"records": records, "asked": self.asked, "counts": dict(self.counts)}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "State":
+    def from_json(cls, value: Json) -> "State":
         """The inverse of to_json."""
         records = [parse_record(item) for item in value["records"]]
         return cls(records, value["asked"], Counter(value["counts"]))
@@ -72,7 +73,7 @@ class Generation:
     unanswered: int = 0
 
     def run(
-        self, chat: Chat, progress: Callable[[int], None], keep: Callable[[dict[str, Any]], None]
+        self, chat: Chat, progress: Callable[[int], None], keep: Callable[[Mapping[str, object]], None]
     ) -> None:
         """Ask until there are enough; raises NoAnswer when nobody answers, and what `progress` raises."""
         threads = ThreadPoolExecutor(self.generator.concurrency, "ask")
@@ -90,7 +91,7 @@ class Generation:
         threads: ThreadPoolExecutor,
         chat: Chat,
         progress: Callable[[int], None],
-        keep: Callable[[dict[str, Any]], None],
+        keep: Callable[[Mapping[str, object]], None],
     ) -> None:
         kept = time.monotonic()
         running: set[Future[tuple[Answer, int]]] = set()
@@ -115,7 +116,7 @@ class Generation:
             return False
         return len(self.state.records) < self.generator.size and self.fruitless < FRUITLESS
 
-    def _body(self, number: int) -> dict[str, Any]:
+    def _body(self, number: int) -> dict[str, object]:
         """The request of that number: other examples each time, the same ones whenever it is made."""
         draw = random.Random(f"{self.seed} {number}")
         shown = draw.sample(self.seeds, min(self.generator.examples, len(self.seeds)))
@@ -169,12 +170,13 @@ class Generation:
         counts["garbage"] += found == 0
 
 
-def _shown(record: Record) -> dict[str, Any]:
+def _shown(record: Record) -> dict[str, object]:
     """What a prompt shows of an example."""
     hidden = ("id", "metadata", "group", "quality")
     return {name: value for name, value in to_json(record).items() if name not in hidden}
 
 
-def summary(state: State, generator: OpenAIGenerator) -> dict[str, Any]:
+def summary(state: State, generator: OpenAIGenerator) -> Generated:
     """What a round says of its generation."""
-    return {"candidates": len(state.records), "cost": round(state.cost(generator), 6), **state.counts}
+    found = {"candidates": len(state.records), "cost": round(state.cost(generator), 6), **state.counts}
+    return Generated.of(found)

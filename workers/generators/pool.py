@@ -1,17 +1,17 @@
 """The generator `pool`: each round's candidates are the next ones of a fixed order, drawn by the seed."""
 
 import random
-from typing import Any
 
 import pyarrow as pa
 
 from evoselect.spec.loop import PoolGenerator
 from store.data import pools
+from store.loops.results import Generated
 from store.records.record import Record, from_table
 from workers.process.work import Work
 
 
-def draw(work: Work, generator: PoolGenerator, number: int, seed: int) -> tuple[list[Record], dict[str, Any]]:
+def draw(work: Work, generator: PoolGenerator, number: int, seed: int) -> tuple[list[Record], Generated]:
     """(records of round `number`, counts); no record comes in two rounds, the last ones may be fewer."""
     with work.context.database.transaction() as session:
         pool = pools.get(session, work.claim.tenant_id, generator.pool_id)
@@ -28,4 +28,5 @@ def draw(work: Work, generator: PoolGenerator, number: int, seed: int) -> tuple[
             work.progress(sum(table.num_rows for table in tables))
         first += source.rows
     records = from_table(pa.concat_tables(tables, promote_options="default")) if tables else []
-    return records, {"candidates": len(records), "left_in_pool": max(0, len(order) - number * size)}
+    left = max(0, len(order) - number * size)
+    return records, Generated(candidates=len(records), left_in_pool=left)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from store.artifacts import StoredFile
 from store.models import adapters
 from workers.context import Context
 from workers.models.loading import LoadedModel, device_here, load, wearing
@@ -44,7 +45,8 @@ def fetch_adapter(context: Context, tenant_id: str, model_id: str) -> tuple[str,
     with context.database.transaction() as session:
         row = adapters.get(session, tenant_id, model_id)
     folder = context.settings.home / "adapters" / model_id
-    for name, file in row.files.items():
+    for name, kept in row.files.items():
         if not (folder / name).exists():
-            context.artifacts.fetch_file(file["path"], file["sha256"], folder / name)
+            file = StoredFile.model_validate(kept)
+            context.artifacts.fetch_file(file.path, file.sha256, folder / name)
     return row.base_model, folder

@@ -1,9 +1,9 @@
 """Phase `evaluate`: a model on held-out examples, or on lm-eval's tasks."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from store.data import targets
+from store.jobs import results as kept
 from store.jobs.requests import EvaluationWork
 from store.records import record as records
 from workers.evaluations.named_tasks import TaskResult, evaluate_tasks, find_tasks
@@ -17,11 +17,10 @@ def run(work: Work) -> Outcome:
     """Load model and examples, score them, keep the numbers of every record."""
     asked = work.asked(EvaluationWork)
     result = _on_records(work, asked) if asked.tasks is None else _on_tasks(work, asked, asked.tasks)
-    kind = results.TasksResult if isinstance(result, TaskResult) else results.EvaluationResult
-    summary = results.checked(kind, result.summary())
     stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/evaluations", result.table())
-    rows: dict[str, Any] = stored.reference()
-    return Outcome({}, {**summary, "artifacts": {"rows": rows}})
+    kind = kept.TasksResult if isinstance(result, TaskResult) else kept.EvaluationResult
+    files = kept.EvaluationFiles(rows=stored.reference())
+    return Outcome(job_result=results.checked(kind, {**result.summary(), "artifacts": files}))
 
 
 def _on_records(work: Work, asked: EvaluationWork) -> EvaluationResult:

@@ -7,7 +7,9 @@ from evoselect.spec.features import FeatureSpec
 from store.artifacts import Artifact
 from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
+from store.jobs.plans import FeaturePart
 from store.jobs.requests import SelectionWork
+from store.jobs.results import Block, FeaturesResult, Pace
 from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
@@ -28,22 +30,22 @@ logger = logging.getLogger(__name__)
 
 def run(work: Work) -> Outcome:
     """Compute or find every block of the shard; a block that is stored is never computed again."""
-    payload, settings = work.claim.payload, work.context.settings
+    part, settings = FeaturePart.model_validate(work.claim.payload), work.context.settings
     asked = work.asked(SelectionWork)
     spec = asked.features
-    table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"], records.SCHEMA.names)
-    rows = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-    if payload["role"] == "pool":
+    table = work.context.artifacts.get_table(part.artifact, part.sha256, records.SCHEMA.names)
+    rows = records.from_table(table.slice(part.start, part.stop - part.start))
+    if part.role == "pool":
         qualities.low(rows, asked.spec)  # before hours of work
-    if _opens_the_pool(payload):
+    if _opens_the_pool(part):
         budgets.require_known(work, asked)
-    loaded = load_for(work, asked.model_of(payload["checkpoint"]), spec.dtype)
+    loaded = load_for(work, asked.model_of(part.checkpoint), spec.dtype)
     require_cache(loaded, spec)
     prediction.require_memory(loaded, spec, rows=min(len(rows), settings.block_rows))
     if spec.on_bad_row == "reject":
         require_readable(rows, loaded, spec)
     ordered = [rows[row] for row in by_length(rows, settings.window_rows)]
-    stored: list[Json] = []
+    stored: list[Block] = []
     computed: list[FeatureBlock] = []
     found: Json = {}
     for start in range(0, len(ordered), settings.block_rows):
@@ -52,9 +54,9 @@ def run(work: Work) -> Outcome:
         stored.append(entry)
         if block is not None:
             computed.append(block)
-        if start == 0 and _opens_the_pool(payload):
+        if start == 0 and _opens_the_pool(part):
             found = preflight.preflight(work, loaded, spec, batch=table, first=block)
-    return Outcome({"blocks": stored, "pace": _pace(computed), "outlook": found})
+    return Outcome(FeaturesResult(blocks=stored, pace=_pace(computed), outlook=found))
 
 
 def require_cache(loaded: LoadedModel, spec: FeatureSpec) -> None:
@@ -74,20 +76,19 @@ def require_readable(rows: list[Record], loaded: LoadedModel, spec: FeatureSpec)
             raise Invalid(f"{item.why}; leave it out, or set features.on_bad_row to skip", code="bad_rows")
 
 
-def _opens_the_pool(payload: Json) -> bool:
+def _opens_the_pool(part: FeaturePart) -> bool:
     """Whether this is the first shard of the first batch: the one that speaks for the whole pool."""
-    return bool(payload["role"] == "pool" and payload["first"])
+    return part.role == "pool" and part.first
 
 
-def _pace(computed: Sequence[FeatureBlock]) -> Json:
-    """Rows that were computed here, and the seconds that took: what later jobs cut their shards by."""
+def _pace(computed: Sequence[FeatureBlock]) -> Pace:
     seconds = sum(block.stats["seconds_tokenize"] + block.stats["seconds_extract"] for block in computed)
-    return {"rows": sum(len(block.status) for block in computed), "seconds": round(seconds, 3)}
+    return Pace(rows=sum(len(block.status) for block in computed), seconds=round(seconds, 3))
 
 
 def _block(
     work: Work, loaded: LoadedModel, spec: FeatureSpec, *, rows: list[Record], done: int
-) -> tuple[Json, FeatureBlock | None]:
+) -> tuple[Block, FeatureBlock | None]:
     """Where the features of these rows lie, and they where they were computed; `done` rows came before."""
     key = block_key(sketch_fingerprint(loaded, spec), rows, work.claim.tenant_id)
     stored, block = _find_intact(work, key), None
@@ -98,8 +99,8 @@ def _block(
         with work.context.database.transaction() as session:
             feature_blocks.remember(session, work.claim.tenant_id, key, rows=len(rows), artifact=stored)
     work.progress(done + len(rows))
-    entry = {"key": key, "artifact": stored.path, "sha256": stored.sha256, "rows": len(rows)}
-    return entry | {"cached": block is None}, block
+    entry = Block(key=key, artifact=stored.path, sha256=stored.sha256, rows=len(rows), cached=block is None)
+    return entry, block
 
 
 def _find_intact(work: Work, key: str) -> Artifact | None:

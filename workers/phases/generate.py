@@ -1,9 +1,8 @@
 """Phase `generate`: the candidates of one round become a pool of their own."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import orjson
 from sqlalchemy.orm import Session
@@ -21,6 +20,7 @@ from store.kit.ids import new_id
 from store.loops import advance as loops
 from store.loops import steps as loop_steps
 from store.loops.plan import Spent
+from store.loops.results import Generated
 from store.models import generators as endpoints
 from store.models.generators import Endpoint
 from store.records.record import Record, from_table
@@ -59,7 +59,7 @@ def _require_quota(work: Work, stored: Stored) -> None:
 
 
 def _hand_over(
-    work: Work, *, number: int, stored: Stored | None, counts: dict[str, Any], session: Session
+    work: Work, *, number: int, stored: Stored | None, counts: Generated, session: Session
 ) -> None:
     claim = work.claim
     pool = pools.create(session, claim.tenant_id, name=f"{claim.job_id} round {number}")
@@ -70,7 +70,7 @@ def _hand_over(
     loops.generated(session, claim.job_id, number, pool_id=pool.id, version=pool.version, counts=counts)
 
 
-def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], dict[str, Any]]:
+def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], Generated]:
     spec, generator = asked.spec, asked.spec.generator
     assert isinstance(generator, OpenAIGenerator)
     settings = work.context.settings
@@ -101,7 +101,7 @@ def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], dict
         chat.close()
     counts = summary(generation.state, generator)
     if not generation.state.records and number == 1:  # later on it has no more to give, which ends the loop
-        raise Invalid(f"the generator made no candidate: {counts}", code="generator_no_candidates")
+        raise Invalid(f"the generator made no candidate: {counts.stored()}", code="generator_no_candidates")
     return generation.state.records, counts
 
 
@@ -138,7 +138,7 @@ def _spent(work: Work) -> Spent:
         return loop_steps.spent(session, loop, [])
 
 
-def _keep(work: Work, state: dict[str, Any]) -> None:
+def _keep(work: Work, state: Mapping[str, object]) -> None:
     """Leave what there is so far to a later attempt."""
     claim, artifacts = work.claim, work.context.artifacts
     folder = f"{claim.tenant_id}/generated/{claim.shard_id}"
@@ -152,6 +152,6 @@ def _left(work: Work) -> State:
     if left is None:
         return State()
     try:
-        return State.from_json(orjson.loads(work.context.artifacts.get_bytes(left["path"], left["sha256"])))
+        return State.from_json(orjson.loads(work.context.artifacts.get_bytes(left.path, left.sha256)))
     except ArtifactCorrupt:
         return State()

@@ -18,6 +18,7 @@ from store.comparisons.plan import Key, State
 from store.errors import Invalid
 from store.jobs import lifecycle as jobs
 from store.jobs.requests import ComparisonWork
+from store.jobs.results import EvaluationFiles
 from store.results.scores import score
 from store.tables.jobs import Job
 from store.tables.states import JobKind
@@ -44,7 +45,7 @@ def run(work: Work) -> Outcome:
     found = judge(arms, str(asked.spec.baseline))
     table = comparison_table.of_verdict(asked, state, steps, found, n=len(arms[0].means))
     results.finite(table)
-    return Outcome({}, save=lambda session: comparisons.judged(session, work.claim.job_id, table))
+    return Outcome(save=lambda session: comparisons.judged(session, work.claim.job_id, table))
 
 
 def _rung(spec: ComparisonSpec, state: State) -> int:
@@ -70,8 +71,8 @@ def _common(work: Work, measure: str, evaluations: Mapping[Key, Job]) -> dict[Ke
     """Higher is better: the scores of the examples that every evaluation has the measure of."""
     columns = {}
     for key, job in evaluations.items():
-        place = (job.result or {})["artifacts"]["rows"]
-        rows = work.context.artifacts.get_table(place["path"], place["sha256"]).to_pylist()
+        place = EvaluationFiles.of((job.result or {}).get("artifacts")).rows
+        rows = work.context.artifacts.get_table(place.path, place.sha256).to_pylist()
         columns[key] = _scores(measure, rows)
         work.progress(0)
     every = np.stack(list(columns.values()))

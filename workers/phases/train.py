@@ -5,12 +5,14 @@ import logging
 import tarfile
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
+from store.artifacts import StoredFile
 from store.errors import ArtifactCorrupt
+from store.jobs import results as kept
 from store.jobs import shards
 from store.jobs.requests import TrainingWork
 from store.models import adapters
@@ -22,7 +24,7 @@ from workers.process.heartbeat import GivesWay
 from workers.process.work import Outcome, Work
 from workers.trainings import data as training_data
 from workers.trainings.data import TrainingData
-from workers.trainings.lora import Checkpoints, TrainingResult, train_lora
+from workers.trainings.lora import Checkpoints, Step, TrainingResult, train_lora
 
 logger = logging.getLogger(__name__)
 VERSIONS = ("torch", "transformers", "peft", "trl")
@@ -52,8 +54,7 @@ def run(work: Work) -> Outcome:
     model_id = adapters.fresh_id()
     lineage = _lineage(work, asked, loaded=loaded, data=data, result=result)
     return Outcome(
-        {},
-        results.checked(results.TrainingResult, {"model_id": model_id, **result.summary()}),
+        job_result=results.checked(kept.TrainingResult, {"model_id": model_id, **asdict(result)}),
         save=lambda session: adapters.create(
             session,
             model_id=model_id,
@@ -74,20 +75,18 @@ class Report:
         self._told_at = 0.0
         self._told_step = 0
 
-    def step(self, state: dict[str, Any]) -> None:
+    def step(self, state: Step) -> None:
         """Pass a step on; raises when the work must stop."""
-        self._work.progress(int(state["rows_done"]))
+        self._work.progress(state["rows_done"])
         now = time.monotonic()
         far = state["step"] - self._told_step >= state["steps"] / TOLD_TIMES
         if now - self._told_at < TOLD_SECONDS or not far:
             return
         self._told_at, self._told_step = now, state["step"]
-        names = ("step", "steps", "loss", "tokens_per_second", "eta_seconds")
+        told = {name: value for name, value in state.items() if not name.startswith("rows_")}
         try:
             with self._work.context.database.transaction() as session:
-                shards.record_event(
-                    session, self._work.claim, "training.metrics", {key: state[key] for key in names}
-                )
+                shards.record_event(session, self._work.claim, "training.metrics", told)
         except OperationalError as error:  # the heartbeat notices whether the database stays away
             logger.warning("metrics are not told, the database is away: %s", error.orig)
 
@@ -130,17 +129,17 @@ def _fetched(work: Work, folder: Path) -> Path | None:
         return None
     packed = folder / "checkpoint.tar"
     try:
-        work.context.artifacts.fetch_file(left["path"], left["sha256"], packed)
+        work.context.artifacts.fetch_file(left.path, left.sha256, packed)
     except ArtifactCorrupt as error:
         logger.warning("the training begins anew: %s", error)
         return None
     with tarfile.open(packed) as archive:
         archive.extractall(folder, filter="data")
     packed.unlink()
-    return folder / str(left["name"])
+    return folder / str(left.name)
 
 
-def _store(work: Work, folder: Path) -> dict[str, Any]:
+def _store(work: Work, folder: Path) -> dict[str, StoredFile]:
     files = {}
     for path in sorted(folder.iterdir()):
         stored = work.context.artifacts.put_file(f"{work.claim.tenant_id}/models", path)
@@ -150,7 +149,7 @@ def _store(work: Work, folder: Path) -> dict[str, Any]:
 
 def _lineage(
     work: Work, asked: TrainingWork, *, loaded: LoadedModel, data: TrainingData, result: TrainingResult
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """From the model back to what it was made of; the records lie in a file."""
     stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/lineage", data.table())
     return {
@@ -164,5 +163,5 @@ def _lineage(
         "seed": asked.seed,
         "steps": result.steps,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
-        "artifacts": {"records": stored.reference()},
+        "artifacts": {"records": stored.reference().stored()},
     }

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from evoselect.select import Texts, select
 from evoselect.selection import Selection
 from evoselect.spec.selection import SelectionSpec
 from store.accounts import quotas
+from store.artifacts import StoredFile
 from store.errors import Invalid
 from store.jobs.requests import SelectionWork
+from store.jobs.results import Covered, Rows, SelectionResult
 from store.records.record import Record, plain_text
 from store.results import considered
 from store.results import items as selected
@@ -39,6 +42,7 @@ from workers.selections.eligibility import (
 )
 from workers.selections.forms import Forms, forms_of
 from workers.selections.items import item, picked
+from workers.selections.near_copies import Flags
 from workers.selections.originals import kept_of, table_of
 from workers.selections.sides import Side, load
 from workers.selections.stages import Stages
@@ -92,7 +96,7 @@ def run(work: Work) -> Outcome:
         choice = _choose(work, sides, Path(scratch), stages)
         result = _store(work, sides, choice)
         stages.done("described")
-        return Outcome({}, results.checked(results.SelectionResult, result))
+        return Outcome(job_result=results.checked(SelectionResult, result))
 
 
 def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
@@ -153,7 +157,7 @@ def _choose(work: Work, sides: Sides, scratch: Path, stages: Stages) -> Choice:
     return Choice(selection, candidates, targets, kind, forms)
 
 
-def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
+def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
     """The artifacts, and the result that names them."""
     selection = choice.selection
     near = nearest_both_ways(choice.candidates, choice.targets)
@@ -195,8 +199,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, Any]:
     }
 
 
-def _manifest(sides: Sides) -> dict[str, Any]:
-    """What the selection can be made again by."""
+def _manifest(sides: Sides) -> dict[str, object]:
     return {
         "sketch": sides.pool.block.sketch,
         "spec": sides.asked.spec.model_dump(mode="json", by_alias=True),
@@ -207,8 +210,8 @@ def _manifest(sides: Sides) -> dict[str, Any]:
 
 
 def _store_items(
-    work: Work, sides: Sides, selection: Selection, flags: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    work: Work, sides: Sides, selection: Selection, flags: Mapping[str, Flags]
+) -> tuple[dict[str, StoredFile], Rows]:
     """The items, and where all candidates came as one kind of table, the rows of that; what they come to."""
     counted = sides.budget.counted  # else the prices are tokens
     tokens = (sides.pool.block.tokens[sides.rows] if counted else sides.budget.prices).tolist()
@@ -242,21 +245,21 @@ def _groups(targets: list[Record]) -> list[str] | None:
     return named
 
 
-def _coverage(selection: Selection, targets: list[Record]) -> list[dict[str, Any]]:
+def _coverage(selection: Selection, targets: list[Record]) -> list[Covered]:
     """Targets by the largest cosine of a selected item to them, the worst served first."""
     if selection.coverage is None:
         return []
     order = np.argsort(selection.coverage, kind="stable")[:MAX_TARGETS]
-    return [{"id": targets[row].id, "cosine": float(selection.coverage[row])} for row in order]
+    return [Covered(id=targets[row].id, cosine=float(selection.coverage[row])) for row in order]
 
 
-def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> dict[str, Any]:
+def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
     lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
     stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
     return stored.reference(rows=len(rejected))
 
 
-def _store_considered(work: Work, sent: list[Record], wanted: list[Record], near: Nearest) -> dict[str, Any]:
+def _store_considered(work: Work, sent: list[Record], wanted: list[Record], near: Nearest) -> StoredFile:
     """Every usable candidate with its nearest target: what can be said of those that were not selected."""
     return considered.put(
         work.context.artifacts,

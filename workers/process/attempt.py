@@ -65,8 +65,8 @@ def _attempt(ctx: Context, claim: Claim, run_phase: Callable[[Work], Outcome], h
     try:
         held.check()
         outcome = run_phase(Work(claim, ctx, held.progress))
-        results.finite(outcome.result)
-        results.finite(outcome.job_result)
+        results.finite(outcome.result.model_dump())
+        results.finite(outcome.job_result and outcome.job_result.model_dump())
         held.check()
     except Cancelled:
         return partial(shards.stop, claim=claim)
@@ -124,7 +124,8 @@ def _fail(claim: Claim, code: str, detail: str, session: Session) -> None:
 def _commit(claim: Claim, outcome: Outcome, settings: Settings, session: Session) -> Claim | None:
     outcome.save(session)
     go_on = not (leaving.is_set() or disk.is_short(settings))
-    return shards.commit(session, claim, outcome.result, outcome.job_result, go_on=go_on)
+    found = None if outcome.job_result is None else outcome.job_result.stored()
+    return shards.commit(session, claim, outcome.result.stored(), found, go_on=go_on)
 
 
 def _transact(ctx: Context, write: Settling) -> Claim | None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from store.jobs.claims import Claim
 from store.jobs.requests import Requested
+from store.jobs.results import Kept, Result
 from workers.context import Context
 
 RequestedT = TypeVar("RequestedT", bound=Requested)
@@ -31,9 +32,9 @@ class Work:
 class Outcome:
     """What a phase produced: its artifacts are stored, only rows remain to be written."""
 
-    result: dict[str, Any]
+    result: Kept = field(default_factory=Kept)
     """Kept on the shard, for the next phase."""
-    job_result: dict[str, Any] | None = None
+    job_result: Result | None = None
     """Becomes the job's result, in the last phase."""
     save: Callable[[Session], None] = field(default=lambda session: None)
     """Writes further rows in the transaction that commits the shard."""

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store.errors import Invalid
+from store.jobs.results import Counts
 from workers.process.work import Work
 from workers.selections import qualities
 from workers.selections.items import selected_items
@@ -76,17 +76,17 @@ def refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
         )
 
 
-def counts(target: Side, pool: Side, eligibility: list[str]) -> dict[str, Any]:
+def counts(target: Side, pool: Side, eligibility: list[str]) -> Counts:
     """Every row of both sides accounted for: pool = usable + all that was left out."""
     left_out = Counter(eligibility)
-    return {
-        "pool": len(pool.records),
-        "usable": left_out.pop("usable"),
-        "left_out": dict(sorted(left_out.items())),
-        "target": len(target.records),
-        "target_statuses": dict(Counter(target.block.status)),
-        "shortened": {"pool": pool.block.shortened, "target": target.block.shortened},
-    }
+    return Counts(
+        pool=len(pool.records),
+        usable=left_out.pop("usable"),
+        left_out=dict(sorted(left_out.items())),
+        target=len(target.records),
+        target_statuses=dict(Counter(target.block.status)),
+        shortened={"pool": pool.block.shortened, "target": target.block.shortened},
+    )
 
 
 def rejected_of(pool: Side, eligibility: list[str]) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -15,6 +15,13 @@ from store.records.record import Record, prompt_text
 MAX_ROWS = 200_000  # candidates up to which the result says how many are in which form unasked
 MAX_NAMED = 20  # forms named in the result, the most frequent of the pool first
 MAX_TEXT = 200  # characters of a head or tail that are shown
+
+
+class Shares(TypedDict):
+    """How many forms there are, and of the most frequent the text and the share of each side in it."""
+
+    found: int
+    named: list[dict[str, str | bool | float]]
 
 
 @dataclass(frozen=True)
@@ -29,14 +36,18 @@ class Forms:
         number = {form: at for at, form in enumerate(dict.fromkeys(self.pool))}
         return torch.tensor([number[form] for form in self.pool])
 
-    def shares(self, chosen: Sequence[int]) -> dict[str, Any]:
+    def shares(self, chosen: Sequence[int]) -> Shares:
         """How many forms there are, and what share of pool, target and chosen candidates is in each."""
         sides = {"pool": self.pool, "target": self.target, "selected": [self.pool[row] for row in chosen]}
         counts = {name: Counter(side) for name, side in sides.items()}
         every = sorted(set(self.pool) | set(self.target), key=lambda form: (-counts["pool"][form], form))
         named = [
-            {"head": form.head[:MAX_TEXT], "tail": form.tail[-MAX_TEXT:], "capitals": form.capitals}
-            | {name: round(counts[name][form] / len(side), 4) for name, side in sides.items()}
+            {
+                "head": form.head[:MAX_TEXT],
+                "tail": form.tail[-MAX_TEXT:],
+                "capitals": form.capitals,
+                **{name: round(counts[name][form] / len(side), 4) for name, side in sides.items()},
+            }
             for form in every[:MAX_NAMED]
         ]
         return {"found": len(every), "named": named}

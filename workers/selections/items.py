@@ -2,25 +2,27 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 
 from evoselect.selection import ItemReason
 from store.jobs import lifecycle as jobs
+from store.jobs.results import Rows, files_of
+from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
 from store.results import items as selected
 from store.tables.states import JobKind
 from workers.process.work import Work
+from workers.selections.near_copies import Flags
 
 
-def selected_items(work: Work, selection_id: str) -> list[dict[str, Any]]:
+def selected_items(work: Work, selection_id: str) -> list[Json]:
     """All items of a completed selection of the same tenant, in rank order; raises NotFound."""
     with work.context.database.transaction() as session:
         job = jobs.get(session, work.claim.tenant_id, selection_id, JobKind.SELECTION)
-    stored = (job.result or {})["artifacts"]["items"]
-    texts = selected.read(work.context.artifacts, stored, after=0, limit=stored["rows"])
+    stored = files_of(job.result).items
+    texts = selected.read(work.context.artifacts, stored, after=0, limit=stored.rows or 0)
     return [orjson.loads(text) for text in texts]
 
 
@@ -30,8 +32,8 @@ def item(
     candidates: list[Record],
     targets: list[Record],
     tokens: Sequence[int],
-    flags: Mapping[str, dict[str, Any]],
-) -> dict[str, Any]:
+    flags: Mapping[str, Flags],
+) -> Json:
     """The line of one selected candidate, as clients read it.
 
     ``tokens`` of every candidate, 0 if unknown; ``flags`` as near-copies, {cluster, leaks} by content hash.
@@ -54,19 +56,16 @@ def item(
             {"id": targets[near.index].id, "cosine": near.cosine, "mass": near.mass}
             for near in reason.targets
         ],
-        **flags.get(record.content_hash, {"cluster": None, "leaks": []}),
+        **flags.get(record.content_hash, Flags(cluster=None, leaks=[])),
         "why": reason.why,
         "record": records.to_json(record),
     }
 
 
-def picked(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """{rows, tokens, sha256} of a training on the items, repeats included.
-
-    The digest is equal where the same contents were selected as often, in whatever order.
-    """
+def picked(items: Sequence[Json]) -> Rows:
+    """What a training on the items comes to."""
     whole = hashlib.sha256()
     for content, repeats in sorted((item["content_hash"], item["repeats"]) for item in items):
         whole.update(f"{content} {repeats}\n".encode())
     tokens = sum((item["tokens"] or 0) * item["repeats"] for item in items)
-    return {"rows": sum(item["repeats"] for item in items), "tokens": tokens, "sha256": whole.hexdigest()}
+    return Rows(rows=sum(item["repeats"] for item in items), tokens=tokens, sha256=whole.hexdigest())

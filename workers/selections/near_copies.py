@@ -2,9 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import orjson
 import pyarrow as pa
@@ -13,6 +13,7 @@ from evoselect.arrays import Ints
 from evoselect.copies.find import Leak, Search
 from evoselect.copies.words import normalised
 from evoselect.spec.copies import NearCopies
+from store.artifacts import StoredFile
 from store.data import targets
 from store.jobs.requests import SelectionWork
 from store.records import record as records
@@ -33,7 +34,33 @@ SCHEMA = pa.schema(
     ]
 )
 
-Json = dict[str, Any]
+
+class Cluster(TypedDict):
+    """Candidates that nearly repeat one another."""
+
+    representative: str
+    rows: int
+
+
+class Likeness(TypedDict):
+    """How near a candidate comes to an example."""
+
+    partner: str
+    similarity: float
+    run_share: float
+
+
+class Leaked(Likeness):
+    """An example of a target that a candidate nearly repeats."""
+
+    target_id: str
+
+
+class Flags(TypedDict):
+    """What an item says of its near-copies."""
+
+    cluster: Cluster | None
+    leaks: list[Leaked]
 
 
 @dataclass(frozen=True)
@@ -57,19 +84,19 @@ class Found:
             out |= dict.fromkeys((row for _, found in self.leaks.values() for row in found), "leak")
         return out
 
-    def flags(self) -> dict[str, Json]:
-        """{cluster, leaks} by content hash of every candidate that has one of them."""
-        found: dict[int, Json] = {}
+    def flags(self) -> dict[str, Flags]:
+        """By content hash of every candidate that has one of them."""
+        found: dict[int, Flags] = {}
         for members in self.clusters:
-            cluster = {"representative": self.candidates[members[0]].id, "rows": len(members)}
-            found |= {row: {"cluster": cluster, "leaks": []} for row in members}
+            cluster = Cluster(representative=self.candidates[members[0]].id, rows=len(members))
+            found |= {row: Flags(cluster=cluster, leaks=[]) for row in members}
         for target_id, (examples, leaks) in self.leaks.items():
             for row, leak in leaks.items():
-                own = found.setdefault(row, {"cluster": None, "leaks": []})
-                own["leaks"].append({"target_id": target_id, **_shown(leak, examples)})
+                own = found.setdefault(row, Flags(cluster=None, leaks=[]))
+                own["leaks"].append({"target_id": target_id, **_likeness(leak, examples)})
         return {self.candidates[row].content_hash: found[row] for row in sorted(found)}
 
-    def summary(self) -> Json:
+    def summary(self) -> dict[str, object]:
         """What the result says; the artifact has every row."""
         return {
             **self.settings.model_dump(mode="json", exclude={"against"}),
@@ -86,7 +113,7 @@ class Found:
                     "examples": len(examples),
                     "candidates": len(leaks),
                     "listed": [
-                        {"id": self.candidates[row].id, **_shown(leaks[row], examples)}
+                        {"id": self.candidates[row].id, **_likeness(leaks[row], examples)}
                         for row in _listed(leaks)
                     ],
                 }
@@ -94,7 +121,7 @@ class Found:
             ],
         }
 
-    def texts(self) -> Json:
+    def texts(self) -> dict[str, object]:
         """Beginnings of the texts of what the summary lists, in its order: for people to look at."""
         return {
             "clusters": [
@@ -113,7 +140,7 @@ class Found:
             ],
         }
 
-    def _cluster(self, members: Sequence[int]) -> Json:
+    def _cluster(self, members: Sequence[int]) -> dict[str, object]:
         ids = [self.candidates[row].id for row in members[:MEMBERS]]
         return {"representative": ids[0], "rows": len(members), "ids": ids}
 
@@ -128,7 +155,7 @@ def _beginning(record: Record) -> str:
     return text if len(text) <= TOLD_CHARS else text[: TOLD_CHARS - 1] + "…"
 
 
-def _shown(leak: Leak, examples: Sequence[Record]) -> Json:
+def _likeness(leak: Leak, examples: Sequence[Record]) -> Likeness:
     return {
         "partner": examples[leak.partner].id,
         "similarity": round(leak.similarity, 4),
@@ -163,7 +190,7 @@ def content_keys(rows: Sequence[Record], *, same_text: bool) -> list[str]:
     return [hashlib.sha256(normalised(plain_text(record)).encode()).hexdigest() for record in rows]
 
 
-def put(work: Work, flags: dict[str, Json], candidates: Sequence[Record]) -> Json:
+def put(work: Work, flags: Mapping[str, Flags], candidates: Sequence[Record]) -> StoredFile:
     """The artifact: a row for every candidate with a flag."""
     named = [record for record in candidates if record.content_hash in flags]
     columns = {

@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store.artifacts import StoredFile
 from store.data import pools
 from store.jobs.requests import SelectionWork
 from store.records.table_rows import taken
@@ -45,8 +45,8 @@ def kept_of(work: Work, files: Sequence[tuple[str, str]], contents: set[str]) ->
     return kept
 
 
-def table_of(work: Work, asked: SelectionWork, kept: Kept, contents: Sequence[str]) -> dict[str, Any]:
-    """{table: reference} of the rows in the order of `contents`, their hashes; see store.records.table_rows.
+def table_of(work: Work, asked: SelectionWork, kept: Kept, contents: Sequence[str]) -> dict[str, StoredFile]:
+    """{table: its file} of the rows in the order of `contents`, their hashes; see store.records.table_rows.
 
     Empty unless all batches of the pool came as tables with the same columns.
     """
@@ -60,8 +60,8 @@ def table_of(work: Work, asked: SelectionWork, kept: Kept, contents: Sequence[st
     parts = []
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=work.context.settings.home) as scratch:
         for path, places in kept.places.items():
-            source = sources[path]
-            file = artifacts.local_file(source["path"], source["sha256"], Path(scratch))
+            source = StoredFile.model_validate(sources[path])
+            file = artifacts.local_file(source.path, source.sha256, Path(scratch))
             parts.append(taken(file, list(places.values())))
             order |= {content: len(order) + row for row, content in enumerate(places)}
             work.progress(0)

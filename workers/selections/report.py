@@ -6,7 +6,7 @@ from torch import Tensor
 from evoselect.measures.coverage import Nearest
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, StoredFile
 from store.kit.json import Json
 from store.records.record import Record, plain_text
 from store.results import maps
@@ -32,8 +32,8 @@ def store(
     near: Nearest,
     axes: Axes | None = None,
     copies: Found | None = None,
-) -> dict[str, Json]:
-    """The artifacts `report` (JSON), `map` (Parquet) and `plane` (safetensors), each {path, sha256, rows}.
+) -> dict[str, StoredFile]:
+    """The artifacts `report` (JSON), `map` (Parquet) and `plane` (safetensors).
 
     The map lies in the plane of an earlier selection where `axes` has one. `copies` are near-copies, where
     they were looked for.

@@ -13,7 +13,10 @@ from store.data import files, pools, targets
 from store.data.sources import Source
 from store.errors import ArtifactCorrupt, DamagedInput, Invalid
 from store.jobs import shards
+from store.jobs.plans import FeaturePart
 from store.jobs.requests import SelectionWork
+from store.jobs.results import Block, FeaturesResult
+from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
 from store.tables.states import ShardState
@@ -35,7 +38,7 @@ class Side:
 
     records: list[Record]
     block: FeatureBlock
-    preflight: dict[str, Any] = field(default_factory=dict)
+    preflight: Json = field(default_factory=dict)
     """What the first shard found out for all of them; see workers.features.preflight."""
     files: list[tuple[str, str]] = field(default_factory=list)
     """Path and sha256 of each stored file that the records are from, once."""
@@ -67,34 +70,34 @@ def load_computed(work: Work, role: Role, scratch: Path) -> Side:
     """
     with work.context.database.transaction() as session:
         every = shards.of_phase(session, work.claim.job_id, "features")
-    parts = [part for part in every if part.payload["role"] == role]
+    parsed = [(shard, FeaturePart.model_validate(shard.payload)) for shard in every]
+    parts = [(shard, part) for shard, part in parsed if part.role == role]
     rows: list[Record] = []
-    blocks: dict[int, list[FeatureBlock | int]] = {part.payload["checkpoint"]: [] for part in parts}
+    blocks: dict[int, list[FeatureBlock | int]] = {part.checkpoint: [] for _, part in parts}
     damaged: list[str] = []
-    preflight: dict[str, Any] = {}
-    for part in parts:
-        payload = part.payload
-        table = work.context.artifacts.get_table(payload["artifact"], payload["sha256"], records.SCHEMA.names)
-        own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-        rows += own if payload["checkpoint"] == 0 else []
-        if part.state == ShardState.FAILED:
-            blocks[payload["checkpoint"]].append(len(own))
+    preflight: Json = {}
+    for shard, part in parts:
+        table = work.context.artifacts.get_table(part.artifact, part.sha256, records.SCHEMA.names)
+        own = records.from_table(table.slice(part.start, part.stop - part.start))
+        rows += own if part.checkpoint == 0 else []
+        if shard.state == ShardState.FAILED:
+            blocks[part.checkpoint].append(len(own))
             continue
-        found = part.result or {}
+        found = FeaturesResult.of(shard.result)
         try:
-            read = [_read_block(work, block) for block in found["blocks"]]
+            read = [_read_block(work, block) for block in found.blocks]
             order = by_length(own, work.context.settings.window_rows)
-            require_rows(work.claim.tenant_id, found["blocks"], read, [own[row] for row in order])
-            blocks[payload["checkpoint"]].append(mapped(in_original_order(join(read), order), scratch))
+            require_rows(work.claim.tenant_id, found.blocks, read, [own[row] for row in order])
+            blocks[part.checkpoint].append(mapped(in_original_order(join(read), order), scratch))
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
-            damaged.append(part.id)
-        preflight |= found["outlook"]
+            damaged.append(shard.id)
+        preflight |= found.outlook
         work.progress(0)
     if damaged:
         raise DamagedInput(damaged)
     whole = side_by_side([_with_gaps(of_one, scratch) for of_one in blocks.values()], scratch)
-    files = dict.fromkeys((part.payload["artifact"], part.payload["sha256"]) for part in parts)
+    files = dict.fromkeys((part.artifact, part.sha256) for _, part in parts)
     return Side(rows, whole, preflight, list(files))
 
 
@@ -106,23 +109,21 @@ def _with_gaps(parts: list[FeatureBlock | int], scratch: Path) -> FeatureBlock:
     return join([absent(like, part) if isinstance(part, int) else part for part in parts], scratch)
 
 
-def _read_block(work: Work, block: dict[str, Any]) -> FeatureBlock:
-    return from_bytes(work.context.artifacts.get_bytes(block["artifact"], block["sha256"]))
+def _read_block(work: Work, block: Block) -> FeatureBlock:
+    return from_bytes(work.context.artifacts.get_bytes(block.artifact, block.sha256))
 
 
-def require_rows(
-    tenant: str, stored: list[dict[str, Any]], blocks: list[FeatureBlock], ordered: list[Record]
-) -> None:
+def require_rows(tenant: str, stored: list[Block], blocks: list[FeatureBlock], ordered: list[Record]) -> None:
     """Blocks name their rows by their keys: an earlier release or another window had another order.
 
     Raises ArtifactCorrupt.
     """
     done = 0
     for entry, block in zip(stored, blocks, strict=True):
-        rows = ordered[done : done + entry["rows"]]
-        done += entry["rows"]
-        if block_key(block.sketch, rows, tenant) != entry["key"]:
-            raise ArtifactCorrupt(f"features {entry['artifact']} are of other rows, or in another order")
+        rows = ordered[done : done + entry.rows]
+        done += entry.rows
+        if block_key(block.sketch, rows, tenant) != entry.key:
+            raise ArtifactCorrupt(f"features {entry.artifact} are of other rows, or in another order")
 
 
 def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:

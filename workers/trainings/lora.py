@@ -5,9 +5,9 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -44,6 +44,18 @@ class Checkpoints:
     """Gets the folder of each checkpoint; its files are gone afterwards."""
 
 
+class Step(TypedDict):
+    """Where a training stands after a step."""
+
+    rows_done: int
+    rows_total: int
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    eta_seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
     """What a training did."""
@@ -63,10 +75,6 @@ class TrainingResult:
     seconds: float
     tokens_per_second: float
 
-    def summary(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
-
 
 def train_lora(
     records: Sequence[Record],
@@ -76,13 +84,13 @@ def train_lora(
     spec: TrainingSpec,
     out_dir: Path,
     seed: int,
-    progress: Callable[[dict[str, Any]], None],
+    progress: Callable[[Step], None],
     checkpoints: Checkpoints | None = None,
 ) -> TrainingResult:
     """Train an adapter (the loaded one goes on, if there is one) and write it into ``out_dir``.
 
-    ``loaded`` itself is not changed. ``progress`` gets rows_done, rows_total, step, steps, loss and
-    tokens_per_second after every step, and may raise. Raises UntrainableRecord and LossDiverged.
+    ``loaded`` itself is not changed. ``progress`` is called after every step, and may raise. Raises
+    UntrainableRecord and LossDiverged.
     """
     window = min(spec.max_length or loaded.max_length, loaded.max_length)
     tokenized = tokenize(records, loaded, window, spec.reading)
@@ -138,9 +146,7 @@ def _hand_over(folder: Path, keep: Callable[[Path], None]) -> None:
 class _Progress:
     """Turns steps into rows, tokens and pace; after a resumption the pace is that of the rest."""
 
-    def __init__(
-        self, progress: Callable[[dict[str, Any]], None], lengths: list[int], batch_size: int
-    ) -> None:
+    def __init__(self, progress: Callable[[Step], None], lengths: list[int], batch_size: int) -> None:
         self.tokens = 0
         """Trained on by this process, prompts included."""
         self._progress = progress

@@ -2,11 +2,11 @@
 
 from service.data import records
 from service.html.templates import number
-from service.jobs.results import artifact
 from service.pages import words
 from service.pages.records import beside, fates, views
 from service.selections.report_page import REASONS
 from service.services import State
+from store.jobs.results import files_of
 from store.kit.json import Json
 from store.results import items as selected
 from store.tables.jobs import Job
@@ -75,7 +75,7 @@ def _near(state: State, job: Job, told: Json, record: Json | None) -> list[Json]
 def _alike(state: State, job: Job, item: Json, record: Json) -> list[Json]:
     """The most similar other item, its differences marked."""
     name = item.get("nearest_selected")
-    other = selected.find(state.artifacts, artifact(job, "items") or {}, name) if name else None
+    other = selected.find(state.artifacts, files_of(job.result).items, name) if name else None
     if other is None:
         return []
     what = f"The most similar other one that was selected, rank {number(other['rank'])}"

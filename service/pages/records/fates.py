@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.data import records
-from service.jobs.results import artifact
 from service.pages.records import views
 from service.pages.records.asking import Asked
 from service.services import State
 from store.data import pools
 from store.data.sources import Source
 from store.jobs.requests import SelectionNames
+from store.jobs.results import files_of
 from store.kit.json import Json
 from store.records.record import has_extra
 from store.results import items as selected
@@ -77,28 +76,28 @@ def of_job(state: State, job: Job) -> Fates:
 
 
 def _selected(state: State, job: Job) -> pa.Array:
-    stored = artifact(job, "items") or {}
+    stored = files_of(job.result).items
     hashes = [
         item.get("content_hash", item["id"])
-        for texts in selected.read_groups(state.artifacts, stored, after=0, limit=stored.get("rows", 0))
+        for texts in selected.read_groups(state.artifacts, stored, after=0, limit=stored.rows or 0)
         for item in map(orjson.loads, texts)
     ]
     return pa.array(hashes, pa.string())
 
 
 def _considered(state: State, job: Job) -> pa.Table | None:
-    stored = artifact(job, "considered")
+    stored = files_of(job.result).considered
     if stored is None:
         return None
     columns = ("content_hash", "nearest_target", "cosine")
-    return state.artifacts.get_table(stored["path"], stored["sha256"], columns)
+    return state.artifacts.get_table(stored.path, stored.sha256, columns)
 
 
 def _reasons(state: State, job: Job) -> dict[str, str]:
-    stored = artifact(job, "rejected")
+    stored = files_of(job.result).rejected
     if stored is None:
         return {}
-    lines = state.artifacts.get_bytes(stored["path"], stored["sha256"]).splitlines()
+    lines = state.artifacts.get_bytes(stored.path, stored.sha256).splitlines()
     return {row["id"]: row["reason"] for row in map(orjson.loads, lines)}
 
 
@@ -112,7 +111,7 @@ def sources(state: State, job: Job) -> list[Source]:
 
 def selected_page(state: State, job: Job, asked: Asked, limit: int) -> tuple[list[Json], int | None]:
     """Items behind the rank `after` that the filter keeps, and the rank that the next page is behind."""
-    stored, found, rank = artifact(job, "items") or {}, list[Json](), asked.after
+    stored, found, rank = files_of(job.result).items, list[Json](), asked.after
     for texts in selected.read_groups(state.artifacts, stored, after=asked.after, limit=ALL):
         for text in texts:
             rank += 1
@@ -121,16 +120,16 @@ def selected_page(state: State, job: Job, asked: Asked, limit: int) -> tuple[lis
                 continue
             found.append(item)
             if len(found) == limit:
-                return found, rank if rank < stored["rows"] else None
+                return found, rank if rank < (stored.rows or 0) else None
     return found, None
 
 
-def _kept(text: str, asked: Asked) -> dict[str, Any] | None:
+def _kept(text: str, asked: Asked) -> Json | None:
     """The item of a JSON text; None where the filter leaves it out."""
     wanted = asked.search.casefold()
     if wanted and orjson.dumps(wanted)[1:-1].decode() not in text.casefold():
         return None  # most rows end here, unparsed
-    item: dict[str, Any] = orjson.loads(text)
+    item: Json = orjson.loads(text)
     if wanted and wanted not in views.whole(item["record"]).casefold():
         return None
     if asked.extra and not has_extra(item["record"].get("extra"), asked.extra):

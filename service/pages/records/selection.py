@@ -11,6 +11,7 @@ from service.pages.records.asking import ROWS, Asked
 from service.pages.records.fates import Fates
 from service.selections.report_page import REASONS
 from service.services import State
+from store.jobs.results import files_of
 from store.kit.json import Json
 from store.tables.jobs import Job
 
@@ -30,7 +31,7 @@ def counts(job: Job, target_count: int | None) -> list[tuple[Kind, str, int | No
     """The kinds with how many there are, None where nobody counted."""
     result = job.result or {}
     told = result.get("counts", {})
-    chosen = (result["artifacts"].get("items") or {}).get("rows")
+    chosen = files_of(result).items.rows
     unusable = sum(told.get("left_out", {}).values())
     left = told["usable"] - chosen if "usable" in told and chosen is not None else None
     numbers: dict[Kind, int | None] = {
@@ -114,7 +115,7 @@ def page(state: State, job: Job, kind: Kind, asked: Asked) -> tuple[list[Json], 
     if kind != "selected":
         return Look(state, job, kind, fates.of_job(state, job)).page(asked, ROWS)
     items, following = fates.selected_page(state, job, asked, ROWS)
-    total = ((job.result or {})["artifacts"].get("items") or {}).get("rows", 0)
+    total = files_of(job.result).items.rows or 0
     texts = beside.target_texts(state, job, [name for item in items for name in beside.served_by(item)])
     return [_of_item(job, item, texts) for item in items], following, total
 

@@ -1,8 +1,9 @@
 """No work at all: what remains is the machinery around it."""
 
+from store.jobs.results import Result
 from workers.process.work import Outcome, Work
 
 
 def run(work: Work) -> Outcome:
     """Nothing."""
-    return Outcome({}, {} if work.claim.phase == "transport" else None)
+    return Outcome(job_result=Result() if work.claim.phase == "transport" else None)

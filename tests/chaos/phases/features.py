@@ -3,13 +3,14 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from store.artifacts import Artifact, Artifacts
 from store.data import feature_blocks
+from store.jobs.results import Result
 from store.records import record as records
 from workers.process.work import Outcome, Work
 
@@ -24,7 +25,11 @@ def digest(content_hash: str) -> str:
 
 
 def digests(
-    artifacts: Artifacts, payload: dict[str, Any], progress: Callable[[int], None], step: float, rounds: int
+    artifacts: Artifacts,
+    payload: Mapping[str, Any],
+    progress: Callable[[int], None],
+    step: float,
+    rounds: int,
 ) -> tuple[Artifact, int]:
     """Read the shard's records, work `rounds` and sleep `step` for each, store one digest a record."""
     table = artifacts.get_table(payload["artifact"], payload["sha256"])
@@ -46,4 +51,4 @@ def run(work: Work) -> Outcome:
     stored, rows = digests(artifacts, work.claim.payload, work.progress, STEP_SECONDS, ROUNDS)
     with work.context.database.transaction() as session:
         feature_blocks.remember(session, tenant_id, stored.sha256, rows=rows, artifact=stored)
-    return Outcome({"artifact": stored.path, "sha256": stored.sha256})
+    return Outcome(Result.model_validate({"artifact": stored.path, "sha256": stored.sha256}))

@@ -7,6 +7,7 @@ import orjson
 
 from store.errors import ArtifactCorrupt, DamagedInput
 from store.jobs import shards
+from store.jobs.results import Result
 from store.results import items as selected
 from workers.process.work import Outcome, Work
 
@@ -32,5 +33,6 @@ def run(work: Work) -> Outcome:
     if damaged:
         raise DamagedInput(damaged)
     items = [{"rank": rank, "id": name} for rank, name in enumerate(digests, start=1)]
-    stored = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", items)
-    return Outcome({}, {"hash": total(digests), "artifacts": {"items": stored}})
+    kept = selected.put(work.context.artifacts, f"{work.claim.tenant_id}/items", items)
+    found = {"hash": total(digests), "artifacts": {"items": kept.stored()}}
+    return Outcome(job_result=Result.model_validate(found))

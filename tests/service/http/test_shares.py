@@ -145,8 +145,7 @@ def test_parquet_children_are_counted(api: Api, other: Api, tmp_path: Path) -> N
         pool_id = tenant.made("/v1/pools", {})["id"]
         with (tmp_path / "one.parquet").open("rb") as file:
             batch = Intake(state, tenant.tenant_id, pool_id, BatchRequest(records=[])).from_file(file)
-        accepted: int = batch["counts"]["accepted"]
-        return accepted
+        return batch.counts.accepted
 
     with state.shares.parquet.of(api.tenant_id), state.shares.parquet.of(api.tenant_id):
         with pytest.raises(Problem) as refused:

@@ -80,7 +80,7 @@ class Line:
         if claim.phase == "transport":
             digest = self.picked.get(arm, claim.job_id)
             picked = {"rows": 4, "tokens": 44, "sha256": digest}
-            return {"picked": picked, "artifacts": {"items": {"rows": 4}}}
+            return {"picked": picked, "artifacts": {"items": {"path": "i", "sha256": "0", "rows": 4}}}
         if claim.phase == "train":
             return {"model_id": f"mdl_of_{claim.job_id}", "steps": 1}
         if claim.phase == "judge":
@@ -202,7 +202,7 @@ def test_a_lost_promise_of_a_look_is_mended(line: Line) -> None:
     line.run(until="train")
     with line.database.transaction() as session:
         session.execute(text("update shards set state = 'done' where phase = 'train'"))
-        result = "update jobs set status = 'completed', result = '{\"model_id\": \"mdl_x\"}'"
+        result = 'update jobs set status = \'completed\', result = \'{"model_id": "mdl_x", "steps": 1}\''
         session.execute(text(f"{result} where kind = 'training'"))
     assert sweeper.mend_loops(line.database) == 1
     line.run()

@@ -22,6 +22,7 @@ from store.jobs.requests import LoopWork
 from store.kit.ids import new_id
 from store.loops import advance as loops
 from store.loops import steps as loop_steps
+from store.loops.results import Generated
 from store.records.record import parse_record
 from store.session import Database
 from store.settings import Settings
@@ -40,7 +41,7 @@ GENERATING: list[dict[str, Any]] = [
     {"generator": {"kind": "openai", "url": "https://example.com/v1", "model": "m", "size": 5}},
 ]
 FINISHED: dict[str, dict[str, Any]] = {
-    "transport": {"artifacts": {"items": {"rows": 2}}},
+    "transport": {"artifacts": {"items": {"path": "i", "sha256": "0", "rows": 2}}},
     "train": {"model_id": "mdl_x", "steps": 4},
     "evaluate": {"answer_nll": 2.0, "choice_cross_entropy": None, "n": 1},
 }
@@ -310,7 +311,7 @@ def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_waits_for_candida
     assert line.job().status == "failed"
     assert BASE_FAILED in (line.job().error or {})["detail"]
     with database.transaction() as session, pytest.raises(Conflict, match="does not wait"):
-        loops.generated(session, line.id, 1, "pool", version=1, counts={})
+        loops.generated(session, line.id, 1, "pool", version=1, counts=Generated())
 
 
 @pytest.mark.parametrize("spec", GENERATING, ids=["pool", "openai"])
@@ -331,7 +332,7 @@ def test_a_base_model_that_cannot_be_measured_ends_a_loop_that_generates(
             if generation == "stops":
                 shards.stop(session, claim)
             else:  # it had made the last candidate when it was to stop: what is paid for is kept
-                loops.generated(session, line.id, 1, line.pool_id, version=1, counts={"candidates": 4})
+                loops.generated(session, line.id, 1, line.pool_id, version=1, counts=Generated(candidates=4))
                 shards.commit(session, claim, {})
     line.run()
     assert line.events().count("job.failed") == 1

@@ -7,6 +7,7 @@ import pytest
 from evoselect.spec.loop import LoopSpec
 from store.loops import plan as loop_plan
 from store.loops.plan import RANDOM, SELECTED, Spent
+from store.loops.results import Verdict
 
 
 def spec(**more: Any) -> LoopSpec:
@@ -43,13 +44,13 @@ def test_arms_are_compared_by_the_choices_where_there_are_any() -> None:
         SELECTED: {"choice_cross_entropy": 1.0, "answer_nll": 5.0},
         RANDOM: {"choice_cross_entropy": 1.5, "answer_nll": 1.0},
     }
-    assert loop_plan.verdict(with_choices) == {"loss": "choice_cross_entropy", "gain": 0.5}
+    assert loop_plan.verdict(with_choices) == Verdict(loss="choice_cross_entropy", gain=0.5)
     without: dict[str, dict[str, Any]] = {
         SELECTED: {"choice_cross_entropy": None, "answer_nll": 5.0},
         RANDOM: {"answer_nll": 4.0},
     }
-    assert loop_plan.verdict(without) == {"loss": "answer_nll", "gain": -1.0}
-    assert loop_plan.verdict({SELECTED: {"answer_nll": 5.0}}) == {"loss": "answer_nll", "gain": None}
+    assert loop_plan.verdict(without) == Verdict(loss="answer_nll", gain=-1.0)
+    assert loop_plan.verdict({SELECTED: {"answer_nll": 5.0}}) == Verdict(loss="answer_nll", gain=None)
 
 
 @pytest.mark.parametrize(

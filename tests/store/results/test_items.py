@@ -32,7 +32,7 @@ def items(count: int) -> list[dict[str, Any]]:
 def test_a_page_is_that_slice(tmp_path: Path, after: int, limit: int) -> None:
     artifacts, all_items = Artifacts(f"file://{tmp_path}"), items(2500)
     stored = put(artifacts, "t/selections", all_items)
-    assert stored["rows"] == 2500
+    assert stored.rows == 2500
     got = [orjson.loads(text) for text in read(artifacts, stored, after=after, limit=limit)]
     assert got == all_items[after : after + limit]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from store.errors import ArtifactCorrupt
+from store.jobs.results import Block
 from store.records.record import Record, parse_record
 from tests.workers.proxy import record
 from workers.features.block import FeatureBlock
@@ -38,7 +39,8 @@ def test_blocks_whose_rows_stand_otherwise_are_damaged() -> None:
     block = FeatureBlock(nothing, nothing[:, 0], nothing[:, 0, 0], tokens, ["ok"] * 2, "s", {})
     ordered = [ROWS[row] for row in by_length(ROWS, 4)]
     stored = [
-        {"key": block_key("s", ordered[at : at + 2], "t"), "artifact": str(at), "rows": 2} for at in (0, 2)
+        Block(key=block_key("s", ordered[at : at + 2], "t"), artifact=str(at), sha256="0", rows=2)
+        for at in (0, 2)
     ]
     require_rows("t", stored, [block, block], ordered)
     with pytest.raises(ArtifactCorrupt, match="of other rows, or in another order"):

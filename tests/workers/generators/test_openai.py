@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import Any
@@ -56,7 +56,7 @@ def chat(url: str, way: Egress = INSIDE, seconds: float = 5.0) -> Iterator[Chat]
 def run(made: Generation, url: str, **more: Any) -> dict[str, Any]:
     with chat(url, **more) as talk:
         made.run(talk, lambda done: None, lambda state: None)
-    return summary(made.state, made.generator)
+    return summary(made.state, made.generator).stored()
 
 
 def test_it_asks_until_there_are_enough_and_counts_what_it_cost() -> None:
@@ -190,7 +190,7 @@ def test_who_is_asked_to_stop_waits_for_no_answer() -> None:
 
 
 def test_what_was_paid_for_is_kept_when_nobody_answers_any_more() -> None:
-    kept: list[dict[str, Any]] = []
+    kept: list[Mapping[str, Any]] = []
     with scripted(line(1), 503) as (url, _), chat(url) as talk, pytest.raises(NoAnswer):
         generation().run(talk, lambda done: None, kept.append)
     assert [record["prompt"] for record in kept[-1]["records"]] == ["1 - 1?"]

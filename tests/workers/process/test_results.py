@@ -1,5 +1,6 @@
 """What a worker may not store: numbers that are not finite, or outside of what they can mean."""
 
+import json
 import logging
 import math
 from dataclasses import replace
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
+from store.jobs import results as kept
 from store.session import Database
 from store.settings import Settings
 from tests.evoselect.instances import instance
@@ -28,6 +30,7 @@ from workers.process.work import Outcome
 Json = dict[str, Any]
 CASE = instance(60, 8, 12, seed=3)
 FOUND = select(CASE.candidates, CASE.targets, 10, SelectionSpec(tradeoff=True), seed=0)
+ROWS = {"rows": {"path": "rows/1", "sha256": "0"}}
 TRAINED: Json = {
     "model_id": "mdl_1",
     "steps": 2,
@@ -49,6 +52,7 @@ EVALUATED: Json = {
     "answer_nll": 2.0,
     "exact_match": 0.5,
     "intervals": {"answer_nll": (1.5, 2.5), "accuracy": None},
+    "artifacts": ROWS,
 }
 
 
@@ -71,11 +75,11 @@ def selected() -> Json:
 def test_what_workers_make_passes() -> None:
     results.check_items(FOUND)
     for model, result in (
-        (results.SelectionResult, selected()),
-        (results.TrainingResult, TRAINED),
-        (results.EvaluationResult, EVALUATED),
+        (kept.SelectionResult, selected()),
+        (kept.TrainingResult, TRAINED),
+        (kept.EvaluationResult, EVALUATED),
     ):
-        assert results.checked(model, result) is result
+        assert results.checked(model, result).stored() == json.loads(json.dumps(result))
 
 
 @pytest.mark.parametrize(
@@ -104,30 +108,30 @@ def test_a_selection_with_an_impossible_number_is_refused(
         at = at[step]
     at[place[-1]] = value
     with pytest.raises(ImpossibleResult, match=named):
-        results.checked(results.SelectionResult, result)
+        results.checked(kept.SelectionResult, result)
 
 
 @pytest.mark.parametrize(
     ("model", "good", "changed"),
     [
-        (results.TrainingResult, TRAINED, {"loss_history": [2.0, -1.0]}),
-        (results.TrainingResult, TRAINED, {"loss_history": [math.inf]}),
-        (results.TrainingResult, TRAINED, {"steps": 0}),
-        (results.TrainingResult, TRAINED, {"tokens": -1}),
-        (results.EvaluationResult, EVALUATED, {"answer_nll": -0.5}),
-        (results.EvaluationResult, EVALUATED, {"accuracy": 1.5}),
-        (results.EvaluationResult, EVALUATED, {"left_out": {"too_long": -1}}),
+        (kept.TrainingResult, TRAINED, {"loss_history": [2.0, -1.0]}),
+        (kept.TrainingResult, TRAINED, {"loss_history": [math.inf]}),
+        (kept.TrainingResult, TRAINED, {"steps": 0}),
+        (kept.TrainingResult, TRAINED, {"tokens": -1}),
+        (kept.EvaluationResult, EVALUATED, {"answer_nll": -0.5}),
+        (kept.EvaluationResult, EVALUATED, {"accuracy": 1.5}),
+        (kept.EvaluationResult, EVALUATED, {"left_out": {"too_long": -1}}),
         (
-            results.TasksResult,
-            {"n": 1, "tasks": {}},
+            kept.TasksResult,
+            {"n": 1, "tasks": {}, "artifacts": ROWS},
             {"tasks": {"arc": {"metrics": {"acc": {"value": math.inf}}}}},
         ),
     ],
 )
 def test_other_results_with_an_impossible_number_are_refused(
-    model: type[results.Checked], good: Json, changed: Json
+    model: type[kept.Result], good: Json, changed: Json
 ) -> None:
-    named = "value is inf" if model is results.TasksResult else next(iter(changed))
+    named = "value is inf" if model is kept.TasksResult else next(iter(changed))
     with pytest.raises(ImpossibleResult, match=named):
         results.checked(model, {**good, **changed})
 
@@ -160,8 +164,9 @@ def test_a_job_with_an_impossible_result_fails_and_keeps_none(
     context = Context(Settings(), database, Artifacts(f"file://{tmp_path}"))
     make_job(database, tenant, shards_wanted=1)
     claim = must_take(database)
+    found = kept.Result.model_construct(**result)
     with caplog.at_level(logging.ERROR):
-        execute(context, claim, lambda work: Outcome({}, result), Heartbeat(database, Settings()))
+        execute(context, claim, lambda work: Outcome(job_result=found), Heartbeat(database, Settings()))
     assert claim.shard_id in caplog.text
     assert "ImpossibleResult" in caplog.text
     with database.transaction() as session:
@@ -177,4 +182,4 @@ def test_half_precision_rows_are_within_their_ranges() -> None:
     )
     found = select(torch.cat([rows, -rows]).half(), rows[:4].half(), 9, SelectionSpec(tradeoff=True), seed=0)
     results.check_items(found)
-    results.checked(results.Diagnostics, found.diagnostics)
+    results.checked(kept.Diagnostics, found.diagnostics)

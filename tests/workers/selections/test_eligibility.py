@@ -38,7 +38,7 @@ def test_the_first_reason_that_holds_is_the_fate() -> None:
         "usable",
     ]
     found = counts(target, pool, eligibility)
-    assert (found["pool"], found["usable"], sum(found["left_out"].values())) == (7, 2, 5)
+    assert (found.pool, found.usable, sum(found.left_out.values())) == (7, 2, 5)
     assert [row["id"] for row in rejected_of(pool, eligibility)] == ["0", "1", "3", "4", "5"]
 
 

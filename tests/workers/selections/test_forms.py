@@ -98,7 +98,7 @@ def result(ctx: Context, tenant: str, match: str) -> dict[str, Any]:
             shards.commit(session, claim, done)
     found = transport.run(Work(take(ctx, "select"), ctx, lambda done: None)).job_result
     assert found is not None
-    return found
+    return found.stored()
 
 
 def test_form_counts_or_not_as_the_user_says_and_the_result_shows_it(ctx: Context, tenant: str) -> None:

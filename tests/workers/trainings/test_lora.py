@@ -20,7 +20,7 @@ from workers.features.compute import compute_features
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel, ModelUnavailable, load, wearing
 from workers.models.tokenization import tokenize
-from workers.trainings.lora import Checkpoints, TrainingResult, UntrainableRecord, arguments, train_lora
+from workers.trainings.lora import Checkpoints, Step, TrainingResult, UntrainableRecord, arguments, train_lora
 from workers.trainings.trainer import LossDiverged, row_order
 
 SPEC = TrainingSpec(max_steps=6, batch_size=4, learning_rate=1e-2, dtype="float32")
@@ -52,7 +52,7 @@ def test_learns_writes_an_adapter_and_leaves_the_loaded_model_alone(
 ) -> None:
     before = {name: weight.clone() for name, weight in proxy.model.state_dict().items()}
     base = nll(proxy)
-    seen: list[dict[str, Any]] = []
+    seen: list[Step] = []
     result = train_lora(questions(6), None, proxy, spec=SPEC, out_dir=tmp_path, seed=0, progress=seen.append)
     assert result.steps == 6
     assert len(result.loss_history) == 6
@@ -131,7 +131,7 @@ def test_progress_may_stop_it(proxy: LoadedModel, tmp_path: Path) -> None:
     class Cancelled(Exception):
         pass
 
-    def cancel(state: dict[str, Any]) -> None:
+    def cancel(state: Step) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
