@@ -20,7 +20,7 @@ BEST = RIVALS[3]
 def numbers(runs: int) -> dict[str, Any]:
     """Shares of ``runs`` comparisons each: without a gain, with twice the detectable one, and with that."""
     prior = Prior(question=0.2, training=WORLD.training, draw=WORLD.draw)
-    gain = detectable_gain(WORLD.questions, SEEDS, SEEDS, len(RIVALS) + 1, prior)
+    gain = detectable_gain(WORLD.questions, SEEDS, SEEDS, len(RIVALS) + 1, prior=prior)
     none = [_compared(0.0, seed) for seed in range(runs)]
     large = [_compared(2 * gain, runs + seed) for seed in range(runs)]
     least = [_whole(gain, 2 * runs + seed) for seed in range(runs)]

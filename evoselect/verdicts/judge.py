@@ -90,7 +90,7 @@ def judge(
     outcome, arm, gain = _outcome(rows, worthwhile)
     further = None
     if outcome == "not_enough":
-        further = further_trainings(arms, arm, control, 1 - level, worthwhile)
+        further = further_trainings(arms, arm, control, error=1 - level, worthwhile=worthwhile)
     return Verdict(outcome, arm, control, rows[0].arm, gain.value, gain.low, gain.high, further, rows)
 
 

@@ -49,8 +49,8 @@ def detectable_gain(
     seeds: int,
     draws: int,
     arms: int,
-    prior: Prior = ACCURACY,
     *,
+    prior: Prior = ACCURACY,
     level: float = 0.95,
     power: float = POWER,
 ) -> float:
@@ -80,7 +80,7 @@ def detectable_gain(
 
 
 def further_trainings(
-    arms: Sequence[Arm], arm: str, control: str, error: float, worthwhile: float
+    arms: Sequence[Arm], arm: str, control: str, *, error: float, worthwhile: float
 ) -> Further | None:
     """The least that would tell the arm from the control, or that its gain is below ``worthwhile``.
 

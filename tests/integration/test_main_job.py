@@ -136,10 +136,8 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
 
 
 def _again(client: Client, selection: Selection) -> Selection:
-    request = selection.request
-    return client.selections.create(
-        target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="capacity"
-    ).wait(timeout=120)
+    target_id, pool_id = (selection.request[name] for name in ("target_id", "pool_id"))
+    return client.selections.create(target_id=target_id, pool_id=pool_id, k=K).wait(timeout=120)
 
 
 def _spoil(stack: Stack, which: str) -> tuple[Path, bytes]:

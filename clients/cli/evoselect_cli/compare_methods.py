@@ -14,6 +14,8 @@ from evoselect_cli.output import err, out, print_json, watching
 from evoselect_client import Client
 from evoselect_client.resources.comparisons import ComparedArm, Gain, MethodComparison
 
+SizeOption = Annotated[int | None, typer.Option("-k", "--k", min=1, help="How many candidates each selects.")]
+HalvingOption = Annotated[bool, typer.Option(help="Stop methods that are worse beyond doubt.")]
 ArmsOption = Annotated[
     str | None, typer.Option(help="Methods by name, commas between: random,capacity,round_robin.")
 ]
@@ -30,16 +32,14 @@ def compare_methods(
     held_out: Annotated[
         float | None, typer.Option(min=0.0, max=0.9, help="Or the share of --target to measure on.")
     ] = None,
-    k: Annotated[
-        int | None, typer.Option("-k", "--k", min=1, help="How many candidates each selects.")
-    ] = None,
+    k: SizeOption = None,
     ratio: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool.")] = None,
     arms: ArmsOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each method.")] = None,
     draws: Annotated[int | None, typer.Option(min=2, help="Random draws.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget of time.")] = None,
     trainings: Annotated[int | None, typer.Option(min=1, help="Budget of trainings.")] = None,
-    halving: Annotated[bool, typer.Option(help="Stop methods that are worse beyond doubt.")] = False,
+    halving: HalvingOption = False,
     model: Annotated[str | None, typer.Option(help="Model to train; default is the service's.")] = None,
     training: SpecsOption = None,
     seed: SeedOption = None,

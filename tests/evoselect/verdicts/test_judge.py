@@ -112,7 +112,7 @@ def test_the_detectable_gain_falls_with_trainings_and_draws_and_is_shown_as_ofte
     assert math.isfinite(detectable_gain(200, 1, 2, 8))
     with pytest.raises(InvalidInput, match="2 questions"):
         detectable_gain(1, 2, 3, 8)
-    gain = detectable_gain(200, 4, 6, 3, Prior(question=0.05, training=0.03, draw=0.0))
+    gain = detectable_gain(200, 4, 6, 3, prior=Prior(question=0.05, training=0.03, draw=0.0))
     noise = {"training": 0.03, "seeds": 4.0, "draws": 6.0}
     shown = [judge(compared({"a": gain, "b": 0.0}, noise, seed)).outcome == "use" for seed in range(150)]
     assert 0.7 <= np.mean(shown) <= 0.9

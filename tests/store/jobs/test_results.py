@@ -1,6 +1,7 @@
 """What came of jobs and shards: rows of earlier releases are read, and rows keep the JSON that they kept."""
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -74,7 +75,7 @@ def test_shards_and_rounds_of_earlier_releases_are_read() -> None:
         Trained.of({"model_id": "mdl_1", "steps": 3, "loss_history": [-5.0]}).steps == 3
     )  # no range is asked
     assert EvaluationFiles.of({"rows": {"path": "r", "sha256": "0"}}).rows.rows is None
-    arm = {
+    arm: dict[str, Any] = {
         "selection_id": None,
         "training_id": None,
         "evaluation_id": None,

@@ -196,7 +196,7 @@ def test_what_rows_were_is_counted() -> None:
         if kept.prompt is not None:
             record, shape = read_row(kept.row, Layout())
             found.add(shape, record, kept.row)
-    told = found.as_json()
+    told: dict[str, Any] = dict(found.as_json())
     assert sum(told["shapes"].values()) == 23
     assert told["shapes"]["alpaca"] == 3
     assert told["extra"] == sorted(
