@@ -36,6 +36,7 @@ Order = Annotated[
     Literal["asc", "desc"], Query(description="`desc` gives the newest first, `asc` the oldest.")
 ]
 CreatedAfter = Annotated[datetime | None, Query(description="Only what was made after this time (RFC 3339).")]
+BRACKET = "metadata["
 METADATA = re.compile(r"metadata\[(.{1,64})\]", re.DOTALL)
 
 EXTRA = "extra."
@@ -64,13 +65,10 @@ def asked_window(
 
 def asked_labelled(request: Request, window: Annotated[Window, Depends(asked_window)]) -> Window:
     """The same with metadata[NAME]=value, for what users annotate."""
-    asked = [
-        (found[1], value)
-        for name, value in request.query_params.multi_items()
-        if (found := METADATA.fullmatch(name))
-    ]
-    wanted = dict(asked)
-    if len(wanted) < len(asked) or len(wanted) > MAX_EXTRA or not all(map(str.isprintable, wanted.values())):
+    asked = [pair for pair in request.query_params.multi_items() if pair[0].startswith(BRACKET)]
+    found = [(METADATA.fullmatch(name), value) for name, value in asked]
+    wanted = {name[1]: value for name, value in found if name and f"{name[1]}{value}".isprintable()}
+    if len(wanted) < len(asked) or len(wanted) > MAX_EXTRA:
         detail = f"metadata[NAME]=value may stand there for {MAX_EXTRA} names, once for each, printable."
         raise Problem(422, "invalid_request", detail)
     return replace(window, metadata=wanted)
@@ -89,8 +87,8 @@ LabelledListing = Annotated[Window, Depends(asked_labelled)]
 Extra = Annotated[dict[str, str], Depends(asked_extra)]
 """What records must have in `extra`, by name; a value that is no text is written as JSON."""
 
-PREFIXES: dict[object, str] = {asked_extra: EXTRA, asked_labelled: "metadata["}
-SHOWN = {EXTRA: "extra.NAME", "metadata[": "metadata[NAME]"}
+PREFIXES: dict[object, str] = {asked_extra: EXTRA, asked_labelled: BRACKET}
+SHOWN = {EXTRA: "extra.NAME", BRACKET: "metadata[NAME]"}
 OTHER = ("\0",)  # begins no name
 MAX_NAME = 60  # characters of a name that are shown
 
