@@ -41,7 +41,7 @@ class Forms:
         sides = {"pool": self.pool, "target": self.target, "selected": [self.pool[row] for row in chosen]}
         counts = {name: Counter(side) for name, side in sides.items()}
         every = sorted(set(self.pool) | set(self.target), key=lambda form: (-counts["pool"][form], form))
-        named = [
+        named: list[dict[str, str | bool | float]] = [
             {
                 "head": form.head[:MAX_TEXT],
                 "tail": form.tail[-MAX_TEXT:],
