@@ -202,6 +202,7 @@ def test_what_rows_were_is_counted() -> None:
     assert told["extra"] == sorted(
         {"source", "tags", "subject", "n", "prompt", "prompt_id", "rejected", "score", "category", "type"}
     )
+    assert told["example"] is not None
     assert told["example"]["given"] == '{"instruction":"Add.","input":"2 and 2","output":"4"}'
     assert told["example"]["record"] == '{"prompt":"Add.\\n\\n2 and 2\\n\\n","completion":"4"}'
 
