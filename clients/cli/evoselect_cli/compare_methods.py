@@ -14,6 +14,9 @@ from evoselect_cli.output import err, out, print_json, watching
 from evoselect_client import Client
 from evoselect_client.resources.comparisons import ComparedArm, Gain, MethodComparison
 
+HeldOutOption = Annotated[
+    float | None, typer.Option(min=0.0, max=0.9, help="Or the share of --target to measure on.")
+]
 SizeOption = Annotated[int | None, typer.Option("-k", "--k", min=1, help="How many candidates each selects.")]
 HalvingOption = Annotated[bool, typer.Option(help="Stop methods that are worse beyond doubt.")]
 ArmsOption = Annotated[
@@ -29,9 +32,7 @@ def compare_methods(
         str | None,
         typer.Option(help="File of held-out examples, or a target's id; else what the target kept apart."),
     ] = None,
-    held_out: Annotated[
-        float | None, typer.Option(min=0.0, max=0.9, help="Or the share of --target to measure on.")
-    ] = None,
+    held_out: HeldOutOption = None,
     k: SizeOption = None,
     ratio: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool.")] = None,
     arms: ArmsOption = None,
