@@ -1,9 +1,11 @@
 """A comparison over the live API: workers' parts by the store's functions, verdicts by their phase."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+from sqlalchemy import func, update
 
 from store.artifacts import Artifacts
 from store.comparisons import advance as comparisons
@@ -11,7 +13,7 @@ from store.jobs import claims, plans, shards
 from store.jobs.claims import Claim, Offer
 from store.results import items as selected
 from store.settings import Settings
-from store.tables.jobs import Job
+from store.tables.jobs import Job, Shard
 from tests.live import Api, Json, question
 from workers.context import Context
 from workers.evaluations.records import SCHEMA
@@ -74,7 +76,9 @@ def commit(api: Api, claim: Claim, picked: dict[str, str] | None = None) -> None
 
 
 def _next(api: Api) -> Claim | None:
-    with api.database.transaction() as session:
+    with api.database.transaction() as session:  # claims are fair, and this tenant's are to be next
+        later = func.clock_timestamp() + timedelta(days=1)
+        session.execute(update(Shard).where(Shard.tenant_id != api.tenant_id).values(available_at=later))
         offers = (Offer(queue, tuple(plans.QUEUE), "worker-1", 60.0) for queue in QUEUES)
         return next(filter(None, (claims.claim(session, offer) for offer in offers)), None)
 

@@ -99,7 +99,12 @@ def test_pause_resume_cancel_and_retry(tenant: Api) -> None:
 
 
 def test_what_it_costs_and_can_see_is_said_beforehand(tenant: Api, data: Json) -> None:
-    before = tenant.get("/v1/comparisons")["data"], tenant.get("/v1/selections")["data"]
+    def stored() -> list[str]:
+        return [
+            job["id"] for noun in ("comparisons", "selections") for job in tenant.get(f"/v1/{noun}")["data"]
+        ]
+
+    before = stored()
     answer = tenant.post("/v1/comparisons?validate_only=true", {**data, "k": 4})
     assert answer.status_code == 200, answer.text
     found = answer.json()
@@ -115,7 +120,7 @@ def test_what_it_costs_and_can_see_is_said_beforehand(tenant: Api, data: Json) -
     assert 0 < found["detectable_gain"] < 1
     more = tenant.post("/v1/comparisons?validate_only=true", {**data, "k": 4, "seeds": 8, "draws": 8}).json()
     assert more["detectable_gain"] < found["detectable_gain"]
-    assert (tenant.get("/v1/comparisons")["data"], tenant.get("/v1/selections")["data"]) == before
+    assert stored() == before
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,7 @@ def test_what_it_costs_and_can_see_is_said_beforehand(tenant: Api, data: Json) -
         ({"k": None}, 422, "invalid_request", None, "send exactly one of them"),
         ({"k": 13}, 422, "k_exceeds_pool", "/k", "the pool holds 12"),
         ({"trainings": 3}, 422, "budget_too_small", "/trainings", "2 arms need 4 trainings"),
-        ({"minutes": 0.01}, 422, "budget_too_small", "/minutes", "about 1 min of one worker"),
+        ({"minutes": 0.01}, 422, "budget_too_small", "/minutes", "about 2 min of one worker"),
         (
             {"measure": "exact_match", "evaluation": {"generate": True}},
             422,
