@@ -59,7 +59,7 @@ def relaxed_optimum(
     """
     n = len(shortlist.candidates)
     own = np.zeros(n) if extra is None else extra
-    edges = shortlist.by_candidate
+    edges = shortlist.by_candidate.copy()  # its costs change
     edges.data = edges.data + np.repeat(own, np.diff(edges.indptr))
     half = HALF_VIRTUAL + float(own.max(initial=0.0))  # what redundancy costs must not make a way out cheaper
     price = reduced_cost(shortlist, g) + own
