@@ -16,6 +16,7 @@ from service.selections.estimates import estimate
 from service.selections.requests import SelectionRequest, require_budget_for_pinned
 from service.services import Services, TenantId
 from store.accounts import quotas
+from store.data import targets
 from store.jobs import pace, submissions
 from store.jobs.requests import FeatureFiles, SelectionWork
 from store.records.layout import Layout
@@ -78,6 +79,7 @@ def _asked(
     session: Session, tenant_id: str, body: SelectionRequest, *, target_id: str, pool_id: str, model: str
 ) -> SelectionWork:
     """The body with every name looked up."""
+    targets.get(session, tenant_id, target_id)  # told before what is wrong with the pool
     size = None if body.tokens else submissions.Size(body.k, body.ratio)
     version, k = submissions.sized(session, tenant_id, pool_id, body.pool_version, size=size)
     files = body.feature_files

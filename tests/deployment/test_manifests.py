@@ -147,7 +147,7 @@ def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
 
 
 def test_every_variable_of_the_pages_is_a_setting() -> None:
-    known = SETTINGS | {"EVOSELECT_URL", "EVOSELECT_API_KEY"}  # the client's
+    known = SETTINGS | {"EVOSELECT_URL", "EVOSELECT_API_KEY", "EVOSELECT_LOG"}  # the client's
     for page in [
         *(DEPLOY.parent / "docs").glob("*.md"),
         *DEPLOY.rglob("*.yaml"),

@@ -253,7 +253,7 @@ def test_methods_are_compared_from_a_form(page: Page, tenant: Api, job: Json) ->
     target = tenant.made("/v1/targets", {"records": rows, "held_out": {"ratio": 0.5}})["id"]
     page.goto(f"{tenant.url}/ui/comparisons/new?selection_id={job['id']}")
     page.locator("select[name=target_id]").select_option(target)
-    for method in page.get_by_role("checkbox", checked=True).all():
+    for method in page.get_by_role("checkbox").all():
         if method.get_attribute("value") not in ("random", "capacity"):
             method.uncheck()
     page.get_by_label("Each method selects").fill("5")

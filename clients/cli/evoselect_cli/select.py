@@ -113,7 +113,7 @@ def items(
             _write(selection, out_file)
         elif json:
             for item in selection.items():
-                print_json(item.model_dump(mode="json"))
+                print_json(item.model_dump(mode="json", exclude_unset=True))
         else:
             _show(selection)
 

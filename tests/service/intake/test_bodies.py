@@ -42,6 +42,8 @@ def unbounded(schema: Json, where: str, parts: Json, above: tuple[str, ...] = ()
     most: Any = schema.get("maximum", schema.get("exclusiveMaximum", 0))
     if "integer" in kinds and most > 2**31 - 1 and "?" not in where:
         yield where
+    if schema.get("format") == "date-time":  # read as a moment, or refused
+        return
     ends = {"string": "maxLength", "array": "maxItems", "anything": "never"}
     if any(kind in kinds and end not in schema for kind, end in ends.items()):
         yield where
