@@ -17,6 +17,7 @@ from evoselect.redundancy.energy import LocalEnergy
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from evoselect.task import Task
+from evoselect.transport import transport_distance
 from tests.evoselect.instances import Instance, instance
 
 
@@ -199,3 +200,16 @@ def test_torch_candidates_in_half_precision_agree() -> None:
     assert optimise(half, 60, **{"lambda": 0.0}).relaxation.bound == pytest.approx(
         optimise(rounded, 60, **{"lambda": 0.0}).relaxation.bound, abs=1e-6
     )
+
+
+def test_what_redundancy_adds_to_costs_stays_out_of_the_shortlist() -> None:
+    """The programme with redundancy is solved on dearer costs; those of the transport are still the cosines."""
+    case, m, k = instance(300, 10, 16, seed=3), 10, 40
+    listed = shortlist.build(Pool.of(case.candidates), case.targets, 300)
+    budget, extra = Budget.of_rows(300, k), np.linspace(0.0, 0.5, 300)
+    rounding.relaxed_optimum(listed, np.full(m, 1.0 / m), budget, np.full(m, 2.0), extra=extra)
+    assert abs(listed.by_candidate - listed.cost.T).max() == 0.0
+    found = optimise(case, k, **{"lambda": 0.5})
+    chosen = found.problem.shortlist.candidates[found.rounded.chosen]
+    exact = transport_distance(case.candidates[chosen], case.targets)
+    assert found.rounded.transport.cost == pytest.approx(exact, abs=1e-6)
