@@ -203,7 +203,7 @@ def test_torch_candidates_in_half_precision_agree() -> None:
 
 
 def test_what_redundancy_adds_to_costs_stays_out_of_the_shortlist() -> None:
-    """The programme with redundancy is solved on dearer costs; those of the transport are still the cosines."""
+    """The programme with redundancy has dearer costs; those of the transport are still the cosines."""
     case, m, k = instance(300, 10, 16, seed=3), 10, 40
     listed = shortlist.build(Pool.of(case.candidates), case.targets, 300)
     budget, extra = Budget.of_rows(300, k), np.linspace(0.0, 0.5, 300)
