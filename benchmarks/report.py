@@ -20,11 +20,11 @@ from typing import Any
 import orjson
 import torch
 from playwright.sync_api import Page, sync_playwright
-from sqlalchemy import insert
 from torch.nn.functional import normalize
 
-from benchmarks.api.served import Served, served
+from benchmarks.api.served import served
 from benchmarks.machine import describe
+from benchmarks.pages.data import many_jobs
 from evoselect.measures.coverage import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
@@ -112,7 +112,9 @@ def measured(n: int, m: int, k: int) -> dict[str, Any]:
 def jobs_page() -> float:
     """Milliseconds to the first contentful paint, as the browser measures it."""
     with tempfile.TemporaryDirectory() as home, served(Path(home)) as live, sync_playwright() as playwright:
-        _many_jobs(live)
+        database = Database(live.settings.database_url)
+        many_jobs(database, live, JOBS)
+        database.dispose()
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page()
         page.goto(f"{live.url}/ui/sign-in")
@@ -126,20 +128,6 @@ def jobs_page() -> float:
 def _first_content(page: Page, url: str) -> float:
     page.goto(url)
     return float(page.evaluate(FIRST_CONTENT))
-
-
-def _many_jobs(live: Served) -> None:
-    database = Database(live.settings.database_url)
-    row: dict[str, Any] = {
-        "tenant_id": live.tenant_id,
-        "kind": "selection",
-        "status": "completed",
-        "request": {},
-    }
-    row |= {"result": {"artifacts": {}}, "last_event": 1}
-    with database.transaction() as session:
-        session.execute(insert(Job), [{**row, "id": new_id("sel"), "name": f"job {n}"} for n in range(JOBS)])
-    database.dispose()
 
 
 def _draw(modes: torch.Tensor, count: int, among: int, generator: torch.Generator) -> torch.Tensor:

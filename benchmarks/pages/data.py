@@ -36,7 +36,7 @@ class Made:
 def fill(live: Served, *, job_count: int, pool_rows: int, searched_rows: int) -> Made:
     """Store all of it."""
     database = Database(live.settings.database_url)
-    _many_jobs(database, live, job_count)
+    many_jobs(database, live, job_count)
     pool = _pool(live, pool_rows)
     made = Made(pool, _selection(database, live, searched_rows))
     database.dispose()
@@ -51,7 +51,8 @@ def files(folder: Path) -> tuple[Path, Path]:
     return places
 
 
-def _many_jobs(database: Database, live: Served, count: int) -> None:
+def many_jobs(database: Database, live: Served, count: int) -> None:
+    """Completed selections of the tenant that lead nowhere, for lists of them."""
     row: dict[str, Any] = {
         "tenant_id": live.tenant_id,
         "kind": "selection",
