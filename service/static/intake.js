@@ -32,6 +32,7 @@ class Zone {
     root.querySelector("[data-skip]").addEventListener("click", () => this.read(this.layout(), "skip"));
     root.querySelector("select[data-known]")?.addEventListener("change", (event) => event.target.value && this.chosen(event.target.value));
     root.addEventListener("click", (event) => event.target.closest("[data-other]") && this.open());
+    if (this.input.files[0]) this.take(this.input.files[0]); /* chosen before this script was there */
   }
 
   say(text, bad = false) {

@@ -59,7 +59,7 @@ def _require_quota(work: Work, stored: Stored) -> None:
 
 
 def _hand_over(
-    work: Work, *, number: int, stored: Stored | None, counts: Generated, session: Session
+    work: Work, session: Session, *, number: int, stored: Stored | None, counts: Generated
 ) -> None:
     claim = work.claim
     pool = pools.create(session, claim.tenant_id, name=f"{claim.job_id} round {number}")

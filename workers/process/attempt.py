@@ -56,48 +56,59 @@ def execute(
     """
     logger.info("shard %s: attempt %d of phase %s", claim.shard_id, claim.attempt, claim.phase)
     with heartbeat.of(claim) as held:
-        return _transact(ctx, _attempt(ctx, claim, run_phase, held))
+        settle = _attempt(ctx, claim, run_phase, held)
+        try:
+            return _transact(ctx, settle)
+        except (LostLease, OperationalError):
+            raise
+        except Exception as error:
+            return _transact(ctx, _after(error, claim, ctx.settings))
 
 
 def _attempt(ctx: Context, claim: Claim, run_phase: Callable[[Work], Outcome], held: Held) -> Settling:
     """Run the phase; returns what is to be written in consequence."""
-    settings = ctx.settings
     try:
         held.check()
         outcome = run_phase(Work(claim, ctx, held.progress))
         results.finite(outcome.result.model_dump())
         results.finite(outcome.job_result and outcome.job_result.model_dump())
         held.check()
-    except Cancelled:
-        return partial(shards.stop, claim=claim)
     except LostLease:
         raise
-    except Leaving:
-        return partial(shards.hand_back, claim=claim)
-    except GivesWay:
-        return partial(shards.give_way, claim=claim)
-    except DamagedInput as error:
-        logger.warning("shard %s waits: %s", claim.shard_id, error)
-        attempts = settings.max_attempts
-        return partial(shards.reopen, claim=claim, shard_ids=error.shard_ids, max_attempts=attempts)
-    except PASSING_FAULTS as error:
-        if disk.is_short(settings):
-            return _waits_for_disk(claim, error)
-        logger.exception("shard %s goes back after a passing fault", claim.shard_id)
-        return partial(_release, claim, f"{type(error).__name__}: {error}"[:500], settings)
-    except (EvoSelectError, StoreError) as error:
-        return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
     except Exception as error:
-        if disk.is_short(settings):  # libraries say it in many ways
-            return _waits_for_disk(claim, error)
-        logger.exception("shard %s failed", claim.shard_id)
-        if exhausted(error):
-            return partial(_fail, claim, "out_of_memory", f"{SHORT_OF_MEMORY} in phase {claim.phase}")
-        what = f"{type(error).__name__} in phase {claim.phase}"
-        return partial(
-            _fail, claim, "internal_error", f"{what}: see the worker's log for shard {claim.shard_id}"
-        )
-    return partial(_commit, claim, outcome, settings)
+        return _after(error, claim, ctx.settings)
+    return partial(_commit, claim, outcome, ctx.settings)
+
+
+def _after(error: Exception, claim: Claim, settings: Settings) -> Settling:
+    """What is to be written after a fault of the phase, or of writing its result."""
+    match error:
+        case Cancelled():
+            return partial(shards.stop, claim=claim)
+        case Leaving():
+            return partial(shards.hand_back, claim=claim)
+        case GivesWay():
+            return partial(shards.give_way, claim=claim)
+        case DamagedInput():
+            logger.warning("shard %s waits: %s", claim.shard_id, error)
+            attempts = settings.max_attempts
+            return partial(shards.reopen, claim=claim, shard_ids=error.shard_ids, max_attempts=attempts)
+        case EvoSelectError() | StoreError() if not isinstance(error, PASSING_FAULTS):
+            return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
+    if disk.is_short(settings):  # libraries say it in many ways
+        return _waits_for_disk(claim, error)
+    if isinstance(error, PASSING_FAULTS):
+        logger.error("shard %s goes back after a passing fault", claim.shard_id, exc_info=error)
+        return partial(_release, claim, f"{type(error).__name__}: {error}"[:500], settings)
+    return _failed(error, claim)
+
+
+def _failed(error: Exception, claim: Claim) -> Settling:
+    logger.error("shard %s failed", claim.shard_id, exc_info=error)
+    if exhausted(error):
+        return partial(_fail, claim, "out_of_memory", f"{SHORT_OF_MEMORY} in phase {claim.phase}")
+    what = f"{type(error).__name__} in phase {claim.phase}"
+    return partial(_fail, claim, "internal_error", f"{what}: see the worker's log for shard {claim.shard_id}")
 
 
 def others_wait(work: Work) -> bool:
