@@ -183,6 +183,18 @@ def test_a_template_is_given_as_text_or_as_a_file(api: Api, tmp_path: Path, run:
     assert json.loads(measured.stdout)["request"]["target_id"] == requests[0]["target_id"]
 
 
+def test_a_refused_pool_of_a_stored_target_leaves_no_empty_pool(
+    api: Api, files: tuple[str, str], run: Callable[..., Any]
+) -> None:
+    asked = run("select", "--target", files[0], "--pool", files[1], "-k", "1", "--no-wait", "--json")
+    target = json.loads(asked.stdout)["request"]["target_id"]
+    before = api.get("/v1/pools")["data"]
+    for wrong in (("--template", "{{ 1"), ("--columns", "prompt=nowhere")):
+        done = run("select", "--target", target, "--pool", files[1], "-k", "1", *wrong)
+        assert done.exit_code == exits.REFUSED, done.output
+    assert api.get("/v1/pools")["data"] == before
+
+
 def test_the_same_target_file_is_found_again(files: tuple[str, str], run: Callable[..., Any]) -> None:
     command = ("select", "--target", files[0], "--pool", files[1], "-k", "2", "--no-wait", "--json")
     jobs = [run(*command) for _ in range(2)]

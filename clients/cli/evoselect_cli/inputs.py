@@ -11,6 +11,7 @@ import typer
 from evoselect_cli.output import err, print_json, print_pairs, upload_bar, wait
 from evoselect_client import Client
 from evoselect_client.data.sources import is_url
+from evoselect_client.integrations.selecting import pool_of
 from evoselect_client.models import Job, Recognised
 
 JobT = TypeVar("JobT", bound=Job)
@@ -32,12 +33,11 @@ def target_id_of(client: Client, value: str, reading: dict[str, Any]) -> str:
 
 
 def pool_id_of(client: Client, value: str, reading: dict[str, Any]) -> str:
-    """The id itself, or that of a pool made of the file."""
+    """The id itself, or that of a pool made of the file; none is left behind of a file that is refused."""
     if is_id(value):
         return value
-    pool = client.pools.create(name=Path(value).name)
     with upload_bar("candidates sent") as progress:
-        sent = pool.add(value, progress=progress, **reading)
+        pool, sent = pool_of(client, value, name=Path(value).name, progress=progress, **reading)
     _tell(Path(value).name, sent.recognised)
     return pool.id
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from evoselect_client.client import Client
 from evoselect_client.data.sources import Records
-from evoselect_client.models import Selection
+from evoselect_client.errors import ApiError, BadInputError
+from evoselect_client.models import Pool, Selection, Upload
 
 
 def select(
@@ -31,9 +32,24 @@ def start(client: Client, target: Records | str, candidates: Records, **options:
     """As `select`, without waiting."""
     stored = isinstance(target, str) and target.startswith("tgt_")
     target_id = str(target) if stored else client.targets.create(target).id
-    pool = client.pools.create(name=options.get("name"))
-    pool.add(candidates)
+    pool, _ = pool_of(client, candidates, name=options.get("name"))
     return client.selections.create(target_id=target_id, pool_id=pool.id, **options)
+
+
+def pool_of(
+    client: Client, candidates: Records, *, name: str | None = None, **reading: Any
+) -> tuple[Pool, Upload]:
+    """A new pool with these candidates, and what became of them; `reading` is that of `client.pools.add`.
+
+    Where not one was stored no empty pool is left behind, and the error goes on.
+    """
+    pool = client.pools.create(name=name)
+    try:
+        return pool, pool.add(candidates, **reading)
+    except (ApiError, BadInputError):
+        if client.pools.retrieve(pool.id).count == 0:
+            client.pools.delete(pool.id)
+        raise
 
 
 def summary(selection: Selection) -> dict[str, float]:
