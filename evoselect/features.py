@@ -10,9 +10,8 @@ from torch import Tensor
 
 from evoselect.errors import InvalidInput
 
-BLOCK_BYTES = (
-    64 * 2**20
-)  # float32 bytes of one block of rows: stays near the last-level cache, far below any memory
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+BLOCK_BYTES = 64 * 2**20  # float32 of one block of rows: near the last-level cache, far below any memory
 HASH_COLUMNS = 8
 HASH_ROWS = 1_024  # rows hashed at once over all their columns
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -24,7 +23,7 @@ UNIT_TOLERANCE = 0.01  # on the norm; fp16 storage of a unit row is within 0.001
 
 
 class Matrix(Protocol):
-    """Rows (n, ...) of any floating dtype: a tensor, or what is read like one."""
+    """Rows (n, ...) of one of DTYPES: a tensor, or what is read like one."""
 
     @property
     def shape(self) -> torch.Size:
@@ -54,15 +53,15 @@ def row_blocks(features: Matrix, block_bytes: int = BLOCK_BYTES) -> Iterator[sli
 
 
 def check_matrix(features: Tensor, name: str) -> None:
-    """Raise InvalidInput unless features: (n, d), floating, n and d >= 1."""
+    """Raise InvalidInput unless features: (n, d) of one of DTYPES, n and d >= 1."""
     if features.ndim != 2 or 0 in features.shape:
         raise InvalidInput(
             f"{name} must be an (n, d) matrix with n, d >= 1; its shape is {tuple(features.shape)}: "
             "give one row per example"
         )
-    if not features.is_floating_point():
+    if features.dtype not in DTYPES:
         raise InvalidInput(
-            f"{name} must hold floating point numbers; its dtype is {features.dtype}: "
+            f"{name} must hold float32, float16 or bfloat16 numbers; its dtype is {features.dtype}: "
             "convert it with .float()"
         )
 

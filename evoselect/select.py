@@ -51,9 +51,9 @@ def select(
 ) -> Selection:
     """Choose ``k`` of N candidates for M targets, or what a budget over the candidates buys.
 
-    candidates (N, d) and targets (M, d): finite rows of norm 1, any floating dtype. A pool in shards gives
-    what it gives as one, to the last bit, by method capacity. Of candidates with equal
-    features the first counts as long as the distinct ones can spend the budget, which the diagnostics say.
+    candidates (N, d) and targets (M, d): finite rows of norm 1, of float32, float16 or bfloat16. A pool in
+    shards gives what it gives as one, to the last bit, by method capacity. Of candidates with equal features
+    the first counts as long as the distinct ones can spend the budget, which the diagnostics say.
     groups: M group names that share the budget by ``spec.group_mode``. texts: for method dsir.
     compare_with_baselines: whether ``diagnostics["metrics"]`` compares with a random draw and the most
     relevant, and each target's coverage is reported. staged: told `chosen`, and by method capacity `tuned`,

@@ -178,10 +178,13 @@ def _closed(problem: Problem, spec: SelectionSpec) -> Problem:
     return replace(problem, shortlist=listed)
 
 
-def refine(task: Task, relaxation: Relaxation) -> Optimum:
-    """Add the redundancy of the spec and round to whole candidates: pool (N, d), targets (M, d) unit rows."""
+def refine(task: Task, relaxation: Relaxation, *, exchanges: int = rounding.MAX_EXCHANGES) -> Optimum:
+    """Add the redundancy of the spec and round to whole candidates: pool (N, d), targets (M, d) unit rows.
+
+    Rounding solves at most ``exchanges`` transports.
+    """
     found = at_lambda(task, relaxation)
-    return Optimum(found, relaxation, _rounded(task.pool, task.targets, found))
+    return Optimum(found, relaxation, _rounded(task.pool, task.targets, found, exchanges=exchanges))
 
 
 def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
@@ -214,7 +217,7 @@ def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
     return Penalised(problem, solution, programme, relaxed.of_programme(problem, programme))
 
 
-def _rounded(pool: Pool, targets: Tensor, found: Penalised) -> Rounded:
+def _rounded(pool: Pool, targets: Tensor, found: Penalised, *, exchanges: int) -> Rounded:
     """By the linear programme where there is one, else by the prices of a smaller epsilon."""
     problem, solution, programme = found.problem, found.solution, found.programme
     score = rounding.solution_score(solution)
@@ -233,7 +236,7 @@ def _rounded(pool: Pool, targets: Tensor, found: Penalised) -> Rounded:
     if len(score) * len(problem.masses) <= DENSE_ENTRIES:
         listed = shortlist.with_all_targets(problem.shortlist, pool, targets)
         shared = replace(problem, shortlist=listed)
-    better = rounding.exchange(shared, first.chosen, enough)
+    better = rounding.exchange(shared, first.chosen, enough, most=exchanges)
     settled = rounding.settle(pool, targets, problem, better.chosen)
     return replace(min(first, settled, key=lambda rounded: rounded.objective), exchanges=better.exchanges)
 

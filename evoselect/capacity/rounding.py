@@ -154,14 +154,14 @@ def best(score: Floats, among: Ints, count: int) -> Ints:
     return np.asarray(among[np.lexsort((among, -score[among]))[:count]])
 
 
-def exchange(problem: Problem, chosen: Ints, enough: float) -> Rounded:
+def exchange(problem: Problem, chosen: Ints, enough: float, *, most: int = MAX_EXCHANGES) -> Rounded:
     """Swap ``chosen`` (k,) against open candidates as long as the objective falls.
 
     From a local optimum of a small problem it goes on after a few random swaps. Reaching ``enough`` ends the
-    search, as does what MAX_EXCHANGES and EXCHANGE_NODES allow.
+    search, as do ``most`` transports and what EXCHANGE_NODES allows.
     """
     nodes = len(chosen) + len(problem.masses)
-    allowed = min(MAX_EXCHANGES, EXCHANGE_NODES // nodes)
+    allowed = min(most, EXCHANGE_NODES // nodes)
     found = _descend(problem, chosen, enough, allowed)
     solved, rng = found.exchanges, np.random.default_rng(0)
     kicked = nodes <= KICKED_NODES and len(problem.budget.pinned) < len(chosen) < len(problem.budget.prices)

@@ -46,6 +46,7 @@ def named(case: str, *values: object) -> object:
         named("no column", X[:, :0], Y, 1, r"candidates must be .* shape is \(400, 0\)"),
         named("one axis", X[0], Y, 1, r"candidates must be .* shape is \(24,\)"),
         named("integers", X.long(), Y, 5, r"dtype is torch.int64: convert it with .float\(\)"),
+        named("doubles", X.double(), Y, 5, r"dtype is torch.float64: convert it with .float\(\)"),
         named("k = 0", X, Y, 0, r"k = 0 is outside 1\.\.400, .*: change k or add"),
         named("k < 0", X, Y, -3, r"k = -3 is outside 1\.\.400"),
         named("k > N", X, Y, 401, r"k = 401 is outside 1\.\.400"),
