@@ -260,14 +260,16 @@ def recovery() -> dict[str, Any]:
         "waits_again_seconds_p99": round(lost[int(0.99 * len(lost))], 2),
         "recovery_seconds_p50": round(statistics.median(claimed), 2),
         "recovery_seconds_p99": round(claimed[int(0.99 * len(claimed))], 2),
-        "recovery_bound_at_defaults": Settings().lease + Settings().sweep,
+        "recovery_bound_at_defaults": Settings().lease_seconds + Settings().sweep_seconds,
     }
 
 
 def cancel() -> dict[str, Any]:
     """Cancel a job whose only shard has long to go, heartbeat at its default."""
     with started(
-        variables={"CHAOS_STEP_SECONDS": "0.05"}, heartbeat=Settings().heartbeat, lease=60.0
+        variables={"CHAOS_STEP_SECONDS": "0.05"},
+        heartbeat_seconds=Settings().heartbeat_seconds,
+        lease_seconds=60.0,
     ) as made:
         record = {"prompt": "?", "completion": "!"}
         body = {

@@ -5,9 +5,9 @@
 Same records, same order, same batches, same adapter and optimizer; outside is SFTTrainer with its own data
 loader and nothing of ours. Both run in this process, in turns (ours, TRL, TRL, ours), after a warm-up of two
 steps that is not counted; each time is the better of two. `share` is ours by TRL's in tokens per second.
-`checkpoint_seconds` is what leaving the state once costs, which a training does every EVOSELECT_CHECKPOINT
-seconds. `cpu_seconds` are the process's own over the whole call, loading and saving included: on a machine
-with other work on it they say more than the clock.
+`checkpoint_seconds` is what leaving the state once costs, which a training does every
+EVOSELECT_CHECKPOINT_SECONDS. `cpu_seconds` are the process's own over the whole call, loading and saving
+included: on a machine with other work on it they say more than the clock.
 """
 
 import argparse

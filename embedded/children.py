@@ -66,22 +66,22 @@ class Children:
 
     def _schedule(self, running: Running) -> None:
         if time.monotonic() - running.started > processes.STEADY_SECONDS:
-            running.backoff, running.failures = processes.FIRST_BACKOFF, 0
+            running.backoff_seconds, running.failures = processes.FIRST_BACKOFF_SECONDS, 0
         running.failures += not self._patient()
         processes.kill_session(running.process.pid)
         if running.failures > MOST_RESTARTS:
             raise GaveUp(running)
-        running.restart_at = time.monotonic() + running.backoff
+        running.restart_at = time.monotonic() + running.backoff_seconds
         what = processes.describe_exit(running.process.returncode)
         self.say(f"{running.child.name} (process {running.process.pid}) {what}; starting it again")
 
     def _put_off(self, running: Running) -> None:
-        running.backoff = min(running.backoff * 2, processes.LONGEST_BACKOFF)
-        running.restart_at = time.monotonic() + running.backoff
+        running.backoff_seconds = min(running.backoff_seconds * 2, processes.LONGEST_BACKOFF_SECONDS)
+        running.restart_at = time.monotonic() + running.backoff_seconds
 
     def _restart(self, running: Running) -> None:
         fresh = processes.start(running.child)
-        fresh.backoff = min(running.backoff * 2, processes.LONGEST_BACKOFF)
+        fresh.backoff_seconds = min(running.backoff_seconds * 2, processes.LONGEST_BACKOFF_SECONDS)
         fresh.failures = running.failures
         self.running[running.child.name] = fresh
         self.say(f"{running.child.name} runs again (process {fresh.process.pid})")

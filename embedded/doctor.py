@@ -18,7 +18,7 @@ from store.tables.jobs import Outbox, Shard
 from store.tables.states import ShardState
 from store.upkeep import retention, sweeper
 
-MOST_SKEW = 2.0  # seconds between this machine's clock and the database's
+MOST_SKEW_SECONDS = 2.0  # between this machine's clock and the database's
 LATE = 3  # sweeps or relays that may be missed before somebody should look
 
 
@@ -106,13 +106,13 @@ def _clock(database: Database) -> Finding:
         before = datetime.now(UTC)
         theirs = session.scalar(text("select clock_timestamp()"))
     skew = abs((theirs - before).total_seconds()) if theirs else 0.0
-    step = "" if skew <= MOST_SKEW else "synchronise the clocks; leases are safe all the same"
-    return Finding("clock", skew <= MOST_SKEW, f"{skew:.2f} s from the database's clock", step)
+    step = "" if skew <= MOST_SKEW_SECONDS else "synchronise the clocks; leases are safe all the same"
+    return Finding("clock", skew <= MOST_SKEW_SECONDS, f"{skew:.2f} s from the database's clock", step)
 
 
 def _stuck(settings: Settings, database: Database) -> Finding:
     """Leases that ran out long ago, which a sweep would have settled."""
-    late = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, LATE * settings.sweep)
+    late = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, LATE * settings.sweep_seconds)
     with database.transaction() as session:
         silent = select(Shard).where(Shard.state == ShardState.RUNNING, Shard.lease_until < late)
         count = session.scalar(select(func.count()).select_from(silent.subquery())) or 0
@@ -133,7 +133,7 @@ def workers(settings: Settings) -> Finding:
 
 def _queues(settings: Settings, database: Database) -> Finding:
     """Those in which shards have long waited while none runs: no worker serves them, or none that lives."""
-    late = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, LATE * settings.rekick)
+    late = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, LATE * settings.notify_again_seconds)
     waits = (Shard.state == ShardState.READY, Shard.available_at < late)
     runs = select(Shard.queue).where(Shard.state == ShardState.RUNNING)
     with database.transaction() as session:
@@ -153,7 +153,7 @@ def _relay(settings: Settings, database: Database) -> Finding:
             select(func.extract("epoch", func.clock_timestamp() - func.min(Outbox.created_at)))
         )
     seconds = float(age or 0.0)
-    late = seconds > LATE * max(settings.relay, settings.poll)
+    late = seconds > LATE * max(settings.relay_seconds, settings.poll_seconds)
     step = "start an ops worker and the broker; workers only poll" if late else ""
     return Finding("relay", not late, f"the oldest ring has waited {seconds:.1f} s", step)
 
@@ -177,7 +177,7 @@ def _versions(database: Database) -> Finding:
 def _orphans(settings: Settings, database: Database) -> Finding:
     artifacts = Artifacts(settings.artifacts_url)
     try:
-        count = len(retention.orphans(database, artifacts, settings.orphan_age))
+        count = len(retention.orphans(database, artifacts, settings.orphan_age_seconds))
     except OSError as error:
         return Finding("orphan files", False, str(error), "see the check of the artifact store")
     return Finding("orphan files", True, f"{count} to be removed by the next upkeep")

@@ -14,8 +14,8 @@ from embedded.home import private
 
 PRIVATE = 0o077  # what children write is for their own account alone
 STOP_SECONDS = 15.0
-FIRST_BACKOFF = 0.5  # seconds before a restart; doubles up to the longest
-LONGEST_BACKOFF = 30.0
+FIRST_BACKOFF_SECONDS = 0.5  # before a restart; doubles up to the longest
+LONGEST_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 30.0  # a child that lived so long starts again with the first backoff
 
 
@@ -42,7 +42,7 @@ class Running:
     child: Child
     process: subprocess.Popen[bytes]
     started: float
-    backoff: float = FIRST_BACKOFF
+    backoff_seconds: float = FIRST_BACKOFF_SECONDS
     failures: int = 0
     """Deaths in a row, each soon after its start."""
     restart_at: float | None = None

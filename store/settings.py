@@ -4,13 +4,28 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, AliasGenerator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.kit import egress
 
+PREFIX = "EVOSELECT_"
 INSTANCE_HEADER = "X-EvoSelect-Instance"  # of /readyz: whose API it is that answers
 ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:\d{1,5})?")
+FORMER = {
+    "lease_seconds": "LEASE",
+    "heartbeat_seconds": "HEARTBEAT",
+    "sweep_seconds": "SWEEP",
+    "relay_seconds": "RELAY",
+    "notify_again_seconds": "REKICK",
+    "poll_seconds": "POLL",
+    "shutdown_seconds": "SHUTDOWN",
+    "retry_delay_seconds": "RETRY_DELAY",
+    "job_deadline_seconds": "JOB_DEADLINE",
+    "retention_seconds": "RETENTION",
+    "orphan_age_seconds": "ORPHAN_AGE",
+    "checkpoint_seconds": "CHECKPOINT",
+}  # variables without a unit in their names, which deployments may still set
 WINDOW_BLOCKS = 4  # sorting more rows would save little padding; a shard is at least so many blocks
 
 
@@ -26,10 +41,18 @@ def _origins(text: str) -> str:
     return text
 
 
-class Settings(BaseSettings):
-    """One frozen value per process; durations are seconds, sizes are bytes."""
+def _variables(field: str) -> AliasChoices:
+    """The variables that a setting is read from; the first one that is set counts."""
+    names = [field.upper(), *([FORMER[field]] if field in FORMER else [])]
+    return AliasChoices(*(PREFIX + name for name in names))
 
-    model_config = SettingsConfigDict(env_prefix="EVOSELECT_", frozen=True)
+
+class Settings(BaseSettings):
+    """One frozen value per process; each name ends in the unit of its value."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, alias_generator=AliasGenerator(validation_alias=_variables), populate_by_name=True
+    )
 
     home: Path = Path("~/.evoselect").expanduser()
     """Data directory of embedded mode, and of caches that may be deleted."""
@@ -42,19 +65,19 @@ class Settings(BaseSettings):
     key_pepper: SecretStr = SecretStr("")
     """Secret mixed into the digests of API keys; embedded mode generates one."""
 
-    lease: float = Field(60.0, gt=0)
+    lease_seconds: float = Field(60.0, gt=0)
     """How long a claimed shard belongs to a silent worker before another may take it."""
-    heartbeat: float = Field(5.0, gt=0)
+    heartbeat_seconds: float = Field(5.0, gt=0)
     """How often a busy worker renews its lease; also the longest wait before it sees a cancel."""
-    sweep: float = Field(10.0, gt=0)
+    sweep_seconds: float = Field(10.0, gt=0)
     """How often lost shards are looked for."""
-    relay: float = Field(0.1, gt=0)
+    relay_seconds: float = Field(0.1, gt=0)
     """How often the outbox is published."""
-    rekick: float = Field(30.0, gt=0)
+    notify_again_seconds: float = Field(30.0, gt=0)
     """Where a ready shard waits for so long, its workers are notified again."""
-    poll: float = Field(5.0, gt=0)
+    poll_seconds: float = Field(5.0, gt=0)
     """How often an idle worker polls the database, notified or not."""
-    shutdown: float = Field(8.0, gt=0)
+    shutdown_seconds: float = Field(8.0, gt=0)
     """How long a worker that is asked to end may go on before it gives its shard back."""
     niceness: int | None = Field(None, ge=0, le=19)
     """How far computing workers step back behind other processes: 10 in embedded mode, else 0."""
@@ -64,18 +87,18 @@ class Settings(BaseSettings):
     By default two where there are two cores, 8 GiB and no GPU, else one."""
     max_attempts: int = Field(5, ge=1)
     """A shard that killed or failed so many workers fails its job."""
-    retry_delay: float = Field(5.0, gt=0)
+    retry_delay_seconds: float = Field(5.0, gt=0)
     """Wait after a shard's first passing fault; it doubles with each further one."""
-    job_deadline: float = Field(7 * 86_400.0, gt=0)
+    job_deadline_seconds: float = Field(7 * 86_400.0, gt=0)
     """A job that is not done so long after it was accepted expires."""
-    retention: float = Field(90 * 86_400.0, gt=0)
+    retention_seconds: float = Field(90 * 86_400.0, gt=0)
     """Ended jobs older than this are deleted, their shards, events and unreferenced files too."""
-    orphan_age: float = Field(86_400.0, gt=0)
+    orphan_age_seconds: float = Field(86_400.0, gt=0)
     """A file that no row names is deleted when it is older than this."""
     max_waiting_shards: int = Field(100_000, ge=1)
     """With so many shards of a tenant waiting in a queue, further jobs are refused with 429."""
 
-    checkpoint: float = Field(60.0, gt=0)
+    checkpoint_seconds: float = Field(60.0, gt=0)
     """How often a training leaves its state for a later attempt to go on from."""
 
     shard_rows: int = Field(512, ge=1)
@@ -158,7 +181,7 @@ class MissingSetting(ValueError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"EVOSELECT_{name.upper()} is not set: set it, or run `evoselect up`, which sets everything"
+            f"{PREFIX}{name.upper()} is not set: set it, or run `evoselect up`, which sets everything"
         )
 
 
@@ -178,5 +201,5 @@ def as_environment(settings: Settings) -> dict[str, str]:
         if value is None:
             continue
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        variables[f"EVOSELECT_{name.upper()}"] = text
+        variables[PREFIX + name.upper()] = text
     return variables

@@ -79,7 +79,14 @@ class Stack:
 
 def start_stack(home: Path, lines: list[str], **settings: object) -> tuple[Stack, threading.Thread]:
     """Start embedded mode with short leases; its watch loop runs in a thread."""
-    short = {"lease": 8.0, "heartbeat": 0.5, "sweep": 1.0, "relay": 0.2, "rekick": 5.0, "checkpoint": 1.0}
+    short = {
+        "lease_seconds": 8.0,
+        "heartbeat_seconds": 0.5,
+        "sweep_seconds": 1.0,
+        "relay_seconds": 0.2,
+        "notify_again_seconds": 5.0,
+        "checkpoint_seconds": 1.0,
+    }
     values = {**short, **settings}
     supervisor = Supervisor(Settings(home=home, **values), say=lines.append)  # type: ignore[arg-type]
     supervisor.start()

@@ -39,7 +39,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     settings = Settings()
-    seconds, limit = silent_for(settings, sys.argv[1]), MISSED * settings.poll
+    seconds, limit = silent_for(settings, sys.argv[1]), MISSED * settings.poll_seconds
     print(f"last answer of the database {seconds:.0f} s ago; alive means below {limit:.0f} s")
     raise SystemExit(int(seconds >= limit))
 

@@ -36,7 +36,7 @@ def make_app() -> Celery:
         worker_concurrency=1,
         worker_prefetch_multiplier=1,
         worker_proc_alive_timeout=CHILD_START_SECONDS,
-        worker_soft_shutdown_timeout=settings.shutdown,
+        worker_soft_shutdown_timeout=settings.shutdown_seconds,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
@@ -44,7 +44,7 @@ def make_app() -> Celery:
         broker_transport_options={"visibility_timeout": 3600, **BROKER_PATIENCE},
         beat_scheduler="celery.beat:Scheduler",  # in memory: one with a file dies of a full disk
         beat_schedule={
-            "sweep": {"task": "ops.sweep", "schedule": settings.sweep, "options": OPS},
+            "sweep": {"task": "ops.sweep", "schedule": settings.sweep_seconds, "options": OPS},
             "webhooks": {"task": "ops.webhooks", "schedule": settings.webhook_sweep_seconds, "options": OPS},
         },
     )

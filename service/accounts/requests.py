@@ -10,7 +10,7 @@ from store.accounts.scopes import Scope
 from store.kit.egress import MAX_URL
 from store.webhooks.endpoints import TYPES
 
-MAX_OVERLAP = 30 * 24 * 3600  # seconds that a rotated key may work on
+MAX_OVERLAP_SECONDS = 30 * 24 * 3600  # that a rotated key may work on
 
 
 def _known_event(name: str) -> str:
@@ -40,7 +40,7 @@ class RotateRequest(Bounded):
 
     model_config = example(overlap_seconds=86_400)
 
-    overlap_seconds: Annotated[int, Whole(0, MAX_OVERLAP)] = 3600
+    overlap_seconds: Annotated[int, Whole(0, MAX_OVERLAP_SECONDS)] = 3600
     """Seconds that the old key works on, 0 to 2,592,000 (30 days)."""
 
 

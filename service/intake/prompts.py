@@ -28,7 +28,7 @@ LIMITS = {
     "seconds": 900,  # for all rows of a batch
     "max_chars": MAX_TEXT_CHARS,
 }
-PATIENCE = 120.0  # seconds without an answer, on a machine that is very busy
+PATIENCE_SECONDS = 120.0  # without an answer, on a machine that is very busy
 ROWS, FRAME_BYTES = 1_000, 2**20  # that are rendered in one go, whichever comes first
 PIECE = 2**16
 SLOW = (-signal.SIGPROF, -signal.SIGXCPU)  # how the child ends that took too long
@@ -138,7 +138,7 @@ class _Child:
 
     def _line(self, row: bytes) -> dict[str, Any]:
         """The next answer, which is about this row."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._lines:
             *whole, self._rest = (self._rest + self._piece(deadline, row)).split(b"\n")
             self._lines += whole
@@ -159,7 +159,7 @@ class _Child:
         return piece
 
     def _ended(self, row: bytes) -> Problem:
-        if self._process.wait(PATIENCE) in SLOW:
+        if self._process.wait(PATIENCE_SECONDS) in SLOW:
             return _too_slow(row)
         detail = f"The template ends the process that renders it, on {_named(row)}: write it more simply."
         return Problem(422, "bad_template", detail)

@@ -29,7 +29,7 @@ from store.tables.jobs import Job
 from store.tables.states import MADE_OF_JOBS, JobKind, JobStatus
 from store.upkeep import sweeper
 
-MAX_WAIT = 60  # seconds that one request may be held
+MAX_WAIT_SECONDS = 60  # that one request may be held
 POLL_SECONDS = "2"  # Retry-After: how soon asking again makes sense
 MAX_SEQUENCE = 2**62
 KNOWN: dict[str, Any] = {"description": "It is as `If-None-Match` knows it; no body."}
@@ -39,7 +39,7 @@ LAST_SEEN = "Of an event stream: the number of the last event seen, in place of 
 SEQUENCE = re.compile(r"[0-9]{1,19}")
 
 Wait = Annotated[
-    float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for the job's end, at most 60.")
+    float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the job's end, at most 60.")
 ]
 AfterEvent = Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="The number of the last event seen.")]
 

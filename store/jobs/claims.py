@@ -26,10 +26,9 @@ class Offer:
     phases: tuple[str, ...]
     """Those it knows; shards of others, or of a later payload version, are left to a later release."""
     worker: str
-    lease: float
-    """Seconds."""
-    waited: float = 0.0
-    """Take only what has waited for so many seconds."""
+    lease_seconds: float
+    waited_seconds: float = 0.0
+    """Take only what has waited for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +166,9 @@ def _left(checkpoint: Json | None) -> StoredFile | None:
     return None if checkpoint is None else StoredFile.model_validate(checkpoint)
 
 
-def others_wait(session: Session, claim: Claim, waited: float) -> bool:
+def others_wait(session: Session, claim: Claim, waited_seconds: float) -> bool:
     """Whether shards that come before this one have waited so long: of other tenants, or more urgent ones."""
-    place = {**_place(replace(claim.offer, waited=waited)), "shard_id": claim.shard_id}
+    place = {**_place(replace(claim.offer, waited_seconds=waited_seconds)), "shard_id": claim.shard_id}
     return bool(session.scalar(_OTHERS, place))
 
 
@@ -184,7 +183,7 @@ def _place(offer: Offer) -> dict[str, object]:
         "queue": offer.queue,
         "phases": list(offer.phases),
         "version": plans.PAYLOAD_VERSION,
-        "waited": timedelta(seconds=offer.waited),
+        "waited": timedelta(seconds=offer.waited_seconds),
         "worker": offer.worker,
-        "lease": timedelta(seconds=offer.lease),
+        "lease": timedelta(seconds=offer.lease_seconds),
     }

@@ -51,6 +51,6 @@ def silent(settings: Settings) -> dict[int, float]:
     now, found = time.time(), {}
     for path in files(settings):
         pid = pid_of(path)
-        if pid is not None and (age := now - path.stat().st_mtime) > settings.lease:
+        if pid is not None and (age := now - path.stat().st_mtime) > settings.lease_seconds:
             found[pid] = age
     return found

@@ -29,7 +29,7 @@ from store.tables.jobs import Job, Shard
 from store.tables.json_columns import storable
 from store.tables.states import MADE_OF_JOBS, TERMINAL, JobStatus, ShardState
 
-LONGEST_RETRY = 300.0  # seconds between two attempts at most
+LONGEST_RETRY_SECONDS = 300.0  # between two attempts at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def heartbeat(session: Session, claim: Claim, *, rows_done: int | None) -> Heart
     changed = session.execute(
         update(Shard)
         .where(Shard.id == claim.shard_id, Shard.token == claim.token, Shard.state == ShardState.RUNNING)
-        .values(lease_until=func.clock_timestamp() + timedelta(seconds=claim.offer.lease), **progress)
+        .values(lease_until=func.clock_timestamp() + timedelta(seconds=claim.offer.lease_seconds), **progress)
         .returning(Shard.id)
     ).scalar_one_or_none()
     stop = session.scalar(
@@ -196,21 +196,23 @@ def give_way(session: Session, claim: Claim) -> None:
     )
 
 
-def wait_for_disk(session: Session, claim: Claim, reason: str, delay: float) -> None:
+def wait_for_disk(session: Session, claim: Claim, reason: str, delay_seconds: float) -> None:
     """Give the shard back because the disk is full, which is not its fault."""
     job, shard = _owned(session, claim)
     shard.last_fault = reason
-    _again(session, job, shard, event="shard.released", reason=reason, delay=delay)
+    _again(session, job, shard, event="shard.released", reason=reason, delay_seconds=delay_seconds)
 
 
-def release(session: Session, claim: Claim, reason: str, *, retry_delay: float, max_attempts: int) -> None:
+def release(
+    session: Session, claim: Claim, reason: str, *, retry_delay_seconds: float, max_attempts: int
+) -> None:
     """Give the shard back after a passing fault; it waits, twice as long after each further fault."""
     job, shard = _owned(session, claim)
     shard.faults += 1
     shard.last_fault = storable(reason)
     if not _give_up(session, job, shard, max_attempts):
-        delay = min(retry_delay * 2 ** (shard.faults - 1), LONGEST_RETRY)
-        _again(session, job, shard, event="shard.released", reason=reason, delay=delay)
+        delay = min(retry_delay_seconds * 2 ** (shard.faults - 1), LONGEST_RETRY_SECONDS)
+        _again(session, job, shard, event="shard.released", reason=reason, delay_seconds=delay)
 
 
 def lose(session: Session, shard_id: str, *, max_attempts: int) -> bool:
@@ -256,7 +258,9 @@ def reopen(session: Session, claim: Claim, shard_ids: list[str], *, max_attempts
         _again(session, job, damaged, event="shard.reopened", reason=damaged.last_fault)
 
 
-def _again(session: Session, job: Job, shard: Shard, *, event: str, reason: str, delay: float = 0.0) -> None:
+def _again(
+    session: Session, job: Job, shard: Shard, *, event: str, reason: str, delay_seconds: float = 0.0
+) -> None:
     """The shard waits again, unless its job ended or is to be cancelled."""
     if job.cancel_requested or jobs.is_terminal(job):
         _end(shard, ShardState.CANCELLED)
@@ -265,8 +269,8 @@ def _again(session: Session, job: Job, shard: Shard, *, event: str, reason: str,
         return
     shard.state = ShardState.READY
     shard.lease_until = None
-    shard.available_at = func.clock_timestamp() + timedelta(seconds=delay)
-    data = {"phase": shard.phase, "index": shard.index, "reason": reason, "delay": delay}
+    shard.available_at = func.clock_timestamp() + timedelta(seconds=delay_seconds)
+    data = {"phase": shard.phase, "index": shard.index, "reason": reason, "delay": delay_seconds}
     jobs.record_event(session, job, event, data)
     outbox.notify(session, shard.queue)
 

@@ -22,13 +22,13 @@ LIMIT = 1000  # jobs deleted per round
 STREAM_ROWS = 1000
 
 
-def purge(database: Database, retention: float) -> int:
-    """Delete jobs that ended more than `retention` seconds ago; returns how many.
+def purge(database: Database, retention_seconds: float) -> int:
+    """Delete jobs that ended more than `retention_seconds` ago; returns how many.
 
     A job that other rows need, such as the training of a model, stays.
     """
     ends = [getattr(Job, f"{status}_at") for status in sorted(TERMINAL)]
-    old = func.coalesce(*ends) < func.clock_timestamp() - timedelta(seconds=retention)
+    old = func.coalesce(*ends) < func.clock_timestamp() - timedelta(seconds=retention_seconds)
     with database.transaction() as session:
         found = session.scalars(select(Job.id).where(Job.status.in_(TERMINAL), old).limit(LIMIT)).all()
     return sum(_delete(database, job_id) for job_id in found)
@@ -43,13 +43,13 @@ def _delete(database: Database, job_id: str) -> bool:
     return True
 
 
-def orphans(database: Database, artifacts: Artifacts, age: float) -> list[str]:
-    """Paths of files that no row names and that are older than `age` seconds.
+def orphans(database: Database, artifacts: Artifacts, age_seconds: float) -> list[str]:
+    """Paths of files that no row names and that are older than `age_seconds`.
 
     The files are listed before the rows are read: a file that gets its row meanwhile is never in the answer.
     A file that is written again, such as one that a new job shares with a deleted one, is young again.
     """
-    before = datetime.now(UTC) - timedelta(seconds=age)
+    before = datetime.now(UTC) - timedelta(seconds=age_seconds)
     old = [path for path, changed in artifacts.listing() if changed < before]
     if not old:
         return []
@@ -58,10 +58,10 @@ def orphans(database: Database, artifacts: Artifacts, age: float) -> list[str]:
     return [path for path in old if path not in named]
 
 
-def remove_orphans(database: Database, artifacts: Artifacts, age: float) -> int:
+def remove_orphans(database: Database, artifacts: Artifacts, age_seconds: float) -> int:
     """Delete what `orphans` finds; returns how many files that were."""
-    before = datetime.now(UTC) - timedelta(seconds=age)
-    removed = sum(artifacts.remove_older(path, before) for path in orphans(database, artifacts, age))
+    before = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    removed = sum(artifacts.remove_older(path, before) for path in orphans(database, artifacts, age_seconds))
     if removed:
         logger.info("removed %d files that no row names", removed)
     return removed

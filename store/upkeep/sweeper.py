@@ -59,9 +59,11 @@ limit 100
 """)
 
 
-def due(session: Session, name: str, every: float) -> bool:
-    """Whether this process is the one to do a chore now: at most once in `every` seconds, whoever asks."""
-    return session.execute(_BEGIN, {"name": name, "every": timedelta(seconds=every)}).first() is not None
+def due(session: Session, name: str, every_seconds: float) -> bool:
+    """Whether this process is the one to do a chore now: at most once in `every_seconds`, whoever asks."""
+    return (
+        session.execute(_BEGIN, {"name": name, "every": timedelta(seconds=every_seconds)}).first() is not None
+    )
 
 
 def sweep(database: Database, settings: Settings) -> None:
@@ -69,9 +71,9 @@ def sweep(database: Database, settings: Settings) -> None:
     take_back(database, max_attempts=settings.max_attempts)
     mend_loops(database)
     settle_cancelling(database)
-    expire(database, settings.job_deadline)
+    expire(database, settings.job_deadline_seconds)
     with database.transaction() as session:
-        notify_again(session, settings.rekick)
+        notify_again(session, settings.notify_again_seconds)
         for finding in impossible(session):
             logger.error("%s: a row was changed from outside, see docs/durability.md", finding)
         for queue, count in shards.too_new(session).items():
@@ -124,9 +126,9 @@ def cancel_steps(database: Database, loop_id: str = "") -> int:
     return len(found)
 
 
-def expire(database: Database, deadline: float) -> int:
+def expire(database: Database, deadline_seconds: float) -> int:
     """Jobs that have not ended in time expire; returns how many."""
-    late = Job.created_at < func.clock_timestamp() - timedelta(seconds=deadline)
+    late = Job.created_at < func.clock_timestamp() - timedelta(seconds=deadline_seconds)
     query = select(Job.id).where(Job.status.not_in(TERMINAL), late).limit(LIMIT)
     with database.transaction() as session:
         found = session.scalars(query).all()
@@ -134,19 +136,21 @@ def expire(database: Database, deadline: float) -> int:
         with database.transaction() as session:
             job = jobs.lock(session, job_id)
             if not jobs.is_terminal(job):
-                detail = f"not done {deadline:g} s after it was accepted (EVOSELECT_JOB_DEADLINE)"
+                detail = (
+                    f"not done {deadline_seconds:g} s after it was accepted (EVOSELECT_JOB_DEADLINE_SECONDS)"
+                )
                 jobs.expire(session, job, detail)
     return len(found)
 
 
-def notify_again(session: Session, rekick: float) -> list[str]:
-    """Ring each queue in which a shard has waited for so long, once per `rekick`; returns the queues."""
+def notify_again(session: Session, waited_seconds: float) -> list[str]:
+    """Notify each queue in which a shard has waited for so long, once in that time; returns the queues."""
     ready = Shard.state == ShardState.READY
-    since = Shard.available_at < func.clock_timestamp() - timedelta(seconds=rekick)
+    since = Shard.available_at < func.clock_timestamp() - timedelta(seconds=waited_seconds)
     queues = [
         queue
         for queue in session.scalars(select(Shard.queue).where(ready, since).distinct())
-        if due(session, f"ring {queue}", rekick)
+        if due(session, f"ring {queue}", waited_seconds)
     ]
     for queue in queues:
         outbox.notify(session, queue)

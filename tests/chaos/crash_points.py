@@ -104,9 +104,9 @@ def scene(home: Path) -> Iterator[Scene]:
             artifacts_url=f"file://{home}/artifacts",
             key_pepper=SecretStr(PEPPER),
             shard_rows=2,
-            retry_delay=0.001,
-            lease=60.0,
-            heartbeat=60.0,
+            retry_delay_seconds=0.001,
+            lease_seconds=60.0,
+            heartbeat_seconds=60.0,
         )
         yield Scene(settings, tenants.generate_key(), "")
     finally:
@@ -196,8 +196,8 @@ def cancelled(scene: Scene, ctx: Context) -> None:
 def upkeep(scene: Scene, ctx: Context) -> None:
     """See the module."""
     sweeper.sweep(ctx.database, ctx.settings)
-    retention.purge(ctx.database, retention=3600)
-    retention.remove_orphans(ctx.database, ctx.artifacts, age=3600)
+    retention.purge(ctx.database, retention_seconds=3600)
+    retention.remove_orphans(ctx.database, ctx.artifacts, age_seconds=3600)
     work(ctx, ["features", "select"])
     work(ctx, ["features", "select"])
 

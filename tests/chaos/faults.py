@@ -86,7 +86,7 @@ def stop_past_lease(fleet: Fleet, rng: Random) -> list[Loss]:
     pids = [fleet.running[worker].process.pid, fleet.child_pid(worker)]
     for pid in pids:  # the parent first, which would end a child that alone stands still
         _send(pid, signal.SIGSTOP)
-    time.sleep(fleet.settings.lease + 2 * fleet.settings.sweep + rng.random())
+    time.sleep(fleet.settings.lease_seconds + 2 * fleet.settings.sweep_seconds + rng.random())
     for pid in reversed(pids):
         _send(pid, signal.SIGCONT)
         time.sleep(AWAKE_SECONDS)

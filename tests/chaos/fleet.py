@@ -31,14 +31,14 @@ WORKERS = ("worker-a", "worker-b")
 SERVERS = ("postgres", "valkey")
 LOOK_SECONDS = 0.05
 TEST_SETTINGS = {
-    "lease": 1.5,
-    "heartbeat": 0.3,
-    "sweep": 0.3,
-    "relay": 0.1,
-    "poll": 0.5,
-    "rekick": 2.0,
-    "shutdown": 1.0,
-    "retry_delay": 0.1,
+    "lease_seconds": 1.5,
+    "heartbeat_seconds": 0.3,
+    "sweep_seconds": 0.3,
+    "relay_seconds": 0.1,
+    "poll_seconds": 0.5,
+    "notify_again_seconds": 2.0,
+    "shutdown_seconds": 1.0,
+    "retry_delay_seconds": 0.1,
     "max_attempts": 50,
     "shard_rows": 2,
 }

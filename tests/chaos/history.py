@@ -41,8 +41,8 @@ def breaks(database: Database, artifacts: Artifacts, accepted: list[Accepted]) -
             found.append(f"{unsent} rings were never sent")
         stored = [(row.artifact, row.sha256) for row in session.scalars(select(FeatureBlock))]
     found += _damaged(artifacts, stored)
-    retention.remove_orphans(database, artifacts, age=0.0)
-    found += [f"orphan file {path}" for path in retention.orphans(database, artifacts, age=0.0)]
+    retention.remove_orphans(database, artifacts, age_seconds=0.0)
+    found += [f"orphan file {path}" for path in retention.orphans(database, artifacts, age_seconds=0.0)]
     found += _damaged(artifacts, stored)
     return found
 

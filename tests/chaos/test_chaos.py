@@ -39,7 +39,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(made: Fleet) -> None:
 
 # By guard: the fault that shows that it is missing, where nothing else covers for it (a worker that looks
 # into the database itself needs no ring), and what the checker then says.
-DEAF = {"EVOSELECT_POLL": "3600", "EVOSELECT_REKICK": "3600"}
+DEAF = {"EVOSELECT_POLL_SECONDS": "3600", "EVOSELECT_NOTIFY_AGAIN_SECONDS": "3600"}
 MISSING = {
     "fence": ("stop_past_lease", {}, r"was committed by token|accepted commits"),
     "sweeper": ("kill_parent", {}, "has not ended"),

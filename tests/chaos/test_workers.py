@@ -29,7 +29,9 @@ STEP_SECONDS = "0.3"
 def slow_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Workers that take a while for each record."""
     home = tmp_path_factory.mktemp("fleet")
-    with fleet(home, variables={"CHAOS_STEP_SECONDS": STEP_SECONDS}, shard_rows=10, lease=30.0) as made:
+    with fleet(
+        home, variables={"CHAOS_STEP_SECONDS": STEP_SECONDS}, shard_rows=10, lease_seconds=30.0
+    ) as made:
         yield made
 
 
@@ -64,7 +66,7 @@ def test_a_worker_that_is_asked_to_end_gives_its_shard_back_in_time(slow_fleet: 
         events = session.scalars(select(Event).where(Event.job_id == job_id)).all()
     (released,) = [event for event in events if event.type == "shard.released"]
     assert "asked to end" in released.data["reason"]
-    assert released.created_at.timestamp() - asked < slow_fleet.settings.shutdown + 1.0
+    assert released.created_at.timestamp() - asked < slow_fleet.settings.shutdown_seconds + 1.0
     assert not [event for event in events if event.type == "shard.lost"]
 
 
@@ -99,7 +101,7 @@ def test_on_a_full_disk_a_shard_waits_and_leaves_nothing_half_written(crash_scen
     def full_at_first(scene: Scene, ctx: Context) -> None:
         """Of every file only the first bytes can be written, until room is made."""
         accept(scene)
-        patient = replace(ctx, settings=ctx.settings.model_copy(update={"retry_delay": 0.2}))
+        patient = replace(ctx, settings=ctx.settings.model_copy(update={"retry_delay_seconds": 0.2}))
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
         work(patient, ["features"])
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

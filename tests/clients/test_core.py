@@ -23,7 +23,7 @@ from evoselect_client import (
     RequestTooLargeError,
     ServerError,
 )
-from evoselect_client.core.calls import LONGEST_DELAY, read_retry_after, retry_delay
+from evoselect_client.core.calls import LONGEST_DELAY_SECONDS, read_retry_after, retry_delay
 from evoselect_client.core.config import resolve
 from evoselect_client.data.sources import as_list, parts
 from evoselect_client.errors import from_problem
@@ -146,7 +146,7 @@ def test_what_is_not_tried_again(status: int, retry_after: float | None) -> None
 def test_delays_grow_to_a_ceiling() -> None:
     delay = retry_delay(30, status=503, code=None, retry_after=None)
     assert delay is not None
-    assert LONGEST_DELAY / 2 <= delay <= LONGEST_DELAY
+    assert LONGEST_DELAY_SECONDS / 2 <= delay <= LONGEST_DELAY_SECONDS
 
 
 def test_a_date_as_retry_after_is_ignored() -> None:

@@ -39,7 +39,7 @@ def data() -> DemoData:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Embedded mode with small shards and blocks, so that a killed worker loses only some of its work."""
     small = {"shard_rows": SHARD_ROWS, "block_rows": BLOCK_ROWS}
-    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [], heartbeat=0.2, **small)
+    stack, thread = start_stack(tmp_path_factory.mktemp("home"), [], heartbeat_seconds=0.2, **small)
     yield stack
     stop_stack(stack, thread)
 

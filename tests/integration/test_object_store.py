@@ -78,16 +78,16 @@ def test_files_without_a_row_are_swept_and_no_others(bucket: str, database: Data
     with database.transaction() as session:
         feature_blocks.remember(session, tenant, "key", rows=1, artifact=named)
     stray = artifacts.put_bytes("sweep", b"no row names this", ".bin")
-    assert retention.orphans(database, artifacts, age=3600) == []
-    assert retention.orphans(database, artifacts, age=-2) == [stray.path]
+    assert retention.orphans(database, artifacts, age_seconds=3600) == []
+    assert retention.orphans(database, artifacts, age_seconds=-2) == [stray.path]
     late = f"{artifacts.root}/sweep/late.bin"
     elsewhere.pipe_file(late, b"written by another process after the listing")
-    assert retention.orphans(database, artifacts, age=-2) == sorted([stray.path, "sweep/late.bin"])
+    assert retention.orphans(database, artifacts, age_seconds=-2) == sorted([stray.path, "sweep/late.bin"])
     seen = datetime.now(UTC)
     time.sleep(1.1)  # object stores tell whole seconds
     elsewhere.pipe_file(late, b"written again")
     assert not artifacts.remove_older("sweep/late.bin", seen)
-    assert retention.remove_orphans(database, artifacts, age=-2) == 2
+    assert retention.remove_orphans(database, artifacts, age_seconds=-2) == 2
     assert artifacts.get_bytes(named.path, named.sha256)
     assert not elsewhere.exists(late)
 

@@ -16,10 +16,10 @@ from evoselect_client.client import Client
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 SETTINGS = {
-    "EVOSELECT_RELAY": "0.2",
-    "EVOSELECT_SWEEP": "1",
+    "EVOSELECT_RELAY_SECONDS": "0.2",
+    "EVOSELECT_SWEEP_SECONDS": "1",
     "EVOSELECT_BLOCK_ROWS": "16",
-    "EVOSELECT_HEARTBEAT": "0.5",
+    "EVOSELECT_HEARTBEAT_SECONDS": "0.5",
 }
 
 

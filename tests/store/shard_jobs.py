@@ -58,9 +58,9 @@ def run(database: Database, statement: str, **values: Any) -> None:
         session.execute(text(statement), values)
 
 
-def release(database: Database, claim: Claim, reason: str, retry_delay: float = 1e-6) -> None:
+def release(database: Database, claim: Claim, reason: str, retry_delay_seconds: float = 1e-6) -> None:
     with database.transaction() as session:
-        shards.release(session, claim, reason, retry_delay=retry_delay, max_attempts=ATTEMPTS)
+        shards.release(session, claim, reason, retry_delay_seconds=retry_delay_seconds, max_attempts=ATTEMPTS)
 
 
 def finish(

@@ -133,7 +133,7 @@ class Workers(RuleBasedStateMachine):
         self._settle(
             claim,
             lambda session: shards.release(
-                session, claim, "OSError", retry_delay=1e-6, max_attempts=ATTEMPTS
+                session, claim, "OSError", retry_delay_seconds=1e-6, max_attempts=ATTEMPTS
             ),
         )
 
@@ -202,7 +202,7 @@ class Workers(RuleBasedStateMachine):
     def _be_late(self, job_id: str) -> None:
         with self.database.transaction() as session:
             session.execute(text(AGE), {"id": job_id})
-        sweeper.expire(self.database, deadline=3600.0)
+        sweeper.expire(self.database, deadline_seconds=3600.0)
 
     @invariant()
     def rows_hold_together(self) -> None:

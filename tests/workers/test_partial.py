@@ -84,7 +84,7 @@ def settle(ctx: Context, claim: Claim, *, fails: bool) -> None:
     block = {"key": key, "rows": len(own), "artifact": stored.path, "sha256": stored.sha256}
     with ctx.database.transaction() as session:
         if fails:
-            shards.release(session, claim, "OSError", retry_delay=1.0, max_attempts=1)
+            shards.release(session, claim, "OSError", retry_delay_seconds=1.0, max_attempts=1)
         else:
             shards.commit(session, claim, {"blocks": [block], "outlook": {}})
 

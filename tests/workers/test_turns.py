@@ -37,7 +37,7 @@ def place(
 ) -> Iterator[Workplace]:
     """A training worker that leaves its state after every step and looks for others at once."""
     register(proxy_folder, monkeypatch)
-    settings = Settings(home=tmp_path, checkpoint=1e-6, poll=1e-6)
+    settings = Settings(home=tmp_path, checkpoint_seconds=1e-6, poll_seconds=1e-6)
     yield Workplace(Context(settings, database, Artifacts(f"file://{tmp_path}/artifacts")), ["train"])
     loaded._held.clear()
 
@@ -129,7 +129,9 @@ def test_a_generator_that_never_answers_gives_way_to_others(
     database: Database, tenant: str, tmp_path: Path
 ) -> None:
     artifacts = Artifacts(f"file://{tmp_path}")
-    short = Settings(home=tmp_path, checkpoint=0.1, poll=0.1, generator_networks="127.0.0.0/8")
+    short = Settings(
+        home=tmp_path, checkpoint_seconds=0.1, poll_seconds=0.1, generator_networks="127.0.0.0/8"
+    )
     ctx = Context(short, database, artifacts)
     with database.transaction() as session:
         other = tenants.ensure_tenant(session, "other")

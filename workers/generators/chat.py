@@ -22,8 +22,8 @@ from store.tables.json_columns import storable
 MAX_ANSWER = 4 * 2**20  # bytes
 TRIES = 4  # of one request
 PORTS = {"https": 443, "http": 80}  # that a Host header leaves out
-FIRST_DELAY = 1.0  # seconds before the second try; doubles
-LONGEST_DELAY = 60.0  # seconds, also of what a server may ask for
+FIRST_DELAY_SECONDS = 1.0  # before the second try; doubles
+LONGEST_DELAY_SECONDS = 60.0  # also of what a server may ask for
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 
 
@@ -70,14 +70,14 @@ class Chat:
         *,
         seconds: float,
         per_minute: float | None,
-        first_delay: float = FIRST_DELAY,
+        first_delay_seconds: float = FIRST_DELAY_SECONDS,
     ) -> None:
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._key = key
         self._way = way
         self._pace = Pace(per_minute)
         self._ended = threading.Event()
-        self._first_delay = first_delay
+        self._first_delay = first_delay_seconds
         self._seconds = seconds
         self._client = httpx.Client(timeout=seconds, trust_env=False, follow_redirects=False)
 
@@ -108,7 +108,7 @@ class Chat:
                 wait = _asked_to_wait(response)
             if number + 1 < TRIES:
                 grown = self._first_delay * 2.0**number * random.uniform(0.75, 1.25)
-                self._rest(min(LONGEST_DELAY, grown if wait is None else wait))
+                self._rest(min(LONGEST_DELAY_SECONDS, grown if wait is None else wait))
         raise NoAnswer(f"the generator gave no answer in {TRIES} tries; the last: {reason}")
 
     def _post(self, body: Mapping[str, object]) -> tuple[httpx.Response, bytes]:

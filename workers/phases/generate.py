@@ -111,13 +111,13 @@ def _step(work: Work, generation: Generation) -> Callable[[int], None]:
     Not before an answer had its time to come: those that are on their way are lost.
     """
     settings = work.context.settings
-    due = [time.monotonic() + max(settings.checkpoint, generation.generator.seconds)]
+    due = [time.monotonic() + max(settings.checkpoint_seconds, generation.generator.seconds)]
 
     def step(done: int) -> None:
         work.progress(done)
         if time.monotonic() < due[0]:
             return
-        due[0] = time.monotonic() + settings.poll
+        due[0] = time.monotonic() + settings.poll_seconds
         if others_wait(work):
             _keep(work, generation.state.to_json())
             raise GivesWay

@@ -92,11 +92,11 @@ class Report:
 
 
 def _checkpoints(work: Work, folder: Path) -> Checkpoints:
-    """Where the training goes on from, and where it leaves its state every EVOSELECT_CHECKPOINT seconds.
+    """Where the training goes on from, and where it leaves its state every EVOSELECT_CHECKPOINT_SECONDS.
 
     Then it gives way to others that wait for a worker: a training may take days.
     """
-    every = work.context.settings.checkpoint
+    every = work.context.settings.checkpoint_seconds
     last = [time.monotonic()]
 
     def due() -> bool:

@@ -114,18 +114,18 @@ def _failed(error: Exception, claim: Claim) -> Settling:
 def others_wait(work: Work) -> bool:
     """Whether others have waited for a worker for longer than an idle one takes to notice."""
     with work.context.database.transaction() as session:
-        return claims.others_wait(session, work.claim, work.context.settings.poll)
+        return claims.others_wait(session, work.claim, work.context.settings.poll_seconds)
 
 
 def _waits_for_disk(claim: Claim, error: Exception) -> Settling:
     logger.warning("shard %s waits for space on the disk: %s", claim.shard_id, error)
     reason = f"the disk is full: {type(error).__name__}: {error}"[:500]
-    return partial(shards.wait_for_disk, claim=claim, reason=reason, delay=FULL_DISK_SECONDS)
+    return partial(shards.wait_for_disk, claim=claim, reason=reason, delay_seconds=FULL_DISK_SECONDS)
 
 
 def _release(claim: Claim, reason: str, settings: Settings, session: Session) -> None:
-    delay, attempts = settings.retry_delay, settings.max_attempts
-    shards.release(session, claim, reason, retry_delay=delay, max_attempts=attempts)
+    delay, attempts = settings.retry_delay_seconds, settings.max_attempts
+    shards.release(session, claim, reason, retry_delay_seconds=delay, max_attempts=attempts)
 
 
 def _fail(claim: Claim, code: str, detail: str, session: Session) -> None:
@@ -144,7 +144,7 @@ def _transact(ctx: Context, write: Settling) -> Claim | None:
 
     A commit whose answer was lost may have counted: then the second try finds the token used up (LostLease).
     """
-    deadline = time.monotonic() + ctx.settings.lease
+    deadline = time.monotonic() + ctx.settings.lease_seconds
     while True:
         try:
             with ctx.database.transaction() as session:

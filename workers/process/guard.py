@@ -25,7 +25,7 @@ def give_signs(settings: Settings) -> None:
     while True:
         with suppress(OSError):  # nothing may be created on a full disk; what is there can be touched
             life.touch(settings, siblings.own_name())
-        if leaving.wait(settings.heartbeat):
+        if leaving.wait(settings.heartbeat_seconds):
             return
 
 
@@ -44,7 +44,7 @@ class Guard:
     def run(self) -> None:
         """Until the process ends."""
         while True:
-            time.sleep(self._settings.heartbeat)
+            time.sleep(self._settings.heartbeat_seconds)
             try:
                 self.check()
             except Exception:
@@ -53,7 +53,7 @@ class Guard:
     def check(self) -> list[int]:
         """End the children that hang; returns their pids."""
         now = time.monotonic()
-        if now - self._looked > self._settings.lease / 2:
+        if now - self._looked > self._settings.lease_seconds / 2:
             self._seen.clear()  # this process stood still itself
         self._looked = now
         children = set(self._children())
@@ -71,7 +71,7 @@ class Guard:
             return False  # it starts, which celery watches
         if self._seen.get(pid, (None, now))[0] != sign:
             self._seen[pid] = (sign, now)
-        return now - self._seen[pid][1] > self._settings.lease
+        return now - self._seen[pid][1] > self._settings.lease_seconds
 
     def _end(self, pid: int, silent: float) -> None:
         what = "process %d hangs and is ended: no sign of life for %.1f s; its shard waits"

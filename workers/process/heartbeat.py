@@ -73,7 +73,7 @@ class Heartbeat:
     def _beat(self) -> None:
         """Every heartbeat talk to the database; check more often whether the process is to end."""
         while True:
-            time.sleep(min(self._settings.heartbeat, CHECK_SECONDS))
+            time.sleep(min(self._settings.heartbeat_seconds, CHECK_SECONDS))
             held = self._held
             if held is not None and held.stop is None:
                 self._attend(held)
@@ -81,11 +81,11 @@ class Heartbeat:
     def _attend(self, held: Held) -> None:
         now = time.monotonic()
         if held.give_back_at is None and leaving.is_set():
-            held.give_back_at = now + self._settings.shutdown
+            held.give_back_at = now + self._settings.shutdown_seconds
         try:
             if held.give_back_at is not None and now >= held.give_back_at:
                 self._give_back(held)
-            elif now >= held.asked + self._settings.heartbeat:
+            elif now >= held.asked + self._settings.heartbeat_seconds:
                 held.asked = now
                 self._once(held)
         except SQLAlchemyError as error:
@@ -93,7 +93,7 @@ class Heartbeat:
 
     def _missed(self, held: Held, error: SQLAlchemyError) -> None:
         logger.warning("heartbeat of shard %s failed: %s", held.claim.shard_id, error)
-        if time.monotonic() - held.renewed > self._settings.lease:
+        if time.monotonic() - held.renewed > self._settings.lease_seconds:
             held.stop = LostLease(f"shard {held.claim.shard_id}: no heartbeat reached the database")
 
     def _once(self, held: Held) -> None:

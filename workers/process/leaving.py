@@ -1,8 +1,8 @@
 """A worker that is asked to end gives its shard back: the parent tells its children at once.
 
 SIGTERM -> parent (celery's warm shutdown) -> SIGUSR2 -> child: `leaving` is set -> the phase stops at its
-next step and the shard goes back; after EVOSELECT_SHUTDOWN seconds the heartbeat gives it back without the
-phase.
+next step and the shard goes back; after EVOSELECT_SHUTDOWN_SECONDS the heartbeat gives it back
+without the phase.
 """
 
 import contextlib

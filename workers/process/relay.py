@@ -14,12 +14,12 @@ QUEUE = "ops"  # the queue whose workers relay
 
 
 def keep_publishing(app: Celery, ctx: Context) -> None:
-    """Every EVOSELECT_RELAY seconds, until the process is to end."""
+    """Every EVOSELECT_RELAY_SECONDS, until the process is to end."""
 
     def send(queue: str) -> None:
         app.send_task("shards.ring", queue=queue, retry=False)
 
-    while not leaving.wait(ctx.settings.relay):
+    while not leaving.wait(ctx.settings.relay_seconds):
         try:
             with ctx.database.transaction() as session:
                 outbox.publish(session, send)

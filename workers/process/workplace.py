@@ -35,7 +35,7 @@ from workers.process.phases_by_name import PHASES, run
 logger = logging.getLogger(__name__)
 QUEUES_VARIABLE = "EVOSELECT_QUEUES"  # set by the parent, read by the children it spawns
 JITTER = (0.8, 1.2)  # of the poll interval: many workers do not poll at the same moment
-HOURLY = 3600.0
+TIDY_SECONDS = 3600.0
 
 
 class Workplace:
@@ -50,14 +50,14 @@ class Workplace:
         self._short = False
         self._broken_off = True  # the last drain: then a shard may stand in our name that nobody works on
 
-    def drain(self, waited: float = 0.0) -> int:
-        """Work until nothing has waited for so many seconds, or the process is to end; returns how many."""
+    def drain(self, waited_seconds: float = 0.0) -> int:
+        """Work until nothing has waited for so long, or the process is to end; returns how many."""
         done, following = 0, None
         with self._busy:
             if self._broken_off:
                 self._take_back()
             self._broken_off = True
-            while claim := following or self._claim(waited):
+            while claim := following or self._claim(waited_seconds):
                 following = self._work_on(claim)
                 done += 1
             self._broken_off = False
@@ -76,27 +76,27 @@ class Workplace:
 
     def poll_until_leaving(self) -> None:
         """Poll at once, then every few seconds, until the process is to end."""
-        poll = self.context.settings.poll
-        self._poll(waited=0.0)
+        poll = self.context.settings.poll_seconds
+        self._poll(waited_seconds=0.0)
         while not leaving.wait(poll * random.uniform(*JITTER)):
-            self._poll(waited=poll)
+            self._poll(waited_seconds=poll)
 
-    def _poll(self, waited: float) -> None:
+    def _poll(self, waited_seconds: float) -> None:
         try:
             upkeep(self.context)
             alive.mark(self.context.settings, ",".join(self.queues))
             if not self._busy.locked():
-                self.drain(waited)
+                self.drain(waited_seconds)
         except OperationalError as error:
             logger.warning("the database is away: %s", error.orig)
         except Exception:
             logger.exception("a poll of the database failed")  # the next one is due all the same
 
-    def _claim(self, waited: float) -> Claim | None:
+    def _claim(self, waited_seconds: float) -> Claim | None:
         if leaving.is_set() or self._lacks_disk():
             return None
         for queue, phases in plans.places(self.queues, PHASES):
-            offer = Offer(queue, phases, self._name, self.context.settings.lease, waited)
+            offer = Offer(queue, phases, self._name, self.context.settings.lease_seconds, waited_seconds)
             with self.context.database.transaction() as session:
                 claim = claims.claim(session, offer)
             if claim is not None:
@@ -132,25 +132,25 @@ def upkeep(ctx: Context) -> None:
     """Do the chores that are due and that no other process has begun."""
     settings = ctx.settings
     with ctx.database.transaction() as session:
-        sweep = sweeper.due(session, "sweep", settings.sweep)
-        tidy = sweeper.due(session, "tidy", HOURLY)
+        sweep = sweeper.due(session, "sweep", settings.sweep_seconds)
+        tidy = sweeper.due(session, "tidy", TIDY_SECONDS)
     if sweep:
         sweeper.sweep(ctx.database, settings)
         _advance_overdue_loops(ctx)
     if tidy:
-        retention.purge(ctx.database, settings.retention)
+        retention.purge(ctx.database, settings.retention_seconds)
         with ctx.database.transaction() as session:
             uploads.expire(session)
             idempotency.forget(session)
             audit.forget(session, settings.audit_days)
-        retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age)
+        retention.remove_orphans(ctx.database, ctx.artifacts, settings.orphan_age_seconds)
 
 
 def _advance_overdue_loops(ctx: Context) -> None:
     """Each in one transaction, so that no lease is held; one that raises is left to an ops worker."""
     settings = ctx.settings
     queue, worker = plans.QUEUE["advance"], siblings.own_name()
-    offer = Offer(queue, tuple(LOOKS), worker, settings.lease, waited=settings.poll)
+    offer = Offer(queue, tuple(LOOKS), worker, settings.lease_seconds, waited_seconds=settings.poll_seconds)
     try:
         while _advance_one(ctx, offer):
             pass

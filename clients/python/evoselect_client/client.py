@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from evoselect_client.resources.webhooks import WebhookDeliveries, WebhookEndpoints
 
 MAX_RETRIES = 4
-TIMEOUT = 60.0  # seconds that an answer may take
+TIMEOUT_SECONDS = 60.0  # that an answer may take
 
 
 class Nouned(Generic[Mode]):
@@ -173,7 +173,7 @@ class Client(Nouned[Sync]):
         api_key: str | None = None,
         *,
         max_retries: int = MAX_RETRIES,
-        timeout: float = TIMEOUT,
+        timeout: float = TIMEOUT_SECONDS,
         http: httpx.BaseTransport | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
@@ -216,7 +216,7 @@ class AsyncClient(Nouned[Async]):
         api_key: str | None = None,
         *,
         max_retries: int = MAX_RETRIES,
-        timeout: float = TIMEOUT,
+        timeout: float = TIMEOUT_SECONDS,
         http: httpx.AsyncBaseTransport | None = None,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from evoselect_client.core.resource import Resource
 from evoselect_client.errors import WebhookVerificationError
 
-TOLERANCE = 300.0  # seconds that a message may be old, or its sender's clock ahead
+TOLERANCE_SECONDS = 300.0  # that a message may be old, or its sender's clock ahead
 PREFIX = "whsec_"
 
 
@@ -27,7 +27,7 @@ class Message(Resource):
 
 
 def unwrap(
-    body: bytes | str, headers: Mapping[str, str], secret: str, *, tolerance: float = TOLERANCE
+    body: bytes | str, headers: Mapping[str, str], secret: str, *, tolerance: float = TOLERANCE_SECONDS
 ) -> Message:
     """The message, after its signature and age were checked; the body must be the bytes that came.
 

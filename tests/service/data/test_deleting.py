@@ -51,7 +51,7 @@ def test_pools_and_targets_go_with_their_files(api: Api) -> None:
     assert other.call("DELETE", f"/v1/pools/{pool}").status_code == 404
     assert deleted(api, f"/v1/pools/{pool}") == {"id": pool, "object": "pool", "deleted": True}
     assert deleted(api, f"/v1/targets/{target}")["object"] == "target"
-    orphans = retention.orphans(api.database, Artifacts(api.settings.artifacts_url), age=-60.0)
+    orphans = retention.orphans(api.database, Artifacts(api.settings.artifacts_url), age_seconds=-60.0)
     gone = [path for path in orphans if path.startswith(f"{api.tenant_id}/")]
     assert {path.split("/")[1] for path in gone} == {"pools", "targets", "pool_keys"}
 

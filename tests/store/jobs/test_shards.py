@@ -157,7 +157,7 @@ def test_a_passing_fault_waits_longer_each_time(database: Database, tenant: str)
     make_job(database, tenant, 1)
     waits = []
     for _ in range(2):
-        release(database, must_take(database), "OSError: disk full", retry_delay=60)
+        release(database, must_take(database), "OSError: disk full", retry_delay_seconds=60)
         assert take(database) is None
         with database.transaction() as session:
             waits.append(session.scalar(text("select extract(epoch from available_at - now()) from shards")))
@@ -213,9 +213,9 @@ def test_a_shard_of_a_cancelled_job_never_waits_again(database: Database, tenant
 def test_a_job_that_takes_too_long_expires(database: Database, tenant: str) -> None:
     job_id = make_job(database, tenant)
     claim = must_take(database)
-    assert sweeper.expire(database, deadline=3600) == 0
+    assert sweeper.expire(database, deadline_seconds=3600) == 0
     run(database, "update jobs set created_at = created_at - interval '2 hours'")
-    assert sweeper.expire(database, deadline=3600) == 1
+    assert sweeper.expire(database, deadline_seconds=3600) == 1
     assert status(database, job_id) == JobStatus.EXPIRED
     assert take(database) is None
     with database.transaction() as session:

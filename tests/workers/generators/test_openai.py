@@ -48,7 +48,7 @@ def generation(
 
 @contextmanager
 def chat(url: str, way: Egress = INSIDE, seconds: float = 5.0) -> Iterator[Chat]:
-    made = Chat(url, KEY, way, seconds=seconds, per_minute=None, first_delay=0.01)
+    made = Chat(url, KEY, way, seconds=seconds, per_minute=None, first_delay_seconds=0.01)
     yield made
     made.close()
 

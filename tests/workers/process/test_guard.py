@@ -29,7 +29,7 @@ re.match("(a|a)*b", "a" * 99)  # for longer than the sun shines, with the interp
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    made = Settings(home=tmp_path, lease=1.5, heartbeat=0.1)
+    made = Settings(home=tmp_path, lease_seconds=1.5, heartbeat_seconds=0.1)
     monkeypatch.setenv(siblings.VARIABLE, "family")
     for name, value in as_environment(made).items():
         monkeypatch.setenv(name, value)
@@ -62,16 +62,16 @@ def test_a_child_that_holds_the_interpreters_lock_is_ended_by_its_parent(
     settings: Settings, child: "subprocess.Popen[str]"
 ) -> None:
     watcher = Guard(settings, lambda: [child.pid])
-    assert watch(watcher, 2 * settings.lease) == []
+    assert watch(watcher, 2 * settings.lease_seconds) == []
     assert doctor.workers(settings).ok
     assert child.stdin is not None
     child.stdin.write("\n")
     child.stdin.flush()
-    time.sleep(1.2 * settings.lease)
+    time.sleep(1.2 * settings.lease_seconds)
     found = doctor.workers(settings)
     assert (found.ok, str(child.pid) in found.detail) == (False, True)
     assert watch(watcher, 10.0) == [child.pid]  # its parent has not looked meanwhile: it counts anew
-    assert watch(watcher, 2 * settings.lease) == []  # though nobody has reaped it yet
+    assert watch(watcher, 2 * settings.lease_seconds) == []  # though nobody has reaped it yet
     assert child.wait(5) == -signal.SIGKILL
     assert life.files(settings) == []
 
@@ -83,7 +83,7 @@ def test_a_parent_that_stood_still_does_not_take_its_children_for_dead(
     watcher.check()
     child.send_signal(signal.SIGSTOP)
     try:
-        time.sleep(1.2 * settings.lease)
+        time.sleep(1.2 * settings.lease_seconds)
         assert watcher.check() == []
     finally:
         child.send_signal(signal.SIGCONT)

@@ -151,7 +151,7 @@ def test_a_look_that_no_ops_worker_makes_is_made_by_whoever_sweeps(
     assert line.claim("generate") is not None  # for hours
     line.fail_base()
     for poll, status in ((60.0, "running"), (0.001, "failed")):
-        upkeep(Context(Settings(sweep=0.001, poll=poll), database, artifacts))
+        upkeep(Context(Settings(sweep_seconds=0.001, poll_seconds=poll), database, artifacts))
         assert line.job().status == status
     assert BASE_FAILED in (line.job().error or {})["detail"]
     assert line.claim("ops", ("advance",)) is None

@@ -18,16 +18,16 @@ from evoselect_client.errors import ApiError, BadInputError, from_problem
 T = TypeVar("T")
 Content = tuple[bytes | memoryview, ...]  # in pieces, so that nothing is copied
 
-FIRST_DELAY = 0.5  # seconds before the first retry
-LONGEST_DELAY = 8.0  # seconds; the exponential growth stops here
-LONGEST_RETRY_AFTER = 60.0  # seconds that a server may ask for and still be obeyed
+FIRST_DELAY_SECONDS = 0.5  # before the first retry
+LONGEST_DELAY_SECONDS = 8.0  # the exponential growth stops here
+LONGEST_RETRY_AFTER_SECONDS = 60.0  # that a server may ask for and still be obeyed
 RETRIED = frozenset((408, 429, 502, 503, 504))
 JSON = "application/json"
 KEY = "Idempotency-Key"
 BYTES = "application/octet-stream"
 NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
-OUTAGE = 120.0  # seconds that the service may be away while something is sent
+OUTAGE_SECONDS = 120.0  # that the service may be away while something is sent
 IN_FLIGHT = "idempotency_in_flight"  # the first try of the same call still runs on the server
 
 
@@ -44,7 +44,7 @@ class Call(Generic[T]):
     headers: dict[str, str] = field(default_factory=dict)
     accept: str = JSON  # `decode` gets bytes for BYTES and PARQUET, with another type the answer's text
     read_timeout: float | None = None  # seconds; None is the client's default
-    outage: float = 0.0  # seconds that the service may be away; 0 leaves it at max_retries
+    outage_seconds: float = 0.0  # that the service may be away; 0 leaves it at max_retries
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def retry_delay(
     if status is not None and status not in RETRIED and code != IN_FLIGHT:
         return None
     if retry_after is not None:
-        return retry_after if retry_after <= LONGEST_RETRY_AFTER else None
-    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0**attempt)
+        return retry_after if retry_after <= LONGEST_RETRY_AFTER_SECONDS else None
+    ceiling = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0**attempt)
     return ceiling * random.uniform(0.5, 1.0)  # jitter: clients that failed together do not return together
 
 

@@ -15,9 +15,9 @@ from evoselect_client.errors import ConnectionFailedError
 
 T = TypeVar("T")
 STREAM = "text/event-stream"
-SILENCE = 30.0  # seconds; a stream has at least a comment every 15 s
-OUTAGE = 120.0  # seconds without any answer before it is given up
-OUTAGE_PAUSE = 1.0
+SILENCE_SECONDS = 30.0  # a stream has at least a comment every 15 s
+OUTAGE_SECONDS = 120.0  # without any answer before it is given up
+OUTAGE_PAUSE_SECONDS = 1.0
 ENDS = frozenset(f"job.{status}" for status in TERMINAL)
 
 
@@ -26,13 +26,15 @@ def followed(session: Any, path: str, decode: Callable[[Any], T], after: int) ->
     answered = time.monotonic()
     while True:
         lines: list[str] = []
-        call: Call[Any] = Call("GET", path, dict, {"after": after}, accept=STREAM, read_timeout=SILENCE)
+        call: Call[Any] = Call(
+            "GET", path, dict, {"after": after}, accept=STREAM, read_timeout=SILENCE_SECONDS
+        )
         try:
             other = yield Follow(session.options.applied(call), partial(_whole, seen=lines))
         except NoAnswer as fault:
-            if time.monotonic() - answered > OUTAGE:
+            if time.monotonic() - answered > OUTAGE_SECONDS:
                 raise ConnectionFailedError(f"No answer from {session.base_url}: {fault}.") from fault
-            yield Pause(OUTAGE_PAUSE)
+            yield Pause(OUTAGE_PAUSE_SECONDS)
             continue
         if other is not None and not (other.is_success or other.status in (429, 503)):
             raise other.error()
@@ -40,7 +42,7 @@ def followed(session: Any, path: str, decode: Callable[[Any], T], after: int) ->
             return
         answered = time.monotonic()
         if other is not None or not lines:
-            yield Pause(OUTAGE_PAUSE)
+            yield Pause(OUTAGE_PAUSE_SECONDS)
             continue
         event = json.loads("".join(lines))
         after = event["sequence"]

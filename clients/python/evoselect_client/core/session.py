@@ -69,7 +69,7 @@ class Session(Generic[Mode]):
         return self
 
     def send(self, call: Call[T]) -> Steps[T]:
-        """The call's result; tried again where that can help, for `call.outage` seconds or max_retries times.
+        """The call's result; tried again where that can help, for `call.outage_seconds` or max_retries times.
 
         Raises ApiError for a refusal, and ConnectionFailedError when no try was answered.
         """
@@ -81,8 +81,8 @@ class Session(Generic[Mode]):
                 return answer.result(call)
             delay = _delay(attempt, answer)
             over = attempt >= self.max_retries
-            if call.outage and (answer is None or answer.status >= 500):
-                over = time.monotonic() - started > call.outage
+            if call.outage_seconds and (answer is None or answer.status >= 500):
+                over = time.monotonic() - started > call.outage_seconds
             if delay is None or over:
                 break
             logger.info("%s %s is tried again in %.1f s", call.method, call.path, delay)

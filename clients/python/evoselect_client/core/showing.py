@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from evoselect_client.core.resource import TERMINAL
 
-REDRAW = 0.2  # seconds between two drawings on a terminal
-REWRITE = 10.0  # seconds between two lines elsewhere
+REDRAW_SECONDS = 0.2  # between two drawings on a terminal
+REWRITE_SECONDS = 10.0  # between two lines elsewhere
 
 
 class Count(Protocol):
@@ -46,7 +46,9 @@ class _Counter:
     def __call__(self, done: int | None) -> None:
         self._done = self._done if done is None else done
         now = time.monotonic()
-        if done is not None and now - self._drawn < (REDRAW if sys.stderr.isatty() else REWRITE):
+        if done is not None and now - self._drawn < (
+            REDRAW_SECONDS if sys.stderr.isatty() else REWRITE_SECONDS
+        ):
             return
         self._drawn = now
         rate = self._done / max(now - self._started, 1e-3)
@@ -89,7 +91,7 @@ class JobLine:
             end = "\n" if job.status in TERMINAL else ""
             print(f"\r{text:<{len(self._last)}}", end=end, file=sys.stderr, flush=True)
             self._last = text
-        elif mark != self._mark or time.monotonic() - self._written > REWRITE:
+        elif mark != self._mark or time.monotonic() - self._written > REWRITE_SECONDS:
             print(text, file=sys.stderr, flush=True)
             self._written = time.monotonic()
         self._mark = mark

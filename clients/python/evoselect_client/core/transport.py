@@ -20,7 +20,7 @@ from evoselect_client.core.version import VERSION
 from evoselect_client.errors import BadInputError, ConfigurationError
 
 USER_AGENT = f"evoselect-client/{VERSION}"
-CONNECT_TIMEOUT = 5.0  # seconds
+CONNECT_TIMEOUT_SECONDS = 5.0
 PIECE = 2**18  # bytes given to httpx at once, which copies what the socket did not take at the first try
 STREAM = "text/event-stream"
 
@@ -190,7 +190,7 @@ class _Requests:
             "json": call.json,
             "content": pieces(call.content) if call.content else None,
             "headers": {**self._own, "Accept": call.accept, **size, **call.headers},
-            "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, read)),
+            "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT_SECONDS, read)),
         }
 
 

@@ -25,13 +25,13 @@ from evoselect_client.errors import (
 )
 
 STREAM = "text/event-stream"
-SILENCE = 30.0  # seconds; a stream has at least a comment every 15 s
-LONG_POLL = 30.0  # seconds the service may hold one request
-LONG_POLL_GRACE = 10.0  # seconds that its answer may come later
-WATCHED_POLL = 1.0  # seconds between two states when somebody watches
-POLL_PAUSE = 2.0  # seconds between two plain polls
-OUTAGE = 120.0  # seconds without any answer before wait() gives up
-OUTAGE_PAUSE = 1.0  # seconds between tries while the service is away
+SILENCE_SECONDS = 30.0  # a stream has at least a comment every 15 s
+LONG_POLL_SECONDS = 30.0  # the service may hold one request
+LONG_POLL_GRACE_SECONDS = 10.0  # that its answer may come later
+WATCHED_POLL_SECONDS = 1.0  # between two states when somebody watches
+POLL_PAUSE_SECONDS = 2.0  # between two plain polls
+OUTAGE_SECONDS = 120.0  # without any answer before wait() gives up
+OUTAGE_PAUSE_SECONDS = 1.0  # between tries while the service is away
 ENDS = frozenset(f"event: job.{status}" for status in TERMINAL)
 
 
@@ -48,20 +48,22 @@ def wait(job: Any, noun: Any, *, progress: bool | Callable[[Any], None], timeout
     while job.status not in TERMINAL:
         if show:
             show(job)
-        left = LONG_POLL if deadline is None else deadline - time.monotonic()
+        left = LONG_POLL_SECONDS if deadline is None else deadline - time.monotonic()
         if left <= 0:
             raise WaitTimeoutError(
                 f"{job.object} {job.id} is still {job.status} after {timeout} s; it goes on."
             )
         try:
-            job = yield from ways[0](job, noun, min(left, WATCHED_POLL if show else LONG_POLL))
+            job = yield from ways[0](
+                job, noun, min(left, WATCHED_POLL_SECONDS if show else LONG_POLL_SECONDS)
+            )
             answered = time.monotonic()
         except Blocked:
             ways = ways[1:]
         except (NoAnswer, ServerError, RateLimitedError) as error:
-            if time.monotonic() - answered > OUTAGE:
+            if time.monotonic() - answered > OUTAGE_SECONDS:
                 raise _given_up(noun, error) from error
-            yield Pause(OUTAGE_PAUSE)
+            yield Pause(OUTAGE_PAUSE_SECONDS)
     if show:
         show(job)
     if job.status != "completed":
@@ -71,11 +73,11 @@ def wait(job: Any, noun: Any, *, progress: bool | Callable[[Any], None], timeout
 
 def _stream(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     """The job after it has ended, or after `seconds` at the next sign of life."""
-    if seconds < LONG_POLL:  # a quiet stream could not be left in time
+    if seconds < LONG_POLL_SECONDS:  # a quiet stream could not be left in time
         return (yield from _long_poll(job, noun, seconds))
     until = time.monotonic() + seconds
     path = f"{noun.path}/{segment(job.id)}/events"
-    call: Call[Any] = Call("GET", path, dict, accept=STREAM, read_timeout=SILENCE)
+    call: Call[Any] = Call("GET", path, dict, accept=STREAM, read_timeout=SILENCE_SECONDS)
     try:
         other = yield Follow(
             noun.session.options.applied(call), lambda line: line in ENDS or time.monotonic() > until
@@ -97,7 +99,7 @@ def _long_poll(job: Any, noun: Any, seconds: float) -> Steps[Any]:
 
 
 def _poll(job: Any, noun: Any, seconds: float) -> Steps[Any]:
-    yield Pause(min(seconds, POLL_PAUSE))
+    yield Pause(min(seconds, POLL_PAUSE_SECONDS))
     return (yield from _state(job, noun, 0))
 
 
@@ -109,7 +111,7 @@ def _state(job: Any, noun: Any, seconds: float) -> Steps[Any]:
         f"{noun.path}/{segment(job.id)}",
         noun._decode,
         {"wait": held},
-        read_timeout=held + LONG_POLL_GRACE,
+        read_timeout=held + LONG_POLL_GRACE_SECONDS,
     )
     answer = yield from exchange(noun.session.options.applied(call))
     if not answer.is_success:
@@ -120,4 +122,6 @@ def _state(job: Any, noun: Any, seconds: float) -> Steps[Any]:
 def _given_up(noun: Any, error: Exception) -> Exception:
     if not isinstance(error, NoAnswer):
         return error
-    return ConnectionFailedError(f"No answer from {noun.session.base_url} for {OUTAGE:.0f} s: {error}.")
+    return ConnectionFailedError(
+        f"No answer from {noun.session.base_url} for {OUTAGE_SECONDS:.0f} s: {error}."
+    )

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evoselect_client.core.calls import BYTES, OUTAGE, Call, get, post_bytes, segment
+from evoselect_client.core.calls import BYTES, OUTAGE_SECONDS, Call, get, post_bytes, segment
 from evoselect_client.core.nouns import Nouns
 from evoselect_client.core.resource import Bound, Resource, Sent
 from evoselect_client.core.showing import Count, counter
@@ -201,7 +201,15 @@ def _sha256_of(path: Path) -> str:
 def _part(id: str, number: int, content: bytes, digest: str) -> Call[dict[str, Any]]:
     headers = {"Content-Type": "application/octet-stream"}
     path = f"{Uploads.path}/{segment(id)}/parts/{segment(str(number))}"
-    return Call("PUT", path, dict, {"sha256": digest}, content=(content,), headers=headers, outage=OUTAGE)
+    return Call(
+        "PUT",
+        path,
+        dict,
+        {"sha256": digest},
+        content=(content,),
+        headers=headers,
+        outage_seconds=OUTAGE_SECONDS,
+    )
 
 
 def _pieces(path: Path, size: int, whole: Any) -> Iterator[tuple[bytes, str]]:

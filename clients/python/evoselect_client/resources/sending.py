@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from evoselect_client.core.calls import NDJSON, OUTAGE, Call, get, post, segment
+from evoselect_client.core.calls import NDJSON, OUTAGE_SECONDS, Call, get, post, segment
 from evoselect_client.core.resource import Sent
 from evoselect_client.core.showing import Count, counter
 from evoselect_client.core.steps import Steps, Work
@@ -118,7 +118,7 @@ def _send_part(
         params={"client_batch_id": name, "on_invalid": on_invalid, **layout.query()},
         content=part.content,
         headers={"Content-Type": NDJSON},
-        outage=OUTAGE,
+        outage_seconds=OUTAGE_SECONDS,
     )
     try:
         batch: Batch = yield from session.send(call)
