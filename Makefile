@@ -69,7 +69,7 @@ docs: .venv/docs/installed  ## The documentation as pages in build/site; a broke
 	.venv/docs/bin/pip install --disable-pip-version-check --quiet -r requirements-docs.txt
 	@touch $@
 
-bench: $(STAMP)  ## The quick form of every benchmark
+bench: $(STAMP)  ## Quick forms of two benchmarks: transport and features
 	$(BIN)/python -m benchmarks.transport --quick --json
 	$(BIN)/python -m benchmarks.features --quick --json
 

@@ -128,10 +128,10 @@ def _with_checkpoint(records: list[Record], loaded: LoadedModel, spec: TrainingS
         asked[0] = time.perf_counter()
         return True
 
-    def keep(_: Path) -> None:
+    def save(_: Path) -> None:
         took.append(time.perf_counter() - asked[0])
 
-    points = Checkpoints(due=due, keep=keep)
+    points = Checkpoints(due=due, save=save)
     train_lora(
         records,
         None,

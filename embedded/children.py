@@ -41,7 +41,7 @@ class Children:
 
     def check(self) -> bool:
         """Start again what died; returns whether any process is another now. Raises GaveUp."""
-        looked_after = [self._look_after(running) for running in list(self.running.values())]
+        looked_after = [self._restart_if_due(running) for running in list(self.running.values())]
         return any(looked_after)
 
     def say(self, line: str) -> None:
@@ -49,7 +49,7 @@ class Children:
         with suppress(OSError):
             self._say(line)
 
-    def _look_after(self, running: Running) -> bool:
+    def _restart_if_due(self, running: Running) -> bool:
         if running.restart_at is None:
             if running.process.poll() is not None:
                 self._schedule(running)

@@ -66,7 +66,7 @@ def _broker(settings: Settings) -> str:
         client.ping()
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
     if policy != "noeviction":
-        raise RuntimeError(f"maxmemory-policy is {policy}, not noeviction: rings may be dropped")
+        raise RuntimeError(f"maxmemory-policy is {policy}, not noeviction: notifications may be dropped")
     return "answers, never evicts"
 
 
@@ -155,7 +155,7 @@ def _relay(settings: Settings, database: Database) -> Finding:
     seconds = float(age or 0.0)
     late = seconds > LATE * max(settings.relay_seconds, settings.poll_seconds)
     step = "start an ops worker and the broker; workers only poll" if late else ""
-    return Finding("relay", not late, f"the oldest ring has waited {seconds:.1f} s", step)
+    return Finding("relay", not late, f"the oldest notification has waited {seconds:.1f} s", step)
 
 
 def _impossible(database: Database) -> Finding:

@@ -19,7 +19,7 @@ import store
 from embedded import cores, processes, servers, sockets
 from embedded.children import Children
 from embedded.home import SERVERS, Home, HomeInUse, Secrets, write_private
-from embedded.preparing import StartFailed, prepare_database, require_broker, require_database
+from embedded.preparation import StartFailed, prepare_database, require_broker, require_database
 from embedded.processes import Child, Running
 from store import disk
 from store.settings import INSTANCE_HEADER, Settings, as_environment

@@ -16,7 +16,7 @@ from service.comparisons import routes as method_comparisons
 from service.data import files, pools, targets, uploads
 from service.data.requests import BatchRequest
 from service.edge import stack as middleware
-from service.edge.space import SPACE_LEFT
+from service.edge.quotas import STORAGE_LEFT
 from service.http import problems
 from service.loops import report_routes as loop_reports
 from service.loops import routes as loops
@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(layer, **arguments)
     problems.install(app)
     for module in ROUTES:
-        app.include_router(module.router, dependencies=[SPACE_LEFT] if module in STORING else [])
+        app.include_router(module.router, dependencies=[STORAGE_LEFT] if module in STORING else [])
     for part in (home.root, home.router, starting.router, data_pages.router, account_pages.router):
         app.include_router(part)
     for part in (record_pages.router, downloads.router, changes.router, pages.router):

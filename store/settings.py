@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     """One frozen value per process; each name ends in the unit of its value."""
 
     model_config = SettingsConfigDict(
-        frozen=True, alias_generator=AliasGenerator(validation_alias=_variables), populate_by_name=True
+        frozen=True,
+        env_ignore_empty=True,
+        alias_generator=AliasGenerator(validation_alias=_variables),
+        populate_by_name=True,
     )
 
     home: Path = Path("~/.evoselect").expanduser()
@@ -161,6 +164,8 @@ class Settings(BaseSettings):
     default_model: str = "smollm2-135m-instruct"
     models: Path | None = None
     """JSON file that allows further models: alias to source. Workers and API must see the same."""
+    model_cache: Path = Path("~/.cache/evoselect/models").expanduser()
+    """Where workers keep converted models; may be deleted at any time."""
 
     @property
     def window_rows(self) -> int:

@@ -22,7 +22,7 @@ from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.models.allow_list import DEFAULT_ALIAS
 from store.records.record import Record, parse_record
 from workers.evaluations.records import evaluate
-from workers.models.loading import LoadedModel, load, wearing
+from workers.models.loading import LoadedModel, adapted, load
 from workers.trainings.lora import train_lora
 
 ROWS = 156  # of the demo's pool
@@ -86,7 +86,7 @@ def _arm(
             data[0], None, base, spec=spec, out_dir=folder, seed=seed, progress=lambda state: None
         )
         parts["train"] = time.perf_counter() - clock - parts["base"]
-        worn = wearing(base, folder) if held else load(DEFAULT_ALIAS, folder, dtype="float32")
+        worn = adapted(base, folder) if held else load(DEFAULT_ALIAS, folder, dtype="float32")
         parts["adapter"] = time.perf_counter() - clock - parts["base"] - parts["train"]
         found = evaluate(data[1], worn, EvaluationSpec(), progress=lambda done: None).summary()
     seconds = time.perf_counter() - clock

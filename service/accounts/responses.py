@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Literal
 
-from service.http.responses import Answer
+from service.http.responses import ResponseModel
 from store.accounts.scopes import Scope
 
 
-class ApiKey(Answer):
+class ApiKey(ResponseModel):
     """A key without its secret."""
 
     id: str
@@ -35,7 +35,7 @@ class NewApiKey(ApiKey):
     """What to send as bearer token; null when an Idempotency-Key is sent again."""
 
 
-class AuditEvent(Answer):
+class AuditEvent(ResponseModel):
     """One change that a key made or was refused."""
 
     id: str
@@ -56,7 +56,7 @@ class AuditEvent(Answer):
     """When it was answered."""
 
 
-class Endpoint(Answer):
+class Endpoint(ResponseModel):
     """An address that is told when jobs end."""
 
     id: str
@@ -86,7 +86,7 @@ class NewEndpoint(Endpoint):
     """What messages are signed with, `whsec_...` (Standard Webhooks)."""
 
 
-class MessageData(Answer):
+class MessageData(ResponseModel):
     """The job that ended."""
 
     id: str
@@ -97,7 +97,7 @@ class MessageData(Answer):
     """How it ended."""
 
 
-class Message(Answer):
+class Message(ResponseModel):
     """The body of a webhook."""
 
     type: str
@@ -108,7 +108,7 @@ class Message(Answer):
     """The job that it is about."""
 
 
-class Delivery(Answer):
+class Delivery(ResponseModel):
     """One message for one endpoint."""
 
     id: str

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from service.comparisons import planning
-from service.comparisons.preparing import Prepared
+from service.comparisons.preparation import Prepared
 from store.comparisons.table import unit_of
 from store.kit.json import Json
 

@@ -3,13 +3,13 @@
 from typing import Literal
 
 from evoselect.spec.comparison import ComparisonSpec
-from service.http.responses import Answer, OpenAnswer
+from service.http.responses import OpenResponseModel, ResponseModel
 from service.jobs.responses import Job, JobFault
 from service.selections.report_responses import Reported
 from store.tables.states import JobStatus
 
 
-class ComparisonRequested(OpenAnswer):
+class ComparisonRequested(OpenResponseModel):
     """What a comparison was asked: all settings that were used."""
 
     target_id: str
@@ -26,7 +26,7 @@ class ComparisonRequested(OpenAnswer):
     """Its settings."""
 
 
-class MethodVerdict(OpenAnswer):
+class MethodVerdict(OpenResponseModel):
     """What the trainings say so far."""
 
     kind: str
@@ -37,7 +37,7 @@ class MethodVerdict(OpenAnswer):
     """The same in words."""
 
 
-class Gain(Answer):
+class Gain(ResponseModel):
     """By how much an arm is better."""
 
     gain: float
@@ -48,7 +48,7 @@ class Gain(Answer):
     """Of no difference, 0 to 1; null while the noise is not known."""
 
 
-class ComparedArm(OpenAnswer):
+class ComparedArm(OpenResponseModel):
     """What one arm came to so far."""
 
     name: str
@@ -79,7 +79,7 @@ class ComparedArm(OpenAnswer):
     """Its evaluations."""
 
 
-class ComparisonResult(OpenAnswer):
+class ComparisonResult(OpenResponseModel):
     """The table of a comparison, also while it runs."""
 
     measure: str | None = None
@@ -107,7 +107,7 @@ class MethodComparison(Job):
     """The table so far; null before two arms are measured."""
 
 
-class PlannedArm(Answer):
+class PlannedArm(ResponseModel):
     """An arm, and how often it is trained where nothing ends the comparison earlier."""
 
     name: str
@@ -118,7 +118,7 @@ class PlannedArm(Answer):
     """How often it is trained."""
 
 
-class ComparisonSeconds(Answer):
+class ComparisonSeconds(ResponseModel):
     """Of one worker."""
 
     features: float
@@ -131,7 +131,7 @@ class ComparisonSeconds(Answer):
     """Seconds for the evaluations."""
 
 
-class ComparisonEstimate(Answer):
+class ComparisonEstimate(ResponseModel):
     """What a comparison would cost and could see; nothing was stored."""
 
     object: Literal["comparison.estimate"]
@@ -158,7 +158,7 @@ class ComparisonEstimate(Answer):
     """The gain over random that is seen with probability 0.8: a share, or nats."""
 
 
-class ComparisonStep(Answer):
+class ComparisonStep(ResponseModel):
     """One job of a comparison."""
 
     run: int
@@ -184,7 +184,7 @@ class ReportedComparison(Reported):
     """Where it stands."""
 
 
-class ComparisonReport(Answer):
+class ComparisonReport(ResponseModel):
     """The table of a comparison so far; docs/comparisons.md says how to read it."""
 
     object: Literal["comparison.report"]

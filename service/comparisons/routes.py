@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from service.comparisons import responses
 from service.comparisons.estimates import estimate
-from service.comparisons.preparing import prepared
+from service.comparisons.preparation import prepared
 from service.comparisons.requests import ComparisonRequest
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_job_quota
+from service.edge.quotas import require_job_quota
 from service.http.parameters import ResourceId
 from service.http.views import as_response
 from service.jobs.routes import accepted, job_routes, load

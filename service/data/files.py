@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from evoselect.spec.fields import ShortText
 from service.data import responses, views
 from service.data.requests import Sha256
-from service.edge.space import require_storage, size_of
+from service.edge.quotas import require_storage, size_of
 from service.http.fair import FairRoute
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
 from service.http.parameters import Listing, ResourceId

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Literal
 
 from service.http.record_schema import Record
-from service.http.responses import Answer, Fault, OpenAnswer
+from service.http.responses import Fault, OpenResponseModel, ResponseModel
 
 
-class File(Answer):
+class File(ResponseModel):
     """A file without its bytes."""
 
     id: str
@@ -26,7 +26,7 @@ class File(Answer):
     """When it was stored."""
 
 
-class UploadPart(Answer):
+class UploadPart(ResponseModel):
     """A part without its bytes."""
 
     object: Literal["upload.part"]
@@ -39,7 +39,7 @@ class UploadPart(Answer):
     """SHA-256 of its bytes, in hexadecimal."""
 
 
-class Upload(Answer):
+class Upload(ResponseModel):
     """A file that comes in parts."""
 
     id: str
@@ -60,7 +60,7 @@ class Upload(Answer):
     """When it ends with its parts, unless it is completed before."""
 
 
-class RowExample(Answer):
+class RowExample(ResponseModel):
     """One row as it came, and the record that it became."""
 
     given: str
@@ -69,7 +69,7 @@ class RowExample(Answer):
     """The record as JSON, cut to 2,000 characters."""
 
 
-class Recognised(Answer):
+class Recognised(ResponseModel):
     """What rows that need not be records were taken for."""
 
     shapes: dict[str, int]
@@ -80,7 +80,7 @@ class Recognised(Answer):
     """The first row that was changed to become a record; null where none was."""
 
 
-class Target(Answer):
+class Target(ResponseModel):
     """A target without its records."""
 
     id: str
@@ -105,7 +105,7 @@ class Target(Answer):
     """When it was stored."""
 
 
-class Pool(Answer):
+class Pool(ResponseModel):
     """A pool without its candidates."""
 
     id: str
@@ -124,11 +124,11 @@ class Pool(Answer):
     """When it was made."""
 
 
-class OriginalRow(OpenAnswer):
+class OriginalRow(OpenResponseModel):
     """A row as it came, with the columns that it had."""
 
 
-class StoredRecord(Answer):
+class StoredRecord(ResponseModel):
     """One record and where it stands."""
 
     object: Literal["record"]
@@ -141,7 +141,7 @@ class StoredRecord(Answer):
     """The row as it came; null where the record says all of it."""
 
 
-class RecordPage(Answer):
+class RecordPage(ResponseModel):
     """Records in their order."""
 
     object: Literal["list"]
@@ -154,7 +154,7 @@ class RecordPage(Answer):
     """What to send as `after` for the next page; null where nothing follows."""
 
 
-class Counts(Answer):
+class Counts(ResponseModel):
     """What became of the records of a batch."""
 
     received: int
@@ -167,7 +167,7 @@ class Counts(Answer):
     """Accepted records that repeat one of the pool or of the batch."""
 
 
-class Batch(Answer):
+class Batch(ResponseModel):
     """What became of a batch."""
 
     id: str

@@ -13,7 +13,7 @@ from service.data import responses, views
 from service.data.files import BYTES, ExpectedHash, kept
 from service.data.requests import CompleteRequest, UploadRequest
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_storage, size_of
+from service.edge.quotas import require_storage, size_of
 from service.http.media import BINARY, required
 from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem

@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.edge.space import is_full
+from service.edge.quotas import is_full
 from service.http import problems
 from service.http.problems import Problem
 from store.kit.ids import new_id

@@ -7,7 +7,7 @@ from store.telemetry import traces
 
 
 class Tracing:
-    """Opens the span that jobs, rings and shards made by the request stand below."""
+    """Opens the span that jobs, notifications and shards made by the request stand below."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

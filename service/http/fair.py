@@ -14,7 +14,7 @@ from service.http.shares import NOBODY, Shares
 
 T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-LOOKS = frozenset(("GET", "HEAD"))
+READS = frozenset(("GET", "HEAD"))
 
 
 class FairRoute(APIRoute):
@@ -26,7 +26,7 @@ class FairRoute(APIRoute):
     @property
     def fair(self) -> bool:
         """Whether requests are counted."""
-        return not (inspect.iscoroutinefunction(self.endpoint) and set(self.methods or ()) <= LOOKS)
+        return not (inspect.iscoroutinefunction(self.endpoint) and set(self.methods or ()) <= READS)
 
     def get_route_handler(self) -> Handler:
         """The framework's handler with a slot around it; the answer is sent without one."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 T = TypeVar("T")
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """Base of what the service returns: the text below a field is its description in the document."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -20,13 +20,13 @@ class Answer(BaseModel):
         return cls.model_validate({name: getattr(row, name) for name in columns} | {"object": noun} | others)
 
 
-class OpenAnswer(Answer):
+class OpenResponseModel(ResponseModel):
     """Base of what may hold more than is listed: numbers that one method or kind of job alone has."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Page(Answer, Generic[T]):
+class Page(ResponseModel, Generic[T]):
     """One page of a list, newest first."""
 
     model_config = ConfigDict(json_schema_extra={"description": "One page of a list, newest first."})
@@ -39,7 +39,7 @@ class Page(Answer, Generic[T]):
     """Whether more follow: ask again with the last id (events: number) of `data` as `after`."""
 
 
-class Deleted(Answer):
+class Deleted(ResponseModel):
     """What was deleted."""
 
     id: str
@@ -50,7 +50,7 @@ class Deleted(Answer):
     """Always true."""
 
 
-class Fault(Answer):
+class Fault(ResponseModel):
     """One thing that is wrong, and where."""
 
     detail: str
@@ -63,7 +63,7 @@ class Fault(Answer):
     """Kind of fault of a line, such as `not_json`."""
 
 
-class ProblemDocument(Answer):
+class ProblemDocument(ResponseModel):
     """A refusal or failure (RFC 9457)."""
 
     type: str
@@ -82,14 +82,14 @@ class ProblemDocument(Answer):
     """Each fault of the request; empty where there is only `detail`."""
 
 
-class Livez(Answer):
+class Livez(ResponseModel):
     """The process answers."""
 
     status: Literal["ok"]
     """Always `ok`."""
 
 
-class Readyz(Answer):
+class Readyz(ResponseModel):
     """Whether requests can be served."""
 
     status: Literal["ok", "degraded"]
@@ -100,7 +100,7 @@ class Readyz(Answer):
     """Whether the broker answers."""
 
 
-class Version(Answer):
+class Version(ResponseModel):
     """The release."""
 
     name: str

@@ -7,7 +7,7 @@ from typing import TypeVar
 import orjson
 from fastapi import Response
 
-from service.http.responses import Answer, Deleted, Page
+from service.http.responses import Deleted, Page, ResponseModel
 from store.kit.json import Json
 
 RowT = TypeVar("RowT")
@@ -15,7 +15,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 def as_response(
-    content: Json | Answer, status: int = 200, headers: Mapping[str, str] | None = None
+    content: Json | ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """JSON as it is: the schema is documentation, and checking each answer against it would be slow."""
     more = {
@@ -26,8 +26,8 @@ def as_response(
     return Response(_encoded(content), status, more, "application/json")
 
 
-def _encoded(content: Json | Answer) -> bytes:
-    return content.model_dump_json().encode() if isinstance(content, Answer) else orjson.dumps(content)
+def _encoded(content: Json | ResponseModel) -> bytes:
+    return content.model_dump_json().encode() if isinstance(content, ResponseModel) else orjson.dumps(content)
 
 
 def page(rows: Sequence[RowT], limit: int, render: Callable[[RowT], AnswerT]) -> Page[AnswerT]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from service.edge.space import size_of
+from service.edge.quotas import size_of
 from service.http.media import NDJSON
 from service.intake.writer import BatchWriter
 from service.services import State

@@ -7,9 +7,9 @@ from typing import IO
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from service.edge.space import require_disk
+from service.edge.quotas import require_disk
 
-LOOK_BYTES = 64 * 2**20  # of a body between two looks at the disk
+CHECK_BYTES = 64 * 2**20  # of a body between two checks of the disk
 PIECE = 2**20  # bytes handled in one go in a thread, so that other requests are served meanwhile
 
 
@@ -27,7 +27,7 @@ async def in_pieces(request: Request, take: Callable[[bytes], object]) -> int:
             size += len(chunk)
             if len(waiting) >= PIECE:
                 await taking
-                if size // LOOK_BYTES > (size - len(waiting)) // LOOK_BYTES:
+                if size // CHECK_BYTES > (size - len(waiting)) // CHECK_BYTES:
                     await run_in_threadpool(require_disk, request.app.state.services)
                 taking = asyncio.ensure_future(run_in_threadpool(take, bytes(waiting)))
                 waiting.clear()

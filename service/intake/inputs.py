@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from service.edge.space import require_disk
+from service.edge.quotas import require_disk
 from service.intake import batches
 from service.intake.inline import Rows, parse_all
 from service.intake.stored_files import prompts_of, read_records

@@ -242,7 +242,7 @@ class BatchWriter:
             order = np.argsort(np.concatenate([positions[good], positions[kept & ~good]]))
             others = to_table(records).append_column(ORIGINAL, pa.array(originals, pa.string()))
             plain = pa.concat_tables([plain, others]).take(order)
-        self._keep(plain, positions[kept])
+        self._add(plain, positions[kept])
 
     def _recognise(self, plain: pa.Table, found: Found) -> None:
         """Count the rows that were read by columns."""
@@ -285,9 +285,9 @@ class BatchWriter:
 
         yield take
         table = to_table(records).append_column(ORIGINAL, pa.array(originals, pa.string()))
-        self._keep(table, np.array(positions, dtype=np.int64))
+        self._add(table, np.array(positions, dtype=np.int64))
 
-    def _keep(self, table: pa.Table, positions: Places) -> None:
+    def _add(self, table: pa.Table, positions: Places) -> None:
         """Keep what was taken of the batch, unless it is refused already."""
         if self._rejected and not self._skip:
             return  # the batch is refused: only the counts still matter

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from service.http.responses import Answer, OpenAnswer
+from service.http.responses import OpenResponseModel, ResponseModel
 from store.tables.states import JobStatus
 
 
-class PhaseProgress(Answer):
+class PhaseProgress(ResponseModel):
     """How far one phase is."""
 
     done: int
@@ -17,7 +17,7 @@ class PhaseProgress(Answer):
     """Seconds that its shards have taken, added up."""
 
 
-class Progress(Answer):
+class Progress(ResponseModel):
     """How far a job is, over all phases known so far."""
 
     rows_done: int
@@ -28,7 +28,7 @@ class Progress(Answer):
     """By phase: features and transport; train; evaluate; generate and advance."""
 
 
-class JobFault(Answer):
+class JobFault(ResponseModel):
     """Why a job failed."""
 
     code: str
@@ -37,7 +37,7 @@ class JobFault(Answer):
     """What happened and what to do next."""
 
 
-class Job(Answer):
+class Job(ResponseModel):
     """What every kind of job has."""
 
     id: str
@@ -78,7 +78,7 @@ class Job(Answer):
     """When it had taken longer than the operator allows; null unless it did."""
 
 
-class EventData(OpenAnswer):
+class EventData(OpenResponseModel):
     """What an event tells; each type has members of its own."""
 
     phase: str | None = None
@@ -91,7 +91,7 @@ class EventData(OpenAnswer):
     """Events of a loop: the number of the round, from 1."""
 
 
-class Event(Answer):
+class Event(ResponseModel):
     """One transition of a job."""
 
     sequence: int

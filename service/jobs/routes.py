@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from evoselect.spec.fields import ShortText
-from service.edge.space import require_job_quota
+from service.edge.quotas import require_job_quota
 from service.http.conditional import conditional
 from service.http.media import media_type
 from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId

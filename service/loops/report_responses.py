@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from service.http.responses import Answer
+from service.http.responses import ResponseModel
 from service.loops.responses import ArmNumbers, LoopRequested, Round
 from service.models.responses import PairedDifference
 from service.selections.report_responses import Map, Reported
@@ -41,7 +41,7 @@ class ReportedRound(Round):
     """Its map; null where it has none, and for rounds between those that are drawn."""
 
 
-class Frame(Answer):
+class Frame(ResponseModel):
     """What all maps are drawn in."""
 
     x: tuple[float, float]
@@ -50,7 +50,7 @@ class Frame(Answer):
     """Least and largest second coordinate, with a margin."""
 
 
-class LoopReport(Answer):
+class LoopReport(ResponseModel):
     """The rounds of a loop so far; docs/report.md says how to read them."""
 
     object: Literal["loop.report"]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from evoselect.spec.loop import LoopSpec
-from service.http.responses import Answer, OpenAnswer
+from service.http.responses import OpenResponseModel, ResponseModel
 from service.jobs.responses import Job
 from service.models.responses import EvaluationResult
 
@@ -16,7 +16,7 @@ class ArmNumbers(EvaluationResult):
     """Examples that were scored."""
 
 
-class Arm(Answer):
+class Arm(ResponseModel):
     """What one arm of a round has come to; null where it has not come so far."""
 
     selection_id: str | None
@@ -31,7 +31,7 @@ class Arm(Answer):
     """How that was measured."""
 
 
-class Generated(OpenAnswer):
+class Generated(OpenResponseModel):
     """How a round's candidates were made; each kind of generator has members of its own."""
 
     candidates: int | None = None
@@ -44,7 +44,7 @@ class Generated(OpenAnswer):
     """By the generator's prices."""
 
 
-class Round(Answer):
+class Round(ResponseModel):
     """One turn of a loop."""
 
     object: Literal["loop.round"]
@@ -73,7 +73,7 @@ class Round(Answer):
     """When all its arms were evaluated; null before."""
 
 
-class LoopResult(OpenAnswer):
+class LoopResult(OpenResponseModel):
     """What a loop came to."""
 
     stop_reason: str
@@ -92,7 +92,7 @@ class LoopResult(OpenAnswer):
     """Examples that all arms trained on."""
 
 
-class LoopRequested(OpenAnswer):
+class LoopRequested(OpenResponseModel):
     """What a loop was asked: all settings that were used."""
 
     target_id: str

@@ -9,7 +9,7 @@ from evoselect.spec.loop import CURRENT, LoopSpec, OpenAIGenerator, PoolGenerato
 from service.data import responses as data_responses
 from service.data.pools import Intake
 from service.edge.idempotency import OnceOnly
-from service.edge.space import SPACE_LEFT, require_job_quota
+from service.edge.quotas import STORAGE_LEFT, require_job_quota
 from service.http.parameters import DEFAULT_LIMIT, AfterNumber, Limit, ResourceId
 from service.http.responses import Page
 from service.http.views import as_response, page
@@ -138,7 +138,7 @@ def rounds(
 @router.post(
     "/{job_id}/rounds/{number}/candidates",
     status_code=201,
-    dependencies=[SPACE_LEFT],
+    dependencies=[STORAGE_LEFT],
     responses={409: {"description": "The round does not wait for candidates."}},
 )
 def add_candidates(

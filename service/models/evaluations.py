@@ -6,7 +6,7 @@ from fastapi import Response
 from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_job_quota
+from service.edge.quotas import require_job_quota
 from service.http.parameters import ResourceId
 from service.intake.inputs import given_records, known_model, stored_target
 from service.jobs import pairs

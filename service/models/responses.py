@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
-from service.http.responses import Answer, OpenAnswer
+from service.http.responses import OpenResponseModel, ResponseModel
 from service.jobs.responses import Job
 
 
-class ModelSource(Answer):
+class ModelSource(ResponseModel):
     """Where the weights of a base model come from."""
 
     kind: Literal["wheel", "folder", "hub"]
@@ -21,7 +21,7 @@ class ModelSource(Answer):
     """Version, commit or hash of it."""
 
 
-class BaseModelEntry(Answer):
+class BaseModelEntry(ResponseModel):
     """A model of the allow-list."""
 
     id: str
@@ -40,7 +40,7 @@ class BaseModelEntry(Answer):
     """Longest input in tokens; null where the operator did not say."""
 
 
-class AdapterFile(Answer):
+class AdapterFile(ResponseModel):
     """One file of an adapter."""
 
     sha256: str
@@ -49,7 +49,7 @@ class AdapterFile(Answer):
     """Bytes."""
 
 
-class LoopStep(Answer):
+class LoopStep(ResponseModel):
     """The step of a loop that a training was."""
 
     id: str
@@ -60,7 +60,7 @@ class LoopStep(Answer):
     """The name of the step, such as `train` or `random.train`."""
 
 
-class Trained(OpenAnswer):
+class Trained(OpenResponseModel):
     """What an adapter was made of."""
 
     base_model: str
@@ -87,7 +87,7 @@ class Trained(OpenAnswer):
     """Releases of the packages that trained, by name."""
 
 
-class Adapter(Answer):
+class Adapter(ResponseModel):
     """A model that a training made."""
 
     id: str
@@ -112,7 +112,7 @@ class AnyModel(RootModel[Annotated[BaseModelEntry | Adapter, Field(discriminator
     """A model of the allow-list, or one that a training made."""
 
 
-class LearntRecord(Answer):
+class LearntRecord(ResponseModel):
     """A record that one of a model's trainings learnt."""
 
     model_id: str
@@ -136,7 +136,7 @@ class TrainedModel(Trained):
     """The step of a loop that it was; null where it was none."""
 
 
-class Lineage(Answer):
+class Lineage(ResponseModel):
     """From an adapter back to every record."""
 
     object: Literal["model.lineage"]
@@ -155,7 +155,7 @@ class Lineage(Answer):
     """Whether more follow: add their number to `after`."""
 
 
-class TrainingResult(OpenAnswer):
+class TrainingResult(OpenResponseModel):
     """What a training came to."""
 
     model_id: str
@@ -180,7 +180,7 @@ class TrainingResult(OpenAnswer):
     """Tokens that went through the model, by seconds."""
 
 
-class TaskMetric(Answer):
+class TaskMetric(ResponseModel):
     """One metric of one of lm-eval's tasks."""
 
     value: float
@@ -189,7 +189,7 @@ class TaskMetric(Answer):
     """95 % by bootstrap over the questions; null for a group of tasks."""
 
 
-class TaskNumbers(Answer):
+class TaskNumbers(ResponseModel):
     """One of lm-eval's tasks."""
 
     n: int
@@ -198,7 +198,7 @@ class TaskNumbers(Answer):
     """By name."""
 
 
-class EvaluationResult(OpenAnswer):
+class EvaluationResult(OpenResponseModel):
     """What an evaluation came to: of examples the measures, of named tasks `tasks`."""
 
     n: int
@@ -221,7 +221,7 @@ class EvaluationResult(OpenAnswer):
     """Numbers of lm-eval's tasks by name."""
 
 
-class TrainingRequested(OpenAnswer):
+class TrainingRequested(OpenResponseModel):
     """What a training was asked: all settings that were used."""
 
     base_model: str
@@ -242,7 +242,7 @@ class TrainingRequested(OpenAnswer):
     """The target that holds the records of the file."""
 
 
-class EvaluationRequested(OpenAnswer):
+class EvaluationRequested(OpenResponseModel):
     """What an evaluation was asked: all settings that were used."""
 
     model: str
@@ -279,7 +279,7 @@ class Evaluation(Job):
     """What it came to; null until it is completed."""
 
 
-class PairedDifference(Answer):
+class PairedDifference(ResponseModel):
     """One measure of two models over the same examples."""
 
     n: int
@@ -296,7 +296,7 @@ class PairedDifference(Answer):
     """Of no difference, 0 to 1."""
 
 
-class EvaluationComparison(Answer):
+class EvaluationComparison(ResponseModel):
     """Two evaluations example by example."""
 
     object: Literal["evaluation.comparison"]

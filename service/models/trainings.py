@@ -6,7 +6,7 @@ from fastapi import Response
 from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_job_quota
+from service.edge.quotas import require_job_quota
 from service.intake.inline import Rows
 from service.intake.inputs import given_records, known_model, stored_target
 from service.jobs.routes import accepted, job_routes, load

@@ -13,7 +13,7 @@ from service.http.parameters import After, ResourceId
 from service.pages import facts
 from service.pages.forms import FORMATS
 from service.pages.records import views
-from service.pages.records.asking import ROWS, Asked, AskedFor, browsed
+from service.pages.records.filters import ROWS, Filter, FilterQuery, browsed
 from service.pages.rendering import PageRoute, render
 from service.services import Services, State, TenantId
 from store.data import files, pools, targets
@@ -67,7 +67,7 @@ def file_list(request: Request, state: Services, tenant_id: TenantId, after: Aft
 
 @router.get("/targets/{target_id}")
 def target_page(
-    *, request: Request, target_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor
+    *, request: Request, target_id: ResourceId, state: Services, tenant_id: TenantId, asked: FilterQuery
 ) -> Response:
     """One target with its examples."""
     with state.database.transaction() as session:
@@ -80,7 +80,7 @@ def target_page(
 
 @router.get("/pools/{pool_id}")
 def pool_page(
-    *, request: Request, pool_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor
+    *, request: Request, pool_id: ResourceId, state: Services, tenant_id: TenantId, asked: FilterQuery
 ) -> Response:
     """One pool with its batches and its candidates."""
     with state.database.transaction() as session:
@@ -158,7 +158,7 @@ def _listing(request: Request, noun: str, rows: list[Any], after: str | None) ->
     )
 
 
-def _browsed(state: State, sources: list[Source], asked: Asked, extras: list[str]) -> Json:
+def _browsed(state: State, sources: list[Source], asked: Filter, extras: list[str]) -> Json:
     found = records.page(state, sources, after=asked.after, limit=ROWS, text=asked.text, extra=asked.extra)
     rows = [{**views.shown(row["record"]), "number": row["number"]} for row in found["data"]]
     total = sum(source.rows for source in sources)

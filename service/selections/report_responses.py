@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from service.http.responses import Answer, OpenAnswer
+from service.http.responses import OpenResponseModel, ResponseModel
 from service.selections.responses import SelectionRequested
 from service.selections.result_responses import (
     Diagnostics,
@@ -16,7 +16,7 @@ from service.selections.result_responses import (
 )
 
 
-class Reported(Answer):
+class Reported(ResponseModel):
     """The job that a report is about."""
 
     id: str
@@ -38,7 +38,7 @@ class ReportedSelection(Reported):
     """What it was asked."""
 
 
-class Points(OpenAnswer):
+class Points(OpenResponseModel):
     """Points of one kind."""
 
     id: list[str] | None = None
@@ -49,7 +49,7 @@ class Points(OpenAnswer):
     """Second coordinates."""
 
 
-class Shown(Answer):
+class Shown(ResponseModel):
     """How many points there are of each kind."""
 
     pool: int
@@ -60,7 +60,7 @@ class Shown(Answer):
     """Items."""
 
 
-class LeakTexts(Answer):
+class LeakTexts(ResponseModel):
     """Beginnings of two texts."""
 
     text: str
@@ -69,7 +69,7 @@ class LeakTexts(Answer):
     """Of the example that it nearly repeats."""
 
 
-class NearCopyTexts(Answer):
+class NearCopyTexts(ResponseModel):
     """Beginnings of the texts that `near_copies` lists, in its order."""
 
     clusters: list[list[str]]
@@ -78,7 +78,7 @@ class NearCopyTexts(Answer):
     """Of the leaks of each target."""
 
 
-class MapAxes(OpenAnswer):
+class MapAxes(OpenResponseModel):
     """The plane of an earlier round that a map lies in."""
 
     selection_id: str
@@ -87,7 +87,7 @@ class MapAxes(OpenAnswer):
     """The round, from 1."""
 
 
-class Map(OpenAnswer):
+class Map(OpenResponseModel):
     """Candidates, target and items in the plane."""
 
     method: Literal["pca"]
@@ -106,7 +106,7 @@ class Map(OpenAnswer):
     """By kind: pool, target, selected."""
 
 
-class Histogram(OpenAnswer):
+class Histogram(OpenResponseModel):
     """Counts over the same bins, a list for each set of candidates, such as `pool` and `selected`."""
 
     edges: list[float]
@@ -115,7 +115,7 @@ class Histogram(OpenAnswer):
     """Items in each bin."""
 
 
-class CoverageCurve(OpenAnswer):
+class CoverageCurve(OpenResponseModel):
     """Mean over the targets of the best cosine among the first n, a list for each order."""
 
     rows: list[int]
@@ -137,7 +137,7 @@ class Twins(Histogram):
     """Items that were looked at, at most 2,000."""
 
 
-class NearDuplicate(Answer):
+class NearDuplicate(ResponseModel):
     """Two items that are much alike."""
 
     first_rank: int
@@ -148,7 +148,7 @@ class NearDuplicate(Answer):
     """Of their features."""
 
 
-class NearDuplicates(Answer):
+class NearDuplicates(ResponseModel):
     """Pairs of items that are much alike, each item with its most similar one."""
 
     cosine_at_least: float
@@ -159,7 +159,7 @@ class NearDuplicates(Answer):
     """The first 100."""
 
 
-class ReportedTarget(OpenAnswer):
+class ReportedTarget(OpenResponseModel):
     """How well one example of the target is served."""
 
     id: str
@@ -180,7 +180,7 @@ class ReportedTarget(OpenAnswer):
     """Nothing selected is more like it than 5 % of the pool are by chance."""
 
 
-class ReportedTargets(Answer):
+class ReportedTargets(ResponseModel):
     """How well the target is served."""
 
     chance: float
@@ -193,7 +193,7 @@ class ReportedTargets(Answer):
     """Those that are served least first, at most 2,000."""
 
 
-class Report(Answer):
+class Report(ResponseModel):
     """The numbers behind every chart of the page; docs/report.md says how to read them."""
 
     object: Literal["selection.report"]

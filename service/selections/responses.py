@@ -6,13 +6,13 @@ from evoselect.spec.features import FeatureSpec
 from evoselect.spec.reading import OnLong
 from evoselect.spec.selection import SelectionSpec
 from service.http.record_schema import Record
-from service.http.responses import Answer, OpenAnswer
+from service.http.responses import OpenResponseModel, ResponseModel
 from service.jobs.responses import Job
 from service.selections.requests import FeatureFiles
 from service.selections.result_responses import SelectionResult
 
 
-class SelectionRequested(OpenAnswer):
+class SelectionRequested(OpenResponseModel):
     """What a selection was asked: all settings that were used."""
 
     target_id: str
@@ -54,7 +54,7 @@ class Selection(Job):
     """What it came to; null until it is completed."""
 
 
-class ServedTarget(Answer):
+class ServedTarget(ResponseModel):
     """An example of the target that an item serves."""
 
     id: str
@@ -65,7 +65,7 @@ class ServedTarget(Answer):
     """How much the item brings to it, of a total of 1."""
 
 
-class Cluster(Answer):
+class Cluster(ResponseModel):
     """Candidates that nearly repeat each other."""
 
     representative: str
@@ -74,7 +74,7 @@ class Cluster(Answer):
     """How many they are."""
 
 
-class Leak(Answer):
+class Leak(ResponseModel):
     """An example of a target that a candidate nearly repeats."""
 
     target_id: str
@@ -87,7 +87,7 @@ class Leak(Answer):
     """Share of the example's runs of 13 words that the candidate has too, 0 to 1."""
 
 
-class Item(OpenAnswer):
+class Item(OpenResponseModel):
     """A selected candidate, with what speaks for it."""
 
     rank: int
@@ -124,7 +124,7 @@ class Item(OpenAnswer):
     """The candidate."""
 
 
-class ItemPage(Answer):
+class ItemPage(ResponseModel):
     """Items in the order of their ranks."""
 
     object: Literal["list"]
@@ -135,7 +135,7 @@ class ItemPage(Answer):
     """Whether more follow: pass the last rank as `after`."""
 
 
-class EstimatedSeconds(Answer):
+class EstimatedSeconds(ResponseModel):
     """Of one worker."""
 
     features: float
@@ -144,7 +144,7 @@ class EstimatedSeconds(Answer):
     """Seconds for the choice."""
 
 
-class EstimatedBytes(Answer):
+class EstimatedBytes(ResponseModel):
     """Of gradient features, at most."""
 
     sketches: int
@@ -155,7 +155,7 @@ class EstimatedBytes(Answer):
     """Bytes of memory for the matrix that is selected from."""
 
 
-class EstimatedLengths(Answer):
+class EstimatedLengths(ResponseModel):
     """Of the first rows of the pool, in tokens by their bytes: the model's tokenizer is not asked."""
 
     rows: int
@@ -172,7 +172,7 @@ class EstimatedLengths(Answer):
     """What becomes of them."""
 
 
-class Estimate(Answer):
+class Estimate(ResponseModel):
     """What a selection would cost; nothing was stored."""
 
     object: Literal["selection.estimate"]
@@ -195,7 +195,7 @@ class Estimate(Answer):
     """By the pace of earlier jobs, or by a formula where there are none."""
 
 
-class Change(Answer):
+class Change(ResponseModel):
     """A number of both selections."""
 
     first: float | None
@@ -213,7 +213,7 @@ class TargetChange(Change):
     """The example."""
 
 
-class Overlap(Answer):
+class Overlap(ResponseModel):
     """Contents that both selected."""
 
     shared: int
@@ -226,7 +226,7 @@ class Overlap(Answer):
     """shared / all, 0 to 1."""
 
 
-class Coverage(Answer):
+class Coverage(ResponseModel):
     """How near the items are to the examples that both selections serve."""
 
     targets: int
@@ -245,7 +245,7 @@ class Coverage(Answer):
     """The 10 examples that changed most."""
 
 
-class Comparison(Answer):
+class Comparison(ResponseModel):
     """Two selections side by side."""
 
     object: Literal["selection.comparison"]
@@ -262,7 +262,7 @@ class Comparison(Answer):
     """Transport cost, 0 to 2: lower is nearer."""
 
 
-class NearestTarget(Answer):
+class NearestTarget(ResponseModel):
     """The example of the target that a candidate is most like."""
 
     id: str
@@ -271,7 +271,7 @@ class NearestTarget(Answer):
     """-1 to 1."""
 
 
-class LastSelected(Answer):
+class LastSelected(ResponseModel):
     """The last item of the order: what a candidate was up against."""
 
     rank: int
@@ -288,7 +288,7 @@ class LastSelected(Answer):
     """To the example that it serves most, -1 to 1."""
 
 
-class Candidate(Answer):
+class Candidate(ResponseModel):
     """Why a candidate is in or out."""
 
     object: Literal["selection.candidate"]

@@ -1,9 +1,9 @@
 """What the result of a selection looks like: counts, the solver's numbers, what is covered."""
 
-from service.http.responses import Answer, OpenAnswer
+from service.http.responses import OpenResponseModel, ResponseModel
 
 
-class Shortened(Answer):
+class Shortened(ResponseModel):
     """Rows of which a part was read, to fit the model's window."""
 
     pool: int
@@ -12,7 +12,7 @@ class Shortened(Answer):
     """Examples of the target."""
 
 
-class RowCounts(OpenAnswer):
+class RowCounts(OpenResponseModel):
     """Every row accounted for: pool = usable + all that was left out."""
 
     pool: int
@@ -29,7 +29,7 @@ class RowCounts(OpenAnswer):
     """Rows of which a part was read."""
 
 
-class Rejection(Answer):
+class Rejection(ResponseModel):
     """A candidate that could not be selected."""
 
     id: str
@@ -38,7 +38,7 @@ class Rejection(Answer):
     """Why, such as `in_target`, `exact_duplicate` or `too_long`."""
 
 
-class FormShare(Answer):
+class FormShare(ResponseModel):
     """One form of prompts, such as a template, and how much of each side has it."""
 
     head: str
@@ -55,7 +55,7 @@ class FormShare(Answer):
     """Share of what was selected, 0 to 1."""
 
 
-class FormShares(Answer):
+class FormShares(ResponseModel):
     """The forms of prompts."""
 
     found: int
@@ -64,14 +64,14 @@ class FormShares(Answer):
     """The most frequent of the pool, at most 20."""
 
 
-class FeatureFacts(OpenAnswer):
+class FeatureFacts(OpenResponseModel):
     """What the first shard found out about the features; empty for features of yours."""
 
     two_seed_agreement: float | None = None
     """Correlation of cosines between two seeds of the sketch, -1 to 1: 1 says that it loses nothing."""
 
 
-class ClusterSummary(Answer):
+class ClusterSummary(ResponseModel):
     """Candidates that nearly repeat each other."""
 
     representative: str
@@ -82,7 +82,7 @@ class ClusterSummary(Answer):
     """The first of them."""
 
 
-class Clusters(Answer):
+class Clusters(ResponseModel):
     """All clusters."""
 
     count: int
@@ -93,7 +93,7 @@ class Clusters(Answer):
     """The first 100."""
 
 
-class ListedLeak(Answer):
+class ListedLeak(ResponseModel):
     """A candidate that nearly repeats an example of a target."""
 
     id: str
@@ -106,7 +106,7 @@ class ListedLeak(Answer):
     """Share of the example's runs of 13 words that the candidate has too, 0 to 1."""
 
 
-class TargetLeaks(Answer):
+class TargetLeaks(ResponseModel):
     """Leaks from one target."""
 
     target_id: str
@@ -119,7 +119,7 @@ class TargetLeaks(Answer):
     """The 100 most similar."""
 
 
-class NearCopySummary(OpenAnswer):
+class NearCopySummary(OpenResponseModel):
     """Near-copies among the candidates, and leaks."""
 
     candidates: int
@@ -132,7 +132,7 @@ class NearCopySummary(OpenAnswer):
     """By target."""
 
 
-class Measures(OpenAnswer):
+class Measures(OpenResponseModel):
     """How one set of candidates serves the target."""
 
     rows: int
@@ -149,7 +149,7 @@ class Measures(OpenAnswer):
     """Transport cost of all that was selected, where the set was sampled."""
 
 
-class TradeoffPoint(OpenAnswer):
+class TradeoffPoint(OpenResponseModel):
     """One solution of the relaxed problem."""
 
     transport: float
@@ -162,7 +162,7 @@ class TradeoffPoint(OpenAnswer):
     """Share of the target's mass that would rather go to candidates outside of the shortlist."""
 
 
-class Diagnostics(OpenAnswer):
+class Diagnostics(OpenResponseModel):
     """Numbers of the solver. What is listed holds for every method; each method has more of its own."""
 
     method: str | None = None
@@ -193,7 +193,7 @@ class Diagnostics(OpenAnswer):
     """`selected` beside `random` and `top_relevance` of the same size."""
 
 
-class Covered(Answer):
+class Covered(ResponseModel):
     """How well one example of the target is covered."""
 
     id: str
@@ -202,7 +202,7 @@ class Covered(Answer):
     """Of the selected candidate that is nearest to it, -1 to 1."""
 
 
-class Manifest(OpenAnswer):
+class Manifest(OpenResponseModel):
     """What the selection can be made again by."""
 
     seed: int | None = None
@@ -211,7 +211,7 @@ class Manifest(OpenAnswer):
     """Releases of the packages that computed it."""
 
 
-class SelectionResult(OpenAnswer):
+class SelectionResult(OpenResponseModel):
     """What a selection came to; its items are read by GET .../items."""
 
     counts: RowCounts

@@ -6,7 +6,7 @@ from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
-from service.edge.space import require_job_quota
+from service.edge.quotas import require_job_quota
 from service.http.views import as_response
 from service.intake.inline import Rows, parse_all
 from service.intake.inputs import known_model, stored_pool, stored_target

@@ -1,7 +1,7 @@
 """Comparisons: arms that select, train and evaluate. Each step is an ordinary job; none of it runs here.
 
-A comparison is a job whose shards are looks (phase `compare`), like a loop: one look reads what has ended
-and begins the steps that are due, in the transaction that ends its shard; the keys of steps make sure that
+A comparison is a job whose shards (phase `compare`) advance it, like a loop: each reads what has ended
+and begins the steps that are due, in the transaction that ends it; the keys of steps make sure that
 nothing is begun twice. Its verdicts are shards too (phase `judge`), because they read the files of the
 evaluations. Locks: a step's job before its comparison, never the other way round.
 """
@@ -33,7 +33,7 @@ SAME_ROWS = "Every arm selects the same rows: there is nothing to compare, and n
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """A locked comparison on the way through one look."""
+    """A locked comparison that is being advanced."""
 
     session: Session
     settings: Settings
@@ -46,12 +46,12 @@ class _Comparison:
         """The arm of a step."""
         return next(arm for arm in self.asked.spec.compared if arm.name == key.arm)
 
-    def tell(self, event: str, **data: Any) -> None:
+    def record_event(self, event: str, **data: Any) -> None:
         jobs.record_event(self.session, self.job, event, data)
 
 
 def advance(session: Session, settings: Settings, comparison_id: str) -> None:
-    """One look: begin what is due, have judged what is new, end what is over."""
+    """Begin what is due, have judged what is new, end what is over."""
     job = jobs.lock(session, comparison_id)
     if job.status != JobStatus.RUNNING:
         return
@@ -85,7 +85,7 @@ def _start(comparison: _Comparison, key: Key) -> None:
         session.add(LoopStep(loop_id=job.id, round=key.run, step=key.name, job_id=made.id))
         session.flush()
     job.phase = key.step
-    comparison.tell("step.started", run=key.run, arm=key.arm, step=key.step, job_id=made.id)
+    comparison.record_event("step.started", run=key.run, arm=key.arm, step=key.step, job_id=made.id)
 
 
 def _selection(comparison: _Comparison, key: Key, label: submissions.Label) -> Job:

@@ -21,7 +21,7 @@ PREFIX = {
     JobKind.COMPARISON: "cmp",
 }
 MADE_OF_JOBS = frozenset({JobKind.LOOP, JobKind.COMPARISON})
-"""Kinds whose shards are looks, and whose steps are jobs."""
+"""Kinds whose shards advance them, and whose steps are jobs."""
 
 
 class JobStatus(StrEnum):

@@ -27,6 +27,12 @@ def test_another_process_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch
     assert Settings() == settings
 
 
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EVOSELECT_MODELS", "EVOSELECT_MAX_K"):
+        monkeypatch.setenv(name, "")
+    assert (Settings().models, Settings().max_k) == (None, 10_000_000)
+
+
 def test_an_unknown_name_and_a_value_out_of_range_are_refused_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

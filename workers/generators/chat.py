@@ -19,7 +19,7 @@ from store.errors import Invalid
 from store.kit.egress import Egress, Refused, Unreachable
 from store.tables.json_columns import storable
 
-MAX_ANSWER = 4 * 2**20  # bytes
+MAX_RESPONSE_BYTES = 4 * 2**20  # bytes
 TRIES = 4  # of one request
 PORTS = {"https": 443, "http": 80}  # that a Host header leaves out
 FIRST_DELAY_SECONDS = 1.0  # before the second try; doubles
@@ -27,12 +27,12 @@ LONGEST_DELAY_SECONDS = 60.0  # also of what a server may ask for
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 
 
-class NoAnswer(OSError):
+class NoCompletion(OSError):
     """Every try failed in a way that may pass; the message says how the last one did."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Completion:
     """What the model said."""
 
     text: str
@@ -82,12 +82,12 @@ class Chat:
         self._client = httpx.Client(timeout=seconds, trust_env=False, follow_redirects=False)
 
     def close(self) -> None:
-        """Close all connections; whoever waits for a next try gets NoAnswer."""
+        """Close all connections; whoever waits for a next try gets NoCompletion."""
         self._ended.set()
         self._client.close()
 
-    def ask(self, body: Mapping[str, object]) -> tuple[Answer, int]:
-        """(the answer, how many tries it took); raises NoAnswer, or Invalid where another try is no use."""
+    def ask(self, body: Mapping[str, object]) -> tuple[Completion, int]:
+        """(the completion, how many tries it took); raises NoCompletion, or Invalid where no try helps."""
         reason = ""
         for number in range(TRIES):
             self._rest(self._pace.delay())
@@ -109,7 +109,7 @@ class Chat:
             if number + 1 < TRIES:
                 grown = self._first_delay * 2.0**number * random.uniform(0.75, 1.25)
                 self._rest(min(LONGEST_DELAY_SECONDS, grown if wait is None else wait))
-        raise NoAnswer(f"the generator gave no answer in {TRIES} tries; the last: {reason}")
+        raise NoCompletion(f"the generator gave no answer in {TRIES} tries; the last: {reason}")
 
     def _post(self, body: Mapping[str, object]) -> tuple[httpx.Response, bytes]:
         try:
@@ -138,7 +138,7 @@ class Chat:
 
     def _rest(self, seconds: float) -> None:
         if self._ended.wait(max(0.0, seconds)):
-            raise NoAnswer("the generation was broken off")
+            raise NoCompletion("the generation was broken off")
 
     def _clean(self, text: str) -> str:
         """What may be stored of a foreign text."""
@@ -150,15 +150,15 @@ def _bounded(response: httpx.Response, deadline: float) -> bytes:
     pieces, size = [], 0
     for piece in response.iter_raw():  # as it comes: nothing here expands
         size += len(piece)
-        if size > MAX_ANSWER:
-            raise httpx.ReadError(f"the answer is longer than {MAX_ANSWER} bytes")
+        if size > MAX_RESPONSE_BYTES:
+            raise httpx.ReadError(f"the answer is longer than {MAX_RESPONSE_BYTES} bytes")
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer took too long")
         pieces.append(piece)
     return b"".join(pieces)
 
 
-def _read(content: bytes) -> Answer:
+def _read(content: bytes) -> Completion:
     """The first choice; an answer that is none counts as an empty text, so that it is counted as garbage."""
     try:
         value = orjson.loads(content)
@@ -167,8 +167,8 @@ def _read(content: bytes) -> Answer:
         finished = choice.get("finish_reason") != "length"
         prompt, completion = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return Answer("", True, 0, 0)
-    return Answer(text if isinstance(text, str) else "", finished, prompt, completion)
+        return Completion("", True, 0, 0)
+    return Completion(text if isinstance(text, str) else "", finished, prompt, completion)
 
 
 def _count(told: Any) -> int:

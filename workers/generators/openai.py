@@ -18,7 +18,7 @@ from store.kit.json import Json
 from store.loops.plan import Spent
 from store.loops.results import Generated
 from store.records.record import Record, parse_record, to_json
-from workers.generators.chat import Answer, Chat, NoAnswer
+from workers.generators.chat import Chat, Completion, NoCompletion
 from workers.generators.completions import judge, objects
 
 FRUITLESS = 12  # answers in a row without a new record, after which a generator has no more to give
@@ -75,11 +75,11 @@ class Generation:
     def run(
         self, chat: Chat, progress: Callable[[int], None], keep: Callable[[Mapping[str, object]], None]
     ) -> None:
-        """Ask until there are enough; raises NoAnswer when nobody answers, and what `progress` raises."""
+        """Ask until there are enough; raises NoCompletion when nobody answers, and what `progress` raises."""
         threads = ThreadPoolExecutor(self.generator.concurrency, "ask")
         try:
             self._ask(threads, chat, progress, keep)
-        except NoAnswer:
+        except NoCompletion:
             keep(self.state.to_json())  # paid for already
             raise
         finally:
@@ -94,7 +94,7 @@ class Generation:
         keep: Callable[[Mapping[str, object]], None],
     ) -> None:
         kept = time.monotonic()
-        running: set[Future[tuple[Answer, int]]] = set()
+        running: set[Future[tuple[Completion, int]]] = set()
         while running or self._wants_more():
             while len(running) < self.generator.concurrency and self._wants_more():
                 running.add(threads.submit(chat.ask, self._body(self.state.asked)))
@@ -135,12 +135,12 @@ class Generation:
             "seed": draw.getrandbits(31),
         }
 
-    def _take(self, future: Future[tuple[Answer, int]]) -> None:
+    def _take(self, future: Future[tuple[Completion, int]]) -> None:
         counts = self.state.counts
         counts["requests"] += 1
         try:
             answer, tries = future.result()
-        except NoAnswer:
+        except NoCompletion:
             counts["unanswered"] += 1
             self.unanswered += 1
             if self.unanswered >= UNANSWERED:

@@ -10,7 +10,7 @@ import torch
 from store.artifacts import StoredFile
 from store.models import adapters
 from workers.context import Context
-from workers.models.loading import LoadedModel, device_here, load, wearing
+from workers.models.loading import LoadedModel, adapted, device_here, load
 from workers.models.precision import Dtype, resolve_dtype
 from workers.process.work import Work
 
@@ -25,7 +25,7 @@ def load_for(work: Work, model: str, dtype: Dtype = "auto") -> LoadedModel:
     key = (model, resolve_dtype(dtype, device_here()))
     if key not in _held:
         base, folder = fetch_adapter(work.context, work.claim.tenant_id, model)
-        loaded = wearing(_base(base, dtype), folder)
+        loaded = adapted(_base(base, dtype), folder)
         for other in [one for one, held in _held.items() if held.adapter is not None]:
             del _held[other]
         _held[key] = loaded

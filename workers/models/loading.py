@@ -4,7 +4,6 @@ import copy
 import hashlib
 import importlib.metadata
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from evoselect.gradients.trials import caches, is_causal
 from store.errors import StoreError
 from store.models.allow_list import ModelSource, find
+from store.settings import Settings
 from workers.models.conventions import require_usable
 from workers.models.gguf import convert
 from workers.models.precision import Dtype, resolve_dtype
@@ -67,7 +67,7 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
 
     Raises UnknownModel, and ModelUnavailable when a file is missing, is not safetensors or has another hash.
     """
-    source = find(alias, extra_models())
+    source = find(alias, Settings().models)
     folder = _folder(source)
     files = _checked_hashes(folder)
     device = device_here()
@@ -91,10 +91,10 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
         base=model,
         caches=caches(model),
     )
-    return loaded if adapter is None else wearing(loaded, adapter)
+    return loaded if adapter is None else adapted(loaded, adapter)
 
 
-def wearing(loaded: LoadedModel, adapter: Path) -> LoadedModel:
+def adapted(loaded: LoadedModel, adapter: Path) -> LoadedModel:
     """The loaded base model with a PEFT adapter on a twin of it: no weight is read again."""
     own = {name: digest for name, digest in loaded.files.items() if not name.startswith(ADAPTER)}
     files = own | {f"{ADAPTER}{name}": digest for name, digest in _hashes(adapter).items()}
@@ -186,17 +186,6 @@ def _require_causal(alias: str, folder: Path, model: Any) -> None:
         )
 
 
-def extra_models() -> Path | None:
-    """The operator's list of models, if one is named."""
-    path = os.environ.get("EVOSELECT_MODELS")
-    return Path(path) if path else None
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept; may be deleted at any time."""
-    return Path(os.environ.get("EVOSELECT_MODEL_CACHE") or Path.home() / ".cache/evoselect/models")
-
-
 def _folder(source: ModelSource) -> Path:
     if source.kind == "wheel":
         return _from_wheel(source)
@@ -222,7 +211,7 @@ def _from_hub(source: ModelSource) -> Path:
 
 def _from_wheel(source: ModelSource) -> Path:
     """The wheel's GGUF as a safetensors folder, converted once; safe for processes that race."""
-    target = cache_folder() / f"{source.alias}-{source.sha256[:16]}-v{CONVERSION}"
+    target = Settings().model_cache / f"{source.alias}-{source.sha256[:16]}-v{CONVERSION}"
     if (target / MANIFEST).is_file():
         return target
     gguf = _wheel_file(source)

@@ -63,11 +63,11 @@ def require_template(
 
 
 def text_of(record: Record, answer: str, tokenizer: PreTrainedTokenizerBase, rendering: Rendering) -> Text:
-    """The record's text with that answer; raises TemplateMismatch, naming the record."""
+    """The record's text with that answer; raises TemplateMismatch, which names the record."""
     chat = chat_of(record, answer, rendering)
     if chat is None:
         return Text(record.prompt or "", answer, "", chat=False)
-    with naming(record):
+    with mismatch_names(record):
         return _split(chat, tokenizer)
 
 
@@ -83,7 +83,7 @@ def chat_of(record: Record, answer: str, rendering: Rendering) -> Chat | None:
 
 
 @contextmanager
-def naming(record: Record) -> Iterator[None]:
+def mismatch_names(record: Record) -> Iterator[None]:
     """Inside, a TemplateMismatch names the record."""
     try:
         yield

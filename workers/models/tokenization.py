@@ -19,7 +19,7 @@ from workers.models.loading import LoadedModel
 from workers.models.rendering import (
     Text,
     chat_of,
-    naming,
+    mismatch_names,
     prompt_of,
     require_template,
     resolve,
@@ -114,7 +114,7 @@ def _read(
         chat = chat_of(record, record.completion, rendering)
         if chat is None or not has_marks(loaded.tokenizer, chat):
             return text_of(record, record.completion, loaded.tokenizer, rendering)
-        with naming(record):
+        with mismatch_names(record):
             return by_marks(chat, learnt_turns(record, turns), loaded.tokenizer)
     except TemplateMismatch as error:
         return error
@@ -142,7 +142,7 @@ def _learnt(
         chat = chat_of(record, record.completion, "chat")
     if chat is None:
         return ids, [(start, len(ids))]
-    with naming(record):
+    with mismatch_names(record):
         return by_prefixes(chat, numbers, text=text, answered=answered, tokenizer=loaded.tokenizer)
 
 

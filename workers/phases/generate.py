@@ -96,7 +96,7 @@ def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], Gene
         per_minute=generator.requests_per_minute,
     )
     try:
-        generation.run(chat, _step(work, generation), partial(_keep, work))
+        generation.run(chat, _step(work, generation), partial(_store_checkpoint, work))
     finally:
         chat.close()
     counts = summary(generation.state, generator)
@@ -119,7 +119,7 @@ def _step(work: Work, generation: Generation) -> Callable[[int], None]:
             return
         due[0] = time.monotonic() + settings.poll_seconds
         if others_wait(work):
-            _keep(work, generation.state.to_json())
+            _store_checkpoint(work, generation.state.to_json())
             raise GivesWay
 
     return step
@@ -138,7 +138,7 @@ def _spent(work: Work) -> Spent:
         return loop_steps.spent(session, loop, [])
 
 
-def _keep(work: Work, state: Mapping[str, object]) -> None:
+def _store_checkpoint(work: Work, state: Mapping[str, object]) -> None:
     """Leave what there is so far to a later attempt."""
     claim, artifacts = work.claim, work.context.artifacts
     folder = f"{claim.tenant_id}/generated/{claim.shard_id}"

@@ -72,23 +72,23 @@ class Report:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._told_at = 0.0
-        self._told_step = 0
+        self._reported_at = 0.0
+        self._reported_step = 0
 
     def step(self, state: Step) -> None:
         """Pass a step on; raises when the work must stop."""
         self._work.progress(state["rows_done"])
         now = time.monotonic()
-        far = state["step"] - self._told_step >= state["steps"] / TOLD_TIMES
-        if now - self._told_at < TOLD_SECONDS or not far:
+        far = state["step"] - self._reported_step >= state["steps"] / TOLD_TIMES
+        if now - self._reported_at < TOLD_SECONDS or not far:
             return
-        self._told_at, self._told_step = now, state["step"]
-        told = {name: value for name, value in state.items() if not name.startswith("rows_")}
+        self._reported_at, self._reported_step = now, state["step"]
+        reported = {name: value for name, value in state.items() if not name.startswith("rows_")}
         try:
             with self._work.context.database.transaction() as session:
-                shards.record_event(session, self._work.claim, "training.metrics", told)
+                shards.record_event(session, self._work.claim, "training.metrics", reported)
         except OperationalError as error:  # the heartbeat notices whether the database stays away
-            logger.warning("metrics are not told, the database is away: %s", error.orig)
+            logger.warning("metrics are not reported, the database is away: %s", error.orig)
 
 
 def _checkpoints(work: Work, folder: Path) -> Checkpoints:
@@ -103,7 +103,7 @@ def _checkpoints(work: Work, folder: Path) -> Checkpoints:
         return time.monotonic() - last[0] >= every
 
     def save_checkpoint(checkpoint: Path) -> None:
-        _keep(work, checkpoint)
+        _store_checkpoint(work, checkpoint)
         if others_wait(work):
             raise GivesWay
         last[0] = time.monotonic()
@@ -111,7 +111,7 @@ def _checkpoints(work: Work, folder: Path) -> Checkpoints:
     return Checkpoints(_fetched(work, folder), due, save_checkpoint)
 
 
-def _keep(work: Work, checkpoint: Path) -> None:
+def _store_checkpoint(work: Work, checkpoint: Path) -> None:
     """Store the folder as one file, name it in the shard's row, delete the file before."""
     packed = checkpoint.with_suffix(".tar")
     with tarfile.open(packed, "w") as archive:

@@ -17,11 +17,11 @@ from sqlalchemy.exc import OperationalError
 
 from store import disk
 from store.accounts import audit, idempotency
+from store.advance import ADVANCE
 from store.data import uploads
 from store.errors import LostLease
 from store.jobs import claims, plans, shards
 from store.jobs.claims import Claim, Offer
-from store.looks import LOOKS
 from store.telemetry import logs, traces
 from store.upkeep import retention, sweeper
 from workers import alive
@@ -150,12 +150,12 @@ def _advance_overdue_loops(ctx: Context) -> None:
     """Each in one transaction, so that no lease is held; one that raises is left to an ops worker."""
     settings = ctx.settings
     queue, worker = plans.QUEUE["advance"], siblings.own_name()
-    offer = Offer(queue, tuple(LOOKS), worker, settings.lease_seconds, waited_seconds=settings.poll_seconds)
+    offer = Offer(queue, tuple(ADVANCE), worker, settings.lease_seconds, waited_seconds=settings.poll_seconds)
     try:
         while _advance_one(ctx, offer):
             pass
     except Exception:
-        logger.exception("a look at a loop or comparison failed")
+        logger.exception("a loop or comparison could not be advanced")
 
 
 def _advance_one(ctx: Context, offer: Offer) -> bool:
@@ -165,7 +165,7 @@ def _advance_one(ctx: Context, offer: Offer) -> bool:
         if claim is None:
             return False
         with _about(claim):
-            LOOKS[claim.phase](session, ctx.settings, claim.job_id)
+            ADVANCE[claim.phase](session, ctx.settings, claim.job_id)
             shards.commit(session, claim, {})
         return True
 

@@ -21,7 +21,7 @@ from store.records.record import Record
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel, twin, with_adapter
 from workers.models.tokenization import TokenizedRecord, tokenize
-from workers.trainings.trainer import Trainer, Watcher, dataset, row_order
+from workers.trainings.trainer import StepCallback, Trainer, dataset, row_order
 
 WORK = "work"  # folder beside the result's files, gone at the end
 
@@ -40,7 +40,7 @@ class Checkpoints:
     """The folder of an earlier checkpoint of the same training."""
     due: Callable[[], bool] = field(default=lambda: False)
     """Asked after every step."""
-    keep: Callable[[Path], None] = field(default=lambda folder: None)
+    save: Callable[[Path], None] = field(default=lambda folder: None)
     """Gets the folder of each checkpoint; its files are gone afterwards."""
 
 
@@ -109,11 +109,11 @@ def train_lora(
         train_dataset=dataset(rows, order),
         processing_class=loaded.tokenizer,
         callbacks=[
-            Watcher(
+            StepCallback(
                 report.step,
                 lambda step: [ids[index] for index in order[(step - 1) * batch : step * batch]],
                 points.due,
-                lambda folder: _hand_over(folder, points.keep),
+                lambda folder: _hand_over(folder, points.save),
             )
         ],
     )
@@ -138,8 +138,8 @@ def train_lora(
     )
 
 
-def _hand_over(folder: Path, keep: Callable[[Path], None]) -> None:
-    keep(folder)
+def _hand_over(folder: Path, save: Callable[[Path], None]) -> None:
+    save(folder)
     shutil.rmtree(folder)
 
 

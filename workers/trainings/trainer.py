@@ -132,10 +132,10 @@ def _restore(model: Any, gradients: list[Tensor | None]) -> None:
         weight.grad = gradient
 
 
-class Watcher(TrainerCallback):
+class StepCallback(TrainerCallback):
     """Passes every step on, stops at a loss that is none, and says when a checkpoint is due.
 
-    `keep` gets the folder of a finished checkpoint.
+    `save` gets the folder of a finished checkpoint.
     """
 
     def __init__(
@@ -143,12 +143,12 @@ class Watcher(TrainerCallback):
         step: Callable[[int, int, float], None],
         rows_of_step: Callable[[int], list[str]],
         due: Callable[[], bool],
-        keep: Callable[[Path], None],
+        save: Callable[[Path], None],
     ) -> None:
         self._step = step
         self._rows_of_step = rows_of_step
         self._due = due
-        self._keep = keep
+        self._save = save
 
     def on_log(
         self,
@@ -177,4 +177,4 @@ class Watcher(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._keep(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        self._save(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")

@@ -7,10 +7,10 @@ import typer
 from rich.table import Table
 
 from evoselect_cli import exits
-from evoselect_cli.connecting import service
+from evoselect_cli.connection import service
 from evoselect_cli.inputs import is_id, pool_id_of, settings_of, target_id_of
 from evoselect_cli.options import JsonOption, NameOption, SeedOption
-from evoselect_cli.output import err, out, print_json, watching
+from evoselect_cli.output import err, out, print_json, with_progress
 from evoselect_client import Client
 from evoselect_client.resources.comparisons import ComparedArm, Gain, MethodComparison
 
@@ -80,7 +80,7 @@ def compare_methods(
             print_json(planned) if json else out.print("\n".join(foretold(planned)), markup=False)
             return
         err.print("\n".join(foretold(planned)), markup=False)
-        done = watching(client.comparisons.create(**options), Told(planned["trainings"]))
+        done = with_progress(client.comparisons.create(**options), Told(planned["trainings"]))
         _print(done, json)
         if apply:
             _apply(client, done, out_file)

@@ -28,7 +28,7 @@ def target_id_of(client: Client, value: str, reading: dict[str, Any]) -> str:
     made = client.targets.create(value, name=Path(value).name, **reading)
     if made.found:
         err.print(f"{Path(value).name}: is target {made.id} already", markup=False)
-    _tell(Path(value).name, made.recognised)
+    _print_recognised(Path(value).name, made.recognised)
     return made.id
 
 
@@ -38,7 +38,7 @@ def pool_id_of(client: Client, value: str, reading: dict[str, Any]) -> str:
         return value
     with upload_bar("candidates sent") as progress:
         pool, sent = pool_of(client, value, name=Path(value).name, progress=progress, **reading)
-    _tell(Path(value).name, sent.recognised)
+    _print_recognised(Path(value).name, sent.recognised)
     return pool.id
 
 
@@ -100,7 +100,7 @@ def _columns_of(pairs: list[str] | None) -> dict[str, str] | None:
     return named
 
 
-def _tell(name: str, found: Recognised) -> None:
+def _print_recognised(name: str, found: Recognised) -> None:
     """What the rows were, where they were no records already."""
     if found.example is None and not found.extra:
         return

@@ -41,12 +41,12 @@ def print_pairs(title: str, pairs: dict[str, Any]) -> None:
 def wait(job: JobT) -> JobT:
     """Wait for a job, its phases as bars on a terminal, as lines elsewhere; raises JobFailedError."""
     if not err.is_terminal:
-        return watching(job, True)
+        return with_progress(job, True)
     with _bars() as bars:
-        return watching(job, _Phases(bars))
+        return with_progress(job, _Phases(bars))
 
 
-def watching(job: JobT, progress: Any) -> JobT:
+def with_progress(job: JobT, progress: Any) -> JobT:
     """Wait for a job, its states told by `progress`; an interrupt says that it goes on."""
     try:
         return job.wait(progress=progress)

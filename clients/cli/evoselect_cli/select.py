@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from evoselect_cli.connecting import service
+from evoselect_cli.connection import service
 from evoselect_cli.inputs import (
     finish,
     is_id,

@@ -27,7 +27,7 @@ def up(
     """Start PostgreSQL, Valkey, the API and the workers here; Ctrl-C or `evoselect down` stops all."""
     from embedded.children import GaveUp
     from embedded.home import HomeInUse, UnsafeHome
-    from embedded.preparing import StartFailed
+    from embedded.preparation import StartFailed
     from embedded.servers import ServerNotReady
     from embedded.sockets import PortInUse
     from embedded.supervisor import Supervisor

@@ -135,7 +135,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def from_problem(status: int, problem: dict[str, Any], response: Any = None) -> ApiError:
-    """The error class for a status, filled from the problem document; `response` is the Answer."""
+    """The error class for a status, filled from the problem document; `response` is the HTTP response."""
     fallback = ServerError if status >= 500 else InvalidRequestError
     return _BY_STATUS.get(status, fallback)(status, problem, response)
 

@@ -1,9 +1,9 @@
-"""One candidate as its page shows it: its record, its fate in words and numbers, what stands beside it."""
+"""One candidate as its page shows it: its record, its status in words and numbers, what stands beside it."""
 
 from service.data import records
 from service.html.templates import number
 from service.pages import words
-from service.pages.records import beside, fates, views
+from service.pages.records import beside, statuses, views
 from service.selections.report_page import REASONS
 from service.services import State
 from store.jobs.results import files_of
@@ -36,7 +36,7 @@ def _sentence(text: str) -> str:
 
 
 def _record(state: State, job: Job, content_hash: str) -> Json | None:
-    found = records.find(state, fates.sources(state, job), content_hash)
+    found = records.find(state, statuses.sources(state, job), content_hash)
     return found["record"] if found else None
 
 

@@ -13,7 +13,7 @@ from service.jobs.results import completed
 from service.pages.facts import title
 from service.pages.records import candidate as of_candidate
 from service.pages.records import selection as rows
-from service.pages.records.asking import AskedFor, browsed
+from service.pages.records.filters import FilterQuery, browsed
 from service.pages.rendering import PageRoute, render
 from service.selections.candidates import told_of
 from service.services import Services, TenantId
@@ -34,7 +34,7 @@ def records_page(
     job_id: ResourceId,
     state: Services,
     tenant_id: TenantId,
-    asked: AskedFor,
+    asked: FilterQuery,
     show: Show = "selected",
 ) -> Response:
     """A page of them; the filter is in the address."""
@@ -58,7 +58,7 @@ def records_page(
 
 @router.get("/{job_id}/records/export")
 def export(
-    *, job_id: ResourceId, state: Services, tenant_id: TenantId, asked: AskedFor, show: Show = "selected"
+    *, job_id: ResourceId, state: Services, tenant_id: TenantId, asked: FilterQuery, show: Show = "selected"
 ) -> Response:
     """All that the filter keeps, as lines."""
     job = completed(state, tenant_id, job_id, what="records")

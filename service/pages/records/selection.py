@@ -6,9 +6,9 @@ from typing import Literal
 
 from service.data import records
 from service.pages import words
-from service.pages.records import beside, fates, views
-from service.pages.records.asking import ROWS, Asked
-from service.pages.records.fates import Fates
+from service.pages.records import beside, statuses, views
+from service.pages.records.filters import ROWS, Filter
+from service.pages.records.statuses import CandidateStatuses
 from service.selections.report_page import REASONS
 from service.services import State
 from store.jobs.results import files_of
@@ -44,16 +44,16 @@ def counts(job: Job, target_count: int | None) -> list[tuple[Kind, str, int | No
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """At the records of one kind of a completed selection."""
+class RecordsOfKind:
+    """The records of one kind of a completed selection."""
 
     state: State
     job: Job
     kind: Kind
-    fates: Fates
+    statuses: CandidateStatuses
 
-    def page(self, asked: Asked, limit: int) -> tuple[list[Json], int | None, int]:
-        """Rows ready to be printed, where the next page begins, and among how many was looked."""
+    def page(self, asked: Filter, limit: int) -> tuple[list[Json], int | None, int]:
+        """Rows ready to be printed, where the next page begins, and how many there are in all."""
         found = self.rows(asked, limit)
         near = self.nearest(found["data"])
         names = [name for name, _ in near.values()]
@@ -61,14 +61,14 @@ class Look:
         shown = [self.shown(row, near, texts) for row in found["data"]]
         return shown, found["next_after"], found["total"]
 
-    def rows(self, asked: Asked, limit: int) -> Json:
+    def rows(self, asked: Filter, limit: int) -> Json:
         """A page of records as the API gives them, and how many there are in all."""
         keep = None
         if self.kind == "target":
             sources = beside.target_sources(self.state, self.job)
         else:
-            sources = fates.sources(self.state, self.job)
-            keep = self.fates.unusable if self.kind == "unusable" else self.fates.left_out(asked.floor)
+            sources = statuses.sources(self.state, self.job)
+            keep = self.statuses.unusable if self.kind == "unusable" else self.statuses.left_out(asked.floor)
         found = records.page(
             self.state,
             sources,
@@ -83,12 +83,12 @@ class Look:
     def nearest(self, rows: list[Json]) -> Near:
         """The target that each left-out candidate is most like."""
         hashes = [row["record"]["content_hash"] for row in rows]
-        return self.fates.nearest(hashes) if self.kind == "left_out" else {}
+        return self.statuses.nearest(hashes) if self.kind == "left_out" else {}
 
     def shown(self, row: Json, near: Near, texts: dict[str, str]) -> Json:
         """A row ready to be printed."""
         record = row["record"]
-        reason = self.fates.reasons.get(record["id"], "") if self.kind == "unusable" else ""
+        reason = self.statuses.reasons.get(record["id"], "") if self.kind == "unusable" else ""
         href = f"/ui/selections/{self.job.id}/candidates/{record['content_hash']}"
         return {
             **views.shown(record),
@@ -101,48 +101,48 @@ class Look:
             "href": None if self.kind == "target" else href,
         }
 
-    def fate(self, record: Json, near: Near) -> Json:
+    def status(self, record: Json, near: Near) -> Json:
         """What became of a record, as an export says it."""
         if self.kind == "unusable":
-            return {"status": self.kind, "reason": self.fates.reasons.get(record["id"])}
+            return {"status": self.kind, "reason": self.statuses.reasons.get(record["id"])}
         found = near.get(record["content_hash"])
         told = {} if found is None else {"nearest_target": found[0], "cosine": found[1]}
         return {"status": self.kind, **told}
 
 
-def page(state: State, job: Job, kind: Kind, asked: Asked) -> tuple[list[Json], int | None, int]:
-    """Rows ready to be printed, where the next page begins, and among how many was looked."""
+def page(state: State, job: Job, kind: Kind, asked: Filter) -> tuple[list[Json], int | None, int]:
+    """Rows ready to be printed, where the next page begins, and how many there are in all."""
     if kind != "selected":
-        return Look(state, job, kind, fates.of_job(state, job)).page(asked, ROWS)
-    items, following = fates.selected_page(state, job, asked, ROWS)
+        return RecordsOfKind(state, job, kind, statuses.of_job(state, job)).page(asked, ROWS)
+    items, following = statuses.selected_page(state, job, asked, ROWS)
     total = files_of(job.result).items.rows or 0
     texts = beside.target_texts(state, job, [name for item in items for name in beside.served_by(item)])
     return [_of_item(job, item, texts) for item in items], following, total
 
 
-def exported(state: State, job: Job, kind: Kind, asked: Asked) -> Iterator[Json]:
-    """Every record that the filter keeps, from the place where the page begins, with its fate."""
+def exported(state: State, job: Job, kind: Kind, asked: Filter) -> Iterator[Json]:
+    """Every record that the filter keeps, from the place where the page begins, with its status."""
     if kind == "selected":
         return _exported_items(state, job, asked)
-    return _exported_records(Look(state, job, kind, fates.of_job(state, job)), asked)
+    return _exported_records(RecordsOfKind(state, job, kind, statuses.of_job(state, job)), asked)
 
 
-def _exported_items(state: State, job: Job, asked: Asked) -> Iterator[Json]:
+def _exported_items(state: State, job: Job, asked: Filter) -> Iterator[Json]:
     after: int | None = asked.after
     while after is not None:
-        items, after = fates.selected_page(state, job, replace(asked, after=after), EXPORTED)
+        items, after = statuses.selected_page(state, job, replace(asked, after=after), EXPORTED)
         for item in items:
             told = {name: item.get(name) for name in ("rank", "score", "weight", "why")}
             yield {**item["record"], "_evoselect": {"status": "selected", **told}}
 
 
-def _exported_records(look: Look, asked: Asked) -> Iterator[Json]:
+def _exported_records(records_of: RecordsOfKind, asked: Filter) -> Iterator[Json]:
     after: int | None = asked.after
     while after is not None:
-        found = look.rows(replace(asked, after=after), EXPORTED)
-        near, after = look.nearest(found["data"]), found["next_after"]
+        found = records_of.rows(replace(asked, after=after), EXPORTED)
+        near, after = records_of.nearest(found["data"]), found["next_after"]
         for row in found["data"]:
-            yield {**row["record"], "_evoselect": look.fate(row["record"], near)}
+            yield {**row["record"], "_evoselect": records_of.status(row["record"], near)}
 
 
 def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Json:

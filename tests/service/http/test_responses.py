@@ -5,10 +5,10 @@ from typing import Literal
 import pytest
 from pydantic import ValidationError
 
-from service.http.responses import Answer
+from service.http.responses import ResponseModel
 
 
-class Thing(Answer):
+class Thing(ResponseModel):
     id: str
     object: Literal["thing"]
     size: int

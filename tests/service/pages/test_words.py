@@ -3,7 +3,7 @@
 import pytest
 
 from service.pages import facts, words
-from service.pages.records import asking, views
+from service.pages.records import filters, views
 from service.selections.report_summary import Summary, summary
 from store.kit.json import Json
 
@@ -79,14 +79,14 @@ def test_sizes_have_units() -> None:
 
 
 def test_a_page_of_records_says_where_it_is() -> None:
-    asked = asking.Asked(search="a b", column="source", value="web", after=20)
-    found = asking.browsed(asked, [{}], 40, 100, kept=[("show", "left_out")])
+    asked = filters.Filter(search="a b", column="source", value="web", after=20)
+    found = filters.browsed(asked, [{}], 40, 100, kept=[("show", "left_out")])
     assert found["told"] == "1 found in 21 to 40 of 100"
     assert found["more"] == "show=left_out&search=a+b&column=source&value=web&after=40"
     assert found["first"] == "show=left_out&search=a+b&column=source&value=web"
-    assert asking.browsed(asking.Asked(), [{}] * 3, None, 3)["told"] == "1 to 3 of 3"
-    assert asking.browsed(asking.Asked(), [], None, 0)["told"] == "0 of 0"
-    assert asking.browsed(asked, [], 40, 100)["onward"] == "Look further"
+    assert filters.browsed(filters.Filter(), [{}] * 3, None, 3)["told"] == "1 to 3 of 3"
+    assert filters.browsed(filters.Filter(), [], None, 0)["told"] == "0 of 0"
+    assert filters.browsed(asked, [], 40, 100)["onward"] == "Look further"
 
 
 COUNTS, SOLVED = {"pool": 1000}, {"k": 100}

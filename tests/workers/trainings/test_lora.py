@@ -18,7 +18,7 @@ from tests.workers.proxy import ALIAS, questions, record, register, write_proxy
 from workers.evaluations.records import evaluate
 from workers.features.compute import compute_features
 from workers.models import adam_moments as moments
-from workers.models.loading import LoadedModel, ModelUnavailable, load, wearing
+from workers.models.loading import LoadedModel, ModelUnavailable, adapted, load
 from workers.models.tokenization import tokenize
 from workers.trainings.lora import Checkpoints, Step, TrainingResult, UntrainableRecord, arguments, train_lora
 from workers.trainings.trainer import LossDiverged, row_order
@@ -188,12 +188,12 @@ def test_what_was_killed_goes_on_and_ends_as_if_nothing_had_happened(
     whole = train(proxy, tmp_path / "whole", spec)
     kept = tmp_path / "kept"
 
-    def keep(folder: Path) -> None:
+    def save(folder: Path) -> None:
         if kept.exists():
             raise Killed
         shutil.copytree(folder, kept)
 
-    points = Checkpoints(due=lambda: True, keep=keep)
+    points = Checkpoints(due=lambda: True, save=save)
     ignore: dict[str, Any] = {"seed": 0, "progress": lambda state: None}
     with pytest.raises(Killed):
         train_lora(questions(6), None, proxy, spec=spec, out_dir=tmp_path / "a", checkpoints=points, **ignore)
@@ -293,7 +293,7 @@ def test_trainings_and_adapters_share_one_base_that_is_read_once_and_stays_as_it
     base = nll(shared)
     shutil.rmtree(tmp_path / "model")
     together = [train(shared, tmp_path / f"together-{seed}", short, seed=seed) for seed in (1, 2)]
-    worn = [wearing(shared, tmp_path / f"together-{seed}") for seed in (1, 2)]
+    worn = [adapted(shared, tmp_path / f"together-{seed}") for seed in (1, 2)]
     assert [one.loss_history for one in together] == [one.loss_history for one in apart]
     assert [nll(one) for one in worn] == expected
     assert nll(shared) == base

@@ -48,7 +48,7 @@ class Call(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """What came back."""
 
     status: int

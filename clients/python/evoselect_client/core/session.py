@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from evoselect_client.core.calls import KEY, Answer, Call, retry_delay
+from evoselect_client.core.calls import KEY, Call, HttpResponse, retry_delay
 from evoselect_client.core.listed import AsyncListed, Listed
 from evoselect_client.core.log import logger
 from evoselect_client.core.response import Response
@@ -16,7 +16,7 @@ from evoselect_client.core.steps import (
     Async,
     Emit,
     Mode,
-    NoAnswer,
+    NoResponse,
     Page,
     Pause,
     Step,
@@ -182,15 +182,15 @@ class AsyncSession(Session[Async]):
 class _Last:
     """The last answer that steps got."""
 
-    answer: Answer | None = None
+    answer: HttpResponse | None = None
 
-    def keep(self, outcome: Any) -> None:
+    def set(self, outcome: Any) -> None:
         """Remember it if it is one."""
-        self.answer = outcome if isinstance(outcome, Answer) else self.answer
+        self.answer = outcome if isinstance(outcome, HttpResponse) else self.answer
 
     def response(self, parsed: T) -> Response[T]:
         """With what the verb made of it; a verb that asks nothing has no answer."""
-        answer = self.answer or Answer(204, {}, b"")
+        answer = self.answer or HttpResponse(204, {}, b"")
         return Response(answer.status, answer.headers, answer.content, parsed)
 
 
@@ -231,7 +231,7 @@ def _watched(steps: Steps[T], last: _Last) -> Steps[T]:
             outcome, fault = None, None
             try:
                 outcome = yield step
-                last.keep(outcome)
+                last.set(outcome)
             except Exception as error:
                 fault = error
     except StopIteration as stop:
@@ -241,14 +241,14 @@ def _watched(steps: Steps[T], last: _Last) -> Steps[T]:
         steps.close()
 
 
-def _try(call: Call[Any]) -> Steps[tuple[Answer | None, NoAnswer | None]]:
+def _try(call: Call[Any]) -> Steps[tuple[HttpResponse | None, NoResponse | None]]:
     try:
         return (yield from exchange(call)), None
-    except NoAnswer as fault:
+    except NoResponse as fault:
         return None, fault
 
 
-def _delay(attempt: int, answer: Answer | None) -> float | None:
+def _delay(attempt: int, answer: HttpResponse | None) -> float | None:
     if answer is None:
         return retry_delay(attempt, status=None, code=None, retry_after=None)
     return retry_delay(attempt, status=answer.status, code=answer.code, retry_after=answer.retry_after)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 from typing_extensions import TypeVar  # a dependency of pydantic; typing's own has no defaults before 3.13
 
 if TYPE_CHECKING:
-    from evoselect_client.core.calls import Answer, Call
+    from evoselect_client.core.calls import Call, HttpResponse
     from evoselect_client.core.listed import AsyncListed, Listed
     from evoselect_client.core.nouns import Nouns
     from evoselect_client.core.resource import Bound
@@ -50,7 +50,7 @@ Steps = Generator["Step", Any, T]
 Values = Generator["Step | Emit[T]", Any, None]
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """A request had no complete answer; `timed_out` tells silence from a cut or refused connection."""
 
     def __init__(self, reason: str, *, timed_out: bool) -> None:
@@ -62,10 +62,10 @@ class World(Protocol):
     """What carries steps out; the methods of an asynchronous one return awaitables."""
 
     def exchange(self, call: Call[Any]) -> Any:
-        """Send one request; the Answer, or NoAnswer is raised."""
+        """Send one request; the response, or NoResponse is raised."""
 
     def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Any:
-        """Give each line of an event stream to `take` until it returns True; None, or the other Answer."""
+        """Give each line of an event stream to `take` until it returns True; None, or another response."""
 
     def pause(self, seconds: float) -> Any:
         """Let time pass."""
@@ -88,7 +88,7 @@ class Exchange:
     call: Call[Any]
 
     def on(self, world: World) -> Any:
-        """The Answer."""
+        """The response."""
         return world.exchange(self.call)
 
 
@@ -100,7 +100,7 @@ class Follow:
     take: Callable[[str], bool]
 
     def on(self, world: World) -> Any:
-        """None once it was followed, or the Answer that was no stream."""
+        """None once it was followed, or the response that was no stream."""
         return world.follow(self.call, self.take)
 
 
@@ -142,9 +142,9 @@ class Emit(Generic[T]):
     page: Page[T]
 
 
-def exchange(call: Call[Any]) -> Steps[Answer]:
+def exchange(call: Call[Any]) -> Steps[HttpResponse]:
     """Exchange, with the type of its outcome."""
-    answer: Answer = yield Exchange(call)
+    answer: HttpResponse = yield Exchange(call)
     return answer
 
 

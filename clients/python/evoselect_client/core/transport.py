@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from evoselect_client.core.calls import Answer, Call, Content
+from evoselect_client.core.calls import Call, Content, HttpResponse
 from evoselect_client.core.config import Endpoint
 from evoselect_client.core.log import logger
-from evoselect_client.core.steps import NoAnswer
+from evoselect_client.core.steps import NoResponse
 from evoselect_client.core.version import VERSION
 from evoselect_client.errors import BadInputError, ConfigurationError
 
@@ -41,13 +41,13 @@ class SyncWorld:
         with _configuring(endpoint):
             self._http = http_client or httpx.Client(transport=http, **surroundings(endpoint.base_url))
 
-    def exchange(self, call: Call[Any]) -> Answer:
-        """Send one request; raises NoAnswer."""
+    def exchange(self, call: Call[Any]) -> HttpResponse:
+        """Send one request; raises NoResponse."""
         with _sending(call):
             return _answer(self._http.request(**self._requests.of(call, _pieces)))
 
-    def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
-        """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
+    def follow(self, call: Call[Any], take: Callable[[str], bool]) -> HttpResponse | None:
+        """Give lines to `take` until it returns True or the stream ends; raises NoResponse."""
         try:
             with self._http.stream(**self._requests.of(call, _pieces)) as response:
                 if not _is_stream(response):
@@ -57,7 +57,7 @@ class SyncWorld:
                     if take(line):
                         break
         except httpx.RequestError as error:
-            raise _no_answer(error) from error
+            raise _no_response(error) from error
         return None
 
     def pause(self, seconds: float) -> None:
@@ -90,13 +90,13 @@ class AsyncWorld:
         with _configuring(endpoint):
             self._http = http_client or httpx.AsyncClient(transport=http, **surroundings(endpoint.base_url))
 
-    async def exchange(self, call: Call[Any]) -> Answer:
-        """Send one request; raises NoAnswer."""
+    async def exchange(self, call: Call[Any]) -> HttpResponse:
+        """Send one request; raises NoResponse."""
         with _sending(call):
             return _answer(await self._http.request(**self._requests.of(call, _awaited_pieces)))
 
-    async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Answer | None:
-        """Give lines to `take` until it returns True or the stream ends; raises NoAnswer."""
+    async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> HttpResponse | None:
+        """Give lines to `take` until it returns True or the stream ends; raises NoResponse."""
         try:
             async with self._http.stream(**self._requests.of(call, _awaited_pieces)) as response:
                 if not _is_stream(response):
@@ -106,7 +106,7 @@ class AsyncWorld:
                     if take(line):
                         break
         except httpx.RequestError as error:
-            raise _no_answer(error) from error
+            raise _no_response(error) from error
         return None
 
     async def pause(self, seconds: float) -> None:
@@ -163,7 +163,7 @@ def _sending(call: Call[Any]) -> Iterator[None]:
         yield
         logger.debug("%s %s took %.0f ms", call.method, call.path, 1e3 * (time.monotonic() - started))
     except httpx.RequestError as error:
-        raise _no_answer(error) from error
+        raise _no_response(error) from error
     except (httpx.InvalidURL, RecursionError, TypeError, ValueError) as error:
         raise BadInputError(f"The request cannot be sent: {error}.") from error
 
@@ -210,9 +210,9 @@ def _is_stream(response: httpx.Response) -> bool:
     return response.is_success and response.headers.get("content-type", "").startswith(STREAM)
 
 
-def _answer(response: httpx.Response) -> Answer:
-    return Answer(response.status_code, response.headers, response.content)
+def _answer(response: httpx.Response) -> HttpResponse:
+    return HttpResponse(response.status_code, response.headers, response.content)
 
 
-def _no_answer(error: httpx.RequestError) -> NoAnswer:
-    return NoAnswer(str(error) or type(error).__name__, timed_out=isinstance(error, httpx.ReadTimeout))
+def _no_response(error: httpx.RequestError) -> NoResponse:
+    return NoResponse(str(error) or type(error).__name__, timed_out=isinstance(error, httpx.ReadTimeout))

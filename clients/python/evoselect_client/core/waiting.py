@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from evoselect_client.core.calls import Call, segment
+from evoselect_client.core.progress import JobLine
 from evoselect_client.core.resource import TERMINAL
-from evoselect_client.core.showing import JobLine
-from evoselect_client.core.steps import Follow, NoAnswer, Pause, Steps, exchange
+from evoselect_client.core.steps import Follow, NoResponse, Pause, Steps, exchange
 from evoselect_client.errors import (
     ConnectionFailedError,
     JobFailedError,
@@ -60,7 +60,7 @@ def wait(job: Any, noun: Any, *, progress: bool | Callable[[Any], None], timeout
             answered = time.monotonic()
         except Blocked:
             ways = ways[1:]
-        except (NoAnswer, ServerError, RateLimitedError) as error:
+        except (NoResponse, ServerError, RateLimitedError) as error:
             if time.monotonic() - answered > OUTAGE_SECONDS:
                 raise _given_up(noun, error) from error
             yield Pause(OUTAGE_PAUSE_SECONDS)
@@ -82,7 +82,7 @@ def _stream(job: Any, noun: Any, seconds: float) -> Steps[Any]:
         other = yield Follow(
             noun.session.options.applied(call), lambda line: line in ENDS or time.monotonic() > until
         )
-    except NoAnswer as fault:
+    except NoResponse as fault:
         raise (Blocked() if fault.timed_out else fault) from fault
     if other is not None and other.status < 500 and other.status != 429:
         raise Blocked
@@ -92,7 +92,7 @@ def _stream(job: Any, noun: Any, seconds: float) -> Steps[Any]:
 def _long_poll(job: Any, noun: Any, seconds: float) -> Steps[Any]:
     try:
         return (yield from _state(job, noun, seconds))
-    except NoAnswer as fault:
+    except NoResponse as fault:
         raise (Blocked() if fault.timed_out else fault) from fault
     except ServerError as error:
         raise (Blocked() if error.status == 504 else error) from error
@@ -120,7 +120,7 @@ def _state(job: Any, noun: Any, seconds: float) -> Steps[Any]:
 
 
 def _given_up(noun: Any, error: Exception) -> Exception:
-    if not isinstance(error, NoAnswer):
+    if not isinstance(error, NoResponse):
         return error
     return ConnectionFailedError(
         f"No answer from {noun.session.base_url} for {OUTAGE_SECONDS:.0f} s: {error}."

@@ -13,7 +13,7 @@ from evoselect_client.core.steps import Mode, Steps, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.jobs import Job, Jobs
-from evoselect_client.resources.sending import with_records
+from evoselect_client.resources.record_upload import with_records
 from evoselect_client.specs import EvaluationSpec
 
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from evoselect_client.core.calls import BYTES, OUTAGE_SECONDS, Call, get, post_bytes, segment
 from evoselect_client.core.nouns import Nouns
+from evoselect_client.core.progress import Count, counter
 from evoselect_client.core.resource import Bound, Resource, Sent
-from evoselect_client.core.showing import Count, counter
 from evoselect_client.core.steps import Mode, Steps, Verb, Work
 from evoselect_client.errors import NotFoundError
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, TypeVar, Union
 
 from evoselect_client.core.calls import Call, segment
-from evoselect_client.core.following import followed
+from evoselect_client.core.event_stream import followed
 from evoselect_client.core.nouns import PAGE_SIZE, Nouns, pages
+from evoselect_client.core.progress import describe, html_table
 from evoselect_client.core.resource import Bound, Resource
-from evoselect_client.core.showing import describe, html_table
 from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
 from evoselect_client.errors import JobFailedError
 

@@ -12,8 +12,8 @@ from evoselect_client.core.resource import Bound
 from evoselect_client.core.steps import Listing, Mode, Steps, Values, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import PART_BYTES, Records
+from evoselect_client.resources.record_upload import send_all
 from evoselect_client.resources.records import Batch, RecordSets, Upload
-from evoselect_client.resources.sending import send_all
 
 
 class Pool(Bound[Mode]):

@@ -11,9 +11,9 @@ from pydantic import SkipValidation
 
 from evoselect_client.core.calls import NDJSON, PARQUET, Call, get, post, segment
 from evoselect_client.core.nouns import pages
+from evoselect_client.core.progress import html_table
 from evoselect_client.core.resource import Resource
 from evoselect_client.core.results import SelectionResult
-from evoselect_client.core.showing import html_table
 from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values, Verb
 from evoselect_client.data.layouts import extra_query
 from evoselect_client.data.sources import Records, as_list

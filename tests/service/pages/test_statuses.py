@@ -4,37 +4,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.data import records
-from service.pages.records.fates import Fates
+from service.pages.records.statuses import CandidateStatuses
 
 POOL = pa.table({"id": ["a", "b", "c", "d"], "content_hash": ["A", "B", "C", "D"]})
 CONSIDERED = pa.table(
     {"content_hash": ["A", "B", "D"], "nearest_target": ["t", "u", "t"], "cosine": [0.9, 0.2, 0.6]}
 )
-FATES = Fates(pa.array(["A"]), CONSIDERED, {"c": "too_long"})
+STATUSES = CandidateStatuses(pa.array(["A"]), CONSIDERED, {"c": "too_long"})
 TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
 
 def test_each_candidate_has_one_fate() -> None:
-    assert FATES.left_out(None)(POOL).to_pylist() == [False, True, False, True]
-    assert FATES.left_out(0.5)(POOL).to_pylist() == [False, False, False, True]
-    assert FATES.unusable(POOL).to_pylist() == [False, False, True, False]
+    assert STATUSES.left_out(None)(POOL).to_pylist() == [False, True, False, True]
+    assert STATUSES.left_out(0.5)(POOL).to_pylist() == [False, False, False, True]
+    assert STATUSES.unusable(POOL).to_pylist() == [False, False, True, False]
 
 
 def test_a_content_that_could_be_selected_is_not_unusable_by_the_id_of_another() -> None:
     twins = pa.table({"id": ["c", "c"], "content_hash": ["B", "C"]})
-    assert FATES.unusable(twins).to_pylist() == [False, True]
+    assert STATUSES.unusable(twins).to_pylist() == [False, True]
 
 
 def test_jobs_that_did_not_store_what_they_considered() -> None:
-    old = Fates(pa.array(["A"]), None, {"c": "too_long"})
+    old = CandidateStatuses(pa.array(["A"]), None, {"c": "too_long"})
     assert old.left_out(None)(POOL).to_pylist() == [False, True, False, True]
     assert old.unusable(POOL).to_pylist() == [False, False, True, False]
     assert old.nearest(["B"]) == {}
 
 
 def test_the_nearest_targets_of_many() -> None:
-    assert FATES.nearest(["D", "none", "B"]) == {"D": ("t", 0.6), "B": ("u", 0.2)}
-    assert FATES.nearest([]) == {}
+    assert STATUSES.nearest(["D", "none", "B"]) == {"D": ("t", 0.6), "B": ("u", 0.2)}
+    assert STATUSES.nearest([]) == {}
 
 
 def test_a_filter_is_asked_of_what_the_last_one_left() -> None:

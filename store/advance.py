@@ -1,6 +1,6 @@
-"""Looks at jobs that are made of other jobs, by phase: of loops and of comparisons.
+"""What advances jobs that are made of other jobs, by phase: loops and comparisons.
 
-Two phases, so that a worker of a release that knows no comparisons leaves their looks to others.
+Two phases, so that a worker of a release that knows no comparisons leaves them to others.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from store.comparisons import advance as comparisons
 from store.loops import advance as loops
 from store.settings import Settings
 
-LOOKS: dict[str, Callable[[Session, Settings, str], None]] = {
+ADVANCE: dict[str, Callable[[Session, Settings, str], None]] = {
     "advance": loops.advance,
     "compare": comparisons.advance,
 }

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from evoselect_client.core.calls import NDJSON, OUTAGE_SECONDS, Call, get, post, segment
+from evoselect_client.core.progress import Count, counter
 from evoselect_client.core.resource import Sent
-from evoselect_client.core.showing import Count, counter
 from evoselect_client.core.steps import Steps, Work
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Part, Records, as_list, fetched, is_url, is_whole, parts

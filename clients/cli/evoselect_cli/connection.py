@@ -32,7 +32,7 @@ def is_configured() -> bool:
 @contextmanager
 def _embedded() -> Iterator[Client]:
     from embedded.home import HomeInUse
-    from embedded.preparing import StartFailed
+    from embedded.preparation import StartFailed
     from embedded.servers import ServerNotReady
     from embedded.supervisor import Supervisor
     from store.settings import Settings

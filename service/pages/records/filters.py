@@ -14,7 +14,7 @@ ROWS = 20  # of a page
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Filter:
     """A filter as it was typed, and where the page begins."""
 
     search: str = ""
@@ -49,19 +49,19 @@ class Asked:
         return urlencode([*pairs, ("after", str(after))] if after else pairs)
 
 
-def _asked(
+def _filter(
     *,
     search: Annotated[str, Query(max_length=200)] = "",
     column: Annotated[str, Query(max_length=256)] = "",
     value: Annotated[str, Query(max_length=1024)] = "",
     least: Annotated[str, Query(max_length=40)] = "",
     after: Annotated[int, Query(ge=0, le=MAX_WHOLE)] = 0,
-) -> Asked:
+) -> Filter:
     floor, fault = _number(least.strip())
-    return Asked(search, column.strip(), value, least.strip(), after, floor, fault)
+    return Filter(search, column.strip(), value, least.strip(), after, floor, fault)
 
 
-AskedFor = Annotated[Asked, Depends(_asked)]
+FilterQuery = Annotated[Filter, Depends(_filter)]
 
 
 def _number(text: str) -> tuple[float | None, str]:
@@ -72,7 +72,12 @@ def _number(text: str) -> tuple[float | None, str]:
 
 
 def browsed(
-    asked: Asked, rows: list[Json], following: int | None, total: int, *, kept: Sequence[tuple[str, str]] = ()
+    asked: Filter,
+    rows: list[Json],
+    following: int | None,
+    total: int,
+    *,
+    kept: Sequence[tuple[str, str]] = (),
 ) -> Json:
     """What the templates of records print around the rows."""
     seen = following if following is not None else total

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from evoselect_client.core.calls import Call
 from evoselect_client.core.resource import TERMINAL
-from evoselect_client.core.steps import Emit, Follow, NoAnswer, Page, Pause, Values
+from evoselect_client.core.steps import Emit, Follow, NoResponse, Page, Pause, Values
 from evoselect_client.errors import ConnectionFailedError
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def followed(session: Any, path: str, decode: Callable[[Any], T], after: int) ->
         )
         try:
             other = yield Follow(session.options.applied(call), partial(_whole, seen=lines))
-        except NoAnswer as fault:
+        except NoResponse as fault:
             if time.monotonic() - answered > OUTAGE_SECONDS:
                 raise ConnectionFailedError(f"No answer from {session.base_url}: {fault}.") from fault
             yield Pause(OUTAGE_PAUSE_SECONDS)

@@ -49,10 +49,10 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in FULL
 
 
-def _require_space(request: Request, state: Services, tenant_id: TenantId) -> None:
+def _require_storage_left(request: Request, state: Services, tenant_id: TenantId) -> None:
     if only_reads(request.method) or request.method == "DELETE" or request.url.path.endswith("/cancel"):
         return
     require_storage(state, tenant_id, records=1, size=1)
 
 
-SPACE_LEFT = Depends(_require_space)  # of every route that stores records or files
+STORAGE_LEFT = Depends(_require_storage_left)  # of every route that stores records or files

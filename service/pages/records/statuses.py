@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from service.data import records
 from service.pages.records import views
-from service.pages.records.asking import Asked
+from service.pages.records.filters import Filter
 from service.services import State
 from store.data import pools
 from store.data.sources import Source
@@ -24,8 +24,8 @@ ALL = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Fates:
-    """The fate of every candidate, by content or, where only that was kept, by id."""
+class CandidateStatuses:
+    """The status of every candidate, by content or, where only that was kept, by id."""
 
     selected: pa.Array
     considered: pa.Table | None
@@ -70,9 +70,9 @@ def _among(ids: pa.ChunkedArray, known: dict[str, str]) -> pa.Array:
     return pc.is_in(ids.combine_chunks(), value_set=pa.array(list(known), pa.string()))
 
 
-def of_job(state: State, job: Job) -> Fates:
+def of_job(state: State, job: Job) -> CandidateStatuses:
     """Read from what the job stored."""
-    return Fates(_selected(state, job), _considered(state, job), _reasons(state, job))
+    return CandidateStatuses(_selected(state, job), _considered(state, job), _reasons(state, job))
 
 
 def _selected(state: State, job: Job) -> pa.Array:
@@ -109,7 +109,7 @@ def sources(state: State, job: Job) -> list[Source]:
         return [Source("pool", one.artifact, one.sha256, one.accepted - one.duplicates) for one in batches]
 
 
-def selected_page(state: State, job: Job, asked: Asked, limit: int) -> tuple[list[Json], int | None]:
+def selected_page(state: State, job: Job, asked: Filter, limit: int) -> tuple[list[Json], int | None]:
     """Items behind the rank `after` that the filter keeps, and the rank that the next page is behind."""
     stored, found, rank = files_of(job.result).items, list[Json](), asked.after
     for texts in selected.read_groups(state.artifacts, stored, after=asked.after, limit=ALL):
@@ -124,7 +124,7 @@ def selected_page(state: State, job: Job, asked: Asked, limit: int) -> tuple[lis
     return found, None
 
 
-def _kept(text: str, asked: Asked) -> Json | None:
+def _kept(text: str, asked: Filter) -> Json | None:
     """The item of a JSON text; None where the filter leaves it out."""
     wanted = asked.search.casefold()
     if wanted and orjson.dumps(wanted)[1:-1].decode() not in text.casefold():
