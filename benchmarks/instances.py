@@ -34,9 +34,7 @@ def synthetic(
     balance: float = 2.0,
     unseen: int = 500,
 ) -> Instance:
-    """``near`` of the pool lies in the targets' modes (sizes: Dirichlet ``balance``), ``copies`` are near-
-    copies.
-    """
+    """``near`` of the pool lies in the targets' modes (sizes: Dirichlet ``balance``); ``copies`` repeat."""
     g = torch.Generator().manual_seed(seed)
     centres = normalize(torch.randn(modes, d, generator=g), dim=1)
     gamma = torch.distributions.Gamma(torch.full((modes,), balance), 1.0)

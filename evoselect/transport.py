@@ -97,8 +97,9 @@ def exact_transport(
     *,
     supply: Floats | None = None,
 ) -> Transport:
-    """Optimal transport between ``supply`` (k,), uniform unless given, on ``rows`` (k, d) and ``masses`` (M,)
-    on ``targets`` (M, d).
+    """Optimal transport of ``supply`` (k,) on ``rows`` (k, d) to ``masses`` (M,) on ``targets`` (M, d).
+
+    The supply is uniform unless given.
 
     ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known. Raises
     InvalidInput for masses that are no distribution.
@@ -156,8 +157,9 @@ def scaled_transport(
     targets: Tensor,
     supply: Floats,
 ) -> Transport:
-    """A feasible plan from ``supply`` (k,) on ``rows`` (k, d) to ``masses`` (M,): Sinkhorn scaling of
-    ``kernel`` (k, M) on its edges, which have cost (k, M); targets (M, d).
+    """A feasible plan from ``supply`` (k,) on ``rows`` (k, d) to ``masses`` (M,) on targets (M, d).
+
+    By Sinkhorn scaling of ``kernel`` (k, M) on its edges, which have cost (k, M).
 
     What the scaling leaves unmatched is spread over all pairs (Altschuler, Weed and Rigollet 2017, algorithm
     2), at its true cost, so the plan's cost is an upper bound of the optimal transport.
@@ -185,8 +187,9 @@ def scaled_transport(
 def transport_distance(
     rows: Tensor, targets: Tensor, masses: Floats | None = None, supply: Floats | None = None
 ) -> float:
-    """Mean 1 - cosine of ``exact_transport``: rows (k, d), targets (M, d), masses (M,) and supply (k,) or
-    equal ones.
+    """Mean 1 - cosine of ``exact_transport``.
+
+    rows (k, d), targets (M, d), masses (M,) and supply (k,) or equal ones.
     """
     m = targets.shape[0]
     own = np.full(m, 1.0 / m) if masses is None else masses

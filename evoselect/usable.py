@@ -84,8 +84,9 @@ def check_settings(budget: Budget, spec: SelectionSpec) -> None:
 
 
 def usable_rows(pool: Pool, budget: Budget) -> Ints:
-    """pool (N, d) -> (n,) rows that may be chosen, ascending: the first of bit-equal features, as long
-    as distinct ones can spend the budget; what is pinned comes before its copies.
+    """pool (N, d) -> (n,) rows that may be chosen, ascending: the first of bit-equal features.
+
+    As long as distinct ones can spend the budget. What is pinned comes before its copies.
 
     With fewer distinct rows than that, copies have to fill the budget.
     """

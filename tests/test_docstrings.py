@@ -28,8 +28,10 @@ def public(body: list[ast.stmt], path: Path) -> Iterator[tuple[str, Function]]:
 
 
 def missing(node: Function) -> list[str]:
-    """Array parameters that no ``name (n, d)`` in the docstring follows, and "return" where no shape is left
-    for what is returned."""
+    """Array parameters whose shape the docstring does not say as ``name (n, d)``.
+
+    "return" is among them where no shape is left for what is returned.
+    """
     text = re.sub(r"\s+", " ", ast.get_docstring(node) or "")
     given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     silent = []

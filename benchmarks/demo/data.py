@@ -143,7 +143,7 @@ def _asked(source: str, row: Json) -> Question:
 
 
 def _unlettered(line: str) -> str:
-    """ "B. library " -> "library"."""
+    """The text behind a letter: "B. library " -> "library"."""
     letter, dot, rest = line.strip().partition(". ")
     return rest.strip() if dot and len(letter) == 1 else line.strip()
 

@@ -16,8 +16,10 @@ SHARE = 10  # a tenth of the pool is selected
 
 
 def demo_instances() -> dict[str, tuple[Instance, int]]:
-    """Half of the target's questions seen and half unseen, the other way round, and all of them seen with the
-    test questions unseen; with the budget k.
+    """Three splits with the budget k.
+
+    Half of the target's questions seen and half unseen, the other way round, and all of them seen with the
+    test questions unseen.
     """
     data, spec = build(), FeatureSpec()
     sides = [[parse_record(row) for row in side] for side in (data.pool, data.target, data.test)]

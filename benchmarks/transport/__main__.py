@@ -118,9 +118,7 @@ def fastest(action: Callable[[], object], device: str) -> float:
 
 
 def speedups(seconds_select: float, *, quick: bool) -> dict[str, float]:
-    """Against the dense exponentiated solver and POT's Sinkhorn on the small case, extrapolated from a few
-    steps.
-    """
+    """Against the dense exponentiated solver and POT's Sinkhorn on the small case, from a few steps."""
     n, m, d, _ = SMALL
     n = n // 4 if quick else n
     case = synthetic(n, m, d, seed=0)
@@ -142,8 +140,10 @@ def speedups(seconds_select: float, *, quick: bool) -> dict[str, float]:
 
 
 def lp_gaps(count: int) -> dict[str, float]:
-    """Largest (OT(chosen) - LP) / LP over seeded instances with k/N from 0.01 to 0.5, lambda 0; dense LP by
-    POT. Where k / M is not whole, no k-subset may reach the programme: ``lp_gap_max_whole`` leaves those out.
+    """Largest (OT(chosen) - LP) / LP over seeded instances with k/N from 0.01 to 0.5, lambda 0.
+
+    The dense LP is POT's. Where k / M is not whole, no k-subset may reach the programme: ``lp_gap_max_whole``
+    leaves those out.
     """
     gaps, whole = [], []
     for place in range(count):

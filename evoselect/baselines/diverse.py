@@ -1,5 +1,6 @@
-"""Baselines of pure diversity: gradient clusters (the paper's "Diversity"), attribution first, facility
-location.
+"""Baselines of pure diversity: gradient clusters, attribution first, facility location.
+
+Gradient clusters are the paper's "Diversity".
 """
 
 import heapq

@@ -30,8 +30,9 @@ def unbalanced_ot(task: Task) -> Chosen:
 
 
 def gotd(task: Task) -> Chosen:
-    """One calibrated gradient of entropic OT at uniform weights: -(f_i - mean of the others) (Kang et al.
-    2024).
+    """One calibrated gradient of entropic OT at uniform weights (Kang et al. 2024).
+
+    Of row i: -(f_i - mean of the others).
     """
     within_memory(task, "gotd")
     f, converged = source_potential(1.0 - dense_cosine(task.candidates, task.targets), GOTD_REG)

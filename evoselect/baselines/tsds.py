@@ -25,9 +25,7 @@ UNIFORM_ALPHA = 0.01
 
 
 def tsds(task: Task) -> Chosen:
-    """Probability of every candidate under TSDS-KDE; the k most probable, or Gumbel draws where
-    ``as_released``.
-    """
+    """The k candidates most probable under TSDS-KDE, or Gumbel draws where ``as_released``."""
     width = max(2, min(MAX_NEIGHBOURS, task.n // 10)) if task.n > 1 else 1
     distance, index = _neighbours(task, width)
     density = _density(task.candidates, index, max(1, min(MAX_DENSITY_NEIGHBOURS, task.n // 10)))
@@ -104,8 +102,9 @@ def _neighbours(task: Task, width: int) -> tuple[Floats, Ints]:
 
 
 def _density(candidates: Tensor, index: Ints, width: int) -> Floats:
-    """(N,) sum over the ``width`` nearest neighbours u' in the union of ``index`` of max(0, 1 - |x - u'|^2 /
-    sigma^2).
+    """(N,) kernel sums over the ``width`` nearest neighbours u' in the union of ``index``.
+
+    Each neighbour adds max(0, 1 - |x - u'|^2 / sigma^2).
     """
     union = np.unique(index)
     rows = gather(candidates, torch.from_numpy(union))
@@ -133,8 +132,9 @@ def _fixed_size(task: Task, p: Floats, distance: Floats, index: Ints) -> Chosen:
 
 
 def _nearest_of_rest(task: Task, taken: Ints, distance: Floats, index: Ints) -> Ints:
-    """Candidates outside ``taken`` by distance to their nearest target; those near no target come last, by
-    row.
+    """Candidates outside ``taken`` by distance to their nearest target.
+
+    Those near no target come last, by row.
     """
     closest = np.full(task.n, np.inf)
     np.minimum.at(closest, index.ravel(), distance.ravel())

@@ -45,8 +45,10 @@ class Relaxation:
     certified: bool  # nothing outside the shortlist can enter the solution
 
     def bound_at(self, spent: int) -> float:
-        """No set that spends ``spent`` or more of the budget has a smaller transport: caps grow as less is
-        spent."""
+        """No set that spends ``spent`` or more of the budget has a smaller transport.
+
+        Caps grow as less is spent.
+        """
         total = self.problem.budget.total
         if spent == total:
             return self.bound
@@ -150,8 +152,9 @@ def _require_few_costs(costs: int) -> None:
 
 
 def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport | None, State, Ints]:
-    """The linear programme, where it is small and wanted, else a solve at COARSE; what to start from next;
-    which targets want mass from beyond their lists.
+    """The linear programme, where it is small and wanted, else a solve at COARSE.
+
+    Returns what to start from next, and which targets want mass from beyond their lists.
     """
     if problem.budget.count + len(problem.masses) <= shortlist.EXACT_NODES and spec.fixed_epsilon <= SHARP:
         programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.budget, g)
@@ -169,8 +172,9 @@ def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport
 
 
 def _closed(problem: Problem, spec: SelectionSpec) -> Problem:
-    """Without what lies beyond the lists, where epsilon only approaches exact transport: then prices say
-    whether a list is too short, and the entropic plan need not reach as far as it could.
+    """Without what lies beyond the lists, where epsilon only approaches exact transport.
+
+    Then prices say whether a list is too short, and the entropic plan need not reach as far as it could.
     """
     if spec.fixed_epsilon > SHARP:
         return problem

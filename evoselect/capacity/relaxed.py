@@ -1,5 +1,6 @@
-"""The relaxed problem's answer as weights and a plan that meet every constraint: what the trade-off curve and
-`transport_relaxed` are measured on (ours).
+"""The relaxed problem's answer as weights and a plan that meet every constraint (ours).
+
+The trade-off curve and `transport_relaxed` are measured on them.
 
 of_programme  the linear programme's plan, without what redundancy added to its costs
 of_scalings   the scalings' plan, rounded to the constraints (Altschuler, Weed and Rigollet 2017, algorithm 2)
@@ -35,8 +36,9 @@ def of_programme(problem: Problem, programme: Transport) -> Relaxed:
 
 
 def of_scalings(pool: Pool, targets: Tensor, problem: Problem, solution: CapacitySolution) -> Relaxed:
-    """The solution held within its shortlist; what scaling leaves unmatched goes, at its true cost, to the
-    candidates' free capacity. pool (N, d) and targets (M, d) are the rows of the problem.
+    """The solution held within its shortlist; pool (N, d) and targets (M, d) are the problem's rows.
+
+    What scaling leaves unmatched goes, at its true cost, to the candidates' free capacity.
     """
     plan = within(problem, solution)
     reach = np.asarray(plan.sum(axis=1)).ravel()

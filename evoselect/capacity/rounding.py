@@ -51,8 +51,10 @@ class Rounded:
 def relaxed_optimum(
     shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats, *, extra: Floats | None = None
 ) -> Transport:
-    """The linear programme on the shortlist, where every candidate ships at most its cap, and what is pinned
-    all of it, at its cost plus ``extra`` (n,), 0 unless given; masses (M,) sum 1.
+    """The linear programme on the shortlist; masses (M,) sum 1.
+
+    Every candidate ships at most its cap, and what is pinned all of it, at its cost plus ``extra`` (n,), 0
+    unless given.
 
     Solved on the candidates that the prices ``g`` (M,) call wanted; those that the solution's own prices call
     wanted too are added until there are none.
@@ -94,8 +96,9 @@ def _on_all_rows(found: Transport, rows: Ints, n: int) -> Transport:
 
 
 def lower_bound(shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats) -> float:
-    """Lower bound of OT(S, b) for EVERY S that holds what is pinned and spends the budget, from any
-    potentials (weak duality).
+    """Lower bound of OT(S, b) for EVERY S that holds what is pinned and spends the budget.
+
+    From any potentials, by weak duality.
 
     LB = sum_j b_j g_j + sum_i u_i min(0, min_j(C_ij - g_j)), without the 0 where pinned; b: masses (M,),
     prices g (M,). These are first cut to the radius, so that no candidate outside the shortlist has a

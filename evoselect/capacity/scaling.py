@@ -103,8 +103,10 @@ def solve(
 
 
 def sharpened(problem: Problem, solution: CapacitySolution) -> State:
-    """The state after a few steps at smaller epsilons, with the redundancy as it is: its prices bound the
-    transport more closely and order the candidates more sharply."""
+    """The state after a few steps at smaller epsilons, with the redundancy as it is.
+
+    Its prices bound the transport more closely and order the candidates more sharply.
+    """
     state = solution.state
     for divisor in SHARPENING:
         state, _, _ = _sweep(replace(problem, energy=None), state, solution.epsilon / divisor, DAMPING)
@@ -121,8 +123,7 @@ def within(problem: Problem, solution: CapacitySolution) -> scipy.sparse.csr_arr
 
 
 def start(problem: Problem, g: Floats | None = None) -> State:
-    """No redundancy yet, and the multipliers that the target prices ``g`` (M,) of the linear programme
-    imply."""
+    """No redundancy yet, and the multipliers that the linear programme's prices ``g`` (M,) imply."""
     n = len(problem.shortlist.candidates)
     if g is None:
         return State(np.zeros(n), np.zeros(n), np.zeros(len(problem.masses)))
@@ -163,8 +164,9 @@ def _sweep(problem: Problem, state: State, epsilon: float, damping: float) -> tu
 
 
 def _scale(problem: Problem, state: State, epsilon: float, steps: int) -> tuple[State, Floats, float]:
-    """Sinkhorn scalings on the plan of ``state``; returns the absorbed state, the capped weights, the mass
-    that the last step moved.
+    """Sinkhorn scalings on the plan of ``state``.
+
+    Returns the absorbed state, the capped weights and the mass that the last step moved.
     """
     state = _row_shift(problem.shortlist, state, epsilon)
     plan = plan_of(problem.shortlist, state, epsilon)

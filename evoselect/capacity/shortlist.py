@@ -1,5 +1,6 @@
-"""The shortlist: the candidates that can matter to each target, as a sparse cost matrix over M targets and n
-candidates.
+"""The shortlist: the candidates that can matter to each target.
+
+It is a sparse cost matrix over M targets and n candidates.
 
 by_price        what costs less than each target pays in a sample's optimum: one pass over the data (ours)
 build, widen    the nearest of each target: what shards exchange, and where a price was too low
@@ -162,8 +163,9 @@ def widen(shortlist: Shortlist, pool: Pool, targets: Tensor, short: Ints) -> Sho
 
 
 def verified(shortlist: Shortlist, pool: Pool, targets: Tensor, g: Floats) -> tuple[Shortlist, int]:
-    """The same shortlist with every entry that the prices ``g`` (M,) call better than its candidate's listed
-    ones, and how many those are.
+    """The same shortlist with the entries that it lacked, and how many those are.
+
+    An entry was lacking where the prices ``g`` (M,) call it better than its candidate's listed ones.
 
     pool (N, d), targets (M, d), unit rows. Only candidates whose absent entries could be are looked at
     again.
@@ -196,8 +198,10 @@ def verified(shortlist: Shortlist, pool: Pool, targets: Tensor, g: Floats) -> tu
 
 
 def narrowed(shortlist: Shortlist, g: Floats, margin: float, budget: Budget) -> Shortlist:
-    """Only the candidates that cost at most ``margin`` more than the best that spend ``budget`` at the prices
-    ``g`` (M,), with their edges within NARROW_WINDOW of their best one at those prices; what is pinned stays.
+    """Only the candidates near the best that spend ``budget`` at the prices ``g`` (M,).
+
+    They cost at most ``margin`` more than those, and keep their edges within NARROW_WINDOW of their best one
+    at these prices. What is pinned stays.
     """
     reduced = shortlist.reduced(g)
     best = np.full(len(shortlist.candidates), np.inf)
@@ -265,9 +269,10 @@ def with_all_targets(shortlist: Shortlist, pool: Pool, targets: Tensor) -> Short
 
 
 def first_prices(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> tuple[Floats, Floats]:
-    """Potentials of the linear programme on evenly spaced rows, for a little more than the budget, and the
-    prices up to which candidates are listed: at most MARGIN more, and fewer than LISTED times the budget's
-    rows where those are many.
+    """Potentials of the linear programme on evenly spaced rows, and the prices up to which rows are listed.
+
+    The programme spends a little more than the budget. Prices are at most MARGIN more, and list fewer than
+    LISTED times the budget's rows where those are many.
 
     pool (N, d), targets (M, d), masses (M,) -> (M,) and (M,).
     """

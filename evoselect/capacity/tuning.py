@@ -1,5 +1,6 @@
-"""Choosing lambda and epsilon without test data: held-out folds of the targets, and the curve of the trade-
-off (ours).
+"""Choosing lambda and epsilon without test data (ours).
+
+By held-out folds of the targets; and the curve of the trade-off.
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,7 @@ CURVE_ITERATIONS = 200  # per value at most: the curve needs no more than two di
 
 @dataclass(frozen=True)
 class Choice:
-    """A setting chosen by folds: its name, the value, and the mean transport to held-out targets at each
-    value.
-    """
+    """A setting chosen by folds: name, value, and the mean transport to held-out targets at each value."""
 
     name: str
     value: float
@@ -48,8 +47,9 @@ def resolve(task: Task) -> tuple[Task, list[Choice]]:
 
 
 def _by_folds(task: Task, name: str, values: tuple[float, ...]) -> Choice:
-    """The value of least mean transport to held-out folds; the first one unless another wins by its standard
-    error.
+    """The value of least mean transport to held-out folds.
+
+    It is the first one unless another wins by its standard error.
     """
     if task.m < 2:
         return Choice(name, values[0], {}, f"{task.m} target cannot be split into folds: the default")
@@ -88,8 +88,9 @@ def held_out(task: Task, held: np.ndarray) -> float:
 
 
 def tradeoff_curve(task: Task, found: Optimum) -> list[dict[str, float]]:
-    """Transport and redundancy of the relaxed weights at the values of CURVE and at the selection's own
-    lambda, where they are those of the selection.
+    """Transport and redundancy of the relaxed weights at each lambda of CURVE and at the selection's own.
+
+    At its own lambda the weights are those of the selection.
 
     ``found`` was solved for pool (N, d) and targets (M, d) of ``task``.
     """

@@ -15,8 +15,9 @@ STEP = 2.0  # on the relative excess of a group's mean transport
 
 
 def balanced_shares(pool: Pool, targets: Tensor, groups: Ints, budget: Budget) -> Floats:
-    """(G,) shares that lower the largest mean transport of a group, by multiplicative weights on the relaxed
-    problem.
+    """(G,) shares that lower the largest mean transport of a group.
+
+    By multiplicative weights on the relaxed problem.
 
     pool (N, d) and targets (M, d) unit rows, groups (M,) numbers from 0. A group with a smaller share needs
     fewer candidates and finds them closer, so the worst-served group gives some up.

@@ -66,8 +66,9 @@ def _reaching(candidates: Matrix, targets: Tensor, least: Floats, count: int) ->
 
 
 def best_of(cosine: Floats, rows: Ints, target: Ints, *, m: int, count: int) -> tuple[Floats, Ints]:
-    """Each target's best pairs, ties by row: cosine (E,), rows (E,), target (E,) below ``m`` -> cosines and
-    rows (m, count).
+    """Each target's best pairs, ties by row.
+
+    cosine (E,), rows (E,), target (E,) below ``m`` -> cosines and rows (m, count).
     """
     order = np.lexsort((rows, -cosine, target))
     start = np.searchsorted(target[order], np.arange(m))

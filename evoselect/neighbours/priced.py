@@ -1,5 +1,6 @@
-"""Edges between candidates and targets that cost less than the target pays: one exact pass over the data
-(ours).
+"""Edges between candidates and targets that cost less than the target pays (ours).
+
+One exact pass over the data.
 
 Products of blocks find the pairs that can qualify, in bfloat16 where the processor multiplies that in
 hardware: their error is bounded, so none is missed, and every pair found is priced again by itself.
@@ -25,8 +26,10 @@ LARGE_PRODUCT = 2**22  # entries below which the product is not what takes time
 
 @dataclass(frozen=True)
 class Priced:
-    """Edges sorted by row, then target. An absent edge (i, j) costs at least price_j, where i is in ``rows``
-    at least min(price_j, price_j - best_i + window).
+    """Edges sorted by row, then target.
+
+    An absent edge (i, j) costs at least price_j; where i is in ``rows``, at least
+    min(price_j, price_j - best_i + window).
     """
 
     rows: Ints  # (n,) candidates with an edge, ascending
@@ -54,8 +57,7 @@ def edges_below(candidates: Matrix, targets: Tensor, price: Floats, window: floa
 
 
 def _qualifying(candidates: Matrix, targets: Tensor, price: Floats) -> tuple[Ints, Ints]:
-    """Rows and targets, sorted, of all pairs that cost at most the price, and of some that cost a little
-    more."""
+    """Rows and targets, sorted, of all pairs that cost at most the price, and some that cost a bit more."""
     device = candidates.device
     coarse = candidates.shape[0] * targets.shape[0] > LARGE_PRODUCT and has_bfloat16(device)
     dtype = torch.bfloat16 if coarse else torch.float32

@@ -1,5 +1,6 @@
-"""Exhaustive searches for the nearest candidates: by a threshold in large pools, by FAISS for short lists on
-the host.
+"""Exhaustive searches for the nearest candidates.
+
+By a threshold in large pools, by FAISS for short lists on the host.
 
 An approximate index would void the certificate of the shortlist. Products of blocks decide here, so ties and
 last bits depend on the blocks; `lists.nearest` settles them.
@@ -32,8 +33,9 @@ def search(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Ten
 
 
 def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Keep what reaches a threshold that a sample places below the list; targets it fails are searched in
-    full.
+    """Keep what reaches a threshold that a sample places below the list.
+
+    Targets that the threshold fails are searched in full.
 
     candidates (N, d), targets (M, d), unit rows -> similarity (M, count) float32, index (M, count) int64.
     """
@@ -58,8 +60,9 @@ def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tens
 
 
 def _threshold(candidates: Matrix, queries: Tensor, count: int) -> Tensor:
-    """(M,) a similarity that more than ``count`` candidates most likely reach: three deviations below, by a
-    sample.
+    """(M,) a similarity that more than ``count`` candidates most likely reach.
+
+    By a sample, and three deviations below what it says.
     """
     n = candidates.shape[0]
     step = max(1, min(int(1 / SAMPLE_SHARE), n // MIN_SAMPLE))

@@ -97,8 +97,9 @@ class Kept:
         return self.store.read(own)
 
     def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
-        """targets (M, d) -> (M, count) from a list that was asked for, where enough of it is among this
-        part's rows.
+        """targets (M, d) -> (M, count) from a list that was asked for.
+
+        Where enough of it is among this part's rows.
         """
         for (goal, length), found in zip(self.questions.lists, self.left.lists, strict=True):
             if _equal(goal, targets) and count <= length:

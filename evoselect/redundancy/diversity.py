@@ -119,8 +119,9 @@ def _pairs(features: Tensor, members: list[Ints], least: float) -> Ints:
 
 
 def similarity_dense(features: Tensor, s: float) -> Floats:
-    """The brute-force twin: all pairs of ``features`` (n, d) -> (n, n) with zero diagonal, entries >= FLOOR
-    only.
+    """The brute-force twin: all pairs of ``features`` (n, d) -> (n, n) with zero diagonal.
+
+    Entries below FLOOR are 0.
     """
     rows = features.float()
     kernel = torch.exp((rows @ rows.T - 1.0).clamp_max(0.0) / (s * s)).double().cpu().numpy()

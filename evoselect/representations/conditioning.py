@@ -193,8 +193,9 @@ def combine(
     into: Tensor | None = None,
     forms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Unit rows of gradients and hidden states: a cosine is the mean of the two parts' cosines, in which
-    hidden states weigh ``spec.hidden_share`` (ours).
+    """Unit rows of gradients and hidden states (ours).
+
+    A cosine is the mean of the two parts' cosines, in which hidden states weigh ``spec.hidden_share``.
 
     pool (N, blocks, block_dim), target (M, blocks, block_dim), hidden: (N, h) and (M, h) -> (N, d + h) and
     (M, d + h) float32. Each part is conditioned by the pool alone. into: (N, d + h) and forms: (N,) as in

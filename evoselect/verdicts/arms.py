@@ -35,8 +35,10 @@ class Arm:
 
     @cached_property
     def units(self) -> Floats:
-        """Independent repetitions, (units, questions): of a random arm its draws, each the mean of its
-        trainings; of any other its trainings."""
+        """Independent repetitions, (units, questions).
+
+        Of a random arm its draws, each the mean of its trainings; of any other its trainings.
+        """
         if not self.drawn:
             return np.stack([training.values for training in self.trainings])
         draws = sorted({training.draw for training in self.trainings})

@@ -1,5 +1,8 @@
-"""What surrounds every request, outermost first: CORS and Tracing where they are set,
-Heads, Journal, Envelope, Sessions, Authentication, RateLimit, Decoding, BodyLimit."""
+"""What surrounds every request, outermost first.
+
+CORS and Tracing where they are set, Heads, Journal, Envelope, Sessions, Authentication, RateLimit, Decoding,
+BodyLimit.
+"""
 
 from typing import Any
 

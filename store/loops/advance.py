@@ -201,8 +201,9 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
 
 
 def _drawn_by(spec: SelectionSpec, arm: str) -> SelectionSpec:
-    """The random arm repeats as much and draws from the same; other settings mean nothing to it, and some are
-    refused.
+    """The settings of the random arm: it repeats as much and draws from the same candidates.
+
+    Other settings mean nothing to it, and some are refused.
     """
     if arm == loop_plan.SELECTED:
         return spec

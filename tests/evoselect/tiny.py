@@ -55,8 +55,9 @@ def tiny_model(architecture: str = "llama", seed: int = 0) -> Any:
 
 
 def examples(count: int = 7, seed: int = 0) -> list[Example]:
-    """Examples of 3 to 20 tokens whose prompts and answers have all kinds of lengths; the first prompt is one
-    token.
+    """Examples of 3 to 20 tokens whose prompts and answers have all kinds of lengths.
+
+    The first prompt is one token.
     """
     generator = torch.Generator().manual_seed(seed)
     found = []

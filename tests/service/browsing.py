@@ -1,5 +1,8 @@
-"""A real Chromium, which asserts of every page: no error on the console, no request to the outside, no
-serious finding of axe-core, nothing wider than the window."""
+"""A real Chromium, and what it asserts of every page.
+
+No error on the console, no request to the outside, no serious finding of axe-core, nothing wider than the
+window.
+"""
 
 import re
 import shutil

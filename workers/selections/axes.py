@@ -36,8 +36,10 @@ def put(artifacts: Artifacts, tenant_id: str, plane: Plane) -> StoredFile:
 
 
 def of_loop(work: Work, dim: int) -> Axes | None:
-    """What a selection of a loop is drawn in; None for the first one, for one that runs alone or in a
-    comparison, and where the first round has no plane of this dimension.
+    """What a selection of a loop is drawn in.
+
+    None for the first one, for one that runs alone or in a comparison, and where the first round has no plane
+    of this dimension.
     """
     with work.context.database.transaction() as session:
         step = loop_steps.of_step(session, work.claim.job_id)

@@ -14,8 +14,9 @@ MOST_SHOWN = 10  # names in a message
 
 
 def bounds_of(balance: Balance, candidates: Sequence[Record], total: int, *, counted: bool) -> Bounds:
-    """Over the usable ``candidates``; ``total`` rows, or tokens unless ``counted``. Raises Invalid for names
-    that no candidate has, and for candidates without one where shares are given.
+    """Over the usable ``candidates``; ``total`` rows, or tokens unless ``counted``.
+
+    Raises Invalid for names that no candidate has, and for candidates without one where shares are given.
     """
     values = [_group(record, balance.by) for record in candidates]
     names = sorted({value for value in values if value is not None})

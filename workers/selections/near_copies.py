@@ -166,8 +166,9 @@ def _likeness(leak: Leak, examples: Sequence[Record]) -> Likeness:
 def found(
     work: Work, asked: SelectionWork, *, wanted: list[Record], candidates: list[Record], pinned: set[int]
 ) -> Found | None:
-    """Of the usable ``candidates`` (places in ``pinned`` come first in their cluster) against the target's
-    examples and the sets that the settings name; None where nobody asked and the pool is large.
+    """Of the usable ``candidates`` against the target's examples and the sets that the settings name.
+
+    Places in ``pinned`` come first in their cluster. None where nobody asked and the pool is large.
     """
     settings = asked.spec.near_copies or NearCopies()
     if asked.spec.near_copies is None and len(candidates) > UNASKED:

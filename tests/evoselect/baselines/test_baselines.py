@@ -73,9 +73,7 @@ def test_round_robin_is_dealing_from_the_whole_matrix(k: int) -> None:
 def tsds_slow(
     distance: np.ndarray, index: np.ndarray, density: np.ndarray, n: int, alpha: float, c: float
 ) -> np.ndarray:
-    """Literal loop: raise the common cap 1/s until the spread is too dear, then fill each target's
-    neighbours.
-    """
+    """Raise the common cap 1/s until the spread is too dear, then fill each target's neighbours."""
     m, width = distance.shape
     share = 1.0 / density[index]
     filled = np.cumsum(share, axis=1)

@@ -6,8 +6,10 @@ from evoselect.verdicts.arms import Arm, Floats, Training
 
 
 def arm(name: str, means: Floats, source: np.random.Generator, **noise: float) -> Arm:
-    """Of a fixed selection: ``seeds`` trainings around ``means`` (questions,), with noise of a ``training``
-    and of a ``question`` in it."""
+    """Of a fixed selection: ``seeds`` trainings around ``means`` (questions,).
+
+    With noise of a ``training`` and of a ``question`` in it.
+    """
     seeds = int(noise.get("seeds", 2))
     return Arm(name, [Training(seed, means + _noise(len(means), source, noise)) for seed in range(seeds)])
 

@@ -107,8 +107,9 @@ def is_file(records: Any) -> bool:
 
 
 def is_whole(records: Any) -> bool:
-    """Whether this is the path of a file that cannot be cut at lines: no JSON Lines, but Parquet, Arrow, CSV,
-    a JSON list, or packed.
+    """Whether this is the path of a file that cannot be cut at lines.
+
+    Parquet, Arrow, CSV, a JSON list and packed files cannot; JSON Lines can.
     """
     if not isinstance(records, (str, os.PathLike)):
         return False
