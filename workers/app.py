@@ -121,6 +121,6 @@ def _end_child(**_: Any) -> None:
 
     leave()
     workplace().rest(
-        load_settings(keys=False).shutdown + 1.0
+        load_settings(keys=False).shutdown_seconds + 1.0
     )  # by then the heartbeat has given the shard back
     traces.stop()
