@@ -120,7 +120,6 @@ def _end_child(**_: Any) -> None:
     from workers.process.workplace import workplace
 
     leave()
-    workplace().rest(
-        load_settings(keys=False).shutdown_seconds + 1.0
-    )  # by then the heartbeat has given the shard back
+    # by then the heartbeat has given the shard back
+    workplace().rest(load_settings(keys=False).shutdown_seconds + 1.0)
     traces.stop()
