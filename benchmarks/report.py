@@ -30,6 +30,7 @@ from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from service.selections.report_document import document, target_texts
 from service.selections.report_page import page
+from service.selections.report_responses import Report
 from store.artifacts import Artifacts
 from store.kit.ids import new_id
 from store.records.record import Record, parse_record
@@ -97,7 +98,9 @@ def measured(n: int, m: int, k: int) -> dict[str, Any]:
         job = _job(k, n, orjson.loads(orjson.dumps(chosen.diagnostics)), {"items": items, **stored})
         found = document(artifacts, job)
         texts = selected.read(artifacts, items, after=0, limit=found["map"]["shown"]["selected"])
-        html = page(found, (orjson.loads(text) for text in texts), target_texts(artifacts, job))
+        html = page(
+            Report.model_validate(found), (orjson.loads(text) for text in texts), target_texts(artifacts, job)
+        )
         seconds = time.perf_counter() - start
     return {
         "report_seconds": round(seconds, 2),
@@ -150,12 +153,22 @@ def _job(k: int, n: int, diagnostics: dict[str, Any], artifacts: dict[str, Any])
         kind="selection",
         status="completed",
         name="benchmark",
-        request={"k": k, "method": "capacity", "seed": 0},
+        request={
+            "target_id": "tgt_benchmark",
+            "pool_id": "pool_benchmark",
+            "pool_version": 1,
+            "k": k,
+            "spec": {},
+            "features": {},
+            "model": "none",
+            "seed": 0,
+            "exclude_selection_ids": [],
+        },
         user_metadata={},
         created_at=now,
         completed_at=now,
         result={
-            "counts": {"pool": n, "usable": n, "left_out": {}},
+            "counts": {"pool": n, "usable": n, "left_out": {}, "target": 0, "target_statuses": {}},
             "diagnostics": diagnostics,
             "artifacts": artifacts,
         },

@@ -32,6 +32,7 @@ from service.polls import encoding
 from service.polls import views as job_views
 from service.selections.comparisons import comparison
 from service.selections.report_document import document, target_texts
+from service.selections.report_responses import Report
 from service.selections.report_routes import rendered
 from service.services import Services, State, TenantId
 from store.accounts import api_keys
@@ -202,7 +203,7 @@ def events(
 def report(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """The report of a completed selection."""
     job = completed(state, tenant_id, job_id, what="report")
-    page = rendered(state, job, document(state.artifacts, job))
+    page = rendered(state, job, Report.model_validate(document(state.artifacts, job)))
     return Response(page, media_type=HTML, headers=REPORT_HEADERS)
 
 

@@ -5,7 +5,9 @@ from pydantic import ValidationError
 from service.pages import words
 from service.pages.records import beside, views
 from service.selections.report_document import stored_numbers, target_texts
+from service.selections.report_responses import ReportedTargets
 from service.selections.report_summary import summary
+from service.selections.result_responses import Diagnostics, RowCounts
 from service.services import State
 from store.artifacts import StoredFile
 from store.jobs.results import SelectionFiles, files_of
@@ -20,10 +22,11 @@ def of_selection(state: State, job: Job) -> Json | None:
     """None while there is nothing to show."""
     try:
         files = files_of(job.result)
+        lines = _summary(state, job, files)
     except ValidationError:  # not completed, or a row of another shape
         return None
     return {
-        "summary": _summary(state, job, files),
+        "summary": lines,
         "examples": _examples(state, job, files.items),
         "table": files.table is not None,
         "reported": files.report is not None,
@@ -49,11 +52,11 @@ def _summary(state: State, job: Job, files: SelectionFiles) -> list[str]:
     if files.report is None:
         return [f"{files.items.rows or 0:,} candidates were chosen."]
     numbers, texts = stored_numbers(state.artifacts, files.report), target_texts(state.artifacts, job)
-    diagnostics = result["diagnostics"]
+    diagnostics = Diagnostics.model_validate(result["diagnostics"])
     return summary(
-        counts=result["counts"],
+        counts=RowCounts.model_validate(result["counts"]),
         diagnostics=diagnostics,
-        against=diagnostics.get("metrics", {}),
-        targets=numbers["targets"],
+        against=diagnostics.metrics or {},
+        targets=ReportedTargets.model_validate(numbers["targets"]),
         texts=texts,
     ).lines()

@@ -1,42 +1,86 @@
 """Near-copies and leaks as the report's page lists them: ids, partners, and texts where they are known."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
-from store.kit.json import Json
+from evoselect.spec.copies import NearCopies
+from service.selections.report_responses import LeakTexts, NearCopyTexts, Report
+from service.selections.result_responses import ClusterSummary, ListedLeak, TargetLeaks
 
-NOTHING: Any = ()  # in place of texts that were not kept
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A candidate of a cluster; its text is None where that was not kept."""
+
+    id: str
+    text: str | None
 
 
-def copies(report: Json) -> Json | None:
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The first of a cluster's rows, and how many more it has."""
+
+    rows: int
+    members: list[Member]
+
+    @property
+    def more(self) -> int:
+        """Rows that are not listed."""
+        return self.rows - len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A leak with its texts, where they were kept."""
+
+    pair: ListedLeak
+    texts: LeakTexts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """The leaks of one target; `own` is that of the selection itself."""
+
+    found: TargetLeaks
+    own: bool
+    listed: list[Leak]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What the page says."""
+
+    settings: NearCopies
+    rows: int
+    count: int
+    clusters: list[Cluster]
+    leaks: list[Leaks]
+
+
+def copies(report: Report) -> Copies | None:
     """Clusters, and leaks by set; None where nobody looked for them."""
-    found: Json | None = report["near_copies"]
-    texts: Json = report["near_copy_texts"] or {"clusters": [], "leaks": []}
+    found = report.near_copies
+    texts = report.near_copy_texts or NearCopyTexts(clusters=[], leaks=[])
     if found is None:
         return None
-    clusters = zip_longest(found["clusters"]["listed"], texts["clusters"], fillvalue=NOTHING)
-    sets = zip_longest(found["leaks"], texts["leaks"], fillvalue=NOTHING)
-    own = report["selection"]["request"].get("target_id")
-    return {
-        "threshold": found["threshold"],
-        "dropped": [name for name in ("within", "leaks") if found[name] == "drop"],
-        "clusters": {
-            "count": found["clusters"]["count"],
-            "rows": found["clusters"]["rows"],
-            "listed": [_cluster(cluster, beginnings) for cluster, beginnings in clusters],
-        },
-        "leaks": [_set(leaks, beginnings, own) for leaks, beginnings in sets],
-    }
+    request = report.selection.request
+    clusters = zip_longest(found.clusters.listed, texts.clusters, fillvalue=None)
+    sets = zip_longest(found.leaks, texts.leaks, fillvalue=None)
+    return Copies(
+        settings=request.spec.near_copies or NearCopies(),
+        rows=found.clusters.rows,
+        count=found.clusters.count,
+        clusters=[_cluster(cluster, beginnings or []) for cluster, beginnings in clusters if cluster],
+        leaks=[_leaks(leaks, beginnings or [], request.target_id) for leaks, beginnings in sets if leaks],
+    )
 
 
-def _cluster(cluster: Json, texts: list[str]) -> Json:
-    members = [{"id": id, "text": text} for id, text in zip_longest(cluster["ids"][: len(texts) or 1], texts)]
-    return {"rows": cluster["rows"], "members": members, "more": cluster["rows"] - len(members)}
+def _cluster(cluster: ClusterSummary, texts: Sequence[str]) -> Cluster:
+    shown = zip_longest(cluster.ids[: len(texts) or 1], texts, fillvalue=None)
+    return Cluster(cluster.rows, [Member(id, text) for id, text in shown if id is not None])
 
 
-def _set(leaks: Json, texts: list[Json], own: str | None) -> Json:
-    listed = [
-        {"text": None, "partner_text": None, **leak, **(beginning or {})}
-        for leak, beginning in zip_longest(leaks["listed"], texts)
-    ]
-    return {**leaks, "own": leaks["target_id"] == own, "listed": listed}
+def _leaks(leaks: TargetLeaks, texts: Sequence[LeakTexts], own: str) -> Leaks:
+    pairs = zip_longest(leaks.listed, texts, fillvalue=None)
+    return Leaks(leaks, leaks.target_id == own, [Leak(pair, told) for pair, told in pairs if pair])

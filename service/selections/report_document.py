@@ -22,7 +22,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
         raise Problem(409, "no_report", detail)
     numbers = stored_numbers(artifacts, files.report)
     drawn = artifacts.get_table(files.map.path, files.map.sha256, maps.DRAWN)
-    numbers["map"]["points"] = maps.points(drawn)
+    numbers["map"] = {"axes": None, **numbers["map"], "points": maps.points(drawn)}
     made = job_views.job(job, {})
     diagnostics = made["result"].pop("diagnostics")
     return {

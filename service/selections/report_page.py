@@ -1,7 +1,7 @@
 """The report as one HTML page: styles, script, library and numbers inside, nothing loaded from anywhere."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -9,14 +9,15 @@ import orjson
 from service.html.templates import asset, embedded, number, percent, policy, templates
 from service.selections.report_charts import charts
 from service.selections.report_copies import copies
+from service.selections.report_responses import Points, Report
 from service.selections.report_summary import summary
+from service.selections.result_responses import Measures
 from store.kit.json import Json
 
 TEXT_BYTES = 1_500_000  # for the beginnings of all records together, which keeps the page below 5 MB
 LONGEST, SHORTEST = 900, 60  # bytes of one of them
 SERVED = 60  # characters of each target beside an item
 HASH = re.compile("[0-9a-f]{64}")
-SUMMED = ("counts", "diagnostics", "against", "targets")
 STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
 SCRIPTS = ("uplot.min.js", "charts.js", "report.js")
 REASONS = {
@@ -35,12 +36,12 @@ REASONS = {
 }
 
 
-def page(report: Json, items: Iterable[Json], texts: dict[str, str]) -> str:
+def page(report: Report, items: Iterable[Json], texts: dict[str, str]) -> str:
     """The whole document. ``items`` are the selected ones in order, ``texts`` how target examples begin."""
     drawn = charts(report)
-    rows = list(_items(items, len(report["map"]["points"]["selected"]["id"]), texts))
+    rows = list(_items(items, len(report.map.points["selected"].id or ()), texts))
     data = {
-        "map": _coordinates(report["map"]["points"], texts),
+        "map": _coordinates(report.map.points, texts),
         "tables": {
             "items": _table(ITEM_COLUMNS, rows),
             "targets": _table(TARGET_COLUMNS, _targets(report, texts)),
@@ -54,13 +55,19 @@ def page(report: Json, items: Iterable[Json], texts: dict[str, str]) -> str:
             report=report,
             charts=drawn,
             figures=_figures(report),
-            summary=summary(**{name: report[name] for name in SUMMED}, texts=texts),
+            summary=summary(
+                counts=report.counts,
+                diagnostics=report.diagnostics,
+                against=report.against,
+                targets=report.targets,
+                texts=texts,
+            ),
             comparison=_comparison(report),
             copies=copies(report),
             rejected=[(REASONS.get(name, name), count) for name, count in _left_out(report)],
-            facts_of_solver=_flat(report["diagnostics"]),
+            facts_of_solver=_flat(report.diagnostics.model_dump(exclude_unset=True)),
             versions=_provenance(report),
-            request=_flat(report["selection"]["request"]),
+            request=_flat(report.selection.request.model_dump(mode="json", exclude_unset=True)),
             style=style,
             scripts=scripts,
             policy=policy(style, scripts),
@@ -70,12 +77,14 @@ def page(report: Json, items: Iterable[Json], texts: dict[str, str]) -> str:
     )
 
 
-def _coordinates(points: Json, texts: dict[str, str]) -> Json:
+def _coordinates(points: Mapping[str, Points], texts: dict[str, str]) -> dict[str, dict[str, object]]:
     """The names of the selected are in the table of items already; targets go by their texts."""
-    selected = {"x": points["selected"]["x"], "y": points["selected"]["y"]}
-    targets = {**points["target"], "id": [_target(name, texts) for name in points["target"]["id"]]}
-    pool = {**points["pool"], "id": [_own(name) for name in points["pool"]["id"]]}
-    return {"pool": pool, "target": targets, "selected": selected}
+    named = {"pool": _own, "target": lambda name: _target(name, texts)}
+    lines = {
+        kind: points[kind].model_dump() | {"id": [say(name) for name in points[kind].id or ()]}
+        for kind, say in named.items()
+    }
+    return {**lines, "selected": {"x": points["selected"].x, "y": points["selected"].y}}
 
 
 def _target(name: str, texts: dict[str, str]) -> str:
@@ -101,7 +110,7 @@ TARGET_COLUMNS = (
 )
 
 
-def _table(columns: Iterable[tuple[str, str]], rows: list[list[Any]]) -> Json:
+def _table(columns: Iterable[tuple[str, str]], rows: list[list[Any]]) -> dict[str, list[Any]]:
     return {"columns": [{"label": label, "kind": kind} for label, kind in columns], "rows": rows}
 
 
@@ -119,51 +128,50 @@ def _beginning(record: Json, room: int) -> str:
     return text if len(encoded) <= room else f"{encoded[:room].decode(errors='ignore')}…"
 
 
-def _targets(report: Json, texts: dict[str, str]) -> list[list[Any]]:
+def _targets(report: Report, texts: dict[str, str]) -> list[list[Any]]:
     return [
         [
-            _target(row["id"], texts),
-            row["group"],
-            row["mass"],
-            row["items"],
-            row["mean_cosine"],
-            row["best_selected"],
-            row["best_in_pool"],
-            "uncovered" if row["uncovered"] else "",
+            _target(row.id, texts),
+            row.group,
+            row.mass,
+            row.items,
+            row.mean_cosine,
+            row.best_selected,
+            row.best_in_pool,
+            "uncovered" if row.uncovered else "",
         ]
-        for row in report["targets"]["listed"]
+        for row in report.targets.listed
     ]
 
 
-def _figures(report: Json) -> list[tuple[str, str, str]]:
+def _figures(report: Report) -> list[tuple[str, str, str]]:
     """(what, value, beside what) of the numbers that decide."""
-    against, diagnostics, targets = report["against"], report["diagnostics"], report["targets"]
+    diagnostics, targets = report.diagnostics, report.targets
     figures = [
-        ("Distance to the target", number(diagnostics["transport"]), _against_random(against)),
-        ("Targets covered", number(targets["total"] - targets["uncovered"]), f"of {targets['total']:,}"),
+        ("Distance to the target", number(diagnostics.transport), _against_random(report.against)),
+        ("Targets covered", number(targets.total - targets.uncovered), f"of {targets.total:,}"),
         (
             "Near-duplicate pairs",
-            number(report["near_duplicates"]["pairs"]),
-            f"cosine {report['near_duplicates']['cosine_at_least']} or more",
+            number(report.near_duplicates.pairs),
+            f"cosine {report.near_duplicates.cosine_at_least} or more",
         ),
     ]
-    if "gap" in diagnostics:
-        how = "certified" if diagnostics.get("certified") else "not certified"
-        figures.append(
-            ("Gap to the bound", percent(diagnostics["gap"]), f"{how}, lambda {diagnostics['lambda']:g}")
-        )
+    if diagnostics.gap is not None:
+        more = diagnostics.model_extra or {}
+        how = "certified" if more.get("certified") else "not certified"
+        figures.append(("Gap to the bound", percent(diagnostics.gap), f"{how}, lambda {more['lambda']:g}"))
     return figures
 
 
-def _against_random(against: Json) -> str:
+def _against_random(against: Mapping[str, Measures]) -> str:
     """Measured on the same number of rows of each."""
     if not against:
         return ""
-    own, drawn = against["selected"]["transport"], against["random"]["transport"]
+    own, drawn = against["selected"].transport, against["random"].transport
     return f"{100 * (own / drawn - 1):+.0f} % against a random draw" if drawn else ""
 
 
-def _comparison(report: Json) -> list[tuple[str, list[str]]]:
+def _comparison(report: Report) -> list[tuple[str, list[str]]]:
     names = ("selected", "random", "top_relevance")
     lines = (
         ("Transport", "transport"),
@@ -172,26 +180,24 @@ def _comparison(report: Json) -> list[tuple[str, list[str]]]:
         ("Coverage", "coverage"),
         ("Rows compared", "rows"),
     )
-    against = report["against"]
-    return (
-        [(title, [number(against[name][key]) for name in names]) for title, key in lines] if against else []
-    )
+    against = report.against
+    if not against:
+        return []
+    return [(title, [number(getattr(against[name], key)) for name in names]) for title, key in lines]
 
 
-def _left_out(report: Json) -> list[tuple[str, int]]:
-    return sorted(report["counts"].get("left_out", {}).items(), key=lambda pair: -pair[1])
+def _left_out(report: Report) -> list[tuple[str, int]]:
+    return sorted(report.counts.left_out.items(), key=lambda pair: -pair[1])
 
 
-def _provenance(report: Json) -> list[tuple[str, str]]:
-    request = report["selection"]["request"]
+def _provenance(report: Report) -> list[tuple[str, str]]:
     named = ("target_id", "pool_id", "pool_version", "model", "seed")
-    lines = [(name, "" if request.get(name) is None else str(request[name])) for name in named]
-    own = [(name, str(value)) for name, value in report["selection"]["metadata"].items()]
-    versions = sorted(report["manifest"].get("versions", {}).items())
-    return [(name, value) for name, value in lines if value] + own + versions
+    lines = [(name, str(getattr(report.selection.request, name))) for name in named]
+    versions = sorted((report.manifest.versions or {}).items())
+    return [*lines, *report.selection.metadata.items(), *versions]
 
 
-def _flat(values: Json, above: str = "") -> list[tuple[str, str]]:
+def _flat(values: Mapping[str, object], above: str = "") -> list[tuple[str, str]]:
     """Nested settings as lines `a.b`, value."""
     lines: list[tuple[str, str]] = []
     for name, value in values.items():

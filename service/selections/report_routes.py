@@ -38,7 +38,9 @@ def report(job_id: ResourceId, request: Request, state: Services, tenant_id: Ten
     if kind == PARQUET:
         return Response(_map(state, job), media_type=PARQUET)
     if kind == HTML:
-        return Response(rendered(state, job, numbers), media_type=HTML, headers=HEADERS)
+        return Response(
+            rendered(state, job, Report.model_validate(numbers)), media_type=HTML, headers=HEADERS
+        )
     return Response(orjson.dumps(numbers), media_type=JSON)
 
 
@@ -49,9 +51,9 @@ HEADERS = {
 }
 
 
-def rendered(state: State, job: Job, numbers: Json) -> str:
+def rendered(state: State, job: Job, numbers: Report) -> str:
     """The page of a completed selection, with as many items as its map shows."""
-    items = _items(state, job, numbers["map"]["shown"]["selected"])
+    items = _items(state, job, numbers.map.shown.selected)
     return page(numbers, items, target_texts(state.artifacts, job))
 
 

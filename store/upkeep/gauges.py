@@ -44,7 +44,7 @@ def read(session: Session) -> list[Gauge]:
             ("queue",),
             _by_labels(session, oldest.group_by(Shard.queue)),
         ),
-        Gauge("outbox_rows", "Notifications that were promised and not sent.", (), _single(session, promised)),
+        Gauge("outbox_rows", "Notifications that are not sent yet.", (), _single(session, promised)),
         Gauge("pending_webhooks", "Webhook deliveries that wait.", (), _single(session, webhooks)),
     ]
 

@@ -17,11 +17,12 @@ from sqlalchemy.exc import OperationalError
 
 from store import disk
 from store.accounts import audit, idempotency
-from store.advance import ADVANCE
+from store.comparisons import advance as comparisons
 from store.data import uploads
 from store.errors import LostLease
 from store.jobs import claims, plans, shards
 from store.jobs.claims import Claim, Offer
+from store.loops import advance as loops
 from store.telemetry import logs, traces
 from store.upkeep import retention, sweeper
 from workers import alive
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 QUEUES_VARIABLE = "EVOSELECT_QUEUES"  # set by the parent, read by the children it spawns
 JITTER = (0.8, 1.2)  # of the poll interval: many workers do not poll at the same moment
 TIDY_SECONDS = 3600.0
+# Two phases, so that a worker of a release that knows no comparisons leaves them to others.
+ADVANCE = {"advance": loops.advance, "compare": comparisons.advance}
 
 
 class Workplace:

@@ -4,8 +4,9 @@ import pytest
 
 from service.pages import facts, words
 from service.pages.records import filters, views
+from service.selections.report_responses import ReportedTarget, ReportedTargets
 from service.selections.report_summary import Summary, summary
-from store.kit.json import Json
+from service.selections.result_responses import Diagnostics, Measures, RowCounts
 
 CHAT = {
     "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}],
@@ -89,15 +90,16 @@ def test_a_page_of_records_says_where_it_is() -> None:
     assert filters.browsed(asked, [], 40, 100)["onward"] == "Look further"
 
 
-COUNTS, SOLVED = {"pool": 1000}, {"k": 100}
-SERVED = {"total": 20, "uncovered": 0, "listed": []}
+COUNTS, SOLVED = RowCounts.model_construct(pool=1000), Diagnostics.model_construct(k=100)
+SERVED = ReportedTargets.model_construct(total=20, uncovered=0, listed=[])
 
 
-def against(own: float, drawn: float) -> dict[str, dict[str, float]]:
-    return {"selected": {"transport": own}, "random": {"transport": drawn}}
+def against(own: float, drawn: float) -> dict[str, Measures]:
+    sides = {"selected": own, "random": drawn}
+    return {name: Measures.model_construct(transport=transport) for name, transport in sides.items()}
 
 
-def told(measured: Json, targets: Json, texts: dict[str, str]) -> Summary:
+def told(measured: dict[str, Measures], targets: ReportedTargets, texts: dict[str, str]) -> Summary:
     return summary(counts=COUNTS, diagnostics=SOLVED, against=measured, targets=targets, texts=texts)
 
 
@@ -118,8 +120,10 @@ def test_the_summary_does_not_praise_what_is_no_better() -> None:
 
 
 def test_the_summary_names_what_is_missing_by_its_text() -> None:
-    listed = [{"id": "a" * 64, "uncovered": True}, {"id": "b", "uncovered": False}]
-    some = {"total": 20, "uncovered": 1, "listed": listed}
+    listed = [
+        ReportedTarget.model_construct(id=id, uncovered=not id.startswith("b")) for id in ("a" * 64, "b")
+    ]
+    some = ReportedTargets.model_construct(total=20, uncovered=1, listed=listed)
     found = told(against(0.5, 1.0), some, {"a" * 64: "What is 2 + 2?", "b": "no"})
     assert found.missing == "1 of the target examples has nothing like them in it, such as “What is 2 + 2?”."
     assert "a" * 64 not in " ".join(told({}, some, {}).lines())

@@ -5,8 +5,9 @@ import io
 import pyarrow.parquet as pq
 import pytest
 
-from service.selections.report_copies import copies
+from service.selections.report_copies import Member, copies
 from service.selections.report_page import page
+from service.selections.report_responses import Report
 from tests.live import Api
 from tests.service.reported import Json, reported
 
@@ -70,10 +71,20 @@ def test_the_page_shows_near_copies_and_leaks_with_their_texts(api: Api, job: Js
 
 def test_reports_without_near_copies_or_their_texts_are_shown(api: Api, job: Json) -> None:
     numbers = api.get(f"/v1/selections/{job['id']}/report")
-    earlier = copies({**numbers, "near_copy_texts": None})
+    earlier = copies(Report.model_validate({**numbers, "near_copy_texts": None}))
     assert earlier is not None
-    assert earlier["clusters"]["listed"][0]["members"] == [
-        {"id": numbers["near_copies"]["clusters"]["listed"][0]["representative"], "text": None}
-    ]
-    assert earlier["leaks"][0]["listed"][0]["partner_text"] is None
-    assert "Not looked for" in page({**numbers, "near_copies": None}, [], {})
+    representative = numbers["near_copies"]["clusters"]["listed"][0]["representative"]
+    assert earlier.clusters[0].members == [Member(representative, None)]
+    assert earlier.leaks[0].listed[0].texts is None
+    assert "Not looked for" in page(Report.model_validate({**numbers, "near_copies": None}), [], {})
+
+
+@pytest.mark.parametrize("asked", [None, {"leaks": "drop"}, {"within": "drop"}])
+def test_the_page_says_whether_copies_and_leaks_were_left_out(
+    api: Api, job: Json, asked: Json | None
+) -> None:
+    numbers = api.get(f"/v1/selections/{job['id']}/report")
+    numbers["selection"]["request"]["spec"]["near_copies"] = asked
+    shown = page(Report.model_validate(numbers), [], {})
+    assert ("Leaks were left out." in shown) == (asked == {"leaks": "drop"})
+    assert ("Of each cluster the first one could be selected." in shown) == (asked == {"within": "drop"})
