@@ -42,7 +42,9 @@ def test_every_queue_has_a_deployment_that_is_probed_for_it(pods: dict[str, dict
             queue = command[command.index("-Q") + 1]
             served.add(queue)
             assert container["livenessProbe"]["exec"]["command"][-1] == queue
-            assert pod["terminationGracePeriodSeconds"] > Settings.model_fields["shutdown_seconds"].default + 2
+            assert (
+                pod["terminationGracePeriodSeconds"] > Settings.model_fields["shutdown_seconds"].default + 2
+            )
     assert served == {*QUEUE.values(), "ops"}
     assert {"api", "migrate"} <= pods.keys()
 
