@@ -22,7 +22,7 @@ def _relevance(numbers: Histogram) -> Chart:
         "pool, the more the selection had to choose from.",
         "cosine to the nearest target",
         "share of the set, %",
-        numbers["edges"],
+        numbers.edges,
         [_bars(numbers, name) for name in ("pool", "selected")],
     )
 
@@ -50,7 +50,7 @@ def _twins(numbers: Twins) -> Chart:
         "the same thing twice.",
         "cosine to the nearest other item",
         "share of the set, %",
-        numbers["edges"],
+        numbers.edges,
         [_bars(numbers, name) for name in ("random", "top_relevance", "selected")],
     )
 

@@ -79,12 +79,12 @@ def page(report: Report, items: Iterable[Json], texts: dict[str, str]) -> str:
 
 def _coordinates(points: Mapping[str, Points], texts: dict[str, str]) -> dict[str, dict[str, object]]:
     """The names of the selected are in the table of items already; targets go by their texts."""
-    named = {"pool": _own, "target": lambda name: _target(name, texts)}
-    lines = {
-        kind: points[kind].model_dump() | {"id": [say(name) for name in points[kind].id or ()]}
-        for kind, say in named.items()
+    pool, target, selected = (points[kind] for kind in ("pool", "target", "selected"))
+    return {
+        "pool": pool.model_dump() | {"id": [_own(name) for name in pool.id or ()]},
+        "target": target.model_dump() | {"id": [_target(name, texts) for name in target.id or ()]},
+        "selected": {"x": selected.x, "y": selected.y},
     }
-    return {**lines, "selected": {"x": points["selected"].x, "y": points["selected"].y}}
 
 
 def _target(name: str, texts: dict[str, str]) -> str:

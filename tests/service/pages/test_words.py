@@ -7,6 +7,7 @@ from service.pages.records import filters, views
 from service.selections.report_responses import ReportedTarget, ReportedTargets
 from service.selections.report_summary import Summary, summary
 from service.selections.result_responses import Diagnostics, Measures, RowCounts
+from store.kit.json import Json
 
 CHAT = {
     "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}],
@@ -90,13 +91,17 @@ def test_a_page_of_records_says_where_it_is() -> None:
     assert filters.browsed(asked, [], 40, 100)["onward"] == "Look further"
 
 
-COUNTS, SOLVED = RowCounts.model_construct(pool=1000), Diagnostics.model_construct(k=100)
-SERVED = ReportedTargets.model_construct(total=20, uncovered=0, listed=[])
+COUNTS = RowCounts(pool=1000, usable=1000, left_out={}, target=20, target_statuses={})
+SOLVED = Diagnostics(k=100, candidates=1000, targets=20, bandwidth=0.1, group_shares={}, transport=0.5)
+SERVED = ReportedTargets(chance=0.3, total=20, uncovered=0, listed=[])
 
 
 def against(own: float, drawn: float) -> dict[str, Measures]:
     sides = {"selected": own, "random": drawn}
-    return {name: Measures.model_construct(transport=transport) for name, transport in sides.items()}
+    return {
+        name: Measures(rows=9, transport=transport, redundancy=0, vendi=1, coverage=0)
+        for name, transport in sides.items()
+    }
 
 
 def told(measured: dict[str, Measures], targets: ReportedTargets, texts: dict[str, str]) -> Summary:
@@ -120,10 +125,17 @@ def test_the_summary_does_not_praise_what_is_no_better() -> None:
 
 
 def test_the_summary_names_what_is_missing_by_its_text() -> None:
-    listed = [
-        ReportedTarget.model_construct(id=id, uncovered=not id.startswith("b")) for id in ("a" * 64, "b")
-    ]
-    some = ReportedTargets.model_construct(total=20, uncovered=1, listed=listed)
+    numbers: Json = {
+        "group": None,
+        "mass": 0.5,
+        "items": 1,
+        "mean_cosine": 0,
+        "best_selected": 0,
+        "best_in_pool": 0,
+    }
+    names = {"a" * 64: True, "b": False}
+    listed = [ReportedTarget(id=id, uncovered=alone, **numbers) for id, alone in names.items()]
+    some = ReportedTargets(chance=0.3, total=20, uncovered=1, listed=listed)
     found = told(against(0.5, 1.0), some, {"a" * 64: "What is 2 + 2?", "b": "no"})
     assert found.missing == "1 of the target examples has nothing like them in it, such as “What is 2 + 2?”."
     assert "a" * 64 not in " ".join(told({}, some, {}).lines())
