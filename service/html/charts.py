@@ -7,7 +7,7 @@ from typing import Literal
 from service.html.templates import number
 from store.kit.json import Json
 
-Numbers = list[float | int | None]
+Numbers = Sequence[float | int | None]
 Interval = Sequence[float]
 NAMES = {"selected": "selected", "pool": "pool", "random": "random draw", "top_relevance": "top relevance"}
 
