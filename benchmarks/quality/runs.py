@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.quality.methods import draw
 from benchmarks.quality.names import BASE
-from benchmarks.quality.training import Answered, answer, train
+from benchmarks.quality.training import TRAINER, answer, train
 from benchmarks.quality.world import World
+from workers.evaluations.records import RecordScore
 
 Json = dict[str, Any]
 Key = tuple[str, str, int, int]  # task, method, k, seed
@@ -40,31 +41,34 @@ def execute(run: Run, world: World) -> list[Json]:
     """The rows of a run."""
     start = time.perf_counter()
     chosen: list[int] = []
-    model = world.loaded.model
+    model = world.loaded
     if run.method != BASE:
         chosen = draw(run.method, world, run.tasks[0], run.k, run.seed)
-        model, _ = train(world.loaded, [world.examples[i] for i in chosen], run.seed)
+        model, _ = train(world.loaded, [world.data.pool[i] for i in chosen], run.seed)
     trained = time.perf_counter()
-    rows = [_row(run, task, chosen, _scores(answer(model, *world.test(task))), world) for task in run.tasks]
+    tests = {task: world.data.tasks[task].test for task in run.tasks}
+    rows = [_row(run, task, chosen, scores(answer(model, asked)), world) for task, asked in tests.items()]
     spent = {"train": round(trained - start, 1), "answer": round(time.perf_counter() - trained, 1)}
     return [row | {"seconds": spent} for row in rows]
 
 
-def _row(run: Run, task: str, chosen: Sequence[int], scores: Json, world: World) -> Json:
-    row: Json = {"task": task, "method": run.method, "k": run.k, "seed": run.seed} | scores
+def _row(run: Run, task: str, chosen: Sequence[int], found: Json, world: World) -> Json:
+    row: Json = {"task": task, "method": run.method, "k": run.k, "seed": run.seed, "trainer": TRAINER} | found
     return row | make_up(chosen, world, task) if chosen else row
 
 
-def _scores(found: Answered) -> Json:
-    """Means, and what every question got, for paired comparisons."""
+def scores(found: Sequence[RecordScore]) -> Json:
+    """Means, and what every question got, for paired comparisons; all in nats but the right answers."""
+    correct = [row.predicted == row.answer for row in found]
+    crosses, nlls = ([getattr(row, name) for row in found] for name in ("choice_cross_entropy", "answer_nll"))
     return {
-        "accuracy": round(float(np.mean(found.correct)), 5),
-        "choice_cross_entropy": round(float(np.mean(found.choice_cross_entropy)), 5),
-        "nll": round(float(np.mean(found.nll)), 5),
+        "accuracy": round(float(np.mean(correct)), 5),
+        "choice_cross_entropy": round(float(np.mean(crosses)), 5),
+        "nll": round(float(np.mean(nlls)), 5),
         "questions": {
-            "choice_cross_entropy": [round(value, 3) for value in found.choice_cross_entropy],
-            "nll": [round(value, 2) for value in found.nll],
-            "correct": "".join(str(int(value)) for value in found.correct),
+            "choice_cross_entropy": [round(value, 3) for value in crosses],
+            "nll": [round(value, 2) for value in nlls],
+            "correct": "".join(str(int(value)) for value in correct),
         },
     }
 

@@ -22,9 +22,9 @@ from torch.nn.functional import normalize
 
 from benchmarks.machine import describe
 from benchmarks.quality.__main__ import CACHE
-from benchmarks.quality.packed import packed, right
-from benchmarks.quality.training import choice_nlls
+from benchmarks.quality.training import answer
 from benchmarks.quality.world import World
+from workers.evaluations.records import RecordScore
 
 Floats = npt.NDArray[np.float64]
 NEIGHBOURS = 10
@@ -114,9 +114,15 @@ def neighbours_answers(world: World) -> Floats:
 @cache
 def _losses(world: World) -> list[tuple[list[float], int]]:
     """Of every row the mean loss of each choice, and which of them is its answer."""
-    rows = [packed(record, world.loaded) for record in world.data.pool]
-    found = choice_nlls(world.loaded.model, rows)
-    return list(zip(found, [right(record) for record in world.data.pool], strict=True))
+    return [_of_choices(row) for row in answer(world.loaded, world.data.pool)]
+
+
+def _of_choices(row: RecordScore) -> tuple[list[float], int]:
+    """Where there are no choices the answer is the only one."""
+    if row.choice_nlls is not None and row.answer is not None:
+        return row.choice_nlls, row.answer
+    assert row.answer_nll is not None
+    return [row.answer_nll], 0
 
 
 def _nearest(world: World, kind: str) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ are taken together (Holm 1979, family-wise 5 %) stands beside it as ``_corrected
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from benchmarks.quality.names import (
     UNRANKED,
     draws_anew,
 )
+from benchmarks.quality.verdicts import verdicts as verdicts_of
 
 METRICS = ("accuracy", "choice_cross_entropy", "nll")
 QUANTILE = 1.96
@@ -159,6 +160,9 @@ def summarise(rows: Sequence[Json], tasks: Sequence[str]) -> Json:
         "mean_rank_accuracy": verdicts["accuracy"]["mean_ranks"].get(OURS),
         "mean_rank_cross_entropy": verdicts["choice_cross_entropy"]["mean_ranks"].get(OURS),
         "runs": len(rows),
+        "verdicts": verdicts_of(
+            [row for row in rows if row["task"] in tasks], compared({row["method"] for row in rows})
+        ),
         "admission": admitted,
         "by_metric": verdicts,
         "draws": _draws([row for row in rows if row["task"] in tasks]),
@@ -183,22 +187,27 @@ def admission(cells: Cells) -> Json:
     return found
 
 
+def compared(methods: Iterable[str]) -> list[str]:
+    """Those that are told apart: no variants of ours, and nothing that knows more than a method may."""
+    return sorted(name for name in {*methods} - {*UNRANKED} if name == "rds+" or "+" not in name)
+
+
 def _of_metric(cells: Cells) -> Json:
     """Table and verdicts of one metric."""
     largest = max((k for _, k in cells.cells), default=0)
     names = {name for methods in cells.cells.values() for name in methods}
-    compared = sorted(name for name in names - set(UNRANKED) if name == "rds+" or "+" not in name)
+    ranked = compared(names)
     ours = [cell for cell, methods in cells.cells.items() if OURS in methods]
     rivals = [
-        (cell, name) for cell in ours for name in cells.cells[cell] if name in compared and name != OURS
+        (cell, name) for cell in ours for name in cells.cells[cell] if name in ranked and name != OURS
     ]
     found = {(cell, name): cells.difference(OURS, name, [cell]) for cell, name in rivals}
     kept = holm({pair: d.p_value for pair, d in found.items()})
-    whole = [cell for cell in ours if cell[1] == largest and set(compared) <= cells.cells[cell].keys()]
-    ranks = [cells.ranks(cell, compared) for cell in whole]
+    whole = [cell for cell in ours if cell[1] == largest and set(ranked) <= cells.cells[cell].keys()]
+    ranks = [cells.ranks(cell, ranked) for cell in whole]
     return {
         "k": largest,
-        "mean_ranks": {name: _mean([rank[name] for rank in ranks]) for name in compared} if ranks else {},
+        "mean_ranks": {name: _mean([rank[name] for rank in ranks]) for name in ranked} if ranks else {},
         "ranked_tasks": [cell[0] for cell in whole],
         "worse": _worse(found),
         "worse_corrected": _worse({pair: found[pair] for pair in kept}),

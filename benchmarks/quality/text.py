@@ -29,6 +29,7 @@ def as_text(result: Json) -> str:
     ]
     for task, row in result["admission"].items():
         lines.append(f"| {task} | " + " | ".join(str(value) for value in row.values()) + " |")
+    lines += ["", "## What a comparison says", "", *_verdict_lines(result["verdicts"])]
     for metric in METRICS:
         of = result["by_metric"][metric]
         lines += ["", f"## {metric}", ""]
@@ -43,6 +44,16 @@ def as_text(result: Json) -> str:
         lines += ["Against random: " + _pairs(of["against_random"], metric)]
         lines += ["Against random rows of the same lengths: " + _pairs(of["against_matched"], metric)]
     return "\n".join([*lines, "", "## What was drawn", *_draw_table(result["draws"])])
+
+
+def _verdict_lines(verdicts: Json) -> list[str]:
+    """A row a task and k, a column a measure."""
+    cells = list(dict.fromkeys(cell for told in verdicts.values() for cell in told))
+    lines = [f"| | arms | {' | '.join(verdicts)} |", "|" + "---|" * (len(verdicts) + 2)]
+    for cell in cells:
+        told = [of[cell] for of in verdicts.values() if cell in of]
+        lines.append(f"| {cell} | {told[0]['arms']} | {' | '.join(one['sentence'] for one in told)} |")
+    return lines
 
 
 def _table(of: Json, metric: str, k: str) -> list[str]:

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from benchmarks.quality import features
 from benchmarks.quality.data import Data, Pool, build
-from benchmarks.quality.packed import Row, packed, right
-from evoselect.gradients.examples import Example
 from evoselect.spec.features import FeatureSpec
 from store.models.allow_list import DEFAULT_ALIAS
 from store.records.record import Record
@@ -35,7 +33,6 @@ class World:
         self.trained = trained
         self.data: Data = build(pool)
         self._features: dict[str, Tensor] = {}
-        self._tests: dict[str, tuple[list[Row], list[int]]] = {}
 
     @cached_property
     def proxy(self) -> LoadedModel:
@@ -60,30 +57,17 @@ class World:
         return slice(start, start + len(self.data.tasks[task].target))
 
     @cached_property
-    def examples(self) -> list[Example]:
-        """Of the pool, as a training sees them."""
+    def tokens(self) -> npt.NDArray[np.int64]:
+        """(n,) of the pool's rows, as a training sees them."""
         found = tokenize(self.data.pool, self.loaded, self.loaded.max_length)
         if left := [row.status for row in found if row.example is None]:
             raise RuntimeError(f"{len(left)} rows of the pool cannot be trained on: {set(left)}")
-        return [row.example for row in found if row.example is not None]
-
-    @cached_property
-    def tokens(self) -> npt.NDArray[np.int64]:
-        """(n,) of the pool's rows."""
-        return np.array([len(example.ids) for example in self.examples])
+        return np.array([len(row.example.ids) for row in found if row.example is not None])
 
     def own(self, task: str) -> list[int]:
         """Rows of the pool from the task's own set, with the right answer."""
         marks = [record.metadata or {} for record in self.data.pool]
         return [i for i, m in enumerate(marks) if m["source"] == task and m["kind"] != "wrong_answer"]
-
-    def test(self, task: str) -> tuple[list[Row], list[int]]:
-        """The questions that judge a task, and the number of each one's right answer."""
-        if task not in self._tests:
-            records = self.data.tasks[task].test
-            rows = [packed(record, self.loaded) for record in records]
-            self._tests[task] = rows, [right(record) for record in records]
-        return self._tests[task]
 
     def features(self, kind: str) -> Tensor:
         """(n, blocks, block_dim) of all records."""

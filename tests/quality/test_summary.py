@@ -5,6 +5,8 @@ import pytest
 
 from benchmarks.quality.names import CONTROL, OURS, OWN
 from benchmarks.quality.summary import Cells, Json, holm, summarise
+from evoselect.verdicts.arms import Arm, Training
+from evoselect.verdicts.judge import judge
 
 QUESTIONS, SEEDS = 150, 6
 
@@ -81,6 +83,24 @@ def test_a_gain_in_accuracy_is_in_points_and_ties_share_a_rank() -> None:
     assert 0 < result["accuracy_gain_low"] < result["accuracy_gain_points"]
     assert result["mean_rank_accuracy"] == 1.5
     assert result["by_metric"]["accuracy"]["mean_ranks"] == {OURS: 1.5, "less": 1.5, CONTROL: 3.0}
+
+
+def test_rows_get_the_verdict_that_a_comparison_would_give() -> None:
+    found = [with_answers(CONTROL, seed, 50 + seed) for seed in range(3)]
+    assert summarise(found, ["T"])["verdicts"]["accuracy"] == {}  # nothing to compare with
+    found += [with_answers(OURS, seed, 80 + seed) for seed in range(2)]
+    found += [with_answers(OWN, 0, 140)]  # who knows the pool is no arm
+    told = summarise(found, ["T"])["verdicts"]
+    scores = np.repeat([1.0, 0.0], [80, QUESTIONS - 80]), np.repeat([1.0, 0.0], [81, QUESTIONS - 81])
+    draws = [np.repeat([1.0, 0.0], [right, QUESTIONS - right]) for right in (50, 51, 52)]
+    arms = [
+        Arm(CONTROL, [Training(seed, values, seed) for seed, values in enumerate(draws)], drawn=True),
+        Arm(OURS, [Training(seed, values) for seed, values in enumerate(scores)]),
+    ]
+    sentence = judge(arms).sentence()
+    assert told["accuracy"] == {"T, k=8": {"outcome": "use", "arm": OURS, "arms": 2, "sentence": sentence}}
+    assert sentence.startswith("use default (gain +19.7 points, ")
+    assert told["choice_cross_entropy"]["T, k=8"]["sentence"].endswith("the interval is +0.000 to +0.000 nats")
 
 
 def test_a_task_has_room_where_its_own_rows_beat_a_mixed_draw_beyond_chance() -> None:
