@@ -129,9 +129,10 @@ def foretold(planned: dict[str, Any]) -> list[str]:
     sees = f"a gain of {seen} over random is seen with probability 0.8"
     if planned["unit"] == "points" and planned["detectable_gain"] >= 1:
         sees = "so few trainings would see no gain: ask for more seeds or draws"
+    workers = "one worker" if planned["workers"] == 1 else f"{planned['workers']} workers"
     return [
         f"{planned['trainings']} trainings: {arms}",
-        f"about {planned['minutes']:.0f} minutes of one worker ({planned['basis']})",
+        f"about {planned['minutes']:.0f} minutes of {workers} ({planned['basis']})",
         f"on {planned['questions']} examples {sees} ({planned['measure']})",
     ]
 

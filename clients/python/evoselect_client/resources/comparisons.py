@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
 from evoselect_client.core.calls import post
 from evoselect_client.core.resource import Resource
-from evoselect_client.core.steps import Mode, Same, Steps, Verb
-from evoselect_client.resources.jobs import Job, Jobs
+from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.resources.jobs import SteppedJob, SteppedJobs
 from evoselect_client.specs import EvaluationSpec, FeatureSpec, TrainingSpec
 
 
@@ -50,10 +49,8 @@ class MethodVerdict(Resource):
     sentence: str
 
 
-class MethodComparison(Job[Mode]):
+class MethodComparison(SteppedJob[Mode]):
     """Methods side by side: what each selects is trained on, and measured on the same examples."""
-
-    paused_at: datetime | None = None
 
     @property
     def verdict(self) -> MethodVerdict | None:
@@ -65,24 +62,8 @@ class MethodComparison(Job[Mode]):
         """The table so far, the best arm first."""
         return [ComparedArm.model_validate(arm) for arm in (self.result or {}).get("arms", [])]
 
-    @Verb
-    def report(self) -> Steps[str]:
-        """The report so far; see Comparisons.report."""
-        page: str = yield from self._noun.report.steps(self.id)
-        return page
 
-    @Same
-    def pause(self) -> Steps[Any]:
-        """Begin nothing further; steps that run go on to their end."""
-        return (yield from self._noun.pause.steps(self.id))
-
-    @Same
-    def resume(self) -> Steps[Any]:
-        """Go on after a pause."""
-        return (yield from self._noun.resume.steps(self.id))
-
-
-class Comparisons(Jobs[MethodComparison[Mode], Mode]):
+class Comparisons(SteppedJobs[MethodComparison[Mode], Mode]):
     """Jobs that tell which method to use."""
 
     path, model = "/v1/comparisons", MethodComparison
@@ -153,18 +134,3 @@ class Comparisons(Jobs[MethodComparison[Mode], Mode]):
             post(self.path, dict, options, validate_only=True)
         )
         return found
-
-    @Verb
-    def pause(self, id: str) -> Steps[MethodComparison[Mode]]:
-        """Begin nothing further; steps that run go on to their end."""
-        return (yield from self._act(id, "pause"))
-
-    @Verb
-    def resume(self, id: str) -> Steps[MethodComparison[Mode]]:
-        """Go on after a pause."""
-        return (yield from self._act(id, "resume"))
-
-    @Verb
-    def report(self, id: str) -> Steps[str]:
-        """Its verdict and arms so far with intervals, as one HTML page that needs nothing else."""
-        return (yield from self._page(id))

@@ -124,6 +124,28 @@ class Job(Bound[Mode]):
         return html_table(f"{self.object} {self.id}", numbers)
 
 
+class SteppedJob(Job[Mode]):
+    """A job whose steps are jobs: it can be paused, and has a report while it runs."""
+
+    paused_at: datetime | None = None
+
+    @Verb
+    def report(self) -> Steps[str]:
+        """What it came to so far with intervals, as one HTML page that needs nothing else."""
+        page: str = yield from self._noun.report.steps(self.id)
+        return page
+
+    @Same
+    def pause(self) -> Steps[Any]:
+        """Begin nothing further; steps that run go on to their end."""
+        return (yield from self._noun.pause.steps(self.id))
+
+    @Same
+    def resume(self) -> Steps[Any]:
+        """Go on after a pause."""
+        return (yield from self._noun.resume.steps(self.id))
+
+
 class Jobs(Nouns[JobT, Mode]):
     """What selections, trainings and evaluations share."""
 
@@ -167,3 +189,22 @@ class Jobs(Nouns[JobT, Mode]):
         return (
             yield from self.session.send(Call("GET", f"{self.path}/{segment(id)}/report", str, accept=HTML))
         )
+
+
+class SteppedJobs(Jobs[JobT, Mode]):
+    """What loops and comparisons share."""
+
+    @Verb
+    def pause(self, id: str) -> Steps[JobT]:
+        """Begin nothing further; steps that run go on to their end."""
+        return (yield from self._act(id, "pause"))
+
+    @Verb
+    def resume(self, id: str) -> Steps[JobT]:
+        """Go on after a pause."""
+        return (yield from self._act(id, "resume"))
+
+    @Verb
+    def report(self, id: str) -> Steps[str]:
+        """What it came to so far with intervals, as one HTML page that needs nothing else."""
+        return (yield from self._page(id))

@@ -12,9 +12,9 @@ from evoselect_client.core.calls import post, segment
 from evoselect_client.core.nouns import pages
 from evoselect_client.core.resource import Resource
 from evoselect_client.core.results import LoopResult
-from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
+from evoselect_client.core.steps import Listing, Mode, Steps, Values, Verb
 from evoselect_client.data.sources import Records, as_list
-from evoselect_client.resources.jobs import Job, Jobs
+from evoselect_client.resources.jobs import SteppedJob, SteppedJobs
 from evoselect_client.resources.records import Batch
 from evoselect_client.specs import EvaluationSpec, FeatureSpec, Generator, SelectionSpec, Stop, TrainingSpec
 
@@ -42,10 +42,9 @@ class Round(Resource):
     completed_at: datetime | None = None
 
 
-class Loop(Job[Mode]):
+class Loop(SteppedJob[Mode]):
     """Rounds until a model is trained."""
 
-    paused_at: datetime | None = None
     result: SkipValidation[LoopResult] | None = None
     """What it came to; None until it is completed."""
 
@@ -70,24 +69,8 @@ class Loop(Job[Mode]):
         batch: Batch = yield from self._noun.push.steps(self.id, number, records, more=more)
         return batch
 
-    @Verb
-    def report(self) -> Steps[str]:
-        """The report so far; see Loops.report."""
-        page: str = yield from self._noun.report.steps(self.id)
-        return page
 
-    @Same
-    def pause(self) -> Steps[Any]:
-        """Begin nothing further; steps that run go on to their end."""
-        return (yield from self._noun.pause.steps(self.id))
-
-    @Same
-    def resume(self) -> Steps[Any]:
-        """Go on after a pause."""
-        return (yield from self._noun.resume.steps(self.id))
-
-
-class Loops(Jobs[Loop[Mode], Mode]):
+class Loops(SteppedJobs[Loop[Mode], Mode]):
     """Jobs that run rounds of generate, select, train and evaluate."""
 
     path, model = "/v1/loops", Loop
@@ -144,16 +127,6 @@ class Loops(Jobs[Loop[Mode], Mode]):
         }
         return (yield from self._post(self.path, body))
 
-    @Verb
-    def pause(self, id: str) -> Steps[Loop[Mode]]:
-        """Begin nothing further; steps that run go on to their end."""
-        return (yield from self._act(id, "pause"))
-
-    @Verb
-    def resume(self, id: str) -> Steps[Loop[Mode]]:
-        """Go on after a pause."""
-        return (yield from self._act(id, "resume"))
-
     @Listing
     def rounds(self, id: str) -> Values[Round]:
         """The rounds so far, in order."""
@@ -175,8 +148,3 @@ class Loops(Jobs[Loop[Mode], Mode]):
         path = f"{self.path}/{segment(id)}/rounds/{segment(str(number))}/candidates"
         body = {"records": as_list(records), "more": more, "client_batch_id": batch_id}
         return (yield from self.session.send(post(path, Batch.model_validate, body)))
-
-    @Verb
-    def report(self, id: str) -> Steps[str]:
-        """Its rounds and arms so far with intervals and maps, as one HTML page that needs nothing else."""
-        return (yield from self._page(id))
