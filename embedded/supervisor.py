@@ -172,6 +172,7 @@ class Supervisor:
                 "artifacts_url": self.settings.artifacts_url or f"file://{self.home.path / 'artifacts'}",
                 "key_pepper": self.settings.key_pepper or SecretStr(secrets.key_pepper),
                 "niceness": NICENESS if self.settings.niceness is None else self.settings.niceness,
+                "compute_processes": cores.processes(self.settings.compute_processes),
                 "show_docs": self.settings.show_docs is not False,
                 "instance": random.token_hex(8),
             }

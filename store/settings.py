@@ -87,7 +87,8 @@ class Settings(BaseSettings):
     compute_processes: int | None = Field(None, ge=1, le=64)
     """Feature workers, and training workers, of embedded mode; they share the cores.
 
-    By default two where there are two cores, 8 GiB and no GPU, else one."""
+    By default two where there are two cores, 8 GiB and no GPU, else one. Elsewhere: for how many of them
+    the API tells how long a comparison takes."""
     max_attempts: int = Field(5, ge=1)
     """A shard that killed or failed so many workers fails its job."""
     retry_delay_seconds: float = Field(5.0, gt=0)

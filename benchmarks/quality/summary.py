@@ -198,9 +198,7 @@ def _of_metric(cells: Cells) -> Json:
     names = {name for methods in cells.cells.values() for name in methods}
     ranked = compared(names)
     ours = [cell for cell, methods in cells.cells.items() if OURS in methods]
-    rivals = [
-        (cell, name) for cell in ours for name in cells.cells[cell] if name in ranked and name != OURS
-    ]
+    rivals = [(cell, name) for cell in ours for name in cells.cells[cell] if name in ranked and name != OURS]
     found = {(cell, name): cells.difference(OURS, name, [cell]) for cell, name in rivals}
     kept = holm({pair: d.p_value for pair, d in found.items()})
     whole = [cell for cell in ours if cell[1] == largest and set(ranked) <= cells.cells[cell].keys()]

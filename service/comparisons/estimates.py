@@ -1,11 +1,11 @@
 """validate_only: what a comparison would cost and could see."""
 
-from dataclasses import asdict
-
 from service.comparisons import planning
 from service.comparisons.preparation import Prepared
 from store.comparisons.table import unit_of
 from store.kit.json import Json
+
+STAGES = ("features", "select", "train", "evaluate")
 
 
 def estimate(found: Prepared) -> Json:
@@ -19,7 +19,8 @@ def estimate(found: Prepared) -> Json:
             {"name": arm.name, "method": arm.method, "trainings": spec.runs(arm)} for arm in spec.compared
         ],
         "trainings": planning.trainings(spec),
-        "seconds": {name: round(value, 1) for name, value in asdict(spent).items()},
+        "seconds": {name: round(getattr(spent, name), 1) for name in STAGES},
+        "workers": found.costs.workers,
         "minutes": round(spent.minutes, 1),
         "basis": "measured" if found.costs.measured else "formula",
         "measure": asked.measure,

@@ -5,11 +5,15 @@ possible at all: with a single repetition the noise is hardly known, and no inte
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heapreplace
+from itertools import chain
 
 from evoselect.spec.comparison import BEST_HIGH, WHOLE, ComparisonArm, ComparisonSpec, Measure
 from evoselect.verdicts.planning import ACCURACY, CROSS_ENTROPY, detectable_gain
 from store.comparisons.costs import Costs
+from store.comparisons.plan import by_rungs, rungs
 from store.comparisons.table import unit_of
 from store.errors import Invalid
 
@@ -21,29 +25,48 @@ MINUTE = 60.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Seconds of one worker by what they go to."""
+    """Seconds of one worker by what they go to, and of the clock."""
 
     features: float
     select: float
     train: float
     evaluate: float
+    clock: float
+    """All of it, with as many workers as there are."""
 
     @property
     def minutes(self) -> float:
-        """All of it."""
-        return (self.features + self.select + self.train + self.evaluate) / MINUTE
+        """Of the clock."""
+        return self.clock / MINUTE
 
 
 def spending(spec: ComparisonSpec, costs: Costs) -> Spending:
     """Of the whole comparison, where nothing ends it earlier."""
     selections = sum(spec.runs(arm) if arm.drawn else 1 for arm in spec.compared if arm.method != WHOLE)
-    each = [(spec.runs(arm), costs.whole if arm.method == WHOLE else costs.training) for arm in spec.compared]
+    each = {arm.name: costs.whole if arm.method == WHOLE else costs.training for arm in spec.compared}
+    select, rounds = selections * costs.selection, _rounds(spec)
+    clock = (_clock((each[name] + costs.evaluation for name in names), costs.workers) for names in rounds)
     return Spending(
         features=costs.features,
-        select=selections * costs.selection,
-        train=sum(runs * seconds for runs, seconds in each),
+        select=select,
+        train=sum(each[name] for names in rounds for name in names),
         evaluate=trainings(spec) * costs.evaluation,
+        clock=costs.features / costs.workers + select + sum(clock),
     )
+
+
+def _rounds(spec: ComparisonSpec) -> list[list[str]]:
+    """Arms that are trained beside each other, each as often as it is named; a round waits for the last."""
+    rounds = [[arm.name for arm, _ in rung] for rung in rungs(spec, spec.compared)]
+    return rounds if by_rungs(spec) else [list(chain.from_iterable(rounds))]
+
+
+def _clock(seconds: Iterable[float], workers: int) -> float:
+    """Until the last is done, where each begins as soon as a worker is free."""
+    free = [0.0] * workers
+    for each in seconds:
+        heapreplace(free, free[0] + each)
+    return max(free)
 
 
 def trainings(spec: ComparisonSpec) -> int:
@@ -100,7 +123,8 @@ def _fits(spec: ComparisonSpec, costs: Costs) -> bool:
 def _too_small(least: ComparisonSpec, costs: Costs) -> Invalid:
     """What the least that can be judged takes."""
     count, minutes = trainings(least), math.ceil(spending(least, costs).minutes)
-    needed = f"{len(least.compared)} arms need {count} trainings, about {minutes} min of one worker"
+    workers = "one worker" if costs.workers == 1 else f"{costs.workers} workers"
+    needed = f"{len(least.compared)} arms need {count} trainings, about {minutes} min of {workers}"
     if least.trainings is not None and least.trainings < count:
         return _refused(f"trainings is {least.trainings}", needed, "trainings")
     return _refused(f"minutes is {least.minutes:g}", needed, "minutes")

@@ -59,6 +59,7 @@ def prepared(session: Session, state: State, tenant_id: str, body: ComparisonReq
         whole,
         parameters=known.parameters if known else 0,
         block_rows=state.settings.block_rows,
+        workers=state.settings.compute_processes or 1,
     )
     room = _require_sizes(state, spec, costs)
     spec = afforded(spec, costs, measure, questions, whole=room)

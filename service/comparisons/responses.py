@@ -144,8 +144,10 @@ class ComparisonEstimate(ResponseModel):
     """Trainings of all arms."""
     seconds: ComparisonSeconds
     """Seconds of one worker."""
+    workers: int
+    """That compute side by side: those of embedded mode, else what the operator says, else 1."""
     minutes: float
-    """Of one worker; several share them."""
+    """Until it ends, where nothing else waits for these workers."""
     basis: Literal["measured", "formula"]
     """By the pace of earlier jobs, or by a formula where there are none."""
     measure: str

@@ -2,14 +2,15 @@
 
 features   as the estimates of selections (store/jobs/costs.py), once for each kind of features
 train      tokens of the rows by the tenant's last trainings of the model (tokens a second); none yet: tokens
-           x 6 x parameters / 5e10 a second, forward and backward
-evaluate   examples by the tenant's last evaluations (seconds an example); none yet: tokens x 2 x parameters /
-           5e10 a second
-To each job comes what a worker takes to load a model.
+           x 6 x parameters / 7.5e10 a second, forward and backward
+evaluate   examples by the tenant's last evaluations (seconds an example); none yet: tokens of prompts and of
+           all their choices x 2 x parameters / 5e10 a second
+To each job comes what a worker takes to begin one and to store what it made; the model stays in its memory.
 """
 
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
 from sqlalchemy import Float, func, select
 from sqlalchemy.orm import Session
 
@@ -18,13 +19,15 @@ from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
 from store.data import pools, targets
 from store.jobs import costs, submissions
-from store.jobs.costs import BYTES_PER_TOKEN, FLOPS_PER_PARAMETER, FLOPS_PER_SECOND, TEXT
+from store.jobs.costs import BYTES_PER_TOKEN, FLOPS_PER_SECOND, FORWARD_FLOPS
 from store.jobs.requests import ComparisonWork, SelectionWork
+from store.tables.data import Target
 from store.tables.jobs import Job, Shard
 from store.tables.states import JobKind, JobStatus, ShardState
 
-FORWARD_FLOPS = 2  # of each parameter and token
-START_SECONDS = 8.0  # of a job that loads a model and stores what it made; ours, of the default model
+TRAINING_FLOPS = 6  # forward and backward, of each parameter and token
+TRAINED_FLOPS = 7.5e10  # a second of a worker of one thread, which shorter passes do not reach; ours, logged
+START_SECONDS = 5.0  # of a job whose base model is loaded; ours, of the default model
 REMEMBERED = 8  # jobs that a pace is taken of
 
 
@@ -45,6 +48,8 @@ class Costs:
     pool_rows: int
     measured: bool
     """Whether trainings and evaluations of the tenant's were measured."""
+    workers: int
+    """That compute side by side, as far as is known."""
 
 
 def of_comparison(
@@ -55,6 +60,7 @@ def of_comparison(
     *,
     parameters: int,
     block_rows: int,
+    workers: int,
 ) -> Costs:
     """Raises Invalid for an empty pool, and for more rows than it has."""
     spec = asked.spec
@@ -69,7 +75,7 @@ def of_comparison(
         rows = submissions.sized(session, tenant_id, pool.id, asked.pool_version, size=size)[1] or 1
     parameters = parameters or costs.UNSTATED_PARAMETERS
     pace = _training_pace(session, tenant_id, asked.base_model)
-    speed = pace or FLOPS_PER_SECOND / (FLOPS_PER_PARAMETER * parameters)
+    speed = pace or TRAINED_FLOPS / (TRAINING_FLOPS * parameters)
     evaluation, seen = _evaluation(session, artifacts, tenant_id, asked, parameters=parameters)
     features, selection = _selecting(
         session, artifacts, tenant_id, asked, parameters=parameters, block_rows=block_rows
@@ -83,6 +89,7 @@ def of_comparison(
         rows=rows,
         pool_rows=pool_rows,
         measured=pace is not None and seen,
+        workers=workers,
     )
 
 
@@ -112,8 +119,14 @@ def _evaluation(
     spent, rows = session.execute(select(func.sum(last.c.seconds), func.sum(last.c.rows))).one()
     if spent and rows:
         return float(spent) / float(rows) * target.count, True
-    tokens = costs.text_bytes(artifacts, target.artifact, (*TEXT, "choices")) / BYTES_PER_TOKEN
-    return START_SECONDS + tokens * FORWARD_FLOPS * parameters / FLOPS_PER_SECOND, False
+    written = costs.text_bytes(artifacts, target.artifact) + _choices_bytes(artifacts, target)
+    return START_SECONDS + written / BYTES_PER_TOKEN * FORWARD_FLOPS * parameters / FLOPS_PER_SECOND, False
+
+
+def _choices_bytes(artifacts: Artifacts, target: Target) -> int:
+    """Of all texts to choose from: the file stores one that many rows have once, the model reads all."""
+    choices = artifacts.get_table(target.artifact, target.sha256, ("choices",)).column("choices")
+    return sum(pc.sum(pc.binary_length(chunk.flatten())).as_py() or 0 for chunk in choices.chunks)
 
 
 def _selecting(

@@ -38,6 +38,13 @@ def key_of(run: int, name: str) -> Key:
     return Key(run, arm, step)
 
 
+class Run(NamedTuple):
+    """A training of an arm, with what comes before and after it."""
+
+    arm: ComparisonArm
+    run: int
+
+
 @dataclass(frozen=True, slots=True)
 class Picked:
     """What a completed selection picked."""
@@ -107,15 +114,14 @@ def _due(spec: ComparisonSpec, state: State, *, judged: bool) -> tuple[list[Key]
     if len(arms) < 2 or spec.baseline in faulty(spec, state.statuses):
         return [], _too_few(spec, state)
     begin: list[Key] = []
-    for run in range(1, max(map(spec.runs, arms)) + 1):
-        members = [arm for arm in arms if run <= spec.runs(arm)]
+    for rung in rungs(spec, arms):
         if not by_rungs(spec):
-            begin += _steps(members, run, state)
-        elif not _is_begun(run, state):
-            reason = _limit(spec, state, len(members))
-            return (_steps(members, run, state), None) if judged and reason is None else ([], reason)
-        elif not all(state.done(Key(run, arm.name, "evaluate")) for arm in members):
-            return _steps(members, run, state), None
+            begin += _steps(rung, state)
+        elif not _is_begun(rung, state):
+            reason = _limit(spec, state, len(rung))
+            return (_steps(rung, state), None) if judged and reason is None else ([], reason)
+        elif not all(state.done(Key(one.run, one.arm.name, "evaluate")) for one in rung):
+            return _steps(rung, state), None
     return begin, "trained"
 
 
@@ -142,10 +148,10 @@ def _guide_is_done(spec: ComparisonSpec, state: State) -> bool:
     return spec.guide is not None and state.done(first_selection(spec.guide))
 
 
-def _steps(arms: Sequence[ComparisonArm], run: int, state: State) -> list[Key]:
-    """The next step of each arm in this run, where it has not begun."""
+def _steps(rung: Sequence[Run], state: State) -> list[Key]:
+    """The next step of each of these runs, where it has not begun."""
     begin = []
-    for arm in arms:
+    for arm, run in rung:
         whole = arm.method == WHOLE
         line = ([] if whole else [selection_of(arm, run)]) + [Key(run, arm.name, step) for step in STEPS[1:]]
         following = next((key for key in line if not state.done(key)), None)
@@ -154,9 +160,10 @@ def _steps(arms: Sequence[ComparisonArm], run: int, state: State) -> list[Key]:
     return begin
 
 
-def _is_begun(run: int, state: State) -> bool:
+def _is_begun(rung: Sequence[Run], state: State) -> bool:
     """Whether an arm has gone beyond what all of them select first."""
-    return any(key.run == run and (run > 1 or key.step != "select") for key in state.statuses)
+    keys = (Key(run, arm.name, step) for arm, run in rung for step in STEPS)
+    return bool(state.statuses.keys() & {*keys} - {first_selection(arm) for arm, _ in rung})
 
 
 def _limit(spec: ComparisonSpec, state: State, more: int) -> str | None:
@@ -217,6 +224,24 @@ def selection_of(arm: ComparisonArm, run: int) -> Key:
     return Key(run if arm.drawn else 0, arm.name, "select")
 
 
+def rungs(spec: ComparisonSpec, arms: Sequence[ComparisonArm]) -> list[list[Run]]:
+    """As many as an arm has seeds, with a run of each arm in each.
+
+    What is drawn more often is spread over them, the first have more: a rung of its own would leave workers
+    without work, and two draws tell their noise.
+    """
+    ends = {
+        arm.name: [-(-rung * spec.runs(arm) // spec.seeds) for rung in range(spec.seeds + 1)] for arm in arms
+    }
+    return [
+        sorted(
+            (Run(arm, run + 1) for arm in arms for run in range(*ends[arm.name][rung : rung + 2])),
+            key=lambda one: one.run,
+        )
+        for rung in range(spec.seeds)
+    ]
+
+
 def by_rungs(spec: ComparisonSpec) -> bool:
-    """Whether the runs of one number end before the next begin: where there may be no next ones."""
+    """Whether a rung ends before the next begins: where there may be no next one."""
     return spec.successive_halving or spec.minutes is not None or spec.trainings is not None

@@ -2,8 +2,9 @@
 
 tokens   = bytes of text / 4, from the footers of the stored files (about right for English; not a tokenizer)
 features = rows x measured seconds per row of the tenant's last shards with the model (store/jobs/pace.py);
-           nothing measured yet: tokens x 6 x parameters / 5e10 per second, which is forward and backward on
-           two cores (the constant is ours, from the logged runs of the default model); to both the sketches,
+           nothing measured yet: tokens x 4 x parameters / 5e10 per second, which is forward and backward
+           without gradients of weights (2 x: forward alone, for hidden states; the constant is ours, from the
+           logged runs of the default model); to all of it the sketches,
            whose numbers are drawn once a block of rows and multiplied with once a row
 lengths  = the same of the first rows of the first file, row by row
 bytes    = sketches: of the features worker, beside the model; matrix: of the select worker; features: on disk
@@ -32,7 +33,8 @@ from store.tables.jobs import Job, Shard
 from store.tables.states import ShardState
 
 BYTES_PER_TOKEN = 4
-FLOPS_PER_PARAMETER = 6  # forward and backward, of each token
+FORWARD_FLOPS = 2  # of each parameter and token
+GRADIENT_FLOPS = 4  # forward, and backward to what the weights are multiplied with
 FLOPS_PER_SECOND = 5e10
 DRAWS_PER_SECOND = 1e8  # numbers of a sketch; one core, torch's Gaussian
 NUMBER_BYTES = 4  # of a feature while it is computed with
@@ -87,7 +89,8 @@ def of_selection(
     tokens = sum(text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
     asked = SelectionWork.of(job.request, job.id)
     measured = pace.seconds_per_row(session, job.tenant_id, asked.model)
-    work = tokens * models * FLOPS_PER_PARAMETER * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
+    each = GRADIENT_FLOPS if asked.features.gradients else FORWARD_FLOPS
+    work = tokens * models * each * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
     seconds = work if measured is None else computed * measured
     mixed = _mixed(asked.features)
     return Cost(

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 
-from embedded import processes, servers, sockets
+from embedded import cores, processes, servers, sockets
 from embedded.children import MOST_RESTARTS, Children, GaveUp
 from embedded.home import Home, HomeInUse, UnsafeHome, write_private
 from embedded.processes import Child
@@ -157,6 +157,17 @@ def test_a_child_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
     assert children.check()
     assert children.running["s"].process.poll() is None
     processes.stop(children.running["s"])
+
+
+@pytest.mark.parametrize(("wanted", "told"), [(3, 3), (None, cores.processes(None))])
+def test_the_api_knows_how_many_workers_compute_side_by_side(
+    tmp_path: Path, wanted: int | None, told: int
+) -> None:
+    supervisor = Supervisor(Settings(home=tmp_path / "home", compute_processes=wanted), say=print)
+    supervisor.home.acquire()
+    environment = supervisor._environment(supervisor.home.secrets())
+    assert environment["EVOSELECT_COMPUTE_PROCESSES"] == str(told)
+    supervisor.home.release()
 
 
 def test_a_full_disk_ends_neither_the_supervisor_nor_what_was_committed(tmp_path: Path) -> None:

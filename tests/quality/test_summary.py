@@ -100,7 +100,9 @@ def test_rows_get_the_verdict_that_a_comparison_would_give() -> None:
     sentence = judge(arms).sentence()
     assert told["accuracy"] == {"T, k=8": {"outcome": "use", "arm": OURS, "arms": 2, "sentence": sentence}}
     assert sentence.startswith("use default (gain +19.7 points, ")
-    assert told["choice_cross_entropy"]["T, k=8"]["sentence"].endswith("the interval is +0.000 to +0.000 nats")
+    assert told["choice_cross_entropy"]["T, k=8"]["sentence"].endswith(
+        "the interval is +0.000 to +0.000 nats"
+    )
 
 
 def test_a_task_has_room_where_its_own_rows_beat_a_mixed_draw_beyond_chance() -> None:

@@ -49,10 +49,14 @@ def run(work: Work) -> Outcome:
 
 
 def _rung(spec: ComparisonSpec, state: State) -> int:
-    """How many runs every arm that goes on has behind it, and nobody more: then arms may be stopped."""
+    """How many rungs the arms that go on have behind them, and none a part of another: then arms may stop."""
     arms = comparison_plan.live(spec, state)
-    done = {arm.name: sum(key.arm == arm.name for key in state.measured) for arm in arms}
-    return min(done.values()) if len(set(done.values())) == 1 else 0
+    measured = [
+        [Key(run, arm.name, "evaluate") in state.measured for arm, run in rung]
+        for rung in comparison_plan.rungs(spec, arms)
+    ]
+    done = next((number for number, rung in enumerate(measured) if not all(rung)), len(measured))
+    return 0 if any(map(any, measured[done:])) else done
 
 
 def _arms(spec: ComparisonSpec, state: State, scores: Mapping[Key, Floats]) -> list[Arm]:

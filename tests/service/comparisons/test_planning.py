@@ -1,6 +1,7 @@
 """What a comparison can afford: pure decisions."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ COSTS = Costs(
     rows=4,
     pool_rows=40,
     measured=True,
+    workers=1,
 )
 
 
@@ -36,6 +38,19 @@ def test_what_is_planned_and_what_it_costs() -> None:
     spent = spending(whole, COSTS)
     assert (spent.features, spent.select, spent.train, spent.evaluate) == (120.0, 24.0, 900.0, 210.0)
     assert spent.minutes == pytest.approx(20.9)
+
+
+def test_workers_share_what_may_run_side_by_side() -> None:
+    """Trainings with their evaluations take 90 s, on the whole pool 330 s."""
+    pair = replace(COSTS, workers=2)
+    whole = spec(arms=["random", "capacity", "all"], seeds=2, draws=3)
+    assert spending(whole, COSTS).clock == 120 + 24 + 5 * 90 + 2 * 330
+    assert spending(whole, pair).clock == 60 + 24 + (90 + 90 + 90 + 330)  # the other one has 90 + 330 + 90
+    rounds = spec(arms=["random", "capacity", "all"], seeds=2, draws=3, minutes=60.0)
+    assert spending(rounds, pair).clock == 60 + 24 + (90 + 330) + 330  # each waits for its last
+    assert spending(whole, pair).train == spending(whole, COSTS).train
+    assert trainings(afforded(spec(minutes=9.0), pair, "accuracy", 300, whole=True)) == 5
+    assert trainings(fitted(spec(minutes=9.0))) == 4
 
 
 def test_without_a_budget_everything_is_as_asked() -> None:

@@ -116,11 +116,31 @@ def test_what_it_costs_and_can_see_is_said_beforehand(tenant: Api, data: Json) -
         ("capacity", 2),
     ]
     assert (found["trainings"], found["measure"], found["questions"]) == (11, "accuracy", 40)
-    assert found["minutes"] > 0
+    assert (found["workers"], found["minutes"] > 0) == (1, True)  # as the tests' settings say
+    assert sum(found["seconds"].values()) == pytest.approx(60 * found["minutes"], abs=4)
     assert 0 < found["detectable_gain"] < 1
     more = tenant.post("/v1/comparisons?validate_only=true", {**data, "k": 4, "seeds": 8, "draws": 8}).json()
     assert more["detectable_gain"] < found["detectable_gain"]
     assert stored() == before
+
+
+def test_the_formula_counts_what_a_model_reads(api: Api) -> None:
+    """Every question's choices, though its file has those that all share once; states without gradients."""
+    new = another_tenant(api)  # of whom nothing was measured
+    data = uploaded(new)
+
+    def seconds(arm: str = "capacity", **more: Any) -> Json:
+        body = {**data, "k": 4, "arms": ["random", arm], **more}
+        found: Json = new.made("/v1/comparisons?validate_only=true", body)["seconds"]
+        return found
+
+    choices = {**CHOICES, "choices": ["a", *(f"{number:040}" for number in range(20))]}
+    wide = [question(2000 + number) | choices for number in range(40)]
+    target = new.made("/v1/targets", {"records": wide})["id"]
+    tokens = 40 * 20 * 40 / 4
+    more = seconds(evaluation_target_id=target)["evaluate"] - seconds()["evaluate"]
+    assert more == pytest.approx(5 * tokens * 2 * 135e6 / 5e10, rel=0.1)
+    assert seconds("mean_hidden")["features"] < seconds()["features"] / 2
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evoselect.spec.comparison import ComparisonSpec
-from store.comparisons.plan import Course, Key, Picked, State, course, faulty, live, twins
+from store.comparisons.plan import Course, Key, Picked, State, course, faulty, live, rungs, twins
 
 
 def spec(*arms: Any, **more: Any) -> ComparisonSpec:
@@ -119,6 +119,23 @@ def test_where_it_may_end_early_a_run_is_over_before_the_next(way: dict[str, Any
     assert course(rungs, over) == Course([], judge=True)  # who is out is asked before more is trained
     judged = State(over.statuses, over.picked, judged=2)
     assert list(course(rungs, judged).begin) == [key("2 random.select"), key("2 capacity.train")]
+
+
+def test_a_rung_has_a_part_of_what_is_drawn_more_often() -> None:
+    more = spec(seeds=2, draws=3, minutes=99.0)
+    first = ["1 random.train", "1 capacity.train", "2 random.select"]
+    assert list(course(more, state(*SELECTED)).begin) == [key(text) for text in first]
+    once = (*SELECTED, *whole(1, "random", "capacity"))
+    assert course(more, state(*once, judged=2)) == Course([key("2 random.select")])
+    twice = (*once, "2 random.select", *whole(2, "random"))
+    second = ["2 capacity.train", "3 random.select"]
+    assert list(course(more, state(*twice, judged=3)).begin) == [key(text) for text in second]
+    many = spec(seeds=3, draws=8)
+    assert [[one.run for one in rung] for rung in rungs(many, many.compared)] == [
+        [1, 1, 2, 3],
+        [2, 4, 5, 6],
+        [3, 7, 8],
+    ]
 
 
 def test_arms_that_are_out_get_no_further_run_and_the_last_one_ends_it() -> None:
