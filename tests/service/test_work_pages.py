@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.live import Api, Json, another_tenant, question
 from tests.service.browsing import WIDTHS, accessible, visit
 from tests.service.browsing import browser as browser
+from tests.service.comparing import commit, started, work
 from tests.service.reported import HOSTILE, reported
 from tests.service.test_pages import host, sign_in
 
@@ -262,3 +263,33 @@ def test_methods_are_compared_from_a_form(page: Page, tenant: Api, job: Json) ->
     asked = tenant.get("/v1/comparisons")["data"][0]["request"]
     assert asked["target_id"] == target
     assert {arm["name"] for arm in asked["spec"]["arms"]} == {"random", "capacity"}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_table_of_a_comparison_grows_while_it_is_looked_at(
+    browser: Browser, api: Api, width: int
+) -> None:
+    own = another_tenant(api)  # what others of this file left waiting is not its work
+    comparison = started(own, seeds=2, name=HOSTILE)
+    with visit(browser, host(own), width=width, dark=width == 360) as page:
+        sign_in(page, own)
+        page.goto(f"{own.url}/ui/comparisons/{comparison}")
+        verdict = page.locator("#verdict")
+        expect(verdict).to_contain_text("Nothing is measured yet")
+        claim = work(own, until="judge")
+        assert claim is not None
+        commit(own, claim)
+        expect(verdict).to_contain_text("Verdict so far")
+        first = page.get_by_role("region", name="Arms").get_by_role("row").nth(1)
+        expect(first).to_contain_text("capacity")
+        work(own)
+        expect(verdict).to_contain_text("Use capacity (gain")
+        expect(verdict).to_contain_text("5 evaluations on 40 examples")
+        expect(first.get_by_role("img")).to_be_visible()  # its interval as a bar
+        expect(first.get_by_role("cell").nth(0)).to_have_text("2")
+        accessible(page)
+        page.goto(f"{own.url}/ui/comparisons/{comparison}/report")
+        expect(page.get_by_text("Use capacity (gain")).to_be_visible()
+        expect(page.get_by_role("region", name="Steps").get_by_role("row")).to_have_count(1 + 4 + 5 + 5)
+        accessible(page)
+        assert page.evaluate("window.stolen") is None
