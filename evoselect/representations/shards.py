@@ -46,8 +46,9 @@ class Fitted:
         return len(self.values.mean) + (0 if self.hidden is None else len(self.hidden.mean))
 
     def apply(self, features: Features, into: Tensor | None = None) -> Tensor:
-        """features of n rows -> (n, width) float32 of norm 1, or of the dtype of ``into`` (n, width), which
-        is filled.
+        """features of n rows -> (n, width) rows of norm 1.
+
+        float32, or of the dtype of ``into`` (n, width), which is filled and returned.
         """
         rows = torch.empty(len(features.values), self.width) if into is None else into
         d = len(self.values.mean)

@@ -15,8 +15,9 @@ Rows = npt.NDArray[np.int64]
 
 
 class Records(Sequence[Record]):
-    """All records of some tables, or those of ``rows`` (r,), ascending; a Record takes several times its
-    columns.
+    """All records of some tables, or those of ``rows`` (r,), ascending.
+
+    A Record takes several times the memory of its columns.
     """
 
     def __init__(self, table: pa.Table, rows: Rows | None = None) -> None:

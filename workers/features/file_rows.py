@@ -15,10 +15,9 @@ SPARSE = 4  # times as many rows as are wanted are read in one piece rather than
 
 
 class FileRows:
-    """(n, width) float16 or float32 rows, one after the other from ``offset`` bytes on; indexed like a
-    tensor.
+    """(n, width) float16 or float32 rows that lie one after the other from ``offset`` bytes on.
 
-    A read is a copy: nothing of the file is mapped.
+    They are indexed like a tensor. A read is a copy: nothing of the file is mapped.
     """
 
     def __init__(
@@ -71,10 +70,10 @@ class FileRows:
 
 
 def scratch_rows(folder: Path, dtype: npt.DTypeLike, shape: tuple[int, int]) -> FileRows:
-    """Zero rows in a file without a name in ``folder``, gone with its last reference however the process
-    ends.
+    """Zero rows in a file without a name in ``folder``.
 
-    Raises OSError where the disk has no room for it.
+    It is gone with its last reference, however the process ends. Raises OSError where the disk has no room
+    for it.
     """
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it lives as long as the rows
     size = shape[0] * shape[1] * np.dtype(dtype).itemsize

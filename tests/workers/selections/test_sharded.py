@@ -92,8 +92,9 @@ def compute(ctx: Context, tables: dict[str, list[Record]], claim: Claim, sketch:
 
 
 def ready(ctx: Context, tenant: str, cuts: Sequence[int], *, last: str = "s", **changed: object) -> Work:
-    """The transport shard of a selection whose candidates' features were computed in shards that begin at the
-    rows ``cuts``, those of the last one by a worker of the sketch ``last``.
+    """The transport shard of a selection whose candidates' features were computed in several shards.
+
+    Later ones begin at the rows ``cuts``; the last one is of a worker of the sketch ``last``.
     """
     tables = {"target": rows("target", GOALS), "pool": rows("pool", ROWS)}
     sources = []
