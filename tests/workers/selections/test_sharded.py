@@ -104,7 +104,7 @@ def ready(ctx: Context, tenant: str, cuts: Sequence[int], *, last: str = "s", **
     parts = [*plans.feature_shards(sources[:1], GOALS)]
     (whole,) = plans.feature_shards(sources[1:], ROWS)
     for start, stop in itertools.pairwise([0, *cuts, ROWS]):
-        payload = whole.payload | {"start": start, "stop": stop}
+        payload = {**whole.payload, "start": start, "stop": stop}
         parts.append(plans.ShardPlan("features", len(parts), stop - start, payload))
     with ctx.database.transaction() as session:
         jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=REQUEST | changed, plans=parts)
