@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,6 +24,7 @@ from workers.features.known import Known
 from workers.models.tokenization import Status
 
 SKETCH = "provided"
+PARQUET_ROWS = 8_192  # read at once
 LEAST_NORM, MOST_NORM = 1e-6, 1e15
 READ_IN_PLACE = (np.dtype(np.float16), np.dtype(np.float32))  # row by row from where they lie
 SAFETENSORS_IN_PLACE = {"F16": np.float16, "F32": np.float32}
@@ -152,14 +154,36 @@ def _safetensors(path: Path, name: str) -> npt.NDArray[np.generic] | FileRows:
 
 
 def _parquet(path: Path, name: str) -> npt.NDArray[np.generic]:
-    """One column of equally long lists, or a number per column; not mapped."""
+    """One column of equally long lists, or a number per column; one copy in memory."""
     try:
-        table = pq.read_table(path)
-        if table.num_columns == 1 and pa.types.is_nested(table.schema.field(0).type):
-            return np.array(table.column(0).to_pylist(), dtype=np.float32)
-        return np.column_stack([column.to_numpy() for column in table.columns])
+        file = pq.ParquetFile(path)
+        found, done = np.empty((file.metadata.num_rows, 0)), 0
+        for batch in file.iter_batches(PARQUET_ROWS):
+            rows = _numbers(batch)
+            if rows.dtype.kind not in "fiu":
+                return rows
+            if not done:
+                dtype = np.float16 if rows.dtype == np.float16 else np.float32
+                found = np.empty((len(found), rows.shape[1]), dtype)
+            if rows.shape[1] != found.shape[1]:
+                raise ValueError(f"rows of {found.shape[1]} and of {rows.shape[1]} numbers")
+            found[done : done + len(rows)] = rows
+            done += len(rows)
+        return found
     except (pa.ArrowException, ArithmeticError, LookupError, ValueError, TypeError) as error:
         raise _invalid(name, f"cannot be read as a numeric .parquet ({error})") from error
+
+
+def _numbers(batch: pa.RecordBatch) -> npt.NDArray[np.generic]:
+    """(rows, d) of a batch; a number that is missing is NaN."""
+    lists = batch.column(0)
+    if batch.num_columns > 1 or not pa.types.is_nested(lists.type):
+        return np.column_stack([column.to_numpy(zero_copy_only=False) for column in batch.columns])
+    widths = {*pc.unique(pc.list_value_length(lists)).to_pylist()}
+    if len(widths) != 1 or None in widths:
+        raise ValueError(f"rows of {sorted(map(str, widths))} numbers")
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(values.reshape(len(lists), -1))
 
 
 def _invalid(name: str, fault: str) -> Invalid:

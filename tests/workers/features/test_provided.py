@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +127,29 @@ def test_matrices_of_different_width_are_not_of_one_sketch(tmp_path: Path) -> No
         (save({"a": ROWS, "b": ROWS}), "m.safetensors", r"holds 2 tensors \(a, b\), not one"),
         (parquet(pa.table({"x": ["a", "b", "c", "d"]})), "m.parquet", "not numbers"),
         (parquet(pa.table({"x": [[1.0], [1.0, 2.0]]})), "m.parquet", "cannot be read"),
+        (parquet(pa.table({"x": [[1.0], None]})), "m.parquet", "cannot be read"),
+        (parquet(pa.table({"x": [{"a": 1.0}]})), "m.parquet", "cannot be read"),
     ],
 )
 def test_other_files_are_refused_with_the_fault(tmp_path: Path, data: bytes, name: str, fault: str) -> None:
     with pytest.raises(Invalid, match=fault):
         rows_of(tmp_path, data, name, 4)
+
+
+def test_parquet_takes_memory_for_its_numbers(tmp_path: Path) -> None:
+    """A list of Python floats takes eight times as much."""
+    rows = np.arange(20_000 * 64, dtype=np.float32).reshape(20_000, 64) + 1
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), 64)
+    (tmp_path / "m.parquet").write_bytes(parquet(pa.table({"x": lists})))
+    tracemalloc.start()
+    try:
+        known, shards = provided(tmp_path / "m.parquet", "m.parquet", 20_000)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(known.status) == 20_000
+    np.testing.assert_array_equal(together(shards).values[:, 0], rows)
+    assert most < 3 * rows.nbytes, f"{most / 2**20:.1f} MiB"
 
 
 PEAK = """
