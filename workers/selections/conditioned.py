@@ -13,12 +13,11 @@ from evoselect.pools.part import Rows
 from evoselect.pools.pool import Pool
 from evoselect.representations.shards import Features, Fitted, Shard, fit_shards, require_differences
 from evoselect.spec.features import FeatureSpec
-from workers.features.file_rows import FileRows, scratch_rows
+from workers.features.file_rows import HELD_BYTES, FileRows, scratch_rows
 from workers.features.known import grouped, together
 from workers.selections.forms import Forms
 
-PART_BYTES = 128 * 2**20  # of float32 rows: a pool of more lies in a file, in parts of so many;
-READ_BYTES = 16 * 2**20  # that are read and conditioned at once
+READ_BYTES = 16 * 2**20  # of float32 rows that are read and conditioned at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _applied(
     fitted: Fitted, pool: Sequence[Shard], n: int, scratch: Path
 ) -> tuple[Matrix, list[int], list[int]]:
     """All rows (n, d), where parts of them begin, and the rows of which nothing is left."""
-    most, few = (max(1, size // (4 * fitted.width)) for size in (PART_BYTES, READ_BYTES))
+    most, few = (max(1, size // (4 * fitted.width)) for size in (HELD_BYTES, READ_BYTES))
     if n <= most:
         rows = fitted.apply(together(pool))
         return rows, [0, n], fitted.alike(rows).tolist()

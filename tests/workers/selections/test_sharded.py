@@ -64,7 +64,7 @@ def features(own: Sequence[Record], sketch: str) -> FeatureBlock:
 
 @pytest.fixture
 def ctx(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
-    monkeypatch.setattr("workers.selections.conditioned.PART_BYTES", 1)  # a part of the pool for every shard
+    monkeypatch.setattr("workers.selections.conditioned.HELD_BYTES", 1)  # a part of the pool for every shard
     monkeypatch.setattr("workers.selections.conditioned.READ_BYTES", 1)
     return Context(Settings(block_rows=BLOCK), database, Artifacts(f"file://{tmp_path}"))
 
