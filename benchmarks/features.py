@@ -35,7 +35,7 @@ from evoselect.gradients.examples import Example, plan_batches
 from evoselect.gradients.extractor import GradientExtractor, extract_together
 from evoselect.gradients.layers import choose_layers
 from evoselect.gradients.passes import answer_losses
-from evoselect.representations.conditioning import condition
+from evoselect.representations.shards import condition
 from evoselect.spec.features import FeatureSpec
 from workers.features.compute import BATCH_TOKENS
 

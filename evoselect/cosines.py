@@ -5,21 +5,21 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.features import row_blocks
+from evoselect.features import Matrix, row_blocks
 
 
-def dense_cosine(candidates: Tensor, targets: Tensor) -> Floats:
+def dense_cosine(candidates: Matrix, targets: Tensor) -> Floats:
     """candidates (N, d), targets (M, d) -> (N, M) inner products, float32 products as float64."""
-    cosine = candidates.float() @ targets.to(candidates.device).float().T
+    cosine = candidates[:].float() @ targets.to(candidates.device).float().T
     return np.ascontiguousarray(cosine.double().cpu().numpy())
 
 
-def mean_cosine_scores(candidates: Tensor, targets: Tensor) -> Floats:
+def mean_cosine_scores(candidates: Matrix, targets: Tensor) -> Floats:
     """candidates (N, d), targets (M, d) -> (N,) inner product with the mean target."""
     return group_max(candidates, targets, np.zeros(targets.shape[0], dtype=np.int64))
 
 
-def group_max(candidates: Tensor, targets: Tensor, groups: Ints) -> Floats:
+def group_max(candidates: Matrix, targets: Tensor, groups: Ints) -> Floats:
     """(N,) the largest inner product with a mean of a group.
 
     candidates (N, d), targets (M, d), groups (M,) the targets' group numbers from 0, each used.

@@ -88,7 +88,7 @@ def _carried(found: Optimum, places: Ints) -> Transport:
 def by_exponentiated(task: Task) -> Chosen:
     """Method ``exponentiated`` on the dense cost matrix."""
     within_memory(task, "exponentiated")
-    spec, pool = task.spec, task.candidates.float()
+    spec, pool = task.spec, task.candidates[:].float()
     energy = SquaredEnergy(pool) if spec.energy == "squared" else LinearEnergy(pool)
     found = exponentiated.solve(
         1.0 - dense_cosine(pool, task.targets),

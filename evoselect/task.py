@@ -12,6 +12,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.errors import InvalidInput
+from evoselect.features import Matrix
 from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 from evoselect.spec.selection import SelectionSpec
@@ -44,9 +45,9 @@ class Task:
         return self.pool.shape[0]
 
     @cached_property
-    def candidates(self) -> Tensor:
+    def candidates(self) -> Matrix:
         """(N, d) all rows, for methods that read them; raises InvalidInput where they lie in shards."""
-        return self.pool.matrix[:]
+        return self.pool.matrix
 
     @property
     def m(self) -> int:

@@ -4,7 +4,7 @@ import torch
 
 from benchmarks.demo.data import TARGET_SET, build
 from benchmarks.instances import Instance
-from evoselect.representations.conditioning import condition
+from evoselect.representations.shards import condition
 from evoselect.select import Texts
 from evoselect.spec.features import FeatureSpec
 from store.models.allow_list import DEFAULT_ALIAS

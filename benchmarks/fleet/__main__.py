@@ -1,10 +1,12 @@
 """A pool in shards against one process: memory of the merge, bytes that shards leave, the same answer.
 
-python -m benchmarks.fleet [--sizes 500000 2000000] [--whole 500000] [--json]
+python -m benchmarks.fleet [--sizes 500000 2000000] [--whole 500000] [--service 1000000] [--json]
 
 Provided features of 512 float16 numbers, 1,000 targets, 20,000 of them selected. ``bytes_per_candidate`` is a
 row of features, which a shard keeps for as long as it may be asked again, and what the shard leaves.
 ``ratio_to_product`` is the shards' passes one after the other and the merge, over the bare product.
+``service`` is the same selection through embedded servers: seconds of upload, job and items, and the largest
+process's peak.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fleet import data
+from benchmarks.fleet import data, service
 from benchmarks.machine import describe
 
 SIZES = (500_000, 2_000_000)
@@ -27,12 +29,25 @@ SAID = ("certified", "converged", "gap", "shortlist_candidates", "shortlist_wide
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows, ascending")
+    parser.add_argument(
+        "--sizes", type=int, nargs="*", default=SIZES, help="rows; none measures the service alone"
+    )
     parser.add_argument("--whole", type=int, help="rows that one process selects from too; the first size")
+    parser.add_argument("--service", type=int, help="rows that the service selects from too; none")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    report = measure(sorted(arguments.sizes), arguments.whole or min(arguments.sizes))
+    report = _report(arguments)
     print(json.dumps(report) if arguments.json else "\n".join(f"{k}: {v}" for k, v in report.items()))
+
+
+def _report(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for."""
+    found: dict[str, Any] = {"machine": describe()}
+    if arguments.sizes:
+        found |= measure(sorted(arguments.sizes), arguments.whole or min(arguments.sizes))
+    if arguments.service:
+        found["service"] = service.measure(arguments.service)
+    return found
 
 
 def measure(sizes: list[int], whole: int) -> dict[str, Any]:
@@ -49,7 +64,6 @@ def measure(sizes: list[int], whole: int) -> dict[str, Any]:
         "m": data.M,
         "d": data.D,
         "k": data.K,
-        "machine": describe(),
     }
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmarks.invariance.data import Data, Family
 from benchmarks.invariance.features import Features
-from evoselect.representations.conditioning import combine, condition
+from evoselect.representations.shards import combine, condition
 from evoselect.spec.features import FeatureSpec
 from workers.models.loading import LoadedModel
 from workers.selections.forms import forms_of

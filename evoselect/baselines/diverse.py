@@ -8,6 +8,7 @@ import heapq
 import faiss
 import numpy as np
 import torch
+from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.cosines import mean_cosine_scores
@@ -49,13 +50,17 @@ def facility_location(task: Task) -> Chosen:
     while len(order) < task.k:
         bound, row, seen = heapq.heappop(heap)
         if seen < len(order):
-            gain = float((crowd @ task.candidates[row].float() - covered).clamp_min(0.0).sum())
+            gain = float((crowd @ _row(task, row) - covered).clamp_min(0.0).sum())
             heapq.heappush(heap, (-gain, row, len(order)))
             continue
-        covered = torch.maximum(covered, crowd @ task.candidates[row].float())
+        covered = torch.maximum(covered, crowd @ _row(task, row))
         order.append(row)
         gains.append(-bound)
     return scored(np.array(order, dtype=np.int64), np.array(gains), representatives=crowd.shape[0])
+
+
+def _row(task: Task, row: int) -> Tensor:
+    return gather(task.candidates, torch.tensor([row]))[0]
 
 
 def _level_clusters(task: Task, rows: Ints) -> Ints:

@@ -24,7 +24,7 @@ FOLDS = 10
 def tarot(task: Task) -> Chosen:
     """k candidates: whole layers of every target's next best, the last one trimmed by potential."""
     within_memory(task, "tarot")
-    candidates, targets = whitened(task.candidates, task.targets, as_released=task.spec.as_released)
+    candidates, targets = whitened(task.candidates[:], task.targets, as_released=task.spec.as_released)
     cosine = dense_cosine(candidates, targets)
     rank = np.argsort(-cosine, axis=0, kind="stable")
     chosen: list[int] = []
@@ -44,7 +44,7 @@ def data_driven_size(task: Task) -> Ints:
 
     Per fold of the targets, layers are added while the transport to the other folds falls.
     """
-    candidates, targets = whitened(task.candidates, task.targets, as_released=task.spec.as_released)
+    candidates, targets = whitened(task.candidates[:], task.targets, as_released=task.spec.as_released)
     cosine = dense_cosine(candidates, targets)
     rank = np.argsort(-cosine, axis=0, kind="stable")
     fold = np.random.default_rng(task.seed).permutation(task.m) % min(FOLDS, task.m)

@@ -9,10 +9,9 @@ import heapq
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.features import gather, row_blocks
+from evoselect.features import Matrix, gather, row_blocks
 from evoselect.neighbours.search import search
 from evoselect.task import Chosen, Task, scored, top
 
@@ -101,7 +100,7 @@ def _neighbours(task: Task, width: int) -> tuple[Floats, Ints]:
     return np.sqrt(np.maximum(2.0 - 2.0 * cosine.double().numpy(), 0.0)), index.numpy()
 
 
-def _density(candidates: Tensor, index: Ints, width: int) -> Floats:
+def _density(candidates: Matrix, index: Ints, width: int) -> Floats:
     """(N,) kernel sums over the ``width`` nearest neighbours u' in the union of ``index``.
 
     Each neighbour adds max(0, 1 - |x - u'|^2 / sigma^2).

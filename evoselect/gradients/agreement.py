@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from evoselect.errors import InvalidInput
 from evoselect.gradients.examples import Example
 from evoselect.gradients.extractor import GradientExtractor, extract_together
-from evoselect.representations.conditioning import condition
+from evoselect.representations.shards import condition
 from evoselect.spec.features import FeatureSpec
 
 MIN_ROWS = 4  # six pairs: with fewer a correlation says nothing

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.features import gather, row_blocks
+from evoselect.features import Matrix, gather, row_blocks
 
 CURVE_POINTS = 60
 TILE = 4_096  # rows of either side that are compared at once
@@ -25,7 +25,7 @@ class Nearest:
     best: Floats  # (M,) cosine
 
 
-def nearest_both_ways(candidates: Tensor, targets: Tensor) -> Nearest:
+def nearest_both_ways(candidates: Matrix, targets: Tensor) -> Nearest:
     """One pass over candidates (N, d) and targets (M, d), unit rows, in tiles; ties go to the first."""
     n, m = candidates.shape[0], targets.shape[0]
     goal = targets.to(candidates.device).float()
@@ -53,7 +53,7 @@ def steps(k: int) -> list[int]:
 
 
 def curve(
-    pool: Tensor, order: Ints, targets: Tensor, *, masses: Floats, sizes: Sequence[int]
+    pool: Matrix, order: Ints, targets: Tensor, *, masses: Floats, sizes: Sequence[int]
 ) -> tuple[list[float], Floats]:
     """Mean over the targets of the largest cosine among the first n of ``order``, for every n of ``sizes``.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.cosines import mean_cosine_scores
-from evoselect.features import gather
+from evoselect.features import Matrix, gather
 from evoselect.measures import coverage
 from evoselect.measures.coverage import Nearest
 from evoselect.neighbours.search import search
@@ -48,7 +48,7 @@ class Map:
 
 
 def numbers(
-    candidates: Tensor,
+    candidates: Matrix,
     targets: Tensor,
     selection: Selection,
     *,
@@ -85,7 +85,7 @@ def numbers(
 
 
 def _map(
-    candidates: Tensor,
+    candidates: Matrix,
     targets: Tensor,
     *,
     order: Ints,
@@ -133,7 +133,7 @@ def _neighbours(rows: Tensor) -> tuple[Ints, Floats]:
 
 
 def _coverage(
-    candidates: Tensor,
+    candidates: Matrix,
     targets: Tensor,
     selection: Selection,
     *,
@@ -151,14 +151,14 @@ def _coverage(
     return {"rows": sizes, **curves, "targets": len(asked)}
 
 
-def _twins(candidates: Tensor, rivals: dict[str, Ints], rng: np.random.Generator) -> Json:
+def _twins(candidates: Matrix, rivals: dict[str, Ints], rng: np.random.Generator) -> Json:
     looked = {name: order[:COVERED_ROWS] for name, order in rivals.items()}
     asked = _sample(rng, np.arange(min(map(len, looked.values()))), TWIN_ROWS)
     found = {name: similarity.nearest_twins(candidates, order, asked) for name, order in looked.items()}
     return {**_histograms(found), "rows": len(asked)}
 
 
-def _pairs(candidates: Tensor, selection: Selection) -> Json:
+def _pairs(candidates: Matrix, selection: Selection) -> Json:
     pairs = similarity.near_duplicates(candidates, selection.indices, selection.reasons.nearest_selected)
     listed = [
         {"first_rank": pair.first + 1, "second_rank": pair.second + 1, "cosine": pair.cosine}
@@ -168,7 +168,7 @@ def _pairs(candidates: Tensor, selection: Selection) -> Json:
 
 
 def _targets(
-    candidates: Tensor, targets: Tensor, selection: Selection, *, near: Nearest, sample: Tensor
+    candidates: Matrix, targets: Tensor, selection: Selection, *, near: Nearest, sample: Tensor
 ) -> Json:
     """Uncovered: nothing selected is more like the target than 95 % of its cosines to any candidates are."""
     order = selection.indices

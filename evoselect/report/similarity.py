@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.features import gather
+from evoselect.features import Matrix, gather
 from evoselect.neighbours.search import search
 
 NEAR_DUPLICATE = 0.8  # cosine; on conditioned gradients it named near-copies with precision .97, recall .66
@@ -22,7 +21,7 @@ class Pair:
     cosine: float
 
 
-def nearest_twins(pool: Tensor, order: Ints, asked: Ints) -> Floats:
+def nearest_twins(pool: Matrix, order: Ints, asked: Ints) -> Floats:
     """Cosine of some rows of ``order`` (k,) to their most similar other row of it.
 
     pool (N, d) unit rows, asked (a,) places in the order -> (a,); empty where the order has no second row.
@@ -35,7 +34,7 @@ def nearest_twins(pool: Tensor, order: Ints, asked: Ints) -> Floats:
     return np.asarray(torch.where(own, cosine[:, 1], cosine[:, 0]).clamp(-1, 1).double().numpy())
 
 
-def near_duplicates(pool: Tensor, order: Ints, twin: Ints) -> list[Pair]:
+def near_duplicates(pool: Matrix, order: Ints, twin: Ints) -> list[Pair]:
     """Pairs of cosine >= NEAR_DUPLICATE, most alike first.
 
     pool (N, d) unit rows, order (k,) rows of it, twin (k,) the selected row of the pool that each is most

@@ -7,7 +7,6 @@ order are ours; whitening follows TAROT's idea, with true whitening x (C + c I)^
 without it noise wins.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +17,6 @@ import torch
 from torch import Tensor
 
 from evoselect.errors import InvalidInput
-from evoselect.features import row_blocks
 from evoselect.neighbours.matrix import STRIDE
 from evoselect.representations.sums import (
     BLOCK_BYTES,
@@ -29,7 +27,6 @@ from evoselect.representations.sums import (
     shape_error,
     sums_of,
 )
-from evoselect.spec.features import FeatureSpec
 
 Values = Tensor | npt.NDArray[np.float32]
 Kind = Literal["none", "centred", "whitened"]
@@ -145,72 +142,6 @@ def _span(totals: Tensor, counts: Tensor) -> Tensor:
 def _without(rows: Tensor, directions: Tensor) -> Tensor:
     """Rows (n, d) less their part in orthonormal directions (d, f)."""
     return rows - (rows @ directions) @ directions.T if directions.shape[1] else rows
-
-
-def condition(
-    pool: Values,
-    target: Values,
-    spec: FeatureSpec,
-    *,
-    into: Tensor | None = None,
-    forms: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Unit rows of both sides, conditioned as the spec says by the pool alone.
-
-    pool (N, blocks, block_dim), target (M, blocks, block_dim) -> (N, d) and (M, d) float32, where d is
-    blocks * block_dim. The pool's rows go into: (N, d) of any floating dtype, where one is given. forms: (N,)
-    int64, the candidates', where what they add is to be taken out of both. Raises InvalidInput where a row is
-    nothing but the mean of the pool, as in a pool of equal rows.
-    """
-    weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
-    fitted = fit(
-        torch.as_tensor(pool), spec.conditioning, shrinkage=spec.shrinkage, weights=weights, forms=forms
-    )
-    rows, goals = fitted.apply(torch.as_tensor(pool), into), fitted.apply(torch.as_tensor(target))
-    if spec.conditioning != "none":
-        _require_differences(rows, "candidates")
-        _require_differences(goals, "targets")
-    return rows, goals
-
-
-def _require_differences(rows: Tensor, name: str) -> None:
-    """Refuse rows of which centring left nothing."""
-    zero = [rows[block].count_nonzero(dim=1) == 0 for block in row_blocks(rows)]
-    equal = torch.cat(zero).nonzero().ravel()
-    if len(equal):
-        raise InvalidInput(
-            f"{len(equal)} of {len(rows)} {name} (the first: row {int(equal[0])}) have the features of "
-            "the pool's mean, of which centring leaves nothing: set features.conditioning to none"
-        )
-
-
-def combine(
-    pool: Values,
-    target: Values,
-    hidden: tuple[Values, Values],
-    spec: FeatureSpec,
-    *,
-    into: Tensor | None = None,
-    forms: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Unit rows of gradients and hidden states (ours).
-
-    A cosine is the mean of the two parts' cosines, in which hidden states weigh ``spec.hidden_share``.
-
-    pool (N, blocks, block_dim), target (M, blocks, block_dim), hidden: (N, h) and (M, h) -> (N, d + h) and
-    (M, d + h) float32. Each part is conditioned by the pool alone. into: (N, d + h) and forms: (N,) as in
-    ``condition``.
-    """
-    d = math.prod(pool.shape[1:])
-    rows = torch.empty(len(pool), d + hidden[0].shape[1]) if into is None else into
-    _, wanted = condition(pool, target, spec, into=rows[:, :d], forms=forms)
-    states, asked = (torch.as_tensor(side)[:, None] for side in hidden)
-    fitted = fit(states, spec.hidden_conditioning, shrinkage=spec.shrinkage, forms=forms)
-    fitted.apply(states, rows[:, d:])
-    rows[:, :d] *= (1 - spec.hidden_share) ** 0.5
-    rows[:, d:] *= spec.hidden_share**0.5
-    parts = [wanted * (1 - spec.hidden_share) ** 0.5, fitted.apply(asked) * spec.hidden_share**0.5]
-    return rows, torch.cat(parts, dim=1)
 
 
 def block_norms(values: Tensor, weights: Sequence[float]) -> Tensor:

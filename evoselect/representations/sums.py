@@ -4,7 +4,6 @@ Every number is rounded to a whole multiple of UNIT and the multiples are added 
 order. The mean of N rows is off by at most UNIT / 2, below a float32 of its size.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,13 +69,25 @@ def sums_of(
     return Sums(totals, torch.bincount(of_row, minlength=count), features[-first % step :: step])
 
 
-def together(shards: Sequence[Sums]) -> Sums:
-    """Of all rows, from the sums of the shards in the order of their rows; at least one."""
-    return Sums(
-        torch.stack([shard.totals for shard in shards]).sum(0),
-        torch.stack([shard.counts for shard in shards]).sum(0),
-        torch.cat([shard.sample for shard in shards]),
-    )
+class Adding:
+    """Sums of shards in the order of their rows, added up as they come."""
+
+    def __init__(self) -> None:
+        self.parts = 0
+        self._totals = self._counts = torch.zeros(0, dtype=torch.int64)
+        self._samples: list[Tensor] = []
+
+    def add(self, shard: Sums) -> None:
+        """The next shard's; only what is sampled of its rows stays in memory."""
+        self._totals = self._totals + shard.totals if self.parts else shard.totals
+        self._counts = self._counts + shard.counts if self.parts else shard.counts
+        self._samples += [shard.sample.clone()] if len(shard.sample) else []
+        self.parts += 1
+
+    @property
+    def sums(self) -> Sums:
+        """Of all of them; at least one row was sampled."""
+        return Sums(self._totals, self._counts, torch.cat(self._samples))
 
 
 def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:

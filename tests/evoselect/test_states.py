@@ -7,7 +7,7 @@ import torch
 
 from evoselect.gradients.extractor import make_extractor
 from evoselect.gradients.passes import mean_hidden_state
-from evoselect.representations.conditioning import combine, condition
+from evoselect.representations.shards import combine, condition
 from evoselect.spec.features import FeatureSpec
 from tests.evoselect.representations.test_conditioning import features
 from tests.evoselect.tiny import ARCHITECTURES, examples, tiny_model
@@ -52,17 +52,14 @@ def test_the_weights_are_those_of_the_definition() -> None:
 
 
 @pytest.mark.parametrize("kind", ["none", "centred", "whitened"])
-@pytest.mark.parametrize("mapped", [False, True])
-def test_a_cosine_of_both_is_the_weighted_mean_of_their_cosines(kind: str, mapped: bool) -> None:
+def test_a_cosine_of_both_is_the_weighted_mean_of_their_cosines(kind: str) -> None:
     spec = FeatureSpec.model_validate({"kind": "combined", "hidden_share": 0.3, "hidden_conditioning": kind})
     pool, target = features(30), features(5, seed=1)
     states = features(30, 1, 6, seed=2)[:, 0], features(5, 1, 6, seed=3)[:, 0]
-    into = torch.empty(30, 18) if mapped else None
-    rows, wanted = combine(pool, target, states, spec, into=into)
+    rows, wanted = combine(pool, target, states, spec)
     first = condition(pool, target, spec)
     alone = spec.model_copy(update={"conditioning": kind})
     second = condition(states[0][:, None], states[1][:, None], alone)
     expected = 0.7 * first[0] @ first[1].T + 0.3 * second[0] @ second[1].T
     torch.testing.assert_close(rows @ wanted.T, expected)
     torch.testing.assert_close(rows.norm(dim=1), torch.ones(30))
-    assert into is None or rows is into

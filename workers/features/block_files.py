@@ -1,19 +1,16 @@
 """Feature blocks as files: safetensors whose bytes depend only on the features, and joining them again."""
 
 import json
-import math
-import os
-import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors.numpy import load, save
 
 from evoselect.errors import InvalidInput
+from evoselect.representations.shards import Features
 from workers.features.block import FeatureBlock
 from workers.models.tokenization import Status
 
@@ -55,33 +52,12 @@ def from_bytes(data: bytes) -> FeatureBlock:
     )
 
 
-def scratch_array(folder: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """An array in a file without a name in ``folder``: it can leave memory when that is short.
-
-    It is gone with its last reference, however the process ends. Raises OSError where the disk has no room
-    for it: a write to a mapped file that found none would kill the process.
-    """
-    if not all(shape):
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * np.dtype(dtype).itemsize)
-        return np.memmap(file, dtype, "w+", shape=shape)
-
-
-def mapped(block: FeatureBlock, scratch: Path) -> FeatureBlock:
-    """The same block with its values in a file in ``scratch``."""
-    values = scratch_array(scratch, block.values.dtype, block.values.shape)
-    values[:] = block.values
-    return replace(block, values=values)
-
-
-def check_same_sketch(blocks: Sequence[FeatureBlock]) -> None:
-    """Raise InvalidInput unless all blocks come from the same model, sketch and settings."""
-    sketches = {block.sketch for block in blocks}
-    if len(sketches) != 1:
+def check_same_sketch(sketches: Iterable[str]) -> None:
+    """Raise InvalidInput unless all are one: from the same model, sketch and settings."""
+    found = set(sketches)
+    if len(found) != 1:
         raise InvalidInput(
-            f"features of {len(sketches)} different sketches cannot be compared ({sorted(sketches)}): "
+            f"features of {len(found)} different sketches cannot be compared ({sorted(found)}): "
             "the workers differ in model, settings or release; make them alike and start the job again"
         )
 
@@ -102,74 +78,28 @@ def in_original_order(block: FeatureBlock, order: Sequence[int]) -> FeatureBlock
     )
 
 
-def side_by_side(blocks: Sequence[FeatureBlock], scratch: Path | None = None) -> FeatureBlock:
-    """The features of the same rows at several checkpoints as one; a row is usable if it is at every one.
+def side_by_side(blocks: Sequence[FeatureBlock]) -> Features:
+    """The features of the same rows at several checkpoints as one; hidden states are the first one's.
 
-    Several are put into a file in ``scratch`` where one is given.
-    Raises InvalidInput where the checkpoints' models have other layers. Losses and hidden states
-    are the first one's.
+    Raises InvalidInput where the checkpoints' models have other layers.
     """
-    if len(blocks) == 1:
-        return blocks[0]
     shapes = {block.values.shape[1:] for block in blocks}
     if len(shapes) > 1:
         raise InvalidInput(
             f"the checkpoints have features of {len(shapes)} shapes (blocks, numbers: {sorted(shapes)}): "
             "use checkpoints of one base model"
         )
-    bad = [
-        [status for status in row if status != "ok"] for row in zip(*(b.status for b in blocks), strict=True)
-    ]
-    usable = np.array([not row for row in bad])
-    values = _together([block.values for block in blocks], 1, scratch)
-    values[~usable] = 0
-    return FeatureBlock(
-        values=values,
-        norms=np.concatenate([block.norms for block in blocks], axis=1) * usable[:, None],
-        nll=blocks[0].nll,
-        tokens=blocks[0].tokens,
-        status=[row[0] if row else "ok" for row in bad],
-        sketch="+".join(block.sketch for block in blocks),
-        stats={},
-        shortened=blocks[0].shortened,
-        hidden=blocks[0].hidden,
-    )
+    values = np.concatenate([block.values for block in blocks], axis=1) if blocks[1:] else blocks[0].values
+    states = blocks[0].hidden
+    return Features(torch.from_numpy(values), None if states is None else torch.from_numpy(states))
 
 
-def absent(like: FeatureBlock, rows: int) -> FeatureBlock:
-    """A block of so many rows that were never computed, to stand beside `like`."""
-    return FeatureBlock(
-        values=np.zeros_like(like.values, shape=(rows, *like.values.shape[1:])),
-        norms=np.zeros_like(like.norms, shape=(rows, *like.norms.shape[1:])),
-        nll=np.full_like(like.nll, np.nan, shape=rows),
-        tokens=np.zeros_like(like.tokens, shape=rows),
-        status=["shard_failed"] * rows,
-        sketch=like.sketch,
-        stats={},
-        hidden=None
-        if like.hidden is None
-        else np.zeros_like(like.hidden, shape=(rows, like.hidden.shape[1])),
-    )
-
-
-def _together(parts: Sequence[npt.NDArray[Any]], axis: int, scratch: Path | None) -> npt.NDArray[Any]:
-    """Arrays of one dtype along an axis, in a file in ``scratch`` where one is given."""
-    if scratch is None:
-        return np.concatenate(parts, axis)
-    shape = list(parts[0].shape)
-    shape[axis] = sum(part.shape[axis] for part in parts)
-    return np.concatenate(parts, axis, out=scratch_array(scratch, parts[0].dtype, tuple(shape)))
-
-
-def join(blocks: Sequence[FeatureBlock], scratch: Path | None = None) -> FeatureBlock:
-    """The rows of all blocks in order; raises InvalidInput unless all have the same sketch.
-
-    The values are put into a file in ``scratch`` where one is given.
-    """
-    check_same_sketch(blocks)
+def join(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
+    """The rows of all blocks in order; raises InvalidInput unless all have the same sketch."""
+    check_same_sketch(block.sketch for block in blocks)
     hidden = [block.hidden for block in blocks if block.hidden is not None]
     return FeatureBlock(
-        values=_together([block.values for block in blocks], 0, scratch),
+        values=np.concatenate([block.values for block in blocks]),
         norms=np.concatenate([block.norms for block in blocks]),
         nll=np.concatenate([block.nll for block in blocks]),
         tokens=np.concatenate([block.tokens for block in blocks]),

@@ -23,6 +23,7 @@ from store.jobs.costs import by_powers
 from store.records.record import Record
 from workers.features.block import FeatureBlock
 from workers.features.compute import plan, row_size
+from workers.features.file_rows import HELD_BYTES
 from workers.features.fingerprint import max_length
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel
@@ -32,7 +33,6 @@ from workers.process import memory
 NUMBER_BYTES = 2  # of each feature number in a block's file
 NORM_BYTES = 4  # of each block's norm there
 MATRIX_BYTES = 4  # of each number while a selection is solved
-COPIES = 2  # of all numbers that a selection keeps in files at a time; with checkpoints one more
 
 
 class TooLarge(ValueError):
@@ -62,11 +62,11 @@ class Prediction:
     disk_bytes: int
     """Of the stored features."""
     scratch_bytes: int
-    """Of the files that the select worker keeps while it selects, at most."""
+    """Of the file that the select worker keeps while it selects; 0 for what it holds in memory."""
     gpu_bytes: int
     """Peak on the device; 0 on a CPU."""
     select_ram_bytes: int
-    """Of the matrix that the select worker holds."""
+    """Of the matrix, or the part of it, that the select worker holds."""
     lengths: Lengths
     """Of the sample's rows; see ``lengths_of``."""
 
@@ -84,6 +84,7 @@ def predict(
     scale = rows / len(sample)
     _, blocks, numbers = first.values.shape
     width = blocks * numbers + (0 if first.hidden is None else first.hidden.shape[1])
+    selected_by = rows * width * max(1, len(spec.checkpoints))  # numbers
     on_gpu = loaded.device.type == "cuda"
     return Prediction(
         rows=rows,
@@ -91,9 +92,9 @@ def predict(
         seconds=scale * work * pace,
         ram_bytes=_peak_bytes(),
         disk_bytes=rows * (width * NUMBER_BYTES + blocks * NORM_BYTES),
-        scratch_bytes=rows * width * NUMBER_BYTES * (COPIES + (len(spec.checkpoints) > 1)),
+        scratch_bytes=selected_by * NUMBER_BYTES * (selected_by * MATRIX_BYTES > HELD_BYTES),
         gpu_bytes=torch.cuda.max_memory_allocated(loaded.device) if on_gpu else 0,
-        select_ram_bytes=rows * width * MATRIX_BYTES,
+        select_ram_bytes=min(selected_by * MATRIX_BYTES, HELD_BYTES),
         lengths=lengths_of(items, max_length(loaded, spec), spec.on_long),
     )
 

@@ -5,11 +5,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
-from torch import Tensor
 
 from evoselect.budget import Budget
 from evoselect.measures.coverage import Nearest, nearest_both_ways
@@ -22,6 +20,7 @@ from store.errors import Invalid
 from store.jobs.requests import SelectionWork
 from store.jobs.results import Covered, Rows, SelectionResult
 from store.records.record import Record, plain_text
+from store.records.stored import Records, some
 from store.results import considered
 from store.results import items as selected
 from workers.features.block_files import check_same_sketch
@@ -31,7 +30,7 @@ from workers.selections import axes as round_axes
 from workers.selections import near_copies
 from workers.selections import report as selection_report
 from workers.selections.budgets import budget_of, pinned_rows
-from workers.selections.conditioned import conditioned
+from workers.selections.conditioned import Conditioned, conditioned
 from workers.selections.eligibility import (
     counts,
     eligibility_of,
@@ -44,7 +43,8 @@ from workers.selections.forms import Forms, forms_of
 from workers.selections.items import item, picked
 from workers.selections.near_copies import Flags
 from workers.selections.originals import kept_of, table_of
-from workers.selections.sides import Side, load
+from workers.selections.side import Side
+from workers.selections.sides import load
 from workers.selections.stages import Stages
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
@@ -62,7 +62,7 @@ class Sides:
     pool: Side
     eligibility: list[str]
     """Of every candidate."""
-    sent: list[Record]
+    sent: Records
     wanted: list[Record]
     rows: list[int]
     """Of the pool that may be selected."""
@@ -79,9 +79,7 @@ class Choice:
     """What was selected, and the features that it was selected by."""
 
     selection: Selection
-    candidates: Tensor
-    targets: Tensor
-    conditioning: Any
+    features: Conditioned
     forms: Forms | None
 
 
@@ -103,9 +101,9 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     asked = work.asked(SelectionWork)
     target, pool = load(work, asked, "target", scratch), load(work, asked, "pool", scratch)
     stages.done("read")
-    check_same_sketch([target.block, pool.block])
+    check_same_sketch([target.known.sketch, pool.known.sketch])
     refuse_bad_rows(asked.features, target, pool)
-    goals = [row for row, status in enumerate(target.block.status) if status == "ok"]
+    goals = [row for row, status in enumerate(target.known.status) if status == "ok"]
     eligibility = eligibility_of(
         target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec
     )
@@ -114,7 +112,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
     require_enough(len(goals), asked.k, eligibility)
     budget = budget_of(asked, pool, rows, eligibility)
-    sent, wanted = [pool.records[row] for row in rows], [target.records[row] for row in goals]
+    sent, wanted = pool.records.at(rows), list(target.records.at(goals))
     return Sides(asked, target, pool, eligibility, sent, wanted, rows, goals, budget, copies)
 
 
@@ -125,8 +123,8 @@ def _find_near_copies(
     rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
     pinned = set(pinned_rows(asked.pinned, pool, eligibility))
     places = {place for place, row in enumerate(rows) if row in pinned}
-    sent = [pool.records[row] for row in rows]
-    found = near_copies.found(work, asked, wanted=target.records, candidates=sent, pinned=places)
+    sent = pool.records.at(rows)
+    found = near_copies.found(work, asked, wanted=list(target.records), candidates=sent, pinned=places)
     for place, why in ({} if found is None else found.dropped()).items():
         eligibility[rows[place]] = why
     return found
@@ -135,39 +133,41 @@ def _find_near_copies(
 def _choose(work: Work, sides: Sides, scratch: Path, stages: Stages) -> Choice:
     asked, features = sides.asked, sides.asked.features
     forms = forms_of(sides.sent, sides.wanted, features)
-    values = sides.pool.values(sides.rows), sides.target.values(sides.goals)
-    states = sides.pool.hidden(sides.rows), sides.target.hidden(sides.goals)
-    kind, candidates, targets = conditioned(features, *values, scratch, hidden=states, forms=forms)
+    pool, target = sides.pool.shards_of(sides.rows), sides.target.features(sides.goals)
+    compared = conditioned(features, pool, target, scratch, forms=forms)
     stages.done("conditioned")
     selection = select(
-        candidates,
-        targets,
+        compared.pool(sharded=asked.spec.method == "capacity"),
+        compared.targets,
         sides.budget,
         _with_curve(asked.spec, len(sides.rows)),
         seed=asked.seed,
         groups=_groups(sides.wanted),
-        texts=Texts(
-            [plain_text(record) for record in sides.sent], [plain_text(record) for record in sides.wanted]
-        ),
+        texts=_texts(sides) if asked.spec.method == "dsir" else None,
         staged=stages.done,
     )
     stages.done("compared")
     results.check_items(selection)
     quotas.require_k(len(selection.indices), work.context.settings.max_k)
-    return Choice(selection, candidates, targets, kind, forms)
+    return Choice(selection, compared, forms)
+
+
+def _texts(sides: Sides) -> Texts:
+    return Texts(*([plain_text(record) for record in side] for side in (sides.sent, sides.wanted)))
 
 
 def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
     """The artifacts, and the result that names them."""
     selection = choice.selection
-    near = nearest_both_ways(choice.candidates, choice.targets)
+    features = choice.features
+    near = nearest_both_ways(features.candidates, features.targets)
     rejected = rejected_of(sides.pool, sides.eligibility)
     flags = sides.copies.flags() if sides.copies else {}
     items, rows = _store_items(work, sides, selection, flags)
     return {
         "counts": counts(sides.target, sides.pool, sides.eligibility),
         "rejected": rejected[:MAX_REJECTED],
-        "conditioning": choice.conditioning,
+        "conditioning": features.kind,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
         "features": sides.pool.preflight,
         "near_copies": sides.copies.summary() if sides.copies else None,
@@ -188,11 +188,11 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
                 seed=sides.asked.seed,
                 sent=sides.sent,
                 wanted=sides.wanted,
-                candidates=choice.candidates,
-                targets=choice.targets,
+                candidates=features.candidates,
+                targets=features.targets,
                 selection=selection,
                 near=near,
-                axes=round_axes.of_loop(work, choice.candidates.shape[1]),
+                axes=round_axes.of_loop(work, features.candidates.shape[1]),
                 copies=sides.copies,
             ),
         },
@@ -201,7 +201,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
 
 def _manifest(sides: Sides) -> dict[str, object]:
     return {
-        "sketch": sides.pool.block.sketch,
+        "sketch": sides.pool.known.sketch,
         "spec": sides.asked.spec.model_dump(mode="json", by_alias=True),
         "match": sides.asked.features.match,
         "seed": sides.asked.seed,
@@ -214,9 +214,10 @@ def _store_items(
 ) -> tuple[dict[str, StoredFile], Rows]:
     """The items, and where all candidates came as one kind of table, the rows of that; what they come to."""
     counted = sides.budget.counted  # else the prices are tokens
-    tokens = (sides.pool.block.tokens[sides.rows] if counted else sides.budget.prices).tolist()
+    tokens = (sides.pool.known.tokens[sides.rows] if counted else sides.budget.prices).tolist()
+    chosen = some(sides.sent, selection.indices.tolist())
     rows = [
-        item(reason, candidates=sides.sent, targets=sides.wanted, tokens=tokens, flags=flags)
+        item(reason, candidates=chosen, targets=sides.wanted, tokens=tokens, flags=flags)
         for reason in selection.items()
     ]
     contents = [row["content_hash"] for row in rows]
@@ -259,13 +260,13 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
     return stored.reference(rows=len(rejected))
 
 
-def _store_considered(work: Work, sent: list[Record], wanted: list[Record], near: Nearest) -> StoredFile:
+def _store_considered(work: Work, sent: Records, wanted: list[Record], near: Nearest) -> StoredFile:
     """Every usable candidate with its nearest target: what can be said of those that were not selected."""
     return considered.put(
         work.context.artifacts,
         f"{work.claim.tenant_id}/considered",
-        ids=[record.id for record in sent],
-        hashes=[record.content_hash for record in sent],
+        ids=list(sent.column("id")),
+        hashes=list(sent.column("content_hash")),
         nearest=[wanted[row].id for row in near.target.tolist()],
         cosines=near.cosine.tolist(),
     )

@@ -17,7 +17,7 @@ from store.jobs.requests import SelectionWork
 from store.records.record import Record
 from workers.process.work import Work
 from workers.selections.balances import bounds_of
-from workers.selections.sides import Side
+from workers.selections.side import Side
 
 NAMED = 5  # names that a message lists
 
@@ -82,8 +82,7 @@ def _balanced(budget: Budget, spec: SelectionSpec, pool: Side, rows: Sequence[in
     """With the bounds of its groups; raises Invalid where no set meets them."""
     if spec.balance is None:
         return budget
-    candidates = [pool.records[row] for row in rows]
-    bounds = bounds_of(spec.balance, candidates, budget.total, counted=budget.counted)
+    bounds = bounds_of(spec.balance, pool.records.at(rows), budget.total, counted=budget.counted)
     try:
         bounds.check(budget.prices, budget.total, budget.pinned)
     except InvalidInput as error:
@@ -94,9 +93,9 @@ def _balanced(budget: Budget, spec: SelectionSpec, pool: Side, rows: Sequence[in
 def token_counts(column: str | None, pool: Side, rows: Sequence[int]) -> Ints:
     """(len(rows),) tokens: of prompt and answer as the features counted them, or the column's numbers."""
     if column is None:
-        return pool.block.tokens[list(rows)].astype(np.int64)
+        return pool.known.tokens[list(rows)].astype(np.int64)
     name = column.removeprefix("extra.")
-    values = [(pool.records[row].extra or {}).get(name) for row in rows]
+    values = [(record.extra or {}).get(name) for record in pool.records.at(rows)]
     bad = [at for at, value in enumerate(values) if type(value) is not int or not 0 < value < 2**31]
     if bad:
         first = pool.records[rows[bad[0]]]

@@ -1,45 +1,87 @@
-"""Features of both sides as unit rows that a selection compares, large ones in a file."""
+"""Features of both sides as unit rows that a selection compares, those of a large pool in a file."""
 
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.representations.conditioning import combine, condition
+from evoselect.features import Matrix
+from evoselect.pools.part import Rows
+from evoselect.pools.pool import Pool
+from evoselect.representations.shards import Features, Fitted, Shard, fit_shards, require_differences
 from evoselect.spec.features import FeatureSpec
-from workers.features.block_files import scratch_array
+from workers.features.file_rows import HELD_BYTES, FileRows, scratch_rows
+from workers.features.known import grouped, together
 from workers.selections.forms import Forms
 
-IN_MEMORY = 128 * 2**20  # bytes of conditioned float32 rows; more lie in a file
+READ_BYTES = 16 * 2**20  # of float32 rows that are read and conditioned at once
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioned:
+    """Unit rows of both sides, and what was done to them."""
+
+    kind: str
+    candidates: Matrix  # (N, d), of which a read is a copy where they lie in a file
+    bounds: list[int]  # rows where parts of the pool begin, and N
+    targets: Tensor  # (M, d) float32
+
+    def pool(self, *, sharded: bool) -> Pool:
+        """The candidates in parts, as method capacity asks them; as one for methods that read all rows."""
+        if not isinstance(self.candidates, FileRows) or not sharded:
+            return Pool((Rows(self.candidates),))
+        cuts = zip(self.bounds, self.bounds[1:], strict=False)
+        return Pool.in_shards([Rows(self.candidates.part(start, stop)) for start, stop in cuts])
 
 
 def conditioned(
     spec: FeatureSpec,
-    pool: Tensor,
-    target: Tensor,
+    pool: Sequence[Shard],
+    target: Features,
     scratch: Path,
     *,
-    hidden: tuple[Tensor | None, Tensor | None] = (None, None),
     forms: Forms | None = None,
-) -> tuple[str, Tensor, Tensor]:
-    """(what was done, unit candidates, unit targets); a single candidate has nothing to be centred by.
+) -> Conditioned:
+    """Both sides conditioned by the pool alone; a single candidate has nothing to be centred by.
 
-    ``hidden`` are the hidden states of both sides, to stand beside their gradients. The directions of the
-    candidates' forms are taken out where the spec says that content alone is to match. Large pools lie in a
-    file in ``scratch``, in half precision: a row's norm stays within 0.001 of 1.
+    The directions of the candidates' forms are taken out where the spec says that content alone is to match.
+    What pool is too large to hold lies in a file in ``scratch``, in half precision: a row's norm stays within
+    0.001 of 1. Where it is cut changes nothing.
     """
-    kind = spec.conditioning if len(pool) > 1 else "none"
+    n = sum(shard.rows for shard in pool)
+    kind = spec.conditioning if n > 1 else "none"
     settings = spec.model_copy(update={"conditioning": kind})
-    if len(pool) == 1:
+    if n == 1:
         settings = settings.model_copy(update={"hidden_conditioning": "none"})
-    numbers = forms.of_pool() if forms and spec.match == "content" else None
-    states, asked = hidden
-    width = math.prod(pool.shape[1:]) + (0 if states is None else states.shape[1])
-    into = None
-    if 4 * len(pool) * width > IN_MEMORY:
-        into = torch.from_numpy(scratch_array(scratch, np.float16, (len(pool), width)))
-    if states is None or asked is None:
-        return kind, *condition(pool, target, settings, into=into, forms=numbers)
-    return kind, *combine(pool, target, (states, asked), settings, into=into, forms=numbers)
+    fitted = fit_shards(pool, settings, forms.of_pool() if forms and spec.match == "content" else None)
+    candidates, bounds, alike = _applied(fitted, pool, n, scratch)
+    goals = fitted.apply(target)
+    if kind != "none":
+        require_differences(alike, n, "candidates")
+        require_differences(fitted.alike(goals).tolist(), len(goals), "targets")
+    return Conditioned(kind, candidates, bounds, goals)
+
+
+def _applied(
+    fitted: Fitted, pool: Sequence[Shard], n: int, scratch: Path
+) -> tuple[Matrix, list[int], list[int]]:
+    """All rows (n, d), where parts of them begin, and the rows of which nothing is left."""
+    most, few = (max(1, size // (4 * fitted.width)) for size in (HELD_BYTES, READ_BYTES))
+    if n <= most:
+        rows = fitted.apply(together(pool))
+        return rows, [0, n], fitted.alike(rows).tolist()
+    written = scratch_rows(scratch, np.float16, (n, fitted.width))
+    bounds, alike, start = [0], list[int](), 0
+    for part in grouped(pool, most):
+        for piece in grouped(part, few):
+            features = together(piece)
+            empty = torch.empty(len(features.values), fitted.width, dtype=torch.float16)
+            rows = fitted.apply(features, empty)
+            written.write(start, rows)
+            alike += (fitted.alike(rows) + start).tolist()
+            start += len(rows)
+        bounds.append(start)
+    return written, bounds, alike

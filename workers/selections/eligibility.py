@@ -11,7 +11,7 @@ from workers.process.work import Work
 from workers.selections import qualities
 from workers.selections.items import selected_items
 from workers.selections.near_copies import content_keys
-from workers.selections.sides import Side
+from workers.selections.side import Side
 
 
 def excluded_contents(work: Work, selection_ids: Sequence[str]) -> set[str]:
@@ -29,10 +29,11 @@ def eligibility_of(target: Side, pool: Side, excluded: set[str], spec: Selection
     contents = content_keys(pool.records, same_text=same_text)
     seen: set[str] = set()
     eligibility: list[str] = []
-    for record, content, status, low in zip(pool.records, contents, pool.block.status, poor, strict=True):
+    hashes = pool.records.column("content_hash")
+    for own, content, status, low in zip(hashes, contents, pool.known.status, poor, strict=True):
         if content in in_target:
             eligibility.append("in_target")
-        elif record.content_hash in excluded:
+        elif own in excluded:
             eligibility.append("excluded")
         elif low:
             eligibility.append("low_quality")
@@ -66,7 +67,7 @@ def require_enough(targets: int, k: int | None, eligibility: list[str]) -> None:
 
 def refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
     """Raise Invalid for rows without usable features where the user wants them refused."""
-    bad = Counter([*target.block.status, *pool.block.status])
+    bad = Counter([*target.known.status, *pool.known.status])
     for status in ("ok", "shard_failed"):  # the latter is no row's fault, and was allowed
         bad.pop(status, None)
     if bad and spec.on_bad_row == "reject":
@@ -84,12 +85,12 @@ def counts(target: Side, pool: Side, eligibility: list[str]) -> Counts:
         usable=left_out.pop("usable"),
         left_out=dict(sorted(left_out.items())),
         target=len(target.records),
-        target_statuses=dict(Counter(target.block.status)),
-        shortened={"pool": pool.block.shortened, "target": target.block.shortened},
+        target_statuses=dict(Counter(target.known.status)),
+        shortened={"pool": pool.known.shortened, "target": target.known.shortened},
     )
 
 
 def rejected_of(pool: Side, eligibility: list[str]) -> list[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
-    pairs = zip(pool.records, eligibility, strict=True)
-    return [{"id": record.id, "reason": reason} for record, reason in pairs if reason != "usable"]
+    pairs = zip(pool.records.column("id"), eligibility, strict=True)
+    return [{"id": id, "reason": reason} for id, reason in pairs if reason != "usable"]

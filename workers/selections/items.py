@@ -29,8 +29,8 @@ def selected_items(work: Work, selection_id: str) -> list[Json]:
 def item(
     reason: ItemReason,
     *,
-    candidates: list[Record],
-    targets: list[Record],
+    candidates: Mapping[int, Record] | Sequence[Record],
+    targets: Sequence[Record],
     tokens: Sequence[int],
     flags: Mapping[str, Flags],
 ) -> Json:

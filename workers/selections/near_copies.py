@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -18,6 +18,7 @@ from store.data import targets
 from store.jobs.requests import SelectionWork
 from store.records import record as records
 from store.records.record import Record, plain_text
+from store.records.stored import Records, some
 from workers.process.work import Work
 
 UNASKED = 50_000  # candidates up to which they are looked for unasked: a few seconds
@@ -68,10 +69,10 @@ class Found:
     """Clusters, and leaks by set, of rows of the pool."""
 
     settings: NearCopies
-    candidates: list[Record]  # that were looked at
+    candidates: Sequence[Record]  # that were looked at
     pinned: set[int]  # places that stay beside their copies
     clusters: list[list[int]]  # the representative first; places among the candidates
-    leaks: dict[str, tuple[list[Record], dict[int, Leak]]]  # by target: its examples, and leaks by place
+    leaks: dict[str, tuple[Sequence[Record], dict[int, Leak]]]  # by target: its examples, and leaks by place
     seconds: float
 
     def dropped(self) -> dict[int, str]:
@@ -87,14 +88,16 @@ class Found:
     def flags(self) -> dict[str, Flags]:
         """By content hash of every candidate that has one of them."""
         found: dict[int, Flags] = {}
+        first = some(self.candidates, [members[0] for members in self.clusters])
         for members in self.clusters:
-            cluster = Cluster(representative=self.candidates[members[0]].id, rows=len(members))
+            cluster = Cluster(representative=first[members[0]].id, rows=len(members))
             found |= {row: Flags(cluster=cluster, leaks=[]) for row in members}
         for target_id, (examples, leaks) in self.leaks.items():
             for row, leak in leaks.items():
                 own = found.setdefault(row, Flags(cluster=None, leaks=[]))
                 own["leaks"].append({"target_id": target_id, **_likeness(leak, examples)})
-        return {self.candidates[row].content_hash: found[row] for row in sorted(found)}
+        named = some(self.candidates, found)
+        return {record.content_hash: found[row] for row, record in named.items()}
 
     def summary(self) -> dict[str, object]:
         """What the result says; the artifact has every row."""
@@ -164,7 +167,12 @@ def _likeness(leak: Leak, examples: Sequence[Record]) -> Likeness:
 
 
 def found(
-    work: Work, asked: SelectionWork, *, wanted: list[Record], candidates: list[Record], pinned: set[int]
+    work: Work,
+    asked: SelectionWork,
+    *,
+    wanted: Sequence[Record],
+    candidates: Sequence[Record],
+    pinned: set[int],
 ) -> Found | None:
     """Of the usable ``candidates`` against the target's examples and the sets that the settings name.
 
@@ -184,11 +192,11 @@ def found(
     return Found(settings, candidates, pinned, ordered, by_set, time.perf_counter() - start)
 
 
-def content_keys(rows: Sequence[Record], *, same_text: bool) -> list[str]:
+def content_keys(rows: Records, *, same_text: bool) -> Iterable[str]:
     """What makes two records one content: their hash, or that of their normalised text."""
     if not same_text:
-        return [record.content_hash for record in rows]
-    return [hashlib.sha256(normalised(plain_text(record)).encode()).hexdigest() for record in rows]
+        return rows.column("content_hash")
+    return (hashlib.sha256(normalised(plain_text(record)).encode()).hexdigest() for record in rows)
 
 
 def put(work: Work, flags: Mapping[str, Flags], candidates: Sequence[Record]) -> StoredFile:

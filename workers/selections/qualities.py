@@ -1,11 +1,13 @@
 """The quality that users give their candidates, as a floor: what is below it is not selected (ours)."""
 
+from collections.abc import Sequence
+
 from evoselect.spec.selection import SelectionSpec
 from store.errors import Invalid
 from store.records.record import Record
 
 
-def low(candidates: list[Record], spec: SelectionSpec) -> list[bool]:
+def low(candidates: Sequence[Record], spec: SelectionSpec) -> list[bool]:
     """Per candidate whether its quality is below ``spec.least_quality``.
 
     Raises Invalid where a candidate has none: it would count as good or as bad, and nobody said which.

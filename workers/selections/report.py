@@ -1,14 +1,18 @@
 """What the report of a selection needs, computed where the features are and stored beside the items."""
 
+from collections.abc import Sequence
+
 import orjson
 from torch import Tensor
 
+from evoselect.features import Matrix
 from evoselect.measures.coverage import Nearest
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
 from store.artifacts import Artifacts, StoredFile
 from store.kit.json import Json
 from store.records.record import Record, plain_text
+from store.records.stored import some
 from store.results import maps
 from workers.process import results
 from workers.selections import axes as round_axes
@@ -24,9 +28,9 @@ def store(
     tenant_id: str,
     *,
     seed: int,
-    sent: list[Record],
-    wanted: list[Record],
-    candidates: Tensor,
+    sent: Sequence[Record],
+    wanted: Sequence[Record],
+    candidates: Matrix,
     targets: Tensor,
     selection: Selection,
     near: Nearest,
@@ -54,16 +58,16 @@ def store(
     }
 
 
-def _named(row: Json, wanted: list[Record]) -> Json:
+def _named(row: Json, wanted: Sequence[Record]) -> Json:
     record = wanted[row.pop("row")]
     return {"id": record.id, "group": record.group, **row}
 
 
-def _columns(picture: Map, sent: list[Record], wanted: list[Record], selection: Selection) -> Json:
+def _columns(picture: Map, sent: Sequence[Record], wanted: Sequence[Record], selection: Selection) -> Json:
     chosen = selection.indices[: picture.selected].tolist()
-    shown = [sent[row] for row in picture.pool.tolist()]
-    goals = [wanted[row] for row in picture.targets.tolist()]
-    every = [*shown, *goals, *(sent[row] for row in chosen)]
+    shown, goals = picture.pool.tolist(), picture.targets.tolist()
+    held, asked = some(sent, [*shown, *chosen]), some(wanted, goals)
+    every = [*(held[row] for row in shown), *asked.values(), *(held[row] for row in chosen)]
     before = len(shown) + len(goals)
     return {
         "id": [record.id for record in every],

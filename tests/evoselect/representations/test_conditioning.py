@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from evoselect.errors import InvalidInput
-from evoselect.representations.conditioning import FORM_ROWS, Kind, block_norms, condition, fit, fit_to
-from evoselect.representations.sums import flatten, sample_step, sums_of, together
+from evoselect.representations.conditioning import FORM_ROWS, Kind, block_norms, fit, fit_to
+from evoselect.representations.shards import condition
+from evoselect.representations.sums import Adding, flatten, sample_step, sums_of
 from evoselect.spec.features import FeatureSpec
 
 
@@ -170,8 +171,10 @@ def test_shards_are_conditioned_as_the_whole_to_the_last_bit(kind: Kind, cut: li
     whole = fit(pool, kind, weights=(1.0, 2.0, 0.5), forms=of_row)
     norms, step = block_norms(pool, (1.0, 2.0, 0.5)), sample_step(1_501)
     bounds = list(itertools.pairwise([0, *cut, 1_501]))
-    sums = [sums_of(pool[a:b], norms, of_row[a:b], count=4, step=step, first=a) for a, b in bounds]
-    found = fit_to(together(sums), norms, kind)
+    sums = Adding()
+    for a, b in bounds:
+        sums.add(sums_of(pool[a:b], norms, of_row[a:b], count=4, step=step, first=a))
+    found = fit_to(sums.sums, norms, kind)
     assert found.mean.numpy().tobytes() == whole.mean.numpy().tobytes()
     rows = torch.cat([found.apply(pool[a:b]) for a, b in bounds])
     assert rows.numpy().tobytes() == whole.apply(pool).numpy().tobytes()

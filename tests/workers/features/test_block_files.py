@@ -1,23 +1,19 @@
 """Feature blocks as files: the same features are the same bytes, and only alike ones are joined."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from evoselect.errors import InvalidInput
 from tests.chaos.disks import small_disk
 from tests.workers.proxy import record
 from workers.features.block import FeatureBlock
-from workers.features.block_files import (
-    absent,
-    from_bytes,
-    in_original_order,
-    join,
-    scratch_array,
-    side_by_side,
-    to_bytes,
-)
+from workers.features.block_files import from_bytes, in_original_order, join, side_by_side, to_bytes
+from workers.features.file_rows import scratch_rows
+from workers.features.known import Known, at_every_checkpoint
 from workers.features.ordering import by_length
 
 
@@ -43,12 +39,12 @@ def test_a_block_comes_back_as_it_was() -> None:
 def test_hidden_states_go_with_their_rows() -> None:
     combined = block()
     combined.hidden = np.array([[0.5, 0.25, 0.0], [0.0, 0.0, 0.0]], dtype=np.float32)
-    found = join([from_bytes(to_bytes(combined)), absent(combined, 1)])
+    found = join([from_bytes(to_bytes(combined)), combined])
     assert found.hidden is not None
-    np.testing.assert_array_equal(found.hidden, [*combined.hidden, [0.0, 0.0, 0.0]])
-    turned = in_original_order(found, [2, 1, 0]).hidden
+    np.testing.assert_array_equal(found.hidden, [*combined.hidden, *combined.hidden])
+    turned = in_original_order(found, [3, 1, 2, 0]).hidden
     assert turned is not None
-    np.testing.assert_array_equal(turned[2], combined.hidden[0])
+    np.testing.assert_array_equal(turned[3], combined.hidden[0])
     assert len({to_bytes(combined) for _ in range(50)}) == 1
 
 
@@ -64,13 +60,12 @@ def test_blocks_are_joined_in_order_and_only_of_one_sketch() -> None:
 
 def test_checkpoints_stand_side_by_side_and_a_row_must_be_usable_at_each() -> None:
     other = block("t")
-    other.status = ["non_finite", "ok"]
-    assert side_by_side([block()]).sketch == "s"
-    found = side_by_side([block(), block("t"), other])
-    assert (found.values.shape, found.sketch) == ((2, 3, 2), "s+t+t")
-    assert found.status == ["non_finite", "too_long"]
-    assert not found.values.any()
-    np.testing.assert_array_equal(side_by_side([block(), block()]).values[0], [[0.5, -0.5], [0.5, -0.5]])
+    first, second = (Known(one.tokens, one.status, one.sketch, 1) for one in (block(), other))
+    third = replace(second, status=["non_finite", "ok"])
+    assert at_every_checkpoint([first]) is first
+    found = at_every_checkpoint([first, second, third])
+    assert (found.status, found.sketch, found.shortened) == (["non_finite", "too_long"], "s+t+t", 1)
+    np.testing.assert_array_equal(side_by_side([block(), other]).values[0], [[0.5, -0.5], [0.5, -0.5]])
     other.values = other.values[:, :, :1]
     with pytest.raises(InvalidInput, match="features of 2 shapes"):
         side_by_side([block(), other])
@@ -94,7 +89,7 @@ def test_a_file_that_a_disk_has_no_room_for_is_an_error_and_not_a_death(tmp_path
         if reason:
             pytest.skip(reason)
         with pytest.raises(OSError, match="No space left"):
-            scratch_array(tmp_path / "disk", np.float16, (2**20, 8))
-        array = scratch_array(tmp_path / "disk", np.float16, (2**10, 8))
-        array[:] = 1.0
-        assert array.sum() == 2**13
+            scratch_rows(tmp_path / "disk", np.float16, (2**20, 8))
+        rows = scratch_rows(tmp_path / "disk", np.float16, (2**10, 8))
+        rows.write(3, torch.ones(2, 8, dtype=torch.float16))
+        assert rows[:].sum(dim=1).nonzero().ravel().tolist() == [3, 4]

@@ -10,7 +10,7 @@ from tests.workers.proxy import record
 from workers.features.block import FeatureBlock
 from workers.features.fingerprint import block_key
 from workers.features.ordering import by_length
-from workers.selections.sides import require_rows
+from workers.selections.computed import require_rows
 
 
 def chat(*contents: str) -> Record:

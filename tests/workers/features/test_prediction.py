@@ -1,5 +1,7 @@
 """What a feature job is predicted to need."""
 
+from dataclasses import replace
+
 import pytest
 
 from evoselect.gradients.extractor import GradientExtractor, extractor_bytes
@@ -33,7 +35,10 @@ def test_counts_are_those_of_the_job(proxy: LoadedModel) -> None:
     assert needs.seconds == pytest.approx(block.stats["seconds_extract"])  # the same work at its own pace
     assert needs.disk_bytes == pytest.approx(len(to_bytes(block)), rel=0.02)
     assert needs.select_ram_bytes == block.values.nbytes
-    assert needs.scratch_bytes == 2 * block.values.astype("float16").nbytes
+    assert needs.scratch_bytes == 0
+    large = predict(records, block, proxy, SPEC, rows=13_000_000)
+    assert large.scratch_bytes == 1_000_000 * block.values.astype("float16").nbytes
+    assert large.select_ram_bytes == 2**27
     assert needs.ram_bytes > 2**27  # PyTorch alone is larger
 
 
@@ -46,7 +51,7 @@ def test_a_sample_stands_for_the_whole_pool(proxy: LoadedModel) -> None:
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_the_setting(proxy: LoadedModel) -> None:
-    needs = prediction(questions(6), proxy, 6)
+    needs = replace(prediction(questions(6), proxy, 6), scratch_bytes=1_000)
     require(needs, ram_bytes=2**40, disk_bytes=2**40)
     with pytest.raises(
         TooLarge, match=r"6 rows need .* GiB of memory and there are 0.00: lower features.batch_tokens"

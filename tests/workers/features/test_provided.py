@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import pytest
 import torch
 from safetensors.numpy import save
 from safetensors.torch import save as save_torch
+from torch import Tensor
 
 from evoselect.representations.sums import flatten
 from store.errors import Invalid
-from workers.features.block import FeatureBlock
-from workers.features.provided import provided_block
+from workers.features.known import Known, together
+from workers.features.provided import provided
 
 ROWS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 
@@ -35,10 +37,11 @@ def parquet(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def block_of(folder: Path, data: bytes, name: str, rows: int) -> FeatureBlock:
-    """The block of a file that is stored under another name, as artifacts are."""
+def rows_of(folder: Path, data: bytes, name: str, rows: int) -> tuple[Known, Tensor]:
+    """What is known of a file that is stored under another name, as artifacts are, and its rows."""
     (folder / "stored").write_bytes(data)
-    return provided_block(folder / "stored", name, rows)
+    known, shards = provided(folder / "stored", name, rows)
+    return known, together(shards).values
 
 
 FORMATS = {
@@ -52,10 +55,10 @@ FORMATS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_all_formats_give_the_same_unit_rows(tmp_path: Path, name: str) -> None:
-    block = block_of(tmp_path, FORMATS[name], name, 5)
-    assert block.status == ["ok"] * 5
+    known, values = rows_of(tmp_path, FORMATS[name], name, 5)
+    assert known.status == ["ok"] * 5
     np.testing.assert_allclose(
-        flatten(torch.from_numpy(block.values)),
+        flatten(values),
         ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True),
         rtol=1e-6,
     )
@@ -68,42 +71,45 @@ NARROW = (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_types_that_numpy_has_not_are_read_as_float32(tmp_path: Path, dtype: torch.dtype) -> None:
     rows = torch.from_numpy(ROWS).to(dtype)
-    block = block_of(tmp_path, save_torch({"x": rows}), "m.safetensors", 5)
-    np.testing.assert_array_equal(block.values[:, 0], rows.float().numpy())
+    _, values = rows_of(tmp_path, save_torch({"x": rows}), "m.safetensors", 5)
+    assert torch.equal(values[:, 0], rows.float())
 
 
 def test_a_public_matrix_in_bfloat16_is_read() -> None:
-    block = provided_block(CASES / "pool_bf16.safetensors", "pool_bf16.safetensors", 12)
-    assert block.status == ["ok"] * 12
-    assert block.values.dtype == np.float32
+    known, shards = provided(CASES / "pool_bf16.safetensors", "pool_bf16.safetensors", 12)
+    assert known.status == ["ok"] * 12
+    assert together(shards).values.dtype == torch.float32
 
 
 def test_other_types_are_refused_by_name(tmp_path: Path) -> None:
     odd = {"x": torch.ones(4, 2, dtype=torch.complex64)}
     with pytest.raises(Invalid, match=r"complex64|C64"):
-        block_of(tmp_path, save_torch(odd), "m.safetensors", 4)
+        rows_of(tmp_path, save_torch(odd), "m.safetensors", 4)
     scales = {"x": torch.ones(4, 2).to(torch.float8_e8m0fnu)}
     with pytest.raises(Invalid, match=r"(?i)e8m0"):
-        block_of(tmp_path, save_torch(scales), "m.safetensors", 4)
+        rows_of(tmp_path, save_torch(scales), "m.safetensors", 4)
 
 
 def test_rows_that_cannot_be_scored_say_why(tmp_path: Path) -> None:
     rows = ROWS.copy()
     rows[1], rows[2, 0], rows[3, 1] = 0.0, np.nan, np.inf
-    block = block_of(tmp_path, npy(rows), "m.npy", 5)
-    assert block.status == ["ok", "zero_gradient", "non_finite", "non_finite", "ok"]
+    known, _ = rows_of(tmp_path, npy(rows), "m.npy", 5)
+    assert known.status == ["ok", "zero_gradient", "non_finite", "non_finite", "ok"]
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e25])
 def test_rows_that_float32_cannot_square_are_scaled_first(tmp_path: Path, scale: float) -> None:
-    block = block_of(tmp_path, npy(ROWS * np.float32(scale)), "m.npy", 5)
+    rows = ROWS.copy()
+    rows[1:] *= np.float32(scale)
+    _, values = rows_of(tmp_path, npy(rows), "m.npy", 5)
     unit = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
-    np.testing.assert_allclose(flatten(torch.from_numpy(block.values)), unit, rtol=1e-5)
+    np.testing.assert_allclose(flatten(values), unit, rtol=1e-5)
+    assert torch.equal(values[0, 0], torch.from_numpy(ROWS[0]))
 
 
 def test_matrices_of_different_width_are_not_of_one_sketch(tmp_path: Path) -> None:
-    narrow = block_of(tmp_path, npy(ROWS[:, :2]), "m.npy", 5)
-    assert narrow.sketch != block_of(tmp_path, npy(ROWS), "m.npy", 5).sketch
+    narrow, _ = rows_of(tmp_path, npy(ROWS[:, :2]), "m.npy", 5)
+    assert narrow.sketch != rows_of(tmp_path, npy(ROWS), "m.npy", 5)[0].sketch
 
 
 @pytest.mark.parametrize(
@@ -121,41 +127,62 @@ def test_matrices_of_different_width_are_not_of_one_sketch(tmp_path: Path) -> No
         (save({"a": ROWS, "b": ROWS}), "m.safetensors", r"holds 2 tensors \(a, b\), not one"),
         (parquet(pa.table({"x": ["a", "b", "c", "d"]})), "m.parquet", "not numbers"),
         (parquet(pa.table({"x": [[1.0], [1.0, 2.0]]})), "m.parquet", "cannot be read"),
+        (parquet(pa.table({"x": [[1.0], None]})), "m.parquet", "cannot be read"),
+        (parquet(pa.table({"x": [{"a": 1.0}]})), "m.parquet", "cannot be read"),
     ],
 )
 def test_other_files_are_refused_with_the_fault(tmp_path: Path, data: bytes, name: str, fault: str) -> None:
     with pytest.raises(Invalid, match=fault):
-        block_of(tmp_path, data, name, 4)
+        rows_of(tmp_path, data, name, 4)
+
+
+def test_parquet_takes_memory_for_its_numbers(tmp_path: Path) -> None:
+    """A list of Python floats takes eight times as much."""
+    rows = np.arange(20_000 * 64, dtype=np.float32).reshape(20_000, 64) + 1
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), 64)
+    (tmp_path / "m.parquet").write_bytes(parquet(pa.table({"x": lists})))
+    tracemalloc.start()
+    try:
+        known, shards = provided(tmp_path / "m.parquet", "m.parquet", 20_000)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(known.status) == 20_000
+    np.testing.assert_array_equal(together(shards).values[:, 0], rows)
+    assert most < 3 * rows.nbytes, f"{most / 2**20:.1f} MiB"
 
 
 PEAK = """
 import resource, sys
 import numpy as np, torch
 from pathlib import Path
-from evoselect.select import select
+from evoselect.measures.coverage import nearest_both_ways
 from evoselect.spec.features import FeatureSpec
-from evoselect.spec.selection import SelectionSpec
+from evoselect.representations.shards import Features, Shard
+from workers.features.provided import provided
 from workers.selections.conditioned import conditioned
-from workers.features.provided import provided_block
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 file, rows = Path(sys.argv[1]), int(sys.argv[2])
-small = torch.randn(500, 1, 1_024)
-_, candidates, targets = conditioned(FeatureSpec(), small, small[:8], file.parent)
-select(candidates, targets, 20, SelectionSpec(), seed=0)
+def read(shards):
+    found = conditioned(FeatureSpec(), shards, Features(shards[0].read().values[:20]), file.parent)
+    pool = found.pool(sharded=True)
+    pool.check()
+    nearest_both_ways(found.candidates, found.targets)
+    return len(pool.parts), found.candidates.dtype
+
+small = Features(torch.randn(500, 1, 1_024))
+read([Shard(500, lambda: small)])
 before = peak()
-pool = torch.from_numpy(provided_block(file, "m.npy", rows).values)
-_, candidates, targets = conditioned(FeatureSpec(), pool, pool[:20], file.parent)
-found = select(candidates, targets, 200, SelectionSpec(), seed=0)
-print(peak() - before, candidates.dtype, len(set(found.indices.tolist())))
+print(*read(provided(file, "m.npy", rows)[1]), peak() - before)
 """
 
 
-def test_a_large_matrix_costs_memory_twice_its_file_and_some_blocks(tmp_path: Path) -> None:
-    """70 MB of float16 in the file; the conditioned rows are in a file too, and both count while mapped."""
-    rows, d = 35_000, 1_024
+def test_a_large_matrix_costs_memory_of_some_blocks(tmp_path: Path) -> None:
+    """143 MB of float16 in the file, and the conditioned rows in another one."""
+    rows, d = 70_000, 1_024
     file = tmp_path / "m.npy"
     matrix = np.lib.format.open_memmap(file, "w+", np.float16, (rows, d))
     draw = np.random.default_rng(0).standard_normal((5_000, d), dtype=np.float32)
@@ -165,6 +192,6 @@ def test_a_large_matrix_costs_memory_twice_its_file_and_some_blocks(tmp_path: Pa
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(file), str(rows)], capture_output=True, text=True, check=True
     )
-    grown, dtype, chosen = done.stdout.split()
-    assert (dtype, chosen) == ("torch.float16", "200")
-    assert int(grown) < 2 * file.stat().st_size + 224 * 2**20, f"{int(grown) / 2**20:.0f} MiB"
+    parts, dtype, grown = done.stdout.split()
+    assert (parts, dtype) == ("3", "torch.float16")
+    assert int(grown) < file.stat().st_size, f"{int(grown) / 2**20:.0f} MiB"

@@ -7,13 +7,14 @@ import pytest
 
 from store.errors import Invalid
 from store.jobs.requests import SelectionWork
-from store.records.record import parse_record, to_json
+from store.records.record import parse_record, to_json, to_table
+from store.records.stored import Records
 from tests.live import Json
 from tests.workers.line import Line
 from tests.workers.proxy import ALIAS, questions
-from workers.features.block import FeatureBlock
+from workers.features.known import Known
 from workers.selections.budgets import budget_of, pinned_rows, token_counts
-from workers.selections.sides import Side
+from workers.selections.side import Side
 
 ROWS: list[Json] = [to_json(record) for record in questions(12)]
 REQUEST = {"target_id": "t", "pool_id": "p", "pool_version": 1, "model": "m", "spec": {}, "features": {}}
@@ -27,9 +28,8 @@ def pool(*ids: str, extra: Callable[[int], Json] = lambda row: {"size": row + 1}
         parse_record({"prompt": f"p{min(row, count - 2)}", "completion": "x", "id": id, "extra": extra(row)})
         for row, id in enumerate(ids)
     ]
-    tokens, nothing = np.arange(1, count + 1, dtype=np.int32) * 10, np.zeros((count, 1), dtype=np.float32)
-    block = FeatureBlock(nothing, nothing, nothing[:, 0], tokens, ["ok"] * count, "", {})
-    return Side(records, block)
+    tokens = np.arange(1, count + 1, dtype=np.int32) * 10
+    return Side(Records.of([to_table(records)]), Known(tokens, ["ok"] * count, ""))
 
 
 def test_ids_and_hashes_name_rows_in_the_order_given() -> None:

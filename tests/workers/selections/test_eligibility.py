@@ -3,22 +3,20 @@
 import numpy as np
 
 from evoselect.spec.selection import SelectionSpec
-from store.records.record import Record, parse_record
-from workers.features.block import FeatureBlock
+from store.records.record import Record, parse_record, to_table
+from store.records.stored import Records
+from workers.features.known import Known
 from workers.models.tokenization import Status
 from workers.selections.eligibility import counts, eligibility_of, rejected_of
-from workers.selections.sides import Side
+from workers.selections.side import Side
 
 
 def side(rows: list[str], status: list[Status] | None = None) -> Side:
-    nothing = np.zeros((len(rows), 1), dtype=np.float32)
     records: list[Record] = [
         parse_record({"prompt": text, "completion": "x", "id": f"{n}"}) for n, text in enumerate(rows)
     ]
     tokens = np.zeros(len(rows), dtype=np.int32)
-    return Side(
-        records, FeatureBlock(nothing, nothing, nothing[:, 0], tokens, status or ["ok"] * len(rows), "", {})
-    )
+    return Side(Records.of([to_table(records)]), Known(tokens, status or ["ok"] * len(rows), ""))
 
 
 def test_the_first_reason_that_holds_is_the_fate() -> None:

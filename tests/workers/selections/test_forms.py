@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from evoselect.representations.forms import Form
+from evoselect.representations.shards import Features, Shard
 from evoselect.spec.features import FeatureSpec
 from store.artifacts import Artifacts
 from store.data.sources import Source
@@ -138,5 +139,6 @@ def test_large_pools_are_looked_at_only_where_it_is_asked(monkeypatch: pytest.Mo
 def test_a_single_candidate_has_no_forms_to_tell_apart(tmp_path: Path) -> None:
     pool, target = rows()
     spec, forms = FeatureSpec(match="content"), forms_of(pool[:1], target, FeatureSpec(match="content"))
-    kind, candidates, _ = conditioned(spec, torch.ones(1, 1, 12), torch.ones(6, 1, 12), tmp_path, forms=forms)
-    assert (kind, candidates.shape) == ("none", (1, 12))
+    alone = Shard(1, lambda: Features(torch.ones(1, 1, 12)))
+    found = conditioned(spec, [alone], Features(torch.ones(6, 1, 12)), tmp_path, forms=forms)
+    assert (found.kind, found.candidates.shape) == ("none", (1, 12))

@@ -2,7 +2,8 @@
 
 import random
 
-from store.records.record import parse_record
+from store.records.record import parse_record, to_table
+from store.records.stored import Records
 from tests.live import Json
 from tests.workers.line import Line
 from tests.workers.proxy import ALIAS
@@ -97,8 +98,7 @@ def test_bad_settings_are_refused_by_name(line: Line) -> None:
 
 
 def test_same_text_is_one_content_where_asked() -> None:
-    records = [
-        parse_record({"prompt": text, "completion": "x"}) for text in ("Caf\u00e9 a", "cafe\u0301  A", "b")
-    ]
+    texts = ("Caf\u00e9 a", "cafe\u0301  A", "b")
+    records = Records.of([to_table(parse_record({"prompt": text, "completion": "x"}) for text in texts)])
     assert len(set(content_keys(records, same_text=False))) == 3
     assert len(set(content_keys(records, same_text=True))) == 2

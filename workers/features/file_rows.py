@@ -1,0 +1,88 @@
+"""Rows of numbers in a file, read a range at a time: memory goes by what is read, never by the file."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+HELD_BYTES = 128 * 2**20  # of float32 rows that a selection holds; more lie in a file
+SPARSE = 4  # times as many rows as are wanted are read in one piece rather than one by one
+
+
+class FileRows:
+    """(n, width) float16 or float32 rows that lie one after the other from ``offset`` bytes on.
+
+    They are indexed like a tensor. A read is a copy: nothing of the file is mapped.
+    """
+
+    def __init__(
+        self, file: IO[bytes], dtype: npt.DTypeLike, shape: tuple[int, int], offset: int = 0
+    ) -> None:
+        self._file, self._dtype, self._offset = file, np.dtype(dtype), offset
+        self.shape = torch.Size(shape)
+        self.device = torch.device("cpu")
+        self.dtype = torch.from_numpy(np.empty(0, self._dtype)).dtype
+
+    @property
+    def _row_bytes(self) -> int:
+        return self.shape[1] * self._dtype.itemsize
+
+    def part(self, start: int, stop: int) -> "FileRows":
+        """Rows ``start`` to ``stop`` as rows from 0 on."""
+        offset = self._offset + start * self._row_bytes
+        return FileRows(self._file, self._dtype, (stop - start, self.shape[1]), offset)
+
+    def __getitem__(self, index: Any, /) -> Tensor:
+        """A slice of step 1 or an index (i,) of rows -> (i, width)."""
+        if isinstance(index, slice):
+            start, stop, _ = index.indices(self.shape[0])
+            return torch.from_numpy(self._read(start, max(start, stop)))
+        rows = np.asarray(index, dtype=np.int64)
+        if not len(rows):
+            return torch.from_numpy(self._read(0, 0))
+        first, last = int(rows.min()), int(rows.max()) + 1
+        if last - first <= SPARSE * len(rows):
+            return torch.from_numpy(self._read(first, last)[rows - first])
+        return torch.from_numpy(np.concatenate([self._read(row, row + 1) for row in rows.tolist()]))
+
+    def write(self, start: int, rows: Tensor) -> None:
+        """Put rows (r, width) of the file's dtype behind the first ``start``."""
+        left = memoryview(np.ascontiguousarray(rows.numpy())).cast("B")
+        at = self._offset + start * self._row_bytes
+        while left:
+            done = os.pwrite(self._file.fileno(), left, at)
+            left, at = left[done:], at + done
+
+    def _read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        found = np.empty((stop - start, self.shape[1]), self._dtype)
+        left, at = memoryview(found).cast("B") if found.size else memoryview(b""), start * self._row_bytes
+        while left:
+            done = os.preadv(self._file.fileno(), [left], self._offset + at)
+            if not done:
+                raise OSError(f"a file of features ended at byte {self._offset + at}, {len(left)} too early")
+            left, at = left[done:], at + done
+        return found
+
+
+def scratch_rows(folder: Path, dtype: npt.DTypeLike, shape: tuple[int, int]) -> FileRows:
+    """Zero rows in a file without a name in ``folder``.
+
+    It is gone with its last reference, however the process ends. Raises OSError where the disk has no room
+    for it.
+    """
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it lives as long as the rows
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    return FileRows(file, dtype, shape)
+
+
+def ranges(rows: int, step: int) -> Iterator[tuple[int, int]]:
+    """Start and stop of runs of at most ``step`` of so many rows."""
+    return ((start, min(start + step, rows)) for start in range(0, rows, step))

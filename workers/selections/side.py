@@ -1,0 +1,33 @@
+"""One side of a selection, pool or target, row by row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evoselect.representations.shards import Features, Shard
+from store.kit.json import Json
+from store.records.stored import Records
+from workers.features.known import Known, of_rows, together
+
+Role = Literal["target", "pool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Records of one role, what is known of each, and their features in shards."""
+
+    records: Records
+    known: Known
+    shards: Sequence[Shard] = ()
+    preflight: Json = field(default_factory=dict)
+    """What the first shard found out for all of them; see workers.features.preflight."""
+    files: list[tuple[str, str]] = field(default_factory=list)
+    """Path and sha256 of each stored file that the records are from, once."""
+
+    def shards_of(self, rows: list[int]) -> list[Shard]:
+        """The features of some rows, ascending, in shards."""
+        return of_rows(self.shards, rows)
+
+    def features(self, rows: list[int]) -> Features:
+        """The same at once."""
+        return together(self.shards_of(rows))
