@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,13 +25,13 @@ class StartFailedError(RuntimeError):
 
 
 @contextmanager
-def embedded(logs: Path) -> Iterator[tuple[str, str]]:
+def embedded(logs: Path, settings: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
     """URL and key of a running product; ends all of it, and raises ProcessesLeftError where that fails.
 
-    When the block fails, the logs of all processes are copied to `logs`.
+    When the block fails, the logs of all processes are copied to `logs`. `settings` are variables of its own.
     """
     with tempfile.TemporaryDirectory(prefix="evoselect-demo-") as folder:
-        process = _start(Path(folder))
+        process = _start(Path(folder), settings or {})
         try:
             url, key = _address(process)
             yield url, key
@@ -42,7 +42,7 @@ def embedded(logs: Path) -> Iterator[tuple[str, str]]:
             _stop(process)
 
 
-def _start(home: Path) -> subprocess.Popen[str]:
+def _start(home: Path, settings: Mapping[str, str]) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-c",
@@ -59,7 +59,7 @@ def _start(home: Path) -> subprocess.Popen[str]:
         [*command, "--home", str(home / "home")],
         stdout=subprocess.PIPE,
         text=True,
-        env={**inherited, **kept},
+        env={**inherited, **kept, **settings},
         start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the product in order
     )
 

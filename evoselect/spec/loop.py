@@ -8,6 +8,7 @@ from evoselect.spec.features import FeatureSpec
 from evoselect.spec.fields import MAX_WHOLE, Bounded, Flag, Id, Real, ShortText, Text, Whole
 from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
+from evoselect.spec.verifier import LEAST_QUALITY, Verifier
 
 MAX_ROUNDS = 100
 CURRENT = "current"  # as `proxy`: the model that the round before has trained
@@ -90,6 +91,8 @@ class Stop(Bounded):
     """Nothing more is generated once it has cost so much, by the generator's prices."""
     trained_examples: Annotated[int, Whole(1)] | None = None
     """No round is begun once so many examples were trained on, all arms together."""
+    guard_rise: Annotated[float, Real(ge=0.0, le=1e6)] | None = None
+    """Nats that the loss on the guard's examples may lie above the base model's; more ends it. None warns."""
 
 
 class LoopSpec(Bounded):
@@ -97,6 +100,8 @@ class LoopSpec(Bounded):
 
     generator: Generator
     """Where the candidates of each round come from."""
+    verifier: Verifier | None = None
+    """Who gives each candidate its `quality` before it may be selected; None takes them unchecked."""
     k: Annotated[int, Whole(1)] | None = None
     """Candidates to select in a round; exactly one of k and ratio."""
     ratio: Annotated[float, Real(gt=0.0, le=1.0)] | None = None
@@ -109,6 +114,10 @@ class LoopSpec(Bounded):
     """What a round has selected is not offered to later ones."""
     random_arm: Flag = False
     """Train and evaluate as many candidates drawn at random beside each round."""
+    anchor_share: Annotated[float, Real(ge=0.0, le=0.9)] = 0.0
+    """Share of each training's rows that is drawn from the target's own examples, beside the selected."""
+    guard_target_id: Id | None = None
+    """Examples of what must not be forgotten: the base model and each round's are measured on them."""
     selection: SelectionSpec = SelectionSpec()
     """How each round selects."""
     features: FeatureSpec = FeatureSpec()
@@ -128,6 +137,29 @@ class LoopSpec(Bounded):
             raise ValueError(f"k is {self.k} and ratio is {self.ratio}: send exactly one of them")
         if self.stop.patience is not None and not self.random_arm:
             raise ValueError("stop.patience compares with the random arm: set random_arm to true")
+        if self.stop.guard_rise is not None and self.guard_target_id is None:
+            raise ValueError("stop.guard_rise compares on the guard's examples: set guard_target_id")
+        if self.verifier is not None:
+            _require_made(self.generator)
         if self.features.kind == "provided" or self.features.checkpoints:
             raise ValueError("a loop computes its features with one model: leave kind and checkpoints out")
         return self
+
+    @property
+    def selecting(self) -> SelectionSpec:
+        """How a round selects: with a verifier not below LEAST_QUALITY, where nothing else is said."""
+        if self.verifier is None or self.selection.least_quality is not None:
+            return self.selection
+        return self.selection.model_copy(update={"least_quality": LEAST_QUALITY})
+
+    def anchors(self, selected: int) -> int:
+        """Rows of the target beside so many selected ones, so that they are `anchor_share` of all."""
+        return round(selected * self.anchor_share / (1.0 - self.anchor_share))
+
+
+def _require_made(generator: PoolGenerator | PushGenerator | OpenAIGenerator) -> None:
+    """Raise ValueError where a loop makes no candidates that a verifier could check."""
+    if isinstance(generator, PushGenerator):
+        raise ValueError("a verifier checks what a loop makes: send pushed candidates with a quality")
+    if isinstance(generator, PoolGenerator) and generator.size is None:
+        raise ValueError("a verifier checks the candidates of a round: set generator.size")

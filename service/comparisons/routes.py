@@ -16,7 +16,7 @@ from service.http.views import as_response
 from service.jobs.routes import accepted, job_routes, load
 from service.services import Services, TenantId
 from store.jobs import submissions
-from store.loops import advance as loops
+from store.loops import pauses
 from store.tables.states import JobKind
 
 router = job_routes(JobKind.COMPARISON, "comparisons", responses.MethodComparison)
@@ -61,7 +61,7 @@ def create(
 def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Begin nothing further; steps that run go on to their end."""
     with state.database.transaction() as session:
-        loops.pause(session, tenant_id, job_id, JobKind.COMPARISON)
+        pauses.pause(session, tenant_id, job_id, JobKind.COMPARISON)
     return as_response(load(state, tenant_id, job_id, JobKind.COMPARISON))
 
 
@@ -69,5 +69,5 @@ def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
 def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Go on with a paused comparison."""
     with state.database.transaction() as session:
-        loops.resume(session, tenant_id, job_id, JobKind.COMPARISON)
+        pauses.resume(session, tenant_id, job_id, JobKind.COMPARISON)
     return as_response(load(state, tenant_id, job_id, JobKind.COMPARISON))

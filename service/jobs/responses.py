@@ -88,7 +88,7 @@ class EventData(OpenResponseModel):
     loss: float | None = None
     """`training.metrics`: mean loss per answer token of the step, in nats."""
     round: int | None = None
-    """Events of a loop: the number of the round, from 1."""
+    """Events of a loop: the round, from 1; `round.health` and `round.warning` tell how it fares."""
 
 
 class Event(ResponseModel):

@@ -51,7 +51,7 @@ def document(state: State, tenant_id: str, job_id: str) -> Json:
         "object": "loop.report",
         "loop": {name: made[name] for name in LOOP},
         "stop_reason": (job.result or {}).get("stop_reason"),
-        "best_round": (job.result or {}).get("best_round"),
+        **{name: (job.result or {}).get(name) for name in ("best_round", "best_reported", "base_reported")},
         "base": loop_steps.numbers(steps, 0, SELECTED).evaluation,
         "rounds": found,
         "frame": _frame(pictures.values()),

@@ -2,6 +2,7 @@
 
 from service.html.charts import with_interval
 from service.html.templates import asset, number, percent, policy, templates
+from service.loops import healths
 from service.loops.round_charts import MEASURES, charts
 from store.kit.json import Json
 
@@ -19,6 +20,12 @@ def page(report: Json) -> str:
             report=report,
             charts=charts(_measured(report)),
             paired=[_paired(one) for one in report["rounds"] if one["paired"]],
+            health=healths.table([(one["number"], one["health"]) for one in report["rounds"]]),
+            warnings=[
+                {"round": one["number"], **warning}
+                for one in report["rounds"]
+                for warning in (one["health"] or {}).get("warnings", ())
+            ],
             maps=[_map(one) for one in report["rounds"] if one["map"]],
             rounds=[_round(one) for one in report["rounds"]],
             style=style,

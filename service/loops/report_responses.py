@@ -4,7 +4,7 @@ from typing import Literal
 
 from service.http.responses import ResponseModel
 from service.loops.responses import ArmNumbers, LoopRequested, Round
-from service.models.responses import PairedDifference
+from service.models.responses import EvaluationNumbers, PairedDifference
 from service.selections.report_responses import Map, Reported
 from store.tables.states import JobStatus
 
@@ -61,6 +61,10 @@ class LoopReport(ResponseModel):
     """Why it ended; null before."""
     best_round: int | None
     """The round with the least loss; null before the end."""
+    best_reported: EvaluationNumbers | None
+    """Its numbers on the half of the evaluation examples that it was not chosen on; null without halves."""
+    base_reported: EvaluationNumbers | None
+    """The base model's on that half."""
     base: ArmNumbers
     """How the model was measured that the loop started from."""
     rounds: list[ReportedRound]

@@ -6,7 +6,8 @@ from typing import Literal
 from evoselect.spec.loop import LoopSpec
 from service.http.responses import OpenResponseModel, ResponseModel
 from service.jobs.responses import Job
-from service.models.responses import EvaluationResult
+from service.models.responses import EvaluationNumbers, EvaluationResult
+from service.selections.result_responses import SideHealth
 
 
 class ArmNumbers(EvaluationResult):
@@ -31,6 +32,37 @@ class Arm(ResponseModel):
     """How that was measured."""
 
 
+class Verified(ResponseModel):
+    """What a verifier said of a round's candidates, and what that took."""
+
+    scored: int
+    """Candidates with a score."""
+    unverified: int
+    """Candidates left out because no score came for them."""
+    mean: float | None
+    """Mean score; null without any."""
+    auc: float | None
+    """Area under the ROC curve on target examples with right and wrong answers; first round alone."""
+    calibrated: int
+    """Scores that this is made of."""
+    requests: int
+    """Requests that were answered."""
+    retries: int
+    """Tries beyond the first."""
+    unanswered: int
+    """Requests that got no answer in any try."""
+    garbage: int
+    """Answers without a score that can be used."""
+    contradicting: int
+    """Records whose samples lay more than 0.5 apart."""
+    prompt_tokens: int
+    """Tokens of its prompts."""
+    completion_tokens: int
+    """Tokens of its answers."""
+    cost: float
+    """By its prices."""
+
+
 class Generated(OpenResponseModel):
     """How a round's candidates were made; each kind of generator has members of its own."""
 
@@ -42,6 +74,49 @@ class Generated(OpenResponseModel):
     """Tokens of answers that it gave."""
     cost: float | None = None
     """By the generator's prices."""
+    verifier: Verified | None = None
+    """What its verifier said; null without one."""
+
+
+class HealthWarning(ResponseModel):
+    """What somebody should look at."""
+
+    code: str
+    """collapse, template, length_drift, tiny_target, verifier_blind or forgetting."""
+    detail: str
+    """The numbers, and what may be done."""
+
+
+class RoundHealth(ResponseModel):
+    """How a round lies beside the target; docs/loops.md has the thresholds of the warnings."""
+
+    candidates: SideHealth
+    """All usable candidates."""
+    selected: SideHealth
+    """Those of them that were selected."""
+    target_rows: int
+    """Target examples with features."""
+    target_opening_share: float
+    """The target's own share of its commonest first three words."""
+    generated_share: float
+    """Of the rows that the round trains on: a pool's count as real, pushed ones as generated."""
+    warnings: list[HealthWarning]
+    """In the order in which they were found; empty where all is well."""
+
+
+class Guard(ResponseModel):
+    """What a round has done to the examples that must not be forgotten."""
+
+    evaluation_id: str
+    """The evaluation of the round's model."""
+    loss: str
+    """The measure, the first of choice_cross_entropy and answer_nll that there is."""
+    base: float
+    """The base model's, in nats."""
+    base_interval: tuple[float, float] | None
+    """95 % interval of it; null for fewer than 2 examples."""
+    value: float
+    """The round's, in nats."""
 
 
 class Round(ResponseModel):
@@ -61,6 +136,10 @@ class Round(ResponseModel):
     """The version of that pool."""
     generated: Generated
     """How its candidates were made."""
+    health: RoundHealth | None
+    """How it lies beside the target; null until it has selected."""
+    guard: Guard | None
+    """What it has done to the guard's examples; null without a guard, and until it is completed."""
     loss: str | None
     """Which measure the arms are compared by; null until the round is completed."""
     gain: float | None
@@ -77,17 +156,21 @@ class LoopResult(OpenResponseModel):
     """What a loop came to."""
 
     stop_reason: str
-    """Why no further round was begun: rounds, no_gain, candidates_exhausted, or a limit of `stop`."""
+    """Why it ended: rounds, no_gain, forgetting, candidates_exhausted, or a limit of `stop`."""
     rounds: int
     """Rounds that were completed."""
     model_id: str
     """The adapter of the last round."""
     best_round: int | None
-    """The round with the least loss."""
+    """The round with the least loss on one half of the evaluation examples."""
     best_model_id: str | None
     """The adapter of that round."""
     base: ArmNumbers
     """How the model was measured that the loop started from."""
+    best_reported: EvaluationNumbers | None = None
+    """The best round's numbers on the half that it was not chosen on; null where it was chosen on all."""
+    base_reported: EvaluationNumbers | None = None
+    """The base model's on that half."""
     trained_examples: int
     """Examples that all arms trained on."""
 

@@ -6,6 +6,7 @@ from fastapi import Path, Response
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import CURRENT, LoopSpec, OpenAIGenerator, PoolGenerator
+from evoselect.spec.verifier import Called
 from service.data import responses as data_responses
 from service.data.pools import Intake
 from service.edge.idempotency import OnceOnly
@@ -27,6 +28,7 @@ from store.jobs.requests import LoopWork
 from store.kit import egress
 from store.kit.json import Json
 from store.loops import advance as loops
+from store.loops import pauses
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
 from store.loops.results import Generated
@@ -55,10 +57,25 @@ def create(
             base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),
             spec=_resolved(session, state, tenant_id, body.full_spec()),
         )
+        _require_anchors(asked)
         label = submissions.Label(body.name, body.metadata, body.priority)
         return submissions.loop(session, tenant_id, asked, label).id
 
     return accepted(response, "loops", load(state, tenant_id, once.run(body, store), JobKind.LOOP))
+
+
+def _require_anchors(asked: LoopWork) -> None:
+    """Raise Invalid where the examples that anchors are drawn from are those that is measured on."""
+    if asked.spec.anchor_share and asked.target_id in (
+        asked.evaluation_target_id,
+        asked.spec.guard_target_id,
+    ):
+        raise Invalid(
+            f"anchors would be drawn from target {asked.target_id}, which is measured on: keep a share of it "
+            "apart (held_out), or leave anchor_share out",
+            code="no_anchors",
+            pointer="/anchor_share",
+        )
 
 
 def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) -> LoopSpec:
@@ -67,39 +84,43 @@ def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) ->
         known_model(session, state, tenant_id, spec.proxy, pointer="/proxy")
     if spec.k is not None:
         quotas.require_k(spec.k, state.settings.max_k)
-    submissions.require_steps(spec.training, spec.k or 0, state.settings.max_training_steps, "/training")
+    most = state.settings.max_training_steps
+    rows = (spec.k or 0) + spec.anchors(spec.k or 0)
+    submissions.require_steps(spec.training, rows, most, "/training")
     generator = spec.generator
     if isinstance(generator, OpenAIGenerator):
-        _require_reachable(state, generator)
+        _require_reachable(state, generator, "/generator")
+    if spec.verifier is not None:
+        _require_reachable(state, spec.verifier, "/verifier")
     if not isinstance(generator, PoolGenerator):
         return spec
     pool = pools.get(session, tenant_id, generator.pool_id)
     version = pool.version if generator.pool_version is None else generator.pool_version
     rows = sum(source.rows for source in pools.sources(session, pool, version))
     k = submissions.Size(spec.k, spec.ratio).of(min(rows, generator.size or rows))
-    submissions.require_steps(spec.training, k, state.settings.max_training_steps, "/training")
+    submissions.require_steps(spec.training, k + spec.anchors(k), most, "/training")
     return spec.model_copy(update={"generator": generator.model_copy(update={"pool_version": version})})
 
 
-def _require_reachable(state: State, generator: OpenAIGenerator) -> None:
+def _require_reachable(state: State, place: OpenAIGenerator | Called, pointer: str) -> None:
     """Raise Invalid for an alias that nobody has configured, or a URL that is never called."""
     settings = state.settings
-    if generator.endpoint is not None:
-        endpoints.find(generator.endpoint, settings.endpoints)
+    if place.endpoint is not None:
+        endpoints.find(place.endpoint, settings.endpoints, pointer)
         return
     allowed = egress.networks(settings.generator_networks)
     try:
-        url = egress.parse(str(generator.url), plain=bool(allowed))
+        url = egress.parse(str(place.url), plain=bool(allowed))
         egress.check_literal(url, allowed)
     except egress.Refused as error:
-        raise Invalid(str(error), code="url_refused", pointer="/generator/url") from error
+        raise Invalid(str(error), code="url_refused", pointer=f"{pointer}/url") from error
 
 
 @router.post("/{job_id}/pause", response_model=responses.Loop)
 def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Begin nothing further; steps that run go on to their end."""
     with state.database.transaction() as session:
-        loops.pause(session, tenant_id, job_id)
+        pauses.pause(session, tenant_id, job_id)
     return as_response(load(state, tenant_id, job_id, JobKind.LOOP))
 
 
@@ -107,7 +128,7 @@ def pause(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
 def resume(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
     """Go on with a paused loop."""
     with state.database.transaction() as session:
-        loops.resume(session, tenant_id, job_id)
+        pauses.resume(session, tenant_id, job_id)
     return as_response(load(state, tenant_id, job_id, JobKind.LOOP))
 
 

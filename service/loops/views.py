@@ -18,6 +18,8 @@ def loop_round(row: Round, arms: Mapping[str, Arm], *, over: bool) -> Json:
         "pool_id": row.pool_id,
         "pool_version": row.pool_version,
         "generated": row.generated,
+        "health": row.health,
+        "guard": (row.result or {}).get("guard"),
         "loss": (row.result or {}).get("loss"),
         "gain": (row.result or {}).get("gain"),
         "arms": {name: arm.model_dump(mode="json") for name, arm in arms.items()},

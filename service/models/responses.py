@@ -198,8 +198,8 @@ class TaskNumbers(ResponseModel):
     """By name."""
 
 
-class EvaluationResult(OpenResponseModel):
-    """What an evaluation came to: of examples the measures, of named tasks `tasks`."""
+class EvaluationNumbers(OpenResponseModel):
+    """What a model was measured to be on some examples."""
 
     n: int
     """Examples (questions) that were scored."""
@@ -217,6 +217,13 @@ class EvaluationResult(OpenResponseModel):
     """Share of answers that greedy generation gives word for word, 0 to 1; null unless `spec.generate`."""
     intervals: dict[str, tuple[float, float] | None] | None = None
     """95 % interval of each measure by bootstrap over the examples."""
+
+
+class EvaluationResult(EvaluationNumbers):
+    """What an evaluation came to: of examples the measures, of named tasks `tasks`."""
+
+    halves: list[EvaluationNumbers] | None = None
+    """On either half of the examples: loops choose a best round on the first, report on the second."""
     tasks: dict[str, TaskNumbers] | None = None
     """Numbers of lm-eval's tasks by name."""
 

@@ -14,12 +14,12 @@ from service.pages.rendering import PageRoute
 from service.services import Services, TenantId
 from store.accounts import scopes
 from store.jobs import lifecycle as jobs
-from store.loops import advance as loops
+from store.loops import pauses
 from store.tables.states import MADE_OF_JOBS
 from store.upkeep import sweeper
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
-WAYS = {"pause": loops.pause, "resume": loops.resume}
+WAYS = {"pause": pauses.pause, "resume": pauses.resume}
 
 
 def _allowed(request: Request, form: Form, state: Services) -> None:

@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import LoopSpec, Stop
 from service.html.templates import number
+from service.loops import healths
 from service.loops import round_charts as measures
 from service.pages import facts
 from store.jobs import lifecycle as jobs
@@ -12,7 +13,7 @@ from store.kit.json import Json
 from store.loops import advance as loops
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
-from store.loops.plan import SELECTED, STEPS
+from store.loops.plan import GUARD, SELECTED, STEPS
 from store.loops.steps import Outline
 from store.tables.jobs import Job
 from store.tables.loops import Round
@@ -22,6 +23,7 @@ ARMS = {"selected": "selected", "random": "drawn at random"}
 REASONS = {
     "rounds": "All rounds were run.",
     "no_gain": "The last rounds had no gain over the random arm.",
+    "forgetting": "The loss on the guard's examples had risen too far above the base model's.",
     "candidates_exhausted": "A round had fewer candidates left than it was to select.",
     "budget_seconds": "Its time was used up.",
     "budget_trained_examples": "The examples that it may train on were used up.",
@@ -42,12 +44,22 @@ def of_loop(session: Session, job: Job) -> Json:
     return {
         "charts": measures.charts(measured(outline, arms)),
         "rounds": [_round(row, spec, outline, shares, over=over) for row in rows],
-        "base": next((_step(step, shares) for step in outline if step.round == 0), None),
+        "base": next((_step(step, shares) for step in outline if _is_base(step)), None),
+        "health": healths.table([(row.number, row.health) for row in rows]),
+        "warnings": [
+            {"round": row.number, **warning}
+            for row in rows
+            for warning in (row.health or {}).get("warnings", ())
+        ],
         "done": f"{done} of {spec.rounds}",
         "rule": rule(spec.stop, spec.rounds),
         "reason": REASONS.get((job.result or {}).get("stop_reason", "")),
         "waits": next((row.number for row in rows if row.state == "waiting" and not over), None),
     }
+
+
+def _is_base(step: Outline) -> bool:
+    return step.round == 0 and step.name == "evaluate"
 
 
 def place(session: Session, job_id: str) -> Json | None:
@@ -67,7 +79,7 @@ def measured(outline: list[Outline], arms: tuple[str, ...]) -> dict[str, dict[in
         arm: {
             step.round: step.evaluation
             for step in outline
-            if step.evaluation and (step.name == name or step.round == 0)
+            if step.evaluation and step.name == (name if step.round else "evaluate")
         }
         for arm, name in names.items()
     }
@@ -88,6 +100,10 @@ def rule(stop: Stop, rounds: int) -> list[str]:
         lines.append(f"nothing is generated after {number(stop.generated_tokens)} tokens")
     if stop.cost is not None:
         lines.append(f"nothing is generated once it has cost {number(stop.cost)}")
+    if stop.guard_rise is not None:
+        lines.append(
+            f"the guard's loss rises by more than {number(stop.guard_rise)} nats above the base model's"
+        )
     return lines
 
 
@@ -108,15 +124,20 @@ def _round(row: Round, spec: LoopSpec, outline: list[Outline], shares: dict[str,
         "state": "ended" if over and row.result is None else row.state,
         "generated": _generated(row),
         "gain": result.get("gain"),
+        "guard": result.get("guard"),
         "loss": (result.get("loss") or "").replace("_", " "),
-        "arms": [_arm(arm, own, shares, over=over) for arm in loop_plan.arms(spec)],
+        "arms": [
+            _arm(arm, own, shares, guarded=spec.guard_target_id is not None, over=over)
+            for arm in loop_plan.arms(spec)
+        ],
         "generate": "not run" if over and row.state in ("generating", "waiting") else GENERATE[row.state],
         "whole_pool": spec.generator.kind == "pool" and spec.generator.size is None,
     }
 
 
-def _arm(arm: str, own: dict[str, Outline], shares: dict[str, int], *, over: bool) -> Json:
-    names = {name: own.get(loop_plan.step_name(arm, name)) for name in STEPS}
+def _arm(arm: str, own: dict[str, Outline], shares: dict[str, int], *, guarded: bool, over: bool) -> Json:
+    line = (*STEPS, GUARD) if guarded and arm == SELECTED else STEPS
+    names = {name: own.get(loop_plan.step_name(arm, name)) for name in line}
     later = {"status": "not run" if over else "waits", "href": None, "share": None}
     steps = [{"name": name, **(_step(step, shares) if step else later)} for name, step in names.items()]
     return {"name": ARMS[arm], "own": arm == SELECTED, "steps": steps}

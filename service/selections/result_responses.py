@@ -211,6 +211,38 @@ class Manifest(OpenResponseModel):
     """Releases of the packages that computed it."""
 
 
+class SideHealth(ResponseModel):
+    """How the candidates of a loop's round, or the selected ones, lie beside the target."""
+
+    rows: int
+    """How many there are."""
+    vendi: float
+    """Effective number of rows (Vendi score) among at most 256 of them, 1 to that."""
+    diversity: float
+    """Vendi score over that of as many target examples: 1 as diverse as the target, less below."""
+    coverage: float
+    """Mean over the target of the largest cosine to one of them, -1 to 1."""
+    distance: float
+    """Transport distance to the target, mean 1 - cosine, 0 to 2; at most 256 rows of either side."""
+    length_ratio: float | None
+    """Median characters of an answer over the target's; null where those are empty."""
+    opening_share: float
+    """Share that begins with the commonest first three words, 0 to 1."""
+
+
+class Health(ResponseModel):
+    """Of a loop's round, before it trains."""
+
+    candidates: SideHealth
+    """All usable candidates."""
+    selected: SideHealth
+    """Those of them that were selected."""
+    target_rows: int
+    """Target examples with features."""
+    target_opening_share: float
+    """The target's own share of its commonest first three words."""
+
+
 class SelectionResult(OpenResponseModel):
     """What a selection came to; its items are read by GET .../items."""
 
@@ -232,3 +264,5 @@ class SelectionResult(OpenResponseModel):
     """Examples of the target, the worst covered first, at most 1,000."""
     manifest: Manifest
     """What it can be made again by."""
+    health: Health | None = None
+    """How the round of a loop lies beside the target; null for other selections."""

@@ -93,6 +93,18 @@ class SelectionWork(SelectionNames):
         return checkpoints[checkpoint].model if checkpoints else self.model
 
 
+class Anchors(BaseModel):
+    """Rows of a target that a training learns beside its source."""
+
+    model_config = ConfigDict(frozen=True)
+
+    target_id: str
+    rows: int
+    """Drawn by the training's seed; where the target has fewer, each comes so much more often."""
+    apart_from: tuple[str, ...] = ()
+    """Targets whose contents are left out."""
+
+
 class TrainingWork(Requested):
     """Train on a selection, on all of a pool at a version, or on a file: the target that it was stored as."""
 
@@ -107,6 +119,7 @@ class TrainingWork(Requested):
     file_id: str | None = None
     examples_id: str | None = None
     """The target that holds the records of the file."""
+    anchors: Anchors | None = None
 
     def source(self) -> dict[str, str | int]:
         """What it learns from, by name."""
@@ -138,6 +151,8 @@ class EvaluationWork(EvaluationNames):
     """Measure a model on the records of a target, or on lm-eval's tasks."""
 
     spec: EvaluationSpec
+    halves: bool = False
+    """Also on each half of the records: a loop chooses its best round on one, and reports it on the other."""
 
 
 class LoopWork(Requested):

@@ -2,9 +2,9 @@
 
 Kept
 +-- SelectionFiles, EvaluationFiles        where the files lie; read of rows of every release
-+-- Trained, FeaturesResult                what later work reads
++-- Trained, Healthy, FeaturesResult       what later work reads
 +-- Result                                 checked as it is made
-    +-- SelectionResult    with Diagnostics, Point (of the trade-off), Measures, Covered
+    +-- SelectionResult    with Diagnostics, Point (of the trade-off), Measures, Covered, Health
     +-- TrainingResult
     +-- EvaluationResult, TasksResult
 
@@ -206,6 +206,27 @@ class Rows(Result):
     """Equal where the same contents were selected as often, in whatever order."""
 
 
+class SideHealth(Result):
+    """How the candidates, or the selected ones, lie beside the target: evoselect.measures.health."""
+
+    rows: Count
+    vendi: NotNegative
+    diversity: NotNegative
+    coverage: Cosine
+    distance: Cost
+    length_ratio: NotNegative | None
+    opening_share: Share
+
+
+class Health(Result):
+    """Of a round of a loop."""
+
+    candidates: SideHealth
+    selected: SideHealth
+    target_rows: Count
+    target_opening_share: Share
+
+
 class SelectionResult(Result):
     """Of phase transport. What is a JSON object is shown as it is."""
 
@@ -220,6 +241,8 @@ class SelectionResult(Result):
     coverage: list[Covered]
     """Targets, the worst served first."""
     picked: Rows | None = None
+    health: Health | None = None
+    """Of a selection that is the selected arm of a round; None for others."""
     manifest: Manifest | None = None
     artifacts: SelectionFiles
 
@@ -229,6 +252,12 @@ class Trained(Kept):
 
     model_id: str
     steps: int
+
+
+class Healthy(Kept):
+    """What a loop reads of a finished selection; None of one that an earlier release made."""
+
+    health: Health | None = None
 
 
 class TrainingResult(Result):
@@ -257,6 +286,8 @@ class EvaluationResult(Result):
     answer_nll: Nll | None
     exact_match: Share | None
     intervals: dict[str, tuple[float, float] | None]
+    halves: list[Json] | None = None
+    """The same numbers of either half of the records, which all models share; None where nobody asked."""
     artifacts: EvaluationFiles
 
 

@@ -118,7 +118,7 @@ def training(
     label: Label,
 ) -> Job:
     """Raises Invalid where the training would take more than `most_steps`."""
-    rows = _source_rows(session, tenant_id, asked)
+    rows = _source_rows(session, tenant_id, asked) + (asked.anchors.rows if asked.anchors else 0)
     require_steps(asked.spec, rows, most_steps, "/spec")
     parts = plans.single_shard("train", training_rows(asked.spec, rows))
     return _create(session, tenant_id, asked, parts=parts, label=label)
@@ -151,8 +151,9 @@ def evaluation(session: Session, tenant_id: str, asked: EvaluationWork, label: L
 
 def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job:
     """Its first shard opens the first round."""
-    for target_id in (asked.target_id, asked.evaluation_target_id):
-        targets.get(session, tenant_id, target_id)
+    for target_id in (asked.target_id, asked.evaluation_target_id, asked.spec.guard_target_id):
+        if target_id is not None:
+            targets.get(session, tenant_id, target_id)
     _require_compared(session, tenant_id, asked.spec.selection)
     return _create(session, tenant_id, asked, parts=plans.single_shard("advance", 0), label=label)
 

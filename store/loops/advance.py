@@ -8,6 +8,7 @@ often; the keys of rounds and steps make sure that nothing is begun twice.
 Locks: a step's job before its loop, never the other way round.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +21,17 @@ from store.data import pools
 from store.errors import Conflict, StoreError
 from store.jobs import lifecycle as jobs
 from store.jobs import pace, plans, submissions
-from store.jobs.requests import EvaluationWork, LoopWork, SelectionWork, TrainingWork
-from store.jobs.results import Trained
+from store.jobs.requests import Anchors, EvaluationWork, LoopWork, SelectionWork, TrainingWork
+from store.jobs.results import Healthy, Trained, files_of
+from store.kit.json import Json
+from store.loops import health as loop_health
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
-from store.loops.results import Generated, LoopResult, RoundResult
+from store.loops.results import Arm, Generated, HealthWarning, LoopResult, RoundHealth, RoundResult
 from store.settings import Settings
 from store.tables.jobs import Job
 from store.tables.loops import LoopStep, Round
-from store.tables.states import TERMINAL, JobKind, JobStatus
+from store.tables.states import TERMINAL, JobStatus
 
 EXHAUSTED = frozenset({"too_few_usable", "k_exceeds_pool", "empty_pool"})
 """Codes of a selection that found too few candidates: after the first round they end a loop, not fail it."""
@@ -72,6 +75,8 @@ def advance(session: Session, settings: Settings, loop_id: str) -> None:
 
 def _begin(loop: _Loop) -> None:
     _start(loop, 0, loop_plan.SELECTED, "evaluate")
+    if loop.spec.guard_target_id is not None:
+        _start(loop, 0, loop_plan.SELECTED, loop_plan.GUARD)
     _open(loop, 1)
 
 
@@ -84,6 +89,8 @@ def _go_on(loop: _Loop, current: Round) -> None:
     if current.state != "running":  # no candidates yet; what runs beside is the base model's evaluation
         return
     statuses = {step.name: step.job.status for step in steps if step.round == current.number}
+    if current.health is None and statuses.get("select") == JobStatus.COMPLETED:
+        _look_after(loop, current, steps)
     for arm, name in loop_plan.due(loop.spec, statuses):
         try:
             _start(loop, current.number, arm, name)
@@ -92,9 +99,35 @@ def _go_on(loop: _Loop, current: Round) -> None:
                 loop, current, f"{name} of round {current.number}", code=error.code, detail=error.detail
             )
             return
-    measured = any(step.round == 0 and step.job.status == JobStatus.COMPLETED for step in steps)
+    measured = all(step.job.status == JobStatus.COMPLETED for step in steps if step.round == 0)
     if measured and loop_plan.is_over(loop.spec, statuses):
         _close(loop, current, steps)
+
+
+def _look_after(loop: _Loop, current: Round, steps: list[loop_steps.Step]) -> None:
+    """Keep the health of a round and tell its warnings, before it is trained on."""
+    result = next(step.job.result for step in steps if (step.round, step.name) == (current.number, "select"))
+    found = Healthy.of(result).health
+    if found is None:
+        return
+    first = loop_steps.rounds(loop.session, loop.job.id)[0]
+    before = None if first.health is None else RoundHealth.of(first.health)
+    share = loop_plan.generated_share(loop.spec, found.selected.rows)
+    health = loop_health.of_round(current.number, found, loop.spec, first=before, generated_share=share)
+    current.health = health.model_dump(mode="json")
+    loop.record_event("round.health", round=current.number, **current.health)
+    checked = Generated.of(current.generated).verifier
+    _warn(loop, current, loop_health.of_verifier(checked.auc if checked else None))
+
+
+def _warn(loop: _Loop, current: Round, warnings: Iterable[HealthWarning]) -> None:
+    """Tell of a round what is known later than its health."""
+    for warning in warnings:
+        loop.record_event("round.warning", round=current.number, **warning.model_dump())
+        if current.health is not None:
+            told = RoundHealth.of(current.health)
+            more = told.model_copy(update={"warnings": (*told.warnings, warning)})
+            current.health = more.model_dump(mode="json")
 
 
 def _close(loop: _Loop, current: Round, steps: list[loop_steps.Step]) -> None:
@@ -102,14 +135,16 @@ def _close(loop: _Loop, current: Round, steps: list[loop_steps.Step]) -> None:
     session = loop.session
     arms = {arm: loop_steps.numbers(steps, current.number, arm) for arm in loop_plan.arms(loop.spec)}
     verdict = loop_plan.verdict({arm: found.evaluation for arm, found in arms.items()}).model_dump()
-    current.result = RoundResult(**verdict, arms=arms).model_dump(mode="json")
+    guard = loop_steps.guarded(steps, current.number)
+    _warn(loop, current, loop_health.of_guard(guard))
+    current.result = RoundResult(**verdict, arms=arms, guard=guard).model_dump(mode="json")
     current.state = "completed"
     current.completed_at = func.clock_timestamp()
     session.flush()
     loop.record_event("round.completed", round=current.number, **verdict)
     done = loop_steps.completed_rounds(session, loop.job.id)
     gains = [RoundResult.of(row.result).gain for row in done]
-    reason = loop_plan.stop_reason(loop.spec, gains, loop_steps.spent(session, loop.job, steps))
+    reason = loop_plan.stop_reason(loop.spec, gains, loop_steps.spent(session, loop.job, steps), guard)
     if reason is None:
         _open(loop, current.number + 1)
     else:
@@ -162,7 +197,7 @@ def open_round(session: Session, loop_id: str) -> Round | None:
 
 def _start(loop: _Loop, number: int, arm: str, step: str) -> None:
     """Create the step's job under its unique name."""
-    make = {"select": _selection, "train": _training, "evaluate": _evaluation}[step]
+    make = {"select": _selection, "train": _training, "evaluate": _evaluation, "guard": _guard}[step]
     name = loop_plan.step_name(arm, step)
     with loop.session.begin_nested():  # a refusal leaves nothing of the job behind
         job = make(loop, number, arm, _label(loop, number, name))
@@ -189,7 +224,7 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
         pool_id=pool_id,
         pool_version=version,
         k=k,
-        spec=_drawn_by(spec.selection, arm),
+        spec=_drawn_by(spec.selecting, arm),
         features=spec.features,
         feature_files=None,
         model=model,
@@ -223,17 +258,33 @@ def _training(loop: _Loop, number: int, arm: str, label: submissions.Label) -> J
         base_model=_model_before(loop, number, arm),
         spec=loop.spec.training,
         seed=_seed(loop.spec, number),
+        **_anchored(loop, chosen),
     )
     most = loop.settings.max_training_steps
     return submissions.training(loop.session, loop.job.tenant_id, asked, most_steps=most, label=label)
 
 
+def _anchored(loop: _Loop, chosen: str) -> dict[str, Anchors]:
+    """The rows of the target beside those of a selection, where there are to be some."""
+    items = files_of(loop.session.get_one(Job, chosen).result).items.rows or 0
+    rows = loop.spec.anchors(items)
+    if not rows:
+        return {}
+    measured = (loop.asked.evaluation_target_id, loop.spec.guard_target_id)
+    apart = tuple(target_id for target_id in measured if target_id is not None)
+    return {"anchors": Anchors(target_id=loop.asked.target_id, rows=rows, apart_from=apart)}
+
+
 def _evaluation(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:
-    asked = EvaluationWork(
-        target_id=loop.asked.evaluation_target_id,
-        model=_model_before(loop, number + 1, arm),
-        spec=loop.spec.evaluation,
-    )
+    return _measured_on(loop, loop.asked.evaluation_target_id, _model_before(loop, number + 1, arm), label)
+
+
+def _guard(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:
+    return _measured_on(loop, str(loop.spec.guard_target_id), _model_before(loop, number + 1, arm), label)
+
+
+def _measured_on(loop: _Loop, target_id: str, model: str, label: submissions.Label) -> Job:
+    asked = EvaluationWork(target_id=target_id, model=model, spec=loop.spec.evaluation, halves=True)
     return submissions.evaluation(loop.session, loop.job.tenant_id, asked, label)
 
 
@@ -268,59 +319,33 @@ def _end_by_refusal(loop: _Loop, current: Round, what: str, *, code: str, detail
 def _complete(loop: _Loop, reason: str) -> None:
     steps = loop_steps.of_loop(loop.session, loop.job.id)
     done = loop_steps.completed_rounds(loop.session, loop.job.id)
-    best = min(done, key=_loss) if done else None
+    base = loop_steps.numbers(steps, 0, loop_plan.SELECTED).evaluation
+    at, split = loop_plan.best_of([RoundResult.of(row.result) for row in done])
+    best = done[at]
     loop.job.result = LoopResult(
         stop_reason=reason,
         rounds=len(done),
         model_id=_model_of(done[-1]),
-        best_round=best.number if best else None,
-        best_model_id=_model_of(best) if best else None,
-        base=loop_steps.numbers(steps, 0, loop_plan.SELECTED).evaluation,
+        best_round=best.number,
+        best_model_id=_model_of(best),
+        base=base,
+        best_reported=_other_half(_selected(best).evaluation) if split else None,
+        base_reported=_other_half(base) if split else None,
         trained_examples=sum(step.trained for step in steps),
     ).model_dump(mode="json")
     jobs.cancel_waiting_shards(loop.session, loop.job.id)
     jobs.transition(loop.session, loop.job, JobStatus.COMPLETED, {"stop_reason": reason})
 
 
-def _loss(row: Round) -> float:
-    result = RoundResult.of(row.result)
-    return float(result.arms[loop_plan.SELECTED].evaluation[result.loss]) if result.loss else 0.0
+def _other_half(evaluation: Json) -> Json | None:
+    """The numbers on the examples that nothing was chosen on."""
+    halves = evaluation.get("halves")
+    return dict(halves[1]) if halves else None
+
+
+def _selected(row: Round) -> Arm:
+    return RoundResult.of(row.result).arms[loop_plan.SELECTED]
 
 
 def _model_of(row: Round) -> str:
-    return str(RoundResult.of(row.result).arms[loop_plan.SELECTED].model_id)
-
-
-def pause(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKind.LOOP) -> Job:
-    """Begin nothing further; what runs goes on to its end. Conflict where the loop, or comparison, ended."""
-    jobs.get(session, tenant_id, loop_id, kind)
-    job = jobs.lock(session, loop_id)
-    if job.status != JobStatus.PAUSED:
-        _require_open(job, "paused")
-        jobs.transition(session, job, JobStatus.PAUSED)
-        jobs.cancel_waiting_shards(session, loop_id)
-    return _refreshed(session, job)
-
-
-def resume(session: Session, tenant_id: str, loop_id: str, kind: JobKind = JobKind.LOOP) -> Job:
-    """Go on with a paused loop or comparison; Conflict where it has ended."""
-    jobs.get(session, tenant_id, loop_id, kind)
-    job = jobs.lock(session, loop_id)
-    if job.status == JobStatus.PAUSED:
-        jobs.transition(session, job, JobStatus.RUNNING)
-        loop_steps.restart_generator(session, loop_id)
-        jobs.promise_advance(session, job)  # whatever a generator does: a step may have failed meanwhile
-    else:
-        _require_open(job, "resumed")
-    return _refreshed(session, job)
-
-
-def _require_open(job: Job, what: str) -> None:
-    if job.status in TERMINAL or job.cancel_requested:
-        raise Conflict(f"{job.kind} {job.id} is {job.status}: it cannot be {what}", code="job_ended")
-
-
-def _refreshed(session: Session, job: Job) -> Job:
-    session.flush()
-    session.refresh(job)
-    return job
+    return str(_selected(row).model_id)

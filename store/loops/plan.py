@@ -3,7 +3,8 @@
     select -> train -> evaluate                              the arm that EvoSelect selects for
          \\-> random.select -> random.train -> random.evaluate    beside it, where it is wanted
 
-The random arm's selection follows the other one, whose features it finds in the cache.
+The random arm's selection follows the other one, whose features it finds in the cache. Where there are
+examples that must not be forgotten, `guard` measures the selected arm's model on them, beside `evaluate`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 
 from evoselect.spec.loop import LoopSpec
 from store.kit.json import Json
-from store.loops.results import Verdict
+from store.loops.results import Guard, RoundResult, Verdict
 from store.tables.states import JobStatus
 
 STEPS = ("select", "train", "evaluate")
 SELECTED, RANDOM = "selected", "random"
+GUARD = "guard"
 LOSSES = ("choice_cross_entropy", "answer_nll")
 """What an arm is judged by, lower is better: the first that its evaluation has."""
 
@@ -42,21 +44,72 @@ def due(spec: LoopSpec, statuses: Mapping[str, str]) -> list[tuple[str, str]]:
                 found.append((arm, step))
             if status != JobStatus.COMPLETED:
                 break
+    if spec.guard_target_id and statuses.get("train") == JobStatus.COMPLETED and GUARD not in statuses:
+        found.append((SELECTED, GUARD))
     return found
 
 
 def is_over(spec: LoopSpec, statuses: Mapping[str, str]) -> bool:
-    """Whether every arm of the round is evaluated."""
-    return all(statuses.get(step_name(arm, "evaluate")) == JobStatus.COMPLETED for arm in arms(spec))
+    """Whether every arm of the round is evaluated, and the guard."""
+    ends = [step_name(arm, "evaluate") for arm in arms(spec)] + [GUARD] * (spec.guard_target_id is not None)
+    return all(statuses.get(name) == JobStatus.COMPLETED for name in ends)
+
+
+def loss_of(evaluation: Json) -> str | None:
+    """The number of an evaluation that counts; None where it has none of them."""
+    return next((name for name in LOSSES if evaluation.get(name) is not None), None)
+
+
+def guard_of(evaluation_id: str, base: Json, measured: Json) -> Guard | None:
+    """How the guard's examples fare beside the base model; None where nothing could be compared."""
+    loss = loss_of(base)
+    if loss is None or measured.get(loss) is None:
+        return None
+    interval = base.get("intervals", {}).get(loss)
+    return Guard(
+        evaluation_id=evaluation_id,
+        loss=loss,
+        base=base[loss],
+        base_interval=interval,
+        value=measured[loss],
+    )
+
+
+def best_of(rounds: Sequence[RoundResult]) -> tuple[int, bool]:
+    """(place of the round with the least loss, whether it was chosen on one half of the examples alone)."""
+    halves = [_half_loss(one) for one in rounds]
+    split = all(value is not None for value in halves)
+    losses = [
+        _loss(one) if value is None or not split else value for one, value in zip(rounds, halves, strict=True)
+    ]
+    return min(range(len(losses)), key=losses.__getitem__), split
+
+
+def _half_loss(one: RoundResult) -> float | None:
+    """On the half that a best round is chosen on; None where there is no such number."""
+    halves = one.arms[SELECTED].evaluation.get("halves")
+    value = halves[0].get(one.loss) if halves and one.loss else None
+    return None if value is None else float(value)
+
+
+def _loss(one: RoundResult) -> float:
+    return float(one.arms[SELECTED].evaluation[one.loss]) if one.loss else 0.0
 
 
 def verdict(evaluations: Mapping[str, Json]) -> Verdict:
     """The loss that counts, and the selected arm's gain over the random one; by arm their evaluations."""
     mine = evaluations[SELECTED]
-    loss = next((name for name in LOSSES if mine.get(name) is not None), None)
+    loss = loss_of(mine)
     other = evaluations.get(RANDOM, {}).get(loss) if loss else None
     gain = None if loss is None or other is None else float(other) - float(mine[loss])
     return Verdict(loss=loss, gain=gain)
+
+
+def generated_share(spec: LoopSpec, selected: int) -> float:
+    """Of the rows that a round trains on; a pool's count as real, pushed ones as generated."""
+    if spec.generator.kind == "pool":
+        return 0.0
+    return selected / (selected + spec.anchors(selected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +122,13 @@ class Spent:
     cost: float = 0.0
 
 
-def stop_reason(spec: LoopSpec, gains: Sequence[float | None], spent: Spent) -> str | None:
+def stop_reason(
+    spec: LoopSpec, gains: Sequence[float | None], spent: Spent, guard: Guard | None = None
+) -> str | None:
     """Why no further round is begun, None to go on; `gains` has that of each round so far, in order."""
     patience = spec.stop.patience
+    if guard is not None and spec.stop.guard_rise is not None and guard.rise > spec.stop.guard_rise:
+        return "forgetting"
     if len(gains) >= spec.rounds:
         return "rounds"
     least = spec.stop.min_gain

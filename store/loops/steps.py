@@ -12,7 +12,7 @@ from store.jobs.results import Trained
 from store.kit.json import Json
 from store.loops import plan as loop_plan
 from store.loops.plan import Spent
-from store.loops.results import Arm, Generated
+from store.loops.results import Arm, Generated, Guard
 from store.tables.jobs import Job, Shard
 from store.tables.loops import LoopStep, Round
 from store.tables.states import JobKind, ShardState
@@ -112,6 +112,14 @@ def numbers(steps: list[Step], number: int, arm: str) -> Arm:
     )
 
 
+def guarded(steps: list[Step], number: int) -> Guard | None:
+    """What a round has done to the guard's examples; None without a guard, or without a number of both."""
+    found = {step.round: step.job for step in steps if step.name == loop_plan.GUARD}
+    if number not in found or 0 not in found:
+        return None
+    return loop_plan.guard_of(found[number].id, _plain(found[0].result), _plain(found[number].result))
+
+
 def spent(session: Session, loop: Job, steps: list[Step]) -> Spent:
     """What the loop has used so far, by the database's clock and the rows."""
     seconds = session.scalar(select(func.extract("epoch", func.clock_timestamp() - loop.created_at)))
@@ -120,7 +128,7 @@ def spent(session: Session, loop: Job, steps: list[Step]) -> Spent:
         seconds=float(seconds or 0.0),
         trained_examples=sum(step.trained for step in steps),
         generated_tokens=sum(row.tokens for row in made),
-        cost=sum(row.cost for row in made),
+        cost=sum(row.spent for row in made),
     )
 
 

@@ -53,14 +53,15 @@ def endpoints(listing: Path | None) -> dict[str, Endpoint]:
         raise BadEndpoints(f"{listing} cannot be used: {error}") from error
 
 
-def find(alias: str, listing: Path | None) -> Endpoint:
-    """The endpoint of an alias; raises Invalid."""
+def find(alias: str, listing: Path | None, pointer: str = "/generator") -> Endpoint:
+    """The endpoint of an alias, which the request names below `pointer`; raises Invalid."""
     known = endpoints(listing)
     if alias not in known:
+        noun = pointer.removeprefix("/")
         raise Invalid(
-            f"there is no generator {alias!r:.80}: use {', '.join(sorted(known)) or 'url'}",
+            f"there is no {noun} {alias!r:.80}: use {', '.join(sorted(known)) or 'url'}",
             code="unknown_endpoint",
-            pointer="/generator/endpoint",
+            pointer=f"{pointer}/endpoint",
         )
     return known[alias]
 

@@ -29,6 +29,8 @@ class Round(Base):
     pool_version: Mapped[int | None]
     generated: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
     """What the generator did and spent."""
+    health: Mapped[Json | None]
+    """How its candidates and what was selected of them lie beside the target, with warnings."""
     result: Mapped[Json | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     completed_at: Mapped[datetime | None]

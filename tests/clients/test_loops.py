@@ -16,6 +16,15 @@ from store.settings import Settings
 from tests.clients.test_cli import evoselect
 from tests.live import Api, question
 
+SIDE = {
+    "rows": 9, "vendi": 2.0, "diversity": 1.0, "coverage": 0.5, "distance": 0.5, "length_ratio": 1.0,
+    "opening_share": 0.1,
+}  # fmt: skip
+HEALTH = {
+    "candidates": SIDE, "selected": SIDE, "target_rows": 9, "target_opening_share": 0.1,
+    "generated_share": 1.0,
+}  # fmt: skip
+
 
 def look(api: Api) -> None:
     """What the ops worker does."""
@@ -33,7 +42,7 @@ def test_a_loop_is_fed_paused_and_resumed(api: Api) -> None:
         )
         look(api)
         (first,) = loop.rounds()
-        assert (first.number, first.state) == (1, "waiting")
+        assert (first.number, first.state, first.health, first.warnings) == (1, "waiting", None, [])
         assert loop.push(1, [question(3)], more=True).counts.accepted == 1
         assert client.loops.push(loop.id, 1, [question(3), question(4)]).counts.duplicates == 1
         look(api)
@@ -62,6 +71,12 @@ def test_the_command_line_runs_shows_and_cancels(api: Api, tmp_path: Path) -> No
     assert run("show", loop_id, "--json")["rounds"][0]["state"] == "waiting"
     shown = evoselect("loop", "show", loop_id, home=tmp_path, api=api)
     assert "waiting" in shown.stdout
+    with api.database.transaction() as session:
+        row = loops.open_round(session, loop_id)
+        assert row is not None
+        row.health = {**HEALTH, "warnings": [{"code": "tiny_target", "detail": "30 would do"}]}
+    shown = evoselect("loop", "show", loop_id, home=tmp_path, api=api)
+    assert "round 1: tiny_target: 30 would do" in shown.stdout
     page = tmp_path / "loop.html"
     saved = evoselect("report", loop_id, "--out", str(page), home=tmp_path, api=api)
     assert saved.returncode == 0, saved.stderr

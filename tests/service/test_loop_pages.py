@@ -9,10 +9,11 @@ from playwright.sync_api import Browser, Page, expect
 from evoselect.spec.training import EvaluationSpec
 from store.jobs import lifecycle as jobs
 from store.jobs import submissions
+from store.jobs.claims import Claim
 from store.jobs.requests import EvaluationWork
 from store.loops import steps as loop_steps
 from store.tables.states import JobStatus
-from tests.live import Api, another_tenant, question
+from tests.live import Api, Json, another_tenant, question
 from tests.service.browsing import WIDTHS, accessible, visit
 from tests.service.browsing import browser as browser
 from tests.service.looping import fail, push, pushed_loop, tell, work
@@ -25,15 +26,25 @@ def tenant(api: Api) -> Api:
     return another_tenant(api)
 
 
+def healthy(claim: Claim) -> Json:
+    """What a selection says of its round: a diversity that warns."""
+    side = {
+        "rows": 40, "vendi": 9.5, "diversity": 0.375, "coverage": 0.25, "distance": 0.75,
+        "length_ratio": None, "opening_share": 0.125,
+    }  # fmt: skip
+    health = {"candidates": side, "selected": {**side, "diversity": 1.0}}
+    return {"health": {**health, "target_rows": 40, "target_opening_share": 0.125}}
+
+
 @pytest.fixture(scope="module")
 def loop(tenant: Api) -> str:
     """Two rounds, over."""
     stop = {"patience": 2, "min_gain": 0.01, "seconds": 7200}
     found = pushed_loop(tenant, name="two rounds", rounds=2, stop=stop)
     for number in (1, 2):
-        work(tenant)
+        work(tenant, transport=healthy)
         push(tenant, found, number)
-    work(tenant)
+    work(tenant, transport=healthy)
     assert tenant.get(f"/v1/loops/{found}")["status"] == "completed"
     return found
 
@@ -71,6 +82,11 @@ def test_a_loop_that_is_over(browser: Browser, tenant: Api, loop: str, width: in
             ["1", "1.75 (1.25 to 2.25)", "1.875 (1.375 to 2.375)"],
             ["2", "1.5 (1 to 2)", "1.75 (1.25 to 2.25)"],
         ]
+        warned = page.get_by_role("list", name="Warnings")
+        expect(warned).to_contain_text("Round 2, collapse: candidates are 0.38 times as diverse")
+        expect(page.get_by_role("region", name="Health by round").get_by_role("row").nth(1)).to_have_text(
+            "1, candidates400.3759.50.250.75—12.5 %"
+        )
         second = page.locator("#round-2")
         expect(second).to_contain_text("gain 0.25 in choice cross entropy")
         expect(second).to_contain_text("2 candidates")

@@ -87,6 +87,20 @@ class EvaluationResult:
         return sum(row.status == status for row in self.rows)
 
 
+def halves_of(result: EvaluationResult, records: Sequence[Record]) -> list[dict[str, Any]] | None:
+    """The summary of either half of the records, by their contents alone; None for fewer than 2 contents.
+
+    Equal contents are on one side, so that nothing that one half has chosen is measured on the other.
+    """
+    side = {content: at % 2 for at, content in enumerate(sorted({one.content_hash for one in records}))}
+    if len(side) < 2:
+        return None
+    parts: tuple[list[RecordScore], list[RecordScore]] = ([], [])
+    for row, one in zip(result.rows, records, strict=True):
+        parts[side[one.content_hash]].append(row)
+    return [EvaluationResult(rows).summary() for rows in parts]
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """A prompt and the texts to score: the choices, and the completion if it is none of them."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from store.records.faults import InvalidRecord
-from store.records.record import Record, parse_record
+from store.records.record import Record, parse_record, to_json
 
 FIELDS = ("prompt", "messages", "completion", "choices", "answer")
 MAX_OBJECT = 20_000  # characters; a generated record is far shorter
@@ -77,3 +77,9 @@ def judge(value: Mapping[str, object], seeds: list[Record]) -> Record | str:
     if (choice and record.choices is None) or chat != (record.messages is not None):
         return "other_form"
     return record
+
+
+def shown(record: Record) -> dict[str, object]:
+    """What an endpoint is shown of an example."""
+    hidden = ("id", "metadata", "group", "quality")
+    return {name: value for name, value in to_json(record).items() if name not in hidden}

@@ -18,8 +18,9 @@ from store.kit.json import Json
 from store.loops.plan import Spent
 from store.loops.results import Generated
 from store.records.record import Record, parse_record, to_json
-from workers.generators.chat import Chat, Completion, NoCompletion
-from workers.generators.completions import judge, objects
+from workers.generators.calls import NoResponse
+from workers.generators.chat import Chat, Completion
+from workers.generators.completions import judge, objects, shown
 
 FRUITLESS = 12  # answers in a row without a new record, after which a generator has no more to give
 UNANSWERED = 3  # requests in a row without an answer, after which the endpoint counts as away
@@ -75,11 +76,11 @@ class Generation:
     def run(
         self, chat: Chat, progress: Callable[[int], None], keep: Callable[[Mapping[str, object]], None]
     ) -> None:
-        """Ask until there are enough; raises NoCompletion when nobody answers, and what `progress` raises."""
+        """Ask until there are enough; raises NoResponse when nobody answers, and what `progress` raises."""
         threads = ThreadPoolExecutor(self.generator.concurrency, "ask")
         try:
             self._ask(threads, chat, progress, keep)
-        except NoCompletion:
+        except NoResponse:
             keep(self.state.to_json())  # paid for already
             raise
         finally:
@@ -119,8 +120,8 @@ class Generation:
     def _body(self, number: int) -> dict[str, object]:
         """The request of that number: other examples each time, the same ones whenever it is made."""
         draw = random.Random(f"{self.seed} {number}")
-        shown = draw.sample(self.seeds, min(self.generator.examples, len(self.seeds)))
-        lines = "\n".join(orjson.dumps(_shown(record)).decode() for record in shown)
+        examples = draw.sample(self.seeds, min(self.generator.examples, len(self.seeds)))
+        lines = "\n".join(orjson.dumps(shown(record)).decode() for record in examples)
         wanted = self.generator.per_request
         text = (
             f"Here are examples, one JSON object per line:\n{lines}\n\n"
@@ -140,7 +141,7 @@ class Generation:
         counts["requests"] += 1
         try:
             answer, tries = future.result()
-        except NoCompletion:
+        except NoResponse:
             counts["unanswered"] += 1
             self.unanswered += 1
             if self.unanswered >= UNANSWERED:
@@ -168,12 +169,6 @@ class Generation:
                 self.known.add(record.content_hash)
                 self.state.records.append(record)
         counts["garbage"] += found == 0
-
-
-def _shown(record: Record) -> dict[str, object]:
-    """What a prompt shows of an example."""
-    hidden = ("id", "metadata", "group", "quality")
-    return {name: value for name, value in to_json(record).items() if name not in hidden}
 
 
 def summary(state: State, generator: OpenAIGenerator) -> Generated:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from store.data import targets
 from store.jobs import results as kept
 from store.jobs.requests import EvaluationWork
-from store.records import record as records
+from store.records.record import Record, from_table
 from workers.evaluations.named_tasks import TaskResult, evaluate_tasks, find_tasks
-from workers.evaluations.records import EvaluationResult, evaluate, numbers
+from workers.evaluations.records import EvaluationResult, evaluate, halves_of, numbers
 from workers.models.held import load_for
 from workers.process import results
 from workers.process.work import Outcome, Work
@@ -16,22 +16,29 @@ from workers.process.work import Outcome, Work
 def run(work: Work) -> Outcome:
     """Load model and examples, score them, keep the numbers of every record."""
     asked = work.asked(EvaluationWork)
-    result = _on_records(work, asked) if asked.tasks is None else _on_tasks(work, asked, asked.tasks)
+    halves: dict[str, object] = {}
+    result: EvaluationResult | TaskResult
+    if asked.tasks is None:
+        result, records = _on_records(work, asked)
+        halves = {"halves": halves_of(result, records)} if asked.halves else {}
+    else:
+        result = _on_tasks(work, asked, asked.tasks)
     stored = work.context.artifacts.put_table(f"{work.claim.tenant_id}/evaluations", result.table())
     kind = kept.TasksResult if isinstance(result, TaskResult) else kept.EvaluationResult
     files = kept.EvaluationFiles(rows=stored.reference())
-    return Outcome(job_result=results.checked(kind, {**result.summary(), "artifacts": files}))
+    return Outcome(job_result=results.checked(kind, {**result.summary(), **halves, "artifacts": files}))
 
 
-def _on_records(work: Work, asked: EvaluationWork) -> EvaluationResult:
+def _on_records(work: Work, asked: EvaluationWork) -> tuple[EvaluationResult, list[Record]]:
     with work.context.database.transaction() as session:
         held_out = targets.get(session, work.claim.tenant_id, str(asked.target_id))
     table = work.context.artifacts.get_table(held_out.artifact, held_out.sha256)
     loaded = load_for(work, asked.model, asked.spec.dtype)
-    found = evaluate(records.from_table(table), loaded, asked.spec, progress=work.progress)
+    examples = from_table(table)
+    found = evaluate(examples, loaded, asked.spec, progress=work.progress)
     for name in ("answer_nll", "choice_cross_entropy"):
         results.check_nlls(name, numbers(found.rows, name))
-    return found
+    return found, examples
 
 
 def _on_tasks(work: Work, asked: EvaluationWork, names: Sequence[str]) -> TaskResult:

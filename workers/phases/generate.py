@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import orjson
@@ -17,10 +18,11 @@ from store.jobs.requests import LoopWork
 from store.kit import egress
 from store.kit.egress import Egress
 from store.kit.ids import new_id
+from store.kit.json import Json
 from store.loops import advance as loops
 from store.loops import steps as loop_steps
 from store.loops.plan import Spent
-from store.loops.results import Generated
+from store.loops.results import Generated, Verified
 from store.models import generators as endpoints
 from store.models.generators import Endpoint
 from store.records.record import Record, from_table
@@ -33,17 +35,41 @@ from workers.process import checkpoints
 from workers.process.attempt import others_wait
 from workers.process.heartbeat import GivesWay
 from workers.process.work import Outcome, Work
+from workers.verifiers.checking import State as CheckState
+from workers.verifiers.rounds import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a generation and the check of it have so far, as a later attempt finds it."""
+
+    generated: State = field(default_factory=State)
+    verified: CheckState = field(default_factory=CheckState)
+
+    def to_json(self) -> Json:
+        """As a later attempt reads it; an earlier release reads the generation alone."""
+        return {**self.generated.to_json(), "verified": self.verified.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Json) -> "Left":
+        """The inverse of to_json; what an earlier release left has nothing verified."""
+        checked = value.get("verified")
+        return cls(State.from_json(value), CheckState.from_json(checked) if checked else CheckState())
 
 
 def run(work: Work) -> Outcome:
-    """Draw or ask for the candidates, store them, hand them to the round."""
+    """Draw or ask for the candidates, have them checked, store them, hand them to the round."""
     asked = work.asked(LoopWork)
     spec = asked.spec
     number = int(work.claim.payload["round"])
+    left = _left(work)
     if isinstance(spec.generator, PoolGenerator):
         records, counts = drawing.draw(work, spec.generator, number, spec.seed)
     else:
-        records, counts = _asked(work, asked, number)
+        records, counts = _asked(work, asked, number, left)
+    if spec.verifier is not None:
+        records, verified = _checked(work, asked, number, records=records, counts=counts, left=left)
+        counts = counts.model_copy(update={"candidates": len(records), "verifier": verified})
     stored = store(work, records)
     if stored is not None:
         _require_quota(work, stored)
@@ -70,20 +96,22 @@ def _hand_over(
     loops.generated(session, claim.job_id, number, pool_id=pool.id, version=pool.version, counts=counts)
 
 
-def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], Generated]:
+def _asked(work: Work, asked: LoopWork, number: int, left: Left) -> tuple[list[Record], Generated]:
     spec, generator = asked.spec, asked.spec.generator
     assert isinstance(generator, OpenAIGenerator)
     settings = work.context.settings
     place = Endpoint(str(generator.url))
     if generator.endpoint is not None:
         place = endpoints.find(generator.endpoint, settings.endpoints)
-    seeds, held_out = (_examples(work, name) for name in (asked.target_id, asked.evaluation_target_id))
+    seeds = _examples(work, asked.target_id)
+    measured = [asked.evaluation_target_id, *filter(None, [spec.guard_target_id])]
+    held_out = [record for target_id in measured for record in _examples(work, target_id)]
     generation = Generation(
         generator,
         seeds,
         earlier_contents(work, number) | {record.content_hash for record in [*seeds, *held_out]},
         spec.seed + number - 1,
-        _left(work),
+        left.generated,
         spec.stop,
         _spent(work),
     )
@@ -96,7 +124,8 @@ def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], Gene
         per_minute=generator.requests_per_minute,
     )
     try:
-        generation.run(chat, _step(work, generation), partial(_store_checkpoint, work))
+        step = _step(work, generator.seconds, lambda: left.to_json())
+        generation.run(chat, step, lambda state: _store_checkpoint(work, left.to_json()))
     finally:
         chat.close()
     counts = summary(generation.state, generator)
@@ -105,13 +134,37 @@ def _asked(work: Work, asked: LoopWork, number: int) -> tuple[list[Record], Gene
     return generation.state.records, counts
 
 
-def _step(work: Work, generation: Generation) -> Callable[[int], None]:
+def _checked(
+    work: Work, asked: LoopWork, number: int, *, records: list[Record], counts: Generated, left: Left
+) -> tuple[list[Record], Verified]:
+    """The candidates that the verifier could score."""
+    spec, before = asked.spec, _spent(work)
+    assert spec.verifier is not None
+    _store_checkpoint(work, left.to_json())  # what was generated is paid for
+    step = _step(work, spec.verifier.seconds, left.to_json)
+    check = Check(
+        spec,
+        number,
+        target=_examples(work, asked.target_id) if number == 1 else (),
+        spent=replace(
+            before,
+            generated_tokens=before.generated_tokens + counts.tokens,
+            cost=before.cost + counts.spent,
+        ),
+        state=left.verified,
+        step=lambda: step(len(records)),
+        keep=lambda state: _store_checkpoint(work, left.to_json()),
+    )
+    return check.run(work.context.settings, records)
+
+
+def _step(work: Work, seconds: float, state: Callable[[], Json]) -> Callable[[int], None]:
     """What is called all the time: passes progress on, and gives way to others that wait for a worker.
 
-    Not before an answer had its time to come: those that are on their way are lost.
+    Not before an answer of so many seconds had its time to come: those that are on their way are lost.
     """
     settings = work.context.settings
-    due = [time.monotonic() + max(settings.checkpoint_seconds, generation.generator.seconds)]
+    due = [time.monotonic() + max(settings.checkpoint_seconds, seconds)]
 
     def step(done: int) -> None:
         work.progress(done)
@@ -119,7 +172,7 @@ def _step(work: Work, generation: Generation) -> Callable[[int], None]:
             return
         due[0] = time.monotonic() + settings.poll_seconds
         if others_wait(work):
-            _store_checkpoint(work, generation.state.to_json())
+            _store_checkpoint(work, state())
             raise GivesWay
 
     return step
@@ -146,12 +199,12 @@ def _store_checkpoint(work: Work, state: Mapping[str, object]) -> None:
     checkpoints.save_checkpoint(work, stored)
 
 
-def _left(work: Work) -> State:
+def _left(work: Work) -> Left:
     """What an earlier attempt left."""
     left = work.claim.checkpoint
     if left is None:
-        return State()
+        return Left()
     try:
-        return State.from_json(orjson.loads(work.context.artifacts.get_bytes(left.path, left.sha256)))
+        return Left.from_json(orjson.loads(work.context.artifacts.get_bytes(left.path, left.sha256)))
     except ArtifactCorrupt:
-        return State()
+        return Left()

@@ -157,6 +157,7 @@ def _lineage(
         "base_fingerprint": loaded.fingerprint,
         "parent_model_id": asked.base_model if asked.base_model != loaded.alias else None,
         **asked.source(),
+        **({} if asked.anchors is None else {"anchors": asked.anchors.model_dump(mode="json")}),
         "data_sha256": data.digest(),
         "records": len(data.records),
         "spec": asked.spec.model_dump(),

@@ -18,7 +18,7 @@ from store.accounts import quotas
 from store.artifacts import StoredFile
 from store.errors import Invalid
 from store.jobs.requests import SelectionWork
-from store.jobs.results import Covered, Rows, SelectionResult
+from store.jobs.results import Covered, Health, Rows, SelectionResult
 from store.records.record import Record, plain_text
 from store.records.stored import Records, some
 from store.results import considered
@@ -40,6 +40,7 @@ from workers.selections.eligibility import (
     require_enough,
 )
 from workers.selections.forms import Forms, forms_of
+from workers.selections.health import health_of, is_looked_at
 from workers.selections.items import item, picked
 from workers.selections.near_copies import Flags
 from workers.selections.originals import kept_of, table_of
@@ -174,6 +175,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, sides.wanted),
         "picked": rows,
+        "health": _health(work, sides, choice, near),
         "manifest": _manifest(sides),
         "artifacts": {
             **items,
@@ -197,6 +199,21 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
             ),
         },
     }
+
+
+def _health(work: Work, sides: Sides, choice: Choice, near: Nearest) -> Health | None:
+    """Of a loop's round; None for other selections."""
+    if not is_looked_at(work):
+        return None
+    return health_of(
+        sides.sent,
+        sides.wanted,
+        candidates=choice.candidates,
+        targets=choice.targets,
+        near=near,
+        chosen=choice.selection.indices,
+        seed=sides.asked.seed,
+    )
 
 
 def _manifest(sides: Sides) -> dict[str, object]:

@@ -1,13 +1,15 @@
 """What a training learns: the items of a selection, the records of a file, or all of a pool."""
 
 import hashlib
+import random
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from store.data import pools, targets
+from store.errors import Invalid
 from store.jobs import lifecycle as jobs
-from store.jobs.requests import SelectionWork, TrainingWork
+from store.jobs.requests import Anchors, SelectionWork, TrainingWork
 from store.records.record import Record, from_table, parse_record
 from store.tables.states import JobKind
 from workers.process.work import Work
@@ -50,12 +52,48 @@ def load(work: Work, asked: TrainingWork) -> TrainingData:
     """The data that the request names; raises NotFound for a foreign id."""
     if asked.selection_id is not None:
         items = selected_items(work, asked.selection_id)
+        records, repeats = (
+            [parse_record(item["record"]) for item in items],
+            [item["repeats"] for item in items],
+        )
+        drawn = [] if asked.anchors is None else _anchors(work, asked.anchors, asked.seed)
         return TrainingData(
-            [parse_record(item["record"]) for item in items], [item["repeats"] for item in items]
+            records + [record for record, _ in drawn], repeats + [count for _, count in drawn]
         )
     tables = [work.context.artifacts.get_table(*place) for place in _places(work, asked)]
     records = [record for table in tables for record in from_table(table)]
     return TrainingData(records, [1] * len(records))
+
+
+def _anchors(work: Work, anchors: Anchors, seed: int) -> list[tuple[Record, int]]:
+    apart = {one.content_hash for target_id in anchors.apart_from for one in _examples(work, target_id)}
+    return anchored(_examples(work, anchors.target_id), apart, anchors, seed)
+
+
+def anchored(
+    examples: list[Record], apart: set[str], anchors: Anchors, seed: int
+) -> list[tuple[Record, int]]:
+    """Rows of a target, none of the contents `apart`, and how often each comes: as equally as can be.
+
+    Raises Invalid where all of them are apart.
+    """
+    every = [one for one in examples if one.content_hash not in apart]
+    if not every:
+        raise Invalid(
+            f"target {anchors.target_id} has no example that is not measured on: leave anchor_share out, or "
+            "keep a share of the target apart for evaluation",
+            code="no_anchors",
+        )
+    random.Random(seed).shuffle(every)
+    times, more = divmod(anchors.rows, len(every))
+    counted = [(one, times + (at < more)) for at, one in enumerate(every)]
+    return [(one, count) for one, count in counted if count]
+
+
+def _examples(work: Work, target_id: str) -> list[Record]:
+    with work.context.database.transaction() as session:
+        target = targets.get(session, work.claim.tenant_id, target_id)
+    return from_table(work.context.artifacts.get_table(target.artifact, target.sha256))
 
 
 def settled(work: Work, asked: TrainingWork) -> TrainingWork:

@@ -84,3 +84,6 @@ def _print(found: Loop, json: bool) -> None:
             numbers = ["-" if value is None else f"{value:.4f}" for value in measured]
             table.add_row(str(row.number), row.state, name, arm.model_id or "-", *numbers)
     out.print(table)
+    for row in rounds:
+        for warning in row.warnings:
+            out.print(f"round {row.number}: {warning['code']}: {warning['detail']}", markup=False)

@@ -197,6 +197,51 @@ class OpenAIGenerator(TypedDict, total=False):
 Generator: TypeAlias = "PoolGenerator | PushGenerator | OpenAIGenerator"
 
 
+class _Called(TypedDict, total=False):
+    """Where a verifier is, how fast it is asked, and how much of the target it is tried on."""
+
+    endpoint: str | None
+    url: str | None
+    concurrency: int
+    requests_per_minute: float | None
+    seconds: float
+    calibration: int
+
+
+class _Modelled(_Called, total=False):
+    """A verifier that asks a model."""
+
+    model: Required[str]
+    max_tokens: int
+    samples: int
+    temperature: float
+    prompt_price: float
+    completion_price: float
+
+
+class JudgeVerifier(_Modelled, total=False):
+    """A model reads each record and says how right it is."""
+
+    kind: Required[Literal["judge"]]
+    rubric: str
+
+
+class AgreementVerifier(_Modelled, total=False):
+    """A model answers each prompt several times; the score is the share like the record's answer."""
+
+    kind: Required[Literal["agreement"]]
+
+
+class HookVerifier(_Called, total=False):
+    """A service of yours scores records."""
+
+    kind: Required[Literal["hook"]]
+    per_request: int
+
+
+Verifier: TypeAlias = "JudgeVerifier | AgreementVerifier | HookVerifier"
+
+
 class Stop(TypedDict, total=False):
     """When a loop ends before its last round."""
 
@@ -206,3 +251,4 @@ class Stop(TypedDict, total=False):
     generated_tokens: int | None
     cost: float | None
     trained_examples: int | None
+    guard_rise: float | None

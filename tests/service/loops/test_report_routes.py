@@ -67,7 +67,7 @@ def reporting(api: Api) -> Callable[[Claim], Json]:
             for reason in chosen.items()
         ]
         items = selected.put(artifacts, "t/items", rows)
-        counts = {"pool": N, "usable": N, "left_out": {}, "target": M}
+        counts = {"pool": N, "usable": N, "left_out": {}, "target": M, "target_statuses": {"ok": M}}
         return {"counts": counts, "diagnostics": diagnostics, "artifacts": {"items": items, **stored}}
 
     return result

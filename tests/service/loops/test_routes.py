@@ -13,6 +13,7 @@ from store.settings import Settings
 from tests.live import Api, Json, question
 
 ASKED = {"kind": "openai", "model": "m", "size": 5}
+VERIFIED = {"generator": {**ASKED, "url": "https://example.com/v1"}}
 
 
 @pytest.fixture
@@ -126,6 +127,21 @@ def test_pause_and_resume(api: Api, target: str) -> None:
         ({"k": 1, "generator": {**ASKED, "url": "http://example.com/v1"}}, 422, "use https"),
         ({"k": 1, "generator": {**ASKED, "url": "https://user:pw@example.com"}}, 422, "leave it out"),
         ({"k": 1, "generator": ASKED}, 422, "send exactly one of endpoint"),
+        ({"k": 1, "verifier": {"kind": "hook", "url": "https://example.com/"}}, 422, "with a quality"),
+        (
+            {"k": 1, **VERIFIED, "verifier": {"kind": "hook", "url": "https://10.0.0.1/"}},
+            422,
+            "/verifier/url",
+        ),
+        (
+            {"k": 1, **VERIFIED, "verifier": {"kind": "hook", "endpoint": "nobody"}},
+            422,
+            "no verifier 'nobody'",
+        ),
+        ({"k": 1, **VERIFIED, "verifier": {"kind": "magic"}}, 422, "agreement"),
+        ({"k": 1, "anchor_share": 0.95}, 422, "at most 0.9"),
+        ({"k": 1, "guard_target_id": "tgt_none"}, 404, "tgt_none"),
+        ({"k": 1, "stop": {"guard_rise": 0.1}}, 422, "set guard_target_id"),
     ],
 )
 def test_what_cannot_be_run_is_refused(api: Api, target: str, body: Json, status: int, detail: str) -> None:
@@ -139,6 +155,9 @@ def test_without_held_out_examples_the_loop_must_be_told_where_to_measure(api: A
     answer = api.post("/v1/loops", {"target_id": whole, "generator": {"kind": "push"}, "k": 1})
     assert answer.json()["code"] == "nothing_held_out"
     assert made(api, whole, evaluation_target_id=whole)["status"] == "queued"
+    body = {"target_id": whole, "evaluation_target_id": whole, "generator": {"kind": "push"}, "k": 1}
+    refused = api.post("/v1/loops", {**body, "anchor_share": 0.5}).json()
+    assert (refused["code"], refused["errors"][0]["pointer"]) == ("no_anchors", "/anchor_share")
 
 
 def test_a_pool_that_is_too_small_is_refused_before_anything_runs(api: Api, target: str) -> None:

@@ -21,7 +21,7 @@ from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim, Offer
 from store.jobs.requests import ComparisonWork
 from store.kit.ids import new_id
-from store.loops import advance as loops
+from store.loops import pauses
 from store.records.record import parse_record
 from store.session import Database
 from store.settings import Settings
@@ -216,16 +216,16 @@ def test_a_pause_begins_nothing_and_a_resume_goes_on(line: Line) -> None:
     claim = line.run(until="train")
     assert claim is not None
     with line.database.transaction() as session:
-        assert loops.pause(session, line.tenant, line.id, JobKind.COMPARISON).status == "paused"
+        assert pauses.pause(session, line.tenant, line.id, JobKind.COMPARISON).status == "paused"
     line.commit(claim)
     line.run()
     assert not [key for key in line.steps() if key.step == "evaluate"]
     with line.database.transaction() as session:
-        assert loops.resume(session, line.tenant, line.id, JobKind.COMPARISON).status == "running"
+        assert pauses.resume(session, line.tenant, line.id, JobKind.COMPARISON).status == "running"
     line.run()
     assert line.job().status == "completed"
     with pytest.raises(Conflict, match=r"comparison .* is completed"), line.database.transaction() as session:
-        loops.pause(session, line.tenant, line.id, JobKind.COMPARISON)
+        pauses.pause(session, line.tenant, line.id, JobKind.COMPARISON)
 
 
 def test_a_verdict_that_a_pause_took_from_its_queue_is_made_after_it(line: Line) -> None:
@@ -233,11 +233,11 @@ def test_a_verdict_that_a_pause_took_from_its_queue_is_made_after_it(line: Line)
     assert claim is not None
     with line.database.transaction() as session:
         shards.hand_back(session, claim)
-        loops.pause(session, line.tenant, line.id, JobKind.COMPARISON)
+        pauses.pause(session, line.tenant, line.id, JobKind.COMPARISON)
     line.run()
     assert line.job().result is None
     with line.database.transaction() as session:
-        loops.resume(session, line.tenant, line.id, JobKind.COMPARISON)
+        pauses.resume(session, line.tenant, line.id, JobKind.COMPARISON)
     line.run()
     assert (line.job().status, (line.job().result or {})["evaluations"]) == ("completed", 3)
 

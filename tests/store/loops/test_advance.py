@@ -21,6 +21,7 @@ from store.jobs.claims import Claim, Offer
 from store.jobs.requests import LoopWork
 from store.kit.ids import new_id
 from store.loops import advance as loops
+from store.loops import pauses
 from store.loops import steps as loop_steps
 from store.loops.results import Generated
 from store.records.record import parse_record
@@ -257,12 +258,12 @@ def test_a_pause_begins_nothing_and_a_resume_goes_on(
     line = Line(database, tenant, artifacts)
     line.run(until="train")
     with database.transaction() as session:
-        assert loops.pause(session, tenant, line.id).status == "paused"
+        assert pauses.pause(session, tenant, line.id).status == "paused"
     line.run()
     assert line.step(1, "train").status == "completed"
     assert (1, "evaluate") not in line.steps()
     with database.transaction() as session:
-        assert loops.resume(session, tenant, line.id).status == "running"
+        assert pauses.resume(session, tenant, line.id).status == "running"
     line.run()
     assert line.job().status == "completed"
     assert {"job.paused", "job.completed"} <= set(line.events())
@@ -270,7 +271,7 @@ def test_a_pause_begins_nothing_and_a_resume_goes_on(
         pytest.raises(Conflict, match="is completed: it cannot be paused"),
         database.transaction() as session,
     ):
-        loops.pause(session, tenant, line.id)
+        pauses.pause(session, tenant, line.id)
 
 
 def test_a_cancelled_loop_takes_its_steps_with_it(
@@ -350,11 +351,11 @@ def test_a_base_model_that_fails_during_a_pause_ends_the_loop_when_it_resumes(
     line = Line(database, tenant, artifacts, size=4)
     line.look()
     with database.transaction() as session:
-        loops.pause(session, tenant, line.id)
+        pauses.pause(session, tenant, line.id)
     line.fail_base()
     assert line.claim("ops") is None
     with database.transaction() as session:
-        loops.resume(session, tenant, line.id)
+        pauses.resume(session, tenant, line.id)
     line.look()  # although its generator waits again too
     assert line.job().status == "failed"
     assert line.claim("ops") is None
@@ -384,17 +385,3 @@ def test_nothing_waits_of_a_loop_that_has_ended(
         assert sweeper.impossible(session) == []
         waiting = select(Job.id).where(Job.status.not_in(["completed"]))
         assert session.scalars(waiting).all() == []
-
-
-def test_the_random_arm_draws_from_what_the_selected_one_does() -> None:
-    spec = SelectionSpec.model_validate(
-        {
-            "lambda": 0.1,
-            "least_quality": 0.5,
-            "near_copies": {"leaks": "drop"},
-            "balance": {"by": "group", "max": {"a": 2}},
-        }
-    )
-    drawn = loops._drawn_by(spec, "random")
-    assert drawn.method == "random"
-    assert (drawn.least_quality, drawn.near_copies, drawn.balance) == (0.5, spec.near_copies, spec.balance)

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from evoselect.spec.training import EvaluationSpec
 from store.records.record import Record, parse_record
 from tests.workers.proxy import questions, record
-from workers.evaluations.records import EvaluationResult, evaluate
+from workers.evaluations.records import EvaluationResult, RecordScore, evaluate, halves_of
 from workers.models.loading import LoadedModel
 
 
@@ -114,3 +114,20 @@ def test_every_number_has_its_interval(proxy: LoadedModel) -> None:
         low, high = summary["intervals"][name]
         assert low <= summary[name] <= high
     assert summary["intervals"]["exact_match"] is None
+
+
+def test_halves_share_no_content_and_are_those_of_every_model() -> None:
+    texts = ["a", "b", "c", "d", "d"]
+    examples = [parse_record({"prompt": f"{text}?", "completion": "x"}) for text in texts]
+    first, other = (
+        EvaluationResult([RecordScore(str(at), "ok", base + at) for at in range(5)]) for base in (0.0, 10.0)
+    )
+    halves, again = halves_of(first, examples), halves_of(other, examples)
+    assert halves is not None
+    assert again is not None
+    assert [half["n"] for half in halves] == [half["n"] for half in again]
+    assert sum(half["n"] for half in halves) == 5
+    assert abs(halves[0]["n"] - halves[1]["n"]) == 1  # the content that comes twice is on one side
+    assert sum(half["n"] * half["answer_nll"] for half in halves) == pytest.approx(10.0)
+    assert [b["answer_nll"] - a["answer_nll"] for a, b in zip(halves, again, strict=True)] == [10.0, 10.0]
+    assert halves_of(first, [examples[-1]] * 5) is None

@@ -19,7 +19,8 @@ from store.kit.egress import Egress
 from store.loops.plan import Spent
 from store.records.record import parse_record
 from tests.workers.chat_server import completion, hang, reply, scripted
-from workers.generators.chat import MAX_RESPONSE_BYTES, Chat, NoCompletion, Pace
+from workers.generators.calls import MAX_RESPONSE_BYTES, NoResponse, Pace
+from workers.generators.chat import Chat
 from workers.generators.openai import Generation, State, summary
 
 KEY = "sk-a-secret-of-the-operator"
@@ -113,7 +114,7 @@ def test_what_passes_is_tried_again_and_what_does_not_is_said() -> None:
     assert "***" in str(caught.value)
     with (
         scripted(503) as (url, script),
-        pytest.raises(NoCompletion, match="4 tries; the last: status 503"),
+        pytest.raises(NoResponse, match="4 tries; the last: status 503"),
     ):
         run(generation(), url)
     assert len(script.bodies) == 3 * 4
@@ -155,7 +156,7 @@ def test_a_redirect_is_not_followed_and_an_endless_answer_is_cut() -> None:
     assert len(script.bodies) == 1
     with (
         scripted("x" * (MAX_RESPONSE_BYTES + 1)) as (url, _),
-        pytest.raises(NoCompletion, match=f"longer than {MAX_RESPONSE_BYTES} bytes"),
+        pytest.raises(NoResponse, match=f"longer than {MAX_RESPONSE_BYTES} bytes"),
     ):
         run(generation(), url)
 
@@ -191,7 +192,7 @@ def test_who_is_asked_to_stop_waits_for_no_answer() -> None:
 
 def test_what_was_paid_for_is_kept_when_nobody_answers_any_more() -> None:
     kept: list[Mapping[str, Any]] = []
-    with scripted(line(1), 503) as (url, _), chat(url) as talk, pytest.raises(NoCompletion):
+    with scripted(line(1), 503) as (url, _), chat(url) as talk, pytest.raises(NoResponse):
         generation().run(talk, lambda done: None, kept.append)
     assert [record["prompt"] for record in kept[-1]["records"]] == ["1 - 1?"]
 

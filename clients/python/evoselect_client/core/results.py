@@ -83,6 +83,7 @@ class EvaluationResult(TypedDict, total=False):
     answer_nll: float | None
     exact_match: float | None
     intervals: dict[str, tuple[float, float] | None]
+    halves: list[dict[str, Any]] | None
     tasks: dict[str, Any]
 
 
@@ -95,4 +96,6 @@ class LoopResult(TypedDict, total=False):
     best_round: int | None
     best_model_id: str | None
     base: EvaluationResult
+    best_reported: EvaluationResult | None
+    base_reported: EvaluationResult | None
     trained_examples: int

@@ -16,7 +16,15 @@ from evoselect_client.core.steps import Listing, Mode, Steps, Values, Verb
 from evoselect_client.data.sources import Records, as_list
 from evoselect_client.resources.jobs import SteppedJob, SteppedJobs
 from evoselect_client.resources.records import Batch
-from evoselect_client.specs import EvaluationSpec, FeatureSpec, Generator, SelectionSpec, Stop, TrainingSpec
+from evoselect_client.specs import (
+    EvaluationSpec,
+    FeatureSpec,
+    Generator,
+    SelectionSpec,
+    Stop,
+    TrainingSpec,
+    Verifier,
+)
 
 
 class Arm(Resource):
@@ -34,12 +42,23 @@ class Round(Resource):
 
     number: int
     state: str
+    pool_id: str | None = None
+    """The pool with its candidates; None until there are some."""
     generated: dict[str, Any] = Field(default_factory=dict)
+    health: dict[str, Any] | None = None
+    """How it lies beside the target, with `warnings`; None until it has selected."""
+    guard: dict[str, Any] | None = None
+    """What it has done to the guard's examples; None without a guard."""
     loss: str | None = None
     gain: float | None = None
     arms: dict[str, Arm] = Field(default_factory=dict)
     created_at: datetime
     completed_at: datetime | None = None
+
+    @property
+    def warnings(self) -> list[dict[str, str]]:
+        """`code` and `detail` of what somebody should look at."""
+        return list((self.health or {}).get("warnings", ()))
 
 
 class Loop(SteppedJob[Mode]):
@@ -81,6 +100,7 @@ class Loops(SteppedJobs[Loop[Mode], Mode]):
         *,
         target_id: str,
         generator: Generator | dict[str, Any],
+        verifier: Verifier | dict[str, Any] | None = None,
         k: int | None = None,
         ratio: float | None = None,
         evaluation_target_id: str | None = None,
@@ -89,6 +109,8 @@ class Loops(SteppedJobs[Loop[Mode], Mode]):
         proxy: str | None = None,
         consume_once: bool | None = None,
         random_arm: bool | None = None,
+        anchor_share: float | None = None,
+        guard_target_id: str | None = None,
         selection: SelectionSpec | dict[str, Any] | None = None,
         features: FeatureSpec | dict[str, Any] | None = None,
         training: TrainingSpec | dict[str, Any] | None = None,
@@ -108,6 +130,7 @@ class Loops(SteppedJobs[Loop[Mode], Mode]):
             "target_id": target_id,
             "evaluation_target_id": evaluation_target_id,
             "generator": generator,
+            "verifier": verifier,
             "k": k,
             "ratio": ratio,
             "base_model": base_model,
@@ -115,6 +138,8 @@ class Loops(SteppedJobs[Loop[Mode], Mode]):
             "proxy": proxy,
             "consume_once": consume_once,
             "random_arm": random_arm,
+            "anchor_share": anchor_share,
+            "guard_target_id": guard_target_id,
             "selection": selection,
             "features": features,
             "training": training,

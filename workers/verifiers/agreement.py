@@ -1,0 +1,64 @@
+"""The verifier `agreement`: the share of a model's own answers to the prompt that are the record's.
+
+Self-consistency after Wang et al. 2023 (arXiv 2203.11171). Fit for short answers: texts are compared word for
+word, but for case, blanks and punctuation around them.
+"""
+
+import string
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from evoselect.spec.verifier import AgreementVerifier
+from store.records.record import Record
+from workers.generators.chat import Chat
+from workers.verifiers.replies import Reply, answers
+
+SHORT = "Answer with the answer alone, without an explanation."
+AROUND = string.punctuation + string.whitespace
+
+
+class Agreement:
+    """`samples` requests a record."""
+
+    batch = 1
+
+    def __init__(self, chat: Chat, asked: AgreementVerifier) -> None:
+        self._chat, self._asked = chat, asked
+
+    def scores(self, records: Sequence[Record]) -> Reply:
+        """Raises NoResponse, or Invalid where another try is no use."""
+        counts: Counter[str] = Counter()
+        return Reply([self._score(record, counts) for record in records], counts)
+
+    def _score(self, record: Record, counts: Counter[str]) -> float | None:
+        same = answered = 0
+        for said in answers(self._chat, partial(self._body, record), self._asked.samples, counts):
+            text = plain(said)
+            counts["garbage"] += not text
+            answered += bool(text)
+            same += bool(text) and text == plain(record.completion)
+        return same / answered if 2 * answered > self._asked.samples else None
+
+    def _body(self, record: Record, number: int) -> dict[str, object]:
+        return {
+            "model": self._asked.model,
+            "messages": turns(record),
+            "temperature": self._asked.temperature,
+            "max_tokens": self._asked.max_tokens,
+            "seed": number,
+        }
+
+
+def turns(record: Record) -> list[dict[str, str]]:
+    """The record's question as a chat, its choices below it; the answer is not among them."""
+    if record.messages is not None:
+        return [dict(turn) for turn in record.messages]
+    choices = "".join(f"\n- {choice.strip()}" for choice in record.choices or ())
+    said = f"\nOne of these is right:{choices}" if choices else ""
+    return [{"role": "system", "content": SHORT}, {"role": "user", "content": f"{record.prompt}{said}"}]
+
+
+def plain(text: str) -> str:
+    """As texts are compared."""
+    return " ".join(text.casefold().strip(AROUND).split())
