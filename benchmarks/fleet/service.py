@@ -69,7 +69,8 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def _said(job: Selection, name: str) -> Any:
-    return job.output()["diagnostics"][name]
+    diagnostics: dict[str, Any] = {**job.output()["diagnostics"]}
+    return diagnostics[name]
 
 
 def _pool(client: Client, records: Path) -> str:

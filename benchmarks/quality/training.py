@@ -7,7 +7,7 @@ from pathlib import Path
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.records.record import Record
 from workers.evaluations.records import RecordScore, evaluate
-from workers.models.loading import LoadedModel, wearing
+from workers.models.loading import LoadedModel, adapted
 from workers.trainings.lora import train_lora
 
 STEPS = 20  # of 8 examples, whatever is drawn: equal steps for every method
@@ -23,7 +23,7 @@ def train(loaded: LoadedModel, records: Sequence[Record], seed: int) -> tuple[Lo
         found = train_lora(
             records, None, loaded, spec=SPEC, out_dir=folder, seed=seed, progress=lambda step: None
         )
-        return wearing(loaded, folder), found.loss_history
+        return adapted(loaded, folder), found.loss_history
 
 
 def answer(loaded: LoadedModel, records: Sequence[Record]) -> list[RecordScore]:

@@ -53,7 +53,7 @@ class FileRows:
 
     def write(self, start: int, rows: Tensor) -> None:
         """Put rows (r, width) of the file's dtype behind the first ``start``."""
-        left = memoryview(np.ascontiguousarray(rows.numpy())).cast("B")
+        left = np.ascontiguousarray(rows.numpy()).reshape(-1).view(np.uint8).data
         at = self._offset + start * self._row_bytes
         while left:
             done = os.pwrite(self._file.fileno(), left, at)
@@ -61,7 +61,7 @@ class FileRows:
 
     def _read(self, start: int, stop: int) -> npt.NDArray[Any]:
         found = np.empty((stop - start, self.shape[1]), self._dtype)
-        left, at = memoryview(found).cast("B") if found.size else memoryview(b""), start * self._row_bytes
+        left, at = found.reshape(-1).view(np.uint8).data, start * self._row_bytes
         while left:
             done = os.preadv(self._file.fileno(), [left], self._offset + at)
             if not done:

@@ -208,8 +208,8 @@ def _health(work: Work, sides: Sides, choice: Choice, near: Nearest) -> Health |
     return health_of(
         sides.sent,
         sides.wanted,
-        candidates=choice.candidates,
-        targets=choice.targets,
+        candidates=choice.features.candidates,
+        targets=choice.features.targets,
         near=near,
         chosen=choice.selection.indices,
         seed=sides.asked.seed,

@@ -1,16 +1,19 @@
 """The health of a loop's round, computed where its features are: of all candidates, and of the selected."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from evoselect.arrays import Ints
-from evoselect.features import gather
+from evoselect.features import Matrix, gather
 from evoselect.measures import health as measures
 from evoselect.measures.coverage import Nearest, nearest_both_ways
 from store.jobs.results import Health, SideHealth
 from store.loops import steps as loop_steps
 from store.records.record import Record, plain_text
+from store.records.stored import some
 from workers.process.work import Work
 
 TEXTS = 2_000  # of a side, whose lengths and openings are looked at
@@ -24,10 +27,10 @@ def is_looked_at(work: Work) -> bool:
 
 
 def health_of(
-    sent: list[Record],
-    wanted: list[Record],
+    sent: Sequence[Record],
+    wanted: Sequence[Record],
     *,
-    candidates: Tensor,
+    candidates: Matrix,
     targets: Tensor,
     near: Nearest,
     chosen: Ints,
@@ -37,18 +40,23 @@ def health_of(
     picked = gather(candidates, torch.from_numpy(chosen))
     served = nearest_both_ways(picked, targets)
     goals = _some(wanted, seed)
+    chosen_records = list(some(sent, chosen.tolist()).values())
     return Health(
         candidates=_side(candidates, sent, near, targets=targets, goals=goals, seed=seed),
-        selected=_side(
-            picked, [sent[row] for row in chosen], served, targets=targets, goals=goals, seed=seed
-        ),
+        selected=_side(picked, chosen_records, served, targets=targets, goals=goals, seed=seed),
         target_rows=len(wanted),
         target_opening_share=measures.opening_share([plain_text(record) for record in goals]),
     )
 
 
 def _side(
-    rows: Tensor, records: list[Record], near: Nearest, *, targets: Tensor, goals: list[Record], seed: int
+    rows: Matrix,
+    records: Sequence[Record],
+    near: Nearest,
+    *,
+    targets: Tensor,
+    goals: Sequence[Record],
+    seed: int,
 ) -> SideHealth:
     found, read = measures.spread(rows, targets, seed), _some(records, seed)
     return SideHealth(
@@ -62,13 +70,13 @@ def _side(
     )
 
 
-def _some(records: list[Record], seed: int) -> list[Record]:
+def _some(records: Sequence[Record], seed: int) -> Sequence[Record]:
     if len(records) <= TEXTS:
         return records
     rows = np.random.default_rng(seed).choice(len(records), TEXTS, replace=False)
-    return [records[row] for row in rows]
+    return list(some(records, rows.tolist()).values())
 
 
-def _lengths(records: list[Record]) -> list[int]:
+def _lengths(records: Sequence[Record]) -> list[int]:
     """Characters of the answers."""
     return [len(record.completion.strip()) for record in records]

@@ -72,7 +72,9 @@ class Found:
     candidates: Sequence[Record]  # that were looked at
     pinned: set[int]  # places that stay beside their copies
     clusters: list[list[int]]  # the representative first; places among the candidates
-    leaks: dict[str, tuple[Sequence[Record], dict[int, Leak]]]  # by target: its examples, and leaks by place
+    leaks: Mapping[
+        str, tuple[Sequence[Record], dict[int, Leak]]
+    ]  # by target: its examples, and leaks by place
     seconds: float
 
     def dropped(self) -> dict[int, str]:

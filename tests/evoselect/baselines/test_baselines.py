@@ -149,11 +149,11 @@ def test_uniform_width_is_the_smallest_that_pays() -> None:
 
 def test_whitening_whitens_and_the_released_one_does_not() -> None:
     mixing = np.random.default_rng(0).normal(size=(16, 16))
-    skewed = posed(unit(CASE.candidates.numpy() @ mixing), unit(CASE.targets.numpy() @ mixing), 10, 0)
+    candidates, targets = (unit(side.numpy() @ mixing) for side in (CASE.candidates, CASE.targets))
 
     def condition(as_released: bool) -> float:
-        candidates, targets = tarot.whitened(skewed.candidates, skewed.targets, as_released=as_released)
-        return float(torch.linalg.cond(torch.cov(torch.cat([candidates, targets]).double().T)))
+        mixed = tarot.whitened(candidates, targets, as_released=as_released)
+        return float(torch.linalg.cond(torch.cov(torch.cat(mixed).double().T)))
 
     assert condition(as_released=False) < 4.0
     assert condition(as_released=True) > 50.0
