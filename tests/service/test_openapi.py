@@ -66,6 +66,13 @@ def test_every_field_parameter_header_and_answer_is_described_and_no_schema_is_e
     assert found.seen > 1_000
 
 
+def test_a_value_beside_a_type_is_a_list_of_one() -> None:
+    """openapi-python-client refuses every number beside a `const`."""
+    named = json.loads(write_openapi.FILE.read_text())["components"]["schemas"]
+    value = named["SelectionSpec"]["properties"]["lambda"]["anyOf"]
+    assert [one.get("enum", one["type"]) for one in value] == ["number", ["auto"]]
+
+
 def test_operations_have_ids_that_read_well_and_stand_for_one_each() -> None:
     ids = [found["operationId"] for _, _, found in operations(json.loads(write_openapi.FILE.read_text()))]
     assert len(ids) == len(set(ids))
