@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.edge.idempotency import OnceOnly
 from service.http.fields import LabelChange
-from service.http.responses import Answer
+from service.http.responses import ResponseModel
 from service.http.views import as_response
 from service.services import Services, TenantId
 from store.kit.json import Json
@@ -23,7 +23,7 @@ def add_change(
     router: APIRouter,
     place: tuple[str, Any],
     row_of: Callable[[Session, str, str], RowT],
-    view: Callable[[Session, RowT], Answer | Json],
+    view: Callable[[Session, RowT], ResponseModel | Json],
     shown: Any,
 ) -> None:
     """PATCH of a path and the type of the id in it; `row_of` takes (session, tenant, id), raises NotFound.

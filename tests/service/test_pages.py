@@ -144,6 +144,7 @@ def test_the_policy_stops_what_escaping_would_miss(browser: Browser, tenant: Api
     assert len([text for text in refused if "Content Security Policy" in text]) >= 2, refused
 
 
+@pytest.mark.long
 def test_every_page_at_both_widths(browser: Browser, tenant: Api, job: Json) -> None:
     waiting = running(tenant)
     with visit(browser, host(tenant)) as page:

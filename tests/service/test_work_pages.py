@@ -27,12 +27,19 @@ def job(tenant: Api) -> Json:
     return reported(tenant, name="Sums")
 
 
-@pytest.fixture
-def page(browser: Browser, tenant: Api) -> Iterator[Page]:
-    """Signed in."""
+@pytest.fixture(scope="module")
+def window(browser: Browser, tenant: Api) -> Iterator[Page]:
+    """Signed in once: a window of its own for each test would take half of the time of all."""
     with visit(browser, host(tenant), refused=True) as page:
         sign_in(page, tenant)
         yield page
+
+
+@pytest.fixture
+def page(window: Page, tenant: Api) -> Page:
+    """At the start."""
+    window.goto(f"{tenant.url}/ui")
+    return window
 
 
 def lines(path: Path, rows: list[Json]) -> Path:
