@@ -276,13 +276,10 @@ def test_methods_are_compared_from_a_form(page: Page, tenant: Api, job: Json) ->
     assert {arm["name"] for arm in asked["spec"]["arms"]} == {"random", "capacity"}
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_table_of_a_comparison_grows_while_it_is_looked_at(
-    browser: Browser, api: Api, width: int
-) -> None:
+def test_the_table_of_a_comparison_grows_while_it_is_looked_at(browser: Browser, api: Api) -> None:
     own = another_tenant(api)  # what others of this file left waiting is not its work
     comparison = started(own, seeds=2, name=HOSTILE)
-    with visit(browser, host(own), width=width, dark=width == 360) as page:
+    with visit(browser, host(own)) as page:
         sign_in(page, own)
         page.goto(f"{own.url}/ui/comparisons/{comparison}")
         verdict = page.locator("#verdict")
@@ -298,9 +295,9 @@ def test_the_table_of_a_comparison_grows_while_it_is_looked_at(
         expect(verdict).to_contain_text("5 evaluations on 40 examples")
         expect(first.get_by_role("img")).to_be_visible()  # its interval as a bar
         expect(first.get_by_role("cell").nth(0)).to_have_text("2")
-        accessible(page)
+        accessible_everywhere(page)
         page.goto(f"{own.url}/ui/comparisons/{comparison}/report")
         expect(page.get_by_text("Use capacity (gain")).to_be_visible()
         expect(page.get_by_role("region", name="Steps").get_by_role("row")).to_have_count(1 + 4 + 5 + 5)
-        accessible(page)
+        accessible_everywhere(page)
         assert page.evaluate("window.stolen") is None
