@@ -1,5 +1,6 @@
 """The pages and the report in a real browser: what they show, who gets in, what a hostile record may do."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from service import write_openapi
+from service.openapi.document import operations
 from store.jobs import lifecycle as jobs
 from store.tables.states import JobKind
-from tests.live import Api, another_tenant, question
+from tests.live import Api, another_tenant, question, serve
 from tests.service.browsing import WIDTHS, accessible, accessible_everywhere, visit
 from tests.service.browsing import browser as browser
 from tests.service.reported import HOSTILE, Json, reported
@@ -242,3 +245,18 @@ def test_a_session_ends_with_its_key(tenant: Api) -> None:
     assert httpx.get(url, headers={"Cookie": f"{kept['Cookie'][:-2]}xx"}).headers["location"] == "/ui/sign-in"
     assert tenant.call("DELETE", f"/v1/api_keys/{made['id']}").status_code == 200
     assert httpx.get(url, headers=kept).status_code == 303
+
+
+@pytest.mark.long
+def test_the_reference_shows_every_operation(browser: Browser, api: Api, tmp_path: Path) -> None:
+    with (
+        serve(api.settings.database_url, tmp_path, show_docs=True) as shown,
+        visit(browser, host(shown)) as page,
+    ):
+        page.goto(f"{shown.url}/docs")
+        page.locator("html[data-ready]").wait_for(timeout=120_000)  # a document of a megabyte
+        listed = page.locator("[data-section-id*='/operation/']")
+        names = listed.evaluate_all("all => all.map((one) => one.dataset.sectionId.split('/operation/')[1])")
+        document = json.loads(write_openapi.FILE.read_text())
+        assert {found["operationId"] for _, _, found in operations(document)} <= set(names)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
