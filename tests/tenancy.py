@@ -28,6 +28,19 @@ PHASES: dict[str, Json] = {  # of routes whose bodies carry no ids
     "POST /v1/loops/{job_id}/rounds/{number}/candidates": {"records": [question(1)]},
     "POST /v1/api_keys": {"name": "matrix", "scopes": ["select:read"]},
     "POST /v1/api_keys/{key_id}/rotate": {},
+    **{
+        f"PATCH /v1/{place}": {"name": "theirs"}
+        for place in (
+            "targets/{target_id}",
+            "pools/{pool_id}",
+            "models/{name}",
+            "selections/{job_id}",
+            "trainings/{job_id}",
+            "evaluations/{job_id}",
+            "loops/{job_id}",
+            "comparisons/{job_id}",
+        )
+    },
 }
 NO_RESOURCES = {"number": "1", "candidate_id": "nobody"}  # name nothing without the id before them
 

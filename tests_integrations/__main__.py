@@ -28,6 +28,7 @@ PACKAGES = {
     "empty": [],
     "tasks": ["lm-eval>=0.4.13"],
     "generated": ["openapi-python-client>=0.24", "ruff"],
+    "typescript": ["openapi-generator-cli>=7.20"],
 }
 WHOLE = ("tasks",)  # parts that need the product itself: their environment sees this one's packages
 

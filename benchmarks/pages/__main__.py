@@ -1,32 +1,45 @@
 """The pages in Chromium: how soon they are there, how long a search takes, whether axe-core finds anything.
 
-python -m benchmarks.pages [--jobs 10000] [--pool 1000000] [--searched 100000] [--json]
+python -m benchmarks.pages [--jobs 10000] [--pool 1000000] [--searched 100000] [--points 200000] [--json]
 
-first_content_s  largest of ten looks at each of: the jobs, the pool, the start
-search_ms        largest of ten searches that read every record of a selection's pool, from click to rows
-axe_violations   findings of axe-core of any weight, over all pages, widths and colour schemes
-clicks           from an empty install to a started selection and its download, files chosen included
+first_content_s     largest of ten looks at each of: the jobs, the pool, the start
+search_ms           largest of ten searches that read every record of a selection's pool, from click to rows
+longest_frame_ms    between two frames, while a map of so many points is zoomed, pointed at and lassoed
+axe_violations      findings of axe-core of any weight, over all pages, widths and colour schemes
+clicks              from an empty install to a started selection and its download, files chosen included
+undescribed_fields  fields, parameters, headers and answers of the OpenAPI document without a description
+empty_schemas       schemas of it that say nothing
+
+What each part took is told on stderr while it runs.
 """
 
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.api.served import Served, served
 from benchmarks.machine import describe
 from benchmarks.pages import data
 from benchmarks.pages.data import Made
-from tests.service.browsing import FLAGS
+from benchmarks.pages.map import longest_frame
+from service.write_openapi import FILE as DOCUMENT
+from tests.service.browsing import AXE, FLAGS, HEIGHT
+from tests.service.documented import untold
 
 LOOKS = 10
+SIZES = (("jobs", 10_000), ("pool", 1_000_000), ("searched", 100_000), ("points", 200_000))
 WIDTHS = (360, 768, 1280)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+FOUND = "axe.run({resultTypes: ['violations']}).then((found) => found.violations.map((one) => one.id))"
 WORK = ("targets", "pools", "files", "models", "keys", "selections", "trainings", "evaluations", "loops")
 FIRST_CONTENT = """() => new Promise((done) => new PerformanceObserver((list) => {
   const paint = list.getEntriesByName("first-contentful-paint")[0];
@@ -38,29 +51,49 @@ DOWNLOAD = 1  # click, once the selection is completed: this benchmark has no wo
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, count in (("jobs", 10_000), ("pool", 1_000_000), ("searched", 100_000)):
+    for name, count in SIZES:
         parser.add_argument(f"--{name}", type=int, default=count)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     report: dict[str, Any] = {"machine": describe()}
-    report |= measured(arguments.jobs, arguments.pool, arguments.searched)
+    report |= measured({name: getattr(arguments, name) for name, _ in SIZES})
     print(json.dumps(report) if arguments.json else "\n".join(f"{key}: {report[key]}" for key in report))
 
 
-def measured(job_count: int, pool_rows: int, searched_rows: int) -> dict[str, Any]:
+def measured(sizes: dict[str, int]) -> dict[str, Any]:
     """All numbers, on a service of its own."""
     with tempfile.TemporaryDirectory() as home, served(Path(home)) as live, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        clicks = _clicks(browser, live, data.files(Path(home)))
-        made = data.fill(live, job_count=job_count, pool_rows=pool_rows, searched_rows=searched_rows)
-        found = {
-            "first_content_s": _first_content(browser, live, made),
-            "search_ms": _search(browser, live, made),
-            "clicks": clicks,
-            **_axe(browser, live, made),
-        }
+        found: dict[str, Any] = {}
+        with told("clicks"):
+            found["clicks"] = _clicks(browser, live, data.files(Path(home)))
+        with told("storing"):
+            made = data.fill(
+                live, job_count=sizes["jobs"], pool_rows=sizes["pool"], searched_rows=sizes["searched"]
+            )
+        with told("first content"):
+            found["first_content_s"] = _first_content(browser, live, made)
+        with told("search"):
+            found["search_ms"] = _search(browser, live, made)
+        with told("map"):
+            found["longest_frame_ms"] = longest_frame(browser, Path(home), sizes["points"])
+        with told("axe"):
+            found |= _axe(browser, live, made)
         browser.close()
-    return {**found, "jobs": job_count, "pool_rows": pool_rows, "searched_rows": searched_rows}
+    document = untold(json.loads(DOCUMENT.read_text()))
+    counted = {
+        "undescribed_fields": len(document.undescribed),
+        "empty_schemas": len(document.empty),
+    }
+    return {**found, **counted, **sizes}
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Its seconds on stderr."""
+    start = time.perf_counter()
+    yield
+    print(f"{what}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
 
 
 def _signed_in(browser: Browser, live: Served, **options: Any) -> Page:
@@ -112,17 +145,19 @@ def _search(browser: Browser, live: Served, made: Made) -> float:
 
 
 def _axe(browser: Browser, live: Served, made: Made) -> dict[str, Any]:
-    count, where = 0, list[str]()
-    for width in WIDTHS:
-        for scheme in ("light", "dark"):
-            page = _signed_in(browser, live, viewport={"width": width, "height": 900}, color_scheme=scheme)
-            for path in _paths(made):
-                page.goto(f"{live.url}{path}")
-                violations = Axe().run(page).response["violations"]
-                count += len(violations)
-                where += [f"{path} {width} {scheme}: {one['id']}" for one in violations]
-            page.context.close()
-    return {"axe_violations": count, "axe_pages": len(_paths(made)) * len(WIDTHS) * 2, "axe_found": where}
+    """Each page is loaded once, and looked at in each width and colour scheme."""
+    page, where = _signed_in(browser, live), list[str]()
+    for path in _paths(made):
+        page.goto(f"{live.url}{path}")
+        page.evaluate(AXE.axe_script)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                where += [f"{path} {width} {scheme}: {name}" for name in page.evaluate(FOUND)]
+    page.context.close()
+    looks = len(_paths(made)) * len(WIDTHS) * len(SCHEMES)
+    return {"axe_violations": len(where), "axe_pages": looks, "axe_found": where}
 
 
 def _paths(made: Made) -> list[str]:

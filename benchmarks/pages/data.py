@@ -21,6 +21,7 @@ from store.tables.jobs import Job
 from store.tables.states import JobKind, JobStatus
 
 WORDS = "Which of these explains why a metal spoon feels colder than a wooden one in the same room? "
+BRIEF = "Why does it feel cold?"
 NEEDLE = "a spoon of silver"  # stands in the last record alone, so that a search reads all of them
 TIMEOUT = 600.0  # seconds
 
@@ -37,7 +38,7 @@ def fill(live: Served, *, job_count: int, pool_rows: int, searched_rows: int) ->
     """Store all of it."""
     database = Database(live.settings.database_url)
     many_jobs(database, live, job_count)
-    pool = _pool(live, pool_rows)
+    pool = _pool(live, pool_rows, BRIEF)  # its page shows twenty of them, whatever their length
     made = Made(pool, _selection(database, live, searched_rows))
     database.dispose()
     return made
@@ -64,18 +65,18 @@ def many_jobs(database: Database, live: Served, count: int) -> None:
         session.execute(insert(Job), [{**row, "id": new_id("sel"), "name": f"job {n}"} for n in range(count)])
 
 
-def _pool(live: Served, count: int) -> str:
+def _pool(live: Served, count: int, words: str = WORDS) -> str:
     pool_id: str = live.made("/v1/pools", {"name": f"{count:,} candidates"})["id"]
     headers = {**live.headers, "Content-Type": "application/x-ndjson"}
     url = f"{live.url}/v1/pools/{pool_id}/batches"
-    httpx.post(url, content=_rows(count), headers=headers, timeout=TIMEOUT).raise_for_status()
+    httpx.post(url, content=_rows(count, words), headers=headers, timeout=TIMEOUT).raise_for_status()
     return pool_id
 
 
-def _rows(count: int) -> Iterator[bytes]:
+def _rows(count: int, words: str = WORDS) -> Iterator[bytes]:
     for number in range(count):
-        text = f"{number}: {WORDS * 2}{NEEDLE if number == count - 1 else ''}"
-        row = {"prompt": text, "completion": WORDS, "id": f"c-{number:08d}", "source": f"s{number % 7}"}
+        text = f"{number}: {words * 2}{NEEDLE if number == count - 1 else ''}"
+        row = {"prompt": text, "completion": words, "id": f"c-{number:08d}", "source": f"s{number % 7}"}
         yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 

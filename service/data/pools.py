@@ -16,9 +16,10 @@ from service.data import responses, views
 from service.data.requests import BatchRequest, OnInvalid, PoolRequest
 from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
+from service.edge.labels import add_change
 from service.http.fields import Format, Template
 from service.http.media import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TSV, required
-from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId
+from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId, resource_id
 from service.http.problems import Problem
 from service.http.responses import Page
 from service.http.strict_json import StrictRoute
@@ -74,6 +75,13 @@ def _sources(session: Session, tenant_id: str, pool_id: str) -> list[Source]:
     return pools.sources(session, pool, pool.version)
 
 
+add_change(
+    router,
+    ("/{pool_id}", resource_id("pool_id")),
+    pools.get,
+    lambda session, row: views.pool(row),
+    responses.Pool,
+)
 add_routes(router, "pool", _sources, pools.remove)
 
 

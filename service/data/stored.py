@@ -1,21 +1,12 @@
 """What pools and targets share: their records by pages, and that they can be deleted."""
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
 from service.data import records, responses
-from service.http.parameters import (
-    DEFAULT_LIMIT,
-    ID_PATTERN,
-    MAX_ID,
-    AfterNumber,
-    Extra,
-    Limit,
-    Search,
-)
+from service.http.parameters import DEFAULT_LIMIT, AfterNumber, Extra, Limit, Search, resource_id
 from service.http.responses import Deleted
 from service.http.views import as_response, deleted
 from service.services import Services, TenantId
@@ -28,20 +19,12 @@ Remove = Callable[[Session, str, str], None]
 
 def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remove) -> None:
     """GET .../{id}/records and DELETE .../{id}."""
-    Id = Annotated[
-        str,
-        Path(
-            alias=f"{noun}_id",
-            pattern=ID_PATTERN,
-            max_length=MAX_ID,
-            description="The id that the service gave.",
-        ),
-    ]
+    Id = resource_id(f"{noun}_id")
 
     @router.get(f"/{{{noun}_id}}/records", response_model=responses.RecordPage)
     def stored_records(
         *,
-        row_id: Id,
+        row_id: Id,  # type: ignore[valid-type]  # known when the app is made
         state: Services,
         tenant_id: TenantId,
         extra: Extra,
@@ -58,7 +41,11 @@ def add_routes(router: APIRouter, noun: str, sources_of: SourcesOf, remove: Remo
         return as_response(records.page(state, sources, after=after, limit=limit, text=search, extra=extra))
 
     @router.delete(f"/{{{noun}_id}}")
-    def delete(row_id: Id, state: Services, tenant_id: TenantId) -> Deleted:
+    def delete(
+        row_id: Id,  # type: ignore[valid-type]  # known when the app is made
+        state: Services,
+        tenant_id: TenantId,
+    ) -> Deleted:
         """Delete it; 409 while a job that has not ended needs it. What was made from it stays."""
         with state.database.transaction() as session:
             remove(session, tenant_id, row_id)

@@ -7,7 +7,8 @@ from service.data import responses, views
 from service.data.requests import TargetRequest
 from service.data.stored import add_routes
 from service.edge.idempotency import OnceOnly
-from service.http.parameters import LabelledListing, ResourceId
+from service.edge.labels import add_change
+from service.http.parameters import LabelledListing, ResourceId, resource_id
 from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
@@ -73,4 +74,11 @@ def _sources(session: Session, tenant_id: str, target_id: str) -> list[Source]:
     return [Source("target", row.artifact, row.sha256, row.count)]
 
 
+add_change(
+    router,
+    ("/{target_id}", resource_id("target_id")),
+    targets.get,
+    lambda session, row: views.target(row),
+    responses.Target,
+)
 add_routes(router, "target", _sources, targets.remove)

@@ -26,7 +26,7 @@ SHOWN = ("ETag", "Idempotent-Replayed", "Location", "RateLimit", "Retry-After", 
 def cross_origin(origins: str) -> list[tuple[Any, dict[str, Any]]]:
     """The layer that lets pages of other origins call the API; nothing where none may. Keys, no cookies."""
     allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
-    methods = ("GET", "HEAD", "POST", "PUT", "DELETE")
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
     options = {"allow_methods": methods, "allow_headers": HEADERS, "expose_headers": SHOWN}
     return [(CORSMiddleware, {"allow_origins": allowed, **options})] if allowed else []
 

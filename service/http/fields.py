@@ -2,7 +2,13 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from evoselect.spec.fields import Bounded, Members, ShortText, Text, Whole
 from service.http.json_pieces import MAX_VALUES
@@ -34,6 +40,33 @@ class Labelled(Bounded):
     """A name of yours, 1 to 256 printable characters."""
     metadata: Metadata = Field(default={})
     """Up to 16 pairs of yours: names of 1 to 64, values of up to 512 printable characters."""
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """What is left out is left as it is: nothing takes its place."""
+    del schema["default"]
+
+
+class LabelChange(Bounded):
+    """What a user calls and notes something by; what is left out stays as it is."""
+
+    model_config = example(name="night run", metadata={"team": "a"})
+
+    name: ShortText | None = None
+    """The new name, 1 to 256 printable characters; null takes it away."""
+    metadata: Metadata = Field(default={}, json_schema_extra=_without_default)
+    """All pairs from now on, up to 16; those of before are gone."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("send name, metadata or both")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _said(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was said alone: to leave metadata out is another request than to empty it."""
+        return {name: value for name, value in plain(self).items() if name in self.model_fields_set}
 
 
 class JobRequest(Labelled):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request, params
 from fastapi.dependencies.utils import get_flat_params
@@ -18,9 +18,8 @@ ID_PATTERN = r"^[a-z]{1,16}_[0-9a-z]{26}$"
 
 MAX_ID = 43  # characters of what the pattern allows
 
-ResourceId = Annotated[
-    str, Path(pattern=ID_PATTERN, max_length=MAX_ID, description="The id that the service gave.")
-]
+GIVEN = "The id that the service gave."
+ResourceId = Annotated[str, Path(pattern=ID_PATTERN, max_length=MAX_ID, description=GIVEN)]
 After = Annotated[
     str | None,
     Query(pattern=ID_PATTERN, max_length=MAX_ID, description="The last id of the page before."),
@@ -41,6 +40,11 @@ METADATA = re.compile(r"metadata\[(.{1,64})\]", re.DOTALL)
 
 EXTRA = "extra."
 MAX_EXTRA = 16  # conditions of one request
+
+
+def resource_id(name: str) -> Any:
+    """ResourceId for routes that several nouns share: `name` is what the path calls it."""
+    return Annotated[str, Path(alias=name, pattern=ID_PATTERN, max_length=MAX_ID, description=GIVEN)]
 
 
 def asked_extra(request: Request) -> dict[str, str]:

@@ -5,12 +5,14 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from evoselect.spec.fields import ShortText
+from service.edge.labels import add_change
 from service.edge.quotas import require_job_quota
 from service.http.conditional import conditional
 from service.http.media import media_type
-from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId
+from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit, ResourceId, resource_id
 from service.http.problems import Problem
 from service.http.responses import Deleted, Page
 from service.http.strict_json import StrictRoute
@@ -53,6 +55,7 @@ def job_routes(kind: JobKind, noun: str, shown: type[responses.Job]) -> APIRoute
 
     _add_reads(router, kind, shown)
     _add_changes(router, kind, noun, shown)
+    _add_labels(router, kind, shown)
     _add_events(router, kind)
     return router
 
@@ -115,6 +118,16 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[respon
         with state.database.transaction() as session:
             removal.remove(session, tenant_id, job_id, kind)
         return deleted(kind, job_id)
+
+
+def _add_labels(router: APIRouter, kind: JobKind, shown: type[responses.Job]) -> None:
+    def row_of(session: Session, tenant_id: str, job_id: str) -> Job:
+        return jobs.get(session, tenant_id, job_id, kind)
+
+    def view(session: Session, row: Job) -> Json:
+        return encoding.job(row, job_reads.progress(session, [row.id])[row.id])
+
+    add_change(router, ("/{job_id}", resource_id("job_id")), row_of, view, shown)
 
 
 def _add_events(router: APIRouter, kind: JobKind) -> None:

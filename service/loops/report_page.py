@@ -7,7 +7,7 @@ from service.loops.round_charts import MEASURES, charts
 from store.kit.json import Json
 
 STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
-SCRIPTS = ("uplot.min.js", "charts.js", "loop_report.js")
+SCRIPTS = ("uplot.min.js", "charts.js", "map.js", "loop_report.js")
 
 
 def page(report: Json) -> str:

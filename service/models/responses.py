@@ -96,6 +96,10 @@ class Adapter(ResponseModel):
     """Always `model`."""
     kind: Literal["adapter"]
     """Always `adapter`."""
+    name: str | None
+    """A name of yours; null until it is given one."""
+    metadata: dict[str, str]
+    """Pairs of yours, at most 16."""
     base_model: str
     """The allow-listed model below all adapters."""
     training_id: str

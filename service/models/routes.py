@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from evoselect.spec.fields import MAX_WHOLE
+from service.edge.labels import add_change
 from service.http.media import BINARY
-from service.http.parameters import DEFAULT_LIMIT, Limit, Listing
+from service.http.parameters import DEFAULT_LIMIT, LabelledListing, Limit
 from service.http.ranges import serve
 from service.http.responses import Deleted, Page
 from service.http.strict_json import StrictRoute
@@ -22,6 +23,7 @@ router = APIRouter(prefix="/v1/models", route_class=StrictRoute, tags=["models"]
 ModelName = Annotated[
     str,
     Path(
+        alias="name",
         pattern=r"^[A-Za-z0-9._:-]{1,128}$",
         max_length=128,
         description="Alias of a base model, or id of an adapter.",
@@ -30,7 +32,7 @@ ModelName = Annotated[
 
 
 @router.get("", response_model=Page[responses.AnyModel])
-def listing(state: Services, tenant_id: TenantId, window: Listing) -> Response:
+def listing(state: Services, tenant_id: TenantId, window: LabelledListing) -> Response:
     """The allow-list first, then adapters, newest first; pages go through the adapters."""
     bases = [views.base_model(source) for source in state.models.values()]
     with state.database.transaction() as session:
@@ -46,6 +48,15 @@ def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> Response:
         return as_response(views.base_model(source))
     with state.database.transaction() as session:
         return as_response(views.adapter(adapters.get(session, tenant_id, name)))
+
+
+add_change(
+    router,
+    ("/{name}", ModelName),
+    adapters.get,
+    lambda session, row: views.adapter(row),
+    responses.Adapter,
+)
 
 
 @router.delete("/{name}")

@@ -25,6 +25,8 @@ def adapter(row: Model) -> Json:
         "id": row.id,
         "object": "model",
         "kind": "adapter",
+        "name": row.name,
+        "metadata": row.user_metadata,
         "base_model": row.base_model,
         "training_id": row.training_id,
         "created_at": time_text(row.created_at),

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 JOBS = ("selections", "trainings", "evaluations", "loops", "comparisons")
 BODIES = (
     "*.create",
+    "*.update",
     "*.add_batch",
     "*.add_candidates",
     "*.rotate",
@@ -16,7 +17,7 @@ BODIES = (
 RECORDS = ("targets.create", "evaluations.create", "trainings.create", "pools.add_batch", "*.add_candidates")
 LINES = ("pools.add_batch", "loops.add_candidates")
 STORING = ("files.create", "uploads.*", "targets.create", "pools.*", "loops.add_candidates")
-KEYED = ("*.create", "api_keys.rotate")
+KEYED = ("*.create", "*.update", "api_keys.rotate")
 EVERYWHERE = ("*",)
 STARTING = tuple(f"{noun}.{verb}" for noun in JOBS for verb in ("create", "retry"))
 

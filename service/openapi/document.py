@@ -165,7 +165,16 @@ def _plain(value: Any) -> Any:
 def _plain_member(name: str, value: Any) -> Any:
     if isinstance(value, str) and name in ("$ref", "title"):
         return PAGE.sub(r"\1List", value)
+    if name == "anyOf" and isinstance(value, list):
+        value = [_listed(one) for one in value]
     return _in_lines(value) if name == "description" and isinstance(value, str) else _plain(value)
+
+
+def _listed(schema: Json) -> Json:
+    """A value that stands for itself as a list of one: generated clients take `const` for the only choice."""
+    if "const" not in schema:
+        return schema
+    return {name: one for name, one in schema.items() if name != "const"} | {"enum": [schema["const"]]}
 
 
 def _in_lines(text: str) -> str:

@@ -39,14 +39,14 @@ def of(path: str, status: int, operation: Json) -> Json:
         names.append("Retry-After")
     if status == 206:
         names.append("Content-Range")
-    if status > 200 and _has(operation, "idempotency-key"):
+    if status < 300 and _has(operation, "idempotency-key"):
         names.append("Idempotent-Replayed")
     return _references(names)
 
 
 def of_problem(status: int, operation_id: str) -> Json:
     """By name a reference to each header that a problem carries."""
-    keyed = status == 409 and operation_id.endswith((".create", ".rotate"))
+    keyed = status == 409 and operation_id.endswith((".create", ".update", ".rotate"))
     more = ["Retry-After"] if status in WAITING or keyed else ["Content-Range"] if status == 416 else []
     return _references(["X-Request-Id", *more])
 

@@ -60,6 +60,7 @@ def model_page(request: Request, model_id: ResourceId, state: Services, tenant_i
         shown = {
             "id": row.id,
             "name": facts.model_name(session, row),
+            "given": row.name or "",
             "base": row.base_model,
             "training_id": row.training_id,
             "created": f"{row.created_at:%d %b %Y, %H:%M} UTC",

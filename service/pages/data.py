@@ -138,6 +138,7 @@ def line(row: Row) -> Json:
     return {
         "id": row.id,
         "name": facts.title(row.name, kind, row.created_at),
+        "given": row.name or "",
         "beside": beside,
         "size": size,
         "created": f"{row.created_at:%d %b %Y, %H:%M} UTC",

@@ -45,7 +45,9 @@ def title(name: str | None, kind: str, created: datetime) -> str:
 
 
 def model_name(session: Session, row: Model) -> str:
-    """What an adapter is called: as its training, else by what that learnt from."""
+    """What an adapter is called: its own name, else its training's, else by what that learnt from."""
+    if row.name:
+        return row.name
     training = session.get(Job, row.training_id)
     if training is None:
         return title(None, "model", row.created_at)

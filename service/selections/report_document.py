@@ -49,12 +49,18 @@ def stored_numbers(artifacts: Artifacts, stored: StoredFile) -> Json:
 
 def target_texts(artifacts: Artifacts, job: Job) -> dict[str, str]:
     """How the examples of the target begin that the map shows, by id."""
-    stored = files_of(job.result).map
-    if stored is None:
-        return {}
-    table = artifacts.get_table(stored.path, stored.sha256, ("id", "kind", "text"))
-    columns = (table[name].to_pylist() for name in ("id", "kind", "text"))
-    return {name: _short(text) for name, kind, text in zip(*columns, strict=True) if kind == "target"}
+    return map_texts(artifacts, job)["target"]
+
+
+def map_texts(artifacts: Artifacts, job: Job) -> dict[str, dict[str, str]]:
+    """By kind of point how what the map shows begins, by id."""
+    found: dict[str, dict[str, str]] = {kind: {} for kind in maps.KINDS}
+    if (stored := files_of(job.result).map) is not None:
+        table = artifacts.get_table(stored.path, stored.sha256, ("id", "kind", "text"))
+        columns = (table[name].to_pylist() for name in ("id", "kind", "text"))
+        for name, kind, text in zip(*columns, strict=True):
+            found[kind][name] = _short(text)
+    return found
 
 
 def _short(text: str) -> str:

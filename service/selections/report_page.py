@@ -19,7 +19,7 @@ LONGEST, SHORTEST = 900, 60  # bytes of one of them
 SERVED = 60  # characters of each target beside an item
 HASH = re.compile("[0-9a-f]{64}")
 STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
-SCRIPTS = ("uplot.min.js", "charts.js", "report.js")
+SCRIPTS = ("uplot.min.js", "charts.js", "map.js", "report.js")
 REASONS = {
     "in_target": "is also a target example",
     "excluded": "was selected before (exclude_selection_ids)",
@@ -36,12 +36,15 @@ REASONS = {
 }
 
 
-def page(report: Report, items: Iterable[Json], texts: dict[str, str]) -> str:
-    """The whole document. ``items`` are the selected ones in order, ``texts`` how target examples begin."""
-    drawn = charts(report)
+def page(report: Report, items: Iterable[Json], shown: Mapping[str, dict[str, str]]) -> str:
+    """The whole document. ``items`` are the selected ones in order.
+
+    ``shown`` has by kind of point how what the map shows begins, by id.
+    """
+    drawn, texts = charts(report), shown.get("target", {})
     rows = list(_items(items, len(report.map.points["selected"].id or ()), texts))
     data = {
-        "map": _coordinates(report.map.points, texts),
+        "map": _coordinates(report.map.points, shown),
         "tables": {
             "items": _table(ITEM_COLUMNS, rows),
             "targets": _table(TARGET_COLUMNS, _targets(report, texts)),
@@ -77,18 +80,21 @@ def page(report: Report, items: Iterable[Json], texts: dict[str, str]) -> str:
     )
 
 
-def _coordinates(points: Mapping[str, Points], texts: dict[str, str]) -> dict[str, dict[str, object]]:
-    """The names of the selected are in the table of items already; targets go by their texts."""
-    pool, target, selected = (points[kind] for kind in ("pool", "target", "selected"))
-    return {
-        "pool": pool.model_dump() | {"id": [_own(name) for name in pool.id or ()]},
-        "target": target.model_dump() | {"id": [_target(name, texts) for name in target.id or ()]},
-        "selected": {"x": selected.x, "y": selected.y},
+def _coordinates(
+    points: Mapping[str, Points], shown: Mapping[str, dict[str, str]]
+) -> dict[str, dict[str, object]]:
+    """The names of the selected are in the table of items already; the others go by their texts."""
+    selected = points["selected"]
+    named = {
+        kind: points[kind].model_dump()
+        | {"id": [_text(name, shown.get(kind, {})) for name in points[kind].id or ()]}
+        for kind in ("pool", "target")
     }
+    return {**named, "selected": {"x": selected.x, "y": selected.y}}
 
 
-def _target(name: str, texts: dict[str, str]) -> str:
-    """How an example of the target begins; its id where that is not known."""
+def _text(name: str, texts: dict[str, str]) -> str:
+    """How an example begins; its id where that is not known."""
     return texts.get(name) or _own(name)
 
 
@@ -117,7 +123,7 @@ def _table(columns: Iterable[tuple[str, str]], rows: list[list[Any]]) -> dict[st
 def _items(items: Iterable[Json], count: int, texts: dict[str, str]) -> Iterator[list[Any]]:
     room = max(SHORTEST, min(LONGEST, TEXT_BYTES // max(1, count)))
     for item in items:
-        served = " · ".join(_target(target["id"], texts)[:SERVED] for target in item.get("targets", ())[:2])
+        served = " · ".join(_text(target["id"], texts)[:SERVED] for target in item.get("targets", ())[:2])
         yield [item["rank"], _own(item["id"]), item["score"], served, _beginning(item["record"], room)]
 
 
@@ -131,7 +137,7 @@ def _beginning(record: Json, room: int) -> str:
 def _targets(report: Report, texts: dict[str, str]) -> list[list[Any]]:
     return [
         [
-            _target(row.id, texts),
+            _text(row.id, texts),
             row.group,
             row.mass,
             row.items,

@@ -11,7 +11,7 @@ from service.http.fair import FairRoute
 from service.http.media import JSON, PARQUET, acceptable
 from service.http.parameters import ResourceId
 from service.jobs.results import completed
-from service.selections.report_document import document, target_texts
+from service.selections.report_document import document, map_texts
 from service.selections.report_page import page
 from service.selections.report_responses import Report
 from service.services import Services, State, TenantId
@@ -54,7 +54,7 @@ HEADERS = {
 def rendered(state: State, job: Job, numbers: Report) -> str:
     """The page of a completed selection, with as many items as its map shows."""
     items = _items(state, job, numbers.map.shown.selected)
-    return page(numbers, items, target_texts(state.artifacts, job))
+    return page(numbers, items, map_texts(state.artifacts, job))
 
 
 def _map(state: State, job: Job) -> bytes:

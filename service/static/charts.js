@@ -104,21 +104,6 @@ const evoCharts = (() => {
     tip.style.top = `${top}px`;
   }
 
-  /* The points of one kind on a map, by hand: that stays quick with 14,000 of them. */
-  function paintPoints(u, kind, points, small) {
-    const c = u.ctx, ratio = devicePixelRatio;
-    const r = { pool: 1.7, target: 4.2, selected: small ? 1.9 : 2.9 }[kind] * ratio;
-    c.fillStyle = translucent(kind, kind === "pool" ? 0.45 : kind === "selected" ? 0.75 : 1);
-    c.strokeStyle = colour("card");
-    points.x.forEach((value, at) => {
-      const x = u.valToPos(value, "x", true), y = u.valToPos(points.y[at], "y", true);
-      c.beginPath();
-      if (kind === "target") { c.moveTo(x, y - r); c.lineTo(x + r, y); c.lineTo(x, y + r); c.lineTo(x - r, y); c.closePath(); c.stroke(); }
-      else c.arc(x, y, r, 0, 7);
-      c.fill();
-    });
-  }
-
   /* Draw again in other colours, and fit again into another window. */
   function follow(draw, fit) {
     let resizing;
@@ -126,5 +111,5 @@ const evoCharts = (() => {
     addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(fit, 100); });
   }
 
-  return { number, colour, make, axes, size, tipOf, place, plot, paintPoints, follow };
+  return { number, colour, translucent, make, axes, size, tipOf, place, plot, follow };
 })();

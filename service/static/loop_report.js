@@ -1,10 +1,10 @@
 "use strict";
 (() => {
-  const { axes, size, plot, paintPoints } = evoCharts;
+  const { axes, size, plot } = evoCharts;
   const drawn = new Map();
 
   function plotMap(host, { points, frame }) {
-    const paint = (u) => { for (const kind of ["pool", "selected", "target"]) paintPoints(u, kind, points[kind]); };
+    const paint = (u) => { for (const kind of ["pool", "selected", "target"]) evoMap.paint(u, kind, points[kind]); };
     const options = {
       ...size(host), legend: { show: false }, cursor: { show: false }, axes: axes("first component", "second component"),
       scales: { x: { time: false, range: () => frame.x }, y: { range: () => frame.y } },

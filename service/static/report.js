@@ -1,17 +1,21 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { number, colour, make, axes, size, tipOf, place, plot, paintPoints } = evoCharts;
+  const { number, colour, make, axes, size, tipOf, place, plot } = evoCharts;
 
   const NARROW = 640; /* pixels: below it report.css stacks the cells of a row */
 
   /* The map. */
+  const KINDS = ["pool", "selected", "target"]; /* the last is on top */
+  const LISTED = { selected: "selected", target: "target", pool: "not selected" };
   const map = data.map, shown = { pool: true, target: true, selected: true };
+  const frame = { x: range("x"), y: range("y") };
+  const grids = Object.fromEntries(KINDS.map((kind) => [kind, evoMap.gridOf(map[kind], frame)]));
   let inspected = 0;
 
   function range(axis) {
-    const values = ["pool", "target", "selected"].flatMap((kind) => map[kind][axis]);
-    const low = values.reduce((a, b) => Math.min(a, b), Infinity), high = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    let low = Infinity, high = -Infinity;
+    for (const kind of KINDS) for (const value of map[kind][axis]) { low = Math.min(low, value); high = Math.max(high, value); }
     const margin = (high - low || 1) * 0.04;
     return [low - margin, high + margin];
   }
@@ -20,8 +24,7 @@
     const c = u.ctx, ratio = devicePixelRatio;
     c.save();
     c.beginPath(); c.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height); c.clip();
-    const small = map.selected.x.length > 2000;
-    for (const kind of ["pool", "selected", "target"]) if (shown[kind]) paintPoints(u, kind, map[kind], small);
+    for (const kind of KINDS) if (shown[kind]) evoMap.paint(u, kind, map[kind]);
     if (inspected && map.selected.x[inspected - 1] !== undefined) {
       c.strokeStyle = colour("text"); c.lineWidth = 2 * ratio; c.beginPath();
       c.arc(u.valToPos(map.selected.x[inspected - 1], "x", true), u.valToPos(map.selected.y[inspected - 1], "y", true), 8 * ratio, 0, 7);
@@ -31,7 +34,7 @@
   }
 
   function plotMap(host) {
-    const x = range("x"), y = range("y");
+    const { x, y } = frame;
     const options = {
       ...size(host), legend: { show: false }, cursor: { drag: { x: true, y: true, uni: 20 }, points: { show: false } },
       scales: { x: { time: false, range: (u, low, high) => (low === null ? x : [low, high]) }, y: { range: (u, low, high) => (low === null ? y : [low, high]) } },
@@ -40,19 +43,24 @@
     };
     const u = new uPlot(options, [x, y], host);
     u.over.addEventListener("click", () => { const near = under(u); if (near && near.kind === "selected") inspect(near.at + 1); });
+    evoMap.lasso(u, () => document.getElementById("lasso").checked, list);
     return u;
   }
 
-  function under(u) {
-    let best = null, least = 12;
-    for (const kind of ["target", "selected", "pool"]) {
-      if (!shown[kind]) continue;
-      map[kind].x.forEach((x, at) => {
-        const far = Math.hypot(u.valToPos(x, "x") - u.cursor.left, u.valToPos(map[kind].y[at], "y") - u.cursor.top);
-        if (far < least) { least = far; best = { kind, at }; }
-      });
-    }
-    return best;
+  const under = (u) => evoMap.under(u, map, grids, ["target", "selected", "pool"].filter((kind) => shown[kind]));
+
+  const named = (kind, at) => kind === "selected" ? data.tables.items.rows[at][4] || data.tables.items.rows[at][1] : map[kind].id[at];
+
+  const cut = (text) => text.length > 160 ? `${text.slice(0, 160)}…` : text;
+
+  /* What a lasso took, as a table that can be filtered. */
+  function list(polygon) {
+    const rows = [...KINDS].reverse().filter((kind) => shown[kind]).flatMap((kind) => evoMap.enclosed(map[kind], grids[kind], polygon)
+      .map((at) => [LISTED[kind], kind === "selected" ? at + 1 : null, named(kind, at)]));
+    data.tables.taken = { columns: [{ label: "what", kind: "" }, { label: "rank", kind: "number" }, { label: "example", kind: "text" }], rows };
+    const host = document.getElementById("taken");
+    host.hidden = false;
+    pagedTable(host);
   }
 
   function hover(u) {
@@ -60,7 +68,7 @@
     tip.hidden = !near;
     if (!near) return;
     const name = near.kind === "selected" ? `rank ${near.at + 1}: ` : near.kind === "target" ? "target: " : "";
-    tip.textContent = name + (near.kind === "selected" ? data.tables.items.rows[near.at][1] : map[near.kind].id[near.at]);
+    tip.textContent = name + cut(named(near.kind, near.at));
     place(tip, host, u.bbox.left / devicePixelRatio + u.cursor.left, u.cursor.top);
   }
 
@@ -121,7 +129,7 @@
   }
 
   drawAll();
-  document.querySelectorAll("[data-table]").forEach(pagedTable);
+  document.querySelectorAll("[data-table]:not([hidden])").forEach(pagedTable);
   document.querySelectorAll("[data-kind]").forEach((box) => box.addEventListener("change", () => {
     shown[box.dataset.kind] = box.checked; charts.get("map").redraw(false);
   }));

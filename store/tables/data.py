@@ -115,6 +115,8 @@ class Model(Base):
     tenant_id: Mapped[str] = of_tenant()
     training_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
     base_model: Mapped[str]
+    name: Mapped[str | None]
     files: Mapped[Json] = no_entries()
     lineage: Mapped[Json] = no_entries()
+    user_metadata: Mapped[Json] = no_entries()
     created_at: Mapped[datetime] = now()

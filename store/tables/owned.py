@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, column, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -36,6 +36,14 @@ def get(session: Session, table: type[RowT], tenant_id: str, row_id: str, *, nou
     if row is None or row.tenant_id != tenant_id:
         raise NotFound(noun, row_id)
     return row
+
+
+def relabel(row: Job | Model | Pool | Target, said: Mapping[str, Any]) -> None:
+    """Set `name` and `metadata`, those of them that are said; what is not said stays."""
+    if "name" in said:
+        row.name = said["name"]
+    if "metadata" in said:
+        row.user_metadata = dict(said["metadata"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
 """Saving an adapter: its files as PEFT names them, checked, once."""
 
+import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from evoselect_client import Client, DamagedDownloadError, EvoSelectError
+from evoselect_client import AsyncClient, Client, DamagedDownloadError, EvoSelectError
 from tests.live import Api
 from tests.service.test_trained import trained
 
@@ -27,6 +31,33 @@ def test_an_adapter_is_saved_and_not_fetched_twice(api: Api, client: Client, tmp
     (folder / WEIGHTS).write_bytes(b"weights of b")
     client.models.save(model_id, folder)
     assert (folder / WEIGHTS).read_bytes() == b"weights of a"
+
+
+def test_the_loop_goes_on_while_files_are_written(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_id, threads = trained(api, ["b"]), set[str]()
+    write, read = Path.write_bytes, Path.read_bytes
+
+    def seen(function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(path: Path, *given: Any) -> Any:
+            threads.add(threading.current_thread().name)
+            return function(path, *given)
+
+        return noted
+
+    monkeypatch.setattr(Path, "write_bytes", seen(write))
+    monkeypatch.setattr(Path, "read_bytes", seen(read))
+
+    async def use() -> str:
+        async with AsyncClient(api.url, api.api_key) as client:
+            for _ in range(2):
+                await client.models.save(model_id, tmp_path)
+        return threading.current_thread().name
+
+    assert asyncio.run(use()) not in threads
+    assert threads
+    assert (tmp_path / WEIGHTS).read_bytes() == b"weights of b"
 
 
 def test_a_damaged_file_is_not_written(api: Api, client: Client, tmp_path: Path) -> None:

@@ -13,12 +13,19 @@ import httpx
 import pytest
 
 import evoselect_client
-from evoselect_client import AsyncClient, AuthenticationError, Client, PermissionDeniedError, RateLimitedError
+from evoselect_client import (
+    AsyncClient,
+    AuthenticationError,
+    BadInputError,
+    Client,
+    PermissionDeniedError,
+    RateLimitedError,
+)
 from evoselect_client.client import Nouned
 from evoselect_client.core.listed import Listed
 from evoselect_client.core.nouns import Nouns
 from evoselect_client.core.results import SelectionResult
-from evoselect_client.core.steps import Sync
+from evoselect_client.core.steps import Raw, Sync
 from evoselect_client.models import Item, Pool, Response, Selection
 
 INTERNAL = re.compile(r"\b(Steps|Values|BoundT|JobT|Mode)\b|: '")
@@ -54,7 +61,7 @@ def test_every_verb_shows_its_parameters_and_its_result_and_nothing_else_is_publ
     for noun in nouns(client_of(listing)):
         for name in (one for one in dir(noun) if not one.startswith("_")):
             verb = getattr(noun, name)
-            if name in ("model", "path", "session"):
+            if name in ("model", "path", "session", "with_raw_response"):
                 continue
             signature = str(inspect.signature(verb))
             shown[f"{noun.path}.{name}"] = signature
@@ -120,6 +127,45 @@ def test_a_raw_response_has_the_answer_beside_its_value() -> None:
             return (await client.with_raw_response.pools.retrieve("pool_1")).status
 
     assert asyncio.run(use()) == 200
+
+
+def test_each_noun_has_raw_responses_of_its_own() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=pool(1), headers={"X-Request-Id": "req_1"})
+
+    client = client_of(answer)
+    response = assert_type(client.pools.with_raw_response.retrieve("pool_1"), Response[Pool[Raw]])
+    assert (response.request_id, response.parsed.name) == ("req_1", None)
+    assert {type(noun.with_raw_response) for noun in nouns(client)} == {type(noun) for noun in nouns(client)}
+    assert client.pools.retrieve("pool_1").id == "pool_1"  # as before
+
+    async def use() -> int:
+        async with AsyncClient("http://service", "evs_x", http=httpx.MockTransport(answer)) as client:
+            return (await client.pools.with_raw_response.retrieve("pool_1")).status
+
+    assert asyncio.run(use()) == 200
+
+
+def test_an_update_says_what_changes_and_nothing_else() -> None:
+    seen: list[tuple[str, str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.method, request.url.path, json.loads(request.content or b"null")))
+        assert request.method == "GET" or request.headers["idempotency-key"]
+        return httpx.Response(200, json={**pool(1), "name": "b"})
+
+    client = client_of(answer)
+    found = client.pools.retrieve("pool_1")
+    assert assert_type(found.update(name="b"), Pool[Sync]).name == "b"
+    client.pools.update("pool_1", name="", metadata={"team": "a"})
+    with pytest.raises(BadInputError, match="changes nothing"):
+        client.pools.update("pool_1")
+    path = "/v1/pools/pool_1"
+    assert seen == [
+        ("GET", path, None),
+        ("PATCH", path, {"name": "b"}),
+        ("PATCH", path, {"name": None, "metadata": {"team": "a"}}),
+    ]
 
 
 def test_an_http_client_of_the_users_is_used_and_left_open() -> None:

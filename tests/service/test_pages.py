@@ -1,16 +1,19 @@
 """The pages and the report in a real browser: what they show, who gets in, what a hostile record may do."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from service import write_openapi
+from service.openapi.document import operations
 from store.jobs import lifecycle as jobs
 from store.tables.states import JobKind
-from tests.live import Api, another_tenant, question
-from tests.service.browsing import WIDTHS, accessible, visit
+from tests.live import Api, another_tenant, question, serve
+from tests.service.browsing import WIDTHS, accessible, accessible_everywhere, visit
 from tests.service.browsing import browser as browser
 from tests.service.reported import HOSTILE, Json, reported
 
@@ -74,7 +77,60 @@ def test_the_report_is_complete_and_harmless(
         table.focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("region", name="Table of coverage").get_by_role("row").last).to_be_visible()
+        _the_map_is_read(page)
         assert page.evaluate("window.stolen") is None
+
+
+PLACES = """() => {
+  const { map } = JSON.parse(document.getElementById("data").textContent);
+  const kinds = [map.pool, map.target, map.selected];
+  const share = (axis, value) => {
+    const all = kinds.flatMap((kind) => kind[axis]), low = Math.min(...all), wide = Math.max(...all) - low;
+    return (value - low + 0.04 * wide) / (1.08 * wide);
+  };
+  const every = kinds.flatMap((kind) => kind.x.map((x, at) =>
+    ({ x: share("x", x), y: 1 - share("y", kind.y[at]), text: kind.id && kind.id[at] })));
+  const apart = (one) => Math.min(...every.filter((other) => other !== one)
+    .map((other) => Math.hypot(other.x - one.x, other.y - one.y)));
+  const named = every.filter((one) => one.text).sort((one, other) => apart(other) - apart(one));
+  return { ...named[0], all: every.length };
+}"""
+"""The example on the map that lies farthest from all others, in shares of the picture; how many there are."""
+
+
+def _the_map_is_read(page: Page) -> None:
+    """The pointer names an example by its text; the lasso lists what it encloses."""
+    seen, over = page.evaluate(PLACES), page.locator("#map .u-over")
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box is not None
+
+    def move(x: float, y: float) -> None:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    move(seen["x"], seen["y"])
+    expect(page.locator("#map .tip")).to_contain_text(seen["text"][:20])
+    page.get_by_label("lasso", exact=True).check()
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box is not None
+    _draw(page, move, ((0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99)))
+    expect(page.locator("#taken")).to_contain_text(f"{seen['all']} rows, page 1")
+    near = [(seen["x"] + x / box["width"], seen["y"] + y / box["height"]) for x, y in AROUND]
+    _draw(page, move, near)
+    expect(page.locator("#taken")).to_contain_text("1 rows, page 1")
+    expect(page.locator("#taken tbody tr")).to_contain_text(seen["text"])
+
+
+AROUND = ((-3, -3), (3, -3), (3, 3), (-3, 3))  # pixels from an example
+
+
+def _draw(page: Page, move: Callable[[float, float], None], corners: Sequence[tuple[float, float]]) -> None:
+    move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        move(*corner)
+    page.mouse.up()
 
 
 def test_the_policy_stops_what_escaping_would_miss(browser: Browser, tenant: Api, job: Json) -> None:
@@ -91,12 +147,12 @@ def test_the_policy_stops_what_escaping_would_miss(browser: Browser, tenant: Api
     assert len([text for text in refused if "Content Security Policy" in text]) >= 2, refused
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_page_at_both_widths(browser: Browser, tenant: Api, job: Json, width: int) -> None:
+@pytest.mark.long
+def test_every_page_at_both_widths(browser: Browser, tenant: Api, job: Json) -> None:
     waiting = running(tenant)
-    with visit(browser, host(tenant), width=width, dark=width == 360) as page:
+    with visit(browser, host(tenant)) as page:
         page.goto(f"{tenant.url}/ui")
-        accessible(page)
+        accessible_everywhere(page)
         sign_in(page, tenant)
         shown = {
             "/ui/selections": "waits",
@@ -111,7 +167,7 @@ def test_every_page_at_both_widths(browser: Browser, tenant: Api, job: Json, wid
         for path, text in shown.items():
             page.goto(f"{tenant.url}{path}")
             expect(page.get_by_text(text, exact=False).first).to_be_visible()
-            accessible(page)
+            accessible_everywhere(page)
             assert page.evaluate("window.stolen") is None
 
 
@@ -189,3 +245,18 @@ def test_a_session_ends_with_its_key(tenant: Api) -> None:
     assert httpx.get(url, headers={"Cookie": f"{kept['Cookie'][:-2]}xx"}).headers["location"] == "/ui/sign-in"
     assert tenant.call("DELETE", f"/v1/api_keys/{made['id']}").status_code == 200
     assert httpx.get(url, headers=kept).status_code == 303
+
+
+@pytest.mark.long
+def test_the_reference_shows_every_operation(browser: Browser, api: Api, tmp_path: Path) -> None:
+    with (
+        serve(api.settings.database_url, tmp_path, show_docs=True) as shown,
+        visit(browser, host(shown)) as page,
+    ):
+        page.goto(f"{shown.url}/docs")
+        page.locator("html[data-ready]").wait_for(timeout=120_000)  # a document of a megabyte
+        listed = page.locator("[data-section-id*='/operation/']")
+        names = listed.evaluate_all("all => all.map((one) => one.dataset.sectionId.split('/operation/')[1])")
+        document = json.loads(write_openapi.FILE.read_text())
+        assert {found["operationId"] for _, _, found in operations(document)} <= set(names)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.live import Api, Json, another_tenant, question
-from tests.service.browsing import WIDTHS, accessible, visit
+from tests.service.browsing import accessible, accessible_everywhere, visit
 from tests.service.browsing import browser as browser
 from tests.service.comparing import commit, started, work
 from tests.service.reported import HOSTILE, reported
@@ -27,12 +27,19 @@ def job(tenant: Api) -> Json:
     return reported(tenant, name="Sums")
 
 
-@pytest.fixture
-def page(browser: Browser, tenant: Api) -> Iterator[Page]:
-    """Signed in."""
+@pytest.fixture(scope="module")
+def window(browser: Browser, tenant: Api) -> Iterator[Page]:
+    """Signed in once: a window of its own for each test would take half of the time of all."""
     with visit(browser, host(tenant), refused=True) as page:
         sign_in(page, tenant)
         yield page
+
+
+@pytest.fixture
+def page(window: Page, tenant: Api) -> Page:
+    """At the start."""
+    window.goto(f"{tenant.url}/ui")
+    return window
 
 
 def lines(path: Path, rows: list[Json]) -> Path:
@@ -128,8 +135,7 @@ def test_a_fault_stands_beside_its_field(page: Page, tenant: Api, job: Json) -> 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_page_of_work(browser: Browser, tenant: Api, job: Json, width: int) -> None:
+def test_every_page_of_work(browser: Browser, tenant: Api, job: Json) -> None:
     asked, own = job["request"], f"/ui/selections/{job['id']}"
     tenant.call(
         "POST", "/v1/files?name=rows.jsonl", content=b"{}", headers={"Content-Type": "application/x-ndjson"}
@@ -156,12 +162,12 @@ def test_every_page_of_work(browser: Browser, tenant: Api, job: Json, width: int
         f"{own}/records?show=unusable": "There is none",
         f"{own}/records?show=target": "1 to 20 of 20",
     }
-    with visit(browser, host(tenant), width=width, dark=width == 360) as page:
+    with visit(browser, host(tenant)) as page:
         sign_in(page, tenant)
         for path, text in shown.items():
             page.goto(f"{tenant.url}{path}")
             expect(page.get_by_text(text, exact=False).first).to_be_visible()
-            accessible(page)
+            accessible_everywhere(page)
             assert page.evaluate("window.stolen") is None
             assert page.evaluate("document.documentElement.scrollHeight") < 10_000, path
 
@@ -202,11 +208,16 @@ def test_the_rows_come_down_as_they_came(page: Page, tenant: Api, job: Json) -> 
     assert download.value.suggested_filename == f"selected-{job['id']}.jsonl"
 
 
-def test_what_is_in_use_is_not_deleted_and_says_why(page: Page, tenant: Api) -> None:
+def test_a_pool_is_renamed_and_while_in_use_not_deleted(page: Page, tenant: Api) -> None:
     body = {"target": [question(9)], "candidates": [question(n) for n in range(3)], "k": 1}
     waiting = tenant.made("/v1/selections", body)
     pool = waiting["request"]["pool_id"]
     page.goto(f"{tenant.url}/ui/pools/{pool}")
+    for name, shown in (("Night run", "Night run"), ("", "Pool of ")):
+        page.get_by_text("Rename", exact=True).click()
+        page.get_by_label("New name").fill(name)
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(shown)
     page.get_by_text("Delete this pool").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_role("alert")).to_contain_text(f"selection {waiting['id']} needs pool")
@@ -265,13 +276,10 @@ def test_methods_are_compared_from_a_form(page: Page, tenant: Api, job: Json) ->
     assert {arm["name"] for arm in asked["spec"]["arms"]} == {"random", "capacity"}
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_table_of_a_comparison_grows_while_it_is_looked_at(
-    browser: Browser, api: Api, width: int
-) -> None:
+def test_the_table_of_a_comparison_grows_while_it_is_looked_at(browser: Browser, api: Api) -> None:
     own = another_tenant(api)  # what others of this file left waiting is not its work
     comparison = started(own, seeds=2, name=HOSTILE)
-    with visit(browser, host(own), width=width, dark=width == 360) as page:
+    with visit(browser, host(own)) as page:
         sign_in(page, own)
         page.goto(f"{own.url}/ui/comparisons/{comparison}")
         verdict = page.locator("#verdict")
@@ -287,9 +295,9 @@ def test_the_table_of_a_comparison_grows_while_it_is_looked_at(
         expect(verdict).to_contain_text("5 evaluations on 40 examples")
         expect(first.get_by_role("img")).to_be_visible()  # its interval as a bar
         expect(first.get_by_role("cell").nth(0)).to_have_text("2")
-        accessible(page)
+        accessible_everywhere(page)
         page.goto(f"{own.url}/ui/comparisons/{comparison}/report")
         expect(page.get_by_text("Use capacity (gain")).to_be_visible()
         expect(page.get_by_role("region", name="Steps").get_by_role("row")).to_have_count(1 + 4 + 5 + 5)
-        accessible(page)
+        accessible_everywhere(page)
         assert page.evaluate("window.stolen") is None

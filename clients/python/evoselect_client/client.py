@@ -13,13 +13,7 @@ from typing_extensions import Self  # pydantic depends on it; typing has it from
 from evoselect_client.core import log
 from evoselect_client.core.config import resolve
 from evoselect_client.core.nouns import Nouns
-from evoselect_client.core.session import (
-    AsyncRawSession,
-    AsyncSession,
-    RawSession,
-    Session,
-    SyncSession,
-)
+from evoselect_client.core.session import AsyncSession, Session, SyncSession
 from evoselect_client.core.steps import Async, AsyncRaw, Mode, Raw, Sync
 from evoselect_client.resources.evaluations import Evaluations
 from evoselect_client.resources.files import Files, Uploads
@@ -187,8 +181,7 @@ class Client(Nouned[Sync]):
     @property
     def with_raw_response(self) -> RawNouned[Raw]:
         """The same verbs, which return a Response: status, headers, content, and the value `parsed`."""
-        session = self.session
-        raw: Any = RawSession(session.world, session.base_url, session.max_retries, session.options)
+        raw: Any = self.session.raw
         return RawNouned(raw)
 
     def __repr__(self) -> str:
@@ -230,8 +223,7 @@ class AsyncClient(Nouned[Async]):
     @property
     def with_raw_response(self) -> RawNouned[AsyncRaw]:
         """See Client.with_raw_response."""
-        session = self.session
-        raw: Any = AsyncRawSession(session.world, session.base_url, session.max_retries, session.options)
+        raw: Any = self.session.raw
         return RawNouned(raw)
 
     def __repr__(self) -> str:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from evoselect_client.core.steps import Async, Sync
+
+if TYPE_CHECKING:
+    from evoselect_client.core.nouns import Nouns
 
 T = TypeVar("T", covariant=True)
+RawT = TypeVar("RawT")
+AsyncRawT = TypeVar("AsyncRawT")
 
 
 @dataclass(frozen=True)
@@ -36,3 +43,14 @@ class Response(Generic[T]):
     def json(self) -> Any:
         """The decoded body; raises ValueError where it is no JSON."""
         return json.loads(self.content)
+
+
+class WithRaw(Generic[RawT, AsyncRawT]):
+    """The same noun, whose verbs return a Response: status, headers, content, and the value `parsed`."""
+
+    @overload
+    def __get__(self, instance: Nouns[Any, Sync], owner: Any = None) -> RawT: ...
+    @overload
+    def __get__(self, instance: Nouns[Any, Async], owner: Any = None) -> AsyncRawT: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else type(instance)(instance.session.raw)

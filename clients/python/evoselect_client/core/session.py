@@ -97,6 +97,11 @@ class Session(Generic[Mode]):
 class SyncSession(Session[Sync]):
     """Carries steps out in place."""
 
+    @property
+    def raw(self) -> RawSession:
+        """The same, which gives answers beside values."""
+        return RawSession(self.world, self.base_url, self.max_retries, self.options)
+
     def run(self, steps: Steps[T]) -> T:
         """The value that the steps end with."""
         outcome, fault = None, None
@@ -138,6 +143,11 @@ class SyncSession(Session[Sync]):
 
 class AsyncSession(Session[Async]):
     """Awaits steps; otherwise its methods are those of SyncSession."""
+
+    @property
+    def raw(self) -> AsyncRawSession:
+        """The same, which gives answers beside values."""
+        return AsyncRawSession(self.world, self.base_url, self.max_retries, self.options)
 
     async def run(self, steps: Steps[T]) -> T:
         """The value that the steps end with."""

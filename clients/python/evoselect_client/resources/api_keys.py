@@ -9,7 +9,8 @@ from typing import Any
 from evoselect_client.core.calls import segment
 from evoselect_client.core.nouns import Nouns
 from evoselect_client.core.resource import Bound
-from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb
 
 
 class ApiKey(Bound[Any]):
@@ -28,6 +29,7 @@ class ApiKeys(Nouns[ApiKey, Mode]):
     """Keys of the tenant."""
 
     path, model = "/v1/api_keys", ApiKey
+    with_raw_response: WithRaw[ApiKeys[Raw], ApiKeys[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(self, name: str, scopes: Sequence[str]) -> Steps[ApiKey]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from evoselect_client.core.nouns import Nouns
 from evoselect_client.core.resource import Bound
-from evoselect_client.core.steps import Mode
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw
 
 
 class AuditEvent(Bound[Any]):
@@ -25,3 +26,4 @@ class AuditEvents(Nouns[AuditEvent, Mode]):
     """The audit log, newest first."""
 
     path, model = "/v1/audit_events", AuditEvent
+    with_raw_response: WithRaw[AuditEvents[Raw], AuditEvents[AsyncRaw]] = WithRaw()

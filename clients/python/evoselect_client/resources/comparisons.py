@@ -8,7 +8,8 @@ from pydantic import Field
 
 from evoselect_client.core.calls import post
 from evoselect_client.core.resource import Resource
-from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb
 from evoselect_client.resources.jobs import SteppedJob, SteppedJobs
 from evoselect_client.specs import EvaluationSpec, FeatureSpec, TrainingSpec
 
@@ -67,6 +68,7 @@ class Comparisons(SteppedJobs[MethodComparison[Mode], Mode]):
     """Jobs that tell which method to use."""
 
     path, model = "/v1/comparisons", MethodComparison
+    with_raw_response: WithRaw[Comparisons[Raw], Comparisons[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import SkipValidation
 
 from evoselect_client.core.calls import get, segment
+from evoselect_client.core.response import WithRaw
 from evoselect_client.core.results import EvaluationResult
-from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.jobs import Job, Jobs
@@ -33,6 +34,7 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
     """Jobs that measure a model on held-out examples."""
 
     path, model = "/v1/evaluations", Evaluation
+    with_raw_response: WithRaw[Evaluations[Raw], Evaluations[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(

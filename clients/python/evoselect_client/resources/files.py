@@ -14,7 +14,8 @@ from evoselect_client.core.calls import BYTES, OUTAGE_SECONDS, Call, get, post_b
 from evoselect_client.core.nouns import Nouns
 from evoselect_client.core.progress import Count, counter
 from evoselect_client.core.resource import Bound, Resource, Sent
-from evoselect_client.core.steps import Mode, Steps, Verb, Work
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb, Work
 from evoselect_client.errors import NotFoundError
 
 T = TypeVar("T")
@@ -55,6 +56,7 @@ class Files(Nouns[File, Mode]):
     """Uploaded bytes that other requests refer to: records, feature matrices."""
 
     path, model = "/v1/files", File
+    with_raw_response: WithRaw[Files[Raw], Files[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(
@@ -98,6 +100,7 @@ class Uploads(Nouns[FileUpload, Mode]):
     """Files that come in parts."""
 
     path, model = "/v1/uploads", FileUpload
+    with_raw_response: WithRaw[Uploads[Raw], Uploads[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(self, *, name: str | None = None) -> Steps[FileUpload]:

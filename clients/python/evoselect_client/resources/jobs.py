@@ -8,9 +8,10 @@ from typing import Any, TypeVar, Union
 
 from evoselect_client.core.calls import Call, segment
 from evoselect_client.core.event_stream import followed
-from evoselect_client.core.nouns import PAGE_SIZE, Nouns, pages
+from evoselect_client.core.labelled import Labelled, LabelledNouns
+from evoselect_client.core.nouns import PAGE_SIZE, pages
 from evoselect_client.core.progress import describe, html_table
-from evoselect_client.core.resource import Bound, Resource
+from evoselect_client.core.resource import Resource
 from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
 from evoselect_client.errors import JobFailedError
 
@@ -52,7 +53,7 @@ class Event(Resource):
     created_at: datetime
 
 
-class Job(Bound[Mode]):
+class Job(Labelled[Mode]):
     """A piece of work on the service: poll it, wait for it, cancel it."""
 
     status: str
@@ -146,7 +147,7 @@ class SteppedJob(Job[Mode]):
         return (yield from self._noun.resume.steps(self.id))
 
 
-class Jobs(Nouns[JobT, Mode]):
+class Jobs(LabelledNouns[JobT, Mode]):
     """What selections, trainings and evaluations share."""
 
     @Verb

@@ -11,8 +11,9 @@ from pydantic import Field, SkipValidation
 from evoselect_client.core.calls import post, segment
 from evoselect_client.core.nouns import pages
 from evoselect_client.core.resource import Resource
+from evoselect_client.core.response import WithRaw
 from evoselect_client.core.results import LoopResult
-from evoselect_client.core.steps import Listing, Mode, Steps, Values, Verb
+from evoselect_client.core.steps import AsyncRaw, Listing, Mode, Raw, Steps, Values, Verb
 from evoselect_client.data.sources import Records, as_list
 from evoselect_client.resources.jobs import SteppedJob, SteppedJobs
 from evoselect_client.resources.records import Batch
@@ -93,6 +94,7 @@ class Loops(SteppedJobs[Loop[Mode], Mode]):
     """Jobs that run rounds of generate, select, train and evaluate."""
 
     path, model = "/v1/loops", Loop
+    with_raw_response: WithRaw[Loops[Raw], Loops[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evoselect_client.core.calls import BYTES, Call, get, segment
-from evoselect_client.core.nouns import Nouns
-from evoselect_client.core.resource import Bound, Resource
-from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.core.labelled import Labelled, LabelledNouns
+from evoselect_client.core.resource import Resource
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb, Work
 from evoselect_client.errors import DamagedDownloadError, EvoSelectError
 
 
@@ -22,9 +24,11 @@ class ModelFile(Resource):
     """In bytes."""
 
 
-class Model(Bound[Any]):
+class Model(Labelled[Any]):
     """A base model that may be used, or an adapter that a training made."""
 
+    name: str | None = None
+    metadata: dict[str, Any] = {}
     base_model: str | None = None
     training_id: str | None = None
     lineage: dict[str, Any] = {}
@@ -32,10 +36,11 @@ class Model(Bound[Any]):
     created_at: datetime | None = None
 
 
-class Models(Nouns[Model, Mode]):
+class Models(LabelledNouns[Model, Mode]):
     """Base models that may be used, and trained adapters."""
 
     path, model = "/v1/models", Model
+    with_raw_response: WithRaw[Models[Raw], Models[AsyncRaw]] = WithRaw()
 
     @Verb
     def content(self, id: str, *, file: str | None = None) -> Steps[bytes]:
@@ -56,18 +61,15 @@ class Models(Nouns[Model, Mode]):
         if not model.files:
             raise EvoSelectError(f"{id} is a base model: only adapters that a training made can be saved")
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        yield Work(lambda: folder.mkdir(parents=True, exist_ok=True))
         for name, file in model.files.items():
             path = folder / Path(name).name
-            if path.is_file() and _sha256(path.read_bytes()) == file.sha256:
+            if (yield Work(partial(_is_there, path, file))):
                 continue
             call = Call("GET", f"{self.path}/{segment(id)}/content", bytes, {"file": name}, accept=BYTES)
             content = yield from self.session.send(call)
-            if _sha256(content) != file.sha256:
+            if not (yield Work(partial(_written, path, file, content))):
                 raise DamagedDownloadError(f"{name} of {id} came damaged ({len(content)} bytes): call again")
-            part = path.with_name(f".{path.name}.part")
-            part.write_bytes(content)
-            part.replace(path)
         return folder
 
     @Verb
@@ -81,6 +83,20 @@ class Models(Nouns[Model, Mode]):
         call = get(f"{self.path}/{segment(id)}/lineage", dict, after=after, limit=limit)
         found: dict[str, Any] = yield from self.session.send(call)
         return found
+
+
+def _is_there(path: Path, file: ModelFile) -> bool:
+    return path.is_file() and _sha256(path.read_bytes()) == file.sha256
+
+
+def _written(path: Path, file: ModelFile, content: bytes) -> bool:
+    """Whether the content is the file's; then it stands at the path, whole."""
+    if _sha256(content) != file.sha256:
+        return False
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+    return True
 
 
 def _sha256(content: bytes) -> str:

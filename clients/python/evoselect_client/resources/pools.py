@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from evoselect_client.core.calls import segment
+from evoselect_client.core.labelled import Labelled
 from evoselect_client.core.nouns import PAGE_SIZE, pages
-from evoselect_client.core.resource import Bound
-from evoselect_client.core.steps import Listing, Mode, Steps, Values, Verb
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Listing, Mode, Raw, Steps, Values, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import PART_BYTES, Records
 from evoselect_client.resources.record_upload import send_all
 from evoselect_client.resources.records import Batch, RecordSets, Upload
 
 
-class Pool(Bound[Mode]):
+class Pool(Labelled[Mode]):
     """Candidates; `version` grows with every batch."""
 
     name: str | None = None
@@ -57,6 +58,7 @@ class Pools(RecordSets[Pool[Mode], Mode]):
     """Sets of candidates that grow by batches."""
 
     path, model = "/v1/pools", Pool
+    with_raw_response: WithRaw[Pools[Raw], Pools[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(self, *, name: str | None = None, metadata: dict[str, str] | None = None) -> Steps[Pool[Mode]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from evoselect_client.core.calls import get, segment
-from evoselect_client.core.nouns import Nouns
+from evoselect_client.core.labelled import LabelledNouns
 from evoselect_client.core.resource import Bound, Resource
 from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values, Verb
 from evoselect_client.data.layouts import extra_query
@@ -91,7 +91,7 @@ class Upload(Resource):
     recognised: Recognised = Recognised()
 
 
-class RecordSets(Nouns[BoundT, Mode]):
+class RecordSets(LabelledNouns[BoundT, Mode]):
     """What targets and pools share: records to read, and an end."""
 
     @Listing

@@ -13,8 +13,9 @@ from evoselect_client.core.calls import NDJSON, PARQUET, Call, get, post, segmen
 from evoselect_client.core.nouns import pages
 from evoselect_client.core.progress import html_table
 from evoselect_client.core.resource import Resource
+from evoselect_client.core.response import WithRaw
 from evoselect_client.core.results import SelectionResult
-from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values, Verb
+from evoselect_client.core.steps import AsyncRaw, Emit, Listing, Mode, Page, Raw, Steps, Values, Verb
 from evoselect_client.data.layouts import extra_query
 from evoselect_client.data.sources import Records, as_list
 from evoselect_client.resources.jobs import Job, Jobs
@@ -210,6 +211,7 @@ class Selections(Jobs[Selection[Mode], Mode]):
     """Jobs that pick candidates for a target."""
 
     path, model = "/v1/selections", Selection
+    with_raw_response: WithRaw[Selections[Raw], Selections[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from evoselect_client.core.resource import Bound
-from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.core.labelled import Labelled
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.record_upload import with_records
@@ -15,7 +16,7 @@ from evoselect_client.resources.records import Recognised, RecordSets
 from evoselect_client.specs import HeldOut
 
 
-class Target(Bound[Any]):
+class Target(Labelled[Any]):
     """Examples of the target task."""
 
     name: str | None = None
@@ -33,6 +34,7 @@ class Targets(RecordSets[Target, Mode]):
     """Sets of target-task examples; they do not change."""
 
     path, model = "/v1/targets", Target
+    with_raw_response: WithRaw[Targets[Raw], Targets[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(

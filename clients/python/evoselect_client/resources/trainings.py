@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import SkipValidation
 
+from evoselect_client.core.response import WithRaw
 from evoselect_client.core.results import TrainingResult
-from evoselect_client.core.steps import Mode, Steps, Verb
+from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb
 from evoselect_client.resources.jobs import Job, Jobs
 from evoselect_client.specs import TrainingSpec
 
@@ -33,6 +34,7 @@ class Trainings(Jobs[Training[Mode], Mode]):
     """Jobs that train a LoRA adapter on a selection."""
 
     path, model = "/v1/trainings", Training
+    with_raw_response: WithRaw[Trainings[Raw], Trainings[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(

@@ -9,7 +9,8 @@ from typing import Any
 from evoselect_client.core.calls import segment
 from evoselect_client.core.nouns import PAGE_SIZE, Nouns, pages
 from evoselect_client.core.resource import Bound
-from evoselect_client.core.steps import Listing, Mode, Steps, Values, Verb
+from evoselect_client.core.response import WithRaw
+from evoselect_client.core.steps import AsyncRaw, Listing, Mode, Raw, Steps, Values, Verb
 
 
 class WebhookEndpoint(Bound[Any]):
@@ -44,6 +45,7 @@ class WebhookEndpoints(Nouns[WebhookEndpoint, Mode]):
     """Addresses that are told when jobs end."""
 
     path, model = "/v1/webhook_endpoints", WebhookEndpoint
+    with_raw_response: WithRaw[WebhookEndpoints[Raw], WebhookEndpoints[AsyncRaw]] = WithRaw()
 
     @Verb
     def create(
@@ -74,6 +76,7 @@ class WebhookDeliveries(Nouns[WebhookDelivery, Mode]):
     """What was sent to the endpoints."""
 
     path, model = "/v1/webhook_deliveries", WebhookDelivery
+    with_raw_response: WithRaw[WebhookDeliveries[Raw], WebhookDeliveries[AsyncRaw]] = WithRaw()
 
     @Listing
     def of(self, endpoint_id: str, *, state: str | None = None) -> Values[WebhookDelivery]:
