@@ -223,6 +223,7 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     }
     yield _in_body("/v1/loops", loop, ("target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/loops", loop, ("evaluation_target_id",), theirs.ids["target_id"])
+    yield _in_body("/v1/loops", loop, ("guard_target_id",), theirs.ids["target_id"])
     yield _in_body("/v1/loops", loop, ("generator", "pool_id"), theirs.ids["pool_id"])
     yield _in_body("/v1/loops", loop, ("base_model",), theirs.ids["models.name"])
     in_loop = {**loop, "selection": {"near_copies": {}}}

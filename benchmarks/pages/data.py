@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import orjson
+from pydantic_core import to_jsonable_python
 from sqlalchemy import insert
 
 from benchmarks.api.served import Served
@@ -106,7 +107,7 @@ def _selection(database: Database, live: Served, count: int) -> str:
     }
     with database.transaction() as session:
         job = jobs.get(session, live.tenant_id, made, JobKind.SELECTION)
-        job.result, job.status = result, JobStatus.COMPLETED
+        job.result, job.status = to_jsonable_python(result), JobStatus.COMPLETED
     return made
 
 

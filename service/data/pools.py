@@ -78,9 +78,9 @@ def _sources(session: Session, tenant_id: str, pool_id: str) -> list[Source]:
 add_change(
     router,
     ("/{pool_id}", resource_id("pool_id")),
-    pools.get,
-    lambda session, row: views.pool(row),
-    responses.Pool,
+    row_of=pools.get,
+    view=lambda session, row: views.pool(row),
+    shown=responses.Pool,
 )
 add_routes(router, "pool", _sources, pools.remove)
 

@@ -77,8 +77,8 @@ def _sources(session: Session, tenant_id: str, target_id: str) -> list[Source]:
 add_change(
     router,
     ("/{target_id}", resource_id("target_id")),
-    targets.get,
-    lambda session, row: views.target(row),
-    responses.Target,
+    row_of=targets.get,
+    view=lambda session, row: views.target(row),
+    shown=responses.Target,
 )
 add_routes(router, "target", _sources, targets.remove)

@@ -22,6 +22,7 @@ RowT = TypeVar("RowT", Job, Model, Pool, Target)
 def add_change(
     router: APIRouter,
     place: tuple[str, Any],
+    *,
     row_of: Callable[[Session, str, str], RowT],
     view: Callable[[Session, RowT], ResponseModel | Json],
     shown: Any,

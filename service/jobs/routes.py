@@ -127,7 +127,7 @@ def _add_labels(router: APIRouter, kind: JobKind, shown: type[responses.Job]) ->
     def view(session: Session, row: Job) -> Json:
         return encoding.job(row, job_reads.progress(session, [row.id])[row.id])
 
-    add_change(router, ("/{job_id}", resource_id("job_id")), row_of, view, shown)
+    add_change(router, ("/{job_id}", resource_id("job_id")), row_of=row_of, view=view, shown=shown)
 
 
 def _add_events(router: APIRouter, kind: JobKind) -> None:

@@ -53,9 +53,9 @@ def retrieve(name: ModelName, state: Services, tenant_id: TenantId) -> Response:
 add_change(
     router,
     ("/{name}", ModelName),
-    adapters.get,
-    lambda session, row: views.adapter(row),
-    responses.Adapter,
+    row_of=adapters.get,
+    view=lambda session, row: views.adapter(row),
+    shown=responses.Adapter,
 )
 
 
