@@ -51,10 +51,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pytest.skip(f"no {tool} on this machine: openapi-generator needs java, its client node and npm")
     folder = tmp_path_factory.mktemp("typescript")
     generator = Path(sys.executable).with_name("openapi-generator-cli")
-    made = ["-i", DOCUMENT, "-g", "typescript-fetch", "-o", folder, "--skip-validate-spec"]
+    made = ["-i", str(DOCUMENT), "-g", "typescript-fetch", "-o", str(folder), "--skip-validate-spec"]
     subprocess.run([generator, "generate", *made], check=True, capture_output=True)
     (folder / "job.ts").write_text(JOB)
-    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, COMPILER]
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), COMPILER]
     subprocess.run(install, check=True, capture_output=True)
     compiler = folder / "node_modules" / ".bin" / "tsc"
     done = subprocess.run(

@@ -136,7 +136,8 @@ def test_each_noun_has_raw_responses_of_its_own() -> None:
     client = client_of(answer)
     response = assert_type(client.pools.with_raw_response.retrieve("pool_1"), Response[Pool[Raw]])
     assert (response.request_id, response.parsed.name) == ("req_1", None)
-    assert {type(noun.with_raw_response) for noun in nouns(client)} == {type(noun) for noun in nouns(client)}
+    every: list[Any] = [*nouns(client)]
+    assert {type(noun.with_raw_response) for noun in every} == {type(noun) for noun in every}
     assert client.pools.retrieve("pool_1").id == "pool_1"  # as before
 
     async def use() -> int:

@@ -102,8 +102,7 @@ def _the_map_is_read(page: Page) -> None:
     """The pointer names an example by its text; the lasso lists what it encloses."""
     seen, over = page.evaluate(PLACES), page.locator("#map .u-over")
     over.scroll_into_view_if_needed()
-    box = over.bounding_box()
-    assert box is not None
+    box = over.bounding_box() or pytest.fail("the map is not drawn")
 
     def move(x: float, y: float) -> None:
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
@@ -112,8 +111,7 @@ def _the_map_is_read(page: Page) -> None:
     expect(page.locator("#map .tip")).to_contain_text(seen["text"][:20])
     page.get_by_label("lasso", exact=True).check()
     over.scroll_into_view_if_needed()
-    box = over.bounding_box()
-    assert box is not None
+    box = over.bounding_box() or pytest.fail("the map is not drawn")
     _draw(page, move, ((0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99)))
     expect(page.locator("#taken")).to_contain_text(f"{seen['all']} rows, page 1")
     near = [(seen["x"] + x / box["width"], seen["y"] + y / box["height"]) for x, y in AROUND]

@@ -181,8 +181,8 @@ class Client(Nouned[Sync]):
     @property
     def with_raw_response(self) -> RawNouned[Raw]:
         """The same verbs, which return a Response: status, headers, content, and the value `parsed`."""
-        raw: Any = self.session.raw
-        return RawNouned(raw)
+        session: Any = self.session
+        return RawNouned(session.raw)
 
     def __repr__(self) -> str:
         return f"Client({self.session.base_url!r})"
@@ -223,8 +223,8 @@ class AsyncClient(Nouned[Async]):
     @property
     def with_raw_response(self) -> RawNouned[AsyncRaw]:
         """See Client.with_raw_response."""
-        raw: Any = self.session.raw
-        return RawNouned(raw)
+        session: Any = self.session
+        return RawNouned(session.raw)
 
     def __repr__(self) -> str:
         return f"AsyncClient({self.session.base_url!r})"
