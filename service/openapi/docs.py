@@ -19,6 +19,7 @@ Redoc.init("/openapi.json", settings, document.getElementById("reference"),
 PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="/ui/static/icon.svg">
 <title>EvoSelect API</title><style>body {{ margin: 0; }}</style></head>
 <body><div id="reference"></div>
 <noscript><p>This page needs scripts. <a href="/openapi.json">openapi.json</a> has all of it.</p></noscript>

@@ -68,7 +68,7 @@ def visit(
         yield page
     finally:
         context.close()
-    assert faults == []
+    assert faults == [], faults
 
 
 def _heed(message: ConsoleMessage, refused: bool, faults: list[str]) -> None:

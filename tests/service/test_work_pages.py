@@ -223,7 +223,7 @@ def test_a_pool_is_renamed_and_while_in_use_not_deleted(page: Page, tenant: Api)
     expect(page.get_by_role("alert")).to_contain_text(f"selection {waiting['id']} needs pool")
     tenant.made(f"/v1/selections/{waiting['id']}/cancel", {})
     page.get_by_role("button", name="Delete for good").click()
-    expect(page.get_by_role("heading", name="Pools")).to_be_visible()
+    expect(page.get_by_role("heading", name="Pools", exact=True)).to_be_visible()
     assert tenant.call("GET", f"/v1/pools/{pool}").status_code == 404
     page.goto(f"{tenant.url}/ui/selections/{waiting['id']}")
     page.get_by_role("button", name="Try again").click()
