@@ -291,6 +291,7 @@ def test_the_table_of_a_comparison_grows_while_it_is_looked_at(browser: Browser,
         first = page.get_by_role("region", name="Arms").get_by_role("row").nth(1)
         expect(first).to_contain_text("capacity")
         work(own)
+        expect(page.locator("#live[data-events]")).to_have_count(0)  # the page of a comparison that is over
         expect(verdict).to_contain_text("Use capacity (gain")
         expect(verdict).to_contain_text("5 evaluations on 40 examples")
         expect(first.get_by_role("img")).to_be_visible()  # its interval as a bar
