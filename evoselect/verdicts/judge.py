@@ -136,7 +136,8 @@ def _wanting(further: Further | None) -> str:
             f"neither {MOST_MORE} more trainings an arm nor {MOST_QUESTIONS} times the questions would tell"
         )
     if further.trainings is not None:
-        return f"another {further.trainings} trainings would tell"
+        noun = "training" if further.trainings == 1 else "trainings"
+        return f"another {further.trainings} {noun} would tell"
     return f"more trainings alone would not tell, another {further.questions} questions would"
 
 

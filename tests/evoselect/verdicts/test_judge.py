@@ -10,7 +10,7 @@ from evoselect.errors import InvalidInput
 from evoselect.verdicts.arms import Arm, Floats, Training
 from evoselect.verdicts.halving import stop
 from evoselect.verdicts.judge import judge
-from evoselect.verdicts.planning import ACCURACY, Prior, detectable_gain
+from evoselect.verdicts.planning import ACCURACY, Further, Prior, detectable_gain
 from tests.evoselect.verdicts.made import arm, random_arm
 
 QUIET = {"training": 0.01, "question": 0.1}
@@ -48,6 +48,12 @@ def test_random_is_as_good_where_no_interval_reaches_a_gain_worth_it() -> None:
     assert (found.outcome, found.further_trainings) == ("random_is_as_good", None)
     assert found.sentence("nats").startswith("random is as good: the interval is -0.0")
     assert judge(compared({"a": -0.3})).sentence().startswith("random is better: the interval is -3")
+
+
+def test_one_training_is_no_trainings() -> None:
+    found = judge(compared({"a": 0.1}, {"training": 0.05, "question": 0.1}, seed=3))
+    alone = replace(found, further=Further(trainings=1, questions=None))
+    assert alone.sentence() == "not enough: another 1 training would tell"
 
 
 def test_not_enough_says_how_many_trainings_would_tell_and_they_do() -> None:
