@@ -1,29 +1,41 @@
-"""How much memory a process and its children take at most while something is done."""
+"""How much memory processes take at most while something is done."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
 
 
 @contextmanager
-def growth(pid: int, every: float) -> Iterator[list[int]]:
-    """One number: bytes held at most during the block less those before; `every` is in seconds."""
-    process, done = psutil.Process(pid), threading.Event()
-    before, most = _resident(process), [0]
+def watched(look: Callable[[], None], every: float) -> Iterator[None]:
+    """Have a thread look every so many seconds during the block."""
+    done = threading.Event()
 
-    def look() -> None:
+    def watch() -> None:
         while not done.wait(every):
-            most[0] = max(most[0], _resident(process) - before)
+            look()
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        yield most
+        yield
     finally:
         done.set()
         watcher.join()
+
+
+@contextmanager
+def growth(pid: int, every: float) -> Iterator[list[int]]:
+    """One number: bytes held at most during the block less those before; `every` is in seconds."""
+    process = psutil.Process(pid)
+    before, most = _resident(process), [0]
+
+    def look() -> None:
+        most[0] = max(most[0], _resident(process) - before)
+
+    with watched(look, every):
+        yield most
 
 
 def _resident(process: psutil.Process) -> int:

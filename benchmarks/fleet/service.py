@@ -6,7 +6,6 @@ process, servers and workers alike, as the kernel keeps it.
 
 import json
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import psutil
 
 from benchmarks.demo.embedded import embedded
 from benchmarks.fleet import data
+from benchmarks.growth import watched
 from evoselect_client.client import Client
 from evoselect_client.models import Selection
 
@@ -97,21 +97,14 @@ def _records(rows: int) -> Path:
 def _peak() -> Iterator[dict[int, int]]:
     """Bytes that each of this process's descendants held at most, by process id."""
     most: dict[int, int] = {}
-    done = threading.Event()
 
     def look() -> None:
-        while not done.wait(LOOKS):
-            for process in psutil.Process().children(recursive=True):
-                status = Path(f"/proc/{process.pid}/status")
-                lines = status.read_text().splitlines() if status.exists() else []
-                for line in lines:
-                    if line.startswith("VmHWM:"):
-                        most[process.pid] = int(line.split()[1]) * 1024
+        for process in psutil.Process().children(recursive=True):
+            status = Path(f"/proc/{process.pid}/status")
+            lines = status.read_text().splitlines() if status.exists() else []
+            for line in lines:
+                if line.startswith("VmHWM:"):
+                    most[process.pid] = int(line.split()[1]) * 1024
 
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
+    with watched(look, LOOKS):
         yield most
-    finally:
-        done.set()
-        watcher.join()

@@ -13,14 +13,13 @@ from itertools import chain
 from evoselect.spec.comparison import BEST_HIGH, WHOLE, ComparisonArm, ComparisonSpec, Measure
 from evoselect.verdicts.planning import ACCURACY, CROSS_ENTROPY, detectable_gain
 from store.comparisons.costs import Costs
-from store.comparisons.plan import by_rungs, rungs
+from store.comparisons.plan import MINUTE, by_rungs, rungs
 from store.comparisons.table import unit_of
 from store.errors import Invalid
 
 FEWEST_DRAWS = 2
 MOST_GAIN = {"points": 1.0, "nats": 5.0}
 """No method gains more over a random draw: all answers right in place of none, or some nats."""
-MINUTE = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)

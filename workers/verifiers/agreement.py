@@ -12,7 +12,7 @@ from functools import partial
 from evoselect.spec.verifier import AgreementVerifier
 from store.records.record import Record
 from workers.generators.chat import Chat
-from workers.verifiers.replies import Reply, answers
+from workers.verifiers.replies import Reply, answers, question
 
 SHORT = "Answer with the answer alone, without an explanation."
 AROUND = string.punctuation + string.whitespace
@@ -41,13 +41,7 @@ class Agreement:
         return same / answered if 2 * answered > self._asked.samples else None
 
     def _body(self, record: Record, number: int) -> dict[str, object]:
-        return {
-            "model": self._asked.model,
-            "messages": turns(record),
-            "temperature": self._asked.temperature,
-            "max_tokens": self._asked.max_tokens,
-            "seed": number,
-        }
+        return question(self._asked, turns(record), number)
 
 
 def turns(record: Record) -> list[dict[str, str]]:

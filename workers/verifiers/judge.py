@@ -10,7 +10,7 @@ from evoselect.spec.verifier import JudgeVerifier
 from store.records.record import Record
 from workers.generators.chat import Chat
 from workers.generators.completions import objects, shown
-from workers.verifiers.replies import Reply, answers, mean_of, score_of
+from workers.verifiers.replies import Reply, answers, mean_of, question, score_of
 
 SYSTEM = (
     'You check training examples for a language model. You answer with one JSON object, {"score": x}, and '
@@ -42,13 +42,8 @@ class Judge:
     def _body(self, record: Record, number: int) -> dict[str, object]:
         example = orjson.dumps(shown(record)).decode()
         text = f"What is right: {self._asked.rubric}\n\nThe example:\n{example}"
-        return {
-            "model": self._asked.model,
-            "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}],
-            "temperature": self._asked.temperature,
-            "max_tokens": self._asked.max_tokens,
-            "seed": number,
-        }
+        messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
+        return question(self._asked, messages, number)
 
 
 def verdict_of(text: str) -> float | None:

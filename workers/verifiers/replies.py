@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from evoselect.spec.verifier import AgreementVerifier, JudgeVerifier
 from store.records.record import Record
 from workers.generators.calls import NoResponse
 from workers.generators.chat import Chat
@@ -31,6 +32,19 @@ class Verifier(Protocol):
     def scores(self, records: Sequence[Record]) -> Reply:
         """Of at most `batch` records; raises NoResponse, or Invalid where another try is no use."""
         ...
+
+
+def question(
+    asked: JudgeVerifier | AgreementVerifier, messages: Sequence[Mapping[str, str]], number: int
+) -> dict[str, object]:
+    """The body of the request that asks for the sample ``number``."""
+    return {
+        "model": asked.model,
+        "messages": messages,
+        "temperature": asked.temperature,
+        "max_tokens": asked.max_tokens,
+        "seed": number,
+    }
 
 
 def answers(
