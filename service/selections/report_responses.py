@@ -1,9 +1,9 @@
 """What a report looks like as JSON: its schema in the OpenAPI document."""
 
-from datetime import datetime
 from typing import Literal
 
 from service.http.responses import OpenResponseModel, ResponseModel
+from service.jobs.responses import Reported
 from service.selections.responses import SelectionRequested
 from service.selections.result_responses import (
     Diagnostics,
@@ -14,21 +14,6 @@ from service.selections.result_responses import (
     RowCounts,
     TradeoffPoint,
 )
-
-
-class Reported(ResponseModel):
-    """The job that a report is about."""
-
-    id: str
-    """Its id."""
-    name: str | None
-    """A name of yours."""
-    created_at: datetime
-    """When it was accepted."""
-    completed_at: datetime | None
-    """When it was completed."""
-    metadata: dict[str, str]
-    """Pairs of yours."""
 
 
 class ReportedSelection(Reported):
