@@ -36,7 +36,9 @@ def table(columns: Mapping[str, Any]) -> pa.Table:
 def points(found: pa.Table) -> dict[str, dict[str, list[Any]]]:
     """By kind the ids and coordinates of its points, in the order of the file."""
     kinds = found["kind"].to_pylist()
-    rows = {name: [at for at, kind in enumerate(kinds) if kind == name] for name in KINDS}
+    rows = {
+        name: pa.array([at for at, kind in enumerate(kinds) if kind == name], pa.int64()) for name in KINDS
+    }
     return {
         name: {column: found[column].take(at).to_pylist() for column in ("id", "x", "y")}
         for name, at in rows.items()
