@@ -1,4 +1,4 @@
-"""What answers about jobs look like."""
+"""Models of responses about jobs."""
 
 from datetime import datetime
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from evoselect.arrays import Ints
 from evoselect.errors import InvalidInput
 from evoselect.groups.bounds import Bounds, apportioned
 
-ONES = np.ones(6, dtype=np.int64)
-NONE = np.array([], dtype=np.int64)
+ONES: Ints = np.ones(6, dtype=np.int64)
+NONE: Ints = np.array([], dtype=np.int64)
 
 
 def bounds(least: tuple[int, int], most: tuple[int, int]) -> Bounds:
