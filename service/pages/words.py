@@ -1,5 +1,8 @@
 """Events, phases and columns of results in words."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from store.kit.json import Json
 
 PHASES = ("generate", "features", "transport", "train", "evaluate", "judge", "advance", "compare")
@@ -31,7 +34,7 @@ EVENTS = {
 }
 
 
-def of_event(event: Json) -> str:
+def of_event(event: Mapping[str, Any]) -> str:
     """What happened."""
     kind, data = event["type"], event["data"] or {}
     if kind == "phase.started":

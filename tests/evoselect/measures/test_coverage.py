@@ -3,19 +3,12 @@
 import numpy as np
 import pytest
 
-from evoselect.measures.coverage import coverage, curve, nearest_both_ways, steps
+from evoselect.measures.coverage import coverage, curve, steps
 from tests.evoselect.instances import instance
 
 CASE = instance(150, 9, 16, seed=7)
 WHOLE = CASE.candidates.double().numpy() @ CASE.targets.double().numpy().T
 MASSES = np.full(9, 1.0 / 9)
-
-
-def test_both_sides_find_their_nearest() -> None:
-    found = nearest_both_ways(CASE.candidates, CASE.targets)
-    assert found.target.tolist() == WHOLE.argmax(axis=1).tolist()
-    assert found.cosine == pytest.approx(WHOLE.max(axis=1), abs=1e-6)
-    assert found.best == pytest.approx(WHOLE.max(axis=0), abs=1e-6)
 
 
 def test_the_curve_is_the_mean_of_the_best_among_the_first() -> None:
