@@ -4,8 +4,10 @@ import asyncio
 import importlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,4 +109,6 @@ def test_the_example_is_a_dag_that_runs(here: Path, monkeypatch: pytest.MonkeyPa
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     selection = next(Client().selections.list())
     assert (selection.status, selection.request["k"]) == ("completed", 0.25 * len(POOL))
-    assert selection.id in done.stdout + done.stderr  # what the task gave
+    with closing(sqlite3.connect(Path(os.environ["AIRFLOW_HOME"]) / "airflow.db")) as database:
+        given = database.execute("select value from xcom where key = 'return_value'").fetchall()
+    assert given == [(json.dumps(selection.id),)]

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from evoselect_client import Client, NotFoundError
-from evoselect_client.integrations.selecting import select, start
+from evoselect_client import Client
 from evoselect_client.models import Selection
 from tests_integrations.examples import POOL, TARGET, K, prompts, run_example
 
@@ -26,27 +25,6 @@ def prefect() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
-
-
-def test_the_same_task_finds_its_job_and_its_data(here: Path) -> None:
-    with Client() as client:
-        pools = len(list(client.pools.list()))
-        first = start(client, "target.jsonl", "pool.jsonl", identity="a", k=2)
-        again = start(client, "target.jsonl", "pool.jsonl", identity="a", k=2)
-        other = start(client, "target.jsonl", "pool.jsonl", identity="b", k=2)
-        assert again.id == first.id
-        assert other.id != first.id
-        assert len({one.request["pool_id"] for one in (first, other)}) == 1
-        stopped = start(client, "target.jsonl", POOL[:6], identity="c", k=2).cancel()
-        with pytest.raises(Exception, match="cancelled"):
-            stopped.wait()
-        anew = start(client, "target.jsonl", POOL[:6], identity="c", k=2)
-        assert anew.id != stopped.id
-        assert start(client, "target.jsonl", POOL[:6], identity="c", k=2).id == anew.id
-        assert len(list(client.pools.list())) == pools + 2
-        assert select(client, anew.request["target_id"], anew.request["pool_id"], k=1).done
-        with pytest.raises(NotFoundError):
-            start(client, "target.jsonl", "pool_01ARZ3NDEKTSV4RRFFQ69G5FAV", k=1)
 
 
 def test_prefect(here: Path, prefect: None) -> None:

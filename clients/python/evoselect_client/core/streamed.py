@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from evoselect_client.core.calls import HttpResponse
 from evoselect_client.core.session import AsyncSession, Session, SyncSession
 from evoselect_client.core.steps import Exchange, Open, Step, Steps, resume
 from evoselect_client.errors import BadInputError
@@ -124,8 +125,9 @@ class StreamedSession(SyncSession):
         outcome, fault = None, None
         try:
             while True:
-                outcome, fault = self._perform(_unread(resume(steps, outcome, fault)))
-                if hasattr(outcome, "chunks"):
+                step = _unread(resume(steps, outcome, fault))
+                outcome, fault = self._perform(step)
+                if isinstance(step, Open) and not (fault or isinstance(outcome, HttpResponse)):
                     return outcome  # type: ignore[no-any-return]
         except StopIteration:
             raise BadInputError(NOTHING) from None
@@ -154,8 +156,9 @@ class AsyncStreamedSession(AsyncSession):
         outcome, fault = None, None
         try:
             while True:
-                outcome, fault = await self._perform(_unread(resume(steps, outcome, fault)))
-                if hasattr(outcome, "chunks"):
+                step = _unread(resume(steps, outcome, fault))
+                outcome, fault = await self._perform(step)
+                if isinstance(step, Open) and not (fault or isinstance(outcome, HttpResponse)):
                     return outcome  # type: ignore[no-any-return]
         except StopIteration:
             raise BadInputError(NOTHING) from None

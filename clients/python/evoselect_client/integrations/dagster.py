@@ -58,10 +58,9 @@ def selection_asset(
     def selected(
         context: AssetExecutionContext, evoselect: EvoSelectResource, **values: Any
     ) -> MaterializeResult[Any]:
-        given.update(values)
         run = context.run.root_run_id or context.run.run_id
         with evoselect.client() as client:
-            selection = start(client, **given, identity=f"dagster/{run}/{name}", **options)
+            selection = start(client, **{**given, **values}, identity=f"dagster/{run}/{name}", **options)
             context.log.info(f"waiting for {selection.id}")
             selection = selection.wait(timeout=timeout)
             numbers = {key: MetadataValue.float(value) for key, value in summary(selection).items()}

@@ -1,5 +1,8 @@
 """TRL: train on a selection, and on the next round's as soon as an epoch has ended.
 
+from trl import SFTTrainer
+from evoselect_client.integrations.trl import NextRound, SelectionDataset
+
 data = SelectionDataset(client, target_id=target.id, pool_id=pool.id, k=2)
 trainer = SFTTrainer(model, args, train_dataset=data.stream(), processing_class=tokenizer)
 trainer.add_callback(NextRound(data, rounds=2))
