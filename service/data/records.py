@@ -66,7 +66,7 @@ def page(
 
 @dataclass(frozen=True)
 class _Group:
-    """The rows of a row group behind the first `skipped`, of which only the columns that are asked for are read."""
+    """The rows of a row group behind the first `skipped`; columns are read when they are asked for."""
 
     file: pq.ParquetFile
     number: int

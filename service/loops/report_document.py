@@ -11,6 +11,7 @@ from service.jobs.results import scores
 from service.loops import views
 from service.loops.round_charts import judged_by
 from service.polls import views as job_views
+from service.selections.report_document import EARLIER_MAP
 from service.services import State
 from store.artifacts import Artifacts
 from store.jobs import lifecycle as jobs
@@ -107,7 +108,7 @@ def _map(artifacts: Artifacts, job: Job, maps_together: int) -> Json:
         every = max(1, -(-rows.num_rows // int(room * KINDS[kind])))
         points[kind] = {axis: rows[axis].to_pylist()[::every] for axis in ("x", "y")}
         points[kind]["mean"] = [pc.mean(rows[axis]).as_py() for axis in ("x", "y")]
-    return {"axes": None, **facts, "selection_id": job.id, "points": points}
+    return {**EARLIER_MAP, **facts, "selection_id": job.id, "points": points}
 
 
 def _frame(pictures: Iterable[Json]) -> Json | None:
