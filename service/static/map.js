@@ -3,7 +3,7 @@
    {x: [...], y: [...]}, NaN where a picture lacks one; nothing here looks at every point when the pointer moves.
    A point is hidden where `hidden[at]` is not 0. */
 const evoMap = (() => {
-  const { colour, translucent } = evoCharts;
+  const { colour, translucent, axes, size } = evoCharts;
   const MANY = 1000; /* points of a kind above which each is a square of pixels: arcs of 200,000 would take a second */
   const CELLS = 256; /* along each side of the grid */
   const GROUPS = 8; /* colours of values; one above that has the colour of its kind */
@@ -107,6 +107,17 @@ const evoMap = (() => {
     else shapes(u, kind, points, radius, names.map((name) => translucent(name, alpha)), look);
   }
 
+  /* A picture without a pointer. */
+  function still(host, { points, frame, labels = ["first component", "second component"] }) {
+    const draw = (u) => { for (const kind of ["pool", "selected", "target"]) paint(u, kind, points[kind]); };
+    const options = {
+      ...size(host), legend: { show: false }, cursor: { show: false }, axes: axes(...labels),
+      scales: { x: { time: false, range: () => frame.x }, y: { range: () => frame.y } },
+      series: [{}, { paths: () => null, points: { show: false } }], hooks: { draw: [draw] },
+    };
+    return new uPlot(options, [frame.x, frame.y], host);
+  }
+
   /* Lets the pointer draw a polygon while `on()` holds; `take` gets it in values of the plane. */
   function lasso(u, on, take) {
     let line = null;
@@ -127,5 +138,5 @@ const evoMap = (() => {
     u.over.addEventListener("mousedown", (event) => { if (on()) event.stopImmediatePropagation(); }, true); /* no zoom meanwhile */
   }
 
-  return { GROUPS, gridOf, under, enclosed, paint, lasso };
+  return { GROUPS, gridOf, under, enclosed, paint, still, lasso };
 })();

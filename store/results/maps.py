@@ -4,11 +4,12 @@
 this file, from 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+MARGIN = 0.04  # around the points of a picture, as a share of what they span
 KINDS = ("pool", "target", "selected")
 NEIGHBOURS = pa.struct([pa.field("ids", pa.list_(pa.int64())), pa.field("distances", pa.list_(pa.float64()))])
 COLUMNS = ("id", "x", "y", "tsne_x", "tsne_y", "relevance", "length", "source", "cluster")
@@ -48,3 +49,15 @@ def points(found: pa.Table) -> dict[str, dict[str, list[Any]]]:
         name: {column: found[column].take(at).to_pylist() for column in COLUMNS if column in there}
         for name, at in rows.items()
     }
+
+
+def frame(parts: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, list[float]] | None:
+    """What pictures of all these columns x and y are drawn in: their least and largest, with a margin."""
+    drawn, found = list(parts), dict[str, list[float]]()
+    for axis in ("x", "y"):
+        every = [value for part in drawn for value in part[axis]]
+        if not every:
+            return None
+        margin = MARGIN * ((max(every) - min(every)) or 1.0)
+        found[axis] = [min(every) - margin, max(every) + margin]
+    return found
