@@ -34,7 +34,9 @@ WHOLE = Setting(
 )
 
 
-def request(arm: str, setting: Setting, *, pool_id: str, seed: int, judge_url: str | None) -> Json:
+def request(
+    arm: str, setting: Setting, *, pool_id: str, seed: int, judge_url: str | None, rubric: str
+) -> Json:
     """The settings of a loop on a pool of candidates; random draws stand beside every arm."""
     rounds = {ONE_SHOT: 1, COLLAPSE: COLLAPSE_ROUNDS}.get(arm, setting.rounds)
     rows = setting.rounds * setting.k if arm == ONE_SHOT else setting.k
@@ -51,7 +53,7 @@ def request(arm: str, setting: Setting, *, pool_id: str, seed: int, judge_url: s
     if arm == VERIFIED:
         body["verifier"] = {
             "kind": "judge", "url": judge_url, "model": "generator", "concurrency": 1, "seconds": 600.0,
-            "max_tokens": 24, "calibration": min(16, setting.target), "rubric": "The answer is right.",
+            "max_tokens": 24, "calibration": min(16, setting.target), "rubric": rubric,
         }  # fmt: skip
     return body | (anchored(setting.k) if arm == ANCHORED else {})
 

@@ -39,12 +39,16 @@ def run(
                 loop = client.loops.create(
                     target_id=tiny if arm == COLLAPSE else target,
                     evaluation_target_id=test,
-                    **request(arm, setting, pool_id=pool.id, seed=seed, judge_url=judge_url),
+                    **request(
+                        arm, setting, pool_id=pool.id, seed=seed, judge_url=judge_url, rubric=task.rubric
+                    ),
                 ).wait(timeout=10 * HOUR)
-                loop.output()
-                rows.append(
-                    {"task": name, "seed": seed, "arm": arm, **_row(client, loop, task, candidates[name])}
-                )
+                own = {"task": name, "seed": seed, "arm": arm}
+                if loop.error is None:
+                    rows.append(own | _row(client, loop, task, candidates[name]))
+                else:  # such as a verifier that leaves too few: the other arms say something all the same
+                    say(f"{name}, seed {seed}: {arm} failed: {loop.error.detail}")
+                    rows.append(own | {"failed": loop.error.detail})
     return rows
 
 

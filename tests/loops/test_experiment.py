@@ -29,11 +29,13 @@ def test_a_tasks_own_examples_are_right_different_and_known_by_seed(name: str) -
 def test_every_arm_is_a_loop_that_trains_on_as_many_rows() -> None:
     for setting in (SMALL, WHOLE):
         for arm in setting.arms:
-            body = request(arm, setting, pool_id="pool_x", seed=1, judge_url="http://127.0.0.1:1/v1")
+            body = request(
+                arm, setting, pool_id="pool_x", seed=1, judge_url="http://127.0.0.1:1/v1", rubric="r"
+            )
             spec = LoopSpec.model_validate({key: body[key] for key in body if key != "name"})
             rows = spec.rounds * ((spec.k or 0) + spec.anchors(spec.k or 0))
             assert rows == setting.k * (5 if arm == "collapse" else setting.rounds)
-    assert request(ANCHORED, WHOLE, pool_id="p", seed=0, judge_url=None)["k"] == 48
+    assert request(ANCHORED, WHOLE, pool_id="p", seed=0, judge_url=None, rubric="r")["k"] == 48
     with pytest.raises(ValueError, match="makes 0: choose another k"):
         anchored(0)
 
@@ -81,5 +83,7 @@ def test_what_the_rows_say_together() -> None:
     assert found["right_share_lost"] == 0.05
     assert (found["collapse_warned_round"], found["collapse_fell_round"]) == (2, 2)
     assert found["points"]["rounds"] == {"base": 30.0, "random": 40.0, "selected": pytest.approx(55.0)}
+    lost = {"task": "sums", "seed": 2, "arm": "verified", "failed": "too few are usable"}
+    assert summary([*rows, lost]) == {**found, "failed": [lost]}
     assert summary([rows[0]])["rounds_gain_low"] is None
     assert fell_round(row("collapse", [(0.29, 0.0), (0.4, 0.0), (0.385, 0.0)])) is None
