@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from evoselect.spec.loop import LoopSpec
+from store.loops.health import LEAST_ROWS
 
 Json = dict[str, Any]
 
 ONE_SHOT, ROUNDS, VERIFIED, ANCHORED, COLLAPSE = "one_shot", "rounds", "verified", "anchored", "collapse"
 ANCHOR_SHARE = 0.25
 COLLAPSE_ROUNDS = 5
-TINY_TARGET = 4  # examples
+TINY_TARGET = LEAST_ROWS  # examples: of fewer no collapse is told
 
 
 @dataclass(frozen=True)

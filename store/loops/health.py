@@ -1,7 +1,8 @@
 """What the health of a round warns of. Pure; the thresholds are ours.
 
-collapse        candidates, or selected ones, are less than NARROW times as diverse as so many target rows, or
-                than FELL times what they were in the first round; below LEAST_ROWS rows nothing is said
+collapse        candidates, or selected ones, are less than NARROW times as diverse as so many target rows; or
+                less diverse than those, and less than FELL times what they were in the first round; below
+                LEAST_ROWS rows nothing is said
 template        at least TEMPLATE of them begin with the same words, and TWICE the share of the target
 length_drift    the median answer is TWICE as long as the target's, or half as long
 tiny_target     more than SERVED candidates are selected for a target example, or there are below LEAST_TARGET
@@ -58,7 +59,7 @@ def _of_side(
 ) -> Iterator[HealthWarning]:
     if min(side.rows, found.target_rows) < LEAST_ROWS:
         return
-    least = max(NARROW, 0.0 if before is None else FELL * before.diversity)
+    least = max(NARROW, 0.0 if before is None else min(1.0, FELL * before.diversity))
     if side.diversity < least:
         earlier = "" if before is None else f", {before.diversity:.2f} in round 1"
         yield _warning(

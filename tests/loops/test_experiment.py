@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.loops.arms import ANCHORED, SMALL, WHOLE, anchored, request
-from benchmarks.loops.candidates import kept
+from benchmarks.loops.candidates import KEPT, kept
 from benchmarks.loops.run import covered
 from benchmarks.loops.summary import fell_round, summary
 from benchmarks.loops.tasks import TASKS
@@ -48,6 +48,13 @@ def test_kept_candidates_are_those_of_the_answers(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"request": {}, "answer": text}) + "\n" for text in answers))
     (found,) = kept(path, target)
     assert (found["prompt"], found["completion"]) == (new["prompt"], new["completion"])
+
+
+def test_the_small_settings_candidates_are_kept_with_the_benchmark() -> None:
+    task = TASKS["sums"]
+    found = kept(KEPT / "sums.jsonl", task.examples(SMALL.target, 0))
+    assert len(found) == 42 >= SMALL.candidates
+    assert sum(map(task.is_right, found)) == 16
 
 
 def test_seconds_in_which_anything_ran() -> None:

@@ -64,6 +64,9 @@ def test_a_fall_from_the_first_round_is_a_collapse_before_it_is_narrow() -> None
     assert "candidates are 0.89 times as diverse" in warning.detail
     assert "1.20 in round 1" in warning.detail
     assert judged(found(diversity=0.91), 2, first).warnings == ()
+    wide = judged(found(diversity=2.59))  # as a small model's candidates are beside a narrow target
+    assert judged(found(diversity=1.76), 2, wide).warnings == ()
+    assert [one.code for one in judged(found(diversity=0.99), 2, wide).warnings] == ["collapse"]
 
 
 def test_the_number_that_would_do_is_told_once() -> None:
