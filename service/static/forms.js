@@ -18,6 +18,7 @@ function valueOf(one) {
   if (one.dataset.type === "flag") return one.checked;
   const unit = one.dataset.unit && one.form.elements[one.dataset.unit].value, text = one.value.trim();
   if (one.dataset.type === "name") return text || null; /* an empty one is taken away */
+  if (one.dataset.type === "json") try { return JSON.parse(text); } catch { return text; } /* the API says what is wrong */
   if (one.dataset.type !== "number" || text === "" || Number.isNaN(Number(text))) return text;
   return unit === "ratio" ? Number(text) / 100 : Number(text);
 }
