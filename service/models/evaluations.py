@@ -2,9 +2,11 @@
 
 from dataclasses import asdict
 
+import orjson
 from fastapi import Response
 from sqlalchemy.orm import Session
 
+from service.http.media import NDJSON
 from service.http.parameters import ResourceId
 from service.intake.inputs import given_records, stored_target
 from service.jobs import pairs
@@ -24,6 +26,11 @@ from store.tables.jobs import Job
 from store.tables.states import JobKind
 
 router = job_routes(JobKind.EVALUATION, "evaluations", responses.Evaluation)
+
+SCORES = {
+    "type": "string",
+    "description": "One JSON object a line: an example and its numbers, null where there is none.",
+}
 
 
 @router.post("", status_code=202, response_model=responses.Evaluation)
@@ -77,6 +84,18 @@ def compare(
             name: None if one is None else PairedDifference(**asdict(one)) for name, one in found.items()
         },
     )
+
+
+@router.get(
+    "/{job_id}/scores",
+    response_model=None,
+    response_class=Response,
+    responses={200: {"content": {NDJSON: {"schema": SCORES}}}},
+)
+def example_scores(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """The numbers of each example, or of each question of named tasks, as lines in their order."""
+    rows = scores(state, _completed(state, tenant_id, job_id))
+    return Response(b"".join(orjson.dumps(row) + b"\n" for row in rows), media_type=NDJSON)
 
 
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:
