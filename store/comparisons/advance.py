@@ -198,7 +198,7 @@ def _same_rows(comparison: _Comparison) -> Json:
         "arms": [
             {"name": arm.name, "same_as": None if at == 0 else arms[0].name} for at, arm in enumerate(arms)
         ],
-        "verdict": {"kind": "same_rows", "arm": None, "sentence": SAME_ROWS},
+        "verdict": {"kind": "same_rows", "arm": None, "sentence": SAME_ROWS, "interim": False},
     }
 
 
