@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from evoselect.copies.find import Leak
-from evoselect.measures.coverage import nearest_both_ways
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.copies import NearCopies
 from evoselect.spec.selection import SelectionSpec

@@ -6,7 +6,7 @@ import orjson
 from torch import Tensor
 
 from evoselect.features import Matrix
-from evoselect.measures.coverage import Nearest
+from evoselect.neighbours.both_ways import Nearest
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
 from store.artifacts import Artifacts, StoredFile
