@@ -47,8 +47,7 @@ def fitted_from_tensors(named: Mapping[str, Tensor]) -> Fitted:
     """The inverse; raises KeyError where a name is missing."""
 
     def side(name: str) -> Conditioner:
-        return Conditioner(
-            *(named[f"{name}.{part}"] for part in CONDITIONER), rest=float(named[f"{name}.rest"])
-        )
+        weights, mean, form, directions, scales = (named[f"{name}.{part}"] for part in CONDITIONER)
+        return Conditioner(weights, mean, form, directions, scales, float(named[f"{name}.rest"]))
 
     return Fitted(side("values"), side("hidden") if "hidden.mean" in named else None, float(named["share"]))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import orjson
 from torch import Tensor
 
-from evoselect.features import Matrix
 from evoselect.neighbours.both_ways import Nearest
+from evoselect.pools.pool import Pool
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
 from store.artifacts import Artifacts, StoredFile
@@ -30,7 +30,7 @@ def store(
     seed: int,
     sent: Sequence[Record],
     wanted: Sequence[Record],
-    candidates: Matrix,
+    candidates: Tensor | Pool,
     targets: Tensor,
     selection: Selection,
     near: Nearest,
