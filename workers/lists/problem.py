@@ -28,6 +28,8 @@ class Stretch:
     rows: int
     features: list[str]
     """The shards, in the order of the checkpoints."""
+    bits: str
+    """Hash of what they stored: features that were computed again may differ in their last bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Problem:
             "kind": files.KIND,
             "sketch": self.sketch,
             "request": self.asked.stored(),
-            "parts": [own.stretch.features for own in self.parts],
+            "parts": [[own.stretch.bits, *own.stretch.features] for own in self.parts],
             "rows": files.digest_of(torch.from_numpy(self.rows)),
             "masses": files.digest_of(torch.from_numpy(self.masses)),
             "prices": files.digest_of(torch.from_numpy(self.budget.prices)),

@@ -20,6 +20,7 @@ from workers.features.fingerprint import block_key
 from workers.features.known import Known, at_every_checkpoint
 from workers.features.row_files import ShardRows
 from workers.features.windows import Run, Window, at_checkpoints, rows_left, windows_of
+from workers.lists import files
 from workers.lists.problem import Stretch
 from workers.process.work import Work
 from workers.selections.side import Role, Side
@@ -55,7 +56,9 @@ def load_computed(work: Work, role: Role) -> Side:
 def _stretch(runs: Sequence[Run]) -> Stretch:
     """The same rows at every checkpoint."""
     part = runs[0].part
-    return Stretch(part.stop - part.start, [run.shard_id for run in runs])
+    stored = [[block.sha256 for block in run.found.blocks] if run.found else [] for run in runs]
+    ids = [run.shard_id for run in runs]
+    return Stretch(part.stop - part.start, ids, files.digest({"blocks": stored}))
 
 
 @dataclass(slots=True)
