@@ -65,7 +65,7 @@ class FormShares(ResponseModel):
 
 
 class FeatureFacts(OpenResponseModel):
-    """What was found out about the features while they were computed and read; empty for features of yours."""
+    """What was found out while features were computed and read; empty for features of yours."""
 
     two_seed_agreement: float | None = None
     """Correlation of cosines between two seeds of the sketch, -1 to 1: 1 says that it loses nothing."""
