@@ -46,12 +46,12 @@ def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, fl
 
 
 def drawn(n: int, budget: Budget, seed: int) -> Ints:
-    """What a budget over n rows buys of them in a random order."""
+    """(k,) what a budget over n rows buys of them in a random order."""
     return budget.fill(top(random_scores(n, seed + 1), n))
 
 
 def measured(order: Ints, seed: int) -> Ints:
-    """The rows of a selection (k,) that are compared."""
+    """order (k,) of a selection -> (c,) the rows of it that are compared."""
     few = len(order) <= MAX_ROWS
     return order if few else np.random.default_rng(seed).choice(order, MAX_ROWS, replace=False)
 

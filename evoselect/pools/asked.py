@@ -9,7 +9,7 @@ from evoselect.pools.left import Questions
 
 
 def to_tensors(questions: Questions) -> dict[str, Tensor]:
-    """The questions by name; what several of them ask about, such as all targets, is there once."""
+    """The questions by name; targets (M, d) that several of them ask about are there once."""
     once: list[Tensor] = []
 
     def place(asked: Tensor) -> int:
@@ -39,7 +39,7 @@ def to_tensors(questions: Questions) -> dict[str, Tensor]:
 
 
 def from_tensors(named: Mapping[str, Tensor]) -> Questions:
-    """The inverse of `to_tensors`; raises KeyError where a name is missing."""
+    """The inverse of `to_tensors`: named (M, d) and others; raises KeyError where a name is missing."""
 
     def asked(number: Tensor | int) -> Tensor:
         return named[f"asked.{int(number)}"]

@@ -88,14 +88,14 @@ def numbers(
 
 
 def shown(n: int, seed: int) -> Ints:
-    """Rows of n candidates that stand for all of them, ascending; the map leaves out those selected."""
+    """(r,) rows of n candidates that stand for all, ascending; the map leaves out those selected."""
     return _sample(np.random.default_rng(seed), np.arange(n), SHOWN_POOL)
 
 
 def foreseen(n: int, distinct: Ints, budget: Budget, seed: int) -> Ints:
     """Rows (r,), ascending, of n candidates that are read whatever is selected with a budget over them.
 
-    ``distinct``: those that are no copies. They are what the report shows, and the random rival of it and of
+    distinct (u,): those that are no copies. They are what the report shows, and the random rival of it and of
     `metrics.compare`.
     """
     own = budget.among(distinct)

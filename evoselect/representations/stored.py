@@ -14,7 +14,7 @@ CONDITIONER = ("weights", "mean", "form", "directions", "scales")
 
 
 def totals_to_tensors(totals: Totals) -> dict[str, Tensor]:
-    """The sums by name."""
+    """The sums by name; totals (forms, d), the others as in `Sums`."""
     sides = {"values": totals.values} | ({} if totals.hidden is None else {"hidden": totals.hidden})
     named = {
         f"{side}.{name}": getattr(sums, name).contiguous() for side, sums in sides.items() for name in SUMS
@@ -23,7 +23,7 @@ def totals_to_tensors(totals: Totals) -> dict[str, Tensor]:
 
 
 def totals_from_tensors(named: Mapping[str, Tensor]) -> Totals:
-    """The inverse; raises KeyError where a name is missing."""
+    """The inverse: named (forms, d) and others; raises KeyError where a name is missing."""
     values, hidden = (
         Sums(*(named[f"{side}.{name}"] for name in SUMS)) if f"{side}.totals" in named else None
         for side in ("values", "hidden")
@@ -34,7 +34,7 @@ def totals_from_tensors(named: Mapping[str, Tensor]) -> Totals:
 
 
 def fitted_to_tensors(fitted: Fitted) -> dict[str, Tensor]:
-    """What was fitted by name, to the last bit."""
+    """What was fitted by name, to the last bit; mean (d,), the others as in `Conditioner`."""
     sides = {"values": fitted.values} | ({} if fitted.hidden is None else {"hidden": fitted.hidden})
     named = {"share": torch.tensor(fitted.share, dtype=torch.float64)}
     for side, conditioner in sides.items():
@@ -44,7 +44,7 @@ def fitted_to_tensors(fitted: Fitted) -> dict[str, Tensor]:
 
 
 def fitted_from_tensors(named: Mapping[str, Tensor]) -> Fitted:
-    """The inverse; raises KeyError where a name is missing."""
+    """The inverse: named (d,) and others; raises KeyError where a name is missing."""
 
     def side(name: str) -> Conditioner:
         weights, mean, form, directions, scales = (named[f"{name}.{part}"] for part in CONDITIONER)

@@ -45,12 +45,9 @@ def load_computed(work: Work, role: Role) -> Side:
     preflight: Json = {}
     for run in runs:
         preflight |= run.found.outlook if run.found else {}
-    files = dict.fromkeys((run.part.artifact, run.part.sha256) for run in runs)
-    same_rows = zip(*(side.runs for side in sides), strict=True)
-    stretches = [
-        Stretch(own[0].part.stop - own[0].part.start, [run.shard_id for run in own]) for own in same_rows
-    ]
-    return Side(Records.of(sides[0].tables), known, found, preflight, list(files), stretches)
+    sources = dict.fromkeys((run.part.artifact, run.part.sha256) for run in runs)
+    stretches = [_stretch(own) for own in zip(*(side.runs for side in sides), strict=True)]
+    return Side(Records.of(sides[0].tables), known, found, preflight, list(sources), stretches)
 
 
 def _stretch(runs: Sequence[Run]) -> Stretch:

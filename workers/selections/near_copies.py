@@ -192,7 +192,7 @@ def found(
     sets |= {target_id: _examples(work, target_id) for target_id in settings.against if target_id not in sets}
     looked_at = _looked_at(candidates, sets, pinned)
     if known is not None and known["looked_at"] == looked_at:
-        return _from_json(known, settings, candidates, pinned, sets)
+        return _from_json(known, settings, candidates, pinned=pinned, sets=sets)
     search = Search.of([plain_text(record) for record in candidates], lambda: work.progress(0))
     texts = [[plain_text(record) for record in examples] for examples in sets.values()]
     clusters, leaks = search.find(texts, settings.threshold)
@@ -217,6 +217,7 @@ def _from_json(
     known: Json,
     settings: NearCopies,
     candidates: Sequence[Record],
+    *,
     pinned: set[int],
     sets: Mapping[str, Sequence[Record]],
 ) -> Found:

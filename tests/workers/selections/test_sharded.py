@@ -61,7 +61,7 @@ def ctx(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(shortlist, name, value)
     monkeypatch.setitem(PHASES, "features", "tests.workers.selections.computing")
     monkeypatch.setenv(siblings.VARIABLE, "family")
-    settings = Settings(block_rows=BLOCK, home=tmp_path / "home", retry_delay_seconds=0.0)
+    settings = Settings(block_rows=BLOCK, home=tmp_path / "home")
     return Context(settings, database, Artifacts(f"file://{tmp_path}/artifacts"))
 
 
