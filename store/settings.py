@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         env_ignore_empty=True,
+        env_prefix=PREFIX,  # of fields by their names: without it a shell's HOME would be the data directory
         alias_generator=AliasGenerator(validation_alias=_variables),
         populate_by_name=True,
     )

@@ -89,6 +89,7 @@ Format = Literal[
     "question_answer",
     "query_response",
     "prompt_response",
+    "prompt_answer",
     "prompt_output",
     "input_output",
 ]

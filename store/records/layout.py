@@ -110,7 +110,7 @@ def read_row(
         return _filled(value, layout, prompt)
     if layout.columns:
         return _parsed(_mapped(value, layout.columns)), MAPPED
-    if layout.format == AUTO and value.keys() <= FIELDS and type(value.get("prompt")) is not list:
+    if layout.format == AUTO and value.keys() <= FIELDS and not _foreign(value):
         return _canonical(value)
     shape = shape_of(value) if layout.format == AUTO else _named(value, layout.format)
     common = _common(value, shape.columns)
@@ -122,6 +122,11 @@ def fields_of(record: Record) -> dict[str, object]:
     """What the model and the selection see of it."""
     names = ("prompt", "messages", "completion", "choices", "answer", "group", "quality", "extra", "tool_use")
     return {name: value for name in names if (value := getattr(record, name)) is not None}
+
+
+def _foreign(row: Row) -> bool:
+    """Whether fields of a record hold what is none of theirs: turns as a prompt, a text as an answer."""
+    return type(row.get("prompt")) is list or type(row.get("answer")) is str
 
 
 def _canonical(row: Row) -> tuple[Record, str]:

@@ -260,7 +260,10 @@ def _check_choices(
     """The choices, the right one, and the completion: the one given, or the right choice."""
     if choices is None or answer is None:
         missing = "choices" if choices is None else "answer"
-        raise InvalidRecord("incomplete_choices", f"choices and answer come together; {missing} is missing.")
+        raise InvalidRecord(
+            "incomplete_choices",
+            f"choices and answer come together; {missing} is missing: send both or neither.",
+        )
     if type(choices) is not list or not all(type(choice) is str for choice in choices):
         raise InvalidRecord("wrong_type", f"choices must be a list of texts, got {kind_of(choices)}.")
     if not 2 <= len(choices) <= MAX_CHOICES:

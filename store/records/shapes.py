@@ -44,6 +44,8 @@ class Shape:
     """Needed columns that no field takes: they travel as `extra` too."""
     texts: "Texts | None" = None
     """Of shapes that are nothing but texts in columns."""
+    last: bool = False
+    """Found only in a row that has no other shape: its columns stand beside those of others as well."""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -97,7 +99,7 @@ def _choice(row: Row) -> Row:
     return {"prompt": row["question"], "choices": row["choices"], "answer": row["answer"]}
 
 
-def _asked(name: str, texts: Texts) -> Shape:
+def _asked(name: str, texts: Texts, *, last: bool = False) -> Shape:
     """Texts in columns, of which the prompt's may be empty, or a chat where turns stand before."""
 
     def convert(row: Row) -> Row:
@@ -110,7 +112,7 @@ def _asked(name: str, texts: Texts) -> Shape:
         return {"messages": [*turns, {"role": "assistant", "content": row[texts.answer]}]}
 
     needs = frozenset((*texts.parts, texts.answer)) - frozenset(texts.optional)
-    return Shape(name, needs, frozenset((*texts.optional, *TOLD)), convert, texts=texts)
+    return Shape(name, needs, frozenset((*texts.optional, *TOLD)), convert, texts=texts, last=last)
 
 
 def _text_of(row: Row, column: str) -> str:
@@ -150,6 +152,7 @@ SHAPES = {
         _asked("question_answer", Texts(("context", "question"), "answer", ("context",))),
         _asked("query_response", Texts(("query",), "response")),
         _asked("prompt_response", Texts(("prompt",), "response")),
+        _asked("prompt_answer", Texts(("prompt",), "answer"), last=True),
         _asked("prompt_output", Texts(("prompt",), "output")),
         _asked("input_output", Texts(("input",), "output")),
     )
@@ -175,6 +178,7 @@ def shape_of(row: Row) -> Shape:
     """The one shape that the row has; raises InvalidRecord where it has none, or several."""
     there = {name for name, value in row.items() if value is not None}
     found = [shape for shape in SHAPES.values() if shape.needs <= there]
+    found = [shape for shape in found if not shape.last] or found
     best = [one for one in found if not any(_covers(other, one) for other in found)]
     if len(best) == 1:
         return best[0]

@@ -33,6 +33,15 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (Settings().models, Settings().max_k) == (None, 10_000_000)
 
 
+def test_a_variable_without_the_prefix_is_not_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOME, PORT and the like belong to others."""
+    usual = Settings()
+    for field in Settings.model_fields:
+        monkeypatch.setenv(field.upper(), "rubbish")
+        monkeypatch.setenv(field, "rubbish")
+    assert Settings() == usual
+
+
 def test_an_unknown_name_and_a_value_out_of_range_are_refused_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -153,6 +153,7 @@ ROWS = [
         {"category": "sums"},
     ),
     OnDisk("question and answer", {"question": "2 + 2?", "answer": "4"}, "question_answer", "2 + 2?\n\n"),
+    OnDisk("prompt and answer", {"prompt": "2 + 2?", "answer": "4"}, "prompt_answer", "2 + 2?\n\n"),
     OnDisk(
         "query and response",
         {"query": "2 + 2?", "response": "4", "type": "MATH"},
