@@ -5,11 +5,24 @@ from typing import Any
 
 from store.kit.json import Json
 
-PHASES = ("generate", "features", "transport", "train", "evaluate", "judge", "advance", "compare")
+PHASES = (
+    "generate",
+    "features",
+    "sums",
+    "lists",
+    "transport",
+    "train",
+    "evaluate",
+    "judge",
+    "advance",
+    "compare",
+)
 """In the order in which they come."""
 PHASE_WORDS = {
     "generate": "Getting candidates",
     "features": "Reading the records with the proxy model",
+    "sums": "Finding what the records have in common",
+    "lists": "Comparing the records with the target",
     "transport": "Choosing",
     "train": "Training",
     "evaluate": "Measuring",
