@@ -84,7 +84,7 @@ def training(client: Client, selection: Selection, folder: Path) -> float | None
     client.models.delete(model.id)
     measured = client.evaluations.create(model=str(names[0]), target_id="tgt_1")
     other = client.evaluations.retrieve(measured.id).wait(progress=print)
-    print(client.evaluations.compare(measured.id, other.id))
+    print(client.evaluations.compare(measured.id, other.id), client.evaluations.scores(other.id))
     return other.output().get("accuracy")
 
 
