@@ -3,8 +3,9 @@
     python -m benchmarks.loops --generator-model FOLDER --candidates FOLDER [--small] [--json]
 
 FOLDER of the generator is an instruct model as transformers reads it. Its answers are kept in the folder of
-the candidates, a file a task; where a file is there, nothing is generated and all work on the same. With
-the arm `verified` the same model judges, so it is served then too. All arms train on as many examples. Points
+the candidates, a file a task; where a file is there, nothing is generated and all work on the same. Those of
+the small setting lie in benchmarks/loops/kept. With the arm `verified` the same model judges, so it is served
+then too. All arms train on as many examples. Points
 are of exact match. The tasks are made here, so that a rule knows which answers are right; whether a task can
 be learnt from its candidates shows in `points` beside `base`.
 """

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from evoselect.spec.loop import LoopSpec
+from store.loops.health import LEAST_ROWS
 
 Json = dict[str, Any]
 
 ONE_SHOT, ROUNDS, VERIFIED, ANCHORED, COLLAPSE = "one_shot", "rounds", "verified", "anchored", "collapse"
 ANCHOR_SHARE = 0.25
 COLLAPSE_ROUNDS = 5
-TINY_TARGET = 4  # examples
+TINY_TARGET = LEAST_ROWS  # examples: of fewer no collapse is told
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ WHOLE = Setting(
 )
 
 
-def request(arm: str, setting: Setting, *, pool_id: str, seed: int, judge_url: str | None) -> Json:
+def request(
+    arm: str, setting: Setting, *, pool_id: str, seed: int, judge_url: str | None, rubric: str
+) -> Json:
     """The settings of a loop on a pool of candidates; random draws stand beside every arm."""
     rounds = {ONE_SHOT: 1, COLLAPSE: COLLAPSE_ROUNDS}.get(arm, setting.rounds)
     rows = setting.rounds * setting.k if arm == ONE_SHOT else setting.k
@@ -51,7 +54,7 @@ def request(arm: str, setting: Setting, *, pool_id: str, seed: int, judge_url: s
     if arm == VERIFIED:
         body["verifier"] = {
             "kind": "judge", "url": judge_url, "model": "generator", "concurrency": 1, "seconds": 600.0,
-            "max_tokens": 24, "calibration": min(16, setting.target), "rubric": "The answer is right.",
+            "max_tokens": 24, "calibration": min(16, setting.target), "rubric": rubric,
         }  # fmt: skip
     return body | (anchored(setting.k) if arm == ANCHORED else {})
 

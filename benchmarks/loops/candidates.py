@@ -27,6 +27,7 @@ Json = dict[str, Any]
 LOOPBACK = "127.0.0.0/8"
 SECONDS = 600.0  # of one answer: a model of half a billion parameters on one core
 MODEL = "generator"
+KEPT = Path(__file__).parent / "kept"  # of the small setting, so that all work on the same
 
 
 @contextmanager

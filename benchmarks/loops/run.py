@@ -39,12 +39,16 @@ def run(
                 loop = client.loops.create(
                     target_id=tiny if arm == COLLAPSE else target,
                     evaluation_target_id=test,
-                    **request(arm, setting, pool_id=pool.id, seed=seed, judge_url=judge_url),
+                    **request(
+                        arm, setting, pool_id=pool.id, seed=seed, judge_url=judge_url, rubric=task.rubric
+                    ),
                 ).wait(timeout=10 * HOUR)
-                loop.output()
-                rows.append(
-                    {"task": name, "seed": seed, "arm": arm, **_row(client, loop, task, candidates[name])}
-                )
+                own = {"task": name, "seed": seed, "arm": arm}
+                if loop.error is None:
+                    rows.append(own | _row(client, loop, task, candidates[name]))
+                else:  # such as a verifier that leaves too few: the other arms say something all the same
+                    say(f"{name}, seed {seed}: {arm} failed: {loop.error.detail}")
+                    rows.append(own | {"failed": loop.error.detail})
     return rows
 
 
@@ -96,7 +100,7 @@ def _checked(client: Client, loop: Loop, task: Task, candidates: list[Json]) -> 
 
 def overhead(client: Client, loop: Loop) -> float:
     """Seconds of the loop in which none of its steps ran, over those in which one did."""
-    spans = []
+    spans = _made(loop)
     for one in loop.rounds():
         for arm in one.arms.values():
             for noun, id in (
@@ -109,6 +113,16 @@ def overhead(client: Client, loop: Loop) -> float:
     assert loop.completed_at is not None
     busy = covered([(a.timestamp(), b.timestamp()) for a, b in spans if a and b])
     return ((loop.completed_at - _begun(spans)).total_seconds() - busy) / busy
+
+
+def _made(loop: Loop) -> list[tuple[datetime | None, datetime | None]]:
+    """When rounds drew their candidates and had them checked."""
+    at = {(event.type, event.data.get("round")): event.created_at for event in loop.events()}
+    return [
+        (begun, at.get(("round.generated", number)))
+        for (kind, number), begun in at.items()
+        if kind == "round.started"
+    ]
 
 
 def _begun(spans: list[tuple[datetime | None, datetime | None]]) -> datetime:

@@ -13,6 +13,10 @@ FELL = 2.0  # points of exact match below the best round so far
 
 def summary(rows: Sequence[Json]) -> Json:
     """rows: one a task, seed and arm, as `run` makes them; points are of exact match, in per cent."""
+    failed = [
+        {name: row[name] for name in ("task", "seed", "arm", "failed")} for row in rows if "failed" in row
+    ]
+    rows = [row for row in rows if "failed" not in row]
     gains = [_points(row, "selected") - _points(row, "random") for row in rows if row["arm"] == ROUNDS]
     interval = bootstrap(gains)
     return {
@@ -25,6 +29,7 @@ def summary(rows: Sequence[Json]) -> Json:
         **_collapse([row for row in rows if row["arm"] == COLLAPSE]),
         "overhead_ratio": _mean([row["overhead_ratio"] for row in rows]),
         "trained_examples": {arm: _trained(rows, arm) for arm in (ONE_SHOT, ROUNDS)},
+        "failed": failed,
     }
 
 

@@ -17,6 +17,8 @@ class Task:
     make: Callable[[random.Random], Json]
     solve: Callable[[str], str | None]
     """The right answer to a prompt; None for a prompt that is none of this task."""
+    rubric: str
+    """What a right record is, in words for a judge."""
 
     def examples(self, count: int, seed: int, apart_from: Sequence[Json] = ()) -> list[Json]:
         """Different ones, none of them among others."""
@@ -58,4 +60,20 @@ def _solve_least(prompt: str) -> str | None:
     return None if found is None else str(min(map(int, found[1].split(", "))))
 
 
-TASKS = {task.name: task for task in (Task("sums", _sum, _solve_sum), Task("least", _least, _solve_least))}
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            "sums",
+            _sum,
+            _solve_sum,
+            "The question asks for the sum of two whole numbers, and the answer is that sum.",
+        ),
+        Task(
+            "least",
+            _least,
+            _solve_least,
+            "The question asks which of some numbers is the least, and the answer is that number.",
+        ),
+    )
+}

@@ -8,20 +8,24 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.cosines import mean_cosine_scores
+from evoselect.budget import Budget
+from evoselect.capacity.foreseen import mean_target
 from evoselect.features import Matrix, gather
-from evoselect.measures import coverage
-from evoselect.measures.coverage import Nearest
+from evoselect.measures import coverage, metrics
+from evoselect.neighbours.both_ways import Nearest, nearest_both_ways
 from evoselect.neighbours.search import search
+from evoselect.pools.pool import Pool
+from evoselect.pools.view import View
 from evoselect.report import plane, similarity
+from evoselect.report.neighbourhoods import Neighbourhoods, neighbourhoods
 from evoselect.report.plane import Plane
 from evoselect.selection import Selection
-from evoselect.task import random_scores, top
+from evoselect.task import top
 
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map
 SHOWN_TARGETS = 1_000
 SHOWN_SELECTED = 10_000
-TRUSTED_ROWS = 1_000  # of the map, whose neighbourhoods are compared
+DRAWN = (800, 400, 800)  # candidates, targets and selected that t-SNE draws: a few seconds
 COVERED_TARGETS = 2_000
 COVERED_ROWS = 20_000  # of an order, to which coverage is followed and twins are looked for
 TWIN_ROWS = 2_000  # whose nearest twin is looked up
@@ -39,16 +43,17 @@ class Map:
 
     pool: Ints  # (p,) rows that were not selected, ascending
     targets: Ints  # (t,) rows, ascending
-    selected: int  # the first so many of the order
+    order: Ints  # (s,) rows that were selected, the first of the order
     points: Floats  # (n, 2): pool, targets, selected
     neighbours: Ints  # (n, t) places on this map, nearest first, -1 for none
     distances: Floats  # (n, t) 1 - cosine in the features
     plane: Plane  # that the points lie in
+    near: Neighbourhoods | None  # None where there are too few points
     facts: Json
 
 
 def numbers(
-    candidates: Matrix,
+    candidates: Tensor | Pool,
     targets: Tensor,
     selection: Selection,
     *,
@@ -62,26 +67,43 @@ def numbers(
     ``seed``; every chart says how many rows it shows. The map lies in the plane ``axes``, else in its own.
     """
     rng = np.random.default_rng(seed)
-    order = selection.indices
-    rest = np.setdiff1d(np.arange(candidates.shape[0]), order, assume_unique=True)
-    picture = _map(candidates, targets, order=order, rest=rest, rng=rng, axes=axes)
-    scores = {
-        "random": random_scores(candidates.shape[0], seed + 1),
-        "top_relevance": mean_cosine_scores(candidates, targets),
+    pool = Pool.of(candidates)
+    order, rows = selection.indices, View(pool)
+    sampled = shown(pool.shape[0], seed)
+    picture = _map(rows, targets, order=order, pool=np.setdiff1d(sampled, order), rng=rng, axes=axes)
+    score = pool.scores(mean_target(targets))
+    rivals = {
+        "selected": order,
+        "random": metrics.drawn(pool.shape[0], selection.budget, seed),
+        "top_relevance": selection.budget.fill(top(score, len(score))),
     }
-    bought = {name: selection.budget.fill(top(score, len(score))) for name, score in scores.items()}
-    rivals = {"selected": order, **bought}
-    sample = gather(candidates, torch.from_numpy(_sample(rng, np.arange(candidates.shape[0]), SHOWN_POOL)))
     report = {
         "map": picture.facts,
         "relevance": _histograms({"pool": near.cosine, "selected": near.cosine[order]}),
-        "coverage": _coverage(candidates, targets, selection, rivals=rivals, rng=rng),
-        "twins": _twins(candidates, rivals, rng),
+        "coverage": _coverage(rows, targets, selection, rivals=rivals, rng=rng),
+        "twins": _twins(rows, rivals, rng),
         "mean_redundancy": float(selection.reasons.redundancy.mean()),
-        "near_duplicates": _pairs(candidates, selection),
-        "targets": _targets(candidates, targets, selection, near=near, sample=sample),
+        "near_duplicates": _pairs(rows, selection),
+        "targets": _targets(rows, targets, selection, near=near, sample=pool.gather(sampled)),
     }
     return report, picture
+
+
+def shown(n: int, seed: int) -> Ints:
+    """(r,) rows of n candidates that stand for all, ascending; the map leaves out those selected."""
+    return _sample(np.random.default_rng(seed), np.arange(n), SHOWN_POOL)
+
+
+def foreseen(n: int, distinct: Ints, budget: Budget, seed: int) -> Ints:
+    """Rows (r,), ascending, of n candidates that are read whatever is selected with a budget over them.
+
+    distinct (u,): those that are no copies. They are what the report shows, and the random rival of it and of
+    `metrics.compare`.
+    """
+    own = budget.among(distinct)
+    rival = metrics.measured(metrics.drawn(len(distinct), own, seed), seed)
+    every = metrics.drawn(n, budget, seed)[:COVERED_ROWS]
+    return np.unique(np.concatenate([distinct[rival], every, shown(n, seed)]))
 
 
 def _map(
@@ -89,11 +111,10 @@ def _map(
     targets: Tensor,
     *,
     order: Ints,
-    rest: Ints,
+    pool: Ints,
     rng: np.random.Generator,
     axes: Plane | None,
 ) -> Map:
-    pool = _sample(rng, rest, SHOWN_POOL)
     goal = _sample(rng, np.arange(targets.shape[0]), SHOWN_TARGETS)
     chosen = order[:SHOWN_SELECTED]
     target_rows = gather(targets.to(candidates.device), torch.from_numpy(goal))
@@ -108,7 +129,9 @@ def _map(
         ]
     )
     points = drawn_in.of(rows)
-    asked = _sample(rng, np.arange(len(points)), TRUSTED_ROWS)
+    asked = _sample(rng, np.arange(len(points)), plane.MOST)
+    sizes = (len(pool), len(goal), len(chosen))
+    near = neighbourhoods(rows, points, _drawn(rng, sizes), int(rng.integers(2**31)))
     facts = {
         "method": "pca",
         "explained_variance": list(plane.shares(drawn_in, fitted_to)),
@@ -116,10 +139,23 @@ def _map(
         "trustworthiness_neighbours": plane.NEIGHBOURS,
         "trustworthiness_rows": len(asked),
         "shown": {"pool": len(pool), "targets": len(goal), "selected": len(chosen)},
-        "of": {"pool": len(rest), "targets": targets.shape[0], "selected": len(order)},
+        "of": {"pool": candidates.shape[0] - len(order), "targets": targets.shape[0], "selected": len(order)},
+        "tsne": near
+        and {
+            "perplexity": near.perplexity,
+            "trustworthiness": near.trustworthiness,
+            "points": len(near.rows),
+        },
     }
     neighbours, distances = _neighbours(rows)
-    return Map(pool, goal, len(chosen), points, neighbours, distances, drawn_in, facts)
+    return Map(pool, goal, chosen, points, neighbours, distances, drawn_in, near, facts)
+
+
+def _drawn(rng: np.random.Generator, sizes: tuple[int, int, int]) -> Ints:
+    """Places on the map that t-SNE draws, of candidates, targets and selected so many each."""
+    ends = np.cumsum(sizes)
+    parts = zip(ends, sizes, DRAWN, strict=True)
+    return np.concatenate([_sample(rng, np.arange(end - size, end), most) for end, size, most in parts])
 
 
 def _neighbours(rows: Tensor) -> tuple[Ints, Floats]:
@@ -173,7 +209,7 @@ def _targets(
     """Uncovered: nothing selected is more like the target than 95 % of its cosines to any candidates are."""
     order = selection.indices
     chance = coverage.chance_level(sample, targets[:COVERED_TARGETS])
-    best = coverage.nearest_both_ways(gather(candidates, torch.from_numpy(order)), targets).best
+    best = nearest_both_ways(gather(candidates, torch.from_numpy(order)), targets).best
     listed = np.argsort(best, kind="stable")[:LISTED_TARGETS]
     served = selection.served
     rows = [

@@ -51,6 +51,8 @@ class OpenAIGenerator(Bounded):
     """Candidates asked for at once."""
     examples: Annotated[int, Whole(1, 64)] = 4
     """Target examples shown in each prompt, drawn anew."""
+    prompts_from: Literal["uniform", "failures"] = "uniform"
+    """Which of them: any, or from round 2 on those that the model of the round before does worst on."""
     temperature: Annotated[float, Real(ge=0.0, le=2.0)] = 1.0
     """Of its sampling, 0 to 2."""
     max_tokens: Annotated[int, Whole(1, 65_536)] = 1024

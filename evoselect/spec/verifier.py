@@ -1,16 +1,25 @@
 """Who checks a loop's candidates: each kind gives a record a score from 0, wrong, to 1, right."""
 
-from typing import Annotated, Literal, Self
+import json
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from evoselect.spec.fields import Bounded, Id, Real, ShortText, Text, Whole
 
 LEAST_QUALITY = 0.5  # of what is selected where a verifier scores and the selection names none (ours)
+LONGEST_SCHEMA = 20_000  # characters
 
 
-class Called(Bounded):
-    """Base of all that asks somebody outside: where, how fast, and how much of the target it is tried on."""
+class Tried(Bounded):
+    """Base of all: how much of the target a verifier is tried on."""
+
+    calibration: Annotated[int, Whole(0, 256)] = 32
+    """Target examples that it is tried on in the first round: with their own answers, and with wrong ones."""
+
+
+class Called(Tried):
+    """Base of all that asks somebody outside: where, and how fast."""
 
     endpoint: Id | None = None
     """Alias of the operator's list, which has its URL and its key; or else `url`."""
@@ -22,8 +31,6 @@ class Called(Bounded):
     """Requests begun a minute at most; null sets no limit."""
     seconds: Annotated[float, Real(gt=0.0, le=600.0)] = 60.0
     """How long an answer may take."""
-    calibration: Annotated[int, Whole(0, 256)] = 32
-    """Target examples that it is tried on in the first round, each with its own and with another's answer."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -81,4 +88,37 @@ class HookVerifier(Called):
     """Records of one request."""
 
 
-Verifier = Annotated[JudgeVerifier | AgreementVerifier | HookVerifier, Field(discriminator="kind")]
+def _short(schema: dict[str, Any]) -> dict[str, Any]:
+    written = json.dumps(schema)
+    if len(written) > LONGEST_SCHEMA:
+        raise ValueError(f"has {len(written)} characters as JSON, more than {LONGEST_SCHEMA}")
+    if "\\u0000" in written:
+        raise ValueError("must not hold the character 0")
+    return schema
+
+
+class RegexVerifier(Tried):
+    """An answer that the expression matches as a whole scores 1, any other 0."""
+
+    kind: Literal["regex"]
+    """Always `regex`."""
+    pattern: Annotated[str, Text(1, 2_000)]
+    """In RE2's syntax: no references back, no look-around. White space around an answer is not looked at."""
+
+
+class SchemaVerifier(Tried):
+    """An answer that is JSON as the schema wants it scores 1, any other 0."""
+
+    model_config = ConfigDict(populate_by_name=True, validate_by_alias=True)
+
+    kind: Literal["json_schema"]
+    """Always `json_schema`."""
+    wanted: Annotated[dict[str, Any], AfterValidator(_short)] = Field(alias="schema")
+    """A JSON Schema, 2020-12 where it names no other; its references stay inside, none to itself."""
+
+
+Exact = RegexVerifier | SchemaVerifier
+Verifier = Annotated[
+    JudgeVerifier | AgreementVerifier | HookVerifier | RegexVerifier | SchemaVerifier,
+    Field(discriminator="kind"),
+]

@@ -43,8 +43,10 @@ class Verified(ResponseModel):
     """Mean score; null without any."""
     auc: float | None
     """Area under the ROC curve on target examples with right and wrong answers; first round alone."""
+    own_share: float | None = None
+    """Of the target's own examples those that it would let be selected; first round alone."""
     calibrated: int
-    """Scores that this is made of."""
+    """Scores that `auc` is made of."""
     requests: int
     """Requests that were answered."""
     retries: int
@@ -63,6 +65,19 @@ class Verified(ResponseModel):
     """By its prices."""
 
 
+class Prompts(ResponseModel):
+    """How an endpoint was asked."""
+
+    shown: str
+    """Which target examples prompts have shown: `uniform`, or `failures` of the last model."""
+    offered: int
+    """Target examples that they were drawn from."""
+    variants: int
+    """Different prompts."""
+    temperature: float
+    """Of the endpoint's sampling."""
+
+
 class Generated(OpenResponseModel):
     """How a round's candidates were made; each kind of generator has members of its own."""
 
@@ -74,6 +89,8 @@ class Generated(OpenResponseModel):
     """Tokens of answers that it gave."""
     cost: float | None = None
     """By the generator's prices."""
+    prompts: Prompts | None = None
+    """How its generator was asked; null for candidates that no endpoint has made."""
     verifier: Verified | None = None
     """What its verifier said; null without one."""
 
@@ -82,7 +99,7 @@ class HealthWarning(ResponseModel):
     """What somebody should look at."""
 
     code: str
-    """collapse, template, length_drift, tiny_target, verifier_blind or forgetting."""
+    """collapse, template, length_drift, tiny_target, verifier_blind, verifier_strict or forgetting."""
     detail: str
     """The numbers, and what may be done."""
 

@@ -28,7 +28,7 @@ from store.jobs.requests import LoopWork
 from store.kit import egress
 from store.kit.json import Json
 from store.loops import advance as loops
-from store.loops import pauses
+from store.loops import exact, pauses
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
 from store.loops.results import Generated
@@ -54,24 +54,32 @@ def create(*, body: LoopRequest, state: Services, tenant_id: TenantId, start: St
             base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),
             spec=_resolved(session, state, tenant_id, body.full_spec()),
         )
-        _require_anchors(asked)
+        _require_apart(asked)
         label = submissions.Label(body.name, body.metadata, body.priority)
         return submissions.loop(session, tenant_id, asked, label).id
 
     return start.run(JobKind.LOOP, body, store)
 
 
-def _require_anchors(asked: LoopWork) -> None:
-    """Raise Invalid where the examples that anchors are drawn from are those that is measured on."""
-    if asked.spec.anchor_share and asked.target_id in (
-        asked.evaluation_target_id,
-        asked.spec.guard_target_id,
-    ):
+def _require_apart(asked: LoopWork) -> None:
+    """Raise Invalid where the examples that a round learns from are those that it is measured on."""
+    spec = asked.spec
+    if asked.target_id not in (asked.evaluation_target_id, spec.guard_target_id):
+        return
+    taken = (
+        "would be drawn from target {}, which is measured on: keep a share of it apart (held_out), or leave"
+    )
+    if spec.anchor_share:
         raise Invalid(
-            f"anchors would be drawn from target {asked.target_id}, which is measured on: keep a share of it "
-            "apart (held_out), or leave anchor_share out",
+            f"anchors {taken.format(asked.target_id)} anchor_share out",
             code="no_anchors",
             pointer="/anchor_share",
+        )
+    if isinstance(spec.generator, OpenAIGenerator) and spec.generator.prompts_from == "failures":
+        raise Invalid(
+            f"failures {taken.format(asked.target_id)} prompts_from out",
+            code="no_failures",
+            pointer="/generator/prompts_from",
         )
 
 
@@ -87,8 +95,10 @@ def _resolved(session: Session, state: State, tenant_id: str, spec: LoopSpec) ->
     generator = spec.generator
     if isinstance(generator, OpenAIGenerator):
         _require_reachable(state, generator, "/generator")
-    if spec.verifier is not None:
+    if isinstance(spec.verifier, Called):
         _require_reachable(state, spec.verifier, "/verifier")
+    elif spec.verifier is not None:
+        exact.check_of(spec.verifier, "/verifier")
     if not isinstance(generator, PoolGenerator):
         return spec
     pool = pools.get(session, tenant_id, generator.pool_id)

@@ -13,7 +13,7 @@ from store.kit.json import Json
 from store.loops import advance as loops
 from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
-from store.loops.plan import GUARD, SELECTED, STEPS
+from store.loops.plan import SELECTED, STEPS
 from store.loops.steps import Outline
 from store.tables.jobs import Job
 from store.tables.loops import Round
@@ -127,7 +127,7 @@ def _round(row: Round, spec: LoopSpec, outline: list[Outline], shares: dict[str,
         "guard": result.get("guard"),
         "loss": (result.get("loss") or "").replace("_", " "),
         "arms": [
-            _arm(arm, own, shares, guarded=spec.guard_target_id is not None, over=over)
+            _arm(arm, own, shares, beside=loop_plan.beside(spec, row.number), over=over)
             for arm in loop_plan.arms(spec)
         ],
         "generate": "not run" if over and row.state in ("generating", "waiting") else GENERATE[row.state],
@@ -135,8 +135,10 @@ def _round(row: Round, spec: LoopSpec, outline: list[Outline], shares: dict[str,
     }
 
 
-def _arm(arm: str, own: dict[str, Outline], shares: dict[str, int], *, guarded: bool, over: bool) -> Json:
-    line = (*STEPS, GUARD) if guarded and arm == SELECTED else STEPS
+def _arm(
+    arm: str, own: dict[str, Outline], shares: dict[str, int], *, beside: tuple[str, ...], over: bool
+) -> Json:
+    line = (*STEPS, *beside) if arm == SELECTED else STEPS
     names = {name: own.get(loop_plan.step_name(arm, name)) for name in line}
     later = {"status": "not run" if over else "waits", "href": None, "share": None}
     steps = [{"name": name, **(_step(step, shares) if step else later)} for name, step in names.items()]

@@ -11,6 +11,7 @@ from store.results import maps
 from store.tables.jobs import Job
 
 TEXT = 160  # characters by which an example of the target is told from others
+EARLIER_MAP: Json = {"axes": None, "tsne": None, "source": None, "clusters": []}
 
 
 def document(artifacts: Artifacts, job: Job) -> Json:
@@ -21,7 +22,7 @@ def document(artifacts: Artifacts, job: Job) -> Json:
         raise Problem(409, "no_report", detail)
     numbers = stored_numbers(artifacts, files.report)
     drawn = artifacts.get_table(files.map.path, files.map.sha256, maps.DRAWN)
-    numbers["map"] = {"axes": None, **numbers["map"], "points": maps.points(drawn)}
+    numbers["map"] = {**EARLIER_MAP, **numbers["map"], "points": maps.points(drawn)}
     result = job.result or {}
     diagnostics = dict(result["diagnostics"])
     return {

@@ -1,5 +1,5 @@
 /* Forms and buttons that call the API. What is typed stays; a refusal stands beside the field that it is about. */
-import { call, make } from "/ui/static/api.js";
+import { call, make } from "./api.js";
 
 const SHOWN = 10; /* faults of a form that no field takes */
 
@@ -18,6 +18,7 @@ function valueOf(one) {
   if (one.dataset.type === "flag") return one.checked;
   const unit = one.dataset.unit && one.form.elements[one.dataset.unit].value, text = one.value.trim();
   if (one.dataset.type === "name") return text || null; /* an empty one is taken away */
+  if (one.dataset.type === "json") try { return JSON.parse(text); } catch { return text; } /* the API says what is wrong */
   if (one.dataset.type !== "number" || text === "" || Number.isNaN(Number(text))) return text;
   return unit === "ratio" ? Number(text) / 100 : Number(text);
 }

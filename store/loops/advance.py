@@ -91,7 +91,7 @@ def _go_on(loop: _Loop, current: Round) -> None:
     statuses = {step.name: step.job.status for step in steps if step.round == current.number}
     if current.health is None and statuses.get("select") == JobStatus.COMPLETED:
         _look_after(loop, current, steps)
-    for arm, name in loop_plan.due(loop.spec, statuses):
+    for arm, name in loop_plan.due(loop.spec, current.number, statuses):
         try:
             _start(loop, current.number, arm, name)
         except StoreError as error:
@@ -100,7 +100,7 @@ def _go_on(loop: _Loop, current: Round) -> None:
             )
             return
     measured = all(step.job.status == JobStatus.COMPLETED for step in steps if step.round == 0)
-    if measured and loop_plan.is_over(loop.spec, statuses):
+    if measured and loop_plan.is_over(loop.spec, current.number, statuses):
         _close(loop, current, steps)
 
 
@@ -116,8 +116,7 @@ def _look_after(loop: _Loop, current: Round, steps: list[loop_steps.Step]) -> No
     health = loop_health.of_round(current.number, found, loop.spec, first=before, generated_share=share)
     current.health = health.model_dump(mode="json")
     loop.record_event("round.health", round=current.number, **current.health)
-    checked = Generated.of(current.generated).verifier
-    _warn(loop, current, loop_health.of_verifier(checked.auc if checked else None))
+    _warn(loop, current, loop_health.of_verifier(Generated.of(current.generated).verifier))
 
 
 def _warn(loop: _Loop, current: Round, warnings: Iterable[HealthWarning]) -> None:
@@ -197,7 +196,13 @@ def open_round(session: Session, loop_id: str) -> Round | None:
 
 def _start(loop: _Loop, number: int, arm: str, step: str) -> None:
     """Create the step's job under its unique name."""
-    make = {"select": _selection, "train": _training, "evaluate": _evaluation, "guard": _guard}[step]
+    make = {
+        "select": _selection,
+        "train": _training,
+        "evaluate": _evaluation,
+        loop_plan.GUARD: _guard,
+        loop_plan.FAILURES: _failures,
+    }[step]
     name = loop_plan.step_name(arm, step)
     with loop.session.begin_nested():  # a refusal leaves nothing of the job behind
         job = make(loop, number, arm, _label(loop, number, name))
@@ -231,7 +236,7 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
         seed=_seed(spec, number),
         exclude_selection_ids=tuple(earlier) if spec.consume_once else (),
     )
-    shard_rows = pace.shard_rows(session, tenant_id, model, loop.settings)
+    shard_rows = pace.shard_rows(session, tenant_id, asked, loop.settings)
     return submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
 
 
@@ -285,6 +290,14 @@ def _guard(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:
 
 def _measured_on(loop: _Loop, target_id: str, model: str, label: submissions.Label) -> Job:
     asked = EvaluationWork(target_id=target_id, model=model, spec=loop.spec.evaluation, halves=True)
+    return submissions.evaluation(loop.session, loop.job.tenant_id, asked, label)
+
+
+def _failures(loop: _Loop, number: int, arm: str, label: submissions.Label) -> Job:
+    """Losses alone: that is what the next round's prompts are chosen by."""
+    spec = loop.spec.evaluation.model_copy(update={"generate": False})
+    model = _model_before(loop, number + 1, arm)
+    asked = EvaluationWork(target_id=loop.asked.target_id, model=model, spec=spec)
     return submissions.evaluation(loop.session, loop.job.tenant_id, asked, label)
 
 

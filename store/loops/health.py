@@ -1,11 +1,13 @@
 """What the health of a round warns of. Pure; the thresholds are ours.
 
-collapse        candidates, or selected ones, are less than NARROW times as diverse as so many target rows, or
-                than FELL times what they were in the first round; below LEAST_ROWS rows nothing is said
+collapse        candidates, or selected ones, are less than NARROW times as diverse as so many target rows; or
+                less diverse than those, and less than FELL times what they were in the first round; below
+                LEAST_ROWS rows nothing is said
 template        at least TEMPLATE of them begin with the same words, and TWICE the share of the target
 length_drift    the median answer is TWICE as long as the target's, or half as long
 tiny_target     more than SERVED candidates are selected for a target example, or there are below LEAST_TARGET
 verifier_blind  its scores hardly tell the target's answers from swapped ones (below TELLING)
+verifier_strict it would let less than LENIENT of the target's own examples be selected
 forgetting      the guard's loss lies above the interval of the base model's
 """
 
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 
 from evoselect.spec.loop import LoopSpec
 from store.jobs.results import Health, SideHealth
-from store.loops.results import Guard, HealthWarning, RoundHealth
+from store.loops.results import Guard, HealthWarning, RoundHealth, Verified
 
 NARROW = 0.5
 FELL = 0.75
@@ -24,6 +26,7 @@ TWICE = 2.0
 SERVED = 10
 LEAST_TARGET = 30
 TELLING = 0.6  # area under the ROC curve; 0.5 is chance
+LENIENT = 0.75
 
 
 def of_round(
@@ -56,7 +59,7 @@ def _of_side(
 ) -> Iterator[HealthWarning]:
     if min(side.rows, found.target_rows) < LEAST_ROWS:
         return
-    least = max(NARROW, 0.0 if before is None else FELL * before.diversity)
+    least = max(NARROW, 0.0 if before is None else min(1.0, FELL * before.diversity))
     if side.diversity < least:
         earlier = "" if before is None else f", {before.diversity:.2f} in round 1"
         yield _warning(
@@ -87,13 +90,19 @@ def _of_target(found: Health, spec: LoopSpec) -> Iterator[HealthWarning]:
         )
 
 
-def of_verifier(auc: float | None) -> Iterator[HealthWarning]:
-    """Of the area under its ROC curve on the target's own examples."""
-    if auc is not None and auc < TELLING:
+def of_verifier(found: Verified | None) -> Iterator[HealthWarning]:
+    """Of what it made of the target's own examples; nothing where it was not tried on them."""
+    if found is not None and found.auc is not None and found.auc < TELLING:
         yield _warning(
             "verifier_blind",
-            f"the verifier ranks a target example's answer above a swapped one in {auc:.0%} of pairs, "
+            f"the verifier ranks a target example's answer above a swapped one in {found.auc:.0%} of pairs, "
             "chance has 50%: change the rubric or the model",
+        )
+    if found is not None and found.own_share is not None and found.own_share < LENIENT:
+        yield _warning(
+            "verifier_strict",
+            f"the verifier would let {found.own_share:.0%} of the target's own examples be selected: "
+            "change what it asks for, or lower selection.least_quality",
         )
 
 

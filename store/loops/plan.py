@@ -3,21 +3,22 @@
     select -> train -> evaluate                              the arm that EvoSelect selects for
          \\-> random.select -> random.train -> random.evaluate    beside it, where it is wanted
 
-The random arm's selection follows the other one, whose features it finds in the cache. Where there are
-examples that must not be forgotten, `guard` measures the selected arm's model on them, beside `evaluate`.
+The random arm's selection follows the other one, whose features it finds in the cache. Beside `evaluate` the
+selected arm's model is measured on what must not be forgotten (`guard`), and on the target's own examples
+where the next round's prompts show those that it fails on (`failures`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evoselect.spec.loop import LoopSpec
+from evoselect.spec.loop import LoopSpec, OpenAIGenerator
 from store.kit.json import Json
 from store.loops.results import Guard, RoundResult, Verdict
 from store.tables.states import JobStatus
 
 STEPS = ("select", "train", "evaluate")
 SELECTED, RANDOM = "selected", "random"
-GUARD = "guard"
+GUARD, FAILURES = "guard", "failures"
 LOSSES = ("choice_cross_entropy", "answer_nll")
 """What an arm is judged by, lower is better: the first that its evaluation has."""
 
@@ -32,7 +33,15 @@ def step_name(arm: str, step: str) -> str:
     return step if arm == SELECTED else f"{arm}.{step}"
 
 
-def due(spec: LoopSpec, statuses: Mapping[str, str]) -> list[tuple[str, str]]:
+def beside(spec: LoopSpec, number: int) -> tuple[str, ...]:
+    """Steps of a round that measure the selected arm's model beside its evaluation."""
+    generator = spec.generator
+    shown = isinstance(generator, OpenAIGenerator) and generator.prompts_from == "failures"
+    wanted = {GUARD: spec.guard_target_id is not None, FAILURES: shown and number < spec.rounds}
+    return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+def due(spec: LoopSpec, number: int, statuses: Mapping[str, str]) -> list[tuple[str, str]]:
     """(arm, step) that can begin; `statuses` has those of the round's steps so far, by name."""
     found = []
     for arm in arms(spec):
@@ -44,14 +53,14 @@ def due(spec: LoopSpec, statuses: Mapping[str, str]) -> list[tuple[str, str]]:
                 found.append((arm, step))
             if status != JobStatus.COMPLETED:
                 break
-    if spec.guard_target_id and statuses.get("train") == JobStatus.COMPLETED and GUARD not in statuses:
-        found.append((SELECTED, GUARD))
+    if statuses.get("train") == JobStatus.COMPLETED:
+        found += [(SELECTED, name) for name in beside(spec, number) if name not in statuses]
     return found
 
 
-def is_over(spec: LoopSpec, statuses: Mapping[str, str]) -> bool:
-    """Whether every arm of the round is evaluated, and the guard."""
-    ends = [step_name(arm, "evaluate") for arm in arms(spec)] + [GUARD] * (spec.guard_target_id is not None)
+def is_over(spec: LoopSpec, number: int, statuses: Mapping[str, str]) -> bool:
+    """Whether every arm of the round is evaluated, and what is measured beside."""
+    ends = [*(step_name(arm, "evaluate") for arm in arms(spec)), *beside(spec, number)]
     return all(statuses.get(name) == JobStatus.COMPLETED for name in ends)
 
 

@@ -28,8 +28,10 @@ class Verified(Kept):
     mean: float | None = None
     auc: float | None = None
     """How well it tells the target's answers from swapped ones; None where it was not tried in this round."""
+    own_share: float | None = None
+    """Of the target's own examples those that it would let be selected; None where it was not tried."""
     calibrated: int = 0
-    """Scores that this is made of."""
+    """Scores that `auc` is made of."""
     requests: int = 0
     retries: int = 0
     unanswered: int = 0
@@ -42,6 +44,18 @@ class Verified(Kept):
     cost: float = 0.0
 
 
+class Prompts(Kept):
+    """How an endpoint was asked."""
+
+    shown: str
+    """Which target examples prompts have shown: uniform, or failures of the last model."""
+    offered: int
+    """Target examples that they were drawn from."""
+    variants: int
+    """Different prompts."""
+    temperature: float
+
+
 class Generated(Kept):
     """What a generator says of a round's candidates; it adds its own counts, such as of duplicates."""
 
@@ -52,6 +66,7 @@ class Generated(Kept):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+    prompts: Prompts | None = None
     verifier: Verified | None = None
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.loops.arms import ANCHORED, SMALL, WHOLE, anchored, request
-from benchmarks.loops.candidates import kept
+from benchmarks.loops.candidates import KEPT, kept
 from benchmarks.loops.run import covered
 from benchmarks.loops.summary import fell_round, summary
 from benchmarks.loops.tasks import TASKS
@@ -29,11 +29,13 @@ def test_a_tasks_own_examples_are_right_different_and_known_by_seed(name: str) -
 def test_every_arm_is_a_loop_that_trains_on_as_many_rows() -> None:
     for setting in (SMALL, WHOLE):
         for arm in setting.arms:
-            body = request(arm, setting, pool_id="pool_x", seed=1, judge_url="http://127.0.0.1:1/v1")
+            body = request(
+                arm, setting, pool_id="pool_x", seed=1, judge_url="http://127.0.0.1:1/v1", rubric="r"
+            )
             spec = LoopSpec.model_validate({key: body[key] for key in body if key != "name"})
             rows = spec.rounds * ((spec.k or 0) + spec.anchors(spec.k or 0))
             assert rows == setting.k * (5 if arm == "collapse" else setting.rounds)
-    assert request(ANCHORED, WHOLE, pool_id="p", seed=0, judge_url=None)["k"] == 48
+    assert request(ANCHORED, WHOLE, pool_id="p", seed=0, judge_url=None, rubric="r")["k"] == 48
     with pytest.raises(ValueError, match="makes 0: choose another k"):
         anchored(0)
 
@@ -46,6 +48,13 @@ def test_kept_candidates_are_those_of_the_answers(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"request": {}, "answer": text}) + "\n" for text in answers))
     (found,) = kept(path, target)
     assert (found["prompt"], found["completion"]) == (new["prompt"], new["completion"])
+
+
+def test_the_small_settings_candidates_are_kept_with_the_benchmark() -> None:
+    task = TASKS["sums"]
+    found = kept(KEPT / "sums.jsonl", task.examples(SMALL.target, 0))
+    assert len(found) == 42 >= SMALL.candidates
+    assert sum(map(task.is_right, found)) == 16
 
 
 def test_seconds_in_which_anything_ran() -> None:
@@ -81,5 +90,7 @@ def test_what_the_rows_say_together() -> None:
     assert found["right_share_lost"] == 0.05
     assert (found["collapse_warned_round"], found["collapse_fell_round"]) == (2, 2)
     assert found["points"]["rounds"] == {"base": 30.0, "random": 40.0, "selected": pytest.approx(55.0)}
+    lost = {"task": "sums", "seed": 2, "arm": "verified", "failed": "too few are usable"}
+    assert summary([*rows, lost]) == {**found, "failed": [lost]}
     assert summary([rows[0]])["rounds_gain_low"] is None
     assert fell_round(row("collapse", [(0.29, 0.0), (0.4, 0.0), (0.385, 0.0)])) is None

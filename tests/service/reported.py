@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from evoselect.copies.find import Leak
-from evoselect.measures.coverage import nearest_both_ways
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.copies import NearCopies
 from evoselect.spec.selection import SelectionSpec
@@ -17,6 +17,7 @@ from store.results import considered
 from store.results import items as selected
 from tests.live import Api, question
 from tests.service.finishing import finish
+from workers.selections import near_copies
 from workers.selections import report as selection_report
 from workers.selections.items import item
 from workers.selections.near_copies import Found
@@ -53,8 +54,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     artifacts = Artifacts(api.settings.artifacts_url)
     candidates, targets = features(n, m)
     candidates[0] = targets[0]  # so that the hostile record is among the selected
-    spec = SelectionSpec(tradeoff=True)
-    chosen = select(candidates, targets, k, spec, seed=0)
+    chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
     sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
     rows = [
         item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
@@ -86,6 +86,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
                 nearest=[wanted[at].id for at in near.target.tolist()],
                 cosines=near.cosine.tolist(),
             ),
+            "near_copies": near_copies.put(artifacts, "t", copies.flags(), sent),
             **selection_report.store(
                 artifacts,
                 "t",

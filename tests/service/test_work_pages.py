@@ -199,6 +199,17 @@ def test_records_are_found_and_say_why(page: Page, tenant: Api, job: Json) -> No
     accessible(page)
 
 
+def test_a_candidate_stands_beside_what_it_nearly_repeats(page: Page, tenant: Api, job: Json) -> None:
+    place = f"{tenant.url}/ui/selections/{job['id']}/candidates"
+    page.goto(f"{place}/c9")
+    beside = page.get_by_role("region", name="Beside it")
+    expect(beside).to_contain_text("The first of 7 near-copies")
+    expect(beside.locator("mark").first).to_be_visible()
+    page.goto(f"{place}/c4")
+    expect(beside).to_contain_text("An example that it nearly repeats")
+    assert page.evaluate("window.stolen") is None
+
+
 def test_the_rows_come_down_as_they_came(page: Page, tenant: Api, job: Json) -> None:
     page.goto(f"{tenant.url}/ui/selections/{job['id']}")
     with page.expect_download() as download:
@@ -274,6 +285,39 @@ def test_methods_are_compared_from_a_form(page: Page, tenant: Api, job: Json) ->
     asked = tenant.get("/v1/comparisons")["data"][0]["request"]
     assert asked["target_id"] == target
     assert {arm["name"] for arm in asked["spec"]["arms"]} == {"random", "capacity"}
+
+
+def test_a_loop_is_started_with_what_its_choices_need(page: Page, tenant: Api, job: Json) -> None:
+    rows = [question(n) for n in range(20)]
+    target = tenant.made("/v1/targets", {"records": rows, "held_out": {"ratio": 0.5}})["id"]
+    page.goto(f"{tenant.url}/ui/loops/new?selection_id={job['id']}")
+    page.locator("select[name=target_id]").select_option(target)
+    page.get_by_label("Candidates come from").select_option("openai")
+    expect(page.locator("[name='generator.pool_id']")).to_be_hidden()
+    page.locator("[name='generator.url']").fill("https://example.com/v1")
+    page.locator("[name='generator.model']").fill("m")
+    page.get_by_label("Prompts show").select_option("failures")
+    page.get_by_label("Candidates of a round").fill("20")
+    page.get_by_text("Checking answers").click()
+    page.get_by_label("Checked by").select_option("json_schema")
+    expect(page.locator("[name='verifier.url']")).to_be_hidden()
+    schema = page.get_by_label("JSON schema")
+    schema.fill('{"type": "text"}')
+    page.get_by_text("Real rows and").click()
+    page.get_by_label("Share of the target's own rows").fill("0.25")
+    page.get_by_label("Must not be forgotten").select_option(job["request"]["target_id"])
+    page.get_by_label("End when its loss").fill("0.1")
+    accessible_everywhere(page)
+    page.get_by_role("button", name="Start the loop").click()
+    expect(schema).to_have_attribute("aria-invalid", "true")
+    schema.fill('{"type": "integer"}')
+    page.get_by_role("button", name="Start the loop").click()
+    expect(page.locator(".state .status")).to_have_text("queued")
+    spec = tenant.get("/v1/loops")["data"][0]["request"]["spec"]
+    assert (spec["generator"]["prompts_from"], spec["generator"]["size"]) == ("failures", 20)
+    assert spec["verifier"]["schema"] == {"type": "integer"}
+    assert (spec["anchor_share"], spec["stop"]["guard_rise"]) == (0.25, 0.1)
+    assert spec["guard_target_id"] == job["request"]["target_id"]
 
 
 def test_the_table_of_a_comparison_grows_while_it_is_looked_at(browser: Browser, api: Api) -> None:

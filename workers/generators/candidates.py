@@ -11,7 +11,8 @@ from store.data.content_runs import Index, Run, StoredRun, joined
 from store.data.pools import BATCH_SCHEMA, Counts
 from store.loops import steps as loop_steps
 from store.records.columns import content_keys
-from store.records.record import Record, to_table
+from store.records.record import Record, from_table, plain_text, to_table
+from workers.generators import near
 from workers.process.work import Work
 
 
@@ -42,9 +43,8 @@ def store(work: Work, records: list[Record]) -> Stored | None:
     return Stored(artifact, Counts(len(records), len(records), 0, 0), Index(runs=runs))
 
 
-def earlier_contents(work: Work, number: int) -> set[str]:
-    """Content hashes of what the rounds before one were given."""
-    found: set[str] = set()
+def earlier(work: Work, number: int) -> tuple[set[str], list[str]]:
+    """(content hashes, texts) of what the rounds before one were given; no texts where there are too many."""
     with work.context.database.transaction() as session:
         rows = loop_steps.rounds(session, work.claim.job_id)[: number - 1]
         sources = [
@@ -55,7 +55,11 @@ def earlier_contents(work: Work, number: int) -> set[str]:
                 session, pools.get(session, work.claim.tenant_id, row.pool_id), row.pool_version or 0
             )
         ]
+    contents: set[str] = set()
+    texts: list[str] = []
+    compared = sum(source.rows for source in sources) <= near.MOST
     for source in sources:
         table = work.context.artifacts.get_table(source.artifact, source.sha256)
-        found.update(table["content_hash"].to_pylist())
-    return found
+        contents.update(table["content_hash"].to_pylist())
+        texts += map(plain_text, from_table(table)) if compared else ()
+    return contents, texts

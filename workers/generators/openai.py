@@ -7,7 +7,7 @@ instead of paying twice.
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -16,13 +16,15 @@ import orjson
 from evoselect.spec.loop import OpenAIGenerator, Stop
 from store.kit.json import Json
 from store.loops.plan import Spent
-from store.loops.results import Generated
+from store.loops.results import Generated, Prompts
 from store.records.record import Record, parse_record, to_json
 from workers.generators.calls import NoResponse
 from workers.generators.chat import Chat, Completion
 from workers.generators.completions import judge, objects, shown
+from workers.generators.near import new_ones
 
 FRUITLESS = 12  # answers in a row without a new record, after which a generator has no more to give
+LEAST_NEW = 0.25  # of a wave of records those that repeat nothing, below which it has no more to give either
 UNANSWERED = 3  # requests in a row without an answer, after which the endpoint counts as away
 CHECK_SECONDS = 0.5  # between two checks whether the work must stop
 KEEP_SECONDS = 10.0  # between two states that are left on the shard
@@ -62,7 +64,7 @@ class Generation:
 
     generator: OpenAIGenerator
     seeds: list[Record]
-    """Target examples."""
+    """Target examples: prompts show them, and answers are to have their form."""
     known: set[str]
     """Contents that must not come (again): of the target, of the evaluation, of earlier rounds."""
     seed: int
@@ -70,6 +72,10 @@ class Generation:
     stop: Stop
     spent: Spent
     """By earlier rounds."""
+    there: Sequence[str] = ()
+    """Texts that must not be nearly repeated."""
+    hardest: Sequence[Record] = ()
+    """Target examples that the model does worst on: where there are some, prompts show no others."""
     fruitless: int = 0
     unanswered: int = 0
 
@@ -79,13 +85,33 @@ class Generation:
         """Ask until there are enough; raises NoResponse when nobody answers, and what `progress` raises."""
         threads = ThreadPoolExecutor(self.generator.concurrency, "ask")
         try:
-            self._ask(threads, chat, progress, keep)
+            new, more = 0, True
+            while more:
+                self._ask(threads, chat, progress, keep)
+                new = self._thinned(new, progress)
+                more = self._wants_more()
         except NoResponse:
             keep(self.state.to_json())  # paid for already
             raise
         finally:
             threads.shutdown(wait=False, cancel_futures=True)  # who is asked to stop waits for no answer
         del self.state.records[self.generator.size :]
+
+    def summary(self) -> Generated:
+        """What a round says of its generation."""
+        state = self.state
+        found = {"candidates": len(state.records), "cost": round(state.cost(self.generator), 6)}
+        return Generated.of({**found, **state.counts, "prompts": self._prompts()})
+
+    def _thinned(self, before: int, progress: Callable[[int], None]) -> int:
+        """Take out what nearly repeats something; how many are left, of which `before` had been looked at."""
+        made = self.state.records
+        left = new_ones(made, self.there, lambda: progress(min(len(made), self.generator.size)))
+        self.state.counts["near_copies"] += len(made) - len(left)
+        if len(left) - before < LEAST_NEW * (len(made) - before):
+            self.fruitless = FRUITLESS
+        self.state.records = left
+        return len(left)
 
     def _ask(
         self,
@@ -120,7 +146,8 @@ class Generation:
     def _body(self, number: int) -> dict[str, object]:
         """The request of that number: other examples each time, the same ones whenever it is made."""
         draw = random.Random(f"{self.seed} {number}")
-        examples = draw.sample(self.seeds, min(self.generator.examples, len(self.seeds)))
+        offered = self.hardest or self.seeds
+        examples = draw.sample(offered, min(self.generator.examples, len(offered)))
         lines = "\n".join(orjson.dumps(shown(record)).decode() for record in examples)
         wanted = self.generator.per_request
         text = (
@@ -135,6 +162,15 @@ class Generation:
             "max_tokens": self.generator.max_tokens,
             "seed": draw.getrandbits(31),
         }
+
+    def _prompts(self) -> Prompts:
+        texts = {str(self._body(number)["messages"]) for number in range(self.state.asked)}
+        return Prompts(
+            shown="failures" if self.hardest else "uniform",
+            offered=len(self.hardest or self.seeds),
+            variants=len(texts),
+            temperature=self.generator.temperature,
+        )
 
     def _take(self, future: Future[tuple[Completion, int]]) -> None:
         counts = self.state.counts
@@ -169,9 +205,3 @@ class Generation:
                 self.known.add(record.content_hash)
                 self.state.records.append(record)
         counts["garbage"] += found == 0
-
-
-def summary(state: State, generator: OpenAIGenerator) -> Generated:
-    """What a round says of its generation."""
-    found = {"candidates": len(state.records), "cost": round(state.cost(generator), 6), **state.counts}
-    return Generated.of(found)

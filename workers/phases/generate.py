@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 from evoselect.spec.loop import OpenAIGenerator, PoolGenerator
+from evoselect.spec.verifier import Called
 from store.accounts import quotas
 from store.accounts.quotas import StorageQuota
 from store.data import pools, targets
@@ -25,12 +26,13 @@ from store.loops.plan import Spent
 from store.loops.results import Generated, Verified
 from store.models import generators as endpoints
 from store.models.generators import Endpoint
-from store.records.record import Record, from_table
+from store.records.record import Record, from_table, plain_text
 from store.tables.states import JobKind
 from workers.generators import pool as drawing
-from workers.generators.candidates import Stored, earlier_contents, store
+from workers.generators.candidates import Stored, earlier, store
 from workers.generators.chat import Chat
-from workers.generators.openai import Generation, State, summary
+from workers.generators.failures import hardest
+from workers.generators.openai import Generation, State
 from workers.process import checkpoints
 from workers.process.attempt import others_wait
 from workers.process.heartbeat import GivesWay
@@ -106,14 +108,21 @@ def _asked(work: Work, asked: LoopWork, number: int, left: Left) -> tuple[list[R
     seeds = _examples(work, asked.target_id)
     measured = [asked.evaluation_target_id, *filter(None, [spec.guard_target_id])]
     held_out = [record for target_id in measured for record in _examples(work, target_id)]
+    contents, texts = earlier(work, number)
+    shown: list[Record] = []
+    if generator.prompts_from == "failures" and number > 1:
+        apart = {record.content_hash for record in held_out}
+        shown = hardest(work, number, seeds, apart=apart, shown=generator.examples)
     generation = Generation(
         generator,
         seeds,
-        earlier_contents(work, number) | {record.content_hash for record in [*seeds, *held_out]},
+        contents | {record.content_hash for record in [*seeds, *held_out]},
         spec.seed + number - 1,
         left.generated,
         spec.stop,
         _spent(work),
+        there=[*texts, *map(plain_text, [*seeds, *held_out])],
+        hardest=shown,
     )
     generation.known |= {record.content_hash for record in generation.state.records}
     chat = Chat(
@@ -128,7 +137,7 @@ def _asked(work: Work, asked: LoopWork, number: int, left: Left) -> tuple[list[R
         generation.run(chat, step, lambda state: _store_checkpoint(work, left.to_json()))
     finally:
         chat.close()
-    counts = summary(generation.state, generator)
+    counts = generation.summary()
     if not generation.state.records and number == 1:  # later on it has no more to give, which ends the loop
         raise Invalid(f"the generator made no candidate: {counts.stored()}", code="generator_no_candidates")
     return generation.state.records, counts
@@ -141,7 +150,8 @@ def _checked(
     spec, before = asked.spec, _spent(work)
     assert spec.verifier is not None
     _store_checkpoint(work, left.to_json())  # what was generated is paid for
-    step = _step(work, spec.verifier.seconds, left.to_json)
+    seconds = spec.verifier.seconds if isinstance(spec.verifier, Called) else 0.0
+    step = _step(work, seconds, left.to_json)
     check = Check(
         spec,
         number,

@@ -8,15 +8,19 @@ from store.records.record import Record, parse_record
 from workers.generators.completions import shown
 
 
-def pairs(target: Sequence[Record], most: int, seed: int) -> list[tuple[Record, Record]]:
-    """(an example, the same with a wrong answer) for at most `most` examples, drawn by the seed.
+def some(target: Sequence[Record], most: int, seed: int) -> list[Record]:
+    """At most `most` examples, drawn by the seed."""
+    return random.Random(seed).sample(list(target), min(most, len(target)))
 
-    A wrong answer is another choice, else the answer of another example; examples that all have the same
-    answer make none.
+
+def pairs(own: Sequence[Record], target: Sequence[Record], seed: int) -> list[tuple[Record, Record]]:
+    """(an example, the same with a wrong answer) for those of `own` that have one.
+
+    A wrong answer is another choice, else the answer of another example of the target; examples that all
+    have the same answer make none.
     """
     draw = random.Random(seed)
-    shuffled = draw.sample(list(target), len(target))
-    found = ((record, _wrong(record, shuffled, draw)) for record in shuffled[:most])
+    found = ((record, _wrong(record, target, draw)) for record in own)
     return [(record, wrong) for record, wrong in found if wrong is not None]
 
 
@@ -37,3 +41,9 @@ def area(
     right = [score for record, _ in pairs if (score := scores.get(record.content_hash)) is not None]
     wrong = [score for _, record in pairs if (score := scores.get(record.content_hash)) is not None]
     return separation(right, wrong), len(right) + len(wrong)
+
+
+def share(own: Sequence[Record], scores: Mapping[str, float | None], least: float) -> float | None:
+    """Of the target's own examples those that score at least `least`; None where none has a score."""
+    found = [score for record in own if (score := scores.get(record.content_hash)) is not None]
+    return sum(score >= least for score in found) / len(found) if found else None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from evoselect.spec.loop import LoopSpec
-from evoselect.spec.verifier import AgreementVerifier, HookVerifier, Modelled, Verifier
+from evoselect.spec.verifier import AgreementVerifier, Called, HookVerifier, Modelled, Verifier
 from store.errors import Invalid
 from store.kit import egress
 from store.kit.egress import Egress
@@ -15,7 +15,7 @@ from store.records.record import Record
 from store.settings import Settings
 from workers.generators.calls import FIRST_DELAY_SECONDS, Calls
 from workers.generators.chat import Chat
-from workers.verifiers import calibration, replies
+from workers.verifiers import calibration, exact, replies
 from workers.verifiers.agreement import Agreement
 from workers.verifiers.checking import Checking, State
 from workers.verifiers.hook import Hook
@@ -45,35 +45,54 @@ class Check:
         """Candidates with a score, and what that took; raises NoResponse, Invalid, and what `step` raises."""
         asked = self.spec.verifier
         assert asked is not None
-        tried = calibration.pairs(self.target, asked.calibration, self.spec.seed) if self.number == 1 else []
-        calls, verifier = opened(asked, settings, self.first_delay_seconds)
-        checking = Checking(verifier, asked.concurrency, self.state, self._may_ask, self.step, self.keep)
-        try:
-            checking.run([*(one for pair in tried for one in pair), *records])
-        finally:
-            calls.close()
+        own = calibration.some(self.target, asked.calibration, self.spec.seed) if self.number == 1 else []
+        pairs: list[tuple[Record, Record]] = []
+        if isinstance(asked, Called):
+            pairs = calibration.pairs(own, self.target, self.spec.seed)
+            self._ask(asked, settings, [*own, *(wrong for _, wrong in pairs), *records])
+        else:  # a wrong answer has the form of a right one
+            exact.score(asked, [*own, *records], self.state, self.step)
         found = [
             replace(record, quality=score)
             for record in records
             if (score := self.state.scores.get(record.content_hash)) is not None
         ]
         if records and not found and self.number == 1:
-            counts = {name: count for name, count in self.state.counts.items() if count}
-            spent = "" if self._may_ask(self.state) else "; what `stop` allows was used up before"
-            raise Invalid(
-                f"the verifier gave no candidate a score: {counts}{spent}", code="verifier_no_scores"
-            )
-        auc, scores = calibration.area(tried, self.state.scores)
-        mean = sum(record.quality or 0.0 for record in found) / len(found) if found else None
+            raise self._nothing()
+        return found, self._told(records, found, own, pairs=pairs)
+
+    def _ask(self, asked: Called, settings: Settings, records: Sequence[Record]) -> None:
+        calls, verifier = opened(asked, settings, self.first_delay_seconds)
+        checking = Checking(verifier, asked.concurrency, self.state, self._may_ask, self.step, self.keep)
+        try:
+            checking.run(list({record.content_hash: record for record in records}.values()))
+        finally:
+            calls.close()
+
+    def _nothing(self) -> Invalid:
+        counts = {name: count for name, count in self.state.counts.items() if count}
+        spent = "" if self._may_ask(self.state) else "; what `stop` allows was used up before"
+        return Invalid(f"the verifier gave no candidate a score: {counts}{spent}", code="verifier_no_scores")
+
+    def _told(
+        self,
+        records: Sequence[Record],
+        found: Sequence[Record],
+        own: Sequence[Record],
+        *,
+        pairs: Sequence[tuple[Record, Record]],
+    ) -> Verified:
+        auc, scores = calibration.area(pairs, self.state.scores)
         told = {
             "scored": len(found),
             "unverified": len(records) - len(found),
-            "mean": mean,
+            "mean": sum(record.quality or 0.0 for record in found) / len(found) if found else None,
             "auc": auc,
+            "own_share": calibration.share(own, self.state.scores, self.spec.selecting.least_quality or 0.0),
             "calibrated": scores,
-            "cost": round(cost(asked, self.state), 6),
+            "cost": round(cost(self.spec.verifier, self.state), 6),
         }
-        return found, Verified.of({**Verified().model_dump(), **self.state.counts, **told})
+        return Verified.of({**Verified().model_dump(), **self.state.counts, **told})
 
     def _may_ask(self, state: State) -> bool:
         stop, counts, asked = self.spec.stop, state.counts, self.spec.verifier
@@ -83,15 +102,15 @@ class Check:
         return not any(most is not None and found >= most for most, found in limits)
 
 
-def cost(asked: Verifier, state: State) -> float:
-    """By the verifier's prices; a hook has none."""
+def cost(asked: Verifier | None, state: State) -> float:
+    """By the verifier's prices; a hook and an exact check have none."""
     if not isinstance(asked, Modelled):
         return 0.0
     prompts = state.counts["prompt_tokens"] * asked.prompt_price
     return (prompts + state.counts["completion_tokens"] * asked.completion_price) / 1e6
 
 
-def opened(asked: Verifier, settings: Settings, first_delay_seconds: float) -> tuple[Calls, replies.Verifier]:
+def opened(asked: Called, settings: Settings, first_delay_seconds: float) -> tuple[Calls, replies.Verifier]:
     """The connection, to be closed, and the verifier behind it."""
     url, key = str(asked.url), None
     if asked.endpoint is not None:

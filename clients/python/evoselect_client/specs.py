@@ -6,6 +6,7 @@ docs/openapi.json has the unit, range and default of each.
 from __future__ import annotations
 
 from typing import (
+    Any,
     Literal,
     TypeAlias,  # pydantic depends on it
 )
@@ -122,6 +123,7 @@ class FeatureSpec(TypedDict, total=False):
     match: Literal["both", "content"]
     on_bad_row: Literal["reject", "skip"]
     allow_partial: bool
+    keep_features: bool
 
 
 class FeatureFiles(TypedDict):
@@ -185,6 +187,7 @@ class OpenAIGenerator(TypedDict, total=False):
     size: Required[int]
     per_request: int
     examples: int
+    prompts_from: Literal["uniform", "failures"]
     temperature: float
     max_tokens: int
     concurrency: int
@@ -239,7 +242,23 @@ class HookVerifier(_Called, total=False):
     per_request: int
 
 
-Verifier: TypeAlias = "JudgeVerifier | AgreementVerifier | HookVerifier"
+class RegexVerifier(TypedDict, total=False):
+    """An answer that the expression matches as a whole is right."""
+
+    kind: Required[Literal["regex"]]
+    pattern: Required[str]
+    calibration: int
+
+
+class SchemaVerifier(TypedDict, total=False):
+    """An answer that is JSON as the schema wants it is right."""
+
+    kind: Required[Literal["json_schema"]]
+    schema: Required[dict[str, Any]]
+    calibration: int
+
+
+Verifier: TypeAlias = "JudgeVerifier | AgreementVerifier | HookVerifier | RegexVerifier | SchemaVerifier"
 
 
 class Stop(TypedDict, total=False):

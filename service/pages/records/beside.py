@@ -1,6 +1,7 @@
 """What stands beside a record: the targets that it serves or is nearest to, by their texts."""
 
 from collections.abc import Collection
+from typing import TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +19,15 @@ from store.tables.jobs import Job
 SERVED = 2  # targets of an item that are shown beside it
 
 
-def target_sources(state: State, job: Job) -> list[Source]:
-    """Where the examples lie that a selection was made for; nowhere where the target was deleted."""
-    asked = SelectionNames.of(job.request, job.id)
+def target_sources(state: State, job: Job, target_id: str | None = None) -> list[Source]:
+    """Where the examples lie that a selection was made for, or those of another target of its tenant.
+
+    Nowhere where the target was deleted.
+    """
+    wanted = target_id or SelectionNames.of(job.request, job.id).target_id
     try:
         with state.database.transaction() as session:
-            row = targets.get(session, job.tenant_id, asked.target_id)
+            row = targets.get(session, job.tenant_id, wanted)
             return [Source("target", row.artifact, row.sha256, row.count)]
     except NotFound:
         return []
@@ -31,14 +35,18 @@ def target_sources(state: State, job: Job) -> list[Source]:
 
 def target_texts(state: State, job: Job, ids: Collection[str], room: int = views.BEGINNING) -> dict[str, str]:
     """How the target examples with these ids begin."""
+    return texts_of(state, target_sources(state, job), ids, room)
+
+
+def texts_of(state: State, sources: list[Source], ids: Collection[str], room: int) -> dict[str, str]:
+    """How the records with these ids begin, the first of each id."""
     wanted, texts = sorted(set(ids)), dict[str, str]()
-    sources = target_sources(state, job) if wanted else []
 
     def among(table: pa.Table) -> pa.Array:
         return pc.is_in(table["id"].combine_chunks(), value_set=pa.array(wanted))
 
     after: int | None = 0
-    while sources and after is not None:
+    while wanted and sources and after is not None and len(texts) < len(wanted):
         found = records.page(state, sources, after=after, limit=len(wanted), keep=among)
         for row in found["data"]:
             texts.setdefault(row["record"]["id"], views.beginning(row["record"], room))
@@ -46,13 +54,21 @@ def target_texts(state: State, job: Job, ids: Collection[str], room: int = views
     return texts
 
 
-def of_item(item: Json, texts: dict[str, str]) -> list[Json]:
+class Beside(TypedDict):
+    """A target that stands beside a record."""
+
+    what: str
+    cosine: float
+    text: str
+
+
+def of_item(item: Json, texts: dict[str, str]) -> list[Beside]:
     """The targets that a selected item serves most."""
     served = item.get("targets") or []
     return [_near("Serves", one["id"], one["cosine"], texts) for one in served[:SERVED]]
 
 
-def of_left_out(nearest: tuple[str, float] | None, texts: dict[str, str]) -> list[Json]:
+def of_left_out(nearest: tuple[str, float] | None, texts: dict[str, str]) -> list[Beside]:
     """The target that a candidate is most like."""
     return [] if nearest is None else [_near("Nearest target", *nearest, texts)]
 
@@ -62,5 +78,5 @@ def served_by(item: Json) -> list[str]:
     return [one["id"] for one in (item.get("targets") or [])[:SERVED]]
 
 
-def _near(what: str, name: str, cosine: float, texts: dict[str, str]) -> Json:
+def _near(what: str, name: str, cosine: float, texts: dict[str, str]) -> Beside:
     return {"what": what, "cosine": cosine, "text": texts.get(name, f"example {name[:12]}, which is gone")}

@@ -1,8 +1,9 @@
 """A record as pages print it: who says what, its choices, what travels along. Pure."""
 
+import zlib
 from collections.abc import Mapping
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -11,10 +12,49 @@ from store.kit.json import Json
 SIDES = {"prompt": "user", "user": "user", "completion": "assistant", "assistant": "assistant"}
 BEGINNING = 400  # characters of a text that stands beside another one
 ID = 64  # characters: an id that is the content's hash says nothing
+CHIP = 120  # characters of a value beside a record
+ASKED = 1024  # of one that a filter takes
+COLOURS = 8  # of values; base.css has them
 MARKED = 4_000  # characters of texts whose differences are marked: comparing takes their product
 
 
-def shown(record: Json) -> Json:
+class Turn(TypedDict):
+    """A text and who says it."""
+
+    role: str
+    side: str
+    text: str
+
+
+class AnswerChoice(TypedDict):
+    """One of the answers to choose from."""
+
+    text: str
+    right: bool
+
+
+class Chip(TypedDict):
+    """A value beside a record."""
+
+    name: str
+    text: str
+    whole: str | None
+    """What a filter may ask for."""
+    group: int
+    """Its colour."""
+
+
+class Shown(TypedDict):
+    """What the template `record` prints of one."""
+
+    name: str
+    turns: list[Turn]
+    choices: list[AnswerChoice]
+    extra: list[Chip]
+    tools: str
+
+
+def shown(record: Json) -> Shown:
     """What the template `record` prints of one."""
     return {
         "name": named(record),
@@ -23,7 +63,7 @@ def shown(record: Json) -> Json:
             {"text": text, "right": number == record.get("answer")}
             for number, text in enumerate(record.get("choices") or ())
         ],
-        "extra": [(name, _plain(value)) for name, value in sorted(_beside(record).items())],
+        "extra": [_chip(name, value, record) for name, value in sorted(_beside(record).items())],
         "tools": _indented(record["tool_use"]) if record.get("tool_use") else "",
     }
 
@@ -34,7 +74,7 @@ def named(record: Json) -> str:
     return "" if own == record.get("content_hash") or len(own) == ID else own
 
 
-def turns(record: Json) -> list[Json]:
+def turns(record: Json) -> list[Turn]:
     """Each text with who says it."""
     if record.get("messages"):
         told = [(turn["role"], turn["content"]) for turn in record["messages"]]
@@ -72,9 +112,15 @@ def _beside(record: Json) -> Mapping[str, Any]:
     return {**(record.get("metadata") or {}), **(record.get("extra") or {}), **own}
 
 
-def _plain(value: Any) -> str:
+def _chip(name: str, value: Any, record: Json) -> Chip:
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text if len(text) <= 120 else f"{text[:120]}…"
+    asked = name in (record.get("extra") or {}) and len(text) <= ASKED
+    return {
+        "name": name,
+        "text": text if len(text) <= CHIP else f"{text[:CHIP]}…",
+        "whole": text if asked else None,
+        "group": zlib.crc32(text.encode()) % COLOURS,
+    }
 
 
 def _indented(value: Any) -> str:

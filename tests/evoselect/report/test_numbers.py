@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from evoselect.measures import coverage
+from evoselect.neighbours import matrix
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.report import plane, similarity
+from evoselect.report.neighbourhoods import labels, neighbourhoods
 from evoselect.report.numbers import numbers
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
@@ -56,8 +58,8 @@ def test_nearest_both_ways_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     candidates, targets = rows(50, 6, 3), rows(23, 6, 4)
     whole = (candidates @ targets.T).double()
     for tile in (7, 4_096):
-        monkeypatch.setattr(coverage, "TILE", tile)
-        found = coverage.nearest_both_ways(candidates, targets)
+        monkeypatch.setattr(matrix, "TILE", tile)
+        found = nearest_both_ways(candidates, targets)
         assert found.cosine == pytest.approx(whole.amax(dim=1).numpy(), abs=1e-6)
         assert found.target.tolist() == whole.argmax(dim=1).tolist()
         assert found.best == pytest.approx(whole.amax(dim=0).numpy(), abs=1e-6)
@@ -81,7 +83,7 @@ def test_twins_and_pairs_by_brute_force() -> None:
 def test_a_plane_that_is_used_again_gives_the_same_axes() -> None:
     candidates, targets = rows(200, 8, 6), rows(10, 8, 7)
     chosen = [select(candidates[:at], targets, 20, SelectionSpec(), seed=0) for at in (200, 150)]
-    near = [coverage.nearest_both_ways(candidates[:at], targets) for at in (200, 150)]
+    near = [nearest_both_ways(candidates[:at], targets) for at in (200, 150)]
     _, first = numbers(candidates, targets, chosen[0], near=near[0], seed=0)
     found, second = numbers(candidates[:150], targets, chosen[1], near=near[1], seed=0, axes=first.plane)
     assert second.points[-20:] == pytest.approx(first.plane.of(candidates[chosen[1].indices]), abs=1e-6)
@@ -93,7 +95,7 @@ def test_a_plane_that_is_used_again_gives_the_same_axes() -> None:
 def test_all_numbers_of_one_selection() -> None:
     candidates, targets = rows(200, 8, 6), rows(10, 8, 7)
     chosen = select(candidates, targets, 30, SelectionSpec(), seed=0)
-    near = coverage.nearest_both_ways(candidates, targets)
+    near = nearest_both_ways(candidates, targets)
     found, picture = numbers(candidates, targets, chosen, near=near, seed=0)
     assert picture.points.shape == (210, 2)
     assert sum(found["relevance"]["pool"]) == 200
@@ -114,8 +116,34 @@ def test_all_numbers_of_one_selection() -> None:
 def test_the_smallest_selections_have_a_report(n: int, m: int, k: int) -> None:
     candidates, targets = rows(n, 4, 8), rows(m, 4, 9)
     chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
-    found, picture = numbers(
-        candidates, targets, chosen, near=coverage.nearest_both_ways(candidates, targets), seed=0
-    )
+    found, picture = numbers(candidates, targets, chosen, near=nearest_both_ways(candidates, targets), seed=0)
     assert picture.points.shape == (n + m, 2)
     assert found["coverage"]["rows"][-1] == k
+
+
+def test_neighbours_stay_together_in_the_picture_of_neighbourhoods() -> None:
+    centres = rows(4, 16, 10)
+    which = torch.arange(120) % 4
+    features = normalize(centres[which] + 0.1 * rows(120, 16, 11), dim=1)
+    points = plane.fit(features).of(features)
+    drawn = np.arange(0, 120, 2)  # of two of the centres
+    found = neighbourhoods(features, points, drawn, seed=1)
+    again = neighbourhoods(features, points, drawn, seed=1)
+    assert found is not None
+    assert again is not None
+    assert found.points.tolist() == again.points.tolist()
+    own = plane.trustworthiness(features[::2], found.points)
+    assert found.trustworthiness == pytest.approx(own)
+    assert own is not None
+    assert own > 0.9
+    mixed = found.points[np.random.default_rng(0).permutation(60)]
+    assert own > (plane.trustworthiness(features[::2], mixed) or 1.0)
+    for number in range(int(found.cluster.max()) + 1):
+        assert len(set(which[torch.from_numpy(found.cluster == number)][::2].tolist())) <= 2
+    assert neighbourhoods(features, points, drawn[:20], seed=1) is None
+
+
+def test_a_cluster_goes_by_the_words_that_set_it_apart() -> None:
+    texts = ["the red apple", "the red pear", "the blue sea", "the blue sky", "a whale"]
+    assert labels(texts, np.array([0, 0, 1, 1, 2])) == ["red", "blue", ""]
+    assert labels([], np.array([], dtype=np.int64)) == []

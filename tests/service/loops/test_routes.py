@@ -139,6 +139,17 @@ def test_pause_and_resume(api: Api, target: str) -> None:
             "no verifier 'nobody'",
         ),
         ({"k": 1, **VERIFIED, "verifier": {"kind": "magic"}}, 422, "agreement"),
+        ({"k": 1, **VERIFIED, "verifier": {"kind": "regex", "pattern": "a(b"}}, 422, "/verifier/pattern"),
+        (
+            {"k": 1, **VERIFIED, "verifier": {"kind": "json_schema", "schema": {"items": {"type": "x"}}}},
+            422,
+            "/verifier/schema/items/type",
+        ),
+        (
+            {"k": 1, **VERIFIED, "verifier": {"kind": "json_schema", "schema": {"not": {"$ref": "#/not"}}}},
+            422,
+            "refers to itself",
+        ),
         ({"k": 1, "anchor_share": 0.95}, 422, "at most 0.9"),
         ({"k": 1, "guard_target_id": "tgt_none"}, 404, "tgt_none"),
         ({"k": 1, "stop": {"guard_rise": 0.1}}, 422, "set guard_target_id"),
@@ -158,6 +169,20 @@ def test_without_held_out_examples_the_loop_must_be_told_where_to_measure(api: A
     body = {"target_id": whole, "evaluation_target_id": whole, "generator": {"kind": "push"}, "k": 1}
     refused = api.post("/v1/loops", {**body, "anchor_share": 0.5}).json()
     assert (refused["code"], refused["errors"][0]["pointer"]) == ("no_anchors", "/anchor_share")
+    body["generator"] = {**VERIFIED["generator"], "prompts_from": "failures"}
+    refused = api.post("/v1/loops", body).json()
+    assert (refused["code"], refused["errors"][0]["pointer"]) == ("no_failures", "/generator/prompts_from")
+
+
+def test_an_exact_verifier_is_kept_as_it_was_sent(api: Api, target: str) -> None:
+    schema = {
+        "type": "object",
+        "$defs": {"a": {"type": "string"}},
+        "properties": {"x": {"$ref": "#/$defs/a"}},
+    }
+    loop = made(api, target, **VERIFIED, verifier={"kind": "json_schema", "schema": schema})
+    assert loop["request"]["spec"]["verifier"]["schema"] == schema
+    api.made(f"/v1/loops/{loop['id']}/cancel", {})
 
 
 def test_a_pool_that_is_too_small_is_refused_before_anything_runs(api: Api, target: str) -> None:

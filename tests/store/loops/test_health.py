@@ -9,7 +9,7 @@ from store.jobs.results import Health, SideHealth
 from store.loops import health as loop_health
 from store.loops import plan as loop_plan
 from store.loops.plan import SELECTED
-from store.loops.results import Guard, RoundHealth, RoundResult
+from store.loops.results import Guard, RoundHealth, RoundResult, Verified
 
 
 def side(**more: Any) -> SideHealth:
@@ -64,6 +64,9 @@ def test_a_fall_from_the_first_round_is_a_collapse_before_it_is_narrow() -> None
     assert "candidates are 0.89 times as diverse" in warning.detail
     assert "1.20 in round 1" in warning.detail
     assert judged(found(diversity=0.91), 2, first).warnings == ()
+    wide = judged(found(diversity=2.59))  # as a small model's candidates are beside a narrow target
+    assert judged(found(diversity=1.76), 2, wide).warnings == ()
+    assert [one.code for one in judged(found(diversity=0.99), 2, wide).warnings] == ["collapse"]
 
 
 def test_the_number_that_would_do_is_told_once() -> None:
@@ -75,8 +78,8 @@ def test_the_number_that_would_do_is_told_once() -> None:
 
 
 def test_a_verifier_near_chance_and_a_guard_above_its_interval() -> None:
-    assert [one.code for one in loop_health.of_verifier(0.55)] == ["verifier_blind"]
-    assert list(loop_health.of_verifier(0.6)) == list(loop_health.of_verifier(None)) == []
+    assert [one.code for one in loop_health.of_verifier(Verified(auc=0.55))] == ["verifier_blind"]
+    assert list(loop_health.of_verifier(Verified(auc=0.6))) == list(loop_health.of_verifier(None)) == []
     base = {"answer_nll": 2.0, "intervals": {"answer_nll": [1.5, 2.5]}}
     within, above = (loop_plan.guard_of("evl_x", base, {"answer_nll": value}) for value in (2.5, 2.6))
     assert list(loop_health.of_guard(within)) == list(loop_health.of_guard(None)) == []
@@ -101,11 +104,11 @@ def test_forgetting_ends_a_loop_where_it_was_asked_to() -> None:
 
 def test_the_guard_is_measured_beside_the_arm_and_waited_for() -> None:
     watched, done = spec(guard_target_id="tgt_g"), dict.fromkeys(("select", "train"), "completed")
-    assert loop_plan.due(watched, done) == [(SELECTED, "evaluate"), (SELECTED, "guard")]
+    assert loop_plan.due(watched, 1, done) == [(SELECTED, "evaluate"), (SELECTED, "guard")]
     ended = {**done, "evaluate": "completed"}
-    assert not loop_plan.is_over(watched, {**ended, "guard": "running"})
-    assert loop_plan.is_over(watched, {**ended, "guard": "completed"})
-    assert loop_plan.is_over(spec(), ended)
+    assert not loop_plan.is_over(watched, 1, {**ended, "guard": "running"})
+    assert loop_plan.is_over(watched, 1, {**ended, "guard": "completed"})
+    assert loop_plan.is_over(spec(), 1, ended)
 
 
 def measured(loss: float, halves: tuple[float, float] | None) -> RoundResult:

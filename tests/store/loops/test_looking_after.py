@@ -1,12 +1,15 @@
 """How a loop is looked after, on a real PostgreSQL: anchors, a guard, the health of a round."""
 
+from evoselect.spec.loop import LoopSpec
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
 from store.data import targets
 from store.jobs import lifecycle as jobs
+from store.jobs import shards
 from store.loops import advance as loops
+from store.loops import plan as loop_plan
 from store.loops import steps as loop_steps
-from store.loops.results import RoundHealth
+from store.loops.results import Generated, RoundHealth
 from store.records.record import parse_record
 from store.session import Database
 from tests.store.loops.test_advance import QUOTA, Line
@@ -70,6 +73,34 @@ def test_a_guard_that_rises_ends_the_loop_and_is_warned_of(
         told = [event.data for event in jobs.events(session, line.id) if event.type == "round.warning"]
     assert (row.result or {})["guard"]["value"] == 2.0
     assert [one["code"] for one in told] == ["forgetting"]
+
+
+def test_failures_of_every_round_but_the_last_are_measured_on_the_target(
+    database: Database, tenant: str, artifacts: Artifacts
+) -> None:
+    asked = {"kind": "openai", "url": "https://example.com/v1", "model": "m", "size": 5}
+    spec = LoopSpec.model_validate({"generator": {**asked, "prompts_from": "failures"}, "k": 2, "rounds": 3})
+    assert [loop_plan.beside(spec, number) for number in (1, 2, 3)] == [("failures",), ("failures",), ()]
+    assert loop_plan.beside(LoopSpec.model_validate({"generator": asked, "k": 2, "rounds": 3}), 1) == ()
+    trained = dict.fromkeys(("select", "train", "evaluate"), "completed")
+    assert loop_plan.due(spec, 1, trained) == [("selected", "failures")]
+    assert not loop_plan.is_over(spec, 1, {**trained, "failures": "running"})
+    assert loop_plan.is_over(spec, 3, trained)
+    line = Line(database, tenant, artifacts, generator={**asked, "prompts_from": "failures"}, rounds=2)
+    line.look()
+    for number in (1, 2):
+        claim = line.claim("generate")
+        assert claim is not None
+        with database.transaction() as session:
+            counts = Generated(candidates=9)
+            loops.generated(session, line.id, number, line.pool_id, version=1, counts=counts)
+            shards.commit(session, claim, {})
+        line.run(until="generate")
+    step = line.step(1, "failures")
+    assert step.request["target_id"] == line.job().request["target_id"]
+    assert step.request["model"] == (line.step(1, "train").result or {})["model_id"]
+    assert (2, "failures") not in line.steps()
+    assert line.job().status == "completed"
 
 
 def test_the_random_arm_draws_from_what_the_selected_one_does() -> None:

@@ -30,13 +30,13 @@ def done(*names: str) -> dict[str, str]:
     ],
 )
 def test_each_arm_goes_step_by_step(statuses: dict[str, str], expected: list[tuple[str, str]]) -> None:
-    assert loop_plan.due(spec(random_arm=True), statuses) == expected
+    assert loop_plan.due(spec(random_arm=True), 1, statuses) == expected
 
 
 def test_without_a_random_arm_nothing_is_drawn() -> None:
-    assert loop_plan.due(spec(), done("select")) == [(SELECTED, "train")]
-    assert loop_plan.is_over(spec(), done("select", "train", "evaluate"))
-    assert not loop_plan.is_over(spec(random_arm=True), done("select", "train", "evaluate"))
+    assert loop_plan.due(spec(), 1, done("select")) == [(SELECTED, "train")]
+    assert loop_plan.is_over(spec(), 1, done("select", "train", "evaluate"))
+    assert not loop_plan.is_over(spec(random_arm=True), 1, done("select", "train", "evaluate"))
 
 
 def test_arms_are_compared_by_the_choices_where_there_are_any() -> None:

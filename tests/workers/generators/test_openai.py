@@ -21,7 +21,7 @@ from store.records.record import parse_record
 from tests.workers.chat_server import completion, hang, reply, scripted
 from workers.generators.calls import MAX_RESPONSE_BYTES, NoResponse, Pace
 from workers.generators.chat import Chat
-from workers.generators.openai import Generation, State, summary
+from workers.generators.openai import Generation, State
 
 KEY = "sk-a-secret-of-the-operator"
 INSIDE = Egress(allowed=[ip_network("127.0.0.0/8")])
@@ -57,7 +57,7 @@ def chat(url: str, way: Egress = INSIDE, seconds: float = 5.0) -> Iterator[Chat]
 def run(made: Generation, url: str, **more: Any) -> dict[str, Any]:
     with chat(url, **more) as talk:
         made.run(talk, lambda done: None, lambda state: None)
-    return summary(made.state, made.generator).stored()
+    return made.summary().stored()
 
 
 def test_it_asks_until_there_are_enough_and_counts_what_it_cost() -> None:
@@ -65,7 +65,8 @@ def test_it_asks_until_there_are_enough_and_counts_what_it_cost() -> None:
         found = run(generation(prompt_price=1e5, completion_price=2e5), url)
     assert found == {
         "candidates": 3, "cost": 2 * (1.0 + 4.0), "requests": 2, "retries": 0, "prompt_tokens": 20,
-        "completion_tokens": 40, "cut_off": 0, "garbage": 0,
+        "completion_tokens": 40, "cut_off": 0, "garbage": 0, "near_copies": 0,
+        "prompts": {"shown": "uniform", "offered": 5, "variants": 2, "temperature": 1.0},
     }  # fmt: skip
     assert script.keys == [f"Bearer {KEY}"] * 2
     first, second = (body["messages"][1]["content"] for body in script.bodies)
@@ -86,6 +87,53 @@ def test_garbage_refusals_repetitions_and_cut_off_answers_are_counted_and_never_
     assert [record.prompt for record in made.state.records] == ["1 - 1?", "2 - 1?", "3 - 1?"]
     names = ("garbage", "refusal", "duplicates", "cut_off", "requests")
     assert [found[name] for name in names] == [2, 1, 2, 1, 6]
+
+
+def test_prompts_show_the_hardest_examples_where_there_are_some() -> None:
+    with scripted(line(1), line(2), line(3)) as (url, script):
+        made = generation(examples=1)
+        made.hardest = SEEDS[3:]
+        found = run(made, url)
+    shown = [body["messages"][1]["content"] for body in script.bodies]
+    assert all(not any(record.prompt in text for record in SEEDS[:3]) for text in shown)
+    assert found["prompts"]["shown"] == "failures"
+    assert found["prompts"]["offered"] == 2
+    assert 1 <= found["prompts"]["variants"] == len(set(shown)) <= 2
+
+
+def test_near_copies_of_earlier_rounds_are_counted_and_others_asked_for() -> None:
+    def told(what: str, place: str) -> str:
+        text = f"Which {what} crosses the old city of {place} and how long is it?"
+        return json.dumps({"prompt": text, "completion": f"The {place}er, 70 km"})
+
+    made = generation(size=2)
+    made.there = [f"What is {number}? It is a number." for number in range(20)]
+    made.there = [
+        *made.there,
+        "Which river crosses the old city of Prague and how long is it? The Prag-er, 70 km",
+    ]
+    with scripted(f"{told('river', 'Prag')}\n{told('road', 'Lima')}", line(8)) as (url, script):
+        found = run(made, url)
+    assert [record.prompt.split()[-6] for record in made.state.records[:1]] == ["Lima"]
+    assert (found["near_copies"], found["candidates"], len(script.bodies)) == (1, 2, 2)
+
+
+def test_a_generator_that_nearly_repeats_itself_is_given_up() -> None:
+    def again(handler: Any) -> None:
+        number = len(box[0].bodies)
+        text = f"Name the very long river that crosses the old city of Prague in Bohemia, item {number}"
+        reply(
+            handler,
+            200,
+            completion(json.dumps({"prompt": text, "completion": "The river Vltava, of course"})),
+        )
+
+    box: list[Any] = []
+    with scripted(again) as (url, script):
+        box.append(script)
+        found = run(generation(size=8), url)
+    assert found["candidates"] == 1
+    assert found["near_copies"] == len(script.bodies) - 1 == 7
 
 
 def test_a_generator_that_repeats_itself_is_given_up() -> None:

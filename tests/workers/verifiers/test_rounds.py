@@ -18,7 +18,7 @@ from store.settings import Settings
 from tests.workers.chat_server import Script, completion, hang, reply, scripted
 from workers.generators.calls import MAX_RESPONSE_BYTES, NoResponse
 from workers.phases.generate import Left
-from workers.verifiers.calibration import pairs
+from workers.verifiers.calibration import pairs, some
 from workers.verifiers.checking import State
 from workers.verifiers.judge import verdict_of
 from workers.verifiers.replies import score_of
@@ -91,7 +91,7 @@ def test_a_good_judge_tells_right_from_wrong_and_its_costs_are_counted() -> None
     assert [record.quality for record in found] == [0.1, 0.9] * 3
     assert (told.scored, told.unverified) == (6, 0)
     assert told.mean == pytest.approx(0.5)
-    assert (told.auc, told.calibrated) == (1.0, 12)
+    assert (told.auc, told.calibrated, told.own_share) == (1.0, 12, 1.0)
     assert told.requests == len(script.bodies) == 18
     assert (told.prompt_tokens, told.completion_tokens) == (180, 360)
     assert told.cost == 18 * (1.0 + 4.0)
@@ -288,16 +288,19 @@ def test_agreement_is_the_share_of_answers_like_the_records() -> None:
 
 def test_wrong_answers_for_the_trial_are_other_choices_or_answers_of_others() -> None:
     choices = [{"prompt": f"{n}?", "choices": ["a", "b", "c"], "answer": n % 3} for n in range(5)]
-    for right, wrong in pairs([parse_record(row) for row in choices], 3, seed=0):
+    asked = [parse_record(row) for row in choices]
+    tried = pairs(some(asked, 3, seed=0), asked, seed=0)
+    assert len(tried) == 3
+    for right, wrong in tried:
         assert (right.prompt, right.choices) == (wrong.prompt, wrong.choices)
         assert right.answer != wrong.answer
     chat = {"messages": [{"role": "user", "content": "Hi?"}], "completion": "yes"}
     mixed = [*TARGET, parse_record(chat)]
-    found = pairs(mixed, 100, seed=0)
+    found = pairs(some(mixed, 100, seed=0), mixed, seed=0)
     assert len(found) == len(mixed)
     assert all(right.completion != wrong.completion for right, wrong in found)
     same = [parse_record({"prompt": f"{n}?", "completion": "yes"}) for n in range(3)]
-    assert pairs(same, 3, seed=0) == []
+    assert pairs(same, same, seed=0) == []
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
