@@ -32,7 +32,7 @@ def data(client: Client, path: Path) -> tuple[str, Pool]:
     versions: list[str] = [batch.id for batch in client.pools.batches(pool.id, after=1)]
     client.pools.delete(client.pools.update(versions[0], name="").id)
     numbers: list[int] = [row.number for row in client.pools.records(pool.id, extra={"source": "web"})]
-    since = datetime.datetime.now(tz=datetime.UTC)
+    since = datetime.datetime.now().astimezone()
     newest = next(client.pools.list(created_after=since, page_size=numbers[0]))
     return target.id, client.pools.retrieve(newest.id)
 
