@@ -230,6 +230,6 @@
   document.getElementById("before").addEventListener("click", () => inspect(inspected - 1));
   document.getElementById("after").addEventListener("click", () => inspect(inspected + 1));
   inspect(1);
-  evoCharts.follow(drawAll, () => charts.forEach((u) => u.setSize(size(u.root.parentElement))));
+  evoCharts.follow(drawAll, () => { linked.draw(); charts.forEach((u) => u.setSize(size(u.root.parentElement))); });
   document.documentElement.dataset.ready = "yes";
 })();
