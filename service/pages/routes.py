@@ -60,6 +60,7 @@ STATICS = {
     "forms.js",
     "icon.svg",
     "intake.js",
+    "loop_form.js",
     "pages.css",
     "pages.js",
     "uplot.min.css",
