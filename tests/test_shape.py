@@ -11,6 +11,9 @@ PRODUCT = ("evoselect", "store", "embedded", "service", "workers", "migrations",
 MODULES = sorted(path for top in (*PRODUCT, "benchmarks", "tests") for path in (ROOT / top).rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION, FULLEST_FOLDER = 400, 60, 16
 MOST_BY_POSITION = 4
+MOST_ARROWS = {"store": 60, "service": 70, "workers": 30}  # from one room to another that it imports
+MOST_UNTYPED = 40  # lines with dict[str, Any] in those three
+LEAST_MIRRORED = 150  # modules whose tests stand at the same path below tests/
 BY_OPTION = ROOT / "clients" / "cli"  # where a parameter is an option of the command line, named there
 
 
@@ -55,6 +58,56 @@ def test_no_folder_holds_more_than_the_eye_takes_in() -> None:
     )
     full = {str(folder.relative_to(ROOT)): count for folder, count in held.items() if count > FULLEST_FOLDER}
     assert full == {}
+
+
+def test_rooms_know_few_other_rooms() -> None:
+    found = {top: arrows(top) for top in MOST_ARROWS}
+    crowded = {top: sorted(own) for top, own in found.items() if len(own) > MOST_ARROWS[top]}
+    assert crowded == {}
+
+
+def arrows(top: str) -> set[tuple[str, str]]:
+    """(importer, imported) among the folders and modules that lie directly in `top`."""
+    return {
+        (room, other)
+        for path in MODULES
+        if path.is_relative_to(ROOT / top)
+        for room in [path.relative_to(ROOT / top).parts[0].removesuffix(".py")]
+        for other in imported(path, top)
+        if other != room
+    }
+
+
+def imported(path: Path, top: str) -> Iterator[str]:
+    """Rooms of `top` that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = node.module.split(".")
+            if parts[0] == top:
+                yield from parts[1:2] or [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith(f"{top}."))
+
+
+def test_values_that_cross_rooms_have_types() -> None:
+    lines = [
+        f"{path}: {line.strip()}"
+        for path in MODULES
+        if path.relative_to(ROOT).parts[0] in MOST_ARROWS
+        for line in path.read_text().splitlines()
+        if "dict[str, Any]" in line
+    ]
+    assert len(lines) <= MOST_UNTYPED, lines
+
+
+def test_tests_stand_where_their_module_does() -> None:
+    own = [path for path in MODULES if path.relative_to(ROOT).parts[0] in PRODUCT]
+    mirrored = [
+        path
+        for path in own
+        if (ROOT / "tests" / path.relative_to(ROOT).parent / f"test_{path.name}").exists()
+    ]
+    assert len(mirrored) >= LEAST_MIRRORED, len(mirrored)
 
 
 def test_the_first_sentence_of_a_module_stands_on_one_line() -> None:

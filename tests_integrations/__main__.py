@@ -25,11 +25,16 @@ PACKAGES = {
         "distilabel>=1.5",
     ],
     "airflow": ["apache-airflow>=3"],
+    "records": ["wandb>=0.20", "huggingface_hub>=1.0", "argilla>=2.8"],
+    "datajuicer": ["py-data-juicer>=1.4", "aiohttp"],  # which it imports and does not declare
+    "typing": ["mypy", "pyright"],
+    "notebook": ["nbclient", "ipykernel", "ipywidgets", "tqdm"],
     "empty": [],
     "tasks": ["lm-eval>=0.4.13"],
     "generated": ["openapi-python-client>=0.24", "ruff"],
     "typescript": ["openapi-generator-cli>=7.20"],
 }
+KEPT_AWAY = ("PYTHONPATH", "HF_HUB_OFFLINE")  # this checkout; and the hub that is asked is on loopback
 WHOLE = ("tasks",)  # parts that need the product itself: their environment sees this one's packages
 
 
@@ -83,7 +88,7 @@ def run(part: str, python: Path, variables: dict[str, str], folder: Path) -> int
         "no:cacheprovider",
     ]  # not this checkout's
     command = [str(python), "-m", "pytest", "-q", *alone, "--durations=0"]
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    clean = {name: value for name, value in os.environ.items() if name not in KEPT_AWAY}
     homes = {"PREFECT_HOME": f"{folder}/prefect", "AIRFLOW_HOME": f"{folder}/airflow"}
     done = subprocess.run([*command, str(test)], env={**clean, **variables, **homes}, cwd=folder, check=False)
     return done.returncode

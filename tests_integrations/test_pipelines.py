@@ -4,102 +4,106 @@
 """
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evoselect_client import Client
-from evoselect_client.integrations.selecting import select
 from evoselect_client.models import Selection
+from tests_integrations.examples import POOL, TARGET, K, prompts, run_example
 
-TARGET = [{"prompt": f"{n} + 1?", "completion": str(n + 1)} for n in range(3)]
-POOL = [{"prompt": f"{n} + 2?", "completion": str(n + 2)} for n in range(12)]
-K = 3
-
-
-@pytest.fixture(scope="session")
-def selection() -> Selection:
-    """One completed selection."""
-    return select(Client(), TARGET, POOL, k=K)
+PICKED = round(0.25 * len(POOL))
 
 
-def prompts(rows: Any) -> list[str]:
-    return [row["prompt"] for row in rows]
-
-
-def test_prefect(selection: Selection) -> None:
-    from prefect import flow
+@pytest.fixture(scope="module")
+def prefect() -> Iterator[None]:
+    """A server of Prefect's own."""
     from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def test_prefect(here: Path, prefect: None) -> None:
+    from evoselect_client.integrations.prefect import EvoSelect
+
+    service = EvoSelect(base_url=os.environ["EVOSELECT_URL"], api_key=os.environ["EVOSELECT_API_KEY"])
+    service.save("production")
+    done = run_example("prefect")["nightly"]()
+    assert Client().selections.retrieve(done).output()["counts"]["pool"] == len(POOL)
+
+
+def test_a_retried_flow_of_prefect_finds_its_selection(prefect: None) -> None:
+    from prefect import flow
 
     from evoselect_client.integrations.prefect import select_examples
 
-    @flow  # type: ignore[untyped-decorator, unused-ignore]
-    def nightly() -> dict[str, Any]:
-        done: dict[str, Any] = select_examples(TARGET, POOL, k=K)
-        return done
+    seen: list[dict[str, Any]] = []
 
-    with prefect_test_harness(server_startup_timeout=120):
-        done = nightly()
-    assert Client().selections.retrieve(done["id"]).status == "completed"
-    assert done["summary"]["counts.pool"] == len(POOL)
+    @flow(retries=1)  # type: ignore[untyped-decorator, unused-ignore]
+    def nightly() -> None:
+        seen.append(select_examples(TARGET, POOL, k=K))
+        if len(seen) == 1:
+            raise RuntimeError("after the selection")
 
-
-def test_dagster(selection: Selection) -> None:
-    from dagster import materialize
-
-    from evoselect_client.integrations.dagster import selection_asset
-
-    picked = selection_asset("picked", target=TARGET, candidates=POOL, k=K)
-    done = materialize([picked])
-    (event,) = done.get_asset_materialization_events()
-    metadata = event.materialization.metadata
-    assert metadata["counts.pool"].value == len(POOL)
-    items = Client().selections.items(str(metadata["selection_id"].value))
-    assert prompts(item.record for item in items) == prompts(item.record for item in selection.items())
+    nightly()
+    first, again = seen
+    assert first["id"] == again["id"]
+    assert first["summary"]["counts.pool"] == len(POOL)
 
 
-def test_mlflow(selection: Selection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dagster(here: Path) -> None:
+    from dagster import DagsterInstance
+
+    job = run_example("dagster")["defs"].resolve_implicit_global_asset_job_def()
+    ids = []
+    for run in (1, 1, 2):  # the same run again, as it is retried, and another
+        with DagsterInstance.ephemeral() as instance:
+            done = job.execute_in_process(
+                instance=instance, run_id=f"00000000-0000-4000-8000-00000000000{run}"
+            )
+        event = done.asset_materializations_for_node("picked")[0]
+        assert event.metadata["counts.pool"].value == len(POOL)
+        assert done.output_for_node("picked") == event.metadata["selection_id"].value
+        ids.append(event.metadata["selection_id"].value)
+    assert ids[0] == ids[1] != ids[2]
+    assert len(list(Client().selections.items(ids[0]))) == PICKED
+
+
+def test_mlflow(selection: Selection, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
-    from evoselect_client.integrations.mlflow import log_selection
-
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the skinny package has no database
-    mlflow.set_tracking_uri(f"file://{tmp_path}/runs")
-    with mlflow.start_run() as run:
-        log_selection(selection)
-    data = mlflow.get_run(run.info.run_id).data
-    assert data.params["evoselect.k"] == str(K)
-    assert data.metrics["evoselect.counts.pool"] == len(POOL)
-    assert data.tags["evoselect.selection_id"] == selection.id
+    mlflow.set_tracking_uri(f"file://{here}/runs")
+    latest = next(Client().selections.list()).wait()
+    run_example("mlflow")
+    (run,) = mlflow.search_runs(output_format="list")
+    data = run.data
+    assert data.tags["evoselect.selection_id"] == latest.id
+    assert data.params["evoselect.k"] == str(latest.request["k"])
+    assert data.metrics["evoselect.counts.pool"] == latest.output()["counts"]["pool"]
     path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="evoselect/items.jsonl")
-    assert [json.loads(line)["rank"] for line in Path(path).read_text().splitlines()] == [1, 2, 3]
+    ranks = [json.loads(line)["rank"] for line in Path(path).read_text().splitlines()]
+    assert ranks == [item.rank for item in latest.items()]
 
 
-def test_ray(selection: Selection) -> None:
+def test_ray(selection: Selection, here: Path) -> None:
     import ray
-
-    from evoselect_client.integrations.ray_data import select_rows
 
     ray.init(num_cpus=1, include_dashboard=False, object_store_memory=100 * 2**20)
     try:
-        picked = select_rows(Client(), ray.data.from_items(POOL), target=TARGET, k=K).take_all()
+        picked = run_example("ray_data")["picked"].take_all()
     finally:
         ray.shutdown()
     assert prompts(picked) == prompts(item.record for item in selection.items())
     assert [row["evoselect_rank"] for row in picked] == [1, 2, 3]
 
 
-def test_distilabel(selection: Selection, tmp_path: Path) -> None:
-    from distilabel.pipeline import Pipeline
-    from distilabel.steps import LoadDataFromDicts
-
-    from evoselect_client.integrations.distilabel import SelectRows
-
-    with Pipeline("select", cache_dir=tmp_path) as pipeline:
-        load = LoadDataFromDicts(data=[{**row, "kept": number} for number, row in enumerate(POOL)])
-        load >> SelectRows(target=TARGET, k=K)
+def test_distilabel(selection: Selection, here: Path) -> None:
+    pipeline = run_example("distilabel")["pipeline"]
     rows = pipeline.run(use_cache=False)["default"]["train"]
     assert prompts(rows) == prompts(item.record for item in selection.items())
-    assert [POOL[row["kept"]]["prompt"] for row in rows] == prompts(rows)
     assert [row["evoselect_rank"] for row in rows] == [1, 2, 3]

@@ -24,17 +24,18 @@ WATCH = """() => {
   requestAnimationFrame(tick);
 }"""
 SETTLE = 300  # milliseconds without anything to do
+OVER = "#map .u-over"
 STEPS = 8  # moves of the pointer along one line
 
 
 def longest_frame(browser: Browser, folder: Path, points: int) -> float:
-    """Milliseconds between two frames at most, over zoom, hover and lasso on a map of that many points."""
+    """Milliseconds between two frames at most, while a map of that many points is read and narrowed."""
     file = folder / "report.html"
     file.write_text(DATA.sub(lambda found: f"{found[1]}{_filled(found[2], points)}{found[3]}", _page()))
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(file.as_uri())
     page.locator("html[data-ready]").wait_for()
-    page.locator("#map .u-over").scroll_into_view_if_needed()
+    page.locator(OVER).scroll_into_view_if_needed()
     page.evaluate(WATCH)
     page.wait_for_timeout(SETTLE)
     page.evaluate("window.longest = 0")
@@ -50,18 +51,22 @@ def _page() -> str:
 
 
 def _filled(text: str, points: int) -> str:
-    """The data of the page, with other candidates on its map: a cloud of 20 clusters."""
+    """The data of the page, with other candidates on its map: a cloud of eight clusters."""
     data: Json = json.loads(text)
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(20, 2))[rng.integers(20, size=points)]
+    cluster = rng.integers(8, size=points)
+    centres = rng.normal(size=(8, 2))[cluster]
     x, y = (centres + 0.3 * rng.normal(size=(points, 2))).round(4).T
     ids = [f"candidate {number}" for number in range(points)]
-    data["map"]["pool"] = {"x": x.tolist(), "y": y.tolist(), "id": ids}
+    relevance, length = rng.normal(size=points).round(4), rng.integers(20, 2_000, size=points)
+    columns = {"x": x, "y": y, "relevance": relevance, "length": length, "cluster": cluster}
+    data["map"]["pool"] = {"id": ids, **{name: column.tolist() for name, column in columns.items()}}
+    data["clusters"] = [f"words of {number}" for number in range(8)]
     return json.dumps(data)
 
 
 def _read(page: Page) -> None:
-    """Zoom in, look around, zoom out, and draw around the middle."""
+    """Zoom in, look around, zoom out, draw around the middle, colour by cluster, and narrow a histogram."""
     _drag(page, ((0.3, 0.3), (0.7, 0.7)))
     for at in range(STEPS):
         page.mouse.move(*_place(page, at / STEPS, 0.5))
@@ -70,18 +75,22 @@ def _read(page: Page) -> None:
     page.get_by_label("lasso", exact=True).check()
     _drag(page, ((0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7)))
     page.locator("#taken tbody tr").first.wait_for()
+    page.get_by_label("Colours").select_option("cluster")
+    page.wait_for_timeout(SETTLE)
+    _drag(page, ((0.3, 0.5), (0.6, 0.5)), "#linked canvas")
 
 
-def _drag(page: Page, corners: tuple[tuple[float, float], ...]) -> None:
-    page.mouse.move(*_place(page, *corners[0]))
+def _drag(page: Page, corners: tuple[tuple[float, float], ...], over: str = OVER) -> None:
+    page.locator(over).first.scroll_into_view_if_needed()
+    page.mouse.move(*_place(page, *corners[0], over))
     page.mouse.down()
     for corner in corners[1:]:
-        page.mouse.move(*_place(page, *corner), steps=STEPS)
+        page.mouse.move(*_place(page, *corner, over), steps=STEPS)
     page.mouse.up()
     page.wait_for_timeout(SETTLE)
 
 
-def _place(page: Page, x: float, y: float) -> tuple[float, float]:
-    box = page.locator("#map .u-over").bounding_box()
+def _place(page: Page, x: float, y: float, over: str = OVER) -> tuple[float, float]:
+    box = page.locator(over).first.bounding_box()
     assert box is not None
     return box["x"] + x * box["width"], box["y"] + y * box["height"]

@@ -3,6 +3,7 @@
     python -m benchmarks.quality [--plan admission|development|reporting]      run what the rows lack
     python -m benchmarks.quality --summary [--json] [--tasks A,B] [--plots DIR]         what the rows say
     python -m benchmarks.quality --methods default,less --seeds 0,1 [--tasks A]   runs of your choice
+    python -m benchmarks.quality.comparisons                                       the same by the service
 
 A run appends its rows to a file when it is done, so the whole may be ended and started again at any time.
 """

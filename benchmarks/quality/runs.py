@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from benchmarks.quality.methods import draw
 from benchmarks.quality.names import BASE
 from benchmarks.quality.training import TRAINER, answer, train
 from benchmarks.quality.world import World
+from evoselect_client.models import Score
 from workers.evaluations.records import RecordScore
 
 Json = dict[str, Any]
@@ -54,10 +55,13 @@ def execute(run: Run, world: World) -> list[Json]:
 
 def _row(run: Run, task: str, chosen: Sequence[int], found: Json, world: World) -> Json:
     row: Json = {"task": task, "method": run.method, "k": run.k, "seed": run.seed, "trainer": TRAINER} | found
-    return row | make_up(chosen, world, task) if chosen else row
+    if not chosen:
+        return row
+    records = [(world.data.pool[i], world.tokens[i]) for i in chosen]
+    return row | make_up([Drawn(record.id, record.metadata or {}, int(n)) for record, n in records], task)
 
 
-def scores(found: Sequence[RecordScore]) -> Json:
+def scores(found: Sequence[RecordScore] | Sequence[Score]) -> Json:
     """Means, and what every question got, for paired comparisons; all in nats but the right answers."""
     correct = [row.predicted == row.answer for row in found]
     crosses, nlls = ([getattr(row, name) for row in found] for name in ("choice_cross_entropy", "answer_nll"))
@@ -73,18 +77,22 @@ def scores(found: Sequence[RecordScore]) -> Json:
     }
 
 
-def make_up(chosen: Sequence[int], world: World, task: str) -> Json:
+class Drawn(NamedTuple):
+    """A row that was drawn: its id, what was done to it, and its tokens."""
+
+    id: str
+    mark: Json
+    tokens: int
+
+
+def make_up(drawn: Sequence[Drawn], task: str) -> Json:
     """What was drawn: shares in [0, 1] by the injected marks, and mean tokens."""
-    records = [world.data.pool[i] for i in chosen]
-    marks = [record.metadata or {} for record in records]
-    seen: Counter[str] = Counter(
-        str(mark.get("duplicate_of", record.id)) for mark, record in zip(marks, records, strict=True)
-    )
+    seen = Counter(str(row.mark.get("duplicate_of", row.id)) for row in drawn)
     return {
-        "own": round(float(np.mean([mark["source"] == task for mark in marks])), 4),
-        "wrong": round(float(np.mean([mark["kind"] == "wrong_answer" for mark in marks])), 4),
-        "copies": round(sum(count - 1 for count in seen.values()) / len(records), 4),
-        "tokens": round(float(world.tokens[list(chosen)].mean()), 2),
+        "own": round(float(np.mean([row.mark["source"] == task for row in drawn])), 4),
+        "wrong": round(float(np.mean([row.mark["kind"] == "wrong_answer" for row in drawn])), 4),
+        "copies": round(sum(count - 1 for count in seen.values()) / len(drawn), 4),
+        "tokens": round(float(np.mean([row.tokens for row in drawn])), 2),
     }
 
 

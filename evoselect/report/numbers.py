@@ -14,6 +14,7 @@ from evoselect.measures import coverage
 from evoselect.measures.coverage import Nearest
 from evoselect.neighbours.search import search
 from evoselect.report import plane, similarity
+from evoselect.report.neighbourhoods import Neighbourhoods, neighbourhoods
 from evoselect.report.plane import Plane
 from evoselect.selection import Selection
 from evoselect.task import random_scores, top
@@ -21,7 +22,7 @@ from evoselect.task import random_scores, top
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map
 SHOWN_TARGETS = 1_000
 SHOWN_SELECTED = 10_000
-TRUSTED_ROWS = 1_000  # of the map, whose neighbourhoods are compared
+DRAWN = (800, 400, 800)  # candidates, targets and selected that t-SNE draws: a few seconds
 COVERED_TARGETS = 2_000
 COVERED_ROWS = 20_000  # of an order, to which coverage is followed and twins are looked for
 TWIN_ROWS = 2_000  # whose nearest twin is looked up
@@ -39,11 +40,12 @@ class Map:
 
     pool: Ints  # (p,) rows that were not selected, ascending
     targets: Ints  # (t,) rows, ascending
-    selected: int  # the first so many of the order
+    order: Ints  # (s,) rows that were selected, the first of the order
     points: Floats  # (n, 2): pool, targets, selected
     neighbours: Ints  # (n, t) places on this map, nearest first, -1 for none
     distances: Floats  # (n, t) 1 - cosine in the features
     plane: Plane  # that the points lie in
+    near: Neighbourhoods | None  # None where there are too few points
     facts: Json
 
 
@@ -108,7 +110,9 @@ def _map(
         ]
     )
     points = drawn_in.of(rows)
-    asked = _sample(rng, np.arange(len(points)), TRUSTED_ROWS)
+    asked = _sample(rng, np.arange(len(points)), plane.MOST)
+    sizes = (len(pool), len(goal), len(chosen))
+    near = neighbourhoods(rows, points, _drawn(rng, sizes), int(rng.integers(2**31)))
     facts = {
         "method": "pca",
         "explained_variance": list(plane.shares(drawn_in, fitted_to)),
@@ -117,9 +121,22 @@ def _map(
         "trustworthiness_rows": len(asked),
         "shown": {"pool": len(pool), "targets": len(goal), "selected": len(chosen)},
         "of": {"pool": len(rest), "targets": targets.shape[0], "selected": len(order)},
+        "tsne": near
+        and {
+            "perplexity": near.perplexity,
+            "trustworthiness": near.trustworthiness,
+            "points": len(near.rows),
+        },
     }
     neighbours, distances = _neighbours(rows)
-    return Map(pool, goal, len(chosen), points, neighbours, distances, drawn_in, facts)
+    return Map(pool, goal, chosen, points, neighbours, distances, drawn_in, near, facts)
+
+
+def _drawn(rng: np.random.Generator, sizes: tuple[int, int, int]) -> Ints:
+    """Places on the map that t-SNE draws, of candidates, targets and selected so many each."""
+    ends = np.cumsum(sizes)
+    parts = zip(ends, sizes, DRAWN, strict=True)
+    return np.concatenate([_sample(rng, np.arange(end - size, end), most) for end, size, most in parts])
 
 
 def _neighbours(rows: Tensor) -> tuple[Ints, Floats]:

@@ -15,6 +15,7 @@ from evoselect.arrays import Floats
 from evoselect.features import row_blocks
 
 NEIGHBOURS = 10  # of a point, that trustworthiness asks about
+MOST = 1_000  # rows that it is asked of: all their distances are held
 _NOTHING = 1e-12  # a variance below this share of the whole is rounding
 
 

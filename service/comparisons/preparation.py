@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from evoselect.spec.comparison import WHOLE, ComparisonSpec, Measure
 from service.comparisons.planning import afforded
 from service.comparisons.requests import ComparisonRequest
-from service.intake.inputs import held_out_target, known_model
+from service.jobs.names import held_out_target, known_model
 from service.services import State
 from store.accounts import quotas
 from store.comparisons import costs as comparison_costs

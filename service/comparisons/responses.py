@@ -4,8 +4,7 @@ from typing import Literal
 
 from evoselect.spec.comparison import ComparisonSpec
 from service.http.responses import OpenResponseModel, ResponseModel
-from service.jobs.responses import Job, JobFault
-from service.selections.report_responses import Reported
+from service.jobs.responses import Job, JobFault, Reported
 from store.tables.states import JobStatus
 
 

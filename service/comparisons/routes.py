@@ -9,11 +9,10 @@ from service.comparisons import responses
 from service.comparisons.estimates import estimate
 from service.comparisons.preparation import prepared
 from service.comparisons.requests import ComparisonRequest
-from service.edge.idempotency import OnceOnly
-from service.edge.quotas import require_job_quota
 from service.http.parameters import ResourceId
 from service.http.views import as_response
-from service.jobs.routes import accepted, job_routes, load
+from service.jobs.routes import job_routes, load
+from service.jobs.start import Starts
 from service.services import Services, TenantId
 from store.jobs import submissions
 from store.loops import pauses
@@ -33,10 +32,9 @@ router = job_routes(JobKind.COMPARISON, "comparisons", responses.MethodCompariso
 def create(
     *,
     body: ComparisonRequest,
-    response: Response,
     state: Services,
     tenant_id: TenantId,
-    once: OnceOnly,
+    start: Starts,
     validate_only: Annotated[
         bool, Query(description="Only check, and say what it would cost and could see.")
     ] = False,
@@ -44,17 +42,15 @@ def create(
     """Start a comparison. Its `result` has the table so far, also while it runs."""
 
     def store(session: Session) -> str:
-        require_job_quota(session, state, tenant_id, JobKind.COMPARISON)
         asked = prepared(session, state, tenant_id, body).asked
         label = submissions.Label(body.name, body.metadata, body.priority)
         return submissions.comparison(session, tenant_id, asked, label).id
 
     if validate_only:
         with state.database.transaction() as session:
-            require_job_quota(session, state, tenant_id, JobKind.COMPARISON)
+            start.require_quota(session, JobKind.COMPARISON)
             return as_response(estimate(prepared(session, state, tenant_id, body)))
-    job = load(state, tenant_id, once.run(body, store), JobKind.COMPARISON)
-    return accepted(response, "comparisons", job)
+    return start.run(JobKind.COMPARISON, body, store)
 
 
 @router.post("/{job_id}/pause", response_model=responses.MethodComparison)

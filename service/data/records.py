@@ -1,7 +1,11 @@
 """The records of a pool or a target by pages, and those among them that hold a text."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,8 +17,10 @@ from store.kit.json import Json
 from store.records import record as records
 
 SCANNED_ROWS = 100_000  # looked through for one page, so that a search ends in time
+TEXTS = ("prompt", "messages", "completion")
+Rows = npt.NDArray[np.int64]
 Keep = Callable[[pa.Table], pa.Array]
-"""Which rows of a table of records count, as truth values."""
+"""Which rows of a table of `id` and `content_hash` count, as truth values."""
 PAGE_CHARS = 8 * 2**20  # of a page's records and rows; the one that goes beyond is its last
 
 
@@ -36,16 +42,17 @@ def page(
     total = sum(source.rows for source in sources)
     found: list[Json] = []
     seen, chars = after, 0
-    for first, table in _groups(state, sources, after):
-        for place in _places(table, text, extra or {}, keep):
-            view, size = _view(table, first, place)
+    for group in _groups(state, sources, after):
+        first = group.first
+        for place in _places(group, text, extra or {}, keep):
+            view, size = _view(group.whole, first, place)
             found.append(view)
             chars += size
             if len(found) == limit or chars >= PAGE_CHARS:
                 seen = first + place + 1
                 break
         else:
-            seen = first + table.num_rows
+            seen = first + group.rows
             if seen - after < SCANNED_ROWS:
                 continue
         break
@@ -57,8 +64,35 @@ def page(
     }
 
 
-def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[tuple[int, pa.Table]]:
-    """Row groups behind the first `after` records, each with the number of its first record."""
+@dataclass(frozen=True)
+class _Group:
+    """The rows of a row group behind the first `skipped`; columns are read when they are asked for."""
+
+    file: pq.ParquetFile
+    number: int
+    skipped: int
+    first: int
+    """Records of all sources before its first row."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        rows: int = self.file.metadata.row_group(self.number).num_rows
+        return rows - self.skipped
+
+    def table(self, names: Sequence[str]) -> pa.Table:
+        """The columns that it has of these."""
+        there = [name for name in names if name in self.file.schema_arrow.names]
+        return self.file.read_row_group(self.number, columns=there).slice(self.skipped)
+
+    @cached_property
+    def whole(self) -> pa.Table:
+        """All that a record is made of."""
+        return self.table([*records.SCHEMA.names, "original"])
+
+
+def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[_Group]:
+    """Row groups behind the first `after` records."""
     first = 0
     for source in sources:
         if first + source.rows <= after:
@@ -66,13 +100,11 @@ def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[tup
             continue
         with state.artifacts.open(source.artifact) as stream:
             file = pq.ParquetFile(stream)
-            there = [*records.SCHEMA.names, "original"]
-            columns = [name for name in there if name in file.schema_arrow.names]
-            for group in range(file.num_row_groups):
-                rows = file.metadata.row_group(group).num_rows
+            for number in range(file.num_row_groups):
+                rows = file.metadata.row_group(number).num_rows
                 if first + rows > after:
                     skipped = max(0, after - first)
-                    yield first + skipped, file.read_row_group(group, columns=columns).slice(skipped)
+                    yield _Group(file, number, skipped, first + skipped)
                 first += rows
 
 
@@ -92,31 +124,35 @@ def find(state: State, sources: Sequence[Source], content_hash: str) -> Json | N
     return None
 
 
-def _places(table: pa.Table, text: str | None, extra: Mapping[str, str], keep: Keep | None) -> Sequence[int]:
+def _places(group: _Group, text: str | None, extra: Mapping[str, str], keep: Keep | None) -> Sequence[int]:
     """Rows that hold the text, are kept and have such an `extra`; each is asked of what the last one left."""
-    rows: Sequence[int] = range(table.num_rows) if text is None else _holding(table, text)
-    if keep and rows:
-        flags = keep(table if text is None else table.take(rows)).to_pylist()
-        rows = [row for row, flag in zip(rows, flags, strict=True) if flag]
-    if not extra or not rows or "extra" not in table.column_names:
-        return [] if extra else rows
-    texts = table["extra"].take(pa.array(rows, pa.int64())).to_pylist()
-    return [
-        row
-        for row, own in zip(rows, texts, strict=True)
-        if own and records.has_extra(orjson.loads(own), extra)
-    ]
+    rows = np.arange(group.rows)
+    if text is not None:
+        rows = _holding(group.table(TEXTS), text)
+    if keep and len(rows):
+        rows = rows[_flags(keep(group.table(("id", "content_hash")).take(rows)))]
+    if extra and len(rows):
+        held = group.table(("extra",))
+        told = held["extra"].take(rows).to_pylist() if held.num_columns else [None] * len(rows)
+        rows = rows[[own is not None and records.has_extra(orjson.loads(own), extra) for own in told]]
+    found: list[int] = rows.tolist()
+    return found
 
 
-def _holding(table: pa.Table, text: str) -> list[int]:
+def _holding(table: pa.Table, text: str) -> Rows:
     """Rows whose prompt, turns or completion hold the text, whatever its case."""
-    held = [pc.match_substring(table[name], text, ignore_case=True) for name in ("prompt", "completion")]
+    held = np.zeros(table.num_rows, bool)
+    for name in ("prompt", "completion"):
+        held |= _flags(pc.match_substring(table[name], text, ignore_case=True))
     turns = table["messages"].combine_chunks()
-    parents = pc.list_parent_indices(turns)
     told = pc.match_substring(pc.struct_field(turns.flatten(), "content"), text, ignore_case=True)
-    of_turns = set(parents.filter(told).to_pylist())
-    flat = pc.or_kleene(*held)
-    return [row for row, flag in enumerate(flat.to_pylist()) if flag or row in of_turns]
+    held[pc.list_parent_indices(turns).filter(told).to_numpy()] = True
+    return np.flatnonzero(held)
+
+
+def _flags(found: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Truth values, null as false."""
+    return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _view(table: pa.Table, first: int, place: int) -> tuple[Json, int]:

@@ -40,6 +40,11 @@ class Chart:
     whole: bool = False
     """x counts something: only whole numbers stand on its axis."""
 
+    def heads(self) -> list[str]:
+        """Of the columns of `rows`."""
+        sure = (one.label + (" (95 % interval)" if one.intervals is not None else "") for one in self.series)
+        return [self.x_label, *sure]
+
     def rows(self) -> list[list[str]]:
         """The table below the picture, as it is printed: x, then each series."""
         columns = [[number(x) for x in self.x], *(_cells(one) for one in self.series)]

@@ -27,8 +27,16 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.globals["statics"] = f"/ui/static/{version()}"
     found.filters |= {"number": number, "percent": percent, "embedded": embedded}
     return found
+
+
+@cache
+def version() -> str:
+    """Part of the addresses of these files, which browsers keep until one of them changes."""
+    files = sorted(path for path in STATIC.iterdir() if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 @cache

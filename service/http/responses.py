@@ -1,4 +1,4 @@
-"""What answers look like: the schemas of the OpenAPI document. The views of each noun fill them."""
+"""Base of all models of responses: the schemas of the OpenAPI document. The views of each noun fill them."""
 
 from typing import Generic, Literal, Self, TypeVar, get_args
 

@@ -1,4 +1,4 @@
-"""What requests name or bring along: models by name, records that become targets and pools."""
+"""Records that requests bring along: they become targets and pools."""
 
 from typing import Any
 
@@ -13,34 +13,7 @@ from service.services import State
 from store.accounts.quotas import StorageQuota
 from store.data import pools, targets
 from store.data.content_runs import Known
-from store.errors import Invalid, NotFound
-from store.models import adapters
 from store.records.layout import Layout
-
-
-def known_model(session: Session, state: State, tenant_id: str, name: str, *, pointer: str) -> str:
-    """The name, when it is an alias of the allow-list or the tenant's own adapter; raises Invalid."""
-    if name in state.models:
-        return name
-    try:
-        return adapters.get(session, tenant_id, name).id
-    except NotFound:
-        known = ", ".join(sorted(state.models))
-        detail = f"There is no model {name!r:.80}: use {known}, or the id of a model that you trained."
-        raise Invalid(detail, code="unknown_model", pointer=pointer) from None
-
-
-def held_out_target(session: Session, tenant_id: str, target_id: str) -> str:
-    """The target that was kept apart from this one; raises Invalid where nothing was."""
-    found = targets.get(session, tenant_id, target_id).held_out_target_id
-    if found is None:
-        raise Invalid(
-            f"target {target_id} keeps no examples apart: name evaluation_target_id, or make the target with "
-            "held_out",
-            code="nothing_held_out",
-            pointer="/evaluation_target_id",
-        )
-    return found
 
 
 def given_records(

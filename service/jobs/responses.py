@@ -1,4 +1,4 @@
-"""What answers about jobs look like."""
+"""Models of responses about jobs."""
 
 from datetime import datetime
 
@@ -102,3 +102,18 @@ class Event(ResponseModel):
     """What there is to say about it."""
     created_at: datetime
     """When it happened."""
+
+
+class Reported(ResponseModel):
+    """The job that a report is about."""
+
+    id: str
+    """Its id."""
+    name: str | None
+    """A name of yours."""
+    created_at: datetime
+    """When it was accepted."""
+    completed_at: datetime | None
+    """When it was completed."""
+    metadata: dict[str, str]
+    """Pairs of yours."""

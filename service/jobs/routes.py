@@ -1,4 +1,4 @@
-"""What all kinds of jobs share: list, look, wait, cancel, retry, events."""
+"""What all kinds of jobs share: list, retrieve, wait, cancel, retry, events."""
 
 import re
 import time

@@ -1,20 +1,19 @@
 """The report of a loop as JSON: its rounds with intervals, both arms compared, and a map of each round."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
 
 import orjson
 import pyarrow.compute as pc
 
 from service.jobs import pairs
+from service.jobs.reported import reported
 from service.jobs.results import scores
 from service.loops import views
 from service.loops.round_charts import judged_by
-from service.polls import views as job_views
+from service.selections.report_document import EARLIER_MAP
 from service.services import State
 from store.artifacts import Artifacts
 from store.jobs import lifecycle as jobs
-from store.jobs import reads as job_reads
 from store.jobs.results import files_of
 from store.kit.json import Json
 from store.loops import advance as loops
@@ -26,12 +25,10 @@ from store.tables.jobs import Job
 from store.tables.loops import Round
 from store.tables.states import JobKind, JobStatus
 
-LOOP = ("id", "name", "status", "created_at", "completed_at", "request", "metadata")
 MAPS = 24  # rounds with a map: the first, the last, and such as lie evenly between
 POINTS = 60_000  # of all maps together, which keeps the page below 5 MB
 KINDS = {"pool": 0.4, "target": 0.2, "selected": 0.4}  # shares of the points of a map
 MOST = 3_000  # points of one map
-MARGIN = 0.04  # around the points, as a share of what they span
 
 
 def document(state: State, tenant_id: str, job_id: str) -> Json:
@@ -40,7 +37,6 @@ def document(state: State, tenant_id: str, job_id: str) -> Json:
         job = jobs.get(session, tenant_id, job_id, JobKind.LOOP)
         arms, over = loop_plan.arms(loops.spec_of(job)), jobs.is_terminal(job)
         steps, rows = loop_steps.of_loop(session, job_id), loop_steps.rounds(session, job_id)
-        made = job_views.job(job, job_reads.progress(session, [job_id])[job_id])
     done = {(step.round, step.name): step.job for step in steps if step.job.status == JobStatus.COMPLETED}
     drawn = _spread([row.number for row in rows if _has_map(done.get((row.number, "select")))], MAPS)
     found = [_round(state, row, steps, done=done, arms=arms, over=over) for row in rows]
@@ -49,12 +45,12 @@ def document(state: State, tenant_id: str, job_id: str) -> Json:
         one["map"] = pictures.get(one["number"])
     return {
         "object": "loop.report",
-        "loop": {name: made[name] for name in LOOP},
+        "loop": reported(job),
         "stop_reason": (job.result or {}).get("stop_reason"),
         **{name: (job.result or {}).get(name) for name in ("best_round", "best_reported", "base_reported")},
         "base": loop_steps.numbers(steps, 0, SELECTED).evaluation,
         "rounds": found,
-        "frame": _frame(pictures.values()),
+        "frame": maps.frame(part for one in pictures.values() for part in one["points"].values()),
     }
 
 
@@ -107,17 +103,4 @@ def _map(artifacts: Artifacts, job: Job, maps_together: int) -> Json:
         every = max(1, -(-rows.num_rows // int(room * KINDS[kind])))
         points[kind] = {axis: rows[axis].to_pylist()[::every] for axis in ("x", "y")}
         points[kind]["mean"] = [pc.mean(rows[axis]).as_py() for axis in ("x", "y")]
-    return {"axes": None, **facts, "selection_id": job.id, "points": points}
-
-
-def _frame(pictures: Iterable[Json]) -> Json | None:
-    """What all maps are drawn in: the least and largest coordinate of any, with a margin."""
-    drawn = [points for picture in pictures for points in picture["points"].values()]
-    found = {}
-    for axis in ("x", "y"):
-        every = [value for points in drawn for value in points[axis]]
-        if not every:
-            return None
-        margin = MARGIN * ((max(every) - min(every)) or 1.0)
-        found[axis] = [min(every) - margin, max(every) + margin]
-    return found
+    return {**EARLIER_MAP, **facts, "selection_id": job.id, "points": points}

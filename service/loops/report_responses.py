@@ -3,9 +3,10 @@
 from typing import Literal
 
 from service.http.responses import ResponseModel
+from service.jobs.measured import EvaluationNumbers, PairedDifference
+from service.jobs.responses import Reported
 from service.loops.responses import ArmNumbers, LoopRequested, Round
-from service.models.responses import EvaluationNumbers, PairedDifference
-from service.selections.report_responses import Map, Reported
+from service.selections.report_responses import Map
 from store.tables.states import JobStatus
 
 

@@ -3,6 +3,7 @@
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from service.html.standalone import SCHEMA, standalone
 from service.html.templates import HTML
 from service.http.fair import FairRoute
 from service.http.media import JSON, acceptable
@@ -10,21 +11,18 @@ from service.http.parameters import ResourceId
 from service.loops.report_document import document
 from service.loops.report_page import page
 from service.loops.report_responses import LoopReport
-from service.selections.report_routes import HEADERS
 from service.services import Services, State, TenantId
 
 router = APIRouter(prefix="/v1/loops", route_class=FairRoute, tags=["loops"])
 
-PAGE = {"type": "string", "description": "One page that needs nothing else."}
-
 
 @router.get(
-    "/{job_id}/report", response_model=LoopReport, responses={200: {"content": {HTML: {"schema": PAGE}}}}
+    "/{job_id}/report", response_model=LoopReport, responses={200: {"content": {HTML: {"schema": SCHEMA}}}}
 )
 def report(job_id: ResourceId, request: Request, state: Services, tenant_id: TenantId) -> Response:
     """Each round with intervals, both arms compared example by example, and a map of it on the same axes."""
     if acceptable(request.headers.get("accept"), (JSON, HTML)) == HTML:
-        return Response(loop_page(state, tenant_id, job_id), media_type=HTML, headers=HEADERS)
+        return standalone(loop_page(state, tenant_id, job_id))
     return Response(orjson.dumps(document(state, tenant_id, job_id)), media_type=JSON)
 
 

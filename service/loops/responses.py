@@ -5,8 +5,8 @@ from typing import Literal
 
 from evoselect.spec.loop import LoopSpec
 from service.http.responses import OpenResponseModel, ResponseModel
+from service.jobs.measured import EvaluationNumbers, EvaluationResult
 from service.jobs.responses import Job
-from service.models.responses import EvaluationNumbers, EvaluationResult
 from service.selections.result_responses import SideHealth
 
 

@@ -9,13 +9,13 @@ from evoselect.spec.loop import CURRENT, LoopSpec, OpenAIGenerator, PoolGenerato
 from evoselect.spec.verifier import Called
 from service.data import responses as data_responses
 from service.data.pools import Intake
-from service.edge.idempotency import OnceOnly
-from service.edge.quotas import STORAGE_LEFT, require_job_quota
+from service.edge.quotas import STORAGE_LEFT
 from service.http.parameters import DEFAULT_LIMIT, AfterNumber, Limit, ResourceId
 from service.http.responses import Page
 from service.http.views import as_response, page
-from service.intake.inputs import held_out_target, known_model
-from service.jobs.routes import accepted, job_routes, load
+from service.jobs.names import held_out_target, known_model
+from service.jobs.routes import job_routes, load
+from service.jobs.start import Starts
 from service.loops import responses, views
 from service.loops.requests import CandidatesRequest, LoopRequest
 from service.services import Services, State, TenantId
@@ -42,13 +42,10 @@ RoundNumber = Annotated[int, Path(ge=1, le=10**6, description="The number of the
 
 
 @router.post("", status_code=202, response_model=responses.Loop)
-def create(
-    *, body: LoopRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
-) -> Response:
+def create(*, body: LoopRequest, state: Services, tenant_id: TenantId, start: Starts) -> Response:
     """Start a loop."""
 
     def store(session: Session) -> str:
-        require_job_quota(session, state, tenant_id, JobKind.LOOP)
         name = body.base_model or state.settings.default_model
         asked = LoopWork(
             target_id=body.target_id,
@@ -61,7 +58,7 @@ def create(
         label = submissions.Label(body.name, body.metadata, body.priority)
         return submissions.loop(session, tenant_id, asked, label).id
 
-    return accepted(response, "loops", load(state, tenant_id, once.run(body, store), JobKind.LOOP))
+    return start.run(JobKind.LOOP, body, store)
 
 
 def _require_apart(asked: LoopWork) -> None:

@@ -2,16 +2,19 @@
 
 from dataclasses import asdict
 
+import orjson
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from service.edge.idempotency import OnceOnly
-from service.edge.quotas import require_job_quota
+from service.http.media import NDJSON
 from service.http.parameters import ResourceId
-from service.intake.inputs import given_records, known_model, stored_target
+from service.intake.inputs import given_records, stored_target
 from service.jobs import pairs
+from service.jobs.measured import PairedDifference
+from service.jobs.names import known_model
 from service.jobs.results import completed, scores
-from service.jobs.routes import accepted, job_routes, load
+from service.jobs.routes import job_routes
+from service.jobs.start import Starts
 from service.models import responses
 from service.models.requests import EvaluationRequest
 from service.services import Services, State, TenantId
@@ -24,11 +27,14 @@ from store.tables.states import JobKind
 
 router = job_routes(JobKind.EVALUATION, "evaluations", responses.Evaluation)
 
+SCORES = {
+    "type": "string",
+    "description": "One JSON object a line: an example and its numbers, null where there is none.",
+}
+
 
 @router.post("", status_code=202, response_model=responses.Evaluation)
-def create(
-    *, body: EvaluationRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
-) -> Response:
+def create(*, body: EvaluationRequest, state: Services, tenant_id: TenantId, start: Starts) -> Response:
     """Start an evaluation. Records become a target, the same one where they come again."""
     if body.tasks is not None and state.settings.task_folder is None:
         raise Invalid(
@@ -40,7 +46,6 @@ def create(
     rows = given_records(state, tenant_id, inline=body.records, file_id=body.file_id, layout=body.layout)
 
     def store(session: Session) -> str:
-        require_job_quota(session, state, tenant_id, JobKind.EVALUATION)
         model = known_model(session, state, tenant_id, body.model, pointer="/model")
         if body.tasks is not None:
             asked = EvaluationWork(model=model, spec=body.spec, tasks=tuple(body.tasks), limit=body.limit)
@@ -50,8 +55,7 @@ def create(
         label = submissions.Label(body.name, body.metadata, body.priority)
         return submissions.evaluation(session, tenant_id, asked, label).id
 
-    job = load(state, tenant_id, once.run(body, store), JobKind.EVALUATION)
-    return accepted(response, "evaluations", job)
+    return start.run(JobKind.EVALUATION, body, store)
 
 
 @router.get("/{job_id}/compare/{other_id}")
@@ -77,10 +81,21 @@ def compare(
         evaluations=(job_id, other_id),
         models=(asked[0].model, asked[1].model),
         differences={
-            name: None if one is None else responses.PairedDifference(**asdict(one))
-            for name, one in found.items()
+            name: None if one is None else PairedDifference(**asdict(one)) for name, one in found.items()
         },
     )
+
+
+@router.get(
+    "/{job_id}/scores",
+    response_model=None,
+    response_class=Response,
+    responses={200: {"content": {NDJSON: {"schema": SCORES}}}},
+)
+def example_scores(job_id: ResourceId, state: Services, tenant_id: TenantId) -> Response:
+    """The numbers of each example, or of each question of named tasks, as lines in their order."""
+    rows = scores(state, _completed(state, tenant_id, job_id))
+    return Response(b"".join(orjson.dumps(row) + b"\n" for row in rows), media_type=NDJSON)
 
 
 def _completed(state: State, tenant_id: str, job_id: str) -> Job:

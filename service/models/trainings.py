@@ -5,11 +5,11 @@ from typing import TypedDict
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from service.edge.idempotency import OnceOnly
-from service.edge.quotas import require_job_quota
 from service.intake.inline import Rows
-from service.intake.inputs import given_records, known_model, stored_target
-from service.jobs.routes import accepted, job_routes, load
+from service.intake.inputs import given_records, stored_target
+from service.jobs.names import known_model
+from service.jobs.routes import job_routes
+from service.jobs.start import Starts
 from service.models import responses
 from service.models.requests import TrainingRequest
 from service.services import Services, State, TenantId
@@ -33,14 +33,11 @@ router = job_routes(JobKind.TRAINING, "trainings", responses.Training)
 
 
 @router.post("", status_code=202, response_model=responses.Training)
-def create(
-    *, body: TrainingRequest, response: Response, state: Services, tenant_id: TenantId, once: OnceOnly
-) -> Response:
+def create(*, body: TrainingRequest, state: Services, tenant_id: TenantId, start: Starts) -> Response:
     """Start a training."""
     rows = given_records(state, tenant_id, inline=None, file_id=body.file_id, layout=body.layout)
 
     def store(session: Session) -> str:
-        require_job_quota(session, state, tenant_id, JobKind.TRAINING)
         name = body.base_model or state.settings.default_model
         asked = TrainingWork(
             base_model=known_model(session, state, tenant_id, name, pointer="/base_model"),
@@ -52,8 +49,7 @@ def create(
         most = state.settings.max_training_steps
         return submissions.training(session, tenant_id, asked, most_steps=most, label=label).id
 
-    job = load(state, tenant_id, once.run(body, store), JobKind.TRAINING)
-    return accepted(response, "trainings", job)
+    return start.run(JobKind.TRAINING, body, store)
 
 
 def _source(session: Session, state: State, tenant_id: str, body: TrainingRequest, *, rows: Rows) -> Source:

@@ -55,7 +55,12 @@ CODES = (
         "The selection is not completed.",
         ("selections.*", "trainings.create", "trainings.retry"),
     ),
-    Code(409, "evaluation_not_completed", "The evaluation is not completed.", ("evaluations.compare",)),
+    Code(
+        409,
+        "evaluation_not_completed",
+        "The evaluation is not completed.",
+        ("evaluations.compare", "evaluations.scores"),
+    ),
     Code(409, "no_report", "The selection is of a release without reports.", ("selections.report",)),
     Code(409, "round_not_waiting", "The round does not wait for candidates.", ("loops.add_candidates",)),
     Code(409, "idempotency_in_flight", "A request with this key is under way: send it again.", KEYED),

@@ -24,6 +24,7 @@ CONFLICTS = (  # routes without a body that a state may forbid
     "/items",
     "/rejected",
     "/report",
+    "/scores",
     "/cancel",
     "/redeliver",
     "/retry",
@@ -35,7 +36,13 @@ CONFLICTS = (  # routes without a body that a state may forbid
 OWN = {"/items": 406, "/report": 406, "/content": 416}
 SHARED = (401, 403, 404, 406, 416, 422, 429, 503, 507)
 DESCRIPTION = "Which of these candidate examples are worth training on for a target task?"
-VERBS = {"listing": "list", "remove": "delete", "stored_records": "records", "batch_listing": "batches"}
+VERBS = {
+    "listing": "list",
+    "remove": "delete",
+    "stored_records": "records",
+    "batch_listing": "batches",
+    "example_scores": "scores",
+}
 UNTOLD = "Successful Response"  # what the framework says of an answer that nobody described
 REF = "#/components/schemas/"
 PAGE = re.compile(r"\bPage[_\[](\w+)[_\]]")  # what the framework calls a page of something

@@ -1,17 +1,29 @@
 """Headers of answers, as the OpenAPI document names them."""
 
-from store.kit.json import Json
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+Operation = Mapping[str, Any]
+"""One method of one path, as the framework describes it."""
+Reference = TypedDict("Reference", {"$ref": str})
 
 
-def _text(description: str) -> Json:
+class Header(TypedDict):
+    """What a header says, and the schema of its value."""
+
+    description: str
+    schema: dict[str, str | int]
+
+
+def _text(description: str) -> Header:
     return {"description": description, "schema": {"type": "string"}}
 
 
-def _whole(description: str) -> Json:
+def _whole(description: str) -> Header:
     return {"description": description, "schema": {"type": "integer", "minimum": 0}}
 
 
-ALL: Json = {
+ALL: dict[str, Header] = {
     "X-Request-Id": _text("Names this request in the service's log."),
     "RateLimit": _text('Requests left of the present window, such as `"requests";r=199`.'),
     "RateLimit-Policy": _text(
@@ -26,7 +38,7 @@ ALL: Json = {
 WAITING = (429, 503, 507)  # problems that name a time
 
 
-def of(path: str, status: int, operation: Json) -> Json:
+def of(path: str, status: int, operation: Operation) -> dict[str, Reference]:
     """By name a reference to each header that an answer without a problem carries."""
     names = ["X-Request-Id"]
     if path.startswith("/v1/"):
@@ -44,16 +56,16 @@ def of(path: str, status: int, operation: Json) -> Json:
     return _references(names)
 
 
-def of_problem(status: int, operation_id: str) -> Json:
+def of_problem(status: int, operation_id: str) -> dict[str, Reference]:
     """By name a reference to each header that a problem carries."""
     keyed = status == 409 and operation_id.endswith((".create", ".update", ".rotate"))
     more = ["Retry-After"] if status in WAITING or keyed else ["Content-Range"] if status == 416 else []
     return _references(["X-Request-Id", *more])
 
 
-def _references(names: list[str]) -> Json:
+def _references(names: list[str]) -> dict[str, Reference]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _has(operation: Json, parameter: str) -> bool:
+def _has(operation: Operation, parameter: str) -> bool:
     return any(own["name"] == parameter for own in operation.get("parameters", ()))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from evoselect.spec.fields import ShortText
 from service.comparisons.report_routes import report_page as comparison_page
 from service.edge.sessions import COOKIE, SECONDS, SIGN_IN, check_token, cookie_for
-from service.html.templates import HTML, STATIC
+from service.html.templates import HTML, STATIC, version
 from service.http.parameters import After, ResourceId
 from service.http.problems import Problem
 from service.jobs.results import completed
@@ -61,6 +61,7 @@ STATICS = {
     "icon.svg",
     "intake.js",
     "loop_form.js",
+    "map.js",
     "pages.css",
     "pages.js",
     "uplot.min.css",
@@ -101,13 +102,13 @@ def sign_out(request: Request, form: Form, state: Services) -> Response:
 
 
 @router.get("/static/{name}")
-def static(name: str) -> Response:
-    """Styles and the script; there is nothing else."""
+@router.get("/static/{of}/{name}")
+def static(name: str, of: str = "") -> Response:
+    """Styles and the scripts; there is nothing else. Those of this version are kept by browsers."""
     if name not in STATICS:
         raise Problem(404, "not_found", "There is no such file.")
-    return FileResponse(
-        STATIC / name, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-    )
+    kept = "public, max-age=31536000, immutable" if of == version() else "no-cache"
+    return FileResponse(STATIC / name, headers={"Cache-Control": kept, "X-Content-Type-Options": "nosniff"})
 
 
 @router.get("/compare")

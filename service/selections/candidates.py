@@ -1,7 +1,7 @@
 """One candidate of a selection: why it is in, or why it is out."""
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 
 import orjson
 from fastapi import APIRouter, Path, Response
@@ -72,7 +72,31 @@ class Own:
     """Whether the candidate was received as a copy of it."""
 
 
-def _told(state: State, files: SelectionFiles, own: Own, why: Json) -> Json:
+class Why(TypedDict, total=False):
+    """What became of a candidate; what is left out is null in the response."""
+
+    status: Literal["selected", "not_selected", "not_usable"]
+    reason: str
+    item: Json
+    nearest_target: "Near | None"
+    last_selected: dict[str, object]
+
+
+class Near(TypedDict):
+    """The target that a candidate is most like."""
+
+    id: str
+    cosine: float
+
+
+class Flagged(TypedDict, total=False):
+    """What it nearly repeats; empty where that is nothing, and where nobody searched."""
+
+    cluster: dict[str, object] | None
+    leaks: list[dict[str, object]]
+
+
+def _told(state: State, files: SelectionFiles, own: Own, why: Why) -> Json:
     return {**UNKNOWN, **asdict(own), **_flags(state, files, own.content_hash), **why}
 
 
@@ -88,7 +112,7 @@ def _in_pool(state: State, batches: list[Batch], name: str) -> Own | None:
     return None
 
 
-def _eligibility(state: State, files: SelectionFiles, own: Own) -> Json:
+def _eligibility(state: State, files: SelectionFiles, own: Own) -> Why:
     item = selected.find(state.artifacts, files.items, own.id, own.content_hash)
     if item is not None:
         return _chosen(item)
@@ -109,19 +133,20 @@ def _eligibility(state: State, files: SelectionFiles, own: Own) -> Json:
     }
 
 
-def _flags(state: State, files: SelectionFiles, content_hash: str) -> Json:
-    """{cluster, leaks}; empty for a candidate that nearly repeats nothing, and where nobody looked."""
+def _flags(state: State, files: SelectionFiles, content_hash: str) -> Flagged:
     stored, names = files.near_copies, ("cluster", "leaks")
     row = stored and considered.find_row(state.artifacts, stored.path, content_hash, more=names)
-    return {name: orjson.loads(row[name]) for name in names} if row else {}
+    if not row:
+        return {}
+    return {"cluster": orjson.loads(row["cluster"]), "leaks": orjson.loads(row["leaks"])}
 
 
-def _chosen(item: Json) -> Json:
+def _chosen(item: Json) -> Why:
     return {"status": "selected", "reason": item.get("why") or "selected", "item": item}
 
 
-def _nearest(state: State, files: SelectionFiles, own: Own) -> Json | None:
-    """{id, cosine} of the target that the candidate is most like; None for jobs that did not store it."""
+def _nearest(state: State, files: SelectionFiles, own: Own) -> Near | None:
+    """None for jobs that did not store it."""
     if files.considered is None:
         return None
     columns = ("nearest_target", "cosine")

@@ -3,7 +3,7 @@
 import orjson
 
 from service.http.problems import Problem
-from service.polls import views as job_views
+from service.jobs.reported import reported
 from store.artifacts import Artifacts, StoredFile
 from store.jobs.results import files_of
 from store.kit.json import Json
@@ -11,7 +11,7 @@ from store.results import maps
 from store.tables.jobs import Job
 
 TEXT = 160  # characters by which an example of the target is told from others
-SELECTION = ("id", "name", "created_at", "completed_at", "request", "metadata")
+EARLIER_MAP: Json = {"axes": None, "tsne": None, "source": None, "clusters": []}
 
 
 def document(artifacts: Artifacts, job: Job) -> Json:
@@ -22,20 +22,20 @@ def document(artifacts: Artifacts, job: Job) -> Json:
         raise Problem(409, "no_report", detail)
     numbers = stored_numbers(artifacts, files.report)
     drawn = artifacts.get_table(files.map.path, files.map.sha256, maps.DRAWN)
-    numbers["map"] = {"axes": None, **numbers["map"], "points": maps.points(drawn)}
-    made = job_views.job(job, {})
-    diagnostics = made["result"].pop("diagnostics")
+    numbers["map"] = {**EARLIER_MAP, **numbers["map"], "points": maps.points(drawn)}
+    result = job.result or {}
+    diagnostics = dict(result["diagnostics"])
     return {
         "object": "selection.report",
-        "selection": {name: made[name] for name in SELECTION},
-        "counts": made["result"].get("counts", {}),
+        "selection": {name: value for name, value in reported(job).items() if name != "status"},
+        "counts": result.get("counts", {}),
         "tradeoff": diagnostics.pop("tradeoff", []),
         "against": diagnostics.pop("metrics", {}),
         "diagnostics": diagnostics,
-        "features": made["result"].get("features", {}),
-        "near_copies": made["result"].get("near_copies"),
-        "conditioning": made["result"].get("conditioning"),
-        "manifest": made["result"].get("manifest", {}),
+        "features": result.get("features", {}),
+        "near_copies": result.get("near_copies"),
+        "conditioning": result.get("conditioning"),
+        "manifest": result.get("manifest", {}),
         "near_copy_texts": None,  # of reports of earlier releases
         **numbers,
     }

@@ -19,7 +19,7 @@ LONGEST, SHORTEST = 900, 60  # bytes of one of them
 SERVED = 60  # characters of each target beside an item
 HASH = re.compile("[0-9a-f]{64}")
 STYLES = ("uplot.min.css", "base.css", "charts.css", "report.css")
-SCRIPTS = ("uplot.min.js", "charts.js", "map.js", "report.js")
+SCRIPTS = ("uplot.min.js", "charts.js", "map.js", "linked.js", "report.js")
 REASONS = {
     "in_target": "is also a target example",
     "excluded": "was selected before (exclude_selection_ids)",
@@ -45,6 +45,8 @@ def page(report: Report, items: Iterable[Json], shown: Mapping[str, dict[str, st
     rows = list(_items(items, len(report.map.points["selected"].id or ()), texts))
     data = {
         "map": _coordinates(report.map.points, shown),
+        "clusters": report.map.clusters,
+        "source": report.map.source,
         "tables": {
             "items": _table(ITEM_COLUMNS, rows),
             "targets": _table(TARGET_COLUMNS, _targets(report, texts)),
@@ -90,7 +92,7 @@ def _coordinates(
         | {"id": [_text(name, shown.get(kind, {})) for name in points[kind].id or ()]}
         for kind in ("pool", "target")
     }
-    return {**named, "selected": {"x": selected.x, "y": selected.y}}
+    return {**named, "selected": selected.model_dump(exclude={"id"})}
 
 
 def _text(name: str, texts: dict[str, str]) -> str:

@@ -1,9 +1,9 @@
 """What a report looks like as JSON: its schema in the OpenAPI document."""
 
-from datetime import datetime
 from typing import Literal
 
 from service.http.responses import OpenResponseModel, ResponseModel
+from service.jobs.responses import Reported
 from service.selections.responses import SelectionRequested
 from service.selections.result_responses import (
     Diagnostics,
@@ -14,21 +14,6 @@ from service.selections.result_responses import (
     RowCounts,
     TradeoffPoint,
 )
-
-
-class Reported(ResponseModel):
-    """The job that a report is about."""
-
-    id: str
-    """Its id."""
-    name: str | None
-    """A name of yours."""
-    created_at: datetime
-    """When it was accepted."""
-    completed_at: datetime | None
-    """When it was completed."""
-    metadata: dict[str, str]
-    """Pairs of yours."""
 
 
 class ReportedSelection(Reported):
@@ -47,6 +32,18 @@ class Points(OpenResponseModel):
     """First coordinates."""
     y: list[float]
     """Second coordinates."""
+    tsne_x: list[float | None] | None = None
+    """First coordinates by t-SNE; null for points that it does not draw."""
+    tsne_y: list[float | None] | None = None
+    """Second coordinates by t-SNE."""
+    relevance: list[float | None] | None = None
+    """Cosine to the nearest target example; null for targets."""
+    length: list[int] | None = None
+    """Characters of each."""
+    source: list[str | None] | None = None
+    """Values of the column that `source` of the map names."""
+    cluster: list[int | None] | None = None
+    """Places among `clusters` of the map."""
 
 
 class Shown(ResponseModel):
@@ -87,6 +84,17 @@ class MapAxes(OpenResponseModel):
     """The round, from 1."""
 
 
+class TsneFacts(OpenResponseModel):
+    """How t-SNE drew the map."""
+
+    perplexity: float
+    """About how many neighbours a point is laid beside."""
+    trustworthiness: float | None
+    """How far neighbours in its picture are neighbours in the features, 0 to 1, of up to 1,000 points."""
+    points: int
+    """Points that it draws, a seeded sample of the map where that has more."""
+
+
 class Map(OpenResponseModel):
     """Candidates, target and items in the plane."""
 
@@ -102,6 +110,12 @@ class Map(OpenResponseModel):
     """Points of the map."""
     of: Shown
     """Rows that there are."""
+    tsne: TsneFacts | None
+    """The picture by t-SNE; null in reports of earlier releases, and where there are too few points."""
+    source: str | None
+    """The column that `source` of the points is from; null where there is none."""
+    clusters: list[str]
+    """Of each cluster (k-means) the words that set its texts apart, which may be none."""
     points: dict[str, Points]
     """By kind: pool, target, selected."""
 

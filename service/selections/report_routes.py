@@ -6,6 +6,7 @@ from itertools import islice
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from service.html.standalone import SCHEMA, standalone
 from service.html.templates import HTML
 from service.http.fair import FairRoute
 from service.http.media import JSON, PARQUET, acceptable
@@ -22,11 +23,9 @@ from store.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["selections"])
 FORMATS: dict[str, dict[str, object]] = {
-    HTML: {"schema": {"type": "string", "description": "One page that needs nothing else."}},
+    HTML: {"schema": SCHEMA},
     PARQUET: {"schema": {"type": "string", "format": "binary", "description": "The points of the map."}},
 }
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; sandbox allow-scripts"
-"""The page's own policy is stricter about what runs; this one keeps it out of the API's origin as well."""
 
 
 @router.get("/{job_id}/report", response_model=Report, responses={200: {"content": FORMATS}})
@@ -38,17 +37,8 @@ def report(job_id: ResourceId, request: Request, state: Services, tenant_id: Ten
     if kind == PARQUET:
         return Response(_map(state, job), media_type=PARQUET)
     if kind == HTML:
-        return Response(
-            rendered(state, job, Report.model_validate(numbers)), media_type=HTML, headers=HEADERS
-        )
+        return standalone(rendered(state, job, Report.model_validate(numbers)))
     return Response(orjson.dumps(numbers), media_type=JSON)
-
-
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def rendered(state: State, job: Job, numbers: Report) -> str:

@@ -1,4 +1,4 @@
-"""What answers about selections look like."""
+"""Models of responses about selections."""
 
 from typing import Literal
 

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
-from service.edge.idempotency import OnceOnly
-from service.edge.quotas import require_job_quota
 from service.http.views import as_response
 from service.intake.inline import Rows, parse_all
-from service.intake.inputs import known_model, stored_pool, stored_target
-from service.jobs.routes import accepted, job_routes, load
+from service.intake.inputs import stored_pool, stored_target
+from service.jobs.names import known_model
+from service.jobs.routes import job_routes
+from service.jobs.start import Starts
 from service.selections import responses
 from service.selections.estimates import estimate
 from service.selections.requests import SelectionRequest, require_budget_for_pinned
@@ -34,10 +34,9 @@ router = job_routes(JobKind.SELECTION, "selections", responses.Selection)
 def create(
     *,
     body: SelectionRequest,
-    response: Response,
     state: Services,
     tenant_id: TenantId,
-    once: OnceOnly,
+    start: Starts,
     validate_only: Annotated[bool, Query(description="Only check, and say what it would cost.")] = False,
 ) -> Response:
     """Start a selection. Inline records become a target or a pool of their own."""
@@ -47,7 +46,6 @@ def create(
     candidates = None if sent is None else parse_all(sent, "/candidates", limit, Layout())
 
     def store(session: Session) -> str:
-        require_job_quota(session, state, tenant_id, JobKind.SELECTION)
         model = known_model(
             session, state, tenant_id, body.model or state.settings.default_model, pointer="/model"
         )
@@ -70,9 +68,8 @@ def create(
         return job.id
 
     if validate_only:
-        return as_response(estimate(state, store))
-    job = load(state, tenant_id, once.run(body, store), JobKind.SELECTION)
-    return accepted(response, "selections", job)
+        return as_response(estimate(start, store))
+    return start.run(JobKind.SELECTION, body, store)
 
 
 def _asked(

@@ -1,6 +1,6 @@
 /* What a selection would cost, asked of the service whenever the form says enough. */
-import { Refused, call, make } from "/ui/static/api.js";
-import { clear, collected, show } from "/ui/static/forms.js";
+import { Refused, call, make } from "./api.js";
+import { clear, collected, show } from "./forms.js";
 
 const form = document.querySelector("form[data-estimate]"), place = document.getElementById("estimate");
 const WAIT = 400; /* milliseconds after the last change */

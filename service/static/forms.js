@@ -1,5 +1,5 @@
 /* Forms and buttons that call the API. What is typed stays; a refusal stands beside the field that it is about. */
-import { call, make } from "/ui/static/api.js";
+import { call, make } from "./api.js";
 
 const SHOWN = 10; /* faults of a form that no field takes */
 

@@ -1,5 +1,5 @@
 /* Files become targets and pools: sent once, read as their rows are recognised, or as the reader says. */
-import { Refused, call, fragment, make, upload } from "/ui/static/api.js";
+import { Refused, call, fragment, make, upload } from "./api.js";
 
 const PEEK = 65536; /* bytes whose first row names the columns */
 const LISTED = 5; /* faults of rows */

@@ -13,6 +13,7 @@ function draw() {
   charts.forEach((chart) => chart.destroy());
   charts.clear();
   document.querySelectorAll("[data-plot]").forEach((host) => charts.set(host, evoCharts.plot(host, JSON.parse(host.dataset.plot))));
+  document.querySelectorAll("[data-map]").forEach((host) => charts.set(host, evoMap.still(host, JSON.parse(host.dataset.map))));
 }
 
 function take(page) {

@@ -159,7 +159,7 @@ def loop(session: Session, tenant_id: str, asked: LoopWork, label: Label) -> Job
 
 
 def comparison(session: Session, tenant_id: str, asked: ComparisonWork, label: Label) -> Job:
-    """Its first look begins the selections."""
+    """Its first shard begins the selections."""
     for target_id in (asked.target_id, asked.evaluation_target_id):
         targets.get(session, tenant_id, target_id)
     pools.get(session, tenant_id, asked.pool_id)

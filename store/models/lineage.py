@@ -1,6 +1,7 @@
 """From an adapter back to every record: its training, and those of the adapters that it was trained on."""
 
 from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -32,6 +33,28 @@ class Training:
         return len(known) if isinstance(known, list) else int(known)  # older rows hold them all
 
 
+class Learnt(TypedDict):
+    """A record that a training learnt."""
+
+    id: str
+    content_hash: str
+    repeats: NotRequired[int | None]
+    """How often each epoch showed it; earlier releases did not store it."""
+
+
+class LearntRecord(Learnt):
+    """The same, and by which model."""
+
+    model_id: str
+
+
+class StepOf(TypedDict):
+    """The step that a training was."""
+
+    loop: dict[str, str | int] | None
+    comparison: NotRequired[dict[str, str | int]]
+
+
 def trace(session: Session, tenant_id: str, model_id: str) -> list[Training]:
     """The trainings that led to a model, the first one first; raises NotFound."""
     found: list[Training] = []
@@ -56,9 +79,9 @@ def summary(training: Training) -> Json:
     }
 
 
-def records(artifacts: Artifacts, trainings: list[Training], *, after: int, limit: int) -> list[Json]:
-    """{model_id, id, content_hash, repeats} of each record, training by training; `after` are passed over."""
-    found: list[Json] = []
+def records(artifacts: Artifacts, trainings: list[Training], *, after: int, limit: int) -> list[LearntRecord]:
+    """Each record, training by training; `after` are passed over."""
+    found: list[LearntRecord] = []
     for training in trainings:
         wanted = min(limit - len(found), training.records - after)
         if wanted > 0:
@@ -68,12 +91,12 @@ def records(artifacts: Artifacts, trainings: list[Training], *, after: int, limi
     return found
 
 
-def _rows(artifacts: Artifacts, model: Model, after: int, limit: int) -> list[Json]:
+def _rows(artifacts: Artifacts, model: Model, after: int, limit: int) -> list[Learnt]:
     inline = model.lineage.get("records")
     if isinstance(inline, list):
         return inline[after : after + limit]
     place = model.lineage["artifacts"]["records"]
-    rows: list[Json] = artifacts.get_table(place["path"], place["sha256"]).slice(after, limit).to_pylist()
+    rows: list[Learnt] = artifacts.get_table(place["path"], place["sha256"]).slice(after, limit).to_pylist()
     return rows
 
 
@@ -81,7 +104,7 @@ def _step(session: Session, training_id: str) -> LoopStep | None:
     return session.scalar(select(LoopStep).where(LoopStep.job_id == training_id))
 
 
-def _named(step: LoopStep | None) -> Json:
+def _named(step: LoopStep | None) -> StepOf:
     """Of a comparison the number of the training, of a loop the round."""
     if step is None:
         return {"loop": None}

@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
         pa.field("id", pa.string(), nullable=False),
         pa.field("item", pa.string(), nullable=False),
         pa.field("original", pa.string()),  # JSON; null where the record says all of it
+        pa.field("content_hash", pa.string()),  # of its record; null in files of earlier releases
     ]
 )
 REASONS = ("rank", "score", "weight", "repeats", "why")  # that may stand in the row as it came
@@ -45,6 +46,7 @@ def put(
         "id": [item["id"] for item in items],
         "item": texts,
         "original": [(originals or {}).get(item.get("content_hash", "")) for item in items],
+        "content_hash": [_content(item) for item in items],
     }
     table = pa.table(columns, schema=SCHEMA)
     sink = pa.BufferOutputStream()
@@ -76,6 +78,21 @@ def read_groups(
     """The same by row groups; with ``extra`` the first `limit` of those that hold it."""
     for table in chosen(artifacts, stored, ["item"], after=after, limit=limit, extra=extra):
         yield table.column("item").to_pylist()
+
+
+def contents(artifacts: Artifacts, stored: StoredFile) -> list[str]:
+    """The content hash of each item in rank order; its id where a release kept no hash."""
+    groups = _groups(artifacts, stored, ["content_hash"], after=0, limit=stored.rows or 0)
+    found = [name for table in groups for name in table.column("content_hash").to_pylist()]
+    if None not in found:
+        return found
+    texts = read(artifacts, stored, after=0, limit=stored.rows or 0)
+    return [_content(orjson.loads(text)) for text in texts]
+
+
+def _content(item: Json) -> str:
+    name: str = item.get("content_hash", item["id"])
+    return name
 
 
 def read_originals(

@@ -4,15 +4,17 @@
 this file, from 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+MARGIN = 0.04  # around the points of a picture, as a share of what they span
 KINDS = ("pool", "target", "selected")
 NEIGHBOURS = pa.struct([pa.field("ids", pa.list_(pa.int64())), pa.field("distances", pa.list_(pa.float64()))])
-DRAWN = ("id", "kind", "x", "y")
-"""Columns that a picture needs."""
+COLUMNS = ("id", "x", "y", "tsne_x", "tsne_y", "relevance", "length", "source", "cluster")
+"""What a picture needs of its points, beside their kind."""
+DRAWN = ("kind", *COLUMNS)
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -24,6 +26,12 @@ SCHEMA = pa.schema(
         pa.field("y", pa.float64(), nullable=False),
         pa.field("neighbors", NEIGHBOURS, nullable=False),
         pa.field("text", pa.string(), nullable=False),
+        pa.field("tsne_x", pa.float64()),  # null for points that t-SNE does not draw
+        pa.field("tsne_y", pa.float64()),
+        pa.field("relevance", pa.float64()),  # cosine to the nearest target; null for targets
+        pa.field("length", pa.int64(), nullable=False),  # characters
+        pa.field("source", pa.string()),  # by the column that the report names
+        pa.field("cluster", pa.int64()),  # from 0
     ]
 )
 
@@ -34,10 +42,24 @@ def table(columns: Mapping[str, Any]) -> pa.Table:
 
 
 def points(found: pa.Table) -> dict[str, dict[str, list[Any]]]:
-    """By kind the ids and coordinates of its points, in the order of the file."""
-    kinds = found["kind"].to_pylist()
-    rows = {name: [at for at, kind in enumerate(kinds) if kind == name] for name in KINDS}
+    """By kind the columns of its points that the file has, in its order."""
+    kinds, there = found["kind"].to_pylist(), found.column_names
+    rows = {
+        name: pa.array([at for at, kind in enumerate(kinds) if kind == name], pa.int64()) for name in KINDS
+    }
     return {
-        name: {column: found[column].take(at).to_pylist() for column in ("id", "x", "y")}
+        name: {column: found[column].take(at).to_pylist() for column in COLUMNS if column in there}
         for name, at in rows.items()
     }
+
+
+def frame(parts: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, list[float]] | None:
+    """What pictures of all these columns x and y are drawn in: their least and largest, with a margin."""
+    drawn, found = list(parts), dict[str, list[float]]()
+    for axis in ("x", "y"):
+        every = [value for part in drawn for value in part[axis]]
+        if not every:
+            return None
+        margin = MARGIN * ((max(every) - min(every)) or 1.0)
+        found[axis] = [min(every) - margin, max(every) + margin]
+    return found

@@ -1,6 +1,7 @@
 """What every table stands on: the declarative base, and columns that many have."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, func, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -29,6 +30,6 @@ def of_tenant() -> Mapped[str]:
     return mapped_column(ForeignKey("tenants.id"), index=True)
 
 
-def no_entries() -> Mapped[Json]:
-    """A column of an object that is empty at first."""
-    return mapped_column(server_default=text("'{}'::jsonb"))
+def no_entries() -> Mapped[Any]:
+    """A column of a JSON object that is empty at first; the class says what its values are."""
+    return mapped_column(JSONB, server_default=text("'{}'::jsonb"))

@@ -36,7 +36,7 @@ class Target(Base):
     tenant_id: Mapped[str] = of_tenant()
     name: Mapped[str | None]
     count: Mapped[int]
-    groups: Mapped[Json] = no_entries()
+    groups: Mapped[dict[str, int]] = no_entries()
     """Records of each group."""
     held_out_target_id: Mapped[str | None]
     """The target with the records that were kept apart from this one."""
@@ -46,7 +46,7 @@ class Target(Base):
     """Bytes of the file."""
     artifact: Mapped[str]
     sha256: Mapped[str]
-    user_metadata: Mapped[Json] = no_entries()
+    user_metadata: Mapped[dict[str, str]] = no_entries()
     created_at: Mapped[datetime] = now()
 
 
@@ -63,7 +63,7 @@ class Pool(Base):
     """Bytes of its batches, and of its index of contents."""
     keys: Mapped[Json] = no_entries()
     """{runs: [{path, rows}]}: the contents that the pool holds, see store.data.content_runs"""
-    user_metadata: Mapped[Json] = no_entries()
+    user_metadata: Mapped[dict[str, str]] = no_entries()
     created_at: Mapped[datetime] = now()
 
 
@@ -118,5 +118,5 @@ class Model(Base):
     name: Mapped[str | None]
     files: Mapped[Json] = no_entries()
     lineage: Mapped[Json] = no_entries()
-    user_metadata: Mapped[Json] = no_entries()
+    user_metadata: Mapped[dict[str, str]] = no_entries()
     created_at: Mapped[datetime] = now()

@@ -32,7 +32,7 @@ class Job(Base):
     request: Mapped[Json] = no_entries()
     result: Mapped[Json | None]
     error: Mapped[Json | None]
-    user_metadata: Mapped[Json] = no_entries()
+    user_metadata: Mapped[dict[str, str]] = no_entries()
     priority: Mapped[int] = mapped_column(server_default="0")
     cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
     last_event: Mapped[int] = mapped_column(server_default="0")

@@ -7,10 +7,11 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, NotRequired, assert_type, get_origin
 
 import httpx
 import pytest
+from typing_extensions import get_type_hints
 
 import evoselect_client
 from evoselect_client import (
@@ -20,12 +21,14 @@ from evoselect_client import (
     Client,
     PermissionDeniedError,
     RateLimitedError,
+    models,
 )
 from evoselect_client.client import Nouned
+from evoselect_client.core import results
 from evoselect_client.core.listed import Listed
 from evoselect_client.core.nouns import Nouns
 from evoselect_client.core.results import SelectionResult
-from evoselect_client.core.steps import Raw, Sync
+from evoselect_client.core.steps import Listing, Raw, Same, Sync, Verb
 from evoselect_client.models import Item, Pool, Response, Selection
 
 INTERNAL = re.compile(r"\b(Steps|Values|BoundT|JobT|Mode)\b|: '")
@@ -61,7 +64,7 @@ def test_every_verb_shows_its_parameters_and_its_result_and_nothing_else_is_publ
     for noun in nouns(client_of(listing)):
         for name in (one for one in dir(noun) if not one.startswith("_")):
             verb = getattr(noun, name)
-            if name in ("model", "path", "session", "with_raw_response"):
+            if name in ("model", "path", "session", "with_options", "with_raw_response"):
                 continue
             signature = str(inspect.signature(verb))
             shown[f"{noun.path}.{name}"] = signature
@@ -73,6 +76,41 @@ def test_every_verb_shows_its_parameters_and_its_result_and_nothing_else_is_publ
     assert len(shown) > 60
     of_class = type(client_of(listing).pools).add  # type: ignore[call-overload]  # as help() reads it
     assert "on_invalid" in str(inspect.signature(of_class))
+
+
+def test_the_sample_for_type_checkers_calls_every_verb() -> None:
+    sample = (Path(__file__).parent / "typed_sample.py").read_text()
+    called = set(re.findall(r"\bclient\.(\w+\.\w+)\(", sample)) | {
+        f"{noun}.{verb}"
+        for noun in ("trainings", "evaluations", "loops", "comparisons")
+        for verb in re.findall(r"\bnoun\.(\w+)\(", sample)
+    }
+    for noun in nouns(client_of(listing)):
+        name = noun.path.rpartition("/")[2]
+        verbs = {verb for verb in dir(noun) if hasattr(getattr(noun, verb), "steps")}
+        assert {f"{name}.{verb}" for verb in verbs} - called == set()
+    of_resources = {
+        name
+        for kind in vars(models).values()
+        if isinstance(kind, type) and issubclass(kind, models.Bound)
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, (Verb, Same, Listing))
+    }
+    assert of_resources - set(re.findall(r"\.(\w+)\(", sample)) == set()
+
+
+def test_results_have_the_members_that_the_service_always_sends() -> None:
+    """A type checker lets through what is always there, and asks for .get() for what is not."""
+    document = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+    schemas, checked = document["components"]["schemas"], 0
+    for name, kind in vars(results).items():
+        if name in schemas and hasattr(kind, "__total__"):
+            hints = get_type_hints(kind, include_extras=True)
+            optional = {key for key, hint in hints.items() if get_origin(hint) is NotRequired}
+            assert hints.keys() - optional == set(schemas[name]["required"]) & hints.keys(), name
+            checked += 1
+    assert checked >= 6
 
 
 def test_a_listing_is_values_or_pages_from_where_one_likes() -> None:

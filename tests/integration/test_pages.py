@@ -5,18 +5,22 @@ Screenshots lie in build/pages afterwards: look at them after a change of the pa
 
 import json
 import re
+from itertools import product
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.conftest import Stack
 from tests.live import Json, question
-from tests.service.browsing import accessible, visit
+from tests.service.browsing import HEIGHT, WIDTHS, accessible, visit
 from tests.service.browsing import browser as browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 SHOTS = Path(__file__).parents[2] / "build" / "pages"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("dark", "light")  # the last is how pages are left
 SECONDS = 240_000.0  # milliseconds that a job may take on a busy machine
 MOST_CLICKS = 12  # from an empty install to the picked file
 
@@ -44,8 +48,12 @@ class Hand:
         self.click(self.page.get_by_role("link", name=name).first)
 
     def shot(self, name: str) -> None:
-        accessible(self.page)
-        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        """At both widths in both schemes; the page is as it was before after that."""
+        for width, scheme in product(WIDTHS, SCHEMES):
+            self.page.set_viewport_size({"width": width, "height": HEIGHT})
+            self.page.emulate_media(color_scheme=scheme)
+            accessible(self.page)
+            self.page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
 
     def wait(self) -> None:
         """The job of this page ends well; its page loads itself anew."""
@@ -75,6 +83,7 @@ def test_from_nothing_to_a_compared_selection(browser: Browser, stack: Stack, tm
         hand.button("Start the selection")
         hand.wait()
         hand.shot("2-selection")
+        _report(hand)
         with page.expect_download() as download:
             hand.link("Download the rows")
         picked = [json.loads(row) for row in Path(download.value.path()).read_text().splitlines()]
@@ -84,6 +93,17 @@ def test_from_nothing_to_a_compared_selection(browser: Browser, stack: Stack, tm
         _records(hand)
         _trained(hand)
         _measured(hand)
+
+
+def _report(hand: Hand) -> None:
+    """Its map in clusters by t-SNE, beside the page that it was opened from."""
+    href = hand.page.get_by_role("link", name="Report").first.get_attribute("href")
+    with hand.page.context.new_page() as page:
+        page.goto(urljoin(hand.page.url, href or ""))
+        expect(page.locator("html")).to_have_attribute("data-ready", "yes")
+        page.get_by_label("Picture").select_option("tsne")
+        page.get_by_label("Colours").select_option("cluster")
+        Hand(page).shot("2-report")
 
 
 def _records(hand: Hand) -> None:

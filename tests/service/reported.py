@@ -17,6 +17,7 @@ from store.results import considered
 from store.results import items as selected
 from tests.live import Api, question
 from tests.service.finishing import finish
+from workers.selections import near_copies
 from workers.selections import report as selection_report
 from workers.selections.items import item
 from workers.selections.near_copies import Found
@@ -86,6 +87,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
                 nearest=[wanted[at].id for at in near.target.tolist()],
                 cosines=near.cosine.tolist(),
             ),
+            "near_copies": near_copies.put(artifacts, "t", copies.flags(), sent),
             **selection_report.store(
                 artifacts,
                 "t",

@@ -64,7 +64,7 @@ def test_the_report_is_complete_and_harmless(
     with visit(browser, "nobody", width=width, dark=width == 360) as page:
         page.goto(file.as_uri())
         expect(page.locator("html")).to_have_attribute("data-ready", "yes")
-        assert page.locator("canvas").count() == 5
+        assert page.locator("canvas").count() == 7
         expect(page.get_by_text("60 of 303 candidates were chosen for 20 target examples.")).to_be_visible()
         accessible(page)
         page.get_by_label("Filter: Selected items").fill("c0<")
@@ -78,6 +78,7 @@ def test_the_report_is_complete_and_harmless(
         page.keyboard.press("Enter")
         expect(page.get_by_role("region", name="Table of coverage").get_by_role("row").last).to_be_visible()
         _the_map_is_read(page)
+        _histograms_filter(page)
         assert page.evaluate("window.stolen") is None
 
 
@@ -118,6 +119,26 @@ def _the_map_is_read(page: Page) -> None:
     _draw(page, move, near)
     expect(page.locator("#taken")).to_contain_text("1 rows, page 1")
     expect(page.locator("#taken tbody tr")).to_contain_text(seen["text"])
+
+
+def _histograms_filter(page: Page) -> None:
+    """A range of one and a pressed value narrow the tables, in each picture; then all is shown again."""
+    page.get_by_label("Picture").select_option("tsne")
+    page.get_by_label("Colours").select_option("cluster")
+    page.get_by_label("Filter: Selected items").fill("")
+    items = page.locator("[data-table=items]")
+    expect(items).to_contain_text("60 rows")
+    cluster = page.get_by_role("group", name="Cluster").get_by_role("button").first
+    cluster.click()
+    expect(cluster).to_have_attribute("aria-pressed", "true")
+    expect(items).not_to_contain_text("60 rows")
+    cluster.click()
+    page.get_by_label("Relevance, from").fill("2")
+    page.keyboard.press("Tab")
+    expect(items).to_contain_text("0 rows")
+    accessible(page)
+    page.get_by_role("button", name="All", exact=True).click()
+    expect(items).to_contain_text("60 rows")
 
 
 AROUND = ((-3, -3), (3, -3), (3, 3), (-3, 3))  # pixels from an example

@@ -7,6 +7,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from evoselect_client import Client
 from store.artifacts import Artifacts
 from store.jobs import claims, plans, shards
 from store.jobs import lifecycle as jobs
@@ -114,12 +115,17 @@ def test_two_models_are_compared_record_by_record(api: Api) -> None:
     assert loss["interval"] == pytest.approx([-0.5, -0.5])
     assert loss["p_value"] < 0.001
     assert found["differences"]["accuracy"] is None
+    with Client(api.url, api.api_key) as client:
+        told = list(client.evaluations.retrieve(first).scores())
+    assert [row.answer_nll for row in told] == [number % 7 + 1.0 for number in range(39)] + [None]
+    assert (told[0].id, told[0].predicted, told[39].status) == ("0", None, "too_long")
     other = api.made("/v1/targets", {"records": [question(1)]})["id"]
     third = evaluated(api, other, [1.0])
     assert api.call("GET", f"/v1/evaluations/{first}/compare/{third}").json()["code"] == "different_examples"
     open_one = api.made("/v1/evaluations", {"target_id": other, "model": "smollm2-135m-instruct"})["id"]
     early = api.call("GET", f"/v1/evaluations/{open_one}/compare/{first}")
     assert (early.status_code, early.json()["code"]) == (409, "evaluation_not_completed")
+    assert api.call("GET", f"/v1/evaluations/{open_one}/scores").json()["code"] == "evaluation_not_completed"
 
 
 @pytest.mark.parametrize("spec", [{"max_steps": 100_001}, {"epochs": 100.0, "batch_size": 1}])

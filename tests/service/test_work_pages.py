@@ -199,6 +199,17 @@ def test_records_are_found_and_say_why(page: Page, tenant: Api, job: Json) -> No
     accessible(page)
 
 
+def test_a_candidate_stands_beside_what_it_nearly_repeats(page: Page, tenant: Api, job: Json) -> None:
+    place = f"{tenant.url}/ui/selections/{job['id']}/candidates"
+    page.goto(f"{place}/c9")
+    beside = page.get_by_role("region", name="Beside it")
+    expect(beside).to_contain_text("The first of 7 near-copies")
+    expect(beside.locator("mark").first).to_be_visible()
+    page.goto(f"{place}/c4")
+    expect(beside).to_contain_text("An example that it nearly repeats")
+    assert page.evaluate("window.stolen") is None
+
+
 def test_the_rows_come_down_as_they_came(page: Page, tenant: Api, job: Json) -> None:
     page.goto(f"{tenant.url}/ui/selections/{job['id']}")
     with page.expect_download() as download:

@@ -11,7 +11,7 @@ from benchmarks.families.table import FAMILIES, network
 from evoselect.gradients.examples import Example
 from evoselect.gradients.extractor import GradientExtractor
 from evoselect.spec.features import FeatureSpec
-from tests.evoselect.test_gradients import reference_loss, sketched
+from tests.evoselect.gradients.test_extractor import reference_loss, sketched
 
 MATRICES = re.compile(r"\.\d+\..*\.weight$")
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import torch
@@ -65,17 +65,50 @@ class FoundTasks:
     """lm-eval's own tasks and groups."""
 
 
+class Answered(TypedDict):
+    """One number of one question: a row of SCHEMA."""
+
+    task: str
+    doc_id: int
+    doc_hash: str
+    metric: str
+    value: float
+
+
+class Metric(TypedDict):
+    """A number of a task."""
+
+    value: float
+    interval: tuple[float, float] | None
+    """95 % by bootstrap over its questions; None where they do not have the number."""
+
+
+class Numbers(TypedDict):
+    """Of one task."""
+
+    n: int
+    """Questions."""
+    metrics: dict[str, Metric]
+
+
+class Summary(TypedDict):
+    """Of all tasks."""
+
+    n: int
+    tasks: dict[str, Numbers]
+
+
 @dataclass(frozen=True, slots=True)
 class TaskResult:
     """Numbers by task and metric, and those of every question."""
 
-    tasks: dict[str, Json]
-    rows: list[Json]
+    tasks: dict[str, Numbers]
+    rows: list[Answered]
 
-    def summary(self) -> Json:
-        """{n, tasks: {name: {n, metrics: {metric: {value, interval}}}}}; interval: 95 % by bootstrap or None.
+    def summary(self) -> Summary:
+        """By name what each task came to.
 
-        n counts questions. A group such as mmlu has the metrics that lm-eval gives it, without an interval;
+        A group such as mmlu has the metrics that lm-eval gives it, without an interval;
         its questions are counted at its parts.
         """
         return {"n": sum(task["n"] for task in self.tasks.values()), "tasks": self.tasks}
@@ -198,7 +231,8 @@ def _checked_model(loaded: LoadedModel, check: Callable[[], None], rows: int) ->
 
 
 def _result(found: Json) -> TaskResult:
-    tasks, rows = {}, []
+    tasks: dict[str, Numbers] = {}
+    rows: list[Answered] = []
     for name, metrics in found["results"].items():
         samples = found["samples"].get(name, [])
         own = list(_rows(name, samples))
@@ -207,7 +241,7 @@ def _result(found: Json) -> TaskResult:
     return TaskResult(tasks, rows)
 
 
-def _rows(task: str, samples: Iterable[Json]) -> Iterable[Json]:
+def _rows(task: str, samples: Iterable[Json]) -> Iterator[Answered]:
     """Numbers of single questions; metrics of the whole task, such as F1, have none."""
     for sample in samples:
         for metric in sample["metrics"]:
@@ -222,9 +256,9 @@ def _rows(task: str, samples: Iterable[Json]) -> Iterable[Json]:
                 }
 
 
-def _metrics(found: Json, rows: Sequence[Json]) -> Json:
+def _metrics(found: Json, rows: Sequence[Answered]) -> dict[str, Metric]:
     """lm-eval's values under our names; its keys are "metric,filter"."""
-    metrics = {}
+    metrics: dict[str, Metric] = {}
     for key, value in found.items():
         metric, _, filtered = key.partition(",")
         if filtered and not metric.endswith("_stderr") and isinstance(value, int | float):

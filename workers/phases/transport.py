@@ -179,9 +179,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
         "manifest": _manifest(sides),
         "artifacts": {
             **items,
-            **(
-                {"near_copies": near_copies.put(work, flags, sides.copies.candidates)} if sides.copies else {}
-            ),
+            **_store_near_copies(work, sides, flags),
             "rejected": _store_rejected(work, rejected),
             "considered": _store_considered(work, sides.sent, sides.wanted, near),
             **selection_report.store(
@@ -199,6 +197,13 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
             ),
         },
     }
+
+
+def _store_near_copies(work: Work, sides: Sides, flags: Mapping[str, Flags]) -> dict[str, StoredFile]:
+    if sides.copies is None:
+        return {}
+    found = near_copies.put(work.context.artifacts, work.claim.tenant_id, flags, sides.copies.candidates)
+    return {"near_copies": found}
 
 
 def _health(work: Work, sides: Sides, choice: Choice, near: Nearest) -> Health | None:

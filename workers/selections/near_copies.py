@@ -13,7 +13,7 @@ from evoselect.arrays import Ints
 from evoselect.copies.find import Leak, Search
 from evoselect.copies.words import normalised
 from evoselect.spec.copies import NearCopies
-from store.artifacts import StoredFile
+from store.artifacts import Artifacts, StoredFile
 from store.data import targets
 from store.jobs.requests import SelectionWork
 from store.records import record as records
@@ -201,7 +201,9 @@ def content_keys(rows: Records, *, same_text: bool) -> Iterable[str]:
     return (hashlib.sha256(normalised(plain_text(record)).encode()).hexdigest() for record in rows)
 
 
-def put(work: Work, flags: Mapping[str, Flags], candidates: Sequence[Record]) -> StoredFile:
+def put(
+    artifacts: Artifacts, tenant_id: str, flags: Mapping[str, Flags], candidates: Sequence[Record]
+) -> StoredFile:
     """The artifact: a row for every candidate with a flag."""
     named = [record for record in candidates if record.content_hash in flags]
     columns = {
@@ -212,9 +214,7 @@ def put(work: Work, flags: Mapping[str, Flags], candidates: Sequence[Record]) ->
             for name in ("cluster", "leaks")
         },
     }
-    stored = work.context.artifacts.put_table(
-        f"{work.claim.tenant_id}/near_copies", pa.table(columns, schema=SCHEMA)
-    )
+    stored = artifacts.put_table(f"{tenant_id}/near_copies", pa.table(columns, schema=SCHEMA))
     return stored.reference(rows=len(named))
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import orjson
+import pyarrow as pa
 from torch import Tensor
 
 from evoselect.features import Matrix
 from evoselect.measures.coverage import Nearest
+from evoselect.report.neighbourhoods import labels
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
 from store.artifacts import Artifacts, StoredFile
@@ -21,6 +24,9 @@ from workers.selections.near_copies import Found
 
 DIGITS = 5  # of a coordinate; the features are of norm 1
 MAX_TEXT = 2_000  # characters of a record on the map
+SOURCE = "source"  # column by which points are coloured where records have one
+MOST_SOURCES = 50  # values of another column that tells records apart, at most
+MAX_SOURCE = 60  # characters of a value
 
 
 def store(
@@ -47,8 +53,15 @@ def store(
     found["map"]["axes"] = axes and {"selection_id": axes.selection_id, "round": axes.round}
     found["targets"]["listed"] = [_named(row, wanted) for row in found["targets"]["listed"]]
     found["near_copy_texts"] = copies and copies.texts()
+    drawn = _drawn(picture, sent, wanted)
+    beside = [_beside(record) for record in drawn]
+    found["map"]["source"] = by = _source(beside)
+    texts = [plain_text(record) for record in drawn]
+    found["map"]["clusters"] = labels(texts, picture.near.cluster) if picture.near else []
     results.finite(found, "report")
-    table = maps.table(_columns(picture, sent, wanted, selection))
+    told = {"source": [_told(row.get(by)) for row in beside], "length": [len(text) for text in texts]}
+    columns = _columns(picture, drawn, selection, near) | told
+    table = maps.table(columns | {"text": [text[:MAX_TEXT] for text in texts]})
     report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")
     points = artifacts.put_table(f"{tenant_id}/map", table)
     return {
@@ -63,23 +76,64 @@ def _named(row: Json, wanted: Sequence[Record]) -> Json:
     return {"id": record.id, "group": record.group, **row}
 
 
-def _columns(picture: Map, sent: Sequence[Record], wanted: Sequence[Record], selection: Selection) -> Json:
-    chosen = selection.indices[: picture.selected].tolist()
-    shown, goals = picture.pool.tolist(), picture.targets.tolist()
+def _drawn(picture: Map, sent: Sequence[Record], wanted: Sequence[Record]) -> list[Record]:
+    """The records of the map: candidates, targets, selected."""
+    shown, goals, chosen = picture.pool.tolist(), picture.targets.tolist(), picture.order.tolist()
     held, asked = some(sent, [*shown, *chosen]), some(wanted, goals)
-    every = [*(held[row] for row in shown), *asked.values(), *(held[row] for row in chosen)]
-    before = len(shown) + len(goals)
+    return [*(held[row] for row in shown), *asked.values(), *(held[row] for row in chosen)]
+
+
+def _beside(record: Record) -> Json:
+    """What travels along with a record."""
+    own = {} if record.group is None else {"group": record.group}
+    return {**(record.metadata or {}), **(record.extra or {}), **own}
+
+
+def _told(value: object) -> str | None:
+    """A value in words; None where there is none, or no short one."""
+    if value is None or isinstance(value, dict | list):
+        return None
+    return str(value)[:MAX_SOURCE]
+
+
+def _source(rows: Sequence[Json]) -> str | None:
+    """The column that tells where a record is from: `source`, else the one of fewest values, two at least."""
+    values: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if (text := _told(value)) is not None:
+                values.setdefault(name, set()).add(text)
+    if SOURCE in values:
+        return SOURCE
+    several = {name: len(held) for name, held in values.items() if 1 < len(held) <= MOST_SOURCES}
+    return min(several, key=lambda name: (several[name], name), default=None)
+
+
+def _columns(picture: Map, drawn: Sequence[Record], selection: Selection, near: Nearest) -> Json:
+    chosen = picture.order
+    sizes, before = (len(picture.pool), len(picture.targets), len(chosen)), len(drawn) - len(chosen)
+    kinds = ("pool", "target", "selected")
+    laid = picture.near
+    tsne = np.full((len(drawn), 2), np.nan)
+    if laid is not None:
+        tsne[laid.rows] = laid.points.round(DIGITS)
+    relevance = np.concatenate(
+        [near.cosine[picture.pool], np.full(sizes[1], np.nan), near.cosine[chosen]]
+    ).round(DIGITS)
     return {
-        "id": [record.id for record in every],
-        "kind": ["pool"] * len(shown) + ["target"] * len(goals) + ["selected"] * len(chosen),
+        "id": [record.id for record in drawn],
+        "kind": [kind for kind, size in zip(kinds, sizes, strict=True) for _ in range(size)],
         "selected": [False] * before + [True] * len(chosen),
         "rank": [None] * before + list(range(1, len(chosen) + 1)),
         "score": [None] * before + selection.reasons.score[: len(chosen)].tolist(),
         "x": picture.points[:, 0].round(DIGITS),
         "y": picture.points[:, 1].round(DIGITS),
+        "tsne_x": pa.array(tsne[:, 0], from_pandas=True),
+        "tsne_y": pa.array(tsne[:, 1], from_pandas=True),
+        "relevance": pa.array(relevance, from_pandas=True),
+        "cluster": [None] * len(drawn) if laid is None else laid.cluster,
         "neighbors": [
             {"ids": ids, "distances": distances}
             for ids, distances in zip(picture.neighbours.tolist(), picture.distances.tolist(), strict=True)
         ],
-        "text": [plain_text(record)[:MAX_TEXT] for record in every],
     }

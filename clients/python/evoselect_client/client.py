@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import Self  # pydantic depends on it; typing has it from Python 3.11 on
 
 from evoselect_client.core import log
+from evoselect_client.core.calls import free
 from evoselect_client.core.config import resolve
 from evoselect_client.core.nouns import Nouns
+from evoselect_client.core.options import Change, Optioned
+from evoselect_client.core.response import Response
 from evoselect_client.core.session import AsyncSession, Session, SyncSession
-from evoselect_client.core.steps import Async, AsyncRaw, Mode, Raw, Sync
+from evoselect_client.core.steps import Async, AsyncRaw, AsyncStreamed, Mode, Raw, Streamed, Sync
 from evoselect_client.resources.evaluations import Evaluations
 from evoselect_client.resources.files import Files, Uploads
 from evoselect_client.resources.models import Models
@@ -36,7 +39,7 @@ MAX_RETRIES = 4
 TIMEOUT_SECONDS = 60.0  # that an answer may take
 
 
-class Nouned(Generic[Mode]):
+class Nouned(Optioned, Generic[Mode]):
     """The nouns; what `Client` returns, `AsyncClient` returns as an awaitable."""
 
     session: Session[Mode]
@@ -123,30 +126,17 @@ class Nouned(Generic[Mode]):
 
         return AuditEvents(self.session)
 
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
-    ) -> Self:
-        """The same client over the same connections, with other options for the calls made through it.
-
-        `client.with_options(timeout=5).pools.list()`. `timeout` is in seconds and for one answer. An
-        idempotency key is for one verb: two that start something would be told that they are the same.
-        """
+    def _through(self, change: Change) -> Self:
         changed = copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Nouns):  # made for the session of this one
                 del vars(changed)[name]
-        options = {"timeout": timeout, "headers": headers, "idempotency_key": idempotency_key}
-        changed.session = self.session.changed(max_retries, options)
+        changed.session = change(self.session)
         return changed
 
 
-class RawNouned(Nouned[Mode]):
-    """The nouns, whose verbs return a Response: the answer, and what the client made of it as `parsed`."""
+class Answering(Nouned[Mode]):
+    """The nouns, whose verbs return the service's answers."""
 
     def __init__(self, session: Session[Mode]) -> None:
         self.session = session
@@ -179,10 +169,34 @@ class Client(Nouned[Sync]):
         self.session = SyncSession(self._world, endpoint.base_url, max_retries)
 
     @property
-    def with_raw_response(self) -> RawNouned[Raw]:
+    def with_raw_response(self) -> Answering[Raw]:
         """The same verbs, which return a Response: status, headers, content, and the value `parsed`."""
         session: Any = self.session
-        return RawNouned(session.raw)
+        return Answering(session.raw)
+
+    @property
+    def with_streaming_response(self) -> Answering[Streamed]:
+        """The same verbs, each for a `with` block whose value is its first answer, the body unread.
+
+        `with client.with_streaming_response.files.content(id) as answer: answer.save(path)`. Listings are as
+        they always are: a page at a time.
+        """
+        from evoselect_client.core.streamed import StreamedSession
+
+        given: Any = StreamedSession(**vars(self.session))
+        return Answering(given)
+
+    def request(
+        self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None
+    ) -> Response[Any]:
+        """Call a route for which there is no verb: `client.request("GET", "/v1/pools", params={"limit": 2})`.
+
+        `body` is sent as JSON, and `parsed` of the answer is decoded JSON. Retries and errors are those of
+        verbs, and so is the Idempotency-Key.
+        """
+        raw: Any = self.session
+        answer: Response[Any] = raw.raw.run(self.session.send(free(method, path, body, params)))
+        return answer
 
     def __repr__(self) -> str:
         return f"Client({self.session.base_url!r})"
@@ -221,10 +235,26 @@ class AsyncClient(Nouned[Async]):
         self.session = AsyncSession(self._world, endpoint.base_url, max_retries)
 
     @property
-    def with_raw_response(self) -> RawNouned[AsyncRaw]:
+    def with_raw_response(self) -> Answering[AsyncRaw]:
         """See Client.with_raw_response."""
         session: Any = self.session
-        return RawNouned(session.raw)
+        return Answering(session.raw)
+
+    @property
+    def with_streaming_response(self) -> Answering[AsyncStreamed]:
+        """See Client.with_streaming_response; the blocks are `async with`."""
+        from evoselect_client.core.streamed import AsyncStreamedSession
+
+        given: Any = AsyncStreamedSession(**vars(self.session))
+        return Answering(given)
+
+    async def request(
+        self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None
+    ) -> Response[Any]:
+        """See Client.request."""
+        raw: Any = self.session
+        answer: Response[Any] = await raw.raw.run(self.session.send(free(method, path, body, params)))
+        return answer
 
     def __repr__(self) -> str:
         return f"AsyncClient({self.session.base_url!r})"

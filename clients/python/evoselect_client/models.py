@@ -5,7 +5,7 @@ from evoselect_client.core.response import Response
 from evoselect_client.core.steps import Page
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.api_keys import ApiKey
-from evoselect_client.resources.evaluations import Evaluation
+from evoselect_client.resources.evaluations import Evaluation, Score
 from evoselect_client.resources.files import File, FilePart, FileUpload
 from evoselect_client.resources.jobs import Event, Job, JobError, JobProgress, PhaseProgress, Progress
 from evoselect_client.resources.loops import Arm, Loop, Round
@@ -56,6 +56,7 @@ __all__ = [
     "Response",
     "Round",
     "RowExample",
+    "Score",
     "Selection",
     "StoredRecord",
     "Target",

@@ -18,12 +18,15 @@ from store.tables.jobs import Job
 SERVED = 2  # targets of an item that are shown beside it
 
 
-def target_sources(state: State, job: Job) -> list[Source]:
-    """Where the examples lie that a selection was made for; nowhere where the target was deleted."""
-    asked = SelectionNames.of(job.request, job.id)
+def target_sources(state: State, job: Job, target_id: str | None = None) -> list[Source]:
+    """Where the examples lie that a selection was made for, or those of another target of its tenant.
+
+    Nowhere where the target was deleted.
+    """
+    wanted = target_id or SelectionNames.of(job.request, job.id).target_id
     try:
         with state.database.transaction() as session:
-            row = targets.get(session, job.tenant_id, asked.target_id)
+            row = targets.get(session, job.tenant_id, wanted)
             return [Source("target", row.artifact, row.sha256, row.count)]
     except NotFound:
         return []
@@ -31,14 +34,18 @@ def target_sources(state: State, job: Job) -> list[Source]:
 
 def target_texts(state: State, job: Job, ids: Collection[str], room: int = views.BEGINNING) -> dict[str, str]:
     """How the target examples with these ids begin."""
+    return texts_of(state, target_sources(state, job), ids, room)
+
+
+def texts_of(state: State, sources: list[Source], ids: Collection[str], room: int) -> dict[str, str]:
+    """How the records with these ids begin, the first of each id."""
     wanted, texts = sorted(set(ids)), dict[str, str]()
-    sources = target_sources(state, job) if wanted else []
 
     def among(table: pa.Table) -> pa.Array:
         return pc.is_in(table["id"].combine_chunks(), value_set=pa.array(wanted))
 
     after: int | None = 0
-    while sources and after is not None:
+    while wanted and sources and after is not None and len(texts) < len(wanted):
         found = records.page(state, sources, after=after, limit=len(wanted), keep=among)
         for row in found["data"]:
             texts.setdefault(row["record"]["id"], views.beginning(row["record"], room))

@@ -69,7 +69,25 @@ def _near(state: State, job: Job, told: Json, record: Json | None) -> list[Json]
         for one in served
         if one["id"] in texts
     ]
-    return near + (_alike(state, job, item, record) if item and record else [])
+    alike = _alike(state, job, item, record) if item and record else []
+    return near + alike + (_copies(state, job, told, record) if record else [])
+
+
+def _copies(state: State, job: Job, told: Json, record: Json) -> list[Json]:
+    """What it nearly repeats, with the differences: the first of its cluster, and examples."""
+    found, cluster = list[tuple[str, str]](), told.get("cluster")
+    first = cluster["representative"] if cluster else None
+    if first is not None and first not in (told["id"], told["content_hash"]):
+        held = beside.texts_of(state, statuses.sources(state, job), [first], views.MARKED)
+        found += [(f"The first of {number(cluster['rows'])} near-copies", text) for text in held.values()]
+    for leak in told.get("leaks") or ():
+        sources = beside.target_sources(state, job, leak["target_id"])
+        held = beside.texts_of(state, sources, [leak["partner"]], views.MARKED)
+        found += [("An example that it nearly repeats", text) for text in held.values()]
+    own = views.beginning(record, views.MARKED)
+    return [
+        {"what": what, "cosine": None, "marked": views.marked(own, text), "text": ""} for what, text in found
+    ]
 
 
 def _alike(state: State, job: Job, item: Json, record: Json) -> list[Json]:

@@ -1,7 +1,7 @@
 """What the address of a page of records asks for, and the addresses that lead on from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -21,6 +21,8 @@ class Filter:
     column: str = ""
     value: str = ""
     least: str = ""
+    colour: str = ""
+    """The column by whose values rows are coloured."""
     after: int = 0
     floor: float | None = None
     """The least score, where `least` is a number."""
@@ -44,9 +46,13 @@ class Filter:
 
     def address(self, kept: Sequence[tuple[str, str]] = (), after: int = 0) -> str:
         """The query that asks for the same behind `after`."""
-        own = [(name, getattr(self, name)) for name in ("search", "column", "value", "least")]
+        own = [(name, getattr(self, name)) for name in ("search", "column", "value", "least", "colour")]
         pairs = [*kept, *((name, value) for name, value in own if value)]
         return urlencode([*pairs, ("after", str(after))] if after else pairs)
+
+    def only(self, column: str, value: str, kept: Sequence[tuple[str, str]] = ()) -> str:
+        """The query that asks for the rows with this value as well, from the beginning."""
+        return replace(self, column=column, value=value).address(kept)
 
 
 def _filter(
@@ -55,10 +61,11 @@ def _filter(
     column: Annotated[str, Query(max_length=256)] = "",
     value: Annotated[str, Query(max_length=1024)] = "",
     least: Annotated[str, Query(max_length=40)] = "",
+    colour: Annotated[str, Query(max_length=256)] = "",
     after: Annotated[int, Query(ge=0, le=MAX_WHOLE)] = 0,
 ) -> Filter:
     floor, fault = _number(least.strip())
-    return Filter(search, column.strip(), value, least.strip(), after, floor, fault)
+    return Filter(search, column.strip(), value, least.strip(), colour.strip(), after, floor, fault)
 
 
 FilterQuery = Annotated[Filter, Depends(_filter)]

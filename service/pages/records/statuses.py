@@ -72,17 +72,8 @@ def _among(ids: pa.ChunkedArray, known: dict[str, str]) -> pa.Array:
 
 def of_job(state: State, job: Job) -> CandidateStatuses:
     """Read from what the job stored."""
-    return CandidateStatuses(_selected(state, job), _considered(state, job), _reasons(state, job))
-
-
-def _selected(state: State, job: Job) -> pa.Array:
-    stored = files_of(job.result).items
-    hashes = [
-        item.get("content_hash", item["id"])
-        for texts in selected.read_groups(state.artifacts, stored, after=0, limit=stored.rows or 0)
-        for item in map(orjson.loads, texts)
-    ]
-    return pa.array(hashes, pa.string())
+    chosen = pa.array(selected.contents(state.artifacts, files_of(job.result).items), pa.string())
+    return CandidateStatuses(chosen, _considered(state, job), _reasons(state, job))
 
 
 def _considered(state: State, job: Job) -> pa.Table | None:

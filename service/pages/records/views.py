@@ -1,5 +1,6 @@
 """A record as pages print it: who says what, its choices, what travels along. Pure."""
 
+import zlib
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
@@ -11,6 +12,9 @@ from store.kit.json import Json
 SIDES = {"prompt": "user", "user": "user", "completion": "assistant", "assistant": "assistant"}
 BEGINNING = 400  # characters of a text that stands beside another one
 ID = 64  # characters: an id that is the content's hash says nothing
+CHIP = 120  # characters of a value beside a record
+ASKED = 1024  # of one that a filter takes
+COLOURS = 8  # of values; base.css has them
 MARKED = 4_000  # characters of texts whose differences are marked: comparing takes their product
 
 
@@ -23,7 +27,7 @@ def shown(record: Json) -> Json:
             {"text": text, "right": number == record.get("answer")}
             for number, text in enumerate(record.get("choices") or ())
         ],
-        "extra": [(name, _plain(value)) for name, value in sorted(_beside(record).items())],
+        "extra": [_chip(name, value, record) for name, value in sorted(_beside(record).items())],
         "tools": _indented(record["tool_use"]) if record.get("tool_use") else "",
     }
 
@@ -72,9 +76,16 @@ def _beside(record: Json) -> Mapping[str, Any]:
     return {**(record.get("metadata") or {}), **(record.get("extra") or {}), **own}
 
 
-def _plain(value: Any) -> str:
+def _chip(name: str, value: Any, record: Json) -> Json:
+    """A value beside a record; `whole` is what a filter may ask for, `group` its colour."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text if len(text) <= 120 else f"{text[:120]}…"
+    asked = name in (record.get("extra") or {}) and len(text) <= ASKED
+    return {
+        "name": name,
+        "text": text if len(text) <= CHIP else f"{text[:CHIP]}…",
+        "whole": text if asked else None,
+        "group": zlib.crc32(text.encode()) % COLOURS,
+    }
 
 
 def _indented(value: Any) -> str:

@@ -13,7 +13,7 @@ from evoselect.gradients.layers import choose_layers, coverage
 from evoselect.gradients.passes import Tail, answer_losses
 from evoselect.gradients.trials import caches, is_causal, uncached_losses
 from evoselect.spec.features import FeatureSpec
-from tests.evoselect.test_gradients import reference_loss
+from tests.evoselect.gradients.test_extractor import reference_loss
 from tests.evoselect.tiny import ARCHITECTURES, VOCABULARY, examples, tiny_model
 
 SHAPE = {

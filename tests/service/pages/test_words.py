@@ -26,7 +26,11 @@ def test_a_chat_is_shown_as_a_chat() -> None:
         {"prompt": "2?", "completion": "4", "choices": ["3", "4"], "answer": 1, "extra": {"n": 3}}
     )
     assert [choice["right"] for choice in plain["choices"]] == [False, True]
-    assert plain["extra"] == [("n", "3")]
+    (chip,) = plain["extra"]
+    assert (chip["name"], chip["text"], chip["whole"]) == ("n", "3", "3")
+    (given,) = views.shown({"prompt": "a", "completion": "b", "metadata": {"n": "x" * 200}})["extra"]
+    assert given["whole"] is None  # a filter asks for columns alone
+    assert given["text"] == "x" * views.CHIP + "…"
 
 
 def test_a_hash_is_no_name() -> None:
@@ -89,6 +93,10 @@ def test_a_page_of_records_says_where_it_is() -> None:
     assert filters.browsed(filters.Filter(), [{}] * 3, None, 3)["told"] == "1 to 3 of 3"
     assert filters.browsed(filters.Filter(), [], None, 0)["told"] == "0 of 0"
     assert filters.browsed(asked, [], 40, 100)["onward"] == "Look further"
+    coloured = filters.Filter(search="a", colour="source", after=20)
+    assert coloured.only("lang", "de", [("show", "target")]) == (
+        "show=target&search=a&column=lang&value=de&colour=source"
+    )
 
 
 COUNTS = RowCounts(pool=1000, usable=1000, left_out={}, target=20, target_statuses={})

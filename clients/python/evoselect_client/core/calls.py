@@ -134,6 +134,18 @@ def post_bytes(path: str, decode: Callable[[Any], T], content: bytes, **params: 
     return Call("POST", path, decode, _given(params), content=(content,), headers=headers)
 
 
+def free(method: str, path: str, body: Any, params: Mapping[str, Any] | None) -> Call[Any]:
+    """A call of any route that answers in JSON; one that makes or changes something may be repeated."""
+    if not path.startswith("/"):  # behind the address it would name another host
+        raise BadInputError(f"{path!r:.80} is no path: begin with a slash, as /v1/pools")
+    headers = {KEY: str(uuid.uuid4())} if method.upper() in ("POST", "PATCH") else {}
+    return Call(method.upper(), path, _as_it_is, dict(params or {}), json=body, headers=headers)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def retry_delay(
     attempt: int, *, status: int | None, code: str | None, retry_after: float | None
 ) -> float | None:

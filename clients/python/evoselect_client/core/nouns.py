@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
+from typing_extensions import Self  # pydantic depends on it; typing has it from Python 3.11 on
+
 from evoselect_client.core.calls import Call, get, post, segment
+from evoselect_client.core.options import Change, Optioned
 from evoselect_client.core.resource import Bound, Sent
 from evoselect_client.core.session import Session
 from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values, Verb
@@ -17,7 +20,7 @@ PAGE_SIZE = 100
 CURSORS = ("rank", "sequence", "number", "id")  # what a value is listed by, the first that it has
 
 
-class Nouns(Generic[BoundT, Mode]):
+class Nouns(Optioned, Generic[BoundT, Mode]):
     """Resources of one kind."""
 
     path: str
@@ -25,6 +28,9 @@ class Nouns(Generic[BoundT, Mode]):
 
     def __init__(self, session: Session[Any]) -> None:
         self.session = session
+
+    def _through(self, change: Change) -> Self:
+        return type(self)(change(self.session))
 
     @Verb
     def retrieve(self, id: str) -> Steps[BoundT]:

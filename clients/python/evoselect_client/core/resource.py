@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
+from typing_extensions import Self  # pydantic depends on it; typing has it from Python 3.11 on
 
+from evoselect_client.core.options import Change, Optioned
 from evoselect_client.core.steps import Listing, Mode, Same, Verb
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Resource(BaseModel):
     )
 
 
-class Bound(Resource, Generic[Mode]):
+class Bound(Resource, Optioned, Generic[Mode]):
     """A resource that can call the service again, in the manner of the client it came from."""
 
     id: str
@@ -46,6 +48,9 @@ class Bound(Resource, Generic[Mode]):
         """The service that it came from."""
         session: Session[Mode] = self._noun.session
         return session
+
+    def _through(self, change: Change) -> Self:
+        return self.model_copy().bind(type(self._noun)(change(self._noun.session)))
 
 
 class Sent(Resource, Generic[T]):

@@ -1,16 +1,16 @@
 """What jobs come to, as dictionaries with known members; each may hold more, and a newer service adds some.
 
-docs/openapi.json has the unit and range of each.
+docs/openapi.json has the unit and range of each, and says which are always there.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 
-class RowCounts(TypedDict, total=False):
+class RowCounts(TypedDict):
     """Every row accounted for: pool = usable + all that was left out."""
 
     pool: int
@@ -20,20 +20,20 @@ class RowCounts(TypedDict, total=False):
     target_statuses: dict[str, int]
 
 
-class Diagnostics(TypedDict, total=False):
+class Diagnostics(TypedDict):
     """Numbers of the solver; each method has more of its own."""
 
-    method: str
+    method: NotRequired[str]
     k: int
     candidates: int
     targets: int
     transport: float
-    transport_lower_bound: float | None
-    gap: float | None
-    converged: bool
+    transport_lower_bound: NotRequired[float | None]
+    gap: NotRequired[float | None]
+    converged: NotRequired[bool]
     group_shares: dict[str, float]
-    metrics: dict[str, dict[str, float]]
-    tradeoff: list[dict[str, float]]
+    metrics: NotRequired[dict[str, dict[str, float]]]
+    tradeoff: NotRequired[list[dict[str, float]]]
 
 
 class Covered(TypedDict):
@@ -43,13 +43,13 @@ class Covered(TypedDict):
     cosine: float
 
 
-class SelectionResult(TypedDict, total=False):
+class SelectionResult(TypedDict):
     """What a selection came to."""
 
     counts: RowCounts
     rejected: list[dict[str, str]]
     conditioning: str | None
-    forms: dict[str, Any] | None
+    forms: NotRequired[dict[str, Any] | None]
     features: dict[str, Any]
     near_copies: dict[str, Any] | None
     diagnostics: Diagnostics
@@ -57,7 +57,7 @@ class SelectionResult(TypedDict, total=False):
     manifest: dict[str, Any]
 
 
-class TrainingResult(TypedDict, total=False):
+class TrainingResult(TypedDict):
     """What a training came to."""
 
     model_id: str
@@ -72,22 +72,22 @@ class TrainingResult(TypedDict, total=False):
     tokens_per_second: float
 
 
-class EvaluationResult(TypedDict, total=False):
+class EvaluationResult(TypedDict):
     """What an evaluation came to: measures of examples, or `tasks`."""
 
     n: int
-    n_choices: int
-    left_out: dict[str, int]
-    accuracy: float | None
-    choice_cross_entropy: float | None
-    answer_nll: float | None
-    exact_match: float | None
-    intervals: dict[str, tuple[float, float] | None]
-    halves: list[dict[str, Any]] | None
-    tasks: dict[str, Any]
+    n_choices: NotRequired[int]
+    left_out: NotRequired[dict[str, int]]
+    accuracy: NotRequired[float | None]
+    choice_cross_entropy: NotRequired[float | None]
+    answer_nll: NotRequired[float | None]
+    exact_match: NotRequired[float | None]
+    intervals: NotRequired[dict[str, tuple[float, float] | None]]
+    halves: NotRequired[list[dict[str, Any]] | None]
+    tasks: NotRequired[dict[str, Any]]
 
 
-class LoopResult(TypedDict, total=False):
+class LoopResult(TypedDict):
     """What a loop came to."""
 
     stop_reason: str
@@ -96,6 +96,6 @@ class LoopResult(TypedDict, total=False):
     best_round: int | None
     best_model_id: str | None
     base: EvaluationResult
-    best_reported: EvaluationResult | None
-    base_reported: EvaluationResult | None
+    best_reported: NotRequired[EvaluationResult | None]
+    base_reported: NotRequired[EvaluationResult | None]
     trained_examples: int

@@ -6,11 +6,13 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from evoselect_client.core.calls import KEY, Call, HttpResponse, retry_delay
+from evoselect_client.core.calls import Call, HttpResponse, retry_delay
 from evoselect_client.core.listed import AsyncListed, Listed
 from evoselect_client.core.log import logger
+from evoselect_client.core.options import Options
 from evoselect_client.core.response import Response
 from evoselect_client.core.steps import (
     Async,
@@ -33,29 +35,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Options:
-    """What with_options changes for the calls of a client."""
-
-    timeout: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    idempotency_key: str | None = None
-
-    def applied(self, call: Call[T]) -> Call[T]:
-        """The call with them."""
-        headers = {**call.headers, **self.headers}
-        if self.idempotency_key is not None and KEY in call.headers:
-            headers[KEY] = self.idempotency_key
-        return replace(call, headers=headers, read_timeout=call.read_timeout or self.timeout)
-
-
-@dataclass(frozen=True)
 class Session(Generic[Mode]):
     """What all nouns of one client share."""
 
     world: World
     base_url: str
     max_retries: int
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
 
     def changed(self, max_retries: int | None, options: Mapping[str, Any]) -> Session[Mode]:
         """The same with what is not None of the options."""
@@ -68,15 +54,16 @@ class Session(Generic[Mode]):
         """Where resources belong that came through here."""
         return self
 
-    def send(self, call: Call[T]) -> Steps[T]:
+    def send(self, call: Call[T], into: Path | None = None) -> Steps[T]:
         """The call's result; tried again where that can help, for `call.outage_seconds` or max_retries times.
 
+        With `into` the answer's body goes into that file, a piece in memory at a time.
         Raises ApiError for a refusal, and ConnectionFailedError when no try was answered.
         """
         call = self.options.applied(call)
         started = time.monotonic()
         for attempt in itertools.count():
-            answer, fault = yield from _try(call)
+            answer, fault = yield from _try(call, into)
             if answer is not None and answer.is_success:
                 return answer.result(call)
             delay = _delay(attempt, answer)
@@ -133,11 +120,11 @@ class SyncSession(Session[Sync]):
         finally:
             values.close()
 
-    def _perform(self, step: Step) -> tuple[Any, Exception | None]:
-        """What the step came to: its outcome, or what it raised."""
+    def _perform(self, step: Step) -> tuple[Any, BaseException | None]:
+        """What the step came to: its outcome, or what it raised; the steps are told of Ctrl-C too."""
         try:
             return step.on(self.world), None
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             return None, error
 
 
@@ -251,9 +238,9 @@ def _watched(steps: Steps[T], last: _Last) -> Steps[T]:
         steps.close()
 
 
-def _try(call: Call[Any]) -> Steps[tuple[HttpResponse | None, NoResponse | None]]:
+def _try(call: Call[Any], into: Path | None) -> Steps[tuple[HttpResponse | None, NoResponse | None]]:
     try:
-        return (yield from exchange(call)), None
+        return (yield from exchange(call, into)), None
     except NoResponse as fault:
         return None, fault
 

@@ -12,16 +12,20 @@ import inspect
 import re
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, overload
 
 from typing_extensions import TypeVar  # a dependency of pydantic; typing's own has no defaults before 3.13
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from pathlib import Path
+
     from evoselect_client.core.calls import Call, HttpResponse
     from evoselect_client.core.listed import AsyncListed, Listed
     from evoselect_client.core.nouns import Nouns
     from evoselect_client.core.resource import Bound
     from evoselect_client.core.response import Response
+    from evoselect_client.core.streamed import AsyncStreamedResponse, StreamedResponse
 
 
 class Sync:
@@ -40,12 +44,26 @@ class AsyncRaw:
     """Marks what belongs to `AsyncClient.with_raw_response`."""
 
 
+class Streamed:
+    """Marks what belongs to `Client.with_streaming_response`."""
+
+
+class AsyncStreamed:
+    """Marks what belongs to `AsyncClient.with_streaming_response`."""
+
+
+if TYPE_CHECKING:
+    SyncBound: TypeAlias = "Bound[Sync] | Bound[Raw] | Bound[Streamed]"
+    AsyncBound: TypeAlias = "Bound[Async] | Bound[AsyncRaw] | Bound[AsyncStreamed]"
+    AnySync: TypeAlias = "Nouns[Any, Sync] | Nouns[Any, Raw] | Nouns[Any, Streamed] | SyncBound"
+    AnyAsync: TypeAlias = "Nouns[Any, Async] | Nouns[Any, AsyncRaw] | Nouns[Any, AsyncStreamed] | AsyncBound"
+
 P = ParamSpec("P")
 T = TypeVar("T")
 StepT = TypeVar("StepT")
 Mode = TypeVar("Mode", default=Sync)
-SyncT = TypeVar("SyncT", bound="Bound[Sync] | Bound[Raw]")
-AsyncT = TypeVar("AsyncT", bound="Bound[Async] | Bound[AsyncRaw]")
+SyncT = TypeVar("SyncT", bound="SyncBound")
+AsyncT = TypeVar("AsyncT", bound="AsyncBound")
 Steps = Generator["Step", Any, T]
 Values = Generator["Step | Emit[T]", Any, None]
 
@@ -63,6 +81,12 @@ class World(Protocol):
 
     def exchange(self, call: Call[Any]) -> Any:
         """Send one request; the response, or NoResponse is raised."""
+
+    def open(self, call: Call[Any]) -> Any:
+        """Send one request; its answer with the body unread where it succeeds, else as of `exchange`."""
+
+    def fetch(self, call: Call[Any], path: Path) -> Any:
+        """As `exchange`; the body of a success goes into the file."""
 
     def follow(self, call: Call[Any], take: Callable[[str], bool]) -> Any:
         """Give each line of an event stream to `take` until it returns True; None, or another response."""
@@ -90,6 +114,29 @@ class Exchange:
     def on(self, world: World) -> Any:
         """The response."""
         return world.exchange(self.call)
+
+
+@dataclass(frozen=True)
+class Open:
+    """As Exchange; the body of a success is left to be read."""
+
+    call: Call[Any]
+
+    def on(self, world: World) -> Any:
+        """The response, read or not."""
+        return world.open(self.call)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """As Exchange; the body of a success goes into a file, a piece in memory at a time."""
+
+    call: Call[Any]
+    path: Path
+
+    def on(self, world: World) -> Any:
+        """The response, without the body that the file has."""
+        return world.fetch(self.call, self.path)
 
 
 @dataclass(frozen=True)
@@ -142,13 +189,13 @@ class Emit(Generic[T]):
     page: Page[T]
 
 
-def exchange(call: Call[Any]) -> Steps[HttpResponse]:
-    """Exchange, with the type of its outcome."""
-    answer: HttpResponse = yield Exchange(call)
+def exchange(call: Call[Any], into: Path | None = None) -> Steps[HttpResponse]:
+    """Exchange, or Fetch into a file, with the type of its outcome."""
+    answer: HttpResponse = yield Exchange(call) if into is None else Fetch(call, into)
     return answer
 
 
-def resume(steps: Generator[StepT, Any, Any], outcome: Any, fault: Exception | None) -> StepT:
+def resume(steps: Generator[StepT, Any, Any], outcome: Any, fault: BaseException | None) -> StepT:
     """The next step, after the outcome of the last one or what it raised."""
     return steps.send(outcome) if fault is None else steps.throw(fault)
 
@@ -241,18 +288,24 @@ class Verb(_Described[P], Generic[P, T]):
 
     @overload
     def __get__(
+        self, instance: Nouns[Any, AsyncStreamed], owner: Any = None
+    ) -> Callable[P, AbstractAsyncContextManager[AsyncStreamedResponse]]: ...
+    @overload
+    def __get__(
+        self, instance: Nouns[Any, Streamed], owner: Any = None
+    ) -> Callable[P, AbstractContextManager[StreamedResponse]]: ...
+    @overload
+    def __get__(
         self, instance: Nouns[Any, AsyncRaw], owner: Any = None
     ) -> Callable[P, Coroutine[Any, Any, Response[T]]]: ...
     @overload
     def __get__(self, instance: Nouns[Any, Raw], owner: Any = None) -> Callable[P, Response[T]]: ...
     @overload
     def __get__(
-        self, instance: Nouns[Any, Async] | Bound[Async] | Bound[AsyncRaw], owner: Any = None
+        self, instance: Nouns[Any, Async] | AsyncBound, owner: Any = None
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
-    def __get__(
-        self, instance: Nouns[Any, Sync] | Bound[Sync] | Bound[Raw], owner: Any = None
-    ) -> Callable[P, T]: ...
+    def __get__(self, instance: Nouns[Any, Sync] | SyncBound, owner: Any = None) -> Callable[P, T]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self._bound(instance, "run")
 
@@ -276,14 +329,8 @@ class Listing(_Described[P], Generic[P, T]):
         def __init__(self, steps: Callable[Concatenate[Any, P], Values[T]]) -> None: ...
 
     @overload
-    def __get__(
-        self,
-        instance: Nouns[Any, Async] | Nouns[Any, AsyncRaw] | Bound[Async] | Bound[AsyncRaw],
-        owner: Any = None,
-    ) -> Callable[P, AsyncListed[T]]: ...
+    def __get__(self, instance: AnyAsync, owner: Any = None) -> Callable[P, AsyncListed[T]]: ...
     @overload
-    def __get__(
-        self, instance: Nouns[Any, Sync] | Nouns[Any, Raw] | Bound[Sync] | Bound[Raw], owner: Any = None
-    ) -> Callable[P, Listed[T]]: ...
+    def __get__(self, instance: AnySync, owner: Any = None) -> Callable[P, Listed[T]]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self._bound(instance, "iterate")

@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from evoselect_client.core.config import Endpoint
 from evoselect_client.core.log import logger
 from evoselect_client.core.steps import NoResponse
 from evoselect_client.core.version import VERSION
-from evoselect_client.errors import BadInputError, ConfigurationError
+from evoselect_client.errors import BadInputError, ConfigurationError, ConnectionFailedError
 
 USER_AGENT = f"evoselect-client/{VERSION}"
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -45,6 +46,26 @@ class SyncWorld:
         """Send one request; raises NoResponse."""
         with _sending(call):
             return _answer(self._http.request(**self._requests.of(call, _pieces)))
+
+    def open(self, call: Call[Any]) -> HttpResponse | Body:
+        """Send one request and leave the body of a success to be read; raises NoResponse."""
+        with _sending(call):
+            request = self._http.build_request(**self._requests.of(call, _pieces))
+            response = self._http.send(request, stream=True)
+            if response.is_success:
+                return Body(response)
+            response.read()
+            return _answer(response)
+
+    def fetch(self, call: Call[Any], path: Path) -> HttpResponse:
+        """Send one request; the body of a success goes into the file. Raises NoResponse."""
+        with _sending(call), self._http.stream(**self._requests.of(call, _pieces)) as response:
+            if not response.is_success:
+                response.read()
+                return _answer(response)
+            with path.open("wb") as file:
+                file.writelines(response.iter_bytes())
+            return HttpResponse(response.status_code, response.headers, b"")
 
     def follow(self, call: Call[Any], take: Callable[[str], bool]) -> HttpResponse | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoResponse."""
@@ -95,6 +116,28 @@ class AsyncWorld:
         with _sending(call):
             return _answer(await self._http.request(**self._requests.of(call, _awaited_pieces)))
 
+    async def open(self, call: Call[Any]) -> HttpResponse | AwaitedBody:
+        """Send one request and leave the body of a success to be read; raises NoResponse."""
+        with _sending(call):
+            request = self._http.build_request(**self._requests.of(call, _awaited_pieces))
+            response = await self._http.send(request, stream=True)
+            if response.is_success:
+                return AwaitedBody(response)
+            await response.aread()
+            return _answer(response)
+
+    async def fetch(self, call: Call[Any], path: Path) -> HttpResponse:
+        """Send one request; the body of a success goes into the file. Raises NoResponse."""
+        with _sending(call):
+            async with self._http.stream(**self._requests.of(call, _awaited_pieces)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    return _answer(response)
+                async with await anyio.open_file(path, "wb") as file:
+                    async for piece in response.aiter_bytes():
+                        await file.write(piece)
+                return HttpResponse(response.status_code, response.headers, b"")
+
     async def follow(self, call: Call[Any], take: Callable[[str], bool]) -> HttpResponse | None:
         """Give lines to `take` until it returns True or the stream ends; raises NoResponse."""
         try:
@@ -121,6 +164,46 @@ class AsyncWorld:
         """Close all connections, unless they are the caller's own."""
         if self._owned:
             await self._http.aclose()
+
+
+class Body:
+    """An answer whose body has not been read."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status, self.headers = response.status_code, response.headers
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes; raises ConnectionFailedError where it is cut."""
+        with _reading():
+            yield from self._response.iter_bytes()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._response.close()
+
+
+class AwaitedBody(Body):
+    """As Body, of an AsyncClient."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:  # type: ignore[override]
+        """The body as it comes; raises ConnectionFailedError where it is cut."""
+        with _reading():
+            async for piece in self._response.aiter_bytes():
+                yield piece
+
+    async def close(self) -> None:  # type: ignore[override]
+        """Let go of the connection."""
+        await self._response.aclose()
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.RequestError, httpx.StreamError) as error:
+        reason = str(error) or type(error).__name__
+        raise ConnectionFailedError(f"The answer was not read to its end ({reason}): ask again.") from error
 
 
 def surroundings(base_url: str) -> dict[str, Any]:

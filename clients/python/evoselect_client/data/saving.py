@@ -1,15 +1,18 @@
-"""Selected rows into a file, as they came: lines, or a table where the pool was one."""
+"""What the service holds as files here: selected rows as they came, and the bytes of answers."""
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evoselect_client.core.calls import PARQUET, Call, segment
 from evoselect_client.core.steps import Steps, Work, each
+from evoselect_client.errors import DamagedDownloadError
 
 TABLES = (".parquet", ".pq")
+HASHED = 2**20  # bytes at a time
 
 
 def save_rows(noun: Any, id: str, path: Path, reasons: bool) -> Steps[Path]:
@@ -22,14 +25,33 @@ def save_table(noun: Any, id: str, path: Path, reasons: bool) -> Steps[Path]:
     """See Selection.to_parquet."""
     asked = {"format": "original", "reasons": reasons}
     call = Call("GET", f"{noun.path}/{segment(id)}/items", bytes, asked, accept=PARQUET)
+    return (yield from save_body(noun.session, call, path))
+
+
+def save_body(session: Any, call: Call[Any], path: Path, sha256: str | None = None) -> Steps[Path]:
+    """The body of an answer as a file that appears when it is complete; a piece is in memory at a time.
+
+    DamagedDownloadError where its hash is not the one given.
+    """
     part = _part(path)
     try:
-        content = yield from noun.session.send(call)
-        yield Work(partial(part.write_bytes, content))
+        yield from session.send(call, part)
+        if sha256 is not None and (yield Work(partial(sha256_of, part))) != sha256:
+            size = part.stat().st_size
+            raise DamagedDownloadError(f"{path.name} came damaged ({size} bytes): call again")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(HASHED):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def save_lines(noun: Any, id: str, path: Path, reasons: bool) -> Steps[Path]:

@@ -1,24 +1,33 @@
 """distilabel: a global step that keeps the rows worth training on.
 
-keep = SelectRows(target="target.jsonl", k=1000)
-generate >> keep
+from distilabel.pipeline import Pipeline
+from distilabel.steps import LoadDataFromDicts
+from evoselect_client.integrations.distilabel import SelectRows
+
+rows = [{"prompt": f"{n} + 2?", "completion": str(n + 2)} for n in range(12)]
+with Pipeline("picked") as pipeline:
+    LoadDataFromDicts(data=rows) >> SelectRows(target="target.jsonl", k=3)
 """
 
 from typing import Any
 
-from distilabel.steps import GlobalStep, StepInput
-from distilabel.typing import StepOutput
 from pydantic import Field
 
 from evoselect_client.client import Client
+from evoselect_client.integrations import needed
 from evoselect_client.integrations.selecting import select
+
+with needed("distilabel"):
+    from distilabel.steps import GlobalStep, StepInput
+    from distilabel.typing import StepOutput
 
 
 class SelectRows(GlobalStep):  # type: ignore[misc, unused-ignore]
     """Takes all rows, with columns prompt and completion; gives the selected ones in rank order.
 
     Added columns: evoselect_rank and evoselect_weight. `request` has more arguments of `selections.create`.
-    Address and key come from EVOSELECT_URL and EVOSELECT_API_KEY.
+    Address and key come from EVOSELECT_URL and EVOSELECT_API_KEY. A pipeline that runs again over the same
+    rows finds the job that it began.
     """
 
     target: Any
@@ -42,7 +51,8 @@ class SelectRows(GlobalStep):  # type: ignore[misc, unused-ignore]
             for number, row in enumerate(inputs)
         ]
         with Client() as client:
-            selection = select(client, self.target, records, k=self.k, **self.request)
+            identity = f"distilabel/{self.name}"
+            selection = select(client, self.target, records, identity=identity, k=self.k, **self.request)
             items = list(selection.items())
         yield [
             {**inputs[int(item.id)], "evoselect_rank": item.rank, "evoselect_weight": item.weight}

@@ -1,19 +1,24 @@
 """Hugging Face datasets: the selected rows of a Dataset, in rank order.
 
+from datasets import Dataset
+from evoselect_client import Client
 from evoselect_client.integrations.hf_datasets import select_rows
 
-picked = select_rows(client, candidates, target=examples, k=1000)
+with Client() as client:
+    picked = select_rows(client, Dataset.from_json("pool.jsonl"), target="target.jsonl", ratio=0.25)
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from datasets import Dataset
-
 from evoselect_client.client import Client
 from evoselect_client.data.sources import Records
+from evoselect_client.integrations import needed
 from evoselect_client.integrations.selecting import select
+
+with needed("datasets"):
+    from datasets import Dataset
 
 WEIGHT, RANK = "evoselect_weight", "evoselect_rank"
 

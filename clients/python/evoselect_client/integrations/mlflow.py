@@ -1,7 +1,11 @@
 """MLflow: a selection's request, numbers and items with the run that uses them.
 
-with mlflow.start_run():
-    log_selection(selection)
+import mlflow
+from evoselect_client import Client
+from evoselect_client.integrations.mlflow import log_selection
+
+with Client() as client, mlflow.start_run():
+    log_selection(next(client.selections.list()))
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import mlflow
-
+from evoselect_client.integrations import needed
 from evoselect_client.integrations.selecting import summary
 from evoselect_client.models import Selection
+
+with needed("mlflow"):
+    import mlflow
 
 MAX_PARAMETER = 500  # characters that MLflow keeps of a parameter
 

@@ -1,18 +1,25 @@
 """Ray Data: the rows of a distributed dataset that are worth training on.
 
-picked = select_rows(client, ray.data.read_parquet("s3://..."), target="target.jsonl", k=1000)
+import ray
+from evoselect_client import Client
+from evoselect_client.integrations.ray_data import select_rows
+
+with Client() as client:
+    picked = select_rows(client, ray.data.read_json("pool.jsonl"), target="target.jsonl", k=3)
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import ray.data
-
 from evoselect_client.client import Client
 from evoselect_client.data.sources import Records
+from evoselect_client.integrations import needed
 from evoselect_client.integrations.selecting import select
 from evoselect_client.models import Selection
+
+with needed("ray"):
+    import ray.data
 
 
 def select_rows(

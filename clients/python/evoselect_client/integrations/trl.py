@@ -1,8 +1,11 @@
 """TRL: train on a selection, and on the next round's as soon as an epoch has ended.
 
-data = SelectionDataset(client, target_id=..., pool_id=..., k=1000)
-trainer = SFTTrainer(model, train_dataset=data.stream(), args=SFTConfig(max_steps=500))
-trainer.add_callback(NextRound(data))
+from trl import SFTTrainer
+from evoselect_client.integrations.trl import NextRound, SelectionDataset
+
+data = SelectionDataset(client, target_id=target.id, pool_id=pool.id, k=2)
+trainer = SFTTrainer(model, args, train_dataset=data.stream(), processing_class=tokenizer)
+trainer.add_callback(NextRound(data, rounds=2))
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from datasets import Dataset, IterableDataset
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-
 from evoselect_client.client import Client
+from evoselect_client.integrations import needed
 from evoselect_client.models import Item, Selection
+
+with needed("trl"):
+    from datasets import Dataset, IterableDataset
+    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 KEPT = ("prompt", "completion", "messages")  # the columns of TRL's conventional formats
 

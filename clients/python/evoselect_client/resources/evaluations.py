@@ -7,15 +7,35 @@ from typing import Any
 
 from pydantic import SkipValidation
 
-from evoselect_client.core.calls import get, segment
+from evoselect_client.core.calls import NDJSON, Call, get, segment
+from evoselect_client.core.resource import Resource
 from evoselect_client.core.response import WithRaw
 from evoselect_client.core.results import EvaluationResult
-from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb
+from evoselect_client.core.steps import AsyncRaw, Emit, Listing, Mode, Page, Raw, Steps, Values, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.jobs import Job, Jobs
 from evoselect_client.resources.record_upload import with_records
 from evoselect_client.specs import EvaluationSpec
+
+
+class Score(Resource):
+    """The numbers of one example; None where there is none. Of named tasks `model_extra` has them."""
+
+    id: str | None = None
+    status: str | None = None
+    """ok, or why the example could not be scored."""
+    answer_nll: float | None = None
+    """Nats a token."""
+    answer: int | None = None
+    """The right choice, from 0."""
+    predicted: int | None = None
+    """The choice with the largest likelihood a token."""
+    choice_cross_entropy: float | None = None
+    """Nats."""
+    choice_nlls: list[float] | None = None
+    """Nats a token."""
+    exact_match: bool | None = None
 
 
 class Evaluation(Job[Mode]):
@@ -28,6 +48,11 @@ class Evaluation(Job[Mode]):
         """The result of a completed evaluation; raises JobFailedError for any other."""
         found: EvaluationResult = super().output()
         return found
+
+    @Listing
+    def scores(self) -> Values[Score]:
+        """The numbers of each example, in their order."""
+        yield from self._noun.scores.steps(self.id)
 
 
 class Evaluations(Jobs[Evaluation[Mode], Mode]):
@@ -83,3 +108,11 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
         found = yield from self.session.send(call)
         differences: dict[str, Any] = found["differences"]
         return differences
+
+    @Listing
+    def scores(self, id: str) -> Values[Score]:
+        """The numbers of each example of a completed evaluation, in their order."""
+        call = Call("GET", f"{self.path}/{segment(id)}/scores", str, accept=NDJSON)
+        text = yield from self.session.send(call)
+        rows = [Score.model_validate_json(line) for line in text.split("\n")[:-1]]
+        yield Emit(Page(rows, has_next_page=False))

@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 from evoselect_client.core.calls import BYTES, OUTAGE_SECONDS, Call, get, post_bytes, segment
 from evoselect_client.core.nouns import Nouns
-from evoselect_client.core.progress import Count, counter
 from evoselect_client.core.resource import Bound, Resource, Sent
 from evoselect_client.core.response import WithRaw
 from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb, Work
+from evoselect_client.core.watch.progress import Count, counter
+from evoselect_client.data.saving import save_body, sha256_of
 from evoselect_client.errors import NotFoundError
 
 T = TypeVar("T")
-HASHED = 2**20  # bytes at a time
 PART_BYTES = 16 * 2**20  # held in memory while it is sent; what a cut connection costs
 
 
@@ -89,6 +89,16 @@ class Files(Nouns[File, Mode]):
         """The bytes of a file."""
         call = Call("GET", f"{self.path}/{segment(id)}/content", bytes, accept=BYTES)
         return (yield from self.session.send(call))
+
+    @Verb
+    def save(self, id: str, path: str | os.PathLike[str]) -> Steps[Path]:
+        """Write a file's bytes to a path, a piece in memory at a time; returns the path.
+
+        Raises DamagedDownloadError where what came is not what the service named.
+        """
+        file = yield from self._get(f"{self.path}/{segment(id)}")
+        call = Call("GET", f"{self.path}/{segment(id)}/content", bytes, accept=BYTES)
+        return (yield from save_body(self.session, call, Path(path), file.sha256))
 
     @Verb
     def delete(self, id: str) -> Steps[None]:
@@ -174,7 +184,7 @@ def upload_file(
 
 def _known(files: Files[Any], path: Path) -> Steps[File | None]:
     """The file that the service has with the same bytes."""
-    digest = yield Work(partial(_sha256_of, path))
+    digest = yield Work(partial(sha256_of, path))
     page = yield from files.session.send(get(files.path, Sent[Any].model_validate, sha256=digest, limit=1))
     same = [one for one in page.data if one["sha256"] == digest]  # an older service gives any file
     return files._decode({**same[0], "found": True}) if same else None
@@ -191,14 +201,6 @@ def with_file(session: Any, path: Path, use: Callable[[str], Steps[T]]) -> Steps
             raise
     file = yield from upload_file(session, path, show=show, again=True)
     return (yield from use(file.id))
-
-
-def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(HASHED):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _part(id: str, number: int, content: bytes, digest: str) -> Call[dict[str, Any]]:

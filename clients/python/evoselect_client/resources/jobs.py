@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, TypeVar, Union
 
 from evoselect_client.core.calls import Call, segment
-from evoselect_client.core.event_stream import followed
 from evoselect_client.core.labelled import Labelled, LabelledNouns
 from evoselect_client.core.nouns import PAGE_SIZE, pages
-from evoselect_client.core.progress import describe, html_table
 from evoselect_client.core.resource import Resource
 from evoselect_client.core.steps import Listing, Mode, Same, Steps, Values, Verb
+from evoselect_client.core.watch.event_stream import followed
+from evoselect_client.core.watch.progress import describe, html_table
 from evoselect_client.errors import JobFailedError
 
 Progress = Union[bool, Callable[["Job[Any]"], None]]  # noqa: UP007 - 3.10 cannot join a forward reference
@@ -86,15 +86,32 @@ class Job(Labelled[Mode]):
         return (yield from self._noun.poll.steps(self.id, 0))
 
     @Same
-    def wait(self, *, progress: Progress = False, timeout: float | None = None) -> Steps[Any]:
+    def wait(
+        self,
+        *,
+        progress: Progress = False,
+        timeout: float | None = None,
+        cancel_on_interrupt: bool = False,
+    ) -> Steps[Any]:
         """Wait until the job has ended; returns it completed.
 
         `timeout` is in seconds, None waits for as long as it takes. Raises WaitTimeoutError, or
         JobFailedError when the job ended without a result. Outlives outages of up to two minutes.
+        `progress` True shows a line on stderr, in a notebook a bar of tqdm where that is installed. Ctrl-C
+        ends the wait and says how to wait again: the job goes on, unless `cancel_on_interrupt` (of a Client)
+        asks it to stop.
         """
-        from evoselect_client.core.waiting import wait
+        from evoselect_client.core.watch.waiting import wait
 
-        return (yield from wait(self, self._noun, progress=progress, timeout=timeout))
+        return (
+            yield from wait(
+                self,
+                self._noun,
+                progress=progress,
+                timeout=timeout,
+                cancel_on_interrupt=cancel_on_interrupt,
+            )
+        )
 
     @Same
     def cancel(self) -> Steps[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,8 @@ from evoselect_client.core.labelled import Labelled, LabelledNouns
 from evoselect_client.core.resource import Resource
 from evoselect_client.core.response import WithRaw
 from evoselect_client.core.steps import AsyncRaw, Mode, Raw, Steps, Verb, Work
-from evoselect_client.errors import DamagedDownloadError, EvoSelectError
+from evoselect_client.data.saving import save_body, sha256_of
+from evoselect_client.errors import EvoSelectError
 
 
 class ModelFile(Resource):
@@ -24,7 +24,7 @@ class ModelFile(Resource):
     """In bytes."""
 
 
-class Model(Labelled[Any]):
+class Model(Labelled[Mode]):
     """A base model that may be used, or an adapter that a training made."""
 
     name: str | None = None
@@ -36,7 +36,7 @@ class Model(Labelled[Any]):
     created_at: datetime | None = None
 
 
-class Models(LabelledNouns[Model, Mode]):
+class Models(LabelledNouns[Model[Mode], Mode]):
     """Base models that may be used, and trained adapters."""
 
     path, model = "/v1/models", Model
@@ -67,9 +67,7 @@ class Models(LabelledNouns[Model, Mode]):
             if (yield Work(partial(_is_there, path, file))):
                 continue
             call = Call("GET", f"{self.path}/{segment(id)}/content", bytes, {"file": name}, accept=BYTES)
-            content = yield from self.session.send(call)
-            if not (yield Work(partial(_written, path, file, content))):
-                raise DamagedDownloadError(f"{name} of {id} came damaged ({len(content)} bytes): call again")
+            yield from save_body(self.session, call, path, file.sha256)
         return folder
 
     @Verb
@@ -86,18 +84,4 @@ class Models(LabelledNouns[Model, Mode]):
 
 
 def _is_there(path: Path, file: ModelFile) -> bool:
-    return path.is_file() and _sha256(path.read_bytes()) == file.sha256
-
-
-def _written(path: Path, file: ModelFile, content: bytes) -> bool:
-    """Whether the content is the file's; then it stands at the path, whole."""
-    if _sha256(content) != file.sha256:
-        return False
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
-    return True
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return path.is_file() and sha256_of(path) == file.sha256

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from evoselect_client.core.calls import NDJSON, OUTAGE_SECONDS, Call, get, post, segment
-from evoselect_client.core.progress import Count, counter
 from evoselect_client.core.resource import Sent
 from evoselect_client.core.steps import Steps, Work
+from evoselect_client.core.watch.progress import Count, counter
 from evoselect_client.data.layouts import Layout
+from evoselect_client.data.saving import sha256_of
 from evoselect_client.data.sources import Part, Records, as_list, fetched, is_url, is_whole, parts
 from evoselect_client.errors import ApiError
 from evoselect_client.resources.files import with_file
@@ -55,7 +56,15 @@ def send_all(
     show = counter(progress, "records")
     if is_whole(records):
         return (
-            yield from _send_whole(session, pool_id, records, on_invalid=on_invalid, layout=layout, show=show)
+            yield from _send_whole(
+                session,
+                pool_id,
+                Path(os.fspath(cast(Any, records))),
+                on_invalid=on_invalid,
+                layout=layout,
+                upload_id=upload_id,
+                show=show,
+            )
         )
     known = {} if upload_id is None else (yield from _known(session, pool_id))
     upload_id = upload_id or uuid.uuid4().hex
@@ -131,14 +140,30 @@ def _send_part(
 
 
 def _send_whole(
-    session: Any, pool_id: str, records: Any, *, on_invalid: str, layout: Layout, show: Count
+    session: Any,
+    pool_id: str,
+    path: Path,
+    *,
+    on_invalid: str,
+    layout: Layout,
+    upload_id: str | None,
+    show: Count,
 ) -> Steps[Upload]:
+    name = None
+    if upload_id is not None:
+        name = f"{upload_id}-{layout.mark((yield Work(partial(sha256_of, path))))[:16]}"
+
     def add(file_id: str) -> Steps[Batch]:
-        body = {"file_id": file_id, "on_invalid": on_invalid, **layout.body()}
+        body = {
+            "file_id": file_id,
+            "client_batch_id": name,
+            "on_invalid": on_invalid,
+            **layout.body(),
+        }
         call = post(f"/v1/pools/{segment(pool_id)}/batches", Batch.model_validate, body)
         return (yield from session.send(call))  # type: ignore[no-any-return]
 
-    batch = yield from with_file(session, Path(os.fspath(records)), add)
+    batch = yield from with_file(session, path, add)
     show(batch.counts.received)
     show(None)
     empty = Upload(pool_id=pool_id, version=None, batch_ids=[], counts=Counts(), errors=[])

@@ -11,11 +11,11 @@ from pydantic import SkipValidation
 
 from evoselect_client.core.calls import NDJSON, PARQUET, Call, get, post, segment
 from evoselect_client.core.nouns import pages
-from evoselect_client.core.progress import html_table
 from evoselect_client.core.resource import Resource
 from evoselect_client.core.response import WithRaw
 from evoselect_client.core.results import SelectionResult
 from evoselect_client.core.steps import AsyncRaw, Emit, Listing, Mode, Page, Raw, Steps, Values, Verb
+from evoselect_client.core.watch.progress import html_table
 from evoselect_client.data.layouts import extra_query
 from evoselect_client.data.sources import Records, as_list
 from evoselect_client.resources.jobs import Job, Jobs

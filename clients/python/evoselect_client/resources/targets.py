@@ -16,7 +16,7 @@ from evoselect_client.resources.records import Recognised, RecordSets
 from evoselect_client.specs import HeldOut
 
 
-class Target(Labelled[Any]):
+class Target(Labelled[Mode]):
     """Examples of the target task."""
 
     name: str | None = None
@@ -30,7 +30,7 @@ class Target(Labelled[Any]):
     created_at: datetime
 
 
-class Targets(RecordSets[Target, Mode]):
+class Targets(RecordSets[Target[Mode], Mode]):
     """Sets of target-task examples; they do not change."""
 
     path, model = "/v1/targets", Target
@@ -48,7 +48,7 @@ class Targets(RecordSets[Target, Mode]):
         held_out: HeldOut | None = None,
         name: str | None = None,
         metadata: dict[str, str] | None = None,
-    ) -> Steps[Target]:
+    ) -> Steps[Target[Mode]]:
         """Store target examples: a list of rows, the path of a file, or an uploaded file's id.
 
         What shape the rows have is recognised, or named by `format`; or `columns` says which column holds

@@ -185,7 +185,7 @@ def test_a_rotated_secret_overlaps_with_the_one_before(other: Api, receiver: Rec
         Webhook(third).verify(body, headers)
 
 
-def test_a_lost_courier_is_replaced_and_its_late_answer_ignored(other: Api, receiver: Receiver) -> None:
+def test_a_lost_sender_is_replaced_and_its_late_answer_ignored(other: Api, receiver: Receiver) -> None:
     other.made("/v1/webhook_endpoints", {"url": receiver.url})
     end_a_job(other)
     with other.database.transaction() as session:

@@ -22,7 +22,7 @@ from store.settings import Settings
 from tests.live import Api, question
 from tests.service.intake.test_writer import PARQUET, new_pool, parquet, send, stored
 
-CASES = Path(__file__).with_name("cases")
+CASES = Path(__file__).parents[1] / "cases"
 STREAM = {"Content-Type": "application/vnd.apache.arrow.stream"}
 FILE = {"Content-Type": "application/vnd.apache.arrow.file"}
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 6)

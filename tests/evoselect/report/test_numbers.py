@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from evoselect.measures import coverage
 from evoselect.report import plane, similarity
+from evoselect.report.neighbourhoods import labels, neighbourhoods
 from evoselect.report.numbers import numbers
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
@@ -119,3 +120,31 @@ def test_the_smallest_selections_have_a_report(n: int, m: int, k: int) -> None:
     )
     assert picture.points.shape == (n + m, 2)
     assert found["coverage"]["rows"][-1] == k
+
+
+def test_neighbours_stay_together_in_the_picture_of_neighbourhoods() -> None:
+    centres = rows(4, 16, 10)
+    which = torch.arange(120) % 4
+    features = normalize(centres[which] + 0.1 * rows(120, 16, 11), dim=1)
+    points = plane.fit(features).of(features)
+    drawn = np.arange(0, 120, 2)  # of two of the centres
+    found = neighbourhoods(features, points, drawn, seed=1)
+    again = neighbourhoods(features, points, drawn, seed=1)
+    assert found is not None
+    assert again is not None
+    assert found.points.tolist() == again.points.tolist()
+    own = plane.trustworthiness(features[::2], found.points)
+    assert found.trustworthiness == pytest.approx(own)
+    assert own is not None
+    assert own > 0.9
+    mixed = found.points[np.random.default_rng(0).permutation(60)]
+    assert own > (plane.trustworthiness(features[::2], mixed) or 1.0)
+    for number in range(int(found.cluster.max()) + 1):
+        assert len(set(which[torch.from_numpy(found.cluster == number)][::2].tolist())) <= 2
+    assert neighbourhoods(features, points, drawn[:20], seed=1) is None
+
+
+def test_a_cluster_goes_by_the_words_that_set_it_apart() -> None:
+    texts = ["the red apple", "the red pear", "the blue sea", "the blue sky", "a whale"]
+    assert labels(texts, np.array([0, 0, 1, 1, 2])) == ["red", "blue", ""]
+    assert labels([], np.array([], dtype=np.int64)) == []

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from service.data import records
 from service.pages.records.statuses import CandidateStatuses
@@ -39,19 +40,30 @@ def test_the_nearest_targets_of_many() -> None:
 
 def test_a_filter_is_asked_of_what_the_last_one_left() -> None:
     rows = {
-        "prompt": ["a b", "c", "a d"],
+        "prompt": ["a b", "c", None],
         "completion": ["x", "y", "z"],
         "extra": ['{"s":"w"}', None, '{"s":"v"}'],
+        "id": ["1", "2", "3"],
+        "content_hash": ["x", "y", "z"],
     }
-    table = pa.table({**rows, "messages": pa.array([None] * 3, TURNS)})
+    sink, turns = pa.BufferOutputStream(), [None, None, [{"role": "user", "content": "A turn"}]]
+    pq.write_table(pa.table({**rows, "messages": pa.array(turns, TURNS)}), sink)
+    group = records._Group(pq.ParquetFile(pa.BufferReader(sink.getvalue())), 0, 0, 0)
     asked = list[int]()
 
     def keep(part: pa.Table) -> pa.Array:
         asked.append(part.num_rows)
-        return pc.not_equal(part["completion"], "x")
+        return pc.not_equal(part["content_hash"], "x")
 
-    assert list(records._places(table, "A", {}, keep)) == [2]
+    assert records._places(group, "A", {}, keep) == [2]
     assert asked == [2]
-    assert list(records._places(table, None, {"s": "v"}, keep)) == [2]
-    assert list(records._places(table, "nowhere", {"s": "v"}, keep)) == []
+    assert records._places(group, None, {"s": "v"}, keep) == [2]
+    assert records._places(group, "nowhere", {"s": "v"}, keep) == []
     assert asked == [2, 3]  # nobody asks about rows that are out already
+
+
+def test_the_row_behind_a_page_s_first_ones_is_found_in_its_turns() -> None:
+    turns = [[{"role": "user", "content": word}] for word in ("one", "two", "One more")]
+    texts = {"prompt": pa.nulls(3, pa.string()), "completion": ["x"] * 3}
+    table = pa.table({**texts, "messages": pa.array(turns, TURNS)})
+    assert records._holding(table.slice(1), "one").tolist() == [1]

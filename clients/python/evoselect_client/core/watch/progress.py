@@ -1,4 +1,7 @@
-"""What people see: progress on stderr, redrawn on a terminal, else written now and then; small tables."""
+"""What people see: progress on stderr, redrawn on a terminal, else written now and then; small tables.
+
+A notebook has bars in place of lines where tqdm is installed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from evoselect_client.core.resource import TERMINAL
+from evoselect_client.core.watch import bars
 
 REDRAW_SECONDS = 0.2  # between two drawings on a terminal
 REWRITE_SECONDS = 10.0  # between two lines elsewhere
@@ -17,13 +21,13 @@ REWRITE_SECONDS = 10.0  # between two lines elsewhere
 class Count(Protocol):
     """Takes the number so far, and None at the end."""
 
-    def __call__(self, done: int | None) -> None: ...
+    def __call__(self, done: int | None, /) -> None: ...
 
 
 def counter(progress: bool | Callable[[int], None], unit: str) -> Count:
     """What shows how much was sent: nothing, a line on stderr, or the caller's function."""
     if progress is True:
-        return _Counter(unit)
+        return bars.of_count(unit) or _Counter(unit)
     return _Told(progress or (lambda done: None))
 
 

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from evoselect_client.core.calls import Call, segment
-from evoselect_client.core.progress import JobLine
 from evoselect_client.core.resource import TERMINAL
 from evoselect_client.core.steps import Follow, NoResponse, Pause, Steps, exchange
+from evoselect_client.core.watch import bars
+from evoselect_client.core.watch.progress import JobLine
 from evoselect_client.errors import (
     ConnectionFailedError,
+    EvoSelectError,
     JobFailedError,
     RateLimitedError,
     ServerError,
@@ -39,9 +41,38 @@ class Blocked(Exception):
     """This way of waiting does not get through."""
 
 
-def wait(job: Any, noun: Any, *, progress: bool | Callable[[Any], None], timeout: float | None) -> Steps[Any]:
+def wait(
+    job: Any,
+    noun: Any,
+    *,
+    progress: bool | Callable[[Any], None],
+    timeout: float | None,
+    cancel_on_interrupt: bool,
+) -> Steps[Any]:
     """See Job.wait."""
-    show = JobLine() if progress is True else progress or None
+    try:
+        return (yield from _waited(job, noun, progress=progress, timeout=timeout))
+    except KeyboardInterrupt:
+        said = "goes on where its service runs"
+        if cancel_on_interrupt:
+            said = yield from _cancelled(job, noun)
+        again = f"client.{noun.path.rpartition('/')[2]}.retrieve({job.id!r}).wait()"
+        raise KeyboardInterrupt(f"{job.object} {job.id} {said}; to wait again: {again}") from None
+
+
+def _cancelled(job: Any, noun: Any) -> Steps[str]:
+    """What came of asking the job to stop."""
+    try:
+        yield from noun.cancel.steps(job.id)
+    except EvoSelectError as error:
+        return f"could not be asked to stop ({error})"
+    return "was asked to stop"
+
+
+def _waited(
+    job: Any, noun: Any, *, progress: bool | Callable[[Any], None], timeout: float | None
+) -> Steps[Any]:
+    show = (bars.of_job() or JobLine()) if progress is True else progress or None
     deadline = None if timeout is None else time.monotonic() + timeout
     ways = [_long_poll, _poll] if show else [_stream, _long_poll, _poll]
     answered = time.monotonic()

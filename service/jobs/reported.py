@@ -1,0 +1,13 @@
+"""What the report of a job says of the job itself, whatever its kind."""
+
+from service.polls import views
+from store.kit.json import Json
+from store.tables.jobs import Job
+
+FIELDS = ("id", "name", "status", "created_at", "completed_at", "request", "metadata")
+
+
+def reported(row: Job) -> Json:
+    """The job as `Reported` and its kind's own fields describe it."""
+    shown = views.job(row, {})
+    return {name: shown[name] for name in FIELDS}
