@@ -25,7 +25,7 @@ from torch.nn.functional import normalize
 from benchmarks.api.served import served
 from benchmarks.machine import describe
 from benchmarks.pages.data import many_jobs
-from evoselect.measures.coverage import nearest_both_ways
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from service.selections.report_document import document, map_texts

@@ -28,18 +28,18 @@ def numbers(runs: int) -> dict[str, Any]:
     return {
         "runs": runs,
         "detectable_gain": round(gain, 4),
-        "false_verdicts": _share([halved.outcome == "use" for _, halved, _ in none]),
-        "false_verdicts_whole": _share([whole.outcome == "use" for whole, _, _ in none]),
-        "right_verdicts": _share([_right(halved) for _, halved, _ in large]),
-        "right_verdicts_whole": _share([_right(whole) for whole, _, _ in large]),
+        "false_verdicts": share([halved.outcome == "use" for _, halved, _ in none]),
+        "false_verdicts_whole": share([whole.outcome == "use" for whole, _, _ in none]),
+        "right_verdicts": share([_right(halved) for _, halved, _ in large]),
+        "right_verdicts_whole": share([_right(whole) for whole, _, _ in large]),
         "trainings_saved": round(1 - float(np.mean([used for _, _, used in large])) / planned, 4),
         "trainings_saved_without_a_gain": round(
             1 - float(np.mean([used for _, _, used in none])) / planned, 4
         ),
-        "best_stopped": _share(
+        "best_stopped": share(
             [row.stopped for _, halved, _ in large for row in halved.rows if row.arm == BEST]
         ),
-        "detected": _share([_right(whole) for whole in least]),
+        "detected": share([_right(whole) for whole in least]),
     }
 
 
@@ -47,7 +47,8 @@ def _right(verdict: Verdict) -> bool:
     return verdict.outcome == "use" and verdict.arm == BEST
 
 
-def _share(found: list[bool]) -> float:
+def share(found: list[bool]) -> float:
+    """Of what is so."""
     return round(float(np.mean(found)), 4)
 
 

@@ -7,10 +7,12 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity import shortlist
+from evoselect.neighbours import matrix
 from evoselect.pools.left import Questions
 from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
 
+NOISE = 4  # deviations of the sample by which more of the most relevant rows are kept
 SPARE = 2  # times as long as they are read: a shard does not know which of its rows are copies of another's
 
 
@@ -27,11 +29,21 @@ def questions(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Qu
     """
     lists = [(diversity.around(targets), SPARE * diversity.SAMPLE_ROWS)]
     directions = (centre(targets, masses), mean_target(targets))
+    high = ((1, _least_relevance(pool, targets, budget)),)
     if shortlist.priced(pool.shape[0], targets.shape[0]):
         _, price = shortlist.first_prices(pool, targets, masses, budget)
-        return Questions(tuple(lists), (targets, price, shortlist.WINDOW), directions)
+        return Questions(tuple(lists), (targets, price, shortlist.WINDOW), directions, high, targets)
     lists.append((targets, shortlist.list_width(pool.shape[0], targets.shape[0], budget.count)))
-    return Questions(tuple(lists), None, directions)
+    return Questions(tuple(lists), None, directions, high, targets)
+
+
+def _least_relevance(pool: Pool, targets: Tensor, budget: Budget) -> float:
+    """Above which lie about as many rows as the budget buys: relevance alone is what it is compared with."""
+    step = shortlist.sample_step(pool.size, targets.shape[0], budget.count)
+    score = np.sort(matrix.scores(pool.gather(pool.every(step)), mean_target(targets)))
+    wanted = budget.count / step
+    place = int(np.ceil(wanted + NOISE * np.sqrt(wanted)))
+    return float(score[-place]) if place <= len(score) else -2.0
 
 
 def centre(targets: Tensor, masses: Floats) -> Tensor:

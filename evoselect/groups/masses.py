@@ -24,6 +24,18 @@ def spread(shares: Floats, groups: Ints) -> Floats:
     return np.asarray((shares / shares.sum() / counts)[groups])
 
 
+def foreseen_masses(groups: Sequence[str] | None, count: int, quotas: Mapping[str, float] | None) -> Floats:
+    """(M,) masses of ``count`` targets before anything is known of the candidates.
+
+    The same as in the end, unless the shares go by how well each group is served.
+    """
+    if groups is None:
+        return np.full(count, 1.0 / count)
+    numbers, names = group_numbers(groups)
+    shares = np.full(len(names), 1.0 / len(names)) if quotas is None else quota_shares(quotas, names)
+    return spread(shares, numbers)
+
+
 def quota_shares(quotas: Mapping[str, float], names: Sequence[str]) -> Floats:
     """(G,) quotas in the order of the groups, as shares of 1.
 

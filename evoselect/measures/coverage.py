@@ -1,7 +1,6 @@
 """How well the targets are served: by all rows, by the first n of an order, and one by one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,39 +11,7 @@ from evoselect.arrays import Floats, Ints
 from evoselect.features import Matrix, gather, row_blocks
 
 CURVE_POINTS = 60
-TILE = 4_096  # rows of either side that are compared at once
 CHANCE = 0.95  # quantile of the cosines between a target and any candidate
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """Every candidate's nearest target, and every target's best candidate."""
-
-    target: Ints  # (N,)
-    cosine: Floats  # (N,)
-    best: Floats  # (M,) cosine
-
-
-def nearest_both_ways(candidates: Matrix, targets: Tensor) -> Nearest:
-    """One pass over candidates (N, d) and targets (M, d), unit rows, in tiles; ties go to the first."""
-    n, m = candidates.shape[0], targets.shape[0]
-    goal = targets.to(candidates.device).float()
-    cosine = torch.full((n,), -torch.inf, device=goal.device)
-    target = torch.zeros(n, dtype=torch.int64, device=goal.device)
-    best = torch.full((m,), -torch.inf, device=goal.device)
-    for start in range(0, n, TILE):
-        rows = candidates[start : start + TILE].float()
-        for first in range(0, m, TILE):
-            tile = rows @ goal[first : first + TILE].T
-            value, place = tile.max(dim=1)
-            known = cosine[start : start + TILE]
-            better = value > known
-            target[start : start + TILE][better] = place[better] + first
-            known[better] = value[better]
-            best[first : first + TILE] = torch.maximum(best[first : first + TILE], tile.amax(dim=0))
-    return Nearest(
-        target.cpu().numpy(), cosine.clamp(-1, 1).double().cpu().numpy(), best.double().cpu().numpy()
-    )
 
 
 def steps(k: int) -> list[int]:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Ints
+from evoselect.budget import Budget
 from evoselect.capacity.foreseen import mean_target
 from evoselect.measures.coverage import coverage
 from evoselect.redundancy import diversity
@@ -32,11 +33,11 @@ def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, fl
 
     Selections above MAX_ROWS are compared on MAX_ROWS rows drawn from each; ``rows`` says how many were used.
     """
-    scores = {
-        "random": random_scores(task.n, task.seed + 1),
-        "top_relevance": task.pool.scores(mean_target(task.targets)),
+    relevance = task.pool.scores(mean_target(task.targets))
+    rivals = {
+        "random": drawn(task.n, task.budget, task.seed),
+        "top_relevance": task.budget.fill(top(relevance, task.n)),
     }
-    rivals = {name: task.budget.fill(top(score, task.n)) for name, score in scores.items()}
     report = {"selected": _measure(task, order)}
     report["selected"]["transport_whole"] = transport
     for name, rival in rivals.items():
@@ -44,10 +45,19 @@ def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, fl
     return report
 
 
+def drawn(n: int, budget: Budget, seed: int) -> Ints:
+    """(k,) what a budget over n rows buys of them in a random order."""
+    return budget.fill(top(random_scores(n, seed + 1), n))
+
+
+def measured(order: Ints, seed: int) -> Ints:
+    """order (k,) of a selection -> (c,) the rows of it that are compared."""
+    few = len(order) <= MAX_ROWS
+    return order if few else np.random.default_rng(seed).choice(order, MAX_ROWS, replace=False)
+
+
 def _measure(task: Task, order: Ints) -> dict[str, float]:
-    part = order
-    if len(order) > MAX_ROWS:
-        part = np.random.default_rng(task.seed).choice(order, MAX_ROWS, replace=False)
+    part = measured(order, task.seed)
     rows = task.pool.gather(part)
     return {
         "rows": len(part),

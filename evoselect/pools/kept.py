@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
+from evoselect.neighbours.both_ways import Nearest
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.left import Left, Questions
 from evoselect.pools.part import Part
@@ -133,6 +134,13 @@ class Kept:
                 own = found if self.only is None else found[torch.from_numpy(self.only)]
                 return np.asarray(own.double().numpy())
         return self._among(self._shard()).scores(direction)
+
+    def near(self, targets: Tensor) -> Nearest:
+        """targets (M, d): as it was left, where these were asked for of all rows."""
+        asked, found = self.questions.near, self.left.near
+        if self.only is None and asked is not None and found is not None and _equal(asked, targets):
+            return found
+        return self._among(self._shard()).near(targets)
 
     def among(self, rows: Ints) -> "Kept":
         """The same answers of rows (r,) alone."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
+from evoselect.neighbours.both_ways import Nearest
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.part import Part
 
@@ -25,6 +26,9 @@ class Questions:
     below: tuple[Tensor, Floats, float] | None = None
     """Targets (M, d), prices (M,) and window of `edges_below`."""
     directions: tuple[Tensor, ...] = ()  # (d,) whose scores are asked for
+    high: tuple[tuple[int, float], ...] = ()
+    """Which of the directions, and the least score by it of a row that is kept."""
+    near: Tensor | None = None  # targets (M, d) of `nearest_both_ways`
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Left:
     lists: tuple[tuple[Floats, Ints], ...] = ()  # (m, l) cosines and rows, as the questions' lists
     below: Priced | None = None
     scores: tuple[Tensor, ...] = ()  # (n,) float32, as the questions' directions
+    near: Nearest | None = None
 
 
 def leave(part: Part, questions: Questions, sample: Ints) -> Left:
@@ -46,7 +51,9 @@ def leave(part: Part, questions: Questions, sample: Ints) -> Left:
     n = part.shape[0]
     lists = tuple(part.nearest(targets, min(count, n)) for targets, count in questions.lists)
     below = None if questions.below is None else part.edges_below(*questions.below)
-    named = [sample, *(rows.ravel() for _, rows in lists), *([] if below is None else [below.rows])]
+    scores = [part.scores(direction) for direction in questions.directions]
+    high = [np.flatnonzero(scores[number] >= least) for number, least in questions.high]
+    named = [sample, *(rows.ravel() for _, rows in lists), *([] if below is None else [below.rows]), *high]
     rows = np.unique(np.concatenate(named))
     return Left(
         part.shape,
@@ -56,7 +63,8 @@ def leave(part: Part, questions: Questions, sample: Ints) -> Left:
         part.gather(rows).to(part.dtype),
         lists,
         below,
-        tuple(torch.from_numpy(part.scores(direction)).float() for direction in questions.directions),
+        tuple(torch.from_numpy(score).float() for score in scores),
+        None if questions.near is None else part.near(questions.near),
     )
 
 
@@ -76,6 +84,12 @@ def to_tensors(left: Left) -> dict[str, Tensor]:
         }
     if left.below is not None:
         named |= {f"below.{name}": torch.from_numpy(part) for name, part in vars(left.below).items()}
+    if left.near is not None:
+        named |= {
+            "near.target": torch.from_numpy(left.near.target).int(),
+            "near.cosine": torch.from_numpy(left.near.cosine).float(),
+            "near.best": torch.from_numpy(left.near.best).float(),
+        }
     return named | {f"score.{place}": score for place, score in enumerate(left.scores)}
 
 
@@ -95,4 +109,13 @@ def from_tensors(named: Mapping[str, Tensor]) -> Left:
         ),
         Priced(**below) if below else None,
         tuple(named[f"score.{place}"] for place in range(sum("score." in name for name in named))),
+        _near(named) if "near.best" in named else None,
+    )
+
+
+def _near(named: Mapping[str, Tensor]) -> Nearest:
+    return Nearest(
+        named["near.target"].long().numpy(),
+        named["near.cosine"].double().numpy(),
+        named["near.best"].double().numpy(),
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.features import Matrix, check_unit_rows, column_hashes, gather, row_hashes
 from evoselect.neighbours import matrix
+from evoselect.neighbours.both_ways import Nearest, nearest_both_ways
 from evoselect.neighbours.lists import nearest
 from evoselect.neighbours.matrix import Some
 from evoselect.neighbours.priced import Priced, edges_below
@@ -70,6 +71,10 @@ class Part(Protocol):
 
     def scores(self, direction: Tensor) -> Floats:
         """direction (d,) -> (n,) inner products."""
+        ...
+
+    def near(self, targets: Tensor) -> Nearest:
+        """targets (M, d) -> each row's nearest of them, and the best row of each."""
         ...
 
     def among(self, rows: Ints) -> "Part":
@@ -129,6 +134,10 @@ class Rows:
     def scores(self, direction: Tensor) -> Floats:
         """direction (d,) -> (n,): one pass over the rows."""
         return matrix.scores(self.matrix, direction)
+
+    def near(self, targets: Tensor) -> Nearest:
+        """targets (M, d): one pass over the rows."""
+        return nearest_both_ways(self.matrix, targets)
 
     def among(self, rows: Ints) -> "Rows":
         """rows (r,): a view, nothing is copied."""

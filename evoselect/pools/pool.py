@@ -15,6 +15,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 from evoselect.features import Matrix
+from evoselect.neighbours.both_ways import Nearest, merged
 from evoselect.neighbours.lists import best_of
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.part import Part, Rows
@@ -157,6 +158,10 @@ class Pool:
     def scores(self, direction: Tensor) -> Floats:
         """direction (d,) -> (N,) inner products."""
         return np.concatenate([part.scores(direction) for part in self.parts])
+
+    def near(self, targets: Tensor) -> Nearest:
+        """targets (M, d) -> each candidate's nearest of them, and the best candidate of each."""
+        return merged([part.near(targets) for part in self.parts])
 
     def mean_score(self, direction: Tensor) -> float:
         """Mean inner product of a candidate with a direction (d,) of norm 1 or less."""

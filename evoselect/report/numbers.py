@@ -8,16 +8,19 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.cosines import mean_cosine_scores
+from evoselect.budget import Budget
+from evoselect.capacity.foreseen import mean_target
 from evoselect.features import Matrix, gather
-from evoselect.measures import coverage
-from evoselect.measures.coverage import Nearest
+from evoselect.measures import coverage, metrics
+from evoselect.neighbours.both_ways import Nearest, nearest_both_ways
 from evoselect.neighbours.search import search
+from evoselect.pools.pool import Pool
+from evoselect.pools.view import View
 from evoselect.report import plane, similarity
 from evoselect.report.neighbourhoods import Neighbourhoods, neighbourhoods
 from evoselect.report.plane import Plane
 from evoselect.selection import Selection
-from evoselect.task import random_scores, top
+from evoselect.task import top
 
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map
 SHOWN_TARGETS = 1_000
@@ -50,7 +53,7 @@ class Map:
 
 
 def numbers(
-    candidates: Matrix,
+    candidates: Tensor | Pool,
     targets: Tensor,
     selection: Selection,
     *,
@@ -64,26 +67,43 @@ def numbers(
     ``seed``; every chart says how many rows it shows. The map lies in the plane ``axes``, else in its own.
     """
     rng = np.random.default_rng(seed)
-    order = selection.indices
-    rest = np.setdiff1d(np.arange(candidates.shape[0]), order, assume_unique=True)
-    picture = _map(candidates, targets, order=order, rest=rest, rng=rng, axes=axes)
-    scores = {
-        "random": random_scores(candidates.shape[0], seed + 1),
-        "top_relevance": mean_cosine_scores(candidates, targets),
+    pool = Pool.of(candidates)
+    order, rows = selection.indices, View(pool)
+    sampled = shown(pool.shape[0], seed)
+    picture = _map(rows, targets, order=order, pool=np.setdiff1d(sampled, order), rng=rng, axes=axes)
+    score = pool.scores(mean_target(targets))
+    rivals = {
+        "selected": order,
+        "random": metrics.drawn(pool.shape[0], selection.budget, seed),
+        "top_relevance": selection.budget.fill(top(score, len(score))),
     }
-    bought = {name: selection.budget.fill(top(score, len(score))) for name, score in scores.items()}
-    rivals = {"selected": order, **bought}
-    sample = gather(candidates, torch.from_numpy(_sample(rng, np.arange(candidates.shape[0]), SHOWN_POOL)))
     report = {
         "map": picture.facts,
         "relevance": _histograms({"pool": near.cosine, "selected": near.cosine[order]}),
-        "coverage": _coverage(candidates, targets, selection, rivals=rivals, rng=rng),
-        "twins": _twins(candidates, rivals, rng),
+        "coverage": _coverage(rows, targets, selection, rivals=rivals, rng=rng),
+        "twins": _twins(rows, rivals, rng),
         "mean_redundancy": float(selection.reasons.redundancy.mean()),
-        "near_duplicates": _pairs(candidates, selection),
-        "targets": _targets(candidates, targets, selection, near=near, sample=sample),
+        "near_duplicates": _pairs(rows, selection),
+        "targets": _targets(rows, targets, selection, near=near, sample=pool.gather(sampled)),
     }
     return report, picture
+
+
+def shown(n: int, seed: int) -> Ints:
+    """(r,) rows of n candidates that stand for all, ascending; the map leaves out those selected."""
+    return _sample(np.random.default_rng(seed), np.arange(n), SHOWN_POOL)
+
+
+def foreseen(n: int, distinct: Ints, budget: Budget, seed: int) -> Ints:
+    """Rows (r,), ascending, of n candidates that are read whatever is selected with a budget over them.
+
+    distinct (u,): those that are no copies. They are what the report shows, and the random rival of it and of
+    `metrics.compare`.
+    """
+    own = budget.among(distinct)
+    rival = metrics.measured(metrics.drawn(len(distinct), own, seed), seed)
+    every = metrics.drawn(n, budget, seed)[:COVERED_ROWS]
+    return np.unique(np.concatenate([distinct[rival], every, shown(n, seed)]))
 
 
 def _map(
@@ -91,11 +111,10 @@ def _map(
     targets: Tensor,
     *,
     order: Ints,
-    rest: Ints,
+    pool: Ints,
     rng: np.random.Generator,
     axes: Plane | None,
 ) -> Map:
-    pool = _sample(rng, rest, SHOWN_POOL)
     goal = _sample(rng, np.arange(targets.shape[0]), SHOWN_TARGETS)
     chosen = order[:SHOWN_SELECTED]
     target_rows = gather(targets.to(candidates.device), torch.from_numpy(goal))
@@ -120,7 +139,7 @@ def _map(
         "trustworthiness_neighbours": plane.NEIGHBOURS,
         "trustworthiness_rows": len(asked),
         "shown": {"pool": len(pool), "targets": len(goal), "selected": len(chosen)},
-        "of": {"pool": len(rest), "targets": targets.shape[0], "selected": len(order)},
+        "of": {"pool": candidates.shape[0] - len(order), "targets": targets.shape[0], "selected": len(order)},
         "tsne": near
         and {
             "perplexity": near.perplexity,
@@ -190,7 +209,7 @@ def _targets(
     """Uncovered: nothing selected is more like the target than 95 % of its cosines to any candidates are."""
     order = selection.indices
     chance = coverage.chance_level(sample, targets[:COVERED_TARGETS])
-    best = coverage.nearest_both_ways(gather(candidates, torch.from_numpy(order)), targets).best
+    best = nearest_both_ways(gather(candidates, torch.from_numpy(order)), targets).best
     listed = np.argsort(best, kind="stable")[:LISTED_TARGETS]
     served = selection.served
     rows = [

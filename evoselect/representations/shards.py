@@ -8,7 +8,7 @@ from torch import Tensor
 
 from evoselect.errors import InvalidInput
 from evoselect.representations.conditioning import Conditioner, Values, block_norms, fit_to
-from evoselect.representations.sums import Adding, sample_step, sums_of
+from evoselect.representations.sums import Adding, Sums, sample_step, sums_of
 from evoselect.spec.features import FeatureSpec
 
 
@@ -64,34 +64,76 @@ class Fitted:
         return (rows[:, : len(self.values.mean)].count_nonzero(dim=1) == 0).nonzero().ravel()
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a conditioner is fitted to: of some rows of a pool, or of all."""
+
+    norms: Tensor  # (blocks,) that they were summed with
+    values: Sums
+    hidden: Sums | None = None
+
+
+def totals_of(
+    shards: Sequence[Shard],
+    spec: FeatureSpec,
+    rows: int,
+    *,
+    forms: Tensor | None = None,
+    count: int = 1,
+    first: int = 0,
+) -> Totals:
+    """Of shards, one at least, that begin at row ``first`` of a pool of so many ``rows``.
+
+    forms: (n,) int64 below ``count``, each of their rows', where form is not to count. Raises InvalidInput
+    for features that are not finite.
+    """
+    weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
+    steps = [
+        sample_step(rows) if kind == "whitened" else rows
+        for kind in (spec.conditioning, spec.hidden_conditioning)
+    ]
+    norms, one = torch.empty(0), torch.ones(1)
+    values, hidden, done = Adding(), Adding(), 0
+    for shard in shards:
+        features, at = shard.read(), first + done
+        own = None if forms is None else forms[done : done + shard.rows]
+        norms = norms if len(norms) else block_norms(features.values, weights)
+        values.add(sums_of(features.values, norms, own, count=count, step=steps[0], first=at))
+        if features.hidden is not None:
+            states = features.hidden[:, None]
+            hidden.add(sums_of(states, one, own, count=count, step=steps[1], first=at))
+        done += shard.rows
+    return Totals(norms, values.sums, hidden.sums if hidden.parts else None)
+
+
+def added(parts: Sequence[Totals]) -> Totals:
+    """Of all parts of a pool, in the order of their rows."""
+    values, hidden = Adding(), Adding()
+    for part in parts:
+        values.add(part.values)
+        if part.hidden is not None:
+            hidden.add(part.hidden)
+    return Totals(parts[0].norms, values.sums, hidden.sums if hidden.parts else None)
+
+
+def fitted_to(totals: Totals, spec: FeatureSpec) -> Fitted:
+    """Fitted to the sums of a whole pool; raises InvalidInput for fewer than two rows to centre by."""
+    fitted = fit_to(totals.values, totals.norms, spec.conditioning, spec.shrinkage)
+    if totals.hidden is None:
+        return Fitted(fitted)
+    beside = fit_to(totals.hidden, torch.ones(1), spec.hidden_conditioning, spec.shrinkage)
+    return Fitted(fitted, beside, spec.hidden_share)
+
+
 def fit_shards(shards: Sequence[Shard], spec: FeatureSpec, forms: Tensor | None = None) -> Fitted:
     """Fitted on all rows of the shards as ``spec`` says, to the same bits however they are cut.
 
     forms: (N,) int64 from 0, each row's, where form is not to count. Raises InvalidInput for features that
     are not finite, or for fewer than two rows to centre by.
     """
-    n = sum(shard.rows for shard in shards)
+    rows = sum(shard.rows for shard in shards)
     count = 1 if forms is None else int(forms.max()) + 1
-    weights = [checkpoint.weight for checkpoint in spec.checkpoints] or [1.0]
-    steps = [
-        sample_step(n) if kind == "whitened" else n for kind in (spec.conditioning, spec.hidden_conditioning)
-    ]
-    norms, one = torch.empty(0), torch.ones(1)
-    values, hidden, first = Adding(), Adding(), 0
-    for shard in shards:
-        features = shard.read()
-        own = None if forms is None else forms[first : first + shard.rows]
-        norms = norms if len(norms) else block_norms(features.values, weights)
-        values.add(sums_of(features.values, norms, own, count=count, step=steps[0], first=first))
-        if features.hidden is not None:
-            states = features.hidden[:, None]
-            hidden.add(sums_of(states, one, own, count=count, step=steps[1], first=first))
-        first += shard.rows
-    fitted = fit_to(values.sums, norms, spec.conditioning, spec.shrinkage)
-    if not hidden.parts:
-        return Fitted(fitted)
-    beside = fit_to(hidden.sums, one, spec.hidden_conditioning, spec.shrinkage)
-    return Fitted(fitted, beside, spec.hidden_share)
+    return fitted_to(totals_of(shards, spec, rows, forms=forms, count=count), spec)
 
 
 def require_differences(alike: Sequence[int], rows: int, name: str) -> None:

@@ -81,12 +81,12 @@ class Adding:
         """The next shard's; only what is sampled of its rows stays in memory."""
         self._totals = self._totals + shard.totals if self.parts else shard.totals
         self._counts = self._counts + shard.counts if self.parts else shard.counts
-        self._samples += [shard.sample.clone()] if len(shard.sample) else []
+        self._samples += [shard.sample.clone()] if len(shard.sample) or not self.parts else []
         self.parts += 1
 
     @property
     def sums(self) -> Sums:
-        """Of all of them; at least one row was sampled."""
+        """Of all of them, one at least."""
         return Sums(self._totals, self._counts, torch.cat(self._samples))
 
 

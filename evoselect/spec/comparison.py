@@ -170,6 +170,11 @@ class ComparisonSpec(Bounded):
         """How often the arm is trained, where nothing ends it earlier."""
         return max(self.draws, self.seeds) if arm.method == RANDOM else self.seeds
 
+    @property
+    def planned_trainings(self) -> int:
+        """Of all arms, where nothing ends the comparison earlier."""
+        return sum(map(self.runs, self.compared))
+
     def features_of(self, arm: ComparisonArm) -> FeatureSpec:
         """What the arm selects by; a draw takes those of the guide, which it finds in the cache."""
         if arm.features is not None:

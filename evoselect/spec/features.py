@@ -118,6 +118,11 @@ class FeatureSpec(Bounded):
     shard_failed, in place of failing the job. Targets never are: without one, the task is another.
     """
 
+    keep_features: Flag = True
+    """Computed features stay for later selections of the same records; else they go with the selection, and
+    are computed again where they are wanted. Steps of a loop or comparison share theirs, and keep them.
+    """
+
     @property
     def reading(self) -> Reading:
         """How records are read."""

@@ -18,7 +18,7 @@ def estimate(found: Prepared) -> Json:
         "arms": [
             {"name": arm.name, "method": arm.method, "trainings": spec.runs(arm)} for arm in spec.compared
         ],
-        "trainings": planning.trainings(spec),
+        "trainings": spec.planned_trainings,
         "seconds": {name: round(getattr(spent, name), 1) for name in STAGES},
         "workers": found.costs.workers,
         "minutes": round(spent.minutes, 1),

@@ -32,6 +32,7 @@ def table(result: Json) -> Json:
     unit = result.get("unit", "points")
     return {
         "sentence": _sentence(result["verdict"]["sentence"]),
+        "interim": result["verdict"].get("interim", False),
         "measure": MEASURES[result["measure"]],
         "unit": unit,
         "questions": number(result.get("questions")),

@@ -49,7 +49,7 @@ def spending(spec: ComparisonSpec, costs: Costs) -> Spending:
         features=costs.features,
         select=select,
         train=sum(each[name] for names in rounds for name in names),
-        evaluate=trainings(spec) * costs.evaluation,
+        evaluate=spec.planned_trainings * costs.evaluation,
         clock=costs.features / costs.workers + select + sum(clock),
     )
 
@@ -66,11 +66,6 @@ def _clock(seconds: Iterable[float], workers: int) -> float:
     for each in seconds:
         heapreplace(free, free[0] + each)
     return max(free)
-
-
-def trainings(spec: ComparisonSpec) -> int:
-    """Of all arms."""
-    return sum(map(spec.runs, spec.compared))
 
 
 def gain(spec: ComparisonSpec, measure: Measure, questions: int) -> float:
@@ -100,7 +95,7 @@ def afforded(
     fitting = [one for one in smaller if _fits(one, costs)]
     if not fitting:
         raise _too_small(min(smaller, key=lambda one: spending(one, costs).minutes), costs)
-    return min(fitting, key=lambda one: (gain(one, measure, questions), trainings(one)))
+    return min(fitting, key=lambda one: (gain(one, measure, questions), one.planned_trainings))
 
 
 def _plans(spec: ComparisonSpec, measure: Measure, questions: int) -> list[ComparisonSpec]:
@@ -115,13 +110,13 @@ def _plans(spec: ComparisonSpec, measure: Measure, questions: int) -> list[Compa
 
 
 def _fits(spec: ComparisonSpec, costs: Costs) -> bool:
-    room = spec.trainings is None or trainings(spec) <= spec.trainings
+    room = spec.trainings is None or spec.planned_trainings <= spec.trainings
     return room and (spec.minutes is None or spending(spec, costs).minutes <= spec.minutes)
 
 
 def _too_small(least: ComparisonSpec, costs: Costs) -> Invalid:
     """What the least that can be judged takes."""
-    count, minutes = trainings(least), math.ceil(spending(least, costs).minutes)
+    count, minutes = least.planned_trainings, math.ceil(spending(least, costs).minutes)
     workers = "one worker" if costs.workers == 1 else f"{costs.workers} workers"
     needed = f"{len(least.compared)} arms need {count} trainings, about {minutes} min of {workers}"
     if least.trainings is not None and least.trainings < count:

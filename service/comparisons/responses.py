@@ -34,6 +34,8 @@ class MethodVerdict(OpenResponseModel):
     """The arm to use; null where there is none."""
     sentence: str
     """The same in words."""
+    interim: bool = False
+    """Whether trainings go on: `use` then says that the arm is better so far, corrected for looking often."""
 
 
 class Gain(ResponseModel):

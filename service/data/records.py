@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,26 @@ Keep = Callable[[pa.Table], pa.Array]
 PAGE_CHARS = 8 * 2**20  # of a page's records and rows; the one that goes beyond is its last
 
 
+class RecordView(TypedDict):
+    """One record as responses show it."""
+
+    object: str
+    number: int
+    """From 1, in the order in which they came."""
+    record: Json
+    original: object
+    """The row as it came, encoded already; None where the record says all of it."""
+
+
+class RecordPage(TypedDict):
+    """Some of them, and where the next page begins."""
+
+    object: str
+    data: list[RecordView]
+    has_more: bool
+    next_after: int | None
+
+
 def page(
     state: State,
     sources: Sequence[Source],
@@ -33,14 +54,14 @@ def page(
     text: str | None = None,
     extra: Mapping[str, str] | None = None,
     keep: Keep | None = None,
-) -> Json:
+) -> RecordPage:
     """Records behind the first `after`, at most `limit`, that hold `text`, have `extra` and are kept.
 
     `next_after` is where the next page begins, null at the end: before it a search may give a page with few
     records, or none.
     """
     total = sum(source.rows for source in sources)
-    found: list[Json] = []
+    found: list[RecordView] = []
     seen, chars = after, 0
     for group in _groups(state, sources, after):
         first = group.first
@@ -108,7 +129,7 @@ def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[_Gr
                 first += rows
 
 
-def find(state: State, sources: Sequence[Source], content_hash: str) -> Json | None:
+def find(state: State, sources: Sequence[Source], content_hash: str) -> RecordView | None:
     """The record with that content, as `page` shows it; None where there is none."""
 
     def same(table: pa.Table) -> pa.Array:
@@ -118,8 +139,7 @@ def find(state: State, sources: Sequence[Source], content_hash: str) -> Json | N
     while after < total:
         found = page(state, sources, after=after, limit=1, keep=same)
         if found["data"]:
-            view: Json = found["data"][0]
-            return view
+            return found["data"][0]
         after = found["next_after"] or total
     return None
 
@@ -155,12 +175,12 @@ def _flags(found: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _view(table: pa.Table, first: int, place: int) -> tuple[Json, int]:
+def _view(table: pa.Table, first: int, place: int) -> tuple[RecordView, int]:
     """One row as answers show it, and about how many characters that takes."""
     row = table.slice(place, 1)
     (record,) = records.from_table(row)
     original = row["original"][0].as_py() if "original" in row.column_names else None
-    view = {
+    view: RecordView = {
         "object": "record",
         "number": first + place + 1,
         "record": {**records.to_json(record), "content_hash": record.content_hash},

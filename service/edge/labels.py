@@ -1,6 +1,6 @@
 """PATCH of what users call and note something by: one route for every noun that has a name and metadata."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Response
@@ -11,7 +11,6 @@ from service.http.fields import LabelChange
 from service.http.responses import ResponseModel
 from service.http.views import as_response
 from service.services import Services, TenantId
-from store.kit.json import Json
 from store.tables import owned
 from store.tables.data import Model, Pool, Target
 from store.tables.jobs import Job
@@ -24,7 +23,7 @@ def add_change(
     place: tuple[str, Any],
     *,
     row_of: Callable[[Session, str, str], RowT],
-    view: Callable[[Session, RowT], ResponseModel | Json],
+    view: Callable[[Session, RowT], ResponseModel | Mapping[str, object]],
     shown: Any,
 ) -> None:
     """PATCH of a path and the type of the id in it; `row_of` takes (session, tenant, id), raises NotFound.

@@ -15,7 +15,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 def as_response(
-    content: Json | ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None
+    content: Mapping[str, object] | ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """JSON as it is: the schema is documentation, and checking each answer against it would be slow."""
     more = {
@@ -26,7 +26,7 @@ def as_response(
     return Response(_encoded(content), status, more, "application/json")
 
 
-def _encoded(content: Json | ResponseModel) -> bytes:
+def _encoded(content: Mapping[str, object] | ResponseModel) -> bytes:
     return content.model_dump_json().encode() if isinstance(content, ResponseModel) else orjson.dumps(content)
 
 

@@ -21,12 +21,12 @@ from service.jobs import events as streams
 from service.jobs import responses
 from service.polls import encoding, views
 from service.polls.reads import JobRead
+from service.polls.views import JobView
 from service.services import Services, State, TenantId
 from store.errors import NotFound
 from store.jobs import lifecycle as jobs
 from store.jobs import reads as job_reads
 from store.jobs import removal, submissions
-from store.kit.json import Json
 from store.tables.jobs import Job
 from store.tables.states import MADE_OF_JOBS, JobKind, JobStatus
 from store.upkeep import sweeper
@@ -124,7 +124,7 @@ def _add_labels(router: APIRouter, kind: JobKind, shown: type[responses.Job]) ->
     def row_of(session: Session, tenant_id: str, job_id: str) -> Job:
         return jobs.get(session, tenant_id, job_id, kind)
 
-    def view(session: Session, row: Job) -> Json:
+    def view(session: Session, row: Job) -> JobView:
         return encoding.job(row, job_reads.progress(session, [row.id])[row.id])
 
     add_change(router, ("/{job_id}", resource_id("job_id")), row_of=row_of, view=view, shown=shown)
@@ -183,14 +183,14 @@ def stream(state: State, job: Job, after: int) -> Response:
     return streams.EventStream(state, job, after)
 
 
-def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> Json:
+def load(state: State, tenant_id: str, job_id: str, kind: JobKind) -> JobView:
     """The job as clients see it; raises NotFound."""
     with state.database.transaction() as session:
         row = jobs.get(session, tenant_id, job_id, kind)
         return encoding.job(row, job_reads.progress(session, [job_id])[job_id])
 
 
-def accepted(response: Response, noun: str, job: Json) -> Response:
+def accepted(response: Response, noun: str, job: JobView) -> Response:
     """The answer to an accepted job: where to look, and when."""
     response.headers["Location"] = f"/v1/{noun}/{job['id']}"
     response.headers["Retry-After"] = POLL_SECONDS

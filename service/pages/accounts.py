@@ -1,6 +1,7 @@
 """Pages of models and of keys."""
 
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,7 +12,6 @@ from service.pages.rendering import PageRoute, render
 from service.services import Services, TenantId
 from store.accounts import api_keys, scopes
 from store.accounts.scopes import Scope
-from store.kit.json import Json
 from store.models import adapters
 from store.tables.accounts import ApiKey
 from store.tables.owned import Window
@@ -82,7 +82,19 @@ def keys(request: Request, state: Services, tenant_id: TenantId, after: After = 
     return render(request, "keys.html", allowed=allowed, keys=shown, scopes=MAY, more=more)
 
 
-def _key(row: ApiKey) -> Json:
+class KeyLine(TypedDict):
+    """A key as its list shows it."""
+
+    id: str
+    name: str | None
+    scopes: list[str]
+    hint: str
+    state: str
+    """In words."""
+    works: bool
+
+
+def _key(row: ApiKey) -> KeyLine:
     over = row.expires_at is not None and row.expires_at <= datetime.now(UTC)
     state = "works"
     if row.revoked_at is not None:

@@ -3,7 +3,6 @@
 from sqlalchemy.orm import Session
 
 from service.comparisons.picture import table
-from service.comparisons.planning import trainings
 from store.comparisons import steps as comparison_steps
 from store.jobs.requests import ComparisonWork
 from store.kit.json import Json
@@ -26,7 +25,7 @@ def of_comparison(session: Session, job: Job) -> Json:
     done = sum(step["step"] == "evaluate" and step["status"] == "completed" for step in steps)
     return {
         "table": table(job.result) if job.result else None,
-        "done": f"{done} of {trainings(spec)} trainings measured",
+        "done": f"{done} of {spec.planned_trainings} trainings measured",
         "reason": REASONS.get((job.result or {}).get("stop_reason", "")),
         "arms": [{"name": arm.name, "steps": _steps(arm.name, steps)} for arm in spec.compared],
     }

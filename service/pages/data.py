@@ -1,6 +1,6 @@
 """Pages of targets, pools and files: lists, one of them with its records, and the card that a form shows."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
@@ -39,6 +39,35 @@ EMPTY = {
 }
 BEGIN = {"href": "/ui/selections/new", "what": "New selection"}
 Row = Target | Pool | File
+
+
+class Line(TypedDict):
+    """A row as lists and forms name it."""
+
+    id: str
+    name: str
+    """Its own, or what it is and when it was made."""
+    given: str
+    """Its own name; empty without."""
+    beside: str
+    """Media type of a file, metadata of others."""
+    size: str
+    created: str
+
+
+class NotedLine(Line):
+    """The same, and what is to be known of it before it is used."""
+
+    note: str
+
+
+class Card(TypedDict):
+    """What a form shows of the target or the pool that was chosen."""
+
+    row: NotedLine
+    found: Recognised
+    total: int
+    """Rows of known shapes."""
 
 
 @router.get("/targets")
@@ -113,8 +142,8 @@ def card(
     return render(request, "data/card.html", noun=noun, **found)
 
 
-def chosen(session: Session, tenant_id: str, noun: str, row_id: str) -> Json:
-    """{row, found, total}: the row in words, and what its rows were recognised as; raises NotFound."""
+def chosen(session: Session, tenant_id: str, noun: str, row_id: str) -> Card:
+    """The row in words, and what its rows were recognised as; raises NotFound."""
     if noun == "targets":
         target = targets.get(session, tenant_id, row_id)
         note = "some are kept apart for evaluations" if target.held_out_target_id else ""
@@ -127,7 +156,7 @@ def chosen(session: Session, tenant_id: str, noun: str, row_id: str) -> Json:
     return {"row": {**line(pool), "note": _note(told)}, "found": found, "total": _shaped(found)}
 
 
-def line(row: Row) -> Json:
+def line(row: Row) -> Line:
     """A row as lists and forms name it."""
     kind = {Target: "target", Pool: "pool", File: "file"}[type(row)]
     if isinstance(row, File):

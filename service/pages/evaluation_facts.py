@@ -1,6 +1,7 @@
 """Other models on the examples of an evaluation, paired with it question by question."""
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,6 @@ from service.pages import facts
 from service.services import State
 from store.jobs import lifecycle as jobs
 from store.jobs.requests import EvaluationNames
-from store.kit.json import Json
 from store.tables.data import Model
 from store.tables.jobs import Job
 from store.tables.owned import Window
@@ -21,6 +21,22 @@ from store.tables.states import JobKind, JobStatus
 
 LOOKED = 100  # newest evaluations that are looked through
 LISTED = 8  # of them on the same examples
+
+
+class MeasuredBeside(TypedDict):
+    """A measure of another evaluation, and how this one differs from it."""
+
+    title: str
+    value: str
+    change: str
+
+
+class Other(TypedDict):
+    """Another evaluation on the same examples."""
+
+    id: str
+    name: str
+    measures: list[MeasuredBeside]
 
 
 def others(session: Session, job: Job) -> list[Job]:
@@ -38,7 +54,7 @@ def others(session: Session, job: Job) -> list[Job]:
     return same[:LISTED]
 
 
-def beside(state: State, job: Job, found: list[tuple[Job, str]]) -> list[Json]:
+def beside(state: State, job: Job, found: list[tuple[Job, str]]) -> list[Other]:
     """A line for each other one, given with its name: its measures, and how this one differs from it."""
     if not found or "tasks" in job.request:
         return []
@@ -52,10 +68,10 @@ def model_name(session: Session, alias: str) -> str:
     return alias if row is None else facts.model_name(session, row)
 
 
-def _line(row: Job, name: str, differences: Mapping[str, Difference | None]) -> Json:
+def _line(row: Job, name: str, differences: Mapping[str, Difference | None]) -> Other:
     result = row.result or {}
     intervals = result.get("intervals", {})
-    measures = [
+    measures: list[MeasuredBeside] = [
         {
             "title": title,
             "value": with_interval(result[measure], intervals.get(measure)),

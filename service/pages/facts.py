@@ -1,12 +1,14 @@
 """What the pages say of any job, made ready to be printed."""
 
 from datetime import datetime
+from typing import TypedDict
 
 from sqlalchemy.orm import Session
 
 from service.html.templates import NOTHING, number
 from service.loops.round_charts import MEASURES
 from service.pages import words
+from service.polls.views import JobView
 from store.jobs.reads import Progress
 from store.kit.json import Json
 from store.tables.data import Model
@@ -14,10 +16,34 @@ from store.tables.jobs import Job
 from store.tables.states import JobKind
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
-ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
 
 
-def line(job: Json, rounds_done: int = 0) -> Json:
+class Line(TypedDict):
+    """A job as one line of a list."""
+
+    id: str
+    name: str | None
+    status: str
+    phase: str | None
+    share: int
+    """Per cent."""
+    rows: str
+    eta: str
+    created: str
+    took: str
+
+
+class PhaseLine(TypedDict):
+    """A phase that has begun."""
+
+    name: str
+    share: int
+    """Per cent."""
+    rows: str
+    seconds: str
+
+
+def line(job: JobView, rounds_done: int = 0) -> Line:
     """A job as one line of a list; a loop is as far as its rounds, a comparison as its trainings."""
     progress = job["progress"]
     done, total, what = progress["rows_done"], progress["rows_total"], "rows"
@@ -80,7 +106,7 @@ def share(done: float, total: float) -> int:
     return int(100 * done / total) if total else 0
 
 
-def phases(progress: Progress) -> list[Json]:
+def phases(progress: Progress) -> list[PhaseLine]:
     """Name, share and time of each phase that has begun, in their order."""
     ordered = sorted(progress.items(), key=lambda pair: words.in_order(pair[0]))
     return [
@@ -94,7 +120,7 @@ def phases(progress: Progress) -> list[Json]:
     ]
 
 
-def of_result(job: Json) -> list[tuple[str, str]]:
+def of_result(job: JobView) -> list[tuple[str, str]]:
     """The numbers at the top of a result, those that are one number or one word; measures stand elsewhere."""
     result = job["result"] or {}
     merged = {**result.get("counts", {}), **result.get("diagnostics", {}), **result}
@@ -124,8 +150,8 @@ def moment(time: str | None) -> str:
     return NOTHING if time is None else datetime.fromisoformat(time).strftime("%d %b %Y, %H:%M UTC")
 
 
-def _seconds(job: Json) -> float | None:
-    ended = next((job[name] for name in ENDS if job.get(name)), None)
+def _seconds(job: JobView) -> float | None:
+    ended = job["completed_at"] or job["failed_at"] or job["cancelled_at"] or job["expired_at"]
     if ended is None:
         return None
     return (datetime.fromisoformat(ended) - datetime.fromisoformat(job["created_at"])).total_seconds()

@@ -14,6 +14,7 @@ from service.http.problems import Problem, no_such_route
 from service.pages import facts
 from service.pages.rendering import PageRoute, render
 from service.polls import encoding
+from service.polls.views import JobView
 from service.services import Services, TenantId
 from store.jobs import reads as job_reads
 from store.kit.json import Json
@@ -67,7 +68,15 @@ def _rows(name: str) -> list[Json]:
     return [json.loads(line) for line in (STATIC / name).read_text(encoding="utf-8").splitlines()]
 
 
-def _line(job: Json) -> Json:
+class KindLine(facts.Line):
+    """A job with its kind."""
+
+    noun: str
+    """Of its address."""
+    kind: str
+
+
+def _line(job: JobView) -> KindLine:
     return {**facts.line(job), "noun": f"{job['object']}s", "kind": job["object"].capitalize()}
 
 

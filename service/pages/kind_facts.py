@@ -1,6 +1,6 @@
 """What the pages of trainings and evaluations show beside what all jobs have."""
 
-from typing import cast
+from typing import TypedDict, cast
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,32 @@ FEW = 20  # points that are drawn as dots too: a line through a single one would
 POINTS = 200  # of a curve at most; each is the mean of its steps
 
 
-def of_training(session: Session, job: Job) -> Json:
+class Measured(TypedDict):
+    """A measure that an evaluation has."""
+
+    title: str
+    unit: str
+    value: str
+    """With its interval."""
+
+
+class LearntFrom(TypedDict):
+    """What a training learns from, by its name."""
+
+    name: str
+    href: str | None
+
+
+class TrainingFacts(TypedDict):
+    """What the page of a training shows."""
+
+    chart: Chart | None
+    now: list[tuple[str, str]]
+    """While it runs."""
+    source: LearntFrom
+
+
+def of_training(session: Session, job: Job) -> TrainingFacts:
     """The loss so far, and how fast it goes."""
     told = [event.data for event in job_reads.told(session, job.id, "training.metrics")]
     history = (job.result or {}).get("loss_history")
@@ -34,7 +59,7 @@ def of_training(session: Session, job: Job) -> Json:
     }
 
 
-def of_evaluation(job: Job) -> list[Json]:
+def of_evaluation(job: Job) -> list[Measured]:
     """A line for each measure that it has, or for each metric of each named task."""
     result = job.result or {}
     intervals = result.get("intervals", {})
@@ -51,7 +76,7 @@ def of_evaluation(job: Job) -> list[Json]:
     return own + tasks
 
 
-def _line(title: str, unit: str, value: float, interval: Interval | None) -> Json:
+def _line(title: str, unit: str, value: float, interval: Interval | None) -> Measured:
     return {"title": title, "unit": unit, "value": with_interval(value, interval)}
 
 
@@ -82,8 +107,7 @@ def _now(at: Json) -> list[tuple[str, str]]:
     ]
 
 
-def _source(session: Session, request: Json) -> Json:
-    """What it learns from, by its name."""
+def _source(session: Session, request: Json) -> LearntFrom:
     tables: dict[str, tuple[type[Job | File | Pool], str]] = {
         "selection_id": (Job, "selections"),
         "file_id": (File, "files"),

@@ -255,7 +255,7 @@ def _job(state: State, tenant_id: str, noun: str, job_id: str) -> dict[str, Any]
         }
 
 
-def _beside(state: State, session: Session, job: Job) -> list[Json]:
+def _beside(state: State, session: Session, job: Job) -> list[evaluation_facts.Other]:
     found = evaluation_facts.others(session, job)
     named = [(row, evaluation_facts.model_name(session, row.request["model"])) for row in found]
     return evaluation_facts.beside(state, job, named)

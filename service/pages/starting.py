@@ -1,6 +1,6 @@
 """Forms that start jobs; what they send goes to the routes of the API."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -15,7 +15,6 @@ from store.data import pools, targets
 from store.errors import NotFound
 from store.jobs import lifecycle as jobs
 from store.jobs.requests import SelectionNames
-from store.kit.json import Json
 from store.models import adapters
 from store.tables.jobs import Job
 from store.tables.owned import Window
@@ -47,9 +46,9 @@ def selection(
 ) -> Response:
     """Two files or what is there already, how much of it, and what it costs."""
     with state.database.transaction() as session:
-        values = _data(session, tenant_id)
-        values["target"] = _chosen(session, tenant_id, "targets", target_id)
-        values["pool"] = _chosen(session, tenant_id, "pools", pool_id)
+        offered = _data(session, tenant_id)
+        target = _chosen(session, tenant_id, "targets", target_id)
+        pool = _chosen(session, tenant_id, "pools", pool_id)
     return render(
         request,
         "start/selection.html",
@@ -58,7 +57,9 @@ def selection(
         formats=FORMATS,
         models=list(state.models),
         default_model=state.settings.default_model,
-        **values,
+        target=target,
+        pool=pool,
+        **offered,
     )
 
 
@@ -140,15 +141,37 @@ def comparison(
     )
 
 
-def _named_data(state: State, tenant_id: str, selection_id: str, target_id: str) -> Json:
+class Choice(TypedDict):
+    """What a form offers to choose."""
+
+    id: str
+    name: str
+
+
+class Data(TypedDict):
+    """Targets and pools to choose from, newest first."""
+
+    targets: list[data.Line]
+    pools: list[data.Line]
+
+
+class NamedData(Data):
     """What a form offers, and what of it a selection names."""
+
+    models: list[Choice]
+    target: str
+    pool: str
+    k: int | None
+
+
+def _named_data(state: State, tenant_id: str, selection_id: str, target_id: str) -> NamedData:
     with state.database.transaction() as session:
         asked = _selected_for(session, tenant_id, selection_id) if selection_id else None
-        values = _data(session, tenant_id) | {"models": _models(session, state, tenant_id)}
-    own: Json = {"target": target_id, "pool": "", "k": None}
-    if asked:
-        own = {"target": asked.target_id, "pool": asked.pool_id, "k": asked.k}
-    return {**values, **own}
+        values, models = _data(session, tenant_id), _models(session, state, tenant_id)
+    if asked is None:
+        return {**values, "models": models, "target": target_id, "pool": "", "k": None}
+    own, pool = asked.target_id, asked.pool_id
+    return {**values, "models": models, "target": own, "pool": pool, "k": asked.k}
 
 
 def _selected_for(session: Session, tenant_id: str, selection_id: str) -> SelectionNames:
@@ -156,11 +179,11 @@ def _selected_for(session: Session, tenant_id: str, selection_id: str) -> Select
     return SelectionNames.of(job.request, job.id)
 
 
-def _data(session: Session, tenant_id: str) -> Json:
+def _data(session: Session, tenant_id: str) -> Data:
     return {"targets": _targets(session, tenant_id), "pools": _pools(session, tenant_id)}
 
 
-def _targets(session: Session, tenant_id: str) -> list[Json]:
+def _targets(session: Session, tenant_id: str) -> list[data.Line]:
     """Those that are kept apart of another one are called after it."""
     rows = targets.listing(session, tenant_id, window=Window(limit=OFFERED))
     whole = {row.held_out_target_id: data.line(row)["name"] for row in rows if row.held_out_target_id}
@@ -169,31 +192,31 @@ def _targets(session: Session, tenant_id: str) -> list[Json]:
     return [{**line, "name": apart.get(line["id"], line["name"])} for line in lines]
 
 
-def _pools(session: Session, tenant_id: str) -> list[Json]:
+def _pools(session: Session, tenant_id: str) -> list[data.Line]:
     rows = pools.listing(session, tenant_id, window=Window(limit=OFFERED))
     return [data.line(row) for row in rows if row.count]
 
 
-def completed_selections(session: Session, tenant_id: str) -> list[Json]:
+def completed_selections(session: Session, tenant_id: str) -> list[Choice]:
     """The newest of them, as a choice."""
     done = [JobStatus.COMPLETED]
     rows = jobs.listing(session, tenant_id, JobKind.SELECTION, window=Window(limit=OFFERED), statuses=done)
     return [_named(row) for row in rows]
 
 
-def _named(row: Job) -> Json:
+def _named(row: Job) -> Choice:
     return {"id": row.id, "name": facts.title(row.name, row.kind, row.created_at)}
 
 
-def _models(session: Session, state: State, tenant_id: str) -> list[Json]:
+def _models(session: Session, state: State, tenant_id: str) -> list[Choice]:
     """What may be trained further and measured: adapters by what they learnt from, then the allow-list."""
     rows = adapters.listing(session, tenant_id, window=Window(limit=OFFERED))
-    return [{"id": row.id, "name": facts.model_name(session, row)} for row in rows] + [
-        {"id": alias, "name": alias} for alias in state.models
-    ]
+    adapted: list[Choice] = [{"id": row.id, "name": facts.model_name(session, row)} for row in rows]
+    allowed: list[Choice] = [{"id": alias, "name": alias} for alias in state.models]
+    return adapted + allowed
 
 
-def _chosen(session: Session, tenant_id: str, noun: str, row_id: str) -> Json | None:
+def _chosen(session: Session, tenant_id: str, noun: str, row_id: str) -> data.Card | None:
     """What the address names; None where it names nothing that is there."""
     try:
         return data.chosen(session, tenant_id, noun, row_id) if row_id else None

@@ -1,12 +1,28 @@
 """Events, phases and columns of results in words."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from store.kit.json import Json
 
-PHASES = ("generate", "features", "transport", "train", "evaluate", "judge", "advance", "compare")
+PHASES = (
+    "generate",
+    "features",
+    "sums",
+    "lists",
+    "transport",
+    "train",
+    "evaluate",
+    "judge",
+    "advance",
+    "compare",
+)
 """In the order in which they come."""
 PHASE_WORDS = {
     "generate": "Getting candidates",
     "features": "Reading the records with the proxy model",
+    "sums": "Finding what the records have in common",
+    "lists": "Comparing the records with the target",
     "transport": "Choosing",
     "train": "Training",
     "evaluate": "Measuring",
@@ -31,7 +47,7 @@ EVENTS = {
 }
 
 
-def of_event(event: Json) -> str:
+def of_event(event: Mapping[str, Any]) -> str:
     """What happened."""
     kind, data = event["type"], event["data"] or {}
     if kind == "phase.started":

@@ -9,8 +9,8 @@ import orjson
 from fastapi import Response
 
 from service.polls import views
+from service.polls.views import JobView
 from store.jobs.reads import Progress
-from store.kit.json import Json
 from store.tables.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ UNREADABLE = {
 CERTAIN = ("id", "kind", "status", "phase", *(f"{name}_at" for name in views.TIMES))
 
 
-def job(row: Job, phases: Progress) -> Json:
+def job(row: Job, phases: Progress) -> JobView:
     """The job as clients see it; where its row cannot be shown, what is certain of it, and that fault."""
     return _shown(row, phases)[0]
 
@@ -39,7 +39,7 @@ def page(rows: Sequence[Job], phases: dict[str, Progress], limit: int) -> Respon
     return Response(content, media_type="application/json")
 
 
-def _shown(row: Job, phases: Progress) -> tuple[Json, bytes]:
+def _shown(row: Job, phases: Progress) -> tuple[JobView, bytes]:
     try:
         shown = views.job(row, phases)
         return shown, orjson.dumps(shown)

@@ -1,5 +1,7 @@
 """Rows of jobs as answers."""
 
+from typing import TypedDict, cast
+
 from service.http.views import public_result, time_text
 from store.jobs.reads import Progress
 from store.kit.json import Json
@@ -21,7 +23,56 @@ ETA_ROWS = 32  # rows that must be done before their pace says anything
 BY_STAGES = ("transport",)  # phases whose rows count by stages, which take unlike times: no pace
 
 
-def job(row: Job, phases: Progress) -> Json:
+class ProgressView(TypedDict):
+    """Rows of all phases that have begun, and of each."""
+
+    rows_done: int
+    rows_total: int
+    phases: Progress
+
+
+class Times(TypedDict):
+    """When a job came into each status; the members are those of TIMES."""
+
+    created_at: str
+    queued_at: str | None
+    running_at: str | None
+    paused_at: str | None
+    cancelling_at: str | None
+    completed_at: str | None
+    failed_at: str | None
+    cancelled_at: str | None
+    expired_at: str | None
+
+
+class JobView(Times):
+    """A job of any kind as clients see it; each kind has response models for `request` and `result`."""
+
+    id: str
+    object: str
+    """Its kind."""
+    status: str
+    done: bool
+    phase: str | None
+    progress: ProgressView
+    eta_seconds: float | None
+    name: str | None
+    request: Json
+    result: Json | None
+    error: Json | None
+    metadata: dict[str, str]
+
+
+class EventView(TypedDict):
+    """One transition of a job."""
+
+    sequence: int
+    type: str
+    data: Json
+    created_at: str | None
+
+
+def job(row: Job, phases: Progress) -> JobView:
     """A selection, training, evaluation or loop with its progress by phase."""
     return {
         "id": row.id,
@@ -40,18 +91,22 @@ def job(row: Job, phases: Progress) -> Json:
         "result": None if row.result is None else public_result(row.result),
         "error": row.error,
         "metadata": row.user_metadata,
-        **{f"{name}_at": time_text(getattr(row, f"{name}_at")) for name in TIMES},
+        **_times(row),
     }
 
 
-def event(row: Event) -> Json:
-    """One transition of a job."""
+def event(row: Event) -> EventView:
+    """As clients see it."""
     return {
         "sequence": row.sequence,
         "type": row.type,
         "data": row.data,
         "created_at": time_text(row.created_at),
     }
+
+
+def _times(row: Job) -> Times:
+    return cast(Times, {f"{name}_at": time_text(getattr(row, f"{name}_at")) for name in TIMES})
 
 
 def _eta(row: Job, phases: Progress) -> float | None:

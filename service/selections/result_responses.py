@@ -65,10 +65,14 @@ class FormShares(ResponseModel):
 
 
 class FeatureFacts(OpenResponseModel):
-    """What the first shard found out about the features; empty for features of yours."""
+    """What was found out while features were computed and read; empty for features of yours."""
 
     two_seed_agreement: float | None = None
     """Correlation of cosines between two seeds of the sketch, -1 to 1: 1 says that it loses nothing."""
+    shards: int | None = None
+    """Feature shards that answered for their rows; null for small pools, which are read in one place."""
+    asked_again: int | None = None
+    """How often features of a shard were read again, for what was not foreseen."""
 
 
 class ClusterSummary(ResponseModel):

@@ -61,7 +61,7 @@ def create(
             model=model,
         )
         label = submissions.Label(body.name, body.metadata, body.priority)
-        shard_rows = pace.shard_rows(session, tenant_id, model, state.settings)
+        shard_rows = pace.shard_rows(session, tenant_id, asked, state.settings)
         job = submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
         quotas.require_k(asked.k or 0, state.settings.max_k)  # by tokens the worker asks
         require_budget_for_pinned(body.pinned, asked.k)

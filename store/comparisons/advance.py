@@ -105,7 +105,7 @@ def _selection(comparison: _Comparison, key: Key, label: submissions.Label) -> J
         model=spec.proxy or asked.base_model,
         seed=_selection_seed(comparison, arm, key.run),
     )
-    shard_rows = pace.shard_rows(session, tenant_id, work.model, comparison.settings)
+    shard_rows = pace.shard_rows(session, tenant_id, work, comparison.settings)
     return submissions.selection(session, tenant_id, work, shard_rows=shard_rows, label=label)
 
 
@@ -198,7 +198,7 @@ def _same_rows(comparison: _Comparison) -> Json:
         "arms": [
             {"name": arm.name, "same_as": None if at == 0 else arms[0].name} for at, arm in enumerate(arms)
         ],
-        "verdict": {"kind": "same_rows", "arm": None, "sentence": SAME_ROWS},
+        "verdict": {"kind": "same_rows", "arm": None, "sentence": SAME_ROWS, "interim": False},
     }
 
 

@@ -8,7 +8,7 @@ selected, so that arms which select the same rows are trained on once.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from evoselect.spec.comparison import MATCHED, WHOLE, ComparisonArm, ComparisonSpec
@@ -64,6 +64,8 @@ class State:
     """By completed selection."""
     judged: int = 0
     """Evaluations that the last verdict knows."""
+    interim: bool = False
+    """Whether that verdict was made while more was to come."""
     out: frozenset[str] = frozenset()
     """Arms that are worse beyond doubt."""
     seconds: float = 0.0
@@ -91,7 +93,7 @@ class Course:
 
     begin: Sequence[Key] = ()
     judge: bool = False
-    """Whether evaluations have ended that no verdict knows."""
+    """Whether evaluations have ended that no verdict knows, or it is over and the last verdict is interim."""
     end: str | None = None
     """Why the comparison is over: trained | decided | minutes | trainings | same_rows | failed."""
 
@@ -102,7 +104,14 @@ def course(spec: ComparisonSpec, state: State) -> Course:
     news = len(state.measured) > state.judged and len(measured) > 1 and spec.baseline in measured
     begin, reason = _due(spec, state, judged=not news)
     waits = any(status not in TERMINAL for status in state.statuses.values())
-    return Course(begin, news, None if begin or waits or news else reason)
+    end = None if begin or waits or news else reason
+    again = end is not None and state.interim
+    return Course(begin, news or again, None if again else end)
+
+
+def is_over(spec: ComparisonSpec, state: State) -> bool:
+    """Whether a verdict on what is measured now is the last one."""
+    return course(spec, replace(state, judged=len(state.measured), interim=False)).end is not None
 
 
 def _due(spec: ComparisonSpec, state: State, *, judged: bool) -> tuple[list[Key], str | None]:

@@ -24,6 +24,7 @@ def state(session: Session, comparison: Job, steps: dict[Key, Job]) -> State:
         statuses={key: job.status for key, job in steps.items()},
         picked={key: found for key, job in steps.items() if (found := _picked(job)) is not None},
         judged=int(result.get("evaluations", 0)),
+        interim=bool(result.get("verdict", {}).get("interim")),
         out=frozenset(result.get("out", {})),
         seconds=float(session.scalar(select(passed)) or 0.0),
         pace=_pace(steps),

@@ -38,6 +38,7 @@ def of_verdict(
             "gain": found.gain,
             "interval": _interval(found.low, found.high),
             "further_trainings": found.further_trainings,
+            "interim": found.planned is not None,
             "sentence": found.sentence(unit),
         },
         "arms": rows(asked, state, steps, {row.arm: row for row in found.rows}),

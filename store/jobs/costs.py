@@ -1,11 +1,11 @@
 """What a selection will cost, before it starts: from the pace that was measured, or else from a formula.
 
 tokens   = bytes of text / 4, from the footers of the stored files (about right for English; not a tokenizer)
-features = rows x measured seconds per row of the tenant's last shards with the model (store/jobs/pace.py);
-           nothing measured yet: tokens x 4 x parameters / 5e10 per second, which is forward and backward
-           without gradients of weights (2 x: forward alone, for hidden states; the constant is ours, from the
-           logged runs of the default model); to all of it the sketches,
-           whose numbers are drawn once a block of rows and multiplied with once a row
+features = rows x measured seconds per row of the tenant's last shards with the model and the kind of features
+           (store/jobs/pace.py); nothing measured yet: tokens x 4 x parameters / 5e10 per second, which is
+           forward and backward without gradients of weights (2 x: forward alone, for hidden states; the
+           constant is ours, from the logged runs of the default model); to all of it the sketches, whose
+           numbers are drawn once a block of rows and multiplied with once a row
 lengths  = the same of the first rows of the first file, row by row
 bytes    = sketches: of the features worker, beside the model; matrix: of the select worker; features: on disk
 transport = rows x measured seconds per candidate of the tenant's last selections, or 1e-4 s
@@ -88,7 +88,7 @@ def of_selection(
     paths = {part.artifact for part in parts}
     tokens = sum(text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
     asked = SelectionWork.of(job.request, job.id)
-    measured = pace.seconds_per_row(session, job.tenant_id, asked.model)
+    measured = pace.seconds_per_row(session, job.tenant_id, asked)
     each = GRADIENT_FLOPS if asked.features.gradients else FORWARD_FLOPS
     work = tokens * models * each * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
     seconds = work if measured is None else computed * measured

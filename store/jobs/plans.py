@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
+from store.artifacts import StoredFile
 from store.data.sources import Source
+from store.errors import StoreError
 from store.tables.states import JobKind
 
 FIRST_PHASE = {
@@ -15,10 +17,12 @@ FIRST_PHASE = {
     JobKind.LOOP: "advance",
     JobKind.COMPARISON: "compare",
 }
-NEXT_PHASE = {"features": "transport"}
+NEXT_PHASE = {"features": "transport", "sums": "transport", "lists": "transport"}
 PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
 QUEUE = {
     "features": "features",
+    "sums": "features",
+    "lists": "features",
     "transport": "select",
     "train": "train",
     "evaluate": "train",
@@ -47,6 +51,31 @@ class FeaturePart(BaseModel):
     """Whether it is the first one of its role: it speaks for all of them."""
     of: int
     """Records of the role."""
+
+
+class ListedPart(BaseModel):
+    """The payload of a shard of phase sums or lists: the usable ones of the rows of a feature shard."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fingerprint: str
+    """Hash of all that the answer depends on: features of targets and candidates, settings, release."""
+    features: tuple[str, ...]
+    """The feature shards of these rows, in the order of the checkpoints."""
+    rows: StoredFile
+    """Which of their rows are usable, and what else is asked of each."""
+    first: int
+    """Usable candidates before them."""
+    of: int
+    """Usable candidates of the pool."""
+    forms: int = 1
+    """Forms that are told apart."""
+    step: int = 1
+    """Every how many usable candidates one is in the sample that names the first prices."""
+    copies: StoredFile | None = None
+    """The near-copies that were found among the candidates, so that they are looked for once."""
+    fitted: StoredFile | None = None
+    questions: StoredFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,14 @@ def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int 
                 seen.add(source.role)
                 plans.append(ShardPlan("features", len(plans), stop - start, part.model_dump()))
     return plans
+
+
+class Wanted(StoreError):
+    """A phase cannot go on before these shards are done: then it starts anew."""
+
+    def __init__(self, plans: Sequence[ShardPlan]) -> None:
+        super().__init__(f"{len(plans)} shards of phase {plans[0].phase} have to be done first")
+        self.plans = plans
 
 
 def single_shard(phase: str, rows: int) -> list[ShardPlan]:

@@ -2,7 +2,7 @@
 
 Kept
 +-- SelectionFiles, EvaluationFiles        where the files lie; read of rows of every release
-+-- Trained, Healthy, FeaturesResult       what later work reads
++-- Trained, Healthy, FeaturesResult, ListedResult    what later work reads
 +-- Result                                 checked as it is made
     +-- SelectionResult    with Diagnostics, Point (of the trade-off), Measures, Covered, Health
     +-- TrainingResult
@@ -94,9 +94,19 @@ class FeaturesResult(Kept):
     """Of a shard of phase features."""
 
     blocks: list[Block]
+    rows: StoredFile | None = None
+    """What is known of each row beside its features; None of a shard that an earlier release computed."""
     pace: Pace | None = None
     outlook: Json = {}
     """What the first shard of candidates found out for all of them; shown in the selection's result."""
+
+
+class ListedResult(Kept):
+    """Of a shard of phase sums or lists."""
+
+    file: StoredFile
+    kind: str
+    """Of release and device: what another kind left is not mixed in."""
 
 
 class Result(Kept):

@@ -11,11 +11,11 @@ one after another and its events have no gap. The token grows with every claim a
 only where the token is still the writer's. Only the database's clock counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import bindparam, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,7 @@ from store.jobs.claims import Claim
 from store.jobs.requests import SelectionWork
 from store.tables.jobs import Job, Shard
 from store.tables.json_columns import storable
-from store.tables.states import MADE_OF_JOBS, TERMINAL, JobStatus, ShardState
+from store.tables.states import MADE_OF_JOBS, TERMINAL, JobKind, JobStatus, ShardState
 
 LONGEST_RETRY_SECONDS = 300.0  # between two attempts at most
 
@@ -125,7 +125,12 @@ def record_event(session: Session, claim: Claim, event: str, data: Mapping[str, 
 def _advance(session: Session, job: Job, phase: str) -> None:
     if job.kind in MADE_OF_JOBS:
         return  # its own shards end it
-    rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(Shard.job_id == job.id)) or 0)
+    open_states = (ShardState.READY, ShardState.RUNNING)
+    others = select(Shard.id).where(Shard.job_id == job.id, Shard.state.in_(open_states))
+    if session.scalar(others.limit(1)) is not None:
+        return  # those of a phase that was reopened, or of the one that found the damage: the last goes on
+    own = (Shard.job_id == job.id, Shard.phase == plans.FIRST_PHASE[JobKind(job.kind)])
+    rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(*own)) or 0)
     following = plans.next_phase(phase, rows)
     if not following:
         jobs.transition(session, job, JobStatus.COMPLETED)
@@ -245,7 +250,8 @@ def reopen(session: Session, claim: Claim, shard_ids: list[str], *, max_attempts
     job, shard = _owned(session, claim)
     session.delete(shard)
     session.flush()
-    for damaged in session.scalars(select(Shard).where(Shard.id.in_(shard_ids), Shard.job_id == job.id)):
+    done = (Shard.id.in_(shard_ids), Shard.job_id == job.id, Shard.state == ShardState.DONE)
+    for damaged in session.scalars(select(Shard).where(*done)):  # others run again already
         damaged.faults += 1
         damaged.rows_done = 0
         damaged.last_fault = f"its result was found damaged by phase {claim.phase}"
@@ -256,6 +262,27 @@ def reopen(session: Session, claim: Claim, shard_ids: list[str], *, max_attempts
             return
         job.phase = damaged.phase
         _again(session, job, damaged, event="shard.reopened", reason=damaged.last_fault)
+
+
+def ask(session: Session, claim: Claim, wanted: Sequence[plans.ShardPlan]) -> None:
+    """The phase cannot go on before these shards are done: it starts anew after them.
+
+    They take the place of earlier ones of their phase and index.
+    """
+    job, shard = _owned(session, claim)
+    session.delete(shard)
+    session.flush()
+    if job.cancel_requested:
+        jobs.settle_cancel(session, job)
+    if jobs.is_terminal(job) or job.cancel_requested:
+        return
+    places = [(plan.phase, plan.index) for plan in wanted]
+    former = (Shard.job_id == job.id, tuple_(Shard.phase, Shard.index).in_(places))
+    session.execute(delete(Shard).where(*former))
+    job.phase = wanted[0].phase
+    asked = {"phase": job.phase, "shards": [plan.index for plan in wanted]}
+    jobs.record_event(session, job, "phase.started", asked)
+    jobs.insert_shards(session, job, list(wanted))
 
 
 def _again(
@@ -333,6 +360,11 @@ def of_phase(session: Session, job_id: str, phase: str) -> list[Shard]:
     """All shards of one phase, in order."""
     query = select(Shard).where(Shard.job_id == job_id, Shard.phase == phase)
     return list(session.scalars(query.order_by(Shard.index)))
+
+
+def by_id(session: Session, shard_ids: Sequence[str]) -> list[Shard]:
+    """These shards, in the order of the ids."""
+    return [session.get_one(Shard, shard_id) for shard_id in shard_ids]
 
 
 def waiting(session: Session, tenant_id: str, queue: str, limit: int) -> int:

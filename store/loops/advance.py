@@ -236,7 +236,7 @@ def _selection(loop: _Loop, number: int, arm: str, label: submissions.Label) -> 
         seed=_seed(spec, number),
         exclude_selection_ids=tuple(earlier) if spec.consume_once else (),
     )
-    shard_rows = pace.shard_rows(session, tenant_id, model, loop.settings)
+    shard_rows = pace.shard_rows(session, tenant_id, asked, loop.settings)
     return submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
 
 

@@ -17,7 +17,7 @@ PHASES.clear()
 if os.environ.get("CHAOS_BODIES") == "empty":
     PHASES.update(features="tests.chaos.phases.empty", transport="tests.chaos.phases.empty")
 else:
-    PHASES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
+    PHASES.update({name: f"tests.chaos.phases.{name}" for name in ("features", "lists", "transport")})
 app.conf.include = [*app.conf.include, "tests.chaos.app"]
 
 if os.environ.get(BREAK_VARIABLE):

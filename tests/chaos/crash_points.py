@@ -3,8 +3,8 @@
 A life is a function that may be begun again at any time, as the product's processes are. It runs in a forked
 child, which ends at one of its steps; a second child then runs it to the end.
 
-plain      a POST to the real API; rings, claims, files, commits, both phases
-damaged    the same, but a stored file vanishes before the second phase, which sends its shard back
+plain      a POST to the real API; rings, claims, files, commits, all phases
+damaged    the same, but a stored file vanishes before it is read, which sends its shard back
 cancelled  a cancel while a shard is held, and the worker that finds out
 upkeep     a sweep over a silent worker, a stuck cancel and a late job; then purge and orphan files
 """
@@ -170,7 +170,8 @@ def damaged(scene: Scene, ctx: Context) -> None:
     work(ctx, ["features"])
     with ctx.database.transaction() as session:
         reopened = select(Event).where(Event.job_id == job_id, Event.type == "shard.reopened")
-        first = session.scalar(select(Shard).where(Shard.job_id == job_id, Shard.index == 0))
+        opening = (Shard.job_id == job_id, Shard.phase == "features", Shard.index == 0)
+        first = session.scalar(select(Shard).where(*opening))
         ruin = first is not None and first.result is not None and session.scalar(reopened) is None
     if first is not None and ruin:
         shutil.rmtree(scene.settings.home / "artifacts" / scene.tenant_id / "features", ignore_errors=True)
@@ -265,7 +266,7 @@ def in_child(scene: Scene, life: str, crash_at: int | None) -> tuple[int, list[s
 
 def _live(scene: Scene, life: str, crash_at: int | None, writer: int) -> int:
     PHASES.clear()
-    PHASES.update(features="tests.chaos.phases.features", transport="tests.chaos.phases.transport")
+    PHASES.update({name: f"tests.chaos.phases.{name}" for name in ("features", "lists", "transport")})
     steps = Steps(str(scene.settings.home / "artifacts"), crash_at)
     LIVES[life](scene, scene.context())
     os.write(writer, json.dumps(steps.seen).encode())

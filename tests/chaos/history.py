@@ -81,7 +81,9 @@ def _of_shards(name: str, rows: Any, events: Any, *, complete: bool) -> Iterator
         elif event.type == "shard.reopened":
             commits[key] -= 1
         elif event.type == "phase.started":  # its shards are new rows
-            token.pop((event.data["phase"], 0), None)
+            for index in event.data.get("shards", [0]):
+                token.pop((event.data["phase"], index), None)
+                commits.pop((event.data["phase"], index), None)
     for row in rows:
         key, count = (row.phase, row.index), commits[(row.phase, row.index)]
         if count != (row.state == ShardState.DONE):

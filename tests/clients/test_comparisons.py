@@ -61,7 +61,7 @@ def test_the_client_compares_and_reads_the_table(tenant: Api) -> None:
         with workers(tenant):
             done = again.wait(timeout=60)
         assert done.verdict is not None
-        assert (done.verdict.kind, done.verdict.arm) == ("use", "capacity")
+        assert (done.verdict.kind, done.verdict.arm, done.verdict.interim) == ("use", "capacity", False)
         assert [arm.name for arm in done.arms] == ["capacity", "random"]
         assert done.arms[0].against_random is not None
         assert done.id in done.report() == client.comparisons.report(done.id)
@@ -89,7 +89,9 @@ def test_the_command_foretells_tells_and_writes_what_the_winner_selected(
         done = run("--apply", "--out", str(out))
     assert done.exit_code == 0, done.output
     assert "use capacity (gain" in done.stdout
-    assert "5 of 5 trainings measured" in done.stderr
+    told = done.stderr.splitlines()
+    last = [line for line in told if "trainings measured" in line][-1]
+    assert last.startswith("completed: 5 of 5 trainings measured; use capacity (gain"), told
     assert [json.loads(line)["group"] for line in out.read_text().splitlines()] == ["capacity"] * 4
     for wrong, code in ((["--minutes", "0.01"], exits.REFUSED), (["--ratio", "0.5"], exits.USAGE)):
         assert run(*wrong).exit_code == code

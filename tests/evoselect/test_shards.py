@@ -12,13 +12,16 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from evoselect.arrays import Ints
 from evoselect.budget import Budget
 from evoselect.capacity import foreseen, shortlist
 from evoselect.errors import InvalidInput
+from evoselect.pools import asked as asked_file
 from evoselect.pools.kept import Kept
 from evoselect.pools.left import Questions, from_tensors, leave, to_tensors
 from evoselect.pools.part import Rows
 from evoselect.pools.pool import Pool
+from evoselect.report import numbers
 from evoselect.select import select
 from evoselect.selection import Selection
 from evoselect.spec.selection import SelectionSpec
@@ -27,6 +30,7 @@ from tests.evoselect.instances import instance
 
 CASE = instance(2_003, 25, 24, seed=11)
 LARGE = instance(18_011, 60, 32, seed=12)
+SEED = 3
 UNEVEN = (0, 1, 2, 4_000, 4_001, 9_000, 9_064, 18_011)  # some shards are shorter than any list
 
 
@@ -37,21 +41,22 @@ def cut(rows: Tensor, bounds: Sequence[int]) -> Pool:
 def kept(rows: Tensor, bounds: Sequence[int], targets: Tensor, k: int) -> Pool:
     """Shards of which only what they left is there, in two rounds: copies and sample, then lists."""
     shards = [Rows(rows[a:b]) for a, b in itertools.pairwise(bounds)]
-    every = foreseen.sample(len(rows), len(targets), k)
-    own = [every[(every >= a) & (every < b)] - a for a, b in itertools.pairwise(bounds)]
+    sample = foreseen.sample(len(rows), len(targets), k)
 
-    def answered(questions: Questions) -> Pool:
+    def answered(questions: Questions, every: Ints) -> Pool:
+        own = [every[(every >= a) & (every < b)] - a for a, b in itertools.pairwise(bounds)]
         left = [leave(part, questions, rows_of) for part, rows_of in zip(shards, own, strict=True)]
         left = [from_tensors(load(save(to_tensors(answers)))) for answers in left]
         pairs = zip(left, shards, strict=True)
         return Pool.in_shards([Kept.of(one, questions, partial(replace, shard)) for one, shard in pairs])
 
     budget, masses = Budget.of_rows(len(rows), k), np.full(len(targets), 1.0 / len(targets))
-    first = answered(Questions())
+    first = answered(Questions(), sample)
     usable = usable_rows(first, budget)
     wanted = foreseen.questions(first.among(usable), targets, masses, budget.among(usable))
     assert asked(first) == 0
-    return answered(wanted)
+    written = asked_file.from_tensors(load(save(asked_file.to_tensors(wanted))))
+    return answered(written, np.union1d(sample, numbers.foreseen(len(rows), usable, budget, SEED)))
 
 
 def asked(pool: Pool) -> int:
@@ -59,7 +64,7 @@ def asked(pool: Pool) -> int:
 
 
 def chosen(rows: Tensor | Pool, k: int) -> Selection:
-    return select(rows, LARGE.targets, k, SelectionSpec(), seed=3, compare_with_baselines=False)
+    return select(rows, LARGE.targets, k, SelectionSpec(), seed=SEED, compare_with_baselines=False)
 
 
 def even(count: int, n: int) -> list[int]:
@@ -115,6 +120,19 @@ def test_what_shards_left_selects_as_their_features_do() -> None:
         pool = kept(rows, bounds, LARGE.targets, 900)
         assert_same(chosen(pool, 900), one)
         assert asked(pool) == widenings * len(pool.parts)
+
+
+def test_comparison_and_report_read_what_shards_left() -> None:
+    rows, targets = LARGE.candidates.half(), LARGE.targets
+    results = []
+    for pool in (Pool.of(rows), kept(rows, even(7, 18_011), targets, 900)):
+        found = select(pool, targets, 900, SelectionSpec(), seed=SEED)
+        told, picture = numbers.numbers(pool, targets, found, near=pool.near(targets), seed=SEED)
+        results.append((found.diagnostics["metrics"], told, picture.points.tobytes()))
+        widenings = found.diagnostics["shortlist_widenings"]
+        assert isinstance(widenings, int)
+        assert asked(pool) in (0, widenings * len(pool.parts))
+    assert results[0] == results[1]
 
 
 def test_a_shard_is_asked_again_for_what_was_not_foreseen_and_for_its_rows_once() -> None:

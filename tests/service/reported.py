@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from evoselect.copies.find import Leak
-from evoselect.measures.coverage import nearest_both_ways
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.copies import NearCopies
 from evoselect.spec.selection import SelectionSpec
@@ -54,8 +54,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     artifacts = Artifacts(api.settings.artifacts_url)
     candidates, targets = features(n, m)
     candidates[0] = targets[0]  # so that the hostile record is among the selected
-    spec = SelectionSpec(tradeoff=True)
-    chosen = select(candidates, targets, k, spec, seed=0)
+    chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
     sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
     rows = [
         item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from store.artifacts import Artifacts
@@ -44,3 +45,14 @@ def test_a_failed_write_leaves_no_file(artifacts: Artifacts, tmp_path: Path) -> 
 def test_a_path_that_leaves_the_store_is_refused(artifacts: Artifacts) -> None:
     with pytest.raises(ArtifactCorrupt, match="leaves the store"):
         artifacts.get_bytes("../secret", "0" * 64)
+
+
+@pytest.mark.parametrize("rows", [range(10), range(3, 7), range(7, 8), range(4, 9), range(0)])
+def test_some_rows_of_a_table_are_those_of_the_whole(tmp_path: Path, rows: range) -> None:
+    table = pa.table({"n": list(range(10)), "other": [0] * 10})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, row_group_size=4)
+    artifacts = Artifacts(f"file://{tmp_path}/store")
+    stored = artifacts.put_file("t", path)
+    found = artifacts.get_rows(stored.path, stored.sha256, rows, ["n", "position"])
+    assert found.to_pydict() == {"n": list(rows)}

@@ -16,11 +16,9 @@ from store.records import record as records
 from store.session import Database
 from store.settings import Settings
 from store.tables.states import JobKind
+from tests.workers.selections.computing import left
 from workers.context import Context
 from workers.features.block import FeatureBlock
-from workers.features.block_files import to_bytes
-from workers.features.fingerprint import block_key
-from workers.features.ordering import by_length
 from workers.phases import features as computing
 from workers.phases import transport
 from workers.process.work import Work
@@ -73,20 +71,15 @@ def take(ctx: Context, queue: str) -> Claim:
 
 
 def settle(ctx: Context, claim: Claim, *, fails: bool) -> None:
-    stored = ctx.artifacts.put_bytes(
-        "features", to_bytes(features(ROWS, claim.payload["start"])), ".safetensors"
-    )
     payload = claim.payload
     table = ctx.artifacts.get_table(payload["artifact"], payload["sha256"])
     own = records.from_table(table.slice(payload["start"], payload["stop"] - payload["start"]))
-    ordered = [own[row] for row in by_length(own, ctx.settings.window_rows)]
-    key = block_key("s", ordered, claim.tenant_id)
-    block = {"key": key, "rows": len(own), "artifact": stored.path, "sha256": stored.sha256}
+    done = left(ctx.artifacts, claim.tenant_id, own, lambda some: features(ROWS, payload["start"]))
     with ctx.database.transaction() as session:
         if fails:
             shards.release(session, claim, "OSError", retry_delay_seconds=1.0, max_attempts=1)
         else:
-            shards.commit(session, claim, {"blocks": [block], "outlook": {}})
+            shards.commit(session, claim, done)
 
 
 def chosen(ctx: Context, failing: set[int]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import load, save
 
+from evoselect.arrays import Ints
 from evoselect.errors import InvalidInput
 from evoselect.representations.shards import Features
 from workers.features.block import FeatureBlock
@@ -62,7 +63,7 @@ def check_same_sketch(sketches: Iterable[str]) -> None:
         )
 
 
-def in_original_order(block: FeatureBlock, order: Sequence[int]) -> FeatureBlock:
+def in_original_order(block: FeatureBlock, order: Sequence[int] | Ints) -> FeatureBlock:
     """Undo that row ``order[i]`` was computed as the i-th; see workers.features.ordering."""
     back = np.argsort(np.asarray(order, dtype=np.int64))
     return FeatureBlock(

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-HELD_BYTES = 128 * 2**20  # of float32 rows that a selection holds; more lie in a file
 SPARSE = 4  # times as many rows as are wanted are read in one piece rather than one by one
 
 

@@ -22,6 +22,7 @@ NOT_NUMBERS = {
     "hidden_conditioning",
     "on_bad_row",
     "allow_partial",
+    "keep_features",
 }
 RESOLVED = {"dtype", "max_length", "rendering"}  # what they came to mean here is in the fingerprint instead
 

@@ -23,7 +23,7 @@ from store.jobs.costs import by_powers
 from store.records.record import Record
 from workers.features.block import FeatureBlock
 from workers.features.compute import plan, row_size
-from workers.features.file_rows import HELD_BYTES
+from workers.features.conditioned_rows import HELD_BYTES
 from workers.features.fingerprint import max_length
 from workers.models import adam_moments as moments
 from workers.models.loading import LoadedModel

@@ -1,7 +1,6 @@
 """Phase `features`: gradient features of a run of records, block by block, cached where they are known."""
 
 import logging
-from collections.abc import Sequence
 
 from evoselect.spec.features import FeatureSpec
 from store.artifacts import Artifact
@@ -13,11 +12,12 @@ from store.jobs.results import Block, FeaturesResult, Pace
 from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
-from workers.features import prediction, preflight
+from workers.features import prediction, preflight, row_files
 from workers.features.block import FeatureBlock
-from workers.features.block_files import to_bytes
+from workers.features.block_files import from_bytes, to_bytes
 from workers.features.compute import compute_features
 from workers.features.fingerprint import block_key, max_length, sketch_fingerprint
+from workers.features.known import Known
 from workers.features.ordering import by_length
 from workers.models.held import load_for
 from workers.models.loading import LoadedModel
@@ -33,8 +33,9 @@ def run(work: Work) -> Outcome:
     part, settings = FeaturePart.model_validate(work.claim.payload), work.context.settings
     asked = work.asked(SelectionWork)
     spec = asked.features
-    table = work.context.artifacts.get_table(part.artifact, part.sha256, records.SCHEMA.names)
-    rows = records.from_table(table.slice(part.start, part.stop - part.start))
+    artifacts, names = work.context.artifacts, records.SCHEMA.names
+    own = range(part.start, part.stop)
+    rows = records.from_table(artifacts.get_rows(part.artifact, part.sha256, own, names))
     if part.role == "pool":
         qualities.low(rows, asked.spec)  # before hours of work
     if _opens_the_pool(part):
@@ -44,19 +45,24 @@ def run(work: Work) -> Outcome:
     prediction.require_memory(loaded, spec, rows=min(len(rows), settings.block_rows))
     if spec.on_bad_row == "reject":
         require_readable(rows, loaded, spec)
-    ordered = [rows[row] for row in by_length(rows, settings.window_rows)]
+    order = by_length(rows, settings.window_rows)
     stored: list[Block] = []
-    computed: list[FeatureBlock] = []
+    known: list[Known] = []
+    spent = Pace(rows=0, seconds=0.0)
     found: Json = {}
-    for start in range(0, len(ordered), settings.block_rows):
-        own = ordered[start : start + settings.block_rows]
-        entry, block = _block(work, loaded, spec, rows=own, done=start)
+    for start in range(0, len(order), settings.block_rows):
+        some = [rows[row] for row in order[start : start + settings.block_rows]]
+        entry, block = _block(work, loaded, spec, rows=some, done=start)
         stored.append(entry)
-        if block is not None:
-            computed.append(block)
+        known.append(Known(block.tokens, block.status, block.sketch, block.shortened))
+        spent = spent if entry.cached else _with(spent, block)
         if start == 0 and _opens_the_pool(part):
-            found = preflight.preflight(work, loaded, spec, batch=table, first=block)
-    return Outcome(FeaturesResult(blocks=stored, pace=_pace(computed), outlook=found))
+            whole = artifacts.get_table(part.artifact, part.sha256, names)
+            first = None if entry.cached else block
+            found = preflight.preflight(work, loaded, spec, batch=whole, first=first)
+    left = row_files.to_bytes(row_files.rows_of(known, order, settings.window_rows))
+    file = artifacts.put_bytes(f"{work.claim.tenant_id}/features", left, ".safetensors")
+    return Outcome(FeaturesResult(blocks=stored, rows=file.reference(), pace=spent, outlook=found))
 
 
 def require_cache(loaded: LoadedModel, spec: FeatureSpec) -> None:
@@ -81,29 +87,33 @@ def _opens_the_pool(part: FeaturePart) -> bool:
     return part.role == "pool" and part.first
 
 
-def _pace(computed: Sequence[FeatureBlock]) -> Pace:
-    seconds = sum(block.stats["seconds_tokenize"] + block.stats["seconds_extract"] for block in computed)
-    return Pace(rows=sum(len(block.status) for block in computed), seconds=round(seconds, 3))
+def _with(pace: Pace, computed: FeatureBlock) -> Pace:
+    seconds = computed.stats["seconds_tokenize"] + computed.stats["seconds_extract"]
+    return Pace(rows=pace.rows + len(computed.status), seconds=round(pace.seconds + seconds, 3))
 
 
 def _block(
     work: Work, loaded: LoadedModel, spec: FeatureSpec, *, rows: list[Record], done: int
-) -> tuple[Block, FeatureBlock | None]:
-    """Where the features of these rows lie, and they where they were computed; `done` rows came before."""
+) -> tuple[Block, FeatureBlock]:
+    """Where the features of these rows lie, and they; `done` rows came before."""
     key = block_key(sketch_fingerprint(loaded, spec), rows, work.claim.tenant_id)
-    stored, block = _find_intact(work, key), None
-    if stored is None:
+    intact = _find_intact(work, key)
+    if intact is not None:
+        stored, block = intact
+    else:
         block = compute_features(rows, loaded, spec, progress=lambda count: work.progress(done + count))
         folder = f"{work.claim.tenant_id}/features"
         stored = work.context.artifacts.put_bytes(folder, to_bytes(block), ".safetensors")
         with work.context.database.transaction() as session:
             feature_blocks.remember(session, work.claim.tenant_id, key, rows=len(rows), artifact=stored)
     work.progress(done + len(rows))
-    entry = Block(key=key, artifact=stored.path, sha256=stored.sha256, rows=len(rows), cached=block is None)
+    entry = Block(
+        key=key, artifact=stored.path, sha256=stored.sha256, rows=len(rows), cached=intact is not None
+    )
     return entry, block
 
 
-def _find_intact(work: Work, key: str) -> Artifact | None:
+def _find_intact(work: Work, key: str) -> tuple[Artifact, FeatureBlock] | None:
     """The cached block of that key; one whose file is damaged is forgotten."""
     tenant = work.claim.tenant_id
     with work.context.database.transaction() as session:
@@ -111,10 +121,9 @@ def _find_intact(work: Work, key: str) -> Artifact | None:
     if known is None:
         return None
     try:
-        work.context.artifacts.get_bytes(known.path, known.sha256)
+        return known, from_bytes(work.context.artifacts.get_bytes(known.path, known.sha256))
     except ArtifactCorrupt:
         logger.warning("feature block %s is damaged and is computed again", known.path)
         with work.context.database.transaction() as session:
             feature_blocks.forget(session, tenant, key)
         return None
-    return known

@@ -42,7 +42,9 @@ def run(work: Work) -> Outcome:
         out = stop(arms, asked.spec.seeds - 1, str(asked.spec.baseline))
         state = replace(state, out=state.out | set(out))
         arms = [replace(arm, stopped=arm.stopped or arm.name in out) for arm in arms]
-    found = judge(arms, str(asked.spec.baseline))
+    over = comparison_plan.is_over(asked.spec, state)
+    planned = None if over else asked.spec.planned_trainings
+    found = judge(arms, str(asked.spec.baseline), planned=planned)
     table = comparison_table.of_verdict(asked, state, steps, found, n=len(arms[0].means))
     results.finite(table)
     return Outcome(save=lambda session: comparisons.judged(session, work.claim.job_id, table))

@@ -4,33 +4,46 @@ import importlib.metadata
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import orjson
+from sqlalchemy.orm import Session
+from torch import Tensor
 
 from evoselect.budget import Budget
-from evoselect.measures.coverage import Nearest, nearest_both_ways
+from evoselect.groups.masses import foreseen_masses
+from evoselect.neighbours.both_ways import Nearest
+from evoselect.pools.pool import Pool
+from evoselect.pools.view import View
 from evoselect.select import Texts, select
 from evoselect.selection import Selection
 from evoselect.spec.selection import SelectionSpec
 from store.accounts import quotas
 from store.artifacts import StoredFile
-from store.errors import Invalid
+from store.errors import ArtifactCorrupt, Invalid
+from store.jobs import answers, shards
+from store.jobs.plans import ListedPart
 from store.jobs.requests import SelectionWork
 from store.jobs.results import Covered, Health, Rows, SelectionResult
+from store.kit.json import Json
+from store.loops import steps as loop_steps
 from store.records.record import Record, plain_text
 from store.records.stored import Records, some
 from store.results import considered
 from store.results import items as selected
+from workers.features import conditioned_rows
 from workers.features.block_files import check_same_sketch
+from workers.lists import merging
+from workers.lists.problem import Problem
 from workers.process import results
 from workers.process.work import Outcome, Work
 from workers.selections import axes as round_axes
 from workers.selections import near_copies
 from workers.selections import report as selection_report
 from workers.selections.budgets import budget_of, pinned_rows
-from workers.selections.conditioned import Conditioned, conditioned
+from workers.selections.conditioned import conditioned
 from workers.selections.eligibility import (
     counts,
     eligibility_of,
@@ -48,6 +61,7 @@ from workers.selections.side import Side
 from workers.selections.sides import load
 from workers.selections.stages import Stages
 
+LISTED = ("sums", "lists")  # phases that this one asks for
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
@@ -74,13 +88,31 @@ class Sides:
     copies: near_copies.Found | None
     """Among the candidates that were usable but for them."""
 
+    @property
+    def listed(self) -> bool:
+        """Whether the shards of the candidates answer for their rows: the pool is large, and can be asked."""
+        first = self.target.features(self.goals[:1])
+        width = first.values[0].numel() + (0 if first.hidden is None else first.hidden.shape[1])
+        can = self.asked.spec.method == "capacity" and len(self.pool.stretches) > 0
+        return can and conditioned_rows.is_large(len(self.rows), width)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Both sides as unit rows, and whose answers the candidates are."""
+
+    kind: str
+    pool: Pool
+    targets: Tensor  # (M, d)
+    answers: merging.Merged | None = None
+
 
 @dataclass(frozen=True)
 class Choice:
     """What was selected, and the features that it was selected by."""
 
     selection: Selection
-    features: Conditioned
+    compared: Compared
     forms: Forms | None
 
 
@@ -95,7 +127,19 @@ def run(work: Work) -> Outcome:
         choice = _choose(work, sides, Path(scratch), stages)
         result = _store(work, sides, choice)
         stages.done("described")
-        return Outcome(job_result=results.checked(SelectionResult, result))
+        save = partial(_let_go, work, keep_features=sides.asked.features.keep_features)
+        return Outcome(job_result=results.checked(SelectionResult, result), save=save)
+
+
+def _let_go(work: Work, session: Session, *, keep_features: bool) -> None:
+    """What only this selection needed: answers of shards, and features where nobody else is to use them.
+
+    Steps of a loop or comparison share features, and keep them.
+    """
+    job_id = work.claim.job_id
+    answers.forget(session, job_id, LISTED)
+    if not keep_features and loop_steps.of_step(session, job_id) is None:
+        answers.forget_features(session, job_id)
 
 
 def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
@@ -125,20 +169,70 @@ def _find_near_copies(
     pinned = set(pinned_rows(asked.pinned, pool, eligibility))
     places = {place for place, row in enumerate(rows) if row in pinned}
     sent = pool.records.at(rows)
-    found = near_copies.found(work, asked, wanted=list(target.records), candidates=sent, pinned=places)
+    found = near_copies.found(
+        work,
+        asked,
+        wanted=list(target.records),
+        candidates=sent,
+        pinned=places,
+        known=_known_copies(work),
+    )
     for place, why in ({} if found is None else found.dropped()).items():
         eligibility[rows[place]] = why
     return found
 
 
+def _known_copies(work: Work) -> Json | None:
+    """What this phase found before it asked its shards; None where it is here for the first time."""
+    with work.context.database.transaction() as session:
+        asked = [shard for phase in LISTED for shard in shards.of_phase(session, work.claim.job_id, phase)]
+    named = [stored for shard in asked if (stored := ListedPart.model_validate(shard.payload).copies)]
+    if not named:
+        return None
+    try:
+        known: Json = orjson.loads(work.context.artifacts.get_bytes(named[0].path, named[0].sha256))
+    except ArtifactCorrupt:
+        return None
+    return known
+
+
+def _store_copies(work: Work, found: near_copies.Found | None) -> StoredFile | None:
+    if found is None:
+        return None
+    data = orjson.dumps(near_copies.to_json(found))
+    return work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/lists", data, ".json").reference()
+
+
+def _compared(work: Work, sides: Sides, forms: Forms | None, scratch: Path) -> Compared:
+    """Both sides as unit rows; raises Wanted where shards have to answer first."""
+    asked, target = sides.asked, sides.target.features(sides.goals)
+    if not sides.listed:
+        found = conditioned(asked.features, sides.pool.shards_of(sides.rows), target, scratch, forms=forms)
+        return Compared(found.kind, found.pool(sharded=asked.spec.method == "capacity"), found.targets)
+    by_content = forms is not None and asked.features.match == "content"
+    problem = Problem(
+        work=work,
+        asked=asked,
+        stretches=sides.pool.stretches,
+        sketch=sides.pool.known.sketch,
+        rows=np.asarray(sides.rows, dtype=np.int64),
+        forms=forms.of_pool() if forms is not None and by_content else None,
+        target=target,
+        masses=foreseen_masses(_groups(sides.wanted), len(sides.goals), asked.spec.quotas),
+        budget=sides.budget,
+        copies=_store_copies(work, sides.copies),
+    )
+    answers = merging.merged(problem, scratch)
+    return Compared(asked.features.conditioning, answers.pool, answers.targets, answers)
+
+
 def _choose(work: Work, sides: Sides, scratch: Path, stages: Stages) -> Choice:
     asked, features = sides.asked, sides.asked.features
     forms = forms_of(sides.sent, sides.wanted, features)
-    pool, target = sides.pool.shards_of(sides.rows), sides.target.features(sides.goals)
-    compared = conditioned(features, pool, target, scratch, forms=forms)
+    compared = _compared(work, sides, forms, scratch)
     stages.done("conditioned")
     selection = select(
-        compared.pool(sharded=asked.spec.method == "capacity"),
+        compared.pool,
         compared.targets,
         sides.budget,
         _with_curve(asked.spec, len(sides.rows)),
@@ -160,17 +254,17 @@ def _texts(sides: Sides) -> Texts:
 def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
     """The artifacts, and the result that names them."""
     selection = choice.selection
-    features = choice.features
-    near = nearest_both_ways(features.candidates, features.targets)
+    compared = choice.compared
+    near = compared.pool.near(compared.targets)
     rejected = rejected_of(sides.pool, sides.eligibility)
     flags = sides.copies.flags() if sides.copies else {}
     items, rows = _store_items(work, sides, selection, flags)
     return {
         "counts": counts(sides.target, sides.pool, sides.eligibility),
         "rejected": rejected[:MAX_REJECTED],
-        "conditioning": features.kind,
+        "conditioning": compared.kind,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
-        "features": sides.pool.preflight,
+        "features": sides.pool.preflight | (compared.answers.counts if compared.answers else {}),
         "near_copies": sides.copies.summary() if sides.copies else None,
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, sides.wanted),
@@ -188,11 +282,11 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
                 seed=sides.asked.seed,
                 sent=sides.sent,
                 wanted=sides.wanted,
-                candidates=features.candidates,
-                targets=features.targets,
+                candidates=compared.pool,
+                targets=compared.targets,
                 selection=selection,
                 near=near,
-                axes=round_axes.of_loop(work, features.candidates.shape[1]),
+                axes=round_axes.of_loop(work, compared.pool.shape[1]),
                 copies=sides.copies,
             ),
         },
@@ -213,8 +307,8 @@ def _health(work: Work, sides: Sides, choice: Choice, near: Nearest) -> Health |
     return health_of(
         sides.sent,
         sides.wanted,
-        candidates=choice.features.candidates,
-        targets=choice.features.targets,
+        candidates=View(choice.compared.pool),
+        targets=choice.compared.targets,
         near=near,
         chosen=choice.selection.indices,
         seed=sides.asked.seed,

@@ -7,6 +7,7 @@ Leaving            the worker is asked to end, the shard goes back and counts no
 GivesWay           others wait, the shard goes back with its checkpoint and counts no fault
 a full disk        the shard goes back, waits for space and counts no fault
 DamagedInput       the shards whose results are damaged run again, then this phase
+Wanted             other shards run first, then this phase starts anew
 input errors       the job fails with the error's code and sentence
 passing faults     the shard goes back and is tried again after a while, at most max_attempts times
 memory is short    the job fails with out_of_memory; a passing fault where others had most of the memory
@@ -25,7 +26,7 @@ from sqlalchemy.orm import Session
 from evoselect.errors import EvoSelectError
 from store import disk
 from store.errors import ArtifactCorrupt, Cancelled, DamagedInput, LostLease, StoreError
-from store.jobs import claims, shards
+from store.jobs import claims, plans, shards
 from store.jobs.claims import Claim
 from store.settings import Settings
 from workers.context import Context
@@ -93,6 +94,9 @@ def _after(error: Exception, claim: Claim, settings: Settings) -> Settling:
             logger.warning("shard %s waits: %s", claim.shard_id, error)
             attempts = settings.max_attempts
             return partial(shards.reopen, claim=claim, shard_ids=error.shard_ids, max_attempts=attempts)
+        case plans.Wanted():
+            logger.info("shard %s waits: %s", claim.shard_id, error)
+            return partial(shards.ask, claim=claim, wanted=error.plans)
         case EvoSelectError() | StoreError() if not isinstance(error, PASSING_FAULTS):
             return partial(_fail, claim, getattr(error, "code", "invalid_input"), str(error))
     if disk.is_short(settings):  # libraries say it in many ways

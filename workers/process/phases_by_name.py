@@ -7,6 +7,8 @@ from workers.process.work import Outcome, Work
 
 PHASES = {
     "features": "workers.phases.features",
+    "sums": "workers.phases.sums",
+    "lists": "workers.phases.lists",
     "transport": "workers.phases.transport",
     "train": "workers.phases.train",
     "evaluate": "workers.phases.evaluate",

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from evoselect.features import Matrix
@@ -13,11 +12,11 @@ from evoselect.pools.part import Rows
 from evoselect.pools.pool import Pool
 from evoselect.representations.shards import Features, Fitted, Shard, fit_shards, require_differences
 from evoselect.spec.features import FeatureSpec
-from workers.features.file_rows import HELD_BYTES, FileRows, scratch_rows
+from workers.features import conditioned_rows
+from workers.features.conditioned_rows import is_large, on_disk
+from workers.features.file_rows import FileRows
 from workers.features.known import grouped, together
 from workers.selections.forms import Forms
-
-READ_BYTES = 16 * 2**20  # of float32 rows that are read and conditioned at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +68,10 @@ def _applied(
     fitted: Fitted, pool: Sequence[Shard], n: int, scratch: Path
 ) -> tuple[Matrix, list[int], list[int]]:
     """All rows (n, d), where parts of them begin, and the rows of which nothing is left."""
-    most, few = (max(1, size // (4 * fitted.width)) for size in (HELD_BYTES, READ_BYTES))
-    if n <= most:
+    if not is_large(n, fitted.width):
         rows = fitted.apply(together(pool))
         return rows, [0, n], fitted.alike(rows).tolist()
-    written = scratch_rows(scratch, np.float16, (n, fitted.width))
-    bounds, alike, start = [0], list[int](), 0
-    for part in grouped(pool, most):
-        for piece in grouped(part, few):
-            features = together(piece)
-            empty = torch.empty(len(features.values), fitted.width, dtype=torch.float16)
-            rows = fitted.apply(features, empty)
-            written.write(start, rows)
-            alike += (fitted.alike(rows) + start).tolist()
-            start += len(rows)
-        bounds.append(start)
-    return written, bounds, alike
+    written, alike = on_disk(fitted, pool, scratch)
+    parts = grouped(pool, conditioned_rows.HELD_BYTES // (4 * fitted.width))
+    cuts = accumulate(sum(shard.rows for shard in part) for part in parts)
+    return written, [0, *cuts], alike

@@ -9,7 +9,7 @@ from torch import Tensor
 from evoselect.arrays import Ints
 from evoselect.features import Matrix, gather
 from evoselect.measures import health as measures
-from evoselect.measures.coverage import Nearest, nearest_both_ways
+from evoselect.neighbours.both_ways import Nearest, nearest_both_ways
 from store.jobs.results import Health, SideHealth
 from store.loops import steps as loop_steps
 from store.records.record import Record, plain_text

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TypedDict
 
 import orjson
@@ -16,6 +16,7 @@ from evoselect.spec.copies import NearCopies
 from store.artifacts import Artifacts, StoredFile
 from store.data import targets
 from store.jobs.requests import SelectionWork
+from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record, plain_text
 from store.records.stored import Records, some
@@ -76,6 +77,7 @@ class Found:
         str, tuple[Sequence[Record], dict[int, Leak]]
     ]  # by target: its examples, and leaks by place
     seconds: float
+    looked_at: str = ""  # hash of the records
 
     def dropped(self) -> dict[int, str]:
         """Place of every candidate that may not be selected, and why."""
@@ -175,10 +177,12 @@ def found(
     wanted: Sequence[Record],
     candidates: Sequence[Record],
     pinned: set[int],
+    known: Json | None,
 ) -> Found | None:
     """Of the usable ``candidates`` against the target's examples and the sets that the settings name.
 
     Places in ``pinned`` come first in their cluster. None where nobody asked and the pool is large.
+    ``known``: what `to_json` made of an earlier look, which counts where it was at the same records.
     """
     settings = asked.spec.near_copies or NearCopies()
     if asked.spec.near_copies is None and len(candidates) > UNASKED:
@@ -186,12 +190,53 @@ def found(
     start = time.perf_counter()
     sets = {asked.target_id: wanted}
     sets |= {target_id: _examples(work, target_id) for target_id in settings.against if target_id not in sets}
+    looked_at = _looked_at(candidates, sets, pinned)
+    if known is not None and known["looked_at"] == looked_at:
+        return _from_json(known, settings, candidates, pinned=pinned, sets=sets)
     search = Search.of([plain_text(record) for record in candidates], lambda: work.progress(0))
     texts = [[plain_text(record) for record in examples] for examples in sets.values()]
     clusters, leaks = search.find(texts, settings.threshold)
     by_set = {name: (examples, own) for (name, examples), own in zip(sets.items(), leaks, strict=True)}
     ordered = [_ordered(members, pinned) for members in clusters]
-    return Found(settings, candidates, pinned, ordered, by_set, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Found(settings, candidates, pinned, ordered, by_set, seconds, looked_at)
+
+
+def to_json(found: Found) -> Json:
+    """What was found, without the records."""
+    leaks = {name: [astuple(leak) for leak in own.values()] for name, (_, own) in found.leaks.items()}
+    return {
+        "looked_at": found.looked_at,
+        "clusters": found.clusters,
+        "leaks": leaks,
+        "seconds": found.seconds,
+    }
+
+
+def _from_json(
+    known: Json,
+    settings: NearCopies,
+    candidates: Sequence[Record],
+    *,
+    pinned: set[int],
+    sets: Mapping[str, Sequence[Record]],
+) -> Found:
+    leaks = {
+        name: (examples, {leak[0]: Leak(*leak) for leak in known["leaks"][name]})
+        for name, examples in sets.items()
+    }
+    clusters, seconds = known["clusters"], known["seconds"]
+    return Found(settings, candidates, pinned, clusters, leaks, seconds, known["looked_at"])
+
+
+def _looked_at(candidates: Sequence[Record], sets: Mapping[str, Sequence[Record]], pinned: set[int]) -> str:
+    """Hash of all records that are compared, and of which come first."""
+    whole = hashlib.sha256(orjson.dumps(sorted(pinned)))
+    for name, side in {"": candidates, **sets}.items():
+        whole.update(name.encode())
+        for record in side:
+            whole.update(record.content_hash.encode())
+    return whole.hexdigest()
 
 
 def content_keys(rows: Records, *, same_text: bool) -> Iterable[str]:

@@ -7,8 +7,8 @@ import orjson
 import pyarrow as pa
 from torch import Tensor
 
-from evoselect.features import Matrix
-from evoselect.measures.coverage import Nearest
+from evoselect.neighbours.both_ways import Nearest
+from evoselect.pools.pool import Pool
 from evoselect.report.neighbourhoods import labels
 from evoselect.report.numbers import Map, numbers
 from evoselect.selection import Selection
@@ -36,7 +36,7 @@ def store(
     seed: int,
     sent: Sequence[Record],
     wanted: Sequence[Record],
-    candidates: Matrix,
+    candidates: Tensor | Pool,
     targets: Tensor,
     selection: Selection,
     near: Nearest,

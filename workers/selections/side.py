@@ -8,6 +8,7 @@ from evoselect.representations.shards import Features, Shard
 from store.kit.json import Json
 from store.records.stored import Records
 from workers.features.known import Known, of_rows, together
+from workers.lists.problem import Stretch
 
 Role = Literal["target", "pool"]
 
@@ -23,6 +24,8 @@ class Side:
     """What the first shard found out for all of them; see workers.features.preflight."""
     files: list[tuple[str, str]] = field(default_factory=list)
     """Path and sha256 of each stored file that the records are from, once."""
+    stretches: Sequence[Stretch] = ()
+    """Of all rows, where their features were computed; empty where they were sent."""
 
     def shards_of(self, rows: list[int]) -> list[Shard]:
         """The features of some rows, ascending, in shards."""

@@ -114,9 +114,12 @@ class Told:
     def __call__(self, job: Any) -> None:
         """Look at a state of it."""
         result = job.result or {}
-        line = f"{job.status}: {result.get('evaluations', 0)} of {self._trainings} trainings measured"
-        if result:
-            line += f"; so far: {result['verdict']['sentence']}"
+        count = f"{result.get('evaluations', 0)} of {self._trainings} trainings measured"
+        verdict = result.get("verdict")
+        told = count if verdict is None else f"{count}; {verdict['sentence']}"
+        if verdict is not None and verdict.get("interim"):
+            told = verdict["sentence"]  # which has the count
+        line = f"{job.status}: {told}"
         if line != self._last:
             err.print(line, markup=False, soft_wrap=True)
             self._last = line

@@ -123,6 +123,7 @@ class FeatureSpec(TypedDict, total=False):
     match: Literal["both", "content"]
     on_bad_row: Literal["reject", "skip"]
     allow_partial: bool
+    keep_features: bool
 
 
 class FeatureFiles(TypedDict):

@@ -1,6 +1,7 @@
 """What stands beside a record: the targets that it serves or is nearest to, by their texts."""
 
 from collections.abc import Collection
+from typing import TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,13 +54,21 @@ def texts_of(state: State, sources: list[Source], ids: Collection[str], room: in
     return texts
 
 
-def of_item(item: Json, texts: dict[str, str]) -> list[Json]:
+class Beside(TypedDict):
+    """A target that stands beside a record."""
+
+    what: str
+    cosine: float
+    text: str
+
+
+def of_item(item: Json, texts: dict[str, str]) -> list[Beside]:
     """The targets that a selected item serves most."""
     served = item.get("targets") or []
     return [_near("Serves", one["id"], one["cosine"], texts) for one in served[:SERVED]]
 
 
-def of_left_out(nearest: tuple[str, float] | None, texts: dict[str, str]) -> list[Json]:
+def of_left_out(nearest: tuple[str, float] | None, texts: dict[str, str]) -> list[Beside]:
     """The target that a candidate is most like."""
     return [] if nearest is None else [_near("Nearest target", *nearest, texts)]
 
@@ -69,5 +78,5 @@ def served_by(item: Json) -> list[str]:
     return [one["id"] for one in (item.get("targets") or [])[:SERVED]]
 
 
-def _near(what: str, name: str, cosine: float, texts: dict[str, str]) -> Json:
+def _near(what: str, name: str, cosine: float, texts: dict[str, str]) -> Beside:
     return {"what": what, "cosine": cosine, "text": texts.get(name, f"example {name[:12]}, which is gone")}

@@ -1,6 +1,6 @@
 """What the address of a page of records asks for, and the addresses that lead on from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import urlencode
@@ -80,7 +80,7 @@ def _number(text: str) -> tuple[float | None, str]:
 
 def browsed(
     asked: Filter,
-    rows: list[Json],
+    rows: Sequence[Mapping[str, object]],
     following: int | None,
     total: int,
     *,

@@ -27,6 +27,25 @@ Near = dict[str, tuple[str, float]]
 EXPORTED = 1000  # rows of one step of an export
 
 
+class Row(views.Shown):
+    """A record of a selection, ready to be printed."""
+
+    rank: int | None
+    number: int
+    score: float | None
+    score_name: str
+    why: str
+    near: list[beside.Beside]
+    href: str | None
+
+
+class CountedPage(records.RecordPage):
+    """A page of records as the API gives them."""
+
+    total: int
+    """How many there are in all."""
+
+
 def counts(job: Job, target_count: int | None) -> list[tuple[Kind, str, int | None]]:
     """The kinds with how many there are, None where nobody counted."""
     result = job.result or {}
@@ -52,7 +71,7 @@ class RecordsOfKind:
     kind: Kind
     statuses: CandidateStatuses
 
-    def page(self, asked: Filter, limit: int) -> tuple[list[Json], int | None, int]:
+    def page(self, asked: Filter, limit: int) -> tuple[list[Row], int | None, int]:
         """Rows ready to be printed, where the next page begins, and how many there are in all."""
         found = self.rows(asked, limit)
         near = self.nearest(found["data"])
@@ -61,8 +80,8 @@ class RecordsOfKind:
         shown = [self.shown(row, near, texts) for row in found["data"]]
         return shown, found["next_after"], found["total"]
 
-    def rows(self, asked: Filter, limit: int) -> Json:
-        """A page of records as the API gives them, and how many there are in all."""
+    def rows(self, asked: Filter, limit: int) -> CountedPage:
+        """Those that the filter keeps."""
         keep = None
         if self.kind == "target":
             sources = beside.target_sources(self.state, self.job)
@@ -80,12 +99,12 @@ class RecordsOfKind:
         )
         return {**found, "total": sum(source.rows for source in sources)}
 
-    def nearest(self, rows: list[Json]) -> Near:
+    def nearest(self, rows: list[records.RecordView]) -> Near:
         """The target that each left-out candidate is most like."""
         hashes = [row["record"]["content_hash"] for row in rows]
         return self.statuses.nearest(hashes) if self.kind == "left_out" else {}
 
-    def shown(self, row: Json, near: Near, texts: dict[str, str]) -> Json:
+    def shown(self, row: records.RecordView, near: Near, texts: dict[str, str]) -> Row:
         """A row ready to be printed."""
         record = row["record"]
         reason = self.statuses.reasons.get(record["id"], "") if self.kind == "unusable" else ""
@@ -110,7 +129,7 @@ class RecordsOfKind:
         return {"status": self.kind, **told}
 
 
-def page(state: State, job: Job, kind: Kind, asked: Filter) -> tuple[list[Json], int | None, int]:
+def page(state: State, job: Job, kind: Kind, asked: Filter) -> tuple[list[Row], int | None, int]:
     """Rows ready to be printed, where the next page begins, and how many there are in all."""
     if kind != "selected":
         return RecordsOfKind(state, job, kind, statuses.of_job(state, job)).page(asked, ROWS)
@@ -145,7 +164,7 @@ def _exported_records(records_of: RecordsOfKind, asked: Filter) -> Iterator[Json
             yield {**row["record"], "_evoselect": records_of.status(row["record"], near)}
 
 
-def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Json:
+def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Row:
     name = item.get("content_hash", item["id"])
     return {
         **views.shown(item["record"]),

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -18,7 +18,43 @@ COLOURS = 8  # of values; base.css has them
 MARKED = 4_000  # characters of texts whose differences are marked: comparing takes their product
 
 
-def shown(record: Json) -> Json:
+class Turn(TypedDict):
+    """A text and who says it."""
+
+    role: str
+    side: str
+    text: str
+
+
+class AnswerChoice(TypedDict):
+    """One of the answers to choose from."""
+
+    text: str
+    right: bool
+
+
+class Chip(TypedDict):
+    """A value beside a record."""
+
+    name: str
+    text: str
+    whole: str | None
+    """What a filter may ask for."""
+    group: int
+    """Its colour."""
+
+
+class Shown(TypedDict):
+    """What the template `record` prints of one."""
+
+    name: str
+    turns: list[Turn]
+    choices: list[AnswerChoice]
+    extra: list[Chip]
+    tools: str
+
+
+def shown(record: Json) -> Shown:
     """What the template `record` prints of one."""
     return {
         "name": named(record),
@@ -38,7 +74,7 @@ def named(record: Json) -> str:
     return "" if own == record.get("content_hash") or len(own) == ID else own
 
 
-def turns(record: Json) -> list[Json]:
+def turns(record: Json) -> list[Turn]:
     """Each text with who says it."""
     if record.get("messages"):
         told = [(turn["role"], turn["content"]) for turn in record["messages"]]
@@ -76,8 +112,7 @@ def _beside(record: Json) -> Mapping[str, Any]:
     return {**(record.get("metadata") or {}), **(record.get("extra") or {}), **own}
 
 
-def _chip(name: str, value: Any, record: Json) -> Json:
-    """A value beside a record; `whole` is what a filter may ask for, `group` its colour."""
+def _chip(name: str, value: Any, record: Json) -> Chip:
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     asked = name in (record.get("extra") or {}) and len(text) <= ASKED
     return {

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from evoselect.measures.coverage import coverage, curve, nearest_both_ways, steps
+from evoselect.measures.coverage import coverage, curve, steps
+from evoselect.neighbours.both_ways import nearest_both_ways
 from tests.evoselect.instances import instance
 
 CASE = instance(150, 9, 16, seed=7)

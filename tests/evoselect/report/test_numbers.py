@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from evoselect.measures import coverage
+from evoselect.neighbours import matrix
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.report import plane, similarity
 from evoselect.report.neighbourhoods import labels, neighbourhoods
 from evoselect.report.numbers import numbers
@@ -57,8 +58,8 @@ def test_nearest_both_ways_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     candidates, targets = rows(50, 6, 3), rows(23, 6, 4)
     whole = (candidates @ targets.T).double()
     for tile in (7, 4_096):
-        monkeypatch.setattr(coverage, "TILE", tile)
-        found = coverage.nearest_both_ways(candidates, targets)
+        monkeypatch.setattr(matrix, "TILE", tile)
+        found = nearest_both_ways(candidates, targets)
         assert found.cosine == pytest.approx(whole.amax(dim=1).numpy(), abs=1e-6)
         assert found.target.tolist() == whole.argmax(dim=1).tolist()
         assert found.best == pytest.approx(whole.amax(dim=0).numpy(), abs=1e-6)
@@ -82,7 +83,7 @@ def test_twins_and_pairs_by_brute_force() -> None:
 def test_a_plane_that_is_used_again_gives_the_same_axes() -> None:
     candidates, targets = rows(200, 8, 6), rows(10, 8, 7)
     chosen = [select(candidates[:at], targets, 20, SelectionSpec(), seed=0) for at in (200, 150)]
-    near = [coverage.nearest_both_ways(candidates[:at], targets) for at in (200, 150)]
+    near = [nearest_both_ways(candidates[:at], targets) for at in (200, 150)]
     _, first = numbers(candidates, targets, chosen[0], near=near[0], seed=0)
     found, second = numbers(candidates[:150], targets, chosen[1], near=near[1], seed=0, axes=first.plane)
     assert second.points[-20:] == pytest.approx(first.plane.of(candidates[chosen[1].indices]), abs=1e-6)
@@ -94,7 +95,7 @@ def test_a_plane_that_is_used_again_gives_the_same_axes() -> None:
 def test_all_numbers_of_one_selection() -> None:
     candidates, targets = rows(200, 8, 6), rows(10, 8, 7)
     chosen = select(candidates, targets, 30, SelectionSpec(), seed=0)
-    near = coverage.nearest_both_ways(candidates, targets)
+    near = nearest_both_ways(candidates, targets)
     found, picture = numbers(candidates, targets, chosen, near=near, seed=0)
     assert picture.points.shape == (210, 2)
     assert sum(found["relevance"]["pool"]) == 200
@@ -115,9 +116,7 @@ def test_all_numbers_of_one_selection() -> None:
 def test_the_smallest_selections_have_a_report(n: int, m: int, k: int) -> None:
     candidates, targets = rows(n, 4, 8), rows(m, 4, 9)
     chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
-    found, picture = numbers(
-        candidates, targets, chosen, near=coverage.nearest_both_ways(candidates, targets), seed=0
-    )
+    found, picture = numbers(candidates, targets, chosen, near=nearest_both_ways(candidates, targets), seed=0)
     assert picture.points.shape == (n + m, 2)
     assert found["coverage"]["rows"][-1] == k
 

@@ -43,6 +43,49 @@ def test_the_best_arm_that_is_proven_better_is_to_be_used() -> None:
     assert control.against_leader.value == pytest.approx(-found.gain)
 
 
+def part(arms: list[Arm], trainings: int) -> list[Arm]:
+    """What there is after so many trainings, which end in turns."""
+    turns = [arm.name for number in range(9) for arm in arms if number < len(arm.trainings)][:trainings]
+    seen = {arm.name: arm.trainings[: turns.count(arm.name)] for arm in arms}
+    return [replace(arm, trainings=seen[arm.name]) for arm in arms if seen[arm.name]]
+
+
+def test_an_interim_verdict_names_no_arm_before_it_and_the_control_have_two_trainings() -> None:
+    arms = compared({"a": 0.4, "b": 0.5})  # in turns: random, a, b
+    for trainings in (2, 3, 4, 5):
+        found = judge(part(arms, trainings), planned=7)
+        named = found.arm if found.outcome == "use" else None
+        assert named == ("a" if trainings == 5 else None)  # b is ahead of it, with one training
+    assert judge(part(arms, 4)).outcome == "use"  # what the rule of the end would have said
+    early = judge(part(arms, 4), planned=7)
+    assert early.sentence() == "no verdict yet, 4 of 7 trainings are measured"
+    assert (early.further, early.further_trainings) == (None, None)
+    found, end = judge(part(arms, 6), planned=7), judge(part(arms, 6))
+    assert found.low is not None
+    assert found.high is not None
+    assert end.low is not None
+    assert 0 < found.low < end.low
+    assert found.sentence() == (
+        f"so far b is better than random (gain {100 * found.gain:+.1f} points, {100 * found.low:.1f} to "
+        f"{100 * found.high:.1f}, corrected for looking often): 6 of 7 trainings are measured"
+    )
+    assert (
+        judge(part(compared({"a": 0.0}), 4), planned=5).outcome == "not_enough"
+    )  # nor that random is as good
+
+
+def test_a_comparison_of_equals_that_is_looked_at_after_each_training_names_an_arm_in_few() -> None:
+    noise = {"training": 0.05, "question": 0.3, "seeds": 3, "draws": 3}
+
+    def named(seed: int, planned: int | None) -> bool:
+        arms = compared({"a": 0.0, "b": 0.0, "c": 0.0}, noise, seed)
+        looks = (judge(part(arms, trainings), planned=planned) for trainings in range(2, 12))
+        return any(look.outcome == "use" for look in looks)
+
+    corrected, before = (np.mean([named(seed, planned) for seed in range(150)]) for planned in (12, None))
+    assert corrected <= 0.05 < before  # 0.025 is the bound
+
+
 def test_random_is_as_good_where_no_interval_reaches_a_gain_worth_it() -> None:
     found = judge(compared({"a": 0.0, "b": -0.01}))
     assert (found.outcome, found.further_trainings) == ("random_is_as_good", None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evoselect.spec.comparison import ComparisonSpec
-from service.comparisons.planning import afforded, gain, spending, trainings
+from service.comparisons.planning import afforded, gain, spending
 from store.comparisons.costs import Costs
 from store.errors import Invalid
 
@@ -34,7 +34,7 @@ def fitted(asked: ComparisonSpec, *, whole: bool = True) -> ComparisonSpec:
 
 def test_what_is_planned_and_what_it_costs() -> None:
     whole = spec(arms=["random", "capacity", "all"], seeds=2, draws=3)
-    assert trainings(whole) == 7
+    assert whole.planned_trainings == 7
     spent = spending(whole, COSTS)
     assert (spent.features, spent.select, spent.train, spent.evaluate) == (120.0, 24.0, 900.0, 210.0)
     assert spent.minutes == pytest.approx(20.9)
@@ -49,8 +49,8 @@ def test_workers_share_what_may_run_side_by_side() -> None:
     rounds = spec(arms=["random", "capacity", "all"], seeds=2, draws=3, minutes=60.0)
     assert spending(rounds, pair).clock == 60 + 24 + (90 + 330) + 330  # each waits for its last
     assert spending(whole, pair).train == spending(whole, COSTS).train
-    assert trainings(afforded(spec(minutes=9.0), pair, "accuracy", 300, whole=True)) == 5
-    assert trainings(fitted(spec(minutes=9.0))) == 4
+    assert afforded(spec(minutes=9.0), pair, "accuracy", 300, whole=True).planned_trainings == 5
+    assert fitted(spec(minutes=9.0)).planned_trainings == 4
 
 
 def test_without_a_budget_everything_is_as_asked() -> None:
@@ -107,4 +107,4 @@ def test_too_little_for_any_verdict_is_refused_with_the_least_that_would_do(
     assert (refused.value.code, refused.value.pointer) == ("budget_too_small", pointer)
     assert "about 9 min of one worker" in refused.value.detail
     least = {"trainings": 4} if "trainings" in budget else {"minutes": 9.0}
-    assert trainings(fitted(spec(**least))) == 4
+    assert fitted(spec(**least)).planned_trainings == 4

@@ -30,13 +30,19 @@ def test_the_table_grows_until_the_verdict(tenant: Api) -> None:
     commit(tenant, claim)
     so_far = tenant.get(f"/v1/comparisons/{comparison}")
     assert so_far["status"] == "running"
-    assert so_far["result"]["verdict"]["sentence"]
+    verdict = so_far["result"]["verdict"]
+    assert (verdict["kind"], verdict["interim"], verdict["further_trainings"]) == ("not_enough", True, None)
+    assert verdict["sentence"] == "no verdict yet, 2 of 5 trainings are measured"
+    early = tenant.call("GET", f"/v1/comparisons/{comparison}/report", headers={"Accept": "text/html"}).text
+    assert "Verdict so far</h2>" in early
+    assert "for looking after each of them" in early
     work(tenant)
     done = tenant.get(f"/v1/comparisons/{comparison}")
     result = done["result"]
     assert (done["status"], result["stop_reason"]) == ("completed", "trained")
     assert (result["evaluations"], result["questions"], result["unit"]) == (5, 40, "points")
-    assert (result["verdict"]["kind"], result["verdict"]["arm"]) == ("use", "capacity")
+    verdict = result["verdict"]
+    assert (verdict["kind"], verdict["arm"], verdict["interim"]) == ("use", "capacity", False)
     first, last = result["arms"]
     assert (first["name"], last["name"]) == ("capacity", "random")
     low, high = first["against_random"]["interval"]
@@ -49,6 +55,7 @@ def test_the_table_grows_until_the_verdict(tenant: Api) -> None:
     assert len(report["steps"]) == 4 + 5 + 5
     page = tenant.call("GET", f"/v1/comparisons/{comparison}/report", headers={"Accept": "text/html"}).text
     assert "Use capacity (gain" in page
+    assert "so far" not in page
     kept = {"Cookie": cookie(tenant)}
     for path in ("", "/live", "/report"):
         shown = httpx.get(f"{tenant.url}/ui/comparisons/{comparison}{path}", headers=kept)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, expect
 
-from evoselect.measures.coverage import nearest_both_ways
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts

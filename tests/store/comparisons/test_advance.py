@@ -242,6 +242,15 @@ def test_a_verdict_that_a_pause_took_from_its_queue_is_made_after_it(line: Line)
     assert (line.job().status, (line.job().result or {})["evaluations"]) == ("completed", 3)
 
 
+def test_a_comparison_does_not_end_by_an_interim_verdict(line: Line) -> None:
+    while claim := line.run(until="judge"):
+        early = {"evaluations": 3, "verdict": {"sentence": "no verdict yet", "interim": True}}
+        over = line.events().count("comparison.judged") > 1
+        line.commit(claim, **({} if over else early))
+    assert (line.job().status, (line.job().result or {})["verdict"]["sentence"]) == ("completed", "so far")
+    assert line.events().count("comparison.judged") == 3
+
+
 def test_a_cancel_takes_the_steps_along_and_drops_a_late_verdict(line: Line) -> None:
     claim = line.run(until="judge")
     assert claim is not None

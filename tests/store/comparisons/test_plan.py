@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evoselect.spec.comparison import ComparisonSpec
-from store.comparisons.plan import Course, Key, Picked, State, course, faulty, live, rungs, twins
+from store.comparisons.plan import Course, Key, Picked, State, course, faulty, is_over, live, rungs, twins
 
 
 def spec(*arms: Any, **more: Any) -> ComparisonSpec:
@@ -95,6 +95,23 @@ def test_a_verdict_follows_what_is_measured_and_the_end_follows_the_verdict() ->
     both = state(*drawn, *whole(1, "random", "capacity"))
     assert course(once, both) == Course([], judge=True)
     assert course(once, State(both.statuses, both.picked, judged=3)) == Course([], end="trained")
+
+
+def test_what_is_over_by_an_interim_verdict_is_judged_once_more() -> None:
+    once = spec(seeds=1, draws=2)
+    early = state(*SELECTED, "2 random.select", *whole(1, "random", "capacity"), running=["2 random.train"])
+    assert not is_over(once, early)
+    late = state(*SELECTED, "2 random.select", *whole(1, "random", "capacity"), *whole(2, "random"))
+    assert is_over(once, late)
+    interim = State(late.statuses, late.picked, judged=3, interim=True)
+    assert course(once, interim) == Course([], judge=True)
+    assert is_over(once, interim)
+    fallen = state(
+        *SELECTED, "2 random.select", *whole(1, "random", "capacity"), failed=["2 random.train"]
+    )  # what makes it over is no evaluation
+    assert course(once, State(fallen.statuses, fallen.picked, judged=2, interim=True)) == Course(
+        [], judge=True
+    )
 
 
 def test_arms_that_selected_the_same_rows_are_trained_on_once() -> None:

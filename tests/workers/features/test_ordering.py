@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from store.errors import ArtifactCorrupt
-from store.jobs.results import Block
+from store.jobs.results import Block, FeaturesResult
 from store.records.record import Record, parse_record
 from tests.workers.proxy import record
-from workers.features.block import FeatureBlock
 from workers.features.fingerprint import block_key
+from workers.features.known import Known
 from workers.features.ordering import by_length
+from workers.features.row_files import rows_of
 from workers.selections.computed import require_rows
 
 
@@ -34,14 +35,14 @@ def test_rows_are_sorted_by_what_follows_the_first_answer_then_by_the_prompt() -
 
 
 def test_blocks_whose_rows_stand_otherwise_are_damaged() -> None:
-    nothing = np.zeros((2, 1, 1), dtype=np.float32)
-    tokens = np.zeros(2, dtype=np.int32)
-    block = FeatureBlock(nothing, nothing[:, 0], nothing[:, 0, 0], tokens, ["ok"] * 2, "s", {})
-    ordered = [ROWS[row] for row in by_length(ROWS, 4)]
+    order = by_length(ROWS, 4)
+    ordered = [ROWS[row] for row in order]
+    rows = rows_of([Known(np.zeros(4, dtype=np.int32), ["ok"] * 4, "s")], order, 4)
     stored = [
         Block(key=block_key("s", ordered[at : at + 2], "t"), artifact=str(at), sha256="0", rows=2)
         for at in (0, 2)
     ]
-    require_rows("t", stored, [block, block], ordered)
+    found = FeaturesResult(blocks=stored)
+    require_rows("t", found, rows, ROWS)
     with pytest.raises(ArtifactCorrupt, match="of other rows, or in another order"):
-        require_rows("t", stored, [block, block], [*ordered[:2], ordered[3], ordered[2]])
+        require_rows("t", found, rows, [ROWS[0], *ROWS[:0:-1]])

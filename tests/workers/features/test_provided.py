@@ -156,7 +156,7 @@ PEAK = """
 import resource, sys
 import numpy as np, torch
 from pathlib import Path
-from evoselect.measures.coverage import nearest_both_ways
+from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.spec.features import FeatureSpec
 from evoselect.representations.shards import Features, Shard
 from workers.features.provided import provided

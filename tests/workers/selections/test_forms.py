@@ -20,11 +20,9 @@ from store.records.record import Record, parse_record
 from store.session import Database
 from store.settings import Settings
 from store.tables.states import JobKind
+from tests.workers.selections.computing import left
 from workers.context import Context
 from workers.features.block import FeatureBlock
-from workers.features.block_files import to_bytes
-from workers.features.fingerprint import block_key
-from workers.features.ordering import by_length
 from workers.phases import transport
 from workers.process.work import Work
 from workers.selections.conditioned import conditioned
@@ -91,10 +89,7 @@ def result(ctx: Context, tenant: str, match: str) -> dict[str, Any]:
     for _ in sources:
         claim = take(ctx, "features")
         side = {"target": target, "pool": pool}[claim.payload["role"]]
-        side = [side[row] for row in by_length(side, ctx.settings.window_rows)]  # as features are computed
-        file = ctx.artifacts.put_bytes("features", to_bytes(block(side, len(side))), ".safetensors")
-        named = {"key": block_key("s", side, tenant), "rows": len(side)}
-        done = {"blocks": [named | {"artifact": file.path, "sha256": file.sha256}], "outlook": {}}
+        done = left(ctx.artifacts, tenant, side, lambda own: block(list(own), len(own)))
         with ctx.database.transaction() as session:
             shards.commit(session, claim, done)
     found = transport.run(Work(take(ctx, "select"), ctx, lambda done: None)).job_result

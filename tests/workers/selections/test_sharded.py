@@ -1,32 +1,32 @@
-"""A selection does not depend on how its candidates were cut into feature shards."""
+"""A selection does not depend on how its candidates were cut into feature shards, nor on their fates."""
 
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from sqlalchemy import update
 
-from evoselect.errors import InvalidInput
+from evoselect.capacity import shortlist
 from store.artifacts import Artifacts
+from store.data import feature_blocks
 from store.data.sources import Source
-from store.errors import DamagedInput
 from store.jobs import claims, plans, shards
 from store.jobs import lifecycle as jobs
-from store.jobs.claims import Claim, Offer
+from store.jobs.claims import Offer
 from store.records import record as records
 from store.records.record import Record, parse_record
 from store.session import Database
 from store.settings import Settings
-from store.tables.states import JobKind
+from store.tables.jobs import Job, Shard
+from store.tables.states import JobKind, ShardState
+from tests.workers.selections import computing
 from workers.context import Context
-from workers.features.block import FeatureBlock
-from workers.features.block_files import to_bytes
-from workers.features.fingerprint import block_key
-from workers.features.ordering import by_length
 from workers.phases import transport
-from workers.process.work import Work
+from workers.process import siblings
+from workers.process.phases_by_name import PHASES
+from workers.process.workplace import Workplace
 
 ROWS, GOALS, BLOCK = 140, 12, 20
 REQUEST: dict[str, Any] = {
@@ -40,6 +40,7 @@ REQUEST: dict[str, Any] = {
     "model": "base",
     "seed": 0,
 }
+CUTS = {"one": [], "two": [80], "seven": [3, 20, 40, 41, 100, 139]}
 
 
 def rows(role: str, count: int) -> list[Record]:
@@ -50,52 +51,21 @@ def rows(role: str, count: int) -> list[Record]:
     return found
 
 
-def features(own: Sequence[Record], sketch: str) -> FeatureBlock:
-    """Of each record by its id alone; every 20th candidate repeats another, every 30th has none."""
-    numbers = [int(record.id.removeprefix("target").removeprefix("pool")) for record in own]
-    pool = own[0].id.startswith("pool")
-    draws = [np.random.default_rng([pool, number - (number % 20 == 19)]) for number in numbers]
-    values = np.stack([draw.normal(size=(2, 12)) + 0.5 for draw in draws]).astype(np.float32)
-    values /= np.linalg.norm(values, axis=2, keepdims=True)
-    status = ["non_finite" if pool and number % 30 == 7 else "ok" for number in numbers]
-    norms, tokens = np.ones((len(own), 2), dtype=np.float32), np.array(numbers, dtype=np.int32) % 9 + 3
-    return FeatureBlock(values, norms, norms[:, 0], tokens, status, sketch, {})  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def ctx(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
-    monkeypatch.setattr("workers.selections.conditioned.HELD_BYTES", 1)  # a part of the pool for every shard
-    monkeypatch.setattr("workers.selections.conditioned.READ_BYTES", 1)
-    return Context(Settings(block_rows=BLOCK), database, Artifacts(f"file://{tmp_path}"))
+    """Every pool is large here, and of a large one half is the sample that names prices."""
+    monkeypatch.setattr("workers.features.conditioned_rows.HELD_BYTES", 1)
+    monkeypatch.setattr("workers.features.conditioned_rows.READ_BYTES", 1)
+    for name, value in {"DENSE_ENTRIES": 100, "WHOLE_ENTRIES": 100, "MIN_SAMPLE": 70}.items():
+        monkeypatch.setattr(shortlist, name, value)
+    monkeypatch.setitem(PHASES, "features", "tests.workers.selections.computing")
+    monkeypatch.setenv(siblings.VARIABLE, "family")
+    settings = Settings(block_rows=BLOCK, home=tmp_path / "home")
+    return Context(settings, database, Artifacts(f"file://{tmp_path}/artifacts"))
 
 
-def take(ctx: Context, queue: str) -> Claim:
-    with ctx.database.transaction() as session:
-        claim = claims.claim(session, Offer(queue, ("features", "transport"), "w", 60.0))
-    assert claim is not None
-    return claim
-
-
-def compute(ctx: Context, tables: dict[str, list[Record]], claim: Claim, sketch: str) -> None:
-    """As a feature worker does: block by block, in the order of the rows' lengths."""
-    payload = claim.payload
-    own = tables[payload["role"]][payload["start"] : payload["stop"]]
-    ordered = [own[row] for row in by_length(own, ctx.settings.window_rows)]
-    blocks = []
-    for start in range(0, len(ordered), BLOCK):
-        some = ordered[start : start + BLOCK]
-        file = ctx.artifacts.put_bytes("features", to_bytes(features(some, sketch)), ".safetensors")
-        key = block_key(sketch, some, claim.tenant_id)
-        blocks.append({"key": key, "rows": len(some), "artifact": file.path, "sha256": file.sha256})
-    with ctx.database.transaction() as session:
-        shards.commit(session, claim, {"blocks": blocks, "outlook": {}})
-
-
-def ready(ctx: Context, tenant: str, cuts: Sequence[int], *, last: str = "s", **changed: object) -> Work:
-    """The transport shard of a selection whose candidates' features were computed in several shards.
-
-    Later ones begin at the rows ``cuts``; the last one is of a worker of the sketch ``last``.
-    """
+def begun(ctx: Context, tenant: str, cuts: Sequence[int], **changed: object) -> str:
+    """A selection whose candidates' features are computed in several shards, later ones from ``cuts`` on."""
     tables = {"target": rows("target", GOALS), "pool": rows("pool", ROWS)}
     sources = []
     for role, side in tables.items():
@@ -107,28 +77,58 @@ def ready(ctx: Context, tenant: str, cuts: Sequence[int], *, last: str = "s", **
         payload = {**whole.payload, "start": start, "stop": stop}
         parts.append(plans.ShardPlan("features", len(parts), stop - start, payload))
     with ctx.database.transaction() as session:
-        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=REQUEST | changed, plans=parts)
-    for part in parts:
-        compute(ctx, tables, take(ctx, "features"), last if part is parts[-1] else "s")
-    return Work(take(ctx, "select"), ctx, lambda done: None)
+        request = REQUEST | changed
+        job = jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request=request, plans=parts)
+        return job.id
 
 
-def found(work: Work) -> dict[str, Any]:
+def worked(ctx: Context, queues: Sequence[str] = ("features", "select")) -> None:
+    """Until nothing waits in the queues."""
+    while Workplace(ctx, list(queues)).drain():
+        pass
+
+
+def found(ctx: Context, job_id: str) -> dict[str, Any]:
     """The job's result, without what differs between two runs of the same."""
-    result = transport.run(work).job_result
-    assert result is not None
-    stored = result.stored()
+    worked(ctx)
+    with ctx.database.transaction() as session:
+        job = session.get_one(Job, job_id)
+        assert job.result is not None, job.error
+        stored = dict(job.result)
     stored["near_copies"].pop("seconds")
     return stored
 
 
-CUTS = {"one": [], "two": [80], "seven": [3, 20, 40, 41, 100, 139]}
+def listed(ctx: Context, job_id: str, phase: str = "lists") -> list[Shard]:
+    with ctx.database.transaction() as session:
+        return shards.of_phase(session, job_id, phase)
+
+
+def until_listed(ctx: Context, job_id: str) -> list[Shard]:
+    """The shards of phase lists, done, before anyone merges them."""
+    for _ in range(2):
+        worked(ctx, ["features"])
+        with ctx.database.transaction() as session:
+            shard = shards.of_phase(session, job_id, "transport")[0]
+        place = Workplace(ctx, ["select"])
+        assert shard.state == ShardState.READY
+        claim = place._claim(0.0)
+        assert claim is not None
+        assert place._work_on(claim) is None
+    worked(ctx, ["features"])
+    return listed(ctx, job_id)
+
+
+def events(ctx: Context, job_id: str) -> list[str]:
+    with ctx.database.transaction() as session:
+        return [event.type for event in jobs.events(session, job_id)]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
         {},
+        {"features": {"match": "content", "kind": "gradient"}, "spec": {"lambda": "auto"}},
         {
             "k": None,
             "tokens": 90,
@@ -136,36 +136,105 @@ CUTS = {"one": [], "two": [80], "seven": [3, 20, 40, 41, 100, 139]}
             "spec": {"balance": {"by": "group", "min": {"b": 30}}},
         },
         {"spec": {"method": "round_robin"}},
-        {"spec": {"method": "tsds"}},
     ],
-    ids=["capacity", "tokens", "round_robin", "tsds"],
+    ids=["capacity", "content", "tokens", "round_robin"],
 )
-def test_one_two_and_seven_shards_give_the_same_items_to_the_last_bit(
-    ctx: Context, tenant: str, changed: dict[str, Any]
+def test_one_two_and_seven_shards_and_one_matrix_give_the_same_items_and_report(
+    ctx: Context, tenant: str, changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = [found(ready(ctx, tenant, cuts, **changed)) for cuts in CUTS.values()]
+    results = [found(ctx, begun(ctx, tenant, cuts, **changed)) for cuts in CUTS.values()]
+    counted = [result["features"].pop("shards", None) for result in results]
+    again = [result["features"].pop("asked_again", None) for result in results]
+    assert counted == ([1, 2, 7] if "method" not in changed.get("spec", {}) else [None] * 3)
+    assert again == [0, 0, 0] or changed
     assert results[0]["counts"]["left_out"] == {"non_finite": 5}
     assert results[0]["diagnostics"]["equal_features_collapsed"] == 7
-    assert results[0] == results[1] == results[2]
+    monkeypatch.setattr(transport.Sides, "listed", False)
+    results.append(found(ctx, begun(ctx, tenant, CUTS["seven"], **changed)))
+    assert results[0] == results[1] == results[2] == results[3]
 
 
-def test_a_block_that_is_lost_between_two_readings_is_computed_again(
+def test_what_only_one_selection_needed_is_let_go(ctx: Context, tenant: str) -> None:
+    kept = begun(ctx, tenant, CUTS["two"])
+    first = found(ctx, kept)
+    (block, *_), own = listed(ctx, kept, "features")[1].result["blocks"], listed(ctx, kept)  # type: ignore[index]
+    assert [shard.result for shard in own] == [{}, {}]
+    with ctx.database.transaction() as session:
+        assert feature_blocks.find(session, tenant, block["key"]) is not None
+    alone = begun(ctx, tenant, CUTS["two"], features={"conditioning": "whitened", "keep_features": False})
+    second = found(ctx, alone)
+    assert second["artifacts"]["items"] == first["artifacts"]["items"]
+    with ctx.database.transaction() as session:
+        assert feature_blocks.find(session, tenant, block["key"]) is None
+    assert [shard.result["blocks"] for shard in listed(ctx, alone, "features")] == [[], [], []]  # type: ignore[index]
+
+
+def test_lists_that_are_damaged_foreign_or_of_another_worker_are_made_again(
+    ctx: Context, tenant: str
+) -> None:
+    want = found(ctx, begun(ctx, tenant, CUTS["seven"]))
+    job_id = begun(ctx, tenant, CUTS["seven"])
+    done = until_listed(ctx, job_id)
+    assert len(done) == 7
+    lost, changed = (str(done[at].result["file"]["path"]) for at in (0, 1))  # type: ignore[index]
+    (Path(ctx.artifacts.root) / lost).unlink()
+    (Path(ctx.artifacts.root) / changed).write_bytes(b"nothing")
+    foreign = {**done[3].payload, "fingerprint": "of other targets"}
+    with ctx.database.transaction() as session:
+        session.execute(update(Shard).where(Shard.id == done[3].id).values(payload=foreign))
+        other = {**(done[2].result or {}), "kind": "1 cuda"}
+        session.execute(update(Shard).where(Shard.id == done[2].id).values(result=other))
+    assert found(ctx, job_id) == want
+    again = listed(ctx, job_id)
+    assert [shard.faults for shard in again] == [1, 1, 1, 0, 0, 0, 0]
+    assert again[3].id != done[3].id
+    assert events(ctx, job_id).count("shard.reopened") == 3
+
+
+def test_features_that_are_lost_before_they_are_listed_are_computed_again(ctx: Context, tenant: str) -> None:
+    want = found(ctx, begun(ctx, tenant, CUTS["two"]))
+    job_id = begun(ctx, tenant, CUTS["two"])
+    worked(ctx, ["features"])
+    for phase in ("features", "sums"):
+        block = listed(ctx, job_id, "features")[2].result["blocks"][1]  # type: ignore[index]
+        (Path(ctx.artifacts.root) / block["artifact"]).unlink()
+        place = Workplace(ctx, ["select"])
+        claim = place._claim(0.0)
+        assert claim is not None, phase
+        place._work_on(claim)
+        worked(ctx, ["features"])
+    assert found(ctx, job_id) == want
+    assert listed(ctx, job_id, "features")[2].faults == 2
+
+
+def test_a_worker_that_dies_over_a_list_costs_that_list_alone(ctx: Context, tenant: str) -> None:
+    want = found(ctx, begun(ctx, tenant, CUTS["seven"]))
+    job_id = begun(ctx, tenant, CUTS["seven"])
+    for _ in range(2):
+        worked(ctx, ["features"])
+        place = Workplace(ctx, ["select"])
+        claim = place._claim(0.0)
+        assert claim is not None
+        place._work_on(claim)
+    with ctx.database.transaction() as session:
+        claim = claims.claim(session, Offer("features", ("lists",), "dies", 0.0))
+        assert claim is not None
+        assert shards.lose(session, claim.shard_id, max_attempts=3)
+    assert found(ctx, job_id) == want
+    assert [shard.attempt for shard in listed(ctx, job_id)] == [2, 1, 1, 1, 1, 1, 1]
+
+
+def test_features_of_another_kind_of_worker_are_not_mixed_in(
     ctx: Context, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = ready(ctx, tenant, CUTS["two"])
+    made = computing.features
+
+    def other(own: Sequence[Record]) -> Any:
+        return made(own, "other" if any(record.id == "pool139" for record in own) else "s")
+
+    monkeypatch.setattr(computing, "features", other)
+    job_id = begun(ctx, tenant, [120])
+    worked(ctx)
     with ctx.database.transaction() as session:
-        lost = shards.of_phase(session, work.claim.job_id, "features")[2]
-    path = Path(ctx.artifacts.root) / lost.result["blocks"][0]["artifact"]  # type: ignore[index]
-
-    def loses(*given: object, **named: object) -> None:
-        path.unlink(missing_ok=True)
-
-    monkeypatch.setattr(transport, "require_enough", loses)
-    with pytest.raises(DamagedInput) as raised:
-        transport.run(work)
-    assert raised.value.shard_ids == [lost.id]
-
-
-def test_features_of_another_kind_of_worker_are_not_mixed_in(ctx: Context, tenant: str) -> None:
-    with pytest.raises(InvalidInput, match=r"2 different sketches cannot be compared \(\['other', 's'\]\)"):
-        transport.run(ready(ctx, tenant, CUTS["two"], last="other"))
+        error = session.get_one(Job, job_id).error or {}
+    assert "2 different sketches cannot be compared (['other', 's'])" in error["detail"]

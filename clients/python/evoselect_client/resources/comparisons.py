@@ -40,7 +40,7 @@ class ComparedArm(Resource):
 
 
 class MethodVerdict(Resource):
-    """`kind` is use, random_is_as_good, not_enough, or same_rows."""
+    """`kind` is use, random_is_as_good, not_enough, or same_rows; `interim` while trainings go on."""
 
     kind: str
     arm: str | None = None
@@ -48,6 +48,7 @@ class MethodVerdict(Resource):
     interval: tuple[float, float] | None = None
     further_trainings: int | None = None
     sentence: str
+    interim: bool = False
 
 
 class MethodComparison(SteppedJob[Mode]):

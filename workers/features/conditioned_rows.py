@@ -1,0 +1,33 @@
+"""Conditioned rows of a pool or of a shard, in a file where they are large."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from evoselect.representations.shards import Fitted, Shard
+from workers.features.file_rows import FileRows, scratch_rows
+from workers.features.known import grouped, together
+
+HELD_BYTES = 128 * 2**20  # of float32 rows that a selection holds; more lie in files, of one shard or another
+READ_BYTES = 16 * 2**20  # of float32 rows that are read and conditioned at once
+
+
+def is_large(rows: int, width: int) -> bool:
+    """Whether a pool of rows of ``width`` numbers is not held: it depends on nothing else."""
+    return rows > max(1, HELD_BYTES // (4 * width))
+
+
+def on_disk(fitted: Fitted, shards: Sequence[Shard], scratch: Path) -> tuple[FileRows, list[int]]:
+    """(n, width) float16 rows in a file in ``scratch``, and the numbers of those of which nothing is left."""
+    n = sum(shard.rows for shard in shards)
+    written = scratch_rows(scratch, np.float16, (n, fitted.width))
+    alike, start = list[int](), 0
+    for piece in grouped(shards, max(1, READ_BYTES // (4 * fitted.width))):
+        features = together(piece)
+        rows = fitted.apply(features, torch.empty(len(features.values), fitted.width, dtype=torch.float16))
+        written.write(start, rows)
+        alike += (fitted.alike(rows) + start).tolist()
+        start += len(rows)
+    return written, alike
