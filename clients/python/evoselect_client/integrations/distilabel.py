@@ -23,10 +23,9 @@ with needed("distilabel"):
 class SelectRows(GlobalStep):  # type: ignore[misc, unused-ignore]
     """Takes all rows, with columns prompt and completion; gives the selected ones in rank order.
 
-    Added columns: evoselect_rank and evoselect_weight. `request` has the arguments of `selections.create`, such
-    as k (distilabel forgets a field of that name when it stores a pipeline).
-    Address and key come from EVOSELECT_URL and EVOSELECT_API_KEY. A pipeline that runs again over the same
-    rows finds the job that it began.
+    Added columns: evoselect_rank and evoselect_weight. `request` has the arguments of `selections.create`,
+    such as k (distilabel forgets a field of that name when it stores a pipeline). Address and key come from
+    EVOSELECT_URL and EVOSELECT_API_KEY. A pipeline that runs again over the same rows finds its job.
     """
 
     target: Any
