@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.machine import describe
 from benchmarks.quality.methods import draw
 from benchmarks.quality.names import BASE
 from benchmarks.quality.training import TRAINER, answer, train
@@ -50,7 +51,8 @@ def execute(run: Run, world: World) -> list[Json]:
     tests = {task: world.data.tasks[task].test for task in run.tasks}
     rows = [_row(run, task, chosen, scores(answer(model, asked)), world) for task, asked in tests.items()]
     spent = {"train": round(trained - start, 1), "answer": round(time.perf_counter() - trained, 1)}
-    return [row | {"seconds": spent} for row in rows]
+    made = {"seconds": spent, "machine": describe()}
+    return [row | made for row in rows]
 
 
 def _row(run: Run, task: str, chosen: Sequence[int], found: Json, world: World) -> Json:

@@ -55,7 +55,7 @@ def neighbourhoods(features: Tensor, points: Floats, rows: Ints, seed: int) -> N
     begin = (BEGIN * (points[rows] - points[rows].mean(axis=0)) / spread).astype(np.float32)
     drawing = TSNE(perplexity=perplexity, init=begin, max_iter=ITERATIONS, random_state=seed)
     drawn = np.asarray(drawing.fit_transform(own), dtype=np.float64)
-    count = max(1, min(CLUSTERS, len(rows) // CLUSTER_ROWS))
+    count = min(CLUSTERS, len(rows) // CLUSTER_ROWS, len(np.unique(own, axis=0)))
     means = KMeans(count, n_init=STARTS, random_state=seed).fit(own)
     asked = np.random.default_rng(seed).permutation(len(rows))[: plane.MOST]
     trusted = plane.trustworthiness(features[rows[asked].tolist()], drawn[asked])

@@ -6,6 +6,7 @@ const evoMap = (() => {
   const { colour, translucent, axes, size } = evoCharts;
   const MANY = 1000; /* points of a kind above which each is a square of pixels: arcs of 200,000 would take a second */
   const CELLS = 256; /* along each side of the grid */
+  const FEW = 200; /* points of a kind below which they are larger */
   const GROUPS = 8; /* colours of values; one above that has the colour of its kind */
   const NEAR = 12; /* pixels from the pointer within which a point is meant */
 
@@ -100,7 +101,7 @@ const evoMap = (() => {
   /* `look` may have `hidden`, and `groups`: by point which of the colours of values it has. */
   function paint(u, kind, points, look = {}) {
     const many = points.x.length > MANY, alpha = kind === "pool" ? 0.45 : kind === "selected" ? 0.75 : 1;
-    const radius = { pool: 1.7, target: 4.2, selected: points.x.length > 2000 ? 1.9 : 2.9 }[kind] * devicePixelRatio;
+    const count = points.x.length, radius = { pool: count < FEW ? 2.6 : 1.7, target: 4.2, selected: count > 2000 ? 1.9 : count < FEW ? 3.6 : 2.9 }[kind] * devicePixelRatio;
     const names = [...Array.from({ length: GROUPS }, (_, group) => `group-${group}`), kind];
     u.ctx.strokeStyle = colour("card");
     if (many) squares(u, points, radius, names.map((name) => packed(colour(name))), alpha, look);

@@ -77,23 +77,27 @@
     c.restore();
   }
 
-  /* The words of each cluster, where the middle of its points is. */
+  /* The words of each cluster, at the point that is nearest to its middle. */
   function name(u) {
-    const sums = coloured.labels.map(() => [0, 0, 0]), c = u.ctx, ratio = devicePixelRatio;
-    for (const kind of KINDS) {
-      const { x, y } = drawn.points[kind], groups = coloured.groups[kind], hidden = linked.hidden[kind];
-      for (let at = 0; at < groups.length; at++) {
-        if (hidden[at] || groups[at] >= sums.length || x[at] !== x[at]) continue;
-        const sum = sums[groups[at]]; sum[0] += x[at]; sum[1] += y[at]; sum[2] += 1;
+    const sums = coloured.labels.map(() => [0, 0, 0]), near = sums.map(() => [0, 0, Infinity]), c = u.ctx, ratio = devicePixelRatio;
+    const each = (take) => {
+      for (const kind of KINDS) {
+        const { x, y } = drawn.points[kind], groups = coloured.groups[kind], hidden = linked.hidden[kind];
+        for (let at = 0; at < groups.length; at++) if (!hidden[at] && groups[at] < sums.length && x[at] === x[at]) take(groups[at], x[at], y[at]);
       }
-    }
+    };
+    each((group, x, y) => { const sum = sums[group]; sum[0] += x; sum[1] += y; sum[2] += 1; });
+    each((group, x, y) => {
+      const [left, top, count] = sums[group], far = Math.hypot(x - left / count, y - top / count);
+      if (far < near[group][2]) near[group] = [x, y, far];
+    });
     c.font = `600 ${12 * ratio}px system-ui, sans-serif`; c.textAlign = "center"; c.lineWidth = 4 * ratio; c.lineJoin = "round";
     c.strokeStyle = colour("card"); c.fillStyle = colour("text");
     const taken = []; /* middles of names: one that would lie on a larger cluster's is left out */
-    sums.map((sum, group) => [...sum, group]).sort((one, other) => other[2] - one[2]).forEach(([x, y, count, group]) => {
+    sums.map(([, , count], group) => [count, group]).sort(([one], [other]) => other - one).forEach(([count, group]) => {
       if (!count) return;
       const half = c.measureText(coloured.labels[group]).width / 2, left = u.bbox.left + half, right = u.bbox.left + u.bbox.width - half;
-      const at = [Math.max(left, Math.min(right, u.valToPos(x / count, "x", true))), u.valToPos(y / count, "y", true)];
+      const at = [Math.max(left, Math.min(right, u.valToPos(near[group][0], "x", true))), u.valToPos(near[group][1], "y", true) - 9 * ratio];
       if (taken.some(([left, top, wide]) => Math.abs(left - at[0]) < wide + half && Math.abs(top - at[1]) < 14 * ratio)) return;
       taken.push([...at, half]);
       c.strokeText(coloured.labels[group], ...at); c.fillText(coloured.labels[group], ...at);
@@ -221,7 +225,7 @@
     tables.set(host.dataset.table, pagedTable(host, own ? (at) => !linked.hidden.selected[at] : undefined));
   });
   choice("picture", pictures, (found) => { drawn = found; polygon = null; document.getElementById("taken").hidden = true; drawMap(); });
-  choice("colours", groupings, (found) => { coloured = found; charts.get("map").redraw(false); });
+  choice("colours", groupings, (found) => { coloured = found; document.querySelector("#map .legend").classList.toggle("plain", Boolean(found)); charts.get("map").redraw(false); });
   document.querySelectorAll("[data-kind]").forEach((box) => box.addEventListener("change", () => {
     shown[box.dataset.kind] = box.checked; charts.get("map").redraw(false);
   }));
@@ -230,6 +234,6 @@
   document.getElementById("before").addEventListener("click", () => inspect(inspected - 1));
   document.getElementById("after").addEventListener("click", () => inspect(inspected + 1));
   inspect(1);
-  evoCharts.follow(drawAll, () => charts.forEach((u) => u.setSize(size(u.root.parentElement))));
+  evoCharts.follow(drawAll, () => { linked.draw(); charts.forEach((u) => u.setSize(size(u.root.parentElement))); });
   document.documentElement.dataset.ready = "yes";
 })();

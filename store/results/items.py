@@ -83,15 +83,18 @@ def read_groups(
 def contents(artifacts: Artifacts, stored: StoredFile) -> list[str]:
     """The content hash of each item in rank order; its id where a release kept no hash."""
     groups = _groups(artifacts, stored, ["content_hash"], after=0, limit=stored.rows or 0)
-    found = [name for table in groups for name in table.column("content_hash").to_pylist()]
-    if None not in found:
-        return found
+    found: list[str | None] = []
+    for table in groups:
+        found += table.column("content_hash").to_pylist()
+    named = [name for name in found if name is not None]
+    if len(named) == len(found):
+        return named
     texts = read(artifacts, stored, after=0, limit=stored.rows or 0)
     return [_content(orjson.loads(text)) for text in texts]
 
 
 def _content(item: Json) -> str:
-    name: str = item.get("content_hash", item["id"])
+    name: str = item["content_hash"] if "content_hash" in item else item["id"]
     return name
 
 

@@ -63,14 +63,9 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     near = nearest_both_ways(candidates, targets)
     leaks = {target_id: (wanted, found) for target_id, found in leaked(job).items()}
     copies = Found(NearCopies(), sent, set(), [[0, 7, 9, 11, 12, 13, 14]], leaks, 0.1)
+    counts = {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m, "target_statuses": {}}
     result = {
-        "counts": {
-            "pool": n + 3,
-            "usable": n,
-            "left_out": {"too_long": 3},
-            "target": m,
-            "target_statuses": {},
-        },
+        "counts": counts,
         "conditioning": "none",
         "features": {},
         "manifest": {"versions": {"torch": torch.__version__}},

@@ -59,7 +59,7 @@ def store(
     texts = [plain_text(record) for record in drawn]
     found["map"]["clusters"] = labels(texts, picture.near.cluster) if picture.near else []
     results.finite(found, "report")
-    told = {"source": [_told(row.get(by)) for row in beside], "length": [len(text) for text in texts]}
+    told = {"source": [by and _told(row.get(by)) for row in beside], "length": [len(text) for text in texts]}
     columns = _columns(picture, drawn, selection, near) | told
     table = maps.table(columns | {"text": [text[:MAX_TEXT] for text in texts]})
     report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")

@@ -75,8 +75,8 @@ def _near(state: State, job: Job, told: Json, record: Json | None) -> list[Json]
 
 def _copies(state: State, job: Job, told: Json, record: Json) -> list[Json]:
     """What it nearly repeats, with the differences: the first of its cluster, and examples."""
-    found, cluster = list[tuple[str, str]](), told.get("cluster")
-    first = cluster["representative"] if cluster else None
+    found, cluster = list[tuple[str, str]](), told.get("cluster") or {}
+    first = cluster.get("representative")
     if first is not None and first not in (told["id"], told["content_hash"]):
         held = beside.texts_of(state, statuses.sources(state, job), [first], views.MARKED)
         found += [(f"The first of {number(cluster['rows'])} near-copies", text) for text in held.values()]

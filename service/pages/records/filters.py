@@ -85,10 +85,11 @@ def browsed(
     total: int,
     *,
     kept: Sequence[tuple[str, str]] = (),
+    part: bool = False,
 ) -> Json:
-    """What the templates of records print around the rows."""
+    """What the templates of records print around the rows; with ``part`` no filter gives all of ``total``."""
     seen = following if following is not None else total
-    if asked.filters:
+    if asked.filters or part:
         told = f"{len(rows):,} found in {asked.after + 1:,} to {seen:,} of {total:,}" if total else "0 of 0"
     else:
         told = (

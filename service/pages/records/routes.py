@@ -52,7 +52,9 @@ def records_page(
         fault=asked.fault,
         extras=extras,
         scored={"selected": "Score", "left_out": "Cosine"}.get(show, ""),
-        browsed=browsed(asked, found, following, total, kept=[("show", show)]),
+        browsed=browsed(
+            asked, found, following, total, kept=[("show", show)], part=show in ("left_out", "unusable")
+        ),
     )
 
 

@@ -141,6 +141,10 @@ def test_neighbours_stay_together_in_the_picture_of_neighbourhoods() -> None:
     for number in range(int(found.cluster.max()) + 1):
         assert len(set(which[torch.from_numpy(found.cluster == number)][::2].tolist())) <= 2
     assert neighbourhoods(features, points, drawn[:20], seed=1) is None
+    equal = neighbourhoods(features[:1].repeat(30, 1), np.zeros((30, 2)), np.arange(30), seed=1)
+    assert equal is not None
+    assert np.isfinite(equal.points).all()
+    assert equal.cluster.tolist() == [0] * 30
 
 
 def test_a_cluster_goes_by_the_words_that_set_it_apart() -> None:

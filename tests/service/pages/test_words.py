@@ -93,6 +93,7 @@ def test_a_page_of_records_says_where_it_is() -> None:
     assert filters.browsed(filters.Filter(), [{}] * 3, None, 3)["told"] == "1 to 3 of 3"
     assert filters.browsed(filters.Filter(), [], None, 0)["told"] == "0 of 0"
     assert filters.browsed(asked, [], 40, 100)["onward"] == "Look further"
+    assert filters.browsed(filters.Filter(), [{}] * 3, None, 9, part=True)["told"] == "3 found in 1 to 9 of 9"
     coloured = filters.Filter(search="a", colour="source", after=20)
     assert coloured.only("lang", "de", [("show", "target")]) == (
         "show=target&search=a&column=lang&value=de&colour=source"
