@@ -52,10 +52,8 @@ def test_from_the_hub_and_back(here: Path, hub: tuple[Hub, str], monkeypatch: py
     monkeypatch.setattr(pipeline, "HfApi", lambda: HfApi(endpoint=address, token=KEY))
     names = run_example("hf_hub")
     client = Client()  # the example's is closed
-    pool, selection = (
-        noun.retrieve(names[name].id)
-        for noun, name in ((client.pools, "pool"), (client.selections, "selection"))
-    )
+    pool = client.pools.retrieve(names["pool"].id)
+    selection = client.selections.retrieve(names["selection"].id)
     assert pool.count == len(POOL)
     kept = held.files["org/picked"]
     assert prompts(map(json.loads, kept["train.jsonl"].splitlines())) == prompts(

@@ -95,7 +95,9 @@ def test_accuracy_is_that_of_plain_forwards(loaded: LoadedModel, folder: Path) -
     task = result.summary()["tasks"]["sums"]
     assert task["n"] == 12
     assert task["metrics"]["acc"]["value"] == pytest.approx(sum(right) / 12)
-    assert task["metrics"]["acc"]["interval"][0] < sum(right) / 12 < task["metrics"]["acc"]["interval"][1]
+    interval = task["metrics"]["acc"]["interval"]
+    assert interval is not None
+    assert interval[0] < sum(right) / 12 < interval[1]
 
 
 def test_a_limit_takes_the_first_questions(loaded: LoadedModel, folder: Path) -> None:

@@ -117,6 +117,7 @@ class SchemaVerifier(Tried):
     """A JSON Schema, 2020-12 where it names no other; its references stay inside, none to itself."""
 
 
+Asked = JudgeVerifier | AgreementVerifier | HookVerifier
 Exact = RegexVerifier | SchemaVerifier
 Verifier = Annotated[
     JudgeVerifier | AgreementVerifier | HookVerifier | RegexVerifier | SchemaVerifier,

@@ -60,6 +60,7 @@ STATICS = {
     "forms.js",
     "icon.svg",
     "intake.js",
+    "loop_form.js",
     "map.js",
     "pages.css",
     "pages.js",

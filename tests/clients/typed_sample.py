@@ -32,7 +32,7 @@ def data(client: Client, path: Path) -> tuple[str, Pool]:
     versions: list[str] = [batch.id for batch in client.pools.batches(pool.id, after=1)]
     client.pools.delete(client.pools.update(versions[0], name="").id)
     numbers: list[int] = [row.number for row in client.pools.records(pool.id, extra={"source": "web"})]
-    since = datetime.datetime.now(tz=datetime.UTC)
+    since = datetime.datetime.now().astimezone()
     newest = next(client.pools.list(created_after=since, page_size=numbers[0]))
     return target.id, client.pools.retrieve(newest.id)
 
@@ -84,7 +84,7 @@ def training(client: Client, selection: Selection, folder: Path) -> float | None
     client.models.delete(model.id)
     measured = client.evaluations.create(model=str(names[0]), target_id="tgt_1")
     other = client.evaluations.retrieve(measured.id).wait(progress=print)
-    print(client.evaluations.compare(measured.id, other.id))
+    print(client.evaluations.compare(measured.id, other.id), client.evaluations.scores(other.id))
     return other.output().get("accuracy")
 
 

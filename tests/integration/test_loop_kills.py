@@ -25,7 +25,7 @@ select 1 from shards s join loop_steps l on l.job_id = s.job_id
 where l.loop_id = :loop and l.round = 1 and s.phase = :phase and s.state = 'running'
 """
 ATTEMPTS = """
-select s.phase, max(s.attempt) from shards s left join loop_steps l on l.job_id = s.job_id
+select s.phase, max(s.attempt) as attempt from shards s left join loop_steps l on l.job_id = s.job_id
 where s.job_id = :loop or l.loop_id = :loop and l.round = 1 group by s.phase
 """
 
@@ -121,8 +121,8 @@ def test_a_loop_goes_on_wherever_somebody_is_killed(stack: Stack, tmp_path: Path
     assert all(map(is_right, records))
     assert only.generated["verifier"]["auc"] == 1.0
     with database.transaction() as session:
-        rows = session.execute(text(ATTEMPTS), {"loop": loop.id}).tuples().all()
+        rows = session.execute(text(ATTEMPTS), {"loop": loop.id}).all()
     database.dispose()
-    attempts = dict(rows)
+    attempts = {row.phase: row.attempt for row in rows}
     assert attempts["generate"] >= 3
     assert all(attempts[phase] >= 2 for phase in steps)

@@ -301,7 +301,7 @@ def test_a_loop_is_started_with_what_its_choices_need(page: Page, tenant: Api, j
     page.get_by_text("Checking answers").click()
     page.get_by_label("Checked by").select_option("json_schema")
     expect(page.locator("[name='verifier.url']")).to_be_hidden()
-    schema = page.get_by_label("JSON schema")
+    schema = page.get_by_role("textbox", name="JSON schema")
     schema.fill('{"type": "text"}')
     page.get_by_text("Real rows and").click()
     page.get_by_label("Share of the target's own rows").fill("0.25")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from evoselect.spec.loop import LoopSpec
-from evoselect.spec.verifier import AgreementVerifier, Called, HookVerifier, Modelled, Verifier
+from evoselect.spec.verifier import AgreementVerifier, Asked, Called, HookVerifier, Modelled, Verifier
 from store.errors import Invalid
 from store.kit import egress
 from store.kit.egress import Egress
@@ -61,7 +61,7 @@ class Check:
             raise self._nothing()
         return found, self._told(records, found, own, pairs=pairs)
 
-    def _ask(self, asked: Called, settings: Settings, records: Sequence[Record]) -> None:
+    def _ask(self, asked: Asked, settings: Settings, records: Sequence[Record]) -> None:
         calls, verifier = opened(asked, settings, self.first_delay_seconds)
         checking = Checking(verifier, asked.concurrency, self.state, self._may_ask, self.step, self.keep)
         try:
@@ -110,7 +110,7 @@ def cost(asked: Verifier | None, state: State) -> float:
     return (prompts + state.counts["completion_tokens"] * asked.completion_price) / 1e6
 
 
-def opened(asked: Called, settings: Settings, first_delay_seconds: float) -> tuple[Calls, replies.Verifier]:
+def opened(asked: Asked, settings: Settings, first_delay_seconds: float) -> tuple[Calls, replies.Verifier]:
     """The connection, to be closed, and the verifier behind it."""
     url, key = str(asked.url), None
     if asked.endpoint is not None:

@@ -1,7 +1,7 @@
 """What a selection came to, in a dozen lines on stdout."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def print_selection(job: Selection, out_file: Path | None) -> None:
 
 def lines_of(job: Selection, first: Sequence[Item], out_file: Path | None) -> list[str]:
     """The lines, for the first items of a completed selection and the file that its rows went to."""
-    result = job.result or {}
+    result: Mapping[str, Any] = job.result or {}
     counts, diagnostics = result.get("counts", {}), result.get("diagnostics", {})
     lines = [f"{job.id}: selected {diagnostics.get('k', len(first))} of {counts.get('pool', '?')} candidates"]
     if left := {name: number for name, number in counts.get("left_out", {}).items() if number}:

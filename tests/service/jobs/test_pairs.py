@@ -12,7 +12,8 @@ def nll(*values: float | None) -> list[dict[str, object]]:
 def test_the_difference_is_second_less_first_over_examples_that_both_have() -> None:
     found = difference("answer_nll", nll(1.0, 2.0, None, 4.0), nll(2.0, 4.0, 9.0, 7.0))
     assert found is not None
-    assert (found.n, found.difference) == (3, pytest.approx(2.0))
+    assert found.n == 3
+    assert found.difference == pytest.approx(2.0)
     assert found.first + found.difference == pytest.approx(found.second)
     assert found.interval[0] < found.difference < found.interval[1]
 

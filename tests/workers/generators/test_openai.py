@@ -114,7 +114,7 @@ def test_near_copies_of_earlier_rounds_are_counted_and_others_asked_for() -> Non
     ]
     with scripted(f"{told('river', 'Prag')}\n{told('road', 'Lima')}", line(8)) as (url, script):
         found = run(made, url)
-    assert [record.prompt.split()[-6] for record in made.state.records[:1]] == ["Lima"]
+    assert [str(record.prompt).split()[-6] for record in made.state.records[:1]] == ["Lima"]
     assert (found["near_copies"], found["candidates"], len(script.bodies)) == (1, 2, 2)
 
 

@@ -13,7 +13,7 @@ from store.records.record import Record
 from tests.workers.chat_server import completion, hang, reply, scripted
 from tests.workers.generators.test_openai import generation, line
 from tests.workers.generators.test_openai import run as generated
-from tests.workers.verifiers.test_verifiers import INSIDE, MADE, check
+from tests.workers.verifiers.test_rounds import INSIDE, MADE, check
 from workers.generators.calls import NoResponse
 
 KINDS = ("judge", "agreement", "hook")

@@ -3,9 +3,11 @@
 from dagster import AssetKey, Definitions, EnvVar, asset
 from evoselect_client.integrations.dagster import EvoSelectResource, selection_asset
 
+
 @asset
 def pool() -> str:
     return "pool.jsonl"
+
 
 service = EvoSelectResource(base_url=EnvVar("EVOSELECT_URL"), api_key=EnvVar("EVOSELECT_API_KEY"))
 picked = selection_asset("picked", target="target.jsonl", candidates=AssetKey("pool"), ratio=0.25)

@@ -6,12 +6,10 @@ from evoselect_client.integrations.distilabel import SelectRows
 
 rows = [{"prompt": f"{n} + 2?", "completion": str(n + 2)} for n in range(12)]
 with Pipeline("picked") as pipeline:
-    LoadDataFromDicts(data=rows) >> SelectRows(target="target.jsonl", k=3)
+    LoadDataFromDicts(data=rows) >> SelectRows(target="target.jsonl", request={"k": 3})
 """
 
 from typing import Any
-
-from pydantic import Field
 
 from evoselect_client.client import Client
 from evoselect_client.integrations import needed
@@ -25,14 +23,13 @@ with needed("distilabel"):
 class SelectRows(GlobalStep):  # type: ignore[misc, unused-ignore]
     """Takes all rows, with columns prompt and completion; gives the selected ones in rank order.
 
-    Added columns: evoselect_rank and evoselect_weight. `request` has more arguments of `selections.create`.
-    Address and key come from EVOSELECT_URL and EVOSELECT_API_KEY. A pipeline that runs again over the same
-    rows finds the job that it began.
+    Added columns: evoselect_rank and evoselect_weight. `request` has the arguments of `selections.create`,
+    such as k (distilabel forgets a field of that name when it stores a pipeline). Address and key come from
+    EVOSELECT_URL and EVOSELECT_API_KEY. A pipeline that runs again over the same rows finds its job.
     """
 
     target: Any
-    k: int
-    request: dict[str, Any] = Field(default_factory=dict)
+    request: dict[str, Any]
 
     @property
     def inputs(self) -> list[str]:
@@ -52,7 +49,7 @@ class SelectRows(GlobalStep):  # type: ignore[misc, unused-ignore]
         ]
         with Client() as client:
             identity = f"distilabel/{self.name}"
-            selection = select(client, self.target, records, identity=identity, k=self.k, **self.request)
+            selection = select(client, self.target, records, identity=identity, **self.request)
             items = list(selection.items())
         yield [
             {**inputs[int(item.id)], "evoselect_rank": item.rank, "evoselect_weight": item.weight}

@@ -3,6 +3,7 @@
 from prefect import flow
 from evoselect_client.integrations.prefect import EvoSelect, select_examples
 
+
 @flow
 def nightly() -> str:
     service = EvoSelect.load("production")
