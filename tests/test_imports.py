@@ -7,7 +7,7 @@ from pathlib import Path
 import service
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("torch", "faiss", "transformers", "ot")
+HEAVY = ("torch", "faiss", "transformers", "ot", "sklearn")
 
 
 def loaded_after(statement: str, names: tuple[str, ...] = HEAVY) -> set[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from evoselect.spec.fields import Bounded, Id, Real, ShortText, Text, Whole
+from evoselect.spec.fields import Bounded, Id, Members, Real, ShortText, Text, Whole
 
 LEAST_QUALITY = 0.5  # of what is selected where a verifier scores and the selection names none (ours)
 LONGEST_SCHEMA = 20_000  # characters
@@ -113,7 +113,7 @@ class SchemaVerifier(Tried):
 
     kind: Literal["json_schema"]
     """Always `json_schema`."""
-    wanted: Annotated[dict[str, Any], AfterValidator(_short)] = Field(alias="schema")
+    wanted: Annotated[dict[str, Any], Members(64), AfterValidator(_short)] = Field(alias="schema")
     """A JSON Schema, 2020-12 where it names no other; its references stay inside, none to itself."""
 
 

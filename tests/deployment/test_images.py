@@ -114,7 +114,7 @@ def test_only_the_target_with_cuda_comes_after_its_packages() -> None:
 
 
 # The library's solvers come along; the import rules keep the service from loading them.
-NUMERICAL = {"datasketch", "faiss", "ot", "scipy", "torch", "transformers"}
+NUMERICAL = {"datasketch", "faiss", "ot", "scipy", "sklearn", "torch", "transformers"}
 
 
 @pytest.mark.parametrize(("image", "left_out"), [("service", NUMERICAL), ("worker", set())])

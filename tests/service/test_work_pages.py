@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.live import Api, Json, another_tenant, question
+from tests.live import Api, Json, another_tenant, eventually, question
 from tests.service.browsing import accessible, accessible_everywhere, visit
 from tests.service.browsing import browser as browser
 from tests.service.comparing import commit, started, work
@@ -256,7 +256,7 @@ def test_a_key_is_made_shown_once_and_ended(page: Page, tenant: Api) -> None:
     line.get_by_text("End or replace").click()
     line.get_by_role("button", name="End it").click()
     expect(page.locator("li", has_text="pipeline")).to_contain_text("ended")
-    assert made.call("GET", "/v1/pools").status_code == 401
+    eventually(lambda: made.call("GET", "/v1/pools").status_code == 401, 2.0)  # checks of keys are remembered
 
 
 def test_the_keyboard_alone_starts_a_selection(page: Page, tenant: Api, job: Json) -> None:
