@@ -25,7 +25,7 @@ def environment(home: Path) -> dict[str, str]:
         "HTTP_PROXY": "http://127.0.0.1:9",
         "ALL_PROXY": "socks5://127.0.0.1:9",
     }  # nobody listens there
-    return {**clean, **proxies, "EVOSELECT_HOME": str(home)}
+    return {**clean, **proxies, "HOME": str(home.parent)}  # and nothing of ours: the directory is the default
 
 
 def evoselect(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]
     with (tmp_path / "up.log").open("w") as log:
         process = subprocess.Popen(
             [*COMMAND, "up", "--port", "0", "--json"],
-            env=environment(tmp_path / "home"),
+            env=environment(tmp_path / ".evoselect"),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -73,13 +73,13 @@ def test_up_status_second_up_down(
     up: tuple[subprocess.Popen[str], dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, printed = up
-    home = tmp_path / "home"
+    home = tmp_path / ".evoselect"
     assert (home / "credentials.json").stat().st_mode & 0o777 == 0o600
     report = json.loads(evoselect(home, "status", "--json").stdout)
     assert (report["ready"], report["pid"], report["url"]) == (True, process.pid, printed["url"])
-    for name in ("EVOSELECT_URL", "EVOSELECT_API_KEY"):
+    for name in ("EVOSELECT_URL", "EVOSELECT_API_KEY", "EVOSELECT_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("EVOSELECT_HOME", str(home))
+    monkeypatch.setenv("HOME", str(tmp_path))
     with Client() as client:
         assert client.pools.create(name="found by itself").name == "found by itself"
     examined = evoselect(home, "doctor", "--json")
@@ -89,11 +89,11 @@ def test_up_status_second_up_down(
     second = evoselect(home, "up", "--port", "0")
     assert second.returncode == exits.HELD
     assert str(process.pid) in second.stderr
-    refused = evoselect(tmp_path / "another", "up", "--port", printed["url"].rsplit(":", 1)[1])
+    refused = evoselect(tmp_path / "another" / ".evoselect", "up", "--port", printed["url"].rsplit(":", 1)[1])
     assert refused.returncode == exits.NOT_STARTED
     assert "is in use by" in refused.stderr
     assert f"process {process.pid}" in refused.stderr  # who, and how it was started
-    assert (refused.stdout, (tmp_path / "another").exists()) == ("", False)
+    assert (refused.stdout, (tmp_path / "another" / ".evoselect").exists()) == ("", False)
     assert_private(home)
     tree = psutil.Process(process.pid).children(recursive=True)
     assert len(tree) >= 8  # PostgreSQL, Valkey, the API, five workers
