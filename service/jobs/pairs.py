@@ -1,31 +1,18 @@
 """What one evaluation has over another on the same examples, question by question. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from evoselect.measures.intervals import paired
 from evoselect.spec.training import MEASURES
+from service.jobs.measured import PairedDifference
 from store.results.scores import score
 
 Score = Mapping[str, Any]
 """The numbers of one example, or of one question of a named task: a row of the evaluation's table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Of two evaluations over the same n examples: means, and the second minus the first."""
-
-    n: int
-    first: float
-    second: float
-    difference: float
-    interval: tuple[float, float]
-    """95 %."""
-    p_value: float
-
-
-def paired_differences(first: Sequence[Score], second: Sequence[Score]) -> dict[str, Difference | None]:
+def paired_differences(first: Sequence[Score], second: Sequence[Score]) -> dict[str, PairedDifference | None]:
     """By measure over the records that both evaluations scored.
 
     The rows are in the order of the same examples. None where fewer than two records have the measure.
@@ -33,7 +20,7 @@ def paired_differences(first: Sequence[Score], second: Sequence[Score]) -> dict[
     return {name: difference(name, first, second) for name in MEASURES}
 
 
-def paired_tasks(first: Sequence[Score], second: Sequence[Score]) -> dict[str, Difference | None]:
+def paired_tasks(first: Sequence[Score], second: Sequence[Score]) -> dict[str, PairedDifference | None]:
     """The same by "task metric" for numbers of named tasks, over questions with the same text in both."""
     sides = [_by_metric(rows) for rows in (first, second)]
     found = {}
@@ -51,16 +38,23 @@ def _by_metric(rows: Sequence[Score]) -> dict[str, dict[tuple[int, str], float]]
     return found
 
 
-def difference(name: str, first: Sequence[Score], second: Sequence[Score]) -> Difference | None:
+def difference(name: str, first: Sequence[Score], second: Sequence[Score]) -> PairedDifference | None:
     """One measure of `paired_differences`."""
     pairs = [(score(name, one), score(name, two)) for one, two in zip(first, second, strict=True)]
     return _pairs([(one, two) for one, two in pairs if one is not None and two is not None])
 
 
-def _pairs(known: list[tuple[float, float]]) -> Difference | None:
+def _pairs(known: list[tuple[float, float]]) -> PairedDifference | None:
     columns = [one for one, _ in known], [two for _, two in known]
     found = paired(*columns)
     if found is None:
         return None
     first, second = (sum(column) / found.n for column in columns)
-    return Difference(found.n, first, second, found.difference, found.interval, found.p_value)
+    return PairedDifference(
+        n=found.n,
+        first=first,
+        second=second,
+        difference=found.difference,
+        interval=found.interval,
+        p_value=found.p_value,
+    )

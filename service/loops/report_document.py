@@ -1,7 +1,5 @@
 """The report of a loop as JSON: its rounds with intervals, both arms compared, and a map of each round."""
 
-from dataclasses import asdict
-
 import orjson
 import pyarrow.compute as pc
 
@@ -74,7 +72,7 @@ def _paired(state: State, random: Job | None, selected: Job | None) -> Json | No
     if random is None or selected is None or measure is None:
         return None
     found = pairs.difference(measure, scores(state, random), scores(state, selected))
-    return None if found is None else {"measure": measure, **asdict(found)}
+    return None if found is None else {"measure": measure, **found.model_dump()}
 
 
 def _has_map(job: Job | None) -> bool:

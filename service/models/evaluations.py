@@ -1,7 +1,5 @@
 """Jobs that measure a model on held-out examples."""
 
-from dataclasses import asdict
-
 import orjson
 from fastapi import Response
 from sqlalchemy.orm import Session
@@ -10,7 +8,6 @@ from service.http.media import NDJSON
 from service.http.parameters import ResourceId
 from service.intake.inputs import given_records, stored_target
 from service.jobs import pairs
-from service.jobs.measured import PairedDifference
 from service.jobs.names import known_model
 from service.jobs.results import completed, scores
 from service.jobs.routes import job_routes
@@ -80,9 +77,7 @@ def compare(
         object="evaluation.comparison",
         evaluations=(job_id, other_id),
         models=(asked[0].model, asked[1].model),
-        differences={
-            name: None if one is None else PairedDifference(**asdict(one)) for name, one in found.items()
-        },
+        differences=found,
     )
 
 

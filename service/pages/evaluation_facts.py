@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.html.charts import with_interval
 from service.jobs import pairs
-from service.jobs.pairs import Difference
+from service.jobs.measured import PairedDifference
 from service.jobs.results import scores
 from service.loops.round_charts import MEASURES
 from service.pages import facts
@@ -68,7 +68,7 @@ def model_name(session: Session, alias: str) -> str:
     return alias if row is None else facts.model_name(session, row)
 
 
-def _line(row: Job, name: str, differences: Mapping[str, Difference | None]) -> Other:
+def _line(row: Job, name: str, differences: Mapping[str, PairedDifference | None]) -> Other:
     result = row.result or {}
     intervals = result.get("intervals", {})
     measures: list[MeasuredBeside] = [
@@ -83,5 +83,5 @@ def _line(row: Job, name: str, differences: Mapping[str, Difference | None]) -> 
     return {"id": row.id, "name": name, "measures": measures}
 
 
-def _change(found: Difference | None) -> str:
+def _change(found: PairedDifference | None) -> str:
     return "" if found is None else with_interval(found.difference, found.interval)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
+from pydantic import BaseModel
 from typing_extensions import Self  # pydantic depends on it; typing has it from Python 3.11 on
 
-from evoselect_client.core.calls import Call, get, post, segment
+from evoselect_client.core.calls import NDJSON, Call, get, post, segment
 from evoselect_client.core.options import Change, Optioned
 from evoselect_client.core.resource import Bound, Sent
 from evoselect_client.core.session import Session
@@ -16,6 +17,7 @@ from evoselect_client.core.steps import Emit, Listing, Mode, Page, Steps, Values
 
 T = TypeVar("T")
 BoundT = TypeVar("BoundT", bound=Bound[Any])
+LineT = TypeVar("LineT", bound=BaseModel)
 PAGE_SIZE = 100
 CURSORS = ("rank", "sequence", "number", "id")  # what a value is listed by, the first that it has
 
@@ -31,6 +33,12 @@ class Nouns(Optioned, Generic[BoundT, Mode]):
 
     def _through(self, change: Change) -> Self:
         return type(self)(change(self.session))
+
+    def _lines(self, path: str, model: type[LineT]) -> Values[LineT]:
+        """A list that comes as lines of JSON, in one answer."""
+        text = yield from self.session.send(Call("GET", f"{self.path}/{path}", str, accept=NDJSON))
+        rows = [model.model_validate_json(line) for line in text.split("\n")[:-1]]
+        yield Emit(Page(rows, has_next_page=False))
 
     @Verb
     def retrieve(self, id: str) -> Steps[BoundT]:

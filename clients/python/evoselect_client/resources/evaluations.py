@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import SkipValidation
 
-from evoselect_client.core.calls import NDJSON, Call, get, segment
+from evoselect_client.core.calls import get, segment
 from evoselect_client.core.resource import Resource
 from evoselect_client.core.response import WithRaw
 from evoselect_client.core.results import EvaluationResult
-from evoselect_client.core.steps import AsyncRaw, Emit, Listing, Mode, Page, Raw, Steps, Values, Verb
+from evoselect_client.core.steps import AsyncRaw, Listing, Mode, Raw, Steps, Values, Verb
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import Records
 from evoselect_client.resources.jobs import Job, Jobs
@@ -112,7 +112,4 @@ class Evaluations(Jobs[Evaluation[Mode], Mode]):
     @Listing
     def scores(self, id: str) -> Values[Score]:
         """The numbers of each example of a completed evaluation, in their order."""
-        call = Call("GET", f"{self.path}/{segment(id)}/scores", str, accept=NDJSON)
-        text = yield from self.session.send(call)
-        rows = [Score.model_validate_json(line) for line in text.split("\n")[:-1]]
-        yield Emit(Page(rows, has_next_page=False))
+        yield from self._lines(f"{segment(id)}/scores", Score)

@@ -319,10 +319,7 @@ class Selections(Jobs[Selection[Mode], Mode]):
     @Listing
     def rejected(self, id: str) -> Values[Rejected]:
         """Every candidate that could not be selected, with the reason, in the order of the pool."""
-        call = Call("GET", f"{self.path}/{segment(id)}/rejected", str, accept=NDJSON)
-        text = yield from self.session.send(call)
-        rows = [Rejected.model_validate_json(line) for line in text.split("\n")[:-1]]
-        yield Emit(Page(rows, has_next_page=False))
+        yield from self._lines(f"{segment(id)}/rejected", Rejected)
 
     @Listing
     def rows(self, id: str, *, reasons: bool = False, page_size: int = 500) -> Values[str]:
