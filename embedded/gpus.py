@@ -1,7 +1,7 @@
 """Which GPUs a process of this machine may use, by the names that CUDA_VISIBLE_DEVICES takes.
 
-Where that variable is set, it restricts them (SLURM sets it). Else `nvidia-smi -L` lists them, with the instances
-(MIG) of those that are divided. Where that program is missing, torch counts, in a process of its own.
+Where that variable is set, it restricts them (SLURM sets it). Else `nvidia-smi -L` lists them, with the
+instances (MIG) of those that are divided. Where that program is missing, torch counts, in another process.
 """
 
 import os
