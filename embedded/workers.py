@@ -32,7 +32,7 @@ ENVIRONMENT = {
 }
 SUPERVISOR = "EVOSELECT_SUPERVISOR"  # the process without which a worker ends (workers/process/orphan.py)
 POLL_SECONDS = 0.2
-SPARE_SECONDS = 7.0  # beyond EVOSELECT_SHUTDOWN_SECONDS, until a worker that was asked to end is killed
+SPARE_SECONDS = 5.0  # beyond EVOSELECT_SHUTDOWN_SECONDS, until a worker that was asked to end is killed
 
 
 class NoWorkers(RuntimeError):
