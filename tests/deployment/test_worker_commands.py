@@ -19,6 +19,7 @@ SLURM = ROOT / "deploy" / "slurm" / "feature-workers.sbatch"
 NODES: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "gpu-nodes.yaml").read_text())
 KNOWN = {f"EVOSELECT_{name.upper()}" for name in Settings.model_fields}
 OWN = {"EVOSELECT_SETTINGS"}  # of the script itself
+STANDS_FOR = {"N": "2", "NAME": "features"}
 
 
 def command_lines() -> list[tuple[str, list[str]]]:
@@ -29,6 +30,7 @@ def command_lines() -> list[tuple[str, list[str]]]:
         ROOT / "docker-compose.yml",
         ROOT / "Dockerfile",
         *ROOT.glob("docs/*.md"),
+        ROOT / "README.md",
     ]:
         text = path.read_text() if path.is_file() else ""
         listed = re.findall(r"\[\"?evoselect\"?, \"?worker\"?, ([^\]]+)\]", text)
@@ -41,7 +43,7 @@ def command_lines() -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize(("where", "arguments"), command_lines())
 def test_the_command_takes_every_line(where: str, arguments: list[str]) -> None:
     worker = typer.main.get_command(app).commands["worker"]  # type: ignore[attr-defined]  # a group's
-    arguments = ["2" if value == "N" else value for value in arguments]
+    arguments = [STANDS_FOR.get(value, value) for value in arguments]
     asked = worker.make_context("worker", list(arguments)).params
     assert set(asked["queue"]) <= set(QUEUES), where
 
