@@ -27,8 +27,8 @@ PLAIN = "eager"  # transformers' attention in matrix products, which every devic
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1}
 PASS = ("kind", "positions", "layers", "modules", "precondition")  # settings that decide what runs
 
-_settled: dict[tuple[object, ...], BatchCheck | Invalid] = {}
-"""What came of the trials of this process."""
+_settled: dict[tuple[object, ...], BatchCheck | str] = {}
+"""What came of the trials of this process: a check, or why features are refused."""
 
 
 def settle(loaded: LoadedModel, spec: FeatureSpec) -> BatchCheck:
@@ -41,8 +41,8 @@ def settle(loaded: LoadedModel, spec: FeatureSpec) -> BatchCheck:
     if key not in _settled:
         _settled[key] = _tried(loaded, spec)
     found = _settled[key]
-    if isinstance(found, Invalid):
-        raise found
+    if isinstance(found, str):
+        raise Invalid(found, code="batch_dependent")
     _take(loaded, found.attention)  # a model that was loaded anew has its own again
     return found
 
@@ -57,7 +57,7 @@ def by_device(checks: Sequence[BatchCheck | None]) -> list[Json]:
     return [check.model_dump() | {"shards": shards} for check, shards in largest]
 
 
-def _tried(loaded: LoadedModel, spec: FeatureSpec) -> BatchCheck | Invalid:
+def _tried(loaded: LoadedModel, spec: FeatureSpec) -> BatchCheck | str:
     own, tolerance, where = _attention(loaded), TOLERANCE[loaded.dtype], _device(loaded)
     first = _difference(loaded, spec)
     made = {"device": where, "dtype": str(loaded.dtype).removeprefix("torch."), "tolerance": tolerance}
@@ -76,7 +76,7 @@ def _tried(loaded: LoadedModel, spec: FeatureSpec) -> BatchCheck | Invalid:
         failed += f", {_by(PLAIN, second)}"
     reason = f"{failed}; at most {tolerance:g} is rounding: take another model, dtype or device"
     logger.error("%s", reason)
-    return Invalid(reason, code="batch_dependent")
+    return reason
 
 
 def _difference(loaded: LoadedModel, spec: FeatureSpec) -> float:
