@@ -66,8 +66,8 @@ def _tried(loaded: LoadedModel, spec: FeatureSpec) -> BatchCheck | str:
         logger.info(what, loaded.alias, where, _by(own, first))
         return BatchCheck(**made, attention=own, difference=first)
     failed = f"features of {loaded.alias!r} depend on their batch on {where}: {_by(own, first)}"
-    if own != PLAIN:
-        _take(loaded, PLAIN)
+    _take(loaded, PLAIN)
+    if _attention(loaded) != own:  # some models have one attention alone, and keep it
         second = _difference(loaded, spec)
         if second <= tolerance:
             logger.warning("%s; %s takes its place", failed, _by(PLAIN, second))
