@@ -20,7 +20,7 @@ COPY clients/python ./clients/python
 FROM base AS runtime
 USER 10001
 
-# As embedded mode runs its workers; embedded/supervisor.py says what each is for.
+# As embedded mode runs its workers; embedded/workers.py says what each is for.
 FROM runtime AS worker-runtime
 ENV OMP_WAIT_POLICY=PASSIVE MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 POT_BACKEND_DISABLE_PYTORCH=1 \
     TOKENIZERS_PARALLELISM=false
@@ -58,7 +58,7 @@ COPY embedded ./embedded
 COPY migrations ./migrations
 COPY service/__init__.py ./service/__init__.py
 COPY workers ./workers
-CMD ["celery", "-A", "workers.app", "worker", "-Q", "features", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+CMD ["evoselect", "worker", "--queue", "features"]
 
 FROM build AS worker-gpu-packages
 RUN pip install -c constraints.txt ./clients/python '.[worker,command,s3]'
@@ -74,4 +74,4 @@ COPY embedded ./embedded
 COPY migrations ./migrations
 COPY service/__init__.py ./service/__init__.py
 COPY workers ./workers
-CMD ["celery", "-A", "workers.app", "worker", "-Q", "features", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+CMD ["evoselect", "worker", "--queue", "features", "--per-gpu"]

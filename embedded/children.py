@@ -14,10 +14,11 @@ class GaveUp(RuntimeError):
     """A child cannot be kept alive; the message names its log and says what to do."""
 
     def __init__(self, running: Running) -> None:
-        child, code = running.child, running.process.returncode
+        child, self.code = running.child, running.process.returncode
+        told = f"the end of {child.log}" if child.log else "what it printed above"
         super().__init__(
             f"{child.name} ended {running.failures} times in a row right after its start, at last it "
-            f"{processes.describe_exit(code)}: see the end of {child.log}, mend that, then start again"
+            f"{processes.describe_exit(self.code)}: see {told}, mend that, then start again"
         )
 
 

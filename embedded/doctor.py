@@ -143,7 +143,7 @@ def _queues(settings: Settings, database: Database) -> Finding:
     detail = ", ".join(f"{count} shards wait in {queue}" for queue, count in found)
     if not found:
         return Finding("queues", True, "none waits for a worker")
-    step = f"start a worker: celery -A workers.app worker -Q {found[0][0]}"
+    step = f"start a worker: evoselect worker --queue {found[0][0]}"
     return Finding("queues", False, f"{detail} and none runs", step)
 
 

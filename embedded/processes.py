@@ -4,9 +4,10 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -25,7 +26,8 @@ class Child:
 
     name: str
     arguments: list[str]
-    log: Path
+    log: Path | None
+    """What it prints is appended to this file; None shares the output of this process."""
     environment: dict[str, str] = field(default_factory=dict)
     user: str | None = None
     stop_signal: str = "SIGTERM"
@@ -54,14 +56,13 @@ def as_user(user: str | None) -> dict[str, Any]:
 
 
 def start(child: Child) -> Running:
-    """Start the process; its output is appended to its log."""
-    child.log.parent.mkdir(parents=True, exist_ok=True)
-    with open(child.log, "ab", opener=private) as log:
+    """Start the process."""
+    with _output(child.log) as output:
         process = subprocess.Popen(
             child.arguments,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
             env={**os.environ, **child.environment},
             start_new_session=True,
             umask=PRIVATE,
@@ -70,6 +71,13 @@ def start(child: Child) -> Running:
             **as_user(child.user),
         )
     return Running(child, process, time.monotonic())
+
+
+def _output(log: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    if log is None:
+        return nullcontext()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return open(log, "ab", opener=private)
 
 
 def describe_exit(code: int) -> str:

@@ -60,7 +60,9 @@ def free_port() -> int:
     return port
 
 
-def wait_until(ready: Callable[[], bool], what: str, log: Path, seconds: float = START_SECONDS) -> None:
+def wait_until(
+    ready: Callable[[], bool], what: str, log: Path | None, seconds: float = START_SECONDS
+) -> None:
     """Poll until `ready()`; raises ServerNotReady with the end of the log."""
     deadline = time.monotonic() + seconds
     while not ready():
@@ -95,8 +97,8 @@ def _ended_or(running: Running, answers: Callable[[], bool]) -> bool:
     return running.process.poll() is not None or answers()
 
 
-def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-2000:] if log.exists() else "(no log)"
+def _tail(log: Path | None) -> str:
+    return log.read_text(errors="replace")[-2000:] if log and log.exists() else "(no log)"
 
 
 def postgres_child(data: Path, port: int, password: str, log: Path) -> Child:

@@ -16,7 +16,7 @@ import httpx
 from pydantic import SecretStr
 
 import store
-from embedded import cores, processes, servers, sockets
+from embedded import cores, processes, servers, sockets, workers
 from embedded.children import Children
 from embedded.home import SERVERS, Home, HomeInUse, Secrets, write_private
 from embedded.preparation import StartFailed, prepare_database, require_broker, require_database
@@ -27,17 +27,6 @@ from store.settings import INSTANCE_HEADER, Settings, as_environment
 ROOT = Path(store.__file__).parent.parent
 POLL_SECONDS = 0.2
 NICENESS = 10  # of computing workers, so that the API answers while they take every core
-WORKER_ENVIRONMENT = {
-    # Waiting threads sleep instead of spinning: measured 5 - 10 times faster where processes share the cores.
-    "OMP_WAIT_POLICY": "PASSIVE",
-    # Freed memory stays in the process: measured 15 % faster features (their tensors come and go).
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "HF_HUB_OFFLINE": "1",
-    "POT_BACKEND_DISABLE_PYTORCH": "1",  # halves the import of POT
-    "TOKENIZERS_PARALLELISM": "false",
-}
-QUEUES = ("features", "select", "train", "generate", "ops")
 ON_A_MODEL = ("features", "train")  # several processes side by side
 
 
@@ -178,7 +167,7 @@ class Supervisor:
             }
         )
         paths = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        return {**WORKER_ENVIRONMENT, **as_environment(settings), **paths}
+        return {**workers.ENVIRONMENT, **as_environment(settings), **paths}
 
     def _start_database(self, secrets: Secrets) -> None:
         if self.settings.database_url:
@@ -217,20 +206,15 @@ class Supervisor:
 
     def _workers(self) -> Iterator[Child]:
         beside = cores.processes(self.settings.compute_processes)
-        for queue in QUEUES:
+        for queue in workers.QUEUES:
             several = beside if queue in ON_A_MODEL else 1
             yield self._worker(queue, queue, several)
             for number in range(2, several + 1):
                 yield self._worker(queue, f"{queue}-{number}", several)
 
     def _worker(self, queue: str, name: str, several: int) -> Child:
-        arguments = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", queue]
-        arguments += ["-n", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
-        environment = {**self.environment, **cores.threads(several)}
-        if queue == "ops":
-            arguments += ["-B"]
-        else:  # nobody there checks a key or signs a webhook
-            environment["EVOSELECT_KEY_PEPPER"] = ""
+        environment = {**self.environment, **cores.threads(several), **workers.without_pepper([queue])}
+        arguments = workers.arguments([queue], name)
         return Child(f"{name}-worker", arguments, self._log(f"{name}-worker"), environment)
 
     def _log(self, name: str) -> Path:

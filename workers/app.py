@@ -62,7 +62,7 @@ def _set_up_logs(**_: Any) -> None:
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_parent(sender: Any, **_: Any) -> None:
     from store.migrate import start_or_leave  # with alembic, which would cost every child 0.2 s
-    from workers.process import guard, leaving, relay, siblings
+    from workers.process import guard, leaving, orphan, relay, siblings
     from workers.process.workplace import QUEUES_VARIABLE
 
     settings = load_settings(keys=False)
@@ -72,6 +72,7 @@ def _start_parent(sender: Any, **_: Any) -> None:
     _parent.append(sender)
     siblings.found_family()
     guard.start(settings, partial(leaving.children, sender))
+    orphan.end_with_supervisor(settings.heartbeat_seconds)
     queues = list(sender.app.amqp.queues.consume_from)
     os.environ[QUEUES_VARIABLE] = ",".join(queues)
     if relay.QUEUE in queues:

@@ -64,11 +64,32 @@ class FormShares(ResponseModel):
     """The most frequent of the pool, at most 20."""
 
 
+class BatchCheckFacts(ResponseModel):
+    """A worker's trial on its device: whether a row's feature depends on its batch."""
+
+    device: str
+    """Kind and name, such as `cuda NVIDIA H100 80GB HBM3` or `cpu`."""
+    dtype: str
+    """Of the model's numbers."""
+    attention: str
+    """Implementation that the features were computed with."""
+    difference: float
+    """Largest distance of a unit feature alone and in a batch, 0 to 2."""
+    tolerance: float
+    """Which it may have."""
+    refused: str | None
+    """The model's own attention, where its features depended on their batch; null otherwise."""
+    shards: int
+    """Feature shards of the candidates that such workers computed."""
+
+
 class FeatureFacts(OpenResponseModel):
     """What was found out while features were computed and read; empty for features of yours."""
 
     two_seed_agreement: float | None = None
     """Correlation of cosines between two seeds of the sketch, -1 to 1: 1 says that it loses nothing."""
+    batch_checks: list[BatchCheckFacts] | None = None
+    """Whether features depend on their batch, by device; empty where all were stored before."""
     shards: int | None = None
     """Feature shards that answered for their rows; null for small pools, which are read in one place."""
     asked_again: int | None = None

@@ -90,6 +90,21 @@ class Pace(Kept):
     seconds: float
 
 
+class BatchCheck(Kept):
+    """A trial on a worker's device (workers/features/batching.py): whether a feature depends on its batch."""
+
+    device: str
+    """Kind and name."""
+    dtype: str
+    attention: str
+    """That features are computed with: the model's own, or the plain one in its place."""
+    difference: NotNegative
+    """Between a unit feature alone and in a batch, with this attention: at most the tolerance."""
+    tolerance: NotNegative
+    refused: str | None = None
+    """The model's own attention, where its features depend on their batch here."""
+
+
 class FeaturesResult(Kept):
     """Of a shard of phase features."""
 
@@ -99,6 +114,8 @@ class FeaturesResult(Kept):
     pace: Pace | None = None
     outlook: Json = {}
     """What the first shard of candidates found out for all of them; shown in the selection's result."""
+    check: BatchCheck | None = None
+    """Of the worker's device; None where every block was stored already."""
 
 
 class ListedResult(Kept):

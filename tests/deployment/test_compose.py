@@ -54,7 +54,7 @@ def test_the_broker_asks_for_a_password(compose: dict[str, Any]) -> None:
 
 def test_every_queue_has_a_worker(compose: dict[str, Any]) -> None:
     commands = [service.get("command", "") for service in compose["services"].values()]
-    served = {match[1] for command in commands if (match := re.search(r" -Q (\w+)", command))}
+    served = {match[1] for command in commands if (match := re.search(r"--queue (\w+)", command))}
     assert served == {*QUEUE.values(), "ops"}
 
 
@@ -112,7 +112,8 @@ def test_nothing_may_write_to_its_root_and_versions_are_pinned(compose: dict[str
 def test_each_profile_serves_every_queue_once(compose: dict[str, Any], profile: str) -> None:
     chosen = [one for one in compose["services"].values() if profile in one.get("profiles", [profile])]
     commands = [service.get("command", "") for service in chosen]
-    served = sorted(match[1] for command in commands if (match := re.search(r" -Q (\w+)", command)))
+    served = sorted(match[1] for command in commands if (match := re.search(r"--queue (\w+)", command)))
     assert served == sorted({*QUEUE.values(), "ops"})
     needs_gpu = [one for one in chosen if "deploy" in one]
     assert len(needs_gpu) == (2 if profile == "gpu" else 0)
+    assert all("--per-gpu" in one["command"] for one in needs_gpu)  # and takes all that the machine has

@@ -13,7 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from embedded.supervisor import WORKER_ENVIRONMENT
+from embedded.workers import ENVIRONMENT
 from store.models.allow_list import BUILT_IN, DEFAULT_ALIAS
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +104,7 @@ def test_workers_have_the_default_model() -> None:
 
 def test_workers_run_in_the_environment_that_embedded_mode_gives_them() -> None:
     stages = STAGES["base"] + STAGES["worker-runtime"]
-    assert WORKER_ENVIRONMENT.items() <= dict(re.findall(r"(\w+)=(\S+)", stages)).items()
+    assert ENVIRONMENT.items() <= dict(re.findall(r"(\w+)=(\S+)", stages)).items()
 
 
 def test_only_the_target_with_cuda_comes_after_its_packages() -> None:

@@ -38,8 +38,8 @@ def test_every_queue_has_a_deployment_that_is_probed_for_it(pods: dict[str, dict
     for pod in pods.values():
         (container,) = pod["containers"]
         command = [str(part) for part in container.get("command", [])]
-        if "-Q" in command:
-            queue = command[command.index("-Q") + 1]
+        if "--queue" in command:
+            queue = command[command.index("--queue") + 1]
             served.add(queue)
             assert container["livenessProbe"]["exec"]["command"][-1] == queue
             assert (
@@ -117,7 +117,7 @@ def test_autoscaling_names_deployments_and_queues(pods: dict[str, dict[str, Any]
         target = scaled["spec"]["scaleTargetRef"]["name"]
         command = pods[target]["containers"][0]["command"]
         query = scaled["spec"]["triggers"][0]["metadata"]["query"]
-        assert f'queue="{command[command.index("-Q") + 1]}"' in query
+        assert f'queue="{command[command.index("--queue") + 1]}"' in query
 
 
 def test_every_metric_is_one_that_the_service_tells(api: Api) -> None:

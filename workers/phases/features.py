@@ -8,11 +8,11 @@ from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
 from store.jobs.plans import FeaturePart
 from store.jobs.requests import SelectionWork
-from store.jobs.results import Block, FeaturesResult, Pace
+from store.jobs.results import BatchCheck, Block, FeaturesResult, Pace
 from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
-from workers.features import prediction, preflight, row_files
+from workers.features import batching, prediction, preflight, row_files
 from workers.features.block import FeatureBlock
 from workers.features.block_files import from_bytes, to_bytes
 from workers.features.compute import compute_features
@@ -50,19 +50,23 @@ def run(work: Work) -> Outcome:
     known: list[Known] = []
     spent = Pace(rows=0, seconds=0.0)
     found: Json = {}
+    check: BatchCheck | None = None
     for start in range(0, len(order), settings.block_rows):
         some = [rows[row] for row in order[start : start + settings.block_rows]]
         entry, block = _block(work, loaded, spec, rows=some, done=start)
         stored.append(entry)
         known.append(Known(block.tokens, block.status, block.sketch, block.shortened))
-        spent = spent if entry.cached else _with(spent, block)
+        if not entry.cached:
+            spent, check = _with(spent, block), batching.settle(loaded, spec)
         if start == 0 and _opens_the_pool(part):
             whole = artifacts.get_table(part.artifact, part.sha256, names)
             first = None if entry.cached else block
             found = preflight.preflight(work, loaded, spec, batch=whole, first=first)
     left = row_files.to_bytes(row_files.rows_of(known, order, settings.window_rows))
     file = artifacts.put_bytes(f"{work.claim.tenant_id}/features", left, ".safetensors")
-    return Outcome(FeaturesResult(blocks=stored, rows=file.reference(), pace=spent, outlook=found))
+    return Outcome(
+        FeaturesResult(blocks=stored, rows=file.reference(), pace=spent, outlook=found, check=check)
+    )
 
 
 def require_cache(loaded: LoadedModel, spec: FeatureSpec) -> None:
@@ -101,6 +105,7 @@ def _block(
     if intact is not None:
         stored, block = intact
     else:
+        batching.settle(loaded, spec)
         block = compute_features(rows, loaded, spec, progress=lambda count: work.progress(done + count))
         folder = f"{work.claim.tenant_id}/features"
         stored = work.context.artifacts.put_bytes(folder, to_bytes(block), ".safetensors")

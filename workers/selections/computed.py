@@ -14,6 +14,7 @@ from store.kit.json import Json
 from store.records import record as records
 from store.records.record import Record
 from store.records.stored import Records
+from workers.features import batching
 from workers.features.block_files import check_same_sketch
 from workers.features.file_rows import ranges
 from workers.features.fingerprint import block_key
@@ -45,6 +46,7 @@ def load_computed(work: Work, role: Role) -> Side:
     preflight: Json = {}
     for run in runs:
         preflight |= run.found.outlook if run.found else {}
+    preflight["batch_checks"] = batching.by_device([run.found.check for run in runs if run.found])
     sources = dict.fromkeys((run.part.artifact, run.part.sha256) for run in runs)
     stretches = [_stretch(own) for own in zip(*(side.runs for side in sides), strict=True)]
     return Side(Records.of(sides[0].tables), known, found, preflight, list(sources), stretches)

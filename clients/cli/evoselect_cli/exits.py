@@ -6,8 +6,10 @@
 3    no service: none configured, or it does not answer
 4    the request was refused (bad input, unknown id, wrong key), by the service or before it was sent
 5    the data directory is held by another `evoselect up`
-6    embedded mode could not start
+6    embedded mode or workers could not start
 130  interrupted
+
+`evoselect worker` ends with the status of a worker that dies again and again (128 + n: of signal n).
 """
 
 FAILED = 1
@@ -17,6 +19,7 @@ REFUSED = 4
 HELD = 5
 NOT_STARTED = 6
 INTERRUPTED = 130
+SIGNALLED = 128  # plus the number of the signal
 
 HELP = "Exit codes: " + "; ".join(
     (
@@ -26,7 +29,7 @@ HELP = "Exit codes: " + "; ".join(
         "3 no service",
         "4 request refused",
         "5 data directory in use",
-        "6 embedded mode could not start",
+        "6 embedded mode or workers could not start",
         "130 interrupted",
     )
 )

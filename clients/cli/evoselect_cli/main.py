@@ -1,4 +1,4 @@
-"""The `evoselect` command: serve (up, down), use (select, train), look (watch, report), operate (jobs)."""
+"""The `evoselect` command: serve (up, worker), use (select, train), look (watch, report), operate (jobs)."""
 
 import importlib.metadata
 from collections.abc import Callable
@@ -83,6 +83,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     server.up,
     server.down,
     server.status,
+    server.worker,
     select.select,
     train.train,
     train.evaluate,

@@ -1,8 +1,9 @@
-"""Run the product here: evoselect up, down, status."""
+"""Run the product here: evoselect up, down, status; or workers of one that runs elsewhere: worker."""
 
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +49,50 @@ def up(
     finally:
         supervisor.stop()
         err.print("all processes have ended")
+
+
+def worker(
+    queue: Annotated[
+        list[str], typer.Option("--queue", help="features, select, train, generate or ops; may be repeated.")
+    ],
+    per_gpu: Annotated[
+        bool, typer.Option("--per-gpu", help="One process for each GPU that is visible here.")
+    ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Or so many, which share the cores; 1 by default."),
+    ] = None,
+) -> None:
+    """Start workers for the servers that EVOSELECT_* name; Ctrl-C or SIGTERM gives their work back."""
+    from embedded import workers
+    from embedded.children import GaveUp
+    from store.settings import MissingSetting, Settings
+
+    queues = list(dict.fromkeys(queue))
+    _require_usage(queues, workers.QUEUES, both=per_gpu and processes is not None)
+    try:
+        settings = Settings().ready(keys=workers.OPS in queues)
+        workers.require_installed()
+        gpus = workers.devices() if per_gpu else []
+    except (MissingSetting, workers.NoWorkers) as error:
+        raise _refuse(str(error), exits.NOT_STARTED) from error
+    crew = workers.Crew(settings, say=lambda line: err.print(line, markup=False, soft_wrap=True))
+    _stop_on_signals(crew)
+    try:
+        crew.run(workers.crew(queues, gpus, several=processes or 1))
+    except GaveUp as error:
+        raise _refuse(str(error), error.code if error.code > 0 else exits.SIGNALLED - error.code) from error
+    finally:
+        crew.stop()
+
+
+def _require_usage(queues: list[str], known: Sequence[str], *, both: bool) -> None:
+    if unknown := [name for name in queues if name not in known]:
+        reason = f"there is no queue {unknown[0]!r}: take {', '.join(known[:-1])} or {known[-1]}"
+        raise _refuse(reason, exits.USAGE)
+    if both:
+        reason = "--per-gpu starts one process for each GPU: leave out --processes, or --per-gpu"
+        raise _refuse(reason, exits.USAGE)
 
 
 def down(home: HomeOption = None, json: JsonOption = False) -> None:
