@@ -188,6 +188,7 @@ def test_what_cannot_be_is_told_before_anything_starts(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_shards_survive_a_stop_in_their_middle_and_a_worker_that_is_killed(
     database_url: str, valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,15 +200,15 @@ def test_shards_survive_a_stop_in_their_middle_and_a_worker_that_is_killed(
         arguments = ("--queue", "features", "--queue", "select", "--processes", "2")
         job = api.made("/v1/selections", asked(4096))
         with commanded(tmp_path, environment, *arguments) as command:
-            eventually(lambda: inside_a_shard(api, job["id"]), seconds=120)
+            eventually(lambda: inside_a_shard(api, job["id"]), seconds=200)
             assert command.end() == 0, command.log.read_text()[-2000:]
         assert shards_in(api, job["id"], "running") == 0
         assert shards_in(api, job["id"], "ready") >= 1  # given back, not left to its lease
         with commanded(tmp_path, environment, *arguments) as command:
-            eventually(lambda: inside_a_shard(api, job["id"]), seconds=120)
+            eventually(lambda: inside_a_shard(api, job["id"]), seconds=200)
             holder = holder_of(api, job["id"])
             psutil.Process(holder).parent().kill()  # type: ignore[union-attr]
-            eventually(lambda: status_of(api, job["id"]) == "completed", seconds=180)
+            eventually(lambda: status_of(api, job["id"]) == "completed", seconds=300)
             assert command.said("was ended by SIGKILL; starting it again")
             assert command.end() == 0
         found = api.get(f"/v1/selections/{job['id']}")
