@@ -30,6 +30,7 @@ SHORT = {
     "shutdown_seconds": 2.0,
     "disk_reserve_share": 0.0,
 }
+WORDS = ["what", "is", "the", "capital", "of", "please", "answer", "in", "one", "word", "it", "called"]
 FAKE_TORCH = (
     "class cuda:\n    is_available = staticmethod(lambda: True)\n    device_count = staticmethod(lambda: 1)\n"
 )
@@ -188,6 +189,7 @@ def test_what_cannot_be_is_told_before_anything_starts(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_shards_survive_a_stop_in_their_middle_and_a_worker_that_is_killed(
     database_url: str, valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,15 +201,15 @@ def test_shards_survive_a_stop_in_their_middle_and_a_worker_that_is_killed(
         arguments = ("--queue", "features", "--queue", "select", "--processes", "2")
         job = api.made("/v1/selections", asked(4096))
         with commanded(tmp_path, environment, *arguments) as command:
-            eventually(lambda: inside_a_shard(api, job["id"]), seconds=120)
+            eventually(lambda: inside_a_shard(api, job["id"]), seconds=200)
             assert command.end() == 0, command.log.read_text()[-2000:]
         assert shards_in(api, job["id"], "running") == 0
         assert shards_in(api, job["id"], "ready") >= 1  # given back, not left to its lease
         with commanded(tmp_path, environment, *arguments) as command:
-            eventually(lambda: inside_a_shard(api, job["id"]), seconds=120)
+            eventually(lambda: inside_a_shard(api, job["id"]), seconds=200)
             holder = holder_of(api, job["id"])
             psutil.Process(holder).parent().kill()  # type: ignore[union-attr]
-            eventually(lambda: status_of(api, job["id"]) == "completed", seconds=180)
+            eventually(lambda: status_of(api, job["id"]) == "completed", seconds=300)
             assert command.said("was ended by SIGKILL; starting it again")
             assert command.end() == 0
         found = api.get(f"/v1/selections/{job['id']}")
@@ -215,19 +217,20 @@ def test_shards_survive_a_stop_in_their_middle_and_a_worker_that_is_killed(
 
 
 def asked(rows: int) -> Json:
+    """Rows that differ in words of the tiny vocabulary: those that the bits of their number name."""
     pairs = [pair.split() for pair in NATIONS]
-    made = [
-        {"prompt": f"what is the capital of {nation} {number}", "completion": capital}
-        for number in range(rows)
-        for nation, capital in [pairs[number % len(pairs)]]
-    ]
+    made = []
+    for number in range(rows):
+        nation, capital = pairs[number % len(pairs)]
+        more = " ".join(word for bit, word in enumerate(WORDS) if number >> bit & 1)
+        made.append({"prompt": f"what is the capital of {nation} {more}", "completion": capital})
     return {"target": made[:8], "candidates": made[8:], "k": 8, "model": ALIAS, "features": {"dim": 1024}}
 
 
 def status_of(api: Api, job_id: str) -> str:
-    found: str = api.get(f"/v1/selections/{job_id}")["status"]
-    assert found != "failed", api.get(f"/v1/selections/{job_id}")
-    return found
+    found = api.get(f"/v1/selections/{job_id}")
+    assert found["status"] != "failed", found["error"]
+    return str(found["status"])
 
 
 def inside_a_shard(api: Api, job_id: str) -> bool:

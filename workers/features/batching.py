@@ -23,8 +23,9 @@ from workers.models.loading import LoadedModel
 
 logger = logging.getLogger(__name__)
 PLAIN = "eager"  # transformers' attention in matrix products, which every device has
-# Distance of unit rows, one number a precision; docs/features.md has what was measured.
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1}
+# Distances of unit rows. Measured on a CPU (docs/features.md): rounding 3e-6 and 0.04, a mask that lets
+# padding through 1.2. Far above rounding: a larger model rounds more often and must not be refused for it.
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.3}
 PASS = ("kind", "positions", "layers", "modules", "precondition")  # settings that decide what runs
 
 _settled: dict[tuple[object, ...], BatchCheck | str] = {}
