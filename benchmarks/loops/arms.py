@@ -44,7 +44,7 @@ class Setting:
 MADE = ("sums", "least", "dates", "domains")
 SMALL = Setting(("sums",), (0,), 32, 40, MADE, 120, 3, 8, (ONE_SHOT, ROUNDS, VERIFIED, ANCHORED))
 WHOLE = Setting(
-    tasks=("least", "sums"),
+    tasks=("sums", "dates"),
     seeds=(0, 1, 2),
     target=32,
     test=100,

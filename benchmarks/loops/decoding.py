@@ -81,19 +81,40 @@ class Decoder:
         return made
 
     def _read(self, prompts: Sequence[tuple[int, ...]]) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        """Next-token logits (rows, vocabulary), cache and mask behind the prompts, padded on the left."""
+        """Next-token logits (rows, vocabulary), cache and mask behind the prompts.
+
+        What all begin with is read once; behind it they are padded on the left.
+        """
         different = list(dict.fromkeys(prompts))
-        width = max(map(len, different))
-        ids = torch.tensor([[0] * (width - len(one)) + list(one) for one in different])
-        mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in different])
-        places = (mask.cumsum(1) - 1).clamp(min=0)
-        found = self._model(ids, attention_mask=mask, position_ids=places, use_cache=True, logits_to_keep=1)
+        same = _alike(different) if len(different) > 1 else 0
+        same = min(same, min(map(len, different)) - 1)
+        cache = None
+        if same > 0:
+            cache = self._model(torch.tensor([different[0][:same]]), use_cache=True).past_key_values
+            cache.reorder_cache(torch.zeros(len(different), dtype=torch.long))
+        tails = [one[same:] for one in different]
+        width = max(map(len, tails))
+        ids = torch.tensor([[0] * (width - len(one)) + list(one) for one in tails])
+        mask = torch.tensor([[1] * same + [0] * (width - len(one)) + [1] * len(one) for one in tails])
+        places = (mask.cumsum(1) - 1).clamp(min=0)[:, same:]
+        found = self._model(
+            ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True,
+            logits_to_keep=1,
+        )  # fmt: skip
         rows = torch.tensor([different.index(prompt) for prompt in prompts])
         found.past_key_values.reorder_cache(rows)
         return found.logits[rows, -1].float(), found.past_key_values, mask[rows]
 
     def _over(self, row: Sequence[int], body: Mapping[str, Any]) -> bool:
         return row[-1] in self._ends or len(row) >= int(body["max_tokens"])
+
+
+def _alike(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all begin with."""
+    return next(
+        (at for at, column in enumerate(zip(*rows, strict=False)) if len(set(column)) > 1),
+        min(map(len, rows)),
+    )
 
 
 def _drawn(logits: torch.Tensor, temperature: float, draw: torch.Generator) -> int:

@@ -22,6 +22,7 @@ from evoselect.measures.health import separation
 from evoselect.spec.verifier import LEAST_QUALITY, AgreementVerifier, Asked, JudgeVerifier
 from store.records.record import parse_record
 from store.settings import Settings
+from workers.verifiers.calibration import some
 from workers.verifiers.checking import Checking, State
 from workers.verifiers.rounds import opened
 
@@ -31,7 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--generator-model", type=Path, help="folder of an instruct model")
     parser.add_argument("--candidates", type=Path, default=candidates.KEPT, help="folder of what it answered")
-    parser.add_argument("--kinds", default="agreement", help="of agreement and judge")
+    parser.add_argument(
+        "--kinds", default="agreement", help="of agreement, agreement-without-examples and judge"
+    )
+    parser.add_argument("--warm", default="", help="tasks whose loops are to find every answer kept")
     parser.add_argument("--tasks", default=",".join(WHOLE.generated), help="names, with commas between them")
     arguments = parser.parse_args()
     with served(arguments.candidates / candidates.CHECKS, arguments.generator_model) as url:
@@ -40,26 +44,30 @@ def main() -> None:
             for name in arguments.tasks.split(","):
                 task = TASKS[name]
                 own = [row for row in rows if task.solve(row["prompt"]) is not None]
-                scores = scored(asked(kind, task, url), own)
+                target = task.examples(WHOLE.target, 0)
+                scores = scored(asked(kind, task, url), own, target)
                 print(json.dumps({"task": name, "kind": kind, **told(task, own, scores)}), flush=True)
-        if "agreement" in arguments.kinds:  # what loops will ask as well, so that none has to wait for it
-            tried = [row for name in WHOLE.tasks for row in TASKS[name].examples(WHOLE.target, 0)]
-            scored(asked("agreement", TASKS[WHOLE.tasks[0]], url), [*rows, *tried])
+        for name in arguments.warm.split(",") if arguments.warm else ():
+            target = TASKS[name].examples(WHOLE.target, 0)
+            scored(AgreementVerifier.model_validate(verifier(url)), [*rows, *target], target)
 
 
 def asked(kind: str, task: Task, url: str) -> Asked:
     """The verifier as a loop would be told it."""
-    if kind == "agreement":
-        return AgreementVerifier.model_validate(verifier(url))
+    if kind != "judge":
+        alone = {"examples": 0} if kind == "agreement-without-examples" else {}
+        return AgreementVerifier.model_validate(verifier(url) | alone)
     common = {name: value for name, value in verifier(url).items() if name != "samples"}
     return JudgeVerifier.model_validate(common | {"kind": "judge", "rubric": task.rubric})
 
 
-def scored(verifier: Asked, rows: Sequence[Json]) -> list[float | None]:
+def scored(verifier: Asked, rows: Sequence[Json], target: Sequence[Json]) -> list[float | None]:
     """By the product's own way of asking."""
     records = [parse_record(row) for row in rows]
     settings = Settings().model_copy(update={"generator_networks": LOOPBACK})
-    calls, scorer = opened(verifier, settings, 1.0)
+    most = verifier.examples if isinstance(verifier, AgreementVerifier) else 0
+    shown = some([parse_record(row) for row in target], most, 0)
+    calls, scorer = opened(verifier, settings, 1.0, shown)
     state = State()
     try:
         checking = Checking(scorer, verifier.concurrency, state, lambda _: True, lambda: None, lambda _: None)
