@@ -30,11 +30,11 @@ class Given:
 
 def plan(setting: Setting) -> list[tuple[str, int, str]]:
     """(task, seed, arm): what tells most comes first, so that a part of it says something."""
+    together = [(seed, arm) for seed in setting.seeds for arm in setting.arms]
+    alone = [(seed, arm) for arm in setting.later for seed in setting.seeds]
     return [
         (task, seed, arm)
-        for arms in (setting.arms, setting.later)
-        for seed in setting.seeds
-        for arm in arms
+        for seed, arm in [*together, *alone]
         for task in setting.tasks
         if arm != COLLAPSE or seed == setting.seeds[0]
     ]

@@ -29,6 +29,7 @@ def test_rows_beside_each_other_get_the_answers_that_they_get_alone(folder: Path
     decoder = Decoder(folder)
     asked = [
         body("peru"),
+        body("peru please lima"),
         body("what is the capital of peru", max_tokens=3),
         body("peru"),
         body("spain please"),
