@@ -81,7 +81,7 @@ def _run(
     with ExitStack() as stack:
         url = stack.enter_context(served(folder / candidates.CHECKS, arguments.generator_model))
         logs = Path(tempfile.gettempdir()) / "evoselect-loops-logs"
-        settings = {"EVOSELECT_GENERATOR_NETWORKS": LOOPBACK}
+        settings = {"EVOSELECT_GENERATOR_NETWORKS": LOOPBACK, "EVOSELECT_NICENESS": "0"}
         address, secret = stack.enter_context(embedded(logs, settings))
         client = stack.enter_context(Client(address, secret))
         run(client, setting, given(setting, folder, url), tasks=TASKS, done=done, ended=ended)

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 ONE_SHOT, ROUNDS, VERIFIED = "one_shot", "rounds", "verified"
 ANCHORED, CURRENT, COLLAPSE = "anchored", "current", "collapse"
 ANCHOR_SHARE = 0.25
-TRAINING: Json = {"epochs": 1.0, "batch_size": 4, "learning_rate": 1e-3}
+TRAINING: Json = {"epochs": 1.0, "batch_size": 4, "learning_rate": 5e-4}
 COLLAPSE_ROUNDS = 5
 COLLAPSE_RATIO = 0.5  # of a round's candidates: how many there are is the generator's affair
 TINY_TARGET = LEAST_ROWS  # examples: of fewer no collapse is told
@@ -47,18 +47,18 @@ WHOLE = Setting(
     tasks=("sums", "dates"),
     seeds=(0, 1, 2),
     target=32,
-    test=80,
+    test=50,
     generated=MADE,
     candidates=480,
     rounds=3,
-    k=16,
+    k=32,
     arms=(ROUNDS, ONE_SHOT),
     later=(VERIFIED, COLLAPSE, ANCHORED, CURRENT),
 )
 
 
 def request(arm: str, setting: Setting, *, pool: Mapping[str, Any], seed: int, url: str) -> Json:
-    """The settings of a loop; random draws stand beside one shot and rounds, which others are compared with.
+    """The settings of a loop; a random draw stands beside the rounds, which all others are compared with.
 
     pool: `id` and `rows` of the pool of candidates. url: of the endpoint that verifies.
     """
@@ -75,7 +75,7 @@ def request(arm: str, setting: Setting, *, pool: Mapping[str, Any], seed: int, u
         own = {
             "generator": {"kind": "pool", "pool_id": pool["id"], "size": size},
             "rounds": rounds,
-            "random_arm": arm in (ONE_SHOT, ROUNDS),
+            "random_arm": arm == ROUNDS,
             **(anchored(setting.k) if arm == ANCHORED else {"k": setting.rounds * setting.k // rounds}),
         }
     common = {

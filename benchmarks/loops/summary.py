@@ -5,7 +5,7 @@ draws of one, with the same task and seed; their 95 % interval is Student's over
 the noise between trainings. It does not hold that of other test questions.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
@@ -13,7 +13,6 @@ from benchmarks.loops.arms import ANCHORED, COLLAPSE, CURRENT, ONE_SHOT, ROUNDS,
 from evoselect.verdicts.student import quantile
 
 Json = dict[str, Any]
-Of = Callable[[Json], float]
 
 FELL = 2.0  # points of exact match below the best round so far
 OUTSIDE = 0.05  # share of intervals that may miss
@@ -25,18 +24,13 @@ def summary(rows: Sequence[Json]) -> Json:
         {name: row[name] for name in ("task", "seed", "arm", "failed")} for row in rows if "failed" in row
     ]
     rows = [row for row in rows if "failed" not in row]
+    of_rounds = [row for row in rows if row["arm"] == ROUNDS]
     return {
         "tasks": sorted({row["task"] for row in rows}),
         "seeds": len({row["seed"] for row in rows}),
         "points": {f"{task} {arm}": _of_arm(found) for (task, arm), found in _grouped(rows).items()},
-        **_gain(
-            "rounds_gain",
-            (_points(row, "selected") - _points(row, "random") for row in rows if row["arm"] == ROUNDS),
-        ),
-        **_gain(
-            "one_shot_gain",
-            (_points(row, "selected") - _points(row, "random") for row in rows if row["arm"] == ONE_SHOT),
-        ),
+        **_gain("rounds_gain", [_points(row) - _points(row, "random") for row in of_rounds]),
+        "rounds_gain_nats": _mean([_nats(row, "random") - _nats(row, "selected") for row in of_rounds]),
         **_gain("rounds_over_one_shot", _apart(rows, ROUNDS, ONE_SHOT)),
         **_gain("verified_over_rounds", _apart(rows, VERIFIED, ROUNDS)),
         **_gain("anchored_over_rounds", _apart(rows, ANCHORED, ROUNDS)),
@@ -77,6 +71,10 @@ def _points(row: Json, draw: str = "selected") -> float:
     return 100.0 * float(row["rounds"][-1]["exact_match"][draw])
 
 
+def _nats(row: Json, draw: str) -> float:
+    return float(row["rounds"][-1]["nll"][draw])
+
+
 def _apart(rows: Sequence[Json], arm: str, other: str) -> list[float]:
     """Points of one arm's selected draw above another's, where both were run on a task and seed."""
     there = {(row["task"], row["seed"]): _points(row) for row in rows if row["arm"] == other}
@@ -87,9 +85,8 @@ def _apart(rows: Sequence[Json], arm: str, other: str) -> list[float]:
     ]
 
 
-def _gain(name: str, values: Iterable[float]) -> Json:
+def _gain(name: str, found: Sequence[float]) -> Json:
     """Mean and 95 % interval of differences; no interval of fewer than two."""
-    found = list(values)
     low = high = None
     if len(found) > 1:
         half = quantile(OUTSIDE, len(found) - 1) * stdev(found) / len(found) ** 0.5

@@ -161,6 +161,7 @@ def row(arm: str, points: list[tuple[float, float]], seed: int = 0, **more: Any)
         {
             "number": at,
             "exact_match": {"selected": selected, "random": drawn},
+            "nll": {"selected": 1.0 - selected, "random": 1.0 - drawn},
             "warnings": ["collapse"] if selected < 0.3 else [],
         }
         for at, (selected, drawn) in enumerate(points, 1)
@@ -182,6 +183,7 @@ def test_what_the_rows_say_together() -> None:
     found = summary(rows)
     assert (found["tasks"], found["seeds"]) == (["sums"], 2)
     assert found["rounds_gain_points"] == pytest.approx(15.0)
+    assert found["rounds_gain_nats"] == pytest.approx(0.15)
     assert found["rounds_gain_low"] == pytest.approx(15.0 - 12.7062 * 5.0, abs=0.01)  # t of 1 degree
     assert (found["rounds_over_one_shot_points"], found["rounds_over_one_shot_low"]) == (
         pytest.approx(20.0),
