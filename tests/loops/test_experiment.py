@@ -28,6 +28,7 @@ from benchmarks.loops.spans import covered, gaps
 from benchmarks.loops.summary import fell_round, summary
 from benchmarks.loops.tasks import TASKS
 from evoselect.spec.loop import LoopSpec
+from store.records.record import parse_record
 
 URL = "http://127.0.0.1:1/v1"
 
@@ -99,7 +100,7 @@ class Repeated:
 
 def test_candidates_are_asked_for_once_and_are_those_of_the_answers(tmp_path: Path) -> None:
     target = TASKS["sums"].examples(8, 0)
-    examples = [candidates.parse_record(row) for row in target]
+    examples = [parse_record(row) for row in target]
     model, path = Repeated(), tmp_path / "pool.jsonl"
     candidates.ask(model, path, "sums", candidates.bodies(examples, range(2)))
     candidates.ask(model, path, "sums", candidates.bodies(examples, range(3)))
