@@ -26,17 +26,15 @@ def overhead(client: Client, loop: Loop) -> Json:
 
 
 def _of(client: Client, loop: Loop) -> list[tuple[datetime | None, datetime | None, str]]:
-    """(begun, ended, what) of every step."""
+    """(begun, ended, what) of every step, the base model's evaluation among them."""
+    nouns = {"select": client.selections, "train": client.trainings, "evaluate": client.evaluations}
     found = _made(loop)
-    for one in loop.rounds():
-        for name, arm in one.arms.items():
-            for noun, id, step in (
-                (client.selections, arm.selection_id, "select"),
-                (client.trainings, arm.training_id, "train"),
-                (client.evaluations, arm.evaluation_id, "evaluate"),
-            ):
-                job = noun.retrieve(str(id))
-                found.append((job.running_at, job.completed_at, f"{one.number} {name} {step}"))
+    for event in loop.events():
+        if event.type == "step.started":
+            step = str(event.data["step"])
+            noun: Any = nouns.get(step.rpartition(".")[2], client.evaluations)
+            job = noun.retrieve(event.data["job_id"])
+            found.append((job.running_at, job.completed_at, f"{event.data['round']} {step}"))
     return found
 
 
