@@ -1,97 +1,112 @@
-"""Candidates of a real generator on loopback, kept as the requests and answers that they came from.
+"""Candidates of a real generator, kept as the requests and answers that they came from.
 
-A file has a line for each request: {"request": the body with its prompt and seed, "answer": the text}. With
-the file the same candidates are made without the model.
+A file has a line for each request: {"task": what it was asked for, "round": of a generator that is shown its
+own answers, else 0, "request": the body with its prompt and seed, "answer": the text}. With the file the same
+candidates are made without the model.
 """
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from ipaddress import ip_network
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from benchmarks.loops.arms import COLLAPSE_ROUNDS, TINY_TARGET
+from benchmarks.loops.decoding import Answer
 from evoselect.spec.loop import OpenAIGenerator, Stop
-from store.kit.egress import Egress
 from store.loops.plan import Spent
 from store.records.record import Record, parse_record, to_json
-from workers.generators.chat import Chat, Completion
 from workers.generators.completions import judge, objects
 from workers.generators.openai import Generation, State
 
 Json = dict[str, Any]
 
-LOOPBACK = "127.0.0.0/8"
-SECONDS = 600.0  # of one answer: a model of half a billion parameters on one core
 MODEL = "generator"
-KEPT = Path(__file__).parent / "kept"  # of the small setting, so that all work on the same
+KEPT = Path(__file__).parent / "kept"
+POOL, COLLAPSING, CHECKS = "pool.jsonl", "collapse.jsonl", "checks.jsonl"
+PER_REQUEST = 8
+FORM = parse_record({"prompt": "a question", "completion": "its answer"})  # of every task's records
+REPEATING = 0.3  # temperature of the generator that is shown its own answers
 
 
-@contextmanager
-def served(model: Path, folder: Path) -> Iterator[str]:
-    """Base URL of an OpenAI-compatible server over the model in a local folder."""
-    listing = folder / "generators.json"
-    listing.write_text(json.dumps({MODEL: {"kind": "folder", "location": str(model.resolve())}}))
-    environment = {**os.environ, "EVOSELECT_MODELS": str(listing), "SERVED_MODEL": MODEL}
-    command = [sys.executable, "-m", "tests.workers.chat_server"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        try:
-            url = server.stdout.readline().strip()
-            if not url:
-                raise RuntimeError(f"no model could be served from {model}; its messages stand above")
-            yield url
-        finally:
-            server.stdin.close()
-            try:
-                server.wait(30.0)
-            except subprocess.TimeoutExpired:
-                server.kill()
+class Answers(Protocol):
+    """A model that answers several requests at once."""
+
+    def answers(self, bodies: Sequence[Mapping[str, Any]]) -> list[Answer]: ...
 
 
-class _Recorded(Chat):
-    """Writes down each request with its answer."""
+@dataclass(frozen=True)
+class Line:
+    """A request of a file, and what was answered."""
 
-    def __init__(self, url: str, path: Path) -> None:
-        way = Egress(allowed=[ip_network(LOOPBACK)])
-        super().__init__(url, None, way, seconds=SECONDS, per_minute=None)
-        self._path = path
+    task: str
+    round: int
+    request: Json
+    answer: str
 
-    def ask(self, body: Mapping[str, object]) -> tuple[Completion, int]:
-        answer, tries = super().ask(body)
-        with self._path.open("a") as file:
-            file.write(json.dumps({"request": body, "answer": answer.text}) + "\n")
-        return answer, tries
+    def records(self) -> list[Record]:
+        """Those of the answer that have the tasks' form, as the product reads them."""
+        found = (judge(value, [FORM]) for value in objects(self.answer))
+        return [record for record in found if not isinstance(record, str)]
 
 
-def generate(url: str, target: Sequence[Json], size: int, *, seed: int, path: Path) -> None:
-    """Ask until there are `size` different candidates, or the generator has no more to give."""
+def lines(path: Path) -> list[Line]:
+    """Of a file; none where it is not there."""
+    return [Line(**json.loads(text)) for text in path.read_text().splitlines()] if path.exists() else []
+
+
+def bodies(examples: Sequence[Record], numbers: Sequence[int], temperature: float = 1.0) -> list[Json]:
+    """The product's own requests for more of the kind of the examples, by their numbers."""
     generator = OpenAIGenerator(
-        kind="openai", url=url, model=MODEL, size=size, concurrency=1, max_tokens=400, seconds=SECONDS
-    )
-    seeds = [parse_record(record) for record in target]
-    known = {record.content_hash for record in seeds}
-    chat = _Recorded(url, path)
-    try:
-        generation = Generation(generator, seeds, known, seed, State(), Stop(), Spent())
-        generation.run(chat, lambda done: None, lambda state: None)
-    finally:
-        chat.close()
+        kind="openai", url="http://127.0.0.1/v1", model=MODEL, size=1, per_request=PER_REQUEST,
+        max_tokens=50 * PER_REQUEST, temperature=temperature,
+    )  # fmt: skip
+    asking = Generation(generator, list(examples), set(), 0, State(), Stop(), Spent())
+    return [asking.body(number) for number in numbers]
 
 
-def kept(path: Path, target: Sequence[Json]) -> list[Json]:
-    """The candidates of a file, in order, each content once and none of the target's."""
-    seeds = [parse_record(record) for record in target]
-    found: dict[str, Record | None] = {record.content_hash: None for record in seeds}
-    for line in path.read_text().splitlines():
-        for value in objects(json.loads(line)["answer"]):
-            record = judge(value, seeds)
-            if not isinstance(record, str):
-                found.setdefault(record.content_hash, record)
-    return [to_json(record) for record in found.values() if record is not None]
+def ask(model: Answers, path: Path, task: str, requests: Sequence[Json], round: int = 0) -> None:
+    """Write down what is answered to requests that the file does not have."""
+    known = {(line.task, json.dumps(line.request)) for line in lines(path)}
+    new = [body for body in requests if (task, json.dumps(body)) not in known]
+    answered = model.answers(new) if new else []
+    with path.open("a") as file:
+        for body, answer in zip(new, answered, strict=True):
+            line = {"task": task, "round": round, "request": body, "answer": answer.text}
+            file.write(json.dumps(line) + "\n")
+
+
+def repeat_itself(model: Answers, path: Path, task: str, target: Sequence[Json], requests: int) -> None:
+    """Rounds of a generator that sees the target in the first one, and then its own last answers alone."""
+    shown = [parse_record(row) for row in target[:TINY_TARGET]]
+    for number in range(1, COLLAPSE_ROUNDS + 1):
+        ask(model, path, task, bodies(shown, range(requests), REPEATING), number)
+        made = [
+            one for line in lines(path) if (line.task, line.round) == (task, number) for one in line.records()
+        ]
+        shown = made[:TINY_TARGET] or shown
+
+
+def pool(path: Path, targets: Mapping[str, Sequence[Json]], apart_from: Sequence[Json] = ()) -> list[Json]:
+    """Candidates of all tasks in the order they were made, each content once, with `made_for` in metadata.
+
+    targets: by task its examples, which are no candidates; apart_from: prompts of further ones.
+    """
+    barred = {row["prompt"] for rows in (*targets.values(), apart_from) for row in rows}
+    found: dict[str, Json] = {}
+    for line in lines(path):
+        for record in line.records():
+            if record.prompt not in barred:
+                own = to_json(record) | {"metadata": {"made_for": line.task}}
+                found.setdefault(record.content_hash, own)
+    return list(found.values())
+
+
+def collapsing(path: Path, task: str) -> list[list[Json]]:
+    """The candidates of each round of the generator that repeats itself, each content once a round."""
+    found: list[dict[str, Json]] = [{} for _ in range(COLLAPSE_ROUNDS)]
+    for line in lines(path):
+        if line.task == task:
+            rows = found[line.round - 1]
+            rows.update({record.content_hash: to_json(record) for record in line.records()})
+    return [list(rows.values()) for rows in found]

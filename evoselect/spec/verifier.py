@@ -75,6 +75,8 @@ class AgreementVerifier(Modelled):
     """Always `agreement`."""
     samples: Annotated[int, Whole(2, 32)] = 5
     """Answers asked for each record."""
+    examples: Annotated[int, Whole(0, 16)] = 4
+    """Target examples shown before the prompt, so that answers have their form; chats are shown none."""
     temperature: Annotated[float, Real(ge=0.0, le=2.0)] = 0.7
     """Of its sampling, 0 to 2."""
 

@@ -150,11 +150,12 @@ def evaluate(
             done += len(part)
             progress(done)
     if spec.generate:
-        for at in usable:
-            if records[at].choices is None:
-                made = generation.answer(loaded, records[at])
-                rows[at] = replace(rows[at], exact_match=made)
-                progress(done)
+        free = [at for at in usable if records[at].choices is None]
+        made = generation.answers(
+            loaded, [records[at] for at in free], spec.batch_tokens, lambda _: progress(len(rows))
+        )
+        for at, is_right in zip(free, made, strict=True):
+            rows[at] = replace(rows[at], exact_match=is_right)
     return EvaluationResult(rows)
 
 

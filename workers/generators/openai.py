@@ -124,7 +124,7 @@ class Generation:
         running: set[Future[tuple[Completion, int]]] = set()
         while running or self._wants_more():
             while len(running) < self.generator.concurrency and self._wants_more():
-                running.add(threads.submit(chat.ask, self._body(self.state.asked)))
+                running.add(threads.submit(chat.ask, self.body(self.state.asked)))
                 self.state.asked += 1
             done, running = wait(running, CHECK_SECONDS, FIRST_COMPLETED)
             for future in done:
@@ -143,7 +143,7 @@ class Generation:
             return False
         return len(self.state.records) < self.generator.size and self.fruitless < FRUITLESS
 
-    def _body(self, number: int) -> dict[str, object]:
+    def body(self, number: int) -> dict[str, object]:
         """The request of that number: other examples each time, the same ones whenever it is made."""
         draw = random.Random(f"{self.seed} {number}")
         offered = self.hardest or self.seeds
@@ -164,7 +164,7 @@ class Generation:
         }
 
     def _prompts(self) -> Prompts:
-        texts = {str(self._body(number)["messages"]) for number in range(self.state.asked)}
+        texts = {str(self.body(number)["messages"]) for number in range(self.state.asked)}
         return Prompts(
             shown="failures" if self.hardest else "uniform",
             offered=len(self.hardest or self.seeds),

@@ -155,7 +155,7 @@ def _checked(
     check = Check(
         spec,
         number,
-        target=_examples(work, asked.target_id) if number == 1 else (),
+        target=_examples(work, asked.target_id),
         spent=replace(
             before,
             generated_tokens=before.generated_tokens + counts.tokens,

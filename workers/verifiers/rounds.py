@@ -31,7 +31,7 @@ class Check:
     spec: LoopSpec
     number: int
     target: Sequence[Record]
-    """Examples that the verifier is tried on, in the first round."""
+    """Examples that the verifier is tried on in the first round, and that it is shown."""
     spent: Spent
     """So far, with the round's own generation."""
     state: State
@@ -62,7 +62,9 @@ class Check:
         return found, self._told(records, found, own, pairs=pairs)
 
     def _ask(self, asked: Asked, settings: Settings, records: Sequence[Record]) -> None:
-        calls, verifier = opened(asked, settings, self.first_delay_seconds)
+        most = asked.examples if isinstance(asked, AgreementVerifier) else 0
+        shown = calibration.some(self.target, most, 0)  # the same in all rounds: so is what a score means
+        calls, verifier = opened(asked, settings, self.first_delay_seconds, shown)
         checking = Checking(verifier, asked.concurrency, self.state, self._may_ask, self.step, self.keep)
         try:
             checking.run(list({record.content_hash: record for record in records}.values()))
@@ -110,8 +112,10 @@ def cost(asked: Verifier | None, state: State) -> float:
     return (prompts + state.counts["completion_tokens"] * asked.completion_price) / 1e6
 
 
-def opened(asked: Asked, settings: Settings, first_delay_seconds: float) -> tuple[Calls, replies.Verifier]:
-    """The connection, to be closed, and the verifier behind it."""
+def opened(
+    asked: Asked, settings: Settings, first_delay_seconds: float, shown: Sequence[Record] = ()
+) -> tuple[Calls, replies.Verifier]:
+    """The connection, to be closed, and the verifier behind it, which may be shown target examples."""
     url, key = str(asked.url), None
     if asked.endpoint is not None:
         place = endpoints.find(asked.endpoint, settings.endpoints, "/verifier")
@@ -138,4 +142,4 @@ def opened(asked: Asked, settings: Settings, first_delay_seconds: float) -> tupl
         per_minute=per_minute,
         first_delay_seconds=first_delay_seconds,
     )
-    return chat, Agreement(chat, asked) if isinstance(asked, AgreementVerifier) else Judge(chat, asked)
+    return chat, Agreement(chat, asked, shown) if isinstance(asked, AgreementVerifier) else Judge(chat, asked)

@@ -233,6 +233,7 @@ class AgreementVerifier(_Modelled, total=False):
     """A model answers each prompt several times; the score is the share like the record's answer."""
 
     kind: Required[Literal["agreement"]]
+    examples: int
 
 
 class HookVerifier(_Called, total=False):

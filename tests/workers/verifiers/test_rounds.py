@@ -286,6 +286,20 @@ def test_agreement_is_the_share_of_answers_like_the_records() -> None:
     assert all(right not in str(body["messages"]) for body in script.bodies)
 
 
+def test_agreement_is_shown_examples_of_the_target_but_not_the_one_it_is_asked_about() -> None:
+    with scripted("2") as (url, script):
+        check(url, kind="agreement", number=1, samples=2, calibration=6).run(INSIDE, MADE[:1])
+    asked = [[turn["content"] for turn in body["messages"][1:]] for body in script.bodies]
+    own = {record.prompt: record.completion for record in TARGET}
+    assert {len(texts) for texts in asked} == {7, 9}  # three examples or four, with answers, and the question
+    for texts in asked:
+        assert texts[-1] not in texts[:-1]
+        assert all(own[prompt] == answer for prompt, answer in zip(texts[:-1:2], texts[1::2], strict=True))
+    with scripted("2") as (url, script):
+        check(url, kind="agreement", samples=2, examples=0).run(INSIDE, MADE[:1])
+    assert {len(body["messages"]) for body in script.bodies} == {2}
+
+
 def test_wrong_answers_for_the_trial_are_other_choices_or_answers_of_others() -> None:
     choices = [{"prompt": f"{n}?", "choices": ["a", "b", "c"], "answer": n % 3} for n in range(5)]
     asked = [parse_record(row) for row in choices]
