@@ -9,7 +9,7 @@ set knows nothing of the answer. 0.5 is a coin.
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -22,12 +22,14 @@ from torch.nn.functional import normalize
 
 from benchmarks.machine import describe
 from benchmarks.quality.__main__ import CACHE
-from benchmarks.quality.training import answer
+from benchmarks.quality.training import SPEC, answer, train
 from benchmarks.quality.world import World
 from workers.evaluations.records import RecordScore
 
 Floats = npt.NDArray[np.float64]
 NEIGHBOURS = 10
+FOLDS = 2
+ONCE = SPEC.model_copy(update={"max_steps": None, "epochs": 1.0})
 LEAST_WRONG = 5  # rows of a set, below which its area says nothing
 DRAWS = 1000  # of sets, for the interval
 
@@ -86,12 +88,28 @@ def answer_loss(world: World) -> Floats:
 
 def loss_against_choices(world: World) -> Floats:
     """The answer's loss less that of the best other choice; rows without choices get their answer's loss."""
+    return _against_choices(_losses(world))
+
+
+def _against_choices(losses: Sequence[tuple[list[float], int]]) -> Floats:
     return np.array(
         [
             nlls[own] - min((other for i, other in enumerate(nlls) if i != own), default=0.0)
-            for nlls, own in _losses(world)
+            for nlls, own in losses
         ]
     )
+
+
+def loss_out_of_fold(world: World) -> Floats:
+    """The loss against choices of a proxy trained on the pool's other half, once through (Northcutt 2021)."""
+    folds = np.random.default_rng(0).permutation(len(world.data.pool)) % FOLDS
+    found = np.empty(len(folds))
+    for fold in range(FOLDS):
+        rows = [record for record, of in zip(world.data.pool, folds, strict=True) if of != fold]
+        trained, _ = train(world.loaded, rows, seed=fold, spec=ONCE)
+        asked = [record for record, of in zip(world.data.pool, folds, strict=True) if of == fold]
+        found[folds == fold] = _against_choices([_of_choices(row) for row in answer(trained, asked)])
+    return found
 
 
 def incoherence(world: World) -> Floats:
@@ -138,6 +156,7 @@ def _nearest(world: World, kind: str) -> tuple[Tensor, Tensor]:
 SIGNALS: dict[str, Callable[[World], Floats]] = {
     "answer-loss": answer_loss,
     "loss-against-choices": loss_against_choices,
+    "loss-out-of-fold": loss_out_of_fold,
     "hidden-incoherence": incoherence,
     "gradient-incoherence": gradient_incoherence,
     "neighbours-answers": neighbours_answers,

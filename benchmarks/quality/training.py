@@ -16,12 +16,14 @@ TRAINER = "workers"
 """What rows say of who trained and asked; those that say nothing were made by an earlier, own trainer."""
 
 
-def train(loaded: LoadedModel, records: Sequence[Record], seed: int) -> tuple[LoadedModel, list[float]]:
+def train(
+    loaded: LoadedModel, records: Sequence[Record], seed: int, spec: TrainingSpec = SPEC
+) -> tuple[LoadedModel, list[float]]:
     """The base model with an adapter trained on the records, and the loss of every step in nats."""
     with tempfile.TemporaryDirectory(prefix="evoselect-quality-") as name:
         folder = Path(name) / "adapter"
         found = train_lora(
-            records, None, loaded, spec=SPEC, out_dir=folder, seed=seed, progress=lambda step: None
+            records, None, loaded, spec=spec, out_dir=folder, seed=seed, progress=lambda step: None
         )
         return adapted(loaded, folder), found.loss_history
 
