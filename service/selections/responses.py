@@ -288,6 +288,19 @@ class LastSelected(ResponseModel):
     """To the example that it serves most, -1 to 1."""
 
 
+class NearestItem(ResponseModel):
+    """The item that a candidate which was not selected is most like."""
+
+    rank: int
+    """Its rank, from 1."""
+    id: str
+    """Its id."""
+    content_hash: str | None
+    """Hash of its content."""
+    cosine: float
+    """Of their features, -1 to 1."""
+
+
 class Candidate(ResponseModel):
     """Why a candidate is in or out."""
 
@@ -307,6 +320,8 @@ class Candidate(ResponseModel):
     """The item; null unless it was selected."""
     nearest_target: NearestTarget | None
     """The example that it is most like; null where that was not stored."""
+    nearest_item: NearestItem | None
+    """The item that it is most like; null unless it was not selected, and in large pools."""
     last_selected: LastSelected | None
     """What it was up against; null unless it was not selected."""
     cluster: Cluster | None

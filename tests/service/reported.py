@@ -12,6 +12,7 @@ from evoselect.select import select
 from evoselect.spec.copies import NearCopies
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
+from store.records.layout import Layout, read_row
 from store.records.record import parse_record
 from store.results import considered
 from store.results import items as selected
@@ -43,9 +44,17 @@ def leaked(job: Json) -> dict[str, dict[int, Leak]]:
     return {job["request"]["target_id"]: {4: Leak(4, 0, 0.96875, 0.5)}, "tgt_held": {}}
 
 
-def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -> Json:
-    """The job; the text, id and group of its first record, target and name are hostile."""
-    pool = [question(number, id=f"c{number}") for number in range(n)]
+def columns(number: int) -> dict[str, str]:
+    """Of two columns the values of a candidate."""
+    return {"source": "book" if number % 3 else "web", "lang": "en" if number % 2 else "de"}
+
+
+def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, wide: bool = False, **body: Any) -> Json:
+    """The job; the text, id and group of its first record, target and name are hostile.
+
+    With ``wide`` candidates have the columns of `columns`.
+    """
+    pool = [question(number, id=f"c{number}", **(columns(number) if wide else {})) for number in range(n)]
     goal = [question(1000 + number, id=f"t{number}", group="all") for number in range(m)]
     pool[0] |= {"prompt": HOSTILE, "id": f"c0{HOSTILE}"}
     goal[0] |= {"prompt": HOSTILE, "id": f"t0{HOSTILE}"}
@@ -55,12 +64,14 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     candidates, targets = features(n, m)
     candidates[0] = targets[0]  # so that the hostile record is among the selected
     chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
-    sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
+    sent, wanted = [read_row(row, Layout())[0] for row in pool], [parse_record(row) for row in goal]
     rows = [
         item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
         for reason in chosen.items()
     ]
     near = nearest_both_ways(candidates, targets)
+    alike = nearest_both_ways(candidates, candidates[chosen.indices])
+    held = set(chosen.indices.tolist())
     leaks = {target_id: (wanted, found) for target_id, found in leaked(job).items()}
     copies = Found(NearCopies(), sent, set(), [[0, 7, 9, 11, 12, 13, 14]], leaks, 0.1)
     counts = {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m, "target_statuses": {}}
@@ -80,6 +91,10 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
                 hashes=[record.content_hash for record in sent],
                 nearest=[wanted[at].id for at in near.target.tolist()],
                 cosines=near.cosine.tolist(),
+                items=[
+                    None if at in held else (int(alike.target[at]) + 1, float(alike.cosine[at]))
+                    for at in range(n)
+                ],
             ),
             "near_copies": near_copies.put(artifacts, "t", copies.flags(), sent),
             **selection_report.store(

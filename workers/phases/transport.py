@@ -63,6 +63,7 @@ from workers.selections.stages import Stages
 
 LISTED = ("sums", "lists")  # phases that this one asks for
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
+MOST_PRODUCTS = 2 * 10**10  # of numbers to find each candidate's most similar item: a few seconds of a core
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
 VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT", "datasketch")
@@ -91,10 +92,14 @@ class Sides:
     @property
     def listed(self) -> bool:
         """Whether the shards of the candidates answer for their rows: the pool is large, and can be asked."""
+        return self.asked.spec.method == "capacity" and len(self.pool.stretches) > 0 and self.large
+
+    @property
+    def large(self) -> bool:
+        """Whether the candidates' features are more than this worker reads at once."""
         first = self.target.features(self.goals[:1])
         width = first.values[0].numel() + (0 if first.hidden is None else first.hidden.shape[1])
-        can = self.asked.spec.method == "capacity" and len(self.pool.stretches) > 0
-        return can and conditioned_rows.is_large(len(self.rows), width)
+        return conditioned_rows.is_large(len(self.rows), width)
 
 
 @dataclass(frozen=True)
@@ -275,7 +280,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
             **items,
             **_store_near_copies(work, sides, flags),
             "rejected": _store_rejected(work, rejected),
-            "considered": _store_considered(work, sides.sent, sides.wanted, near),
+            "considered": _store_considered(work, sides, near, _similar(sides, choice)),
             **selection_report.store(
                 work.context.artifacts,
                 work.claim.tenant_id,
@@ -376,13 +381,35 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
     return stored.reference(rows=len(rejected))
 
 
-def _store_considered(work: Work, sent: Records, wanted: list[Record], near: Nearest) -> StoredFile:
+def _similar(sides: Sides, choice: Choice) -> list[tuple[int, float] | None] | None:
+    """Rank and cosine of the item that each candidate is most like, None of items themselves.
+
+    None where that is not cheap, whichever way a large pool was read.
+    """
+    pool, chosen = choice.compared.pool, choice.selection.indices
+    rows, width = pool.shape
+    if sides.large or rows * len(chosen) * width > MOST_PRODUCTS:
+        return None
+    alike = pool.near(pool.gather(chosen))
+    found: list[tuple[int, float] | None] = [
+        (place + 1, cosine)
+        for place, cosine in zip(alike.target.tolist(), alike.cosine.tolist(), strict=True)
+    ]
+    for row in chosen.tolist():
+        found[row] = None
+    return found
+
+
+def _store_considered(
+    work: Work, sides: Sides, near: Nearest, items: list[tuple[int, float] | None] | None
+) -> StoredFile:
     """Every usable candidate with its nearest target: what can be said of those that were not selected."""
     return considered.put(
         work.context.artifacts,
         f"{work.claim.tenant_id}/considered",
-        ids=list(sent.column("id")),
-        hashes=list(sent.column("content_hash")),
-        nearest=[wanted[row].id for row in near.target.tolist()],
+        ids=list(sides.sent.column("id")),
+        hashes=list(sides.sent.column("content_hash")),
+        nearest=[sides.wanted[row].id for row in near.target.tolist()],
         cosines=near.cosine.tolist(),
+        items=items,
     )
