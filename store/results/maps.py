@@ -7,6 +7,7 @@ this file, from 0.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 MARGIN = 0.04  # around the points of a picture, as a share of what they span
@@ -32,7 +33,7 @@ SCHEMA = pa.schema(
         pa.field("length", pa.int64(), nullable=False),  # characters
         pa.field("source", pa.string()),  # by the column that the report names
         pa.field("cluster", pa.int64()),  # from 0
-        pa.field("columns", pa.map_(pa.string(), pa.string())),  # values of those that the report names
+        pa.field("columns", pa.string()),  # JSON: values of the further columns that the report names
     ]
 )
 
@@ -49,17 +50,17 @@ def points(found: pa.Table) -> dict[str, dict[str, Any]]:
         name: pa.array([at for at, kind in enumerate(kinds) if kind == name], pa.int64()) for name in KINDS
     }
     return {
-        name: {column: _listed(found[column].take(at)) for column in COLUMNS if column in there}
+        name: {column: _listed(column, found[column].take(at)) for column in COLUMNS if column in there}
         for name, at in rows.items()
     }
 
 
-def _listed(column: pa.ChunkedArray) -> list[Any] | dict[str, list[str | None]]:
+def _listed(name: str, column: pa.ChunkedArray) -> list[Any] | dict[str, list[str | None]]:
     """Its values; those of further columns by their names."""
-    values = column.to_pylist()
-    if not pa.types.is_map(column.type):
+    values: list[Any] = column.to_pylist()
+    if name != "columns":
         return values
-    rows = [dict(row or ()) for row in values]
+    rows: list[dict[str, str | None]] = [orjson.loads(text or "{}") for text in values]
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 

@@ -65,9 +65,7 @@ def store(
     told = {
         "source": [by and _told(row.get(by)) for row in beside],
         "length": [len(text) for text in texts],
-        "columns": [
-            {name: _told(row.get(name)) for name in found["map"]["columns"]}.items() for row in beside
-        ],
+        "columns": [_columns_of(row, found["map"]["columns"]) for row in beside],
     }
     columns = _columns(picture, drawn, selection, near) | told
     table = maps.table(columns | {"text": [text[:MAX_TEXT] for text in texts]})
@@ -103,6 +101,11 @@ def _told(value: object) -> str | None:
     if value is None or isinstance(value, dict | list):
         return None
     return (value if isinstance(value, str) else orjson.dumps(value).decode())[:MAX_SOURCE]
+
+
+def _columns_of(row: Json, names: Sequence[str]) -> str | None:
+    """The values of these columns as JSON; None where no column is named."""
+    return orjson.dumps({name: _told(row.get(name)) for name in names}).decode() if names else None
 
 
 def _values(rows: Sequence[Json]) -> dict[str, set[str]]:
