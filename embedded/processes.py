@@ -118,8 +118,8 @@ def leftovers(recorded: dict[str, list[float]]) -> list[str]:
 def reap_leftovers(recorded: dict[str, list[float]]) -> list[str]:
     """Kill children of a supervisor that died; `recorded` maps a name to [pid, create time].
 
-    Returns, once they are gone, the names of those that still ran. Where a child is gone, its session's number
-    marks what it left; where that number belongs to a later process now, nothing is touched.
+    Returns, once they are gone, the names of those that still ran. Where a child is gone, its session's
+    number marks what it left; where that number belongs to a later process now, nothing is touched.
     """
     reaped, victims = leftovers(recorded), list[psutil.Process]()
     for name, (pid, created) in recorded.items():
@@ -135,7 +135,7 @@ def reap_leftovers(recorded: dict[str, list[float]]) -> list[str]:
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    """A process and its descendants: PostgreSQL's have their own sessions, and hold its data till they end."""
+    """A process and its descendants: those of PostgreSQL have their own sessions, and hold its data."""
     try:
         leader = psutil.Process(pid)
         return [leader, *leader.children(recursive=True)]
