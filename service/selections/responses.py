@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.reading import OnLong
 from evoselect.spec.selection import SelectionSpec
@@ -39,7 +41,7 @@ class SelectionRequested(OpenResponseModel):
     """The proxy whose gradients are the features."""
     seed: int
     """Of all that is drawn at random."""
-    exclude_selection_ids: list[str]
+    exclude_selection_ids: list[str] = Field(default=[])  # comparisons of earlier releases left it out
     """Selections whose items are not selected again."""
 
 
