@@ -6,6 +6,7 @@ import orjson
 import torch
 from torch.nn.functional import normalize
 
+from evoselect.arrays import Ints
 from evoselect.copies.find import Leak
 from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.select import select
@@ -44,6 +45,15 @@ def leaked(job: Json) -> dict[str, dict[int, Leak]]:
     return {job["request"]["target_id"]: {4: Leak(4, 0, 0.96875, 0.5)}, "tgt_held": {}}
 
 
+def similar(candidates: torch.Tensor, chosen: Ints) -> list[tuple[int, float] | None]:
+    """Rank and cosine of the item that each candidate is most like, None of items themselves."""
+    alike, held = nearest_both_ways(candidates, candidates[chosen]), set(chosen.tolist())
+    return [
+        None if at in held else (int(alike.target[at]) + 1, float(alike.cosine[at]))
+        for at in range(len(candidates))
+    ]
+
+
 def columns(number: int) -> dict[str, str]:
     """Of two columns the values of a candidate."""
     return {"source": "book" if number % 3 else "web", "lang": "en" if number % 2 else "de"}
@@ -70,8 +80,6 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, wide: bool = F
         for reason in chosen.items()
     ]
     near = nearest_both_ways(candidates, targets)
-    alike = nearest_both_ways(candidates, candidates[chosen.indices])
-    held = set(chosen.indices.tolist())
     leaks = {target_id: (wanted, found) for target_id, found in leaked(job).items()}
     copies = Found(NearCopies(), sent, set(), [[0, 7, 9, 11, 12, 13, 14]], leaks, 0.1)
     counts = {"pool": n + 3, "usable": n, "left_out": {"too_long": 3}, "target": m, "target_statuses": {}}
@@ -91,10 +99,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, wide: bool = F
                 hashes=[record.content_hash for record in sent],
                 nearest=[wanted[at].id for at in near.target.tolist()],
                 cosines=near.cosine.tolist(),
-                items=[
-                    None if at in held else (int(alike.target[at]) + 1, float(alike.cosine[at]))
-                    for at in range(n)
-                ],
+                items=similar(candidates, chosen.indices),
             ),
             "near_copies": near_copies.put(artifacts, "t", copies.flags(), sent),
             **selection_report.store(

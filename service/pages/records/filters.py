@@ -1,5 +1,6 @@
 """What the address of a page of records asks for, and the addresses that lead on from it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -111,9 +112,12 @@ FilterQuery = Annotated[Filter, Depends(_filter)]
 
 def _number(text: str) -> tuple[float | None, str]:
     try:
-        return (float(text.replace(",", ".")) if text else None), ""
+        number = float(text.replace(",", ".")) if text else None
     except ValueError:
-        return None, f"{text} is no number: write one such as 0.25, or leave it empty."
+        number = math.nan
+    if number is None or math.isfinite(number):
+        return number, ""
+    return None, f"{text} is no number: write one such as 0.25, or leave it empty."
 
 
 def browsed(

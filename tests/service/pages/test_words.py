@@ -116,6 +116,12 @@ def test_columns_add_up_and_each_is_taken_away_by_its_own_link() -> None:
     assert filters.Filter().on_the_map == ""
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "high"])
+def test_a_least_score_is_a_number(text: str) -> None:
+    assert filters._number(text) == (None, f"{text} is no number: write one such as 0.25, or leave it empty.")
+    assert filters._number("0,5") == (0.5, "")
+
+
 def test_a_form_adds_a_column_up_to_the_most() -> None:
     def read(extra: dict[str, str], column: str) -> filters.Filter:
         return filters._filter(extra=extra, column=column, value="v")
