@@ -1,4 +1,4 @@
-"""Lists of a selection's records in a real browser: what stands beside a row, and filters of several columns."""
+"""Lists of a selection's records in a real browser: what stands beside a row, filters of several columns."""
 
 from collections.abc import Iterator
 

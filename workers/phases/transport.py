@@ -59,11 +59,11 @@ from workers.selections.near_copies import Flags
 from workers.selections.originals import kept_of, table_of
 from workers.selections.side import Side
 from workers.selections.sides import load
+from workers.selections.similar import Similar, similar
 from workers.selections.stages import Stages
 
 LISTED = ("sums", "lists")  # phases that this one asks for
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
-MOST_PRODUCTS = 2 * 10**10  # of numbers to find each candidate's most similar item: a few seconds of a core
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
 VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT", "datasketch")
@@ -280,7 +280,12 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
             **items,
             **_store_near_copies(work, sides, flags),
             "rejected": _store_rejected(work, rejected),
-            "considered": _store_considered(work, sides, near, _similar(sides, choice)),
+            "considered": _store_considered(
+                work,
+                sides,
+                near,
+                similar(compared.pool, selection.indices, large=sides.large),
+            ),
             **selection_report.store(
                 work.context.artifacts,
                 work.claim.tenant_id,
@@ -381,28 +386,7 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
     return stored.reference(rows=len(rejected))
 
 
-def _similar(sides: Sides, choice: Choice) -> list[tuple[int, float] | None] | None:
-    """Rank and cosine of the item that each candidate is most like, None of items themselves.
-
-    None where that is not cheap, whichever way a large pool was read.
-    """
-    pool, chosen = choice.compared.pool, choice.selection.indices
-    rows, width = pool.shape
-    if sides.large or rows * len(chosen) * width > MOST_PRODUCTS:
-        return None
-    alike = pool.near(pool.gather(chosen))
-    found: list[tuple[int, float] | None] = [
-        (place + 1, cosine)
-        for place, cosine in zip(alike.target.tolist(), alike.cosine.tolist(), strict=True)
-    ]
-    for row in chosen.tolist():
-        found[row] = None
-    return found
-
-
-def _store_considered(
-    work: Work, sides: Sides, near: Nearest, items: list[tuple[int, float] | None] | None
-) -> StoredFile:
+def _store_considered(work: Work, sides: Sides, near: Nearest, items: Similar | None) -> StoredFile:
     """Every usable candidate with its nearest target: what can be said of those that were not selected."""
     return considered.put(
         work.context.artifacts,
