@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +13,7 @@ import psutil
 
 from embedded.home import private
 
+GONE_SECONDS = 20.0  # that killed processes may take to be gone
 PRIVATE = 0o077  # what children write is for their own account alone
 STOP_SECONDS = 15.0
 FIRST_BACKOFF_SECONDS = 0.5  # before a restart; doubles up to the longest
@@ -116,17 +117,34 @@ def identity(pid: int) -> float | None:
         return None
 
 
+def leftovers(recorded: dict[str, list[float]]) -> list[str]:
+    """Names of the children of a supervisor that died which still run; `recorded` as of reap_leftovers."""
+    return [name for name, (pid, created) in recorded.items() if identity(int(pid)) == created]
+
+
 def reap_leftovers(recorded: dict[str, list[float]]) -> list[str]:
     """Kill children of a supervisor that died; `recorded` maps a name to [pid, create time].
 
-    Returns the names of those that still ran. Where a child is gone, its session's number marks what it
-    left; where that number belongs to a later process now, nothing is touched.
+    Returns, once they are gone, the names of those that still ran. Where a child is gone, its session's
+    number marks what it left; where that number belongs to a later process now, nothing is touched.
     """
-    reaped = []
+    reaped, victims = leftovers(recorded), list[psutil.Process]()
     for name, (pid, created) in recorded.items():
-        found = identity(int(pid))
-        if found == created:
-            reaped.append(name)
-        if found in (None, created):
+        if name in reaped:
+            victims += _family(int(pid))
+        if identity(int(pid)) in (None, created):
             kill_session(int(pid))
+    for victim in victims:
+        with suppress(psutil.Error):
+            victim.kill()
+    psutil.wait_procs(victims, timeout=GONE_SECONDS)
     return reaped
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """A process and its descendants: those of PostgreSQL have their own sessions, and hold its data."""
+    try:
+        leader = psutil.Process(pid)
+        return [leader, *leader.children(recursive=True)]
+    except psutil.Error:
+        return []

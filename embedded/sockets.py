@@ -51,7 +51,11 @@ def owner(port: int) -> str | None:
 
 
 def _listens(process: psutil.Process, port: int) -> bool:
-    return any(_is_listener(one, port) for one in process.net_connections("tcp"))
+    """Whether it does, as far as this account may know."""
+    try:
+        return any(_is_listener(one, port) for one in process.net_connections("tcp"))
+    except psutil.AccessDenied:
+        return False
 
 
 def _is_listener(connection: Any, port: int) -> bool:

@@ -26,6 +26,7 @@ from store.settings import INSTANCE_HEADER, Settings, as_environment
 
 ROOT = Path(store.__file__).parent.parent
 POLL_SECONDS = 0.2
+RELEASE_SECONDS = 10.0  # that a killed process may take to let go of its port
 NICENESS = 10  # of computing workers, so that the API answers while they take every core
 ON_A_MODEL = ("features", "train")  # several processes side by side
 
@@ -63,14 +64,33 @@ class Supervisor:
         """
         if (pid := self.home.holder()) is not None:
             raise HomeInUse(self.home.path, pid)
-        self._socket = sockets.listen(self.port)
-        self.port = self._socket.getsockname()[1]
         try:
-            self.home.acquire()
+            self._socket = self._listen()
+            self.port = self._socket.getsockname()[1]
+            if not self.home.held:
+                self.home.acquire()
             self._start_all()
         except BaseException:
             self.stop()
             raise
+
+    def _listen(self) -> socket.socket:
+        """The API's socket. The API of a killed supervisor, which may still hold the port, is ended first."""
+        try:
+            return sockets.listen(self.port)
+        except sockets.PortInUse:
+            if not processes.leftovers(self._recorded()):
+                raise
+        self.home.acquire()
+        self._clear_leftovers()
+        deadline = time.monotonic() + RELEASE_SECONDS
+        while True:
+            try:
+                return sockets.listen(self.port)
+            except sockets.PortInUse:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
 
     def _start_all(self) -> None:
         self._clear_leftovers()
@@ -146,12 +166,16 @@ class Supervisor:
         except OSError:
             self._unrecorded = True
 
-    def _clear_leftovers(self) -> None:
+    def _recorded(self) -> dict[str, list[float]]:
+        """What an earlier supervisor started that did not end well; nothing after one that did."""
         path = self.home.path / "children.json"
-        if path.exists():
-            for name in processes.reap_leftovers(json.loads(path.read_text())):
-                self._children.say(f"ended {name}, left by an earlier run")
-            path.unlink()
+        found: dict[str, list[float]] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def _clear_leftovers(self) -> None:
+        for name in processes.reap_leftovers(self._recorded()):
+            self._children.say(f"ended {name}, left by an earlier run")
+        (self.home.path / "children.json").unlink(missing_ok=True)
 
     def _environment(self, secrets: Secrets) -> dict[str, str]:
         """Every setting of ours, with what embedded mode fills in, as the children will read it."""

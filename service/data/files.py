@@ -52,7 +52,7 @@ async def create(
     kind = required(request.headers.get("content-type"), KINDS)
     with spool() as file:
         if not await receive_into(request, file):
-            raise Problem(422, "empty_file", "The body is empty: send the file's bytes.")
+            raise Problem(422, "empty_file", "The file is empty: the body has 0 bytes.")
         return await run_in_threadpool(stored, state, tenant_id, file, name=name, kind=kind, sha256=sha256)
 
 

@@ -218,10 +218,8 @@ def _within(body: Any, path: Sequence[Any], *, missing: bool) -> list[Any]:
 
 def _sentence(fault: Mapping[str, Any]) -> str:
     """Pydantic's message with the value seen, cut short; containers are not repeated."""
-    seen = fault.get("input")
-    return (
-        f"{fault['msg']}, got {_shown(seen)}" if isinstance(seen, (str, int, float, bool)) else fault["msg"]
-    )
+    seen, said = fault.get("input"), str(fault["msg"]).removeprefix("Value error, ")
+    return f"{said}, got {_shown(seen)}" if isinstance(seen, (str, int, float, bool)) else said
 
 
 def _shown(seen: object) -> str:

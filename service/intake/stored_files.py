@@ -19,6 +19,7 @@ from service.intake import texts
 from service.intake.inline import Rows
 from service.intake.prompts import Prompts
 from service.intake.spools import spool
+from service.intake.unreadable import refuse_others
 from service.intake.writer import BatchWriter
 from service.services import State
 from store.data import files
@@ -62,6 +63,7 @@ def read_into(
             with child or nullcontext():
                 _read_table(writer, table, settings)
         return
+    refuse_others(first)
     every = chain([first], pieces)
     if texts.is_list(first):
         texts.feed_list(writer, every, settings.max_line_bytes)

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from service.http.problems import Problem
+from service.intake.unreadable import NOT_UTF8
 from service.intake.writer import BOM, BatchWriter
 from store.records.faults import InvalidRecord
 
@@ -45,10 +46,10 @@ def feed_list(writer: BatchWriter, pieces: Iterator[bytes], max_element: int) ->
         while part := list(islice(found, ROWS)):
             writer.take_lines(part)
     except (json.JSONDecodeError, RecursionError) as error:
-        detail = f"The file begins as a JSON list and is none: {error!s:.200}."
+        detail = f"The file begins as a JSON list and is none: {getattr(error, 'msg', error)!s:.200}."
         raise Problem(422, "not_json", detail) from None
     except UnicodeDecodeError as error:
-        raise Problem(422, "not_json", f"The file is not UTF-8: {error.reason}.") from None
+        raise Problem(422, "not_json", f"The file is not UTF-8 ({error.reason}): {NOT_UTF8}.") from None
 
 
 def _elements(texts: Iterator[str], longest: int) -> Iterator[bytes]:
@@ -118,7 +119,7 @@ def feed_table(writer: BatchWriter, pieces: Iterator[bytes], delimiter: str, max
         detail = f"Row {rows.line_num} of the table cannot be read: {error}. Quote cells as RFC 4180 says."
         raise Problem(422, "bad_table", detail) from None
     except UnicodeDecodeError as error:
-        raise Problem(422, "bad_table", f"The table is not UTF-8: {error.reason}.") from None
+        raise Problem(422, "bad_table", f"The table is not UTF-8 ({error.reason}): {NOT_UTF8}.") from None
 
 
 def _texts(pieces: Iterator[bytes]) -> Iterator[str]:

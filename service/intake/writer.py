@@ -25,6 +25,7 @@ from service.intake.foreign import UNREADABLE, as_values, is_valid, readable
 from service.intake.inline import refused
 from service.intake.prompts import Prompt, Prompts
 from service.intake.spools import RowSpool, spool
+from service.intake.unreadable import why_no_json
 from store.data.content_runs import Known
 from store.data.pools import ORIGINAL, Counts
 from store.records.columns import PLAIN, Places, finished, line_ends, line_texts, plain_rows
@@ -298,7 +299,7 @@ class BatchWriter:
             if isinstance(value, InvalidRecord):
                 raise value
             if isinstance(value, orjson.JSONDecodeError):
-                raise InvalidRecord("not_json", f"The line is not UTF-8 JSON: {value}.")
+                raise InvalidRecord("not_json", why_no_json(value))
             record, shape = read_row(value, self._layout, prompt)
         except InvalidRecord as fault:
             found = RowFault(line=self._line, code=fault.code, detail=fault.detail)

@@ -120,7 +120,9 @@ def _require_reachable(state: State, place: OpenAIGenerator | Called, pointer: s
         url = egress.parse(str(place.url), plain=bool(allowed))
         egress.check_literal(url, allowed)
     except egress.Refused as error:
-        raise Invalid(str(error), code="url_refused", pointer=f"{pointer}/url") from error
+        plain = str(place.url).startswith("http://")
+        more = "; the operator can allow its network (EVOSELECT_GENERATOR_NETWORKS)" if plain else ""
+        raise Invalid(f"{error}{more}", code="url_refused", pointer=f"{pointer}/url") from error
 
 
 @router.post("/{job_id}/pause", response_model=responses.Loop)

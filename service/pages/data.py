@@ -197,7 +197,7 @@ def _browsed(state: State, sources: list[Source], asked: Filter, extras: list[st
         "asked": asked,
         "kept": [],
         "scored": "",
-        "fault": "",
+        "fault": asked.fault,
         "extras": extras,
     }
 

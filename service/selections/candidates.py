@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/selections", route_class=FairRoute, tags=["select
 
 UNKNOWN: Json = {
     "object": "selection.candidate",
-    **dict.fromkeys(("item", "nearest_target", "last_selected", "cluster")),
+    **dict.fromkeys(("item", "nearest_target", "nearest_item", "last_selected", "cluster")),
     "leaks": [],
 }
 
@@ -79,6 +79,7 @@ class Why(TypedDict, total=False):
     reason: str
     item: Json
     nearest_target: "Near | None"
+    nearest_item: "NearItem | None"
     last_selected: dict[str, object]
 
 
@@ -87,6 +88,13 @@ class Near(TypedDict):
 
     id: str
     cosine: float
+
+
+class NearItem(Near):
+    """The item that a candidate is most like."""
+
+    rank: int
+    content_hash: str | None
 
 
 class Flagged(TypedDict, total=False):
@@ -116,7 +124,7 @@ def _eligibility(state: State, files: SelectionFiles, own: Own) -> Why:
     item = selected.find(state.artifacts, files.items, own.id, own.content_hash)
     if item is not None:
         return _chosen(item)
-    nearest, rejected = _nearest(state, files, own), files.rejected
+    (nearest, similar), rejected = _nearest(state, files, own), files.rejected
     if nearest is None and rejected:  # whose lines hold ids: another content may have the same one
         reason = considered.rejection(state.artifacts, rejected, own.id)
         if reason is not None:
@@ -129,6 +137,7 @@ def _eligibility(state: State, files: SelectionFiles, own: Own) -> Why:
         "status": "not_selected",
         "reason": "it could have been selected; the selected set serves the targets at less cost without it",
         "nearest_target": nearest,
+        "nearest_item": similar,
         "last_selected": last_selected,
     }
 
@@ -145,10 +154,25 @@ def _chosen(item: Json) -> Why:
     return {"status": "selected", "reason": item.get("why") or "selected", "item": item}
 
 
-def _nearest(state: State, files: SelectionFiles, own: Own) -> Near | None:
-    """None for jobs that did not store it."""
+def _nearest(state: State, files: SelectionFiles, own: Own) -> tuple[Near | None, NearItem | None]:
+    """The target and the item that it is most like; None for jobs that did not store them."""
     if files.considered is None:
-        return None
-    columns = ("nearest_target", "cosine")
+        return None, None
+    columns = ("nearest_target", "cosine", "item_rank", "item_cosine")
     row = considered.find_row(state.artifacts, files.considered.path, own.content_hash, more=columns)
-    return None if row is None else {"id": row["nearest_target"], "cosine": row["cosine"]}
+    if row is None:
+        return None, None
+    return {"id": row["nearest_target"], "cosine": row["cosine"]}, _near_item(state, files, row)
+
+
+def _near_item(state: State, files: SelectionFiles, row: Json) -> NearItem | None:
+    rank = row.get("item_rank")
+    if rank is None:
+        return None
+    item = selected.at(state.artifacts, files.items, {rank})[rank]
+    return {
+        "rank": rank,
+        "id": item["id"],
+        "content_hash": item.get("content_hash"),
+        "cosine": row["item_cosine"],
+    }

@@ -11,7 +11,7 @@ from store.results import maps
 from store.tables.jobs import Job
 
 TEXT = 160  # characters by which an example of the target is told from others
-EARLIER_MAP: Json = {"axes": None, "tsne": None, "source": None, "clusters": []}
+EARLIER_MAP: Json = {"axes": None, "tsne": None, "source": None, "columns": [], "clusters": []}
 
 
 def document(artifacts: Artifacts, job: Job) -> Json:

@@ -47,6 +47,7 @@ def page(report: Report, items: Iterable[Json], shown: Mapping[str, dict[str, st
         "map": _coordinates(report.map.points, shown),
         "clusters": report.map.clusters,
         "source": report.map.source,
+        "columns": report.map.columns,
         "tables": {
             "items": _table(ITEM_COLUMNS, rows),
             "targets": _table(TARGET_COLUMNS, _targets(report, texts)),

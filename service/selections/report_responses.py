@@ -44,6 +44,8 @@ class Points(OpenResponseModel):
     """Values of the column that `source` of the map names."""
     cluster: list[int | None] | None = None
     """Places among `clusters` of the map."""
+    columns: dict[str, list[str | None]] | None = None
+    """Values of the further columns that `columns` of the map names."""
 
 
 class Shown(ResponseModel):
@@ -114,6 +116,8 @@ class Map(OpenResponseModel):
     """The picture by t-SNE; null in reports of earlier releases, and where there are too few points."""
     source: str | None
     """The column that `source` of the points is from; null where there is none."""
+    columns: list[str]
+    """Further columns of few values by which the points can be told apart, at most six."""
     clusters: list[str]
     """Of each cluster (k-means) the words that set its texts apart, which may be none."""
     points: dict[str, Points]

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.reading import OnLong
 from evoselect.spec.selection import SelectionSpec
@@ -39,7 +41,7 @@ class SelectionRequested(OpenResponseModel):
     """The proxy whose gradients are the features."""
     seed: int
     """Of all that is drawn at random."""
-    exclude_selection_ids: list[str]
+    exclude_selection_ids: list[str] = Field(default=[])  # comparisons of earlier releases left it out
     """Selections whose items are not selected again."""
 
 
@@ -288,6 +290,19 @@ class LastSelected(ResponseModel):
     """To the example that it serves most, -1 to 1."""
 
 
+class NearestItem(ResponseModel):
+    """The item that a candidate which was not selected is most like."""
+
+    rank: int
+    """Its rank, from 1."""
+    id: str
+    """Its id."""
+    content_hash: str | None
+    """Hash of its content."""
+    cosine: float
+    """Of their features, -1 to 1."""
+
+
 class Candidate(ResponseModel):
     """Why a candidate is in or out."""
 
@@ -307,6 +322,8 @@ class Candidate(ResponseModel):
     """The item; null unless it was selected."""
     nearest_target: NearestTarget | None
     """The example that it is most like; null where that was not stored."""
+    nearest_item: NearestItem | None
+    """The item that it is most like; null unless it was not selected, and in large pools."""
     last_selected: LastSelected | None
     """What it was up against; null unless it was not selected."""
     cluster: Cluster | None

@@ -1,11 +1,16 @@
 "use strict";
 /* Histograms beside a map. A range of one, or values that are pressed, hide the points of all kinds that lack them.
-   `hidden[kind][at]` has a bit for each measure that hides the point; a histogram counts what the others leave. */
+   `hidden[kind][at]` has a bit for each measure that hides the point; a histogram counts what the others leave.
+   What is filtered stands in chips above them and in the address, so that a link shows the same. */
 function evoLinked(host, points, kinds, measures, changed) {
   const { number, colour, make } = evoCharts;
+  const BETWEEN = "..", LONGEST = 60; /* characters of a value, as the worker cuts them */
   const BINS = 32, NONE = 255, BAR = 64; /* pixels of the highest bar */
-  const hidden = Object.fromEntries(kinds.map((kind) => [kind, new Uint8Array(points[kind].x.length)]));
+  const hidden = Object.fromEntries(kinds.map((kind) => [kind, new Uint16Array(points[kind].x.length)])); /* up to 16 measures */
   const valuesOf = (kind, name) => points[kind][name] ?? [];
+  const chips = make("ul", undefined, "chips"), note = make("p", undefined, "small quiet");
+  chips.setAttribute("aria-label", "Filters in force"); note.setAttribute("role", "status");
+  host.before(chips, note);
   let waiting = false;
 
   /* Sets the measure's bit where `keeps` says no; null keeps all. */
@@ -18,7 +23,7 @@ function evoLinked(host, points, kinds, measures, changed) {
     }
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; shown.forEach((one) => one.draw()); changed(); }); /* once a frame */
+    requestAnimationFrame(() => { waiting = false; shown.forEach((one) => one.draw()); tell(); changed(); }); /* once a frame */
   }
 
   /* How many points lie in each bin, all and those that the other measures leave. */
@@ -79,30 +84,50 @@ function evoLinked(host, points, kinds, measures, changed) {
       const most = Math.max(1, ...every), bar = width / BINS;
       const bars = (counts, fill) => { c.fillStyle = fill; counts.forEach((count, place) => { if (count) { const tall = Math.max(1.5, BAR * count / most); c.fillRect(place * bar, BAR - tall, bar - 1, tall); } }); };
       bars(every, colour("line")); bars(left, colour("selected"));
-      if (all.hidden) return;
+      if (all.hidden) return; /* no range */
       const [start, stop] = [bound(from, low), bound(to, high)].map((value) => width * Math.min(1, Math.max(0, (along(value) - first) / wide)));
       c.strokeStyle = colour("text"); c.strokeRect(start + 0.5, 0.5, Math.max(1, stop - start - 1), BAR - 1);
     }
-    return { draw };
+    function set(range) { [from.value, to.value] = range; choose(); }
+    const chosen = () => all.hidden ? [] : [{ value: `${from.value}${BETWEEN}${to.value}`, text: `${from.value || "…"} to ${to.value || "…"}`, remove: () => set(["", ""]) }];
+    const take = ([text]) => {
+      const ends = (text ?? BETWEEN).split(BETWEEN);
+      if (ends.length !== 2 || ends.some((end) => Number.isNaN(Number(end)))) return [text];
+      set(ends);
+      return [];
+    };
+    return { name, label, draw, chosen, take };
   }
 
   function values(box, { name, label, groups, labels }, bit) {
     const list = make("div", undefined, "values"), pressed = new Set();
     list.setAttribute("role", "group"); list.setAttribute("aria-label", label);
+    const buttons = [];
+    const show = () => {
+      for (const kind of kinds) groups[kind].forEach((own, at) => { if (pressed.size && !pressed.has(own)) hidden[kind][at] |= bit; else hidden[kind][at] &= ~bit; });
+      buttons.forEach((button, group) => button.setAttribute("aria-pressed", String(pressed.has(group))));
+      ask(0, name, null);
+    };
     const counts = labels.map((text, group) => {
       const button = make("button"), key = make("span", undefined, `swatch group-${Math.min(group, evoMap.GROUPS)}`), count = make("span", "", "quiet");
       button.type = "button"; button.setAttribute("aria-pressed", "false"); button.append(key, `${text} `, count);
       button.addEventListener("click", () => {
         if (!pressed.delete(group)) pressed.add(group);
-        button.setAttribute("aria-pressed", String(pressed.has(group)));
-        for (const kind of kinds) groups[kind].forEach((own, at) => { if (pressed.size && !pressed.has(own)) hidden[kind][at] |= bit; else hidden[kind][at] &= ~bit; });
-        ask(0, name, null);
+        show();
       });
-      list.append(button);
+      list.append(button); buttons.push(button);
       return count;
     });
     box.append(list);
-    return { draw() { counted(groups, bit, labels.length).left.forEach((count, group) => { counts[group].textContent = number.format(count); }); } };
+    const draw = () => counted(groups, bit, labels.length).left.forEach((count, group) => { counts[group].textContent = number.format(count); });
+    const chosen = () => [...pressed].map((group) => ({ value: labels[group], text: labels[group], remove: () => { pressed.delete(group); show(); } }));
+    const take = (wanted) => {
+      pressed.clear();
+      const lacking = wanted.filter((text) => { const group = labels.indexOf(text.slice(0, LONGEST)); if (group >= 0) pressed.add(group); return group < 0; });
+      show();
+      return lacking;
+    };
+    return { name, label, draw, chosen, take };
   }
 
   const shown = measures.map((measure, place) => {
@@ -111,6 +136,36 @@ function evoLinked(host, points, kinds, measures, changed) {
     return (measure.labels ? values : range)(box, measure, 1 << place);
   });
   const draw = () => shown.forEach((one) => one.draw());
-  draw();
+
+  /* What is filtered, in chips and in the address. */
+  function tell() {
+    const every = shown.flatMap((one) => one.chosen().map((found) => ({ ...found, name: one.name, label: one.label })));
+    const held = document.activeElement?.closest?.("ul") === chips;
+    chips.replaceChildren(...every.map(({ label, text, remove }) => {
+      const line = make("li"), button = make("button", "×", "remove");
+      button.type = "button"; button.setAttribute("aria-label", `Remove the filter ${label} ${text}`);
+      button.addEventListener("click", remove);
+      line.append(make("span", `${label} `, "quiet"), `${text} `, button);
+      return line;
+    }));
+    if (held) (chips.querySelector("button") ?? host.querySelector("input, button"))?.focus(); /* what was pressed is gone */
+    const query = String(new URLSearchParams(every.map(({ name, value }) => [name, value])));
+    if (query) history.replaceState(null, "", `#${query}`);
+    else if (location.hash.includes("=")) history.replaceState(null, "", location.href.split("#")[0]);
+  }
+
+  /* What the address asks for; what this map does not tell apart is said. */
+  function follow() {
+    if (!location.hash.includes("=")) return;
+    const asked = new URLSearchParams(location.hash.slice(1)), names = new Set(shown.map((one) => one.name));
+    const lacking = shown.flatMap((one) => one.take(asked.getAll(one.name)).map((value) => `${one.label} ${value}`));
+    const unknown = [...asked].filter(([name]) => !names.has(name)).map(([name, value]) => `${name.replace(/^extra\./, "")} ${value}`);
+    const missing = [...lacking, ...unknown];
+    note.textContent = missing.length ? `This map does not tell apart: ${missing.join(", ")}.` : "";
+    host.closest("section").scrollIntoView();
+  }
+
+  addEventListener("hashchange", follow);
+  follow(); draw();
   return { hidden, draw };
 }

@@ -9,7 +9,8 @@
   /* The map. */
   const KINDS = ["pool", "selected", "target"]; /* the last is on top */
   const LISTED = { selected: "selected", target: "target", pool: "not selected" };
-  const OTHERS = evoMap.GROUPS - 1; /* colour of the values that are not among the most frequent */
+  const EXTRA = "extra."; /* of columns, in addresses as in the pages of records */
+  const VALUES = 50; /* of a column that can be pressed; the last stands for all others where there are more */
   const map = data.map, shown = { pool: true, target: true, selected: true };
   const pictures = { pca: picture("x", "y", ["first component", "second component"]) };
   if (KINDS.some((kind) => map[kind].tsne_x?.some((value) => value !== null))) pictures.tsne = picture("tsne_x", "tsne_y", ["t-SNE", ""]);
@@ -36,14 +37,16 @@
   }
 
   /* Values of the column of sources, the most frequent first, as numbers of colours; null where there are none. */
-  function bySource() {
+  function bySource() { return byValue((kind) => map[kind].source, evoMap.GROUPS); }
+
+  function byValue(of, most) {
     const counts = new Map();
-    for (const kind of KINDS) for (const value of map[kind].source ?? []) if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
+    for (const kind of KINDS) for (const value of of(kind) ?? []) if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
     if (counts.size < 2) return null;
     const order = [...counts.keys()].sort((one, other) => counts.get(other) - counts.get(one));
-    const labels = order.length > evoMap.GROUPS ? [...order.slice(0, OTHERS), "others"] : order;
-    const place = new Map(order.map((value, at) => [value, Math.min(at, OTHERS)]));
-    return { labels, groups: Object.fromEntries(KINDS.map((kind) => [kind, Uint8Array.from(map[kind].source ?? [], (value) => place.get(value) ?? 255)])) };
+    const labels = order.length > most ? [...order.slice(0, most - 1), "others"] : order;
+    const place = new Map(order.map((value, at) => [value, Math.min(at, most - 1)]));
+    return { labels, groups: Object.fromEntries(KINDS.map((kind) => [kind, Uint8Array.from(of(kind) ?? [], (value) => place.get(value) ?? 255)])) };
   }
 
   function byCluster() {
@@ -56,8 +59,12 @@
     const found = [];
     if (map.pool.relevance || map.selected.relevance) found.push({ name: "relevance", label: "Relevance" });
     if (map.pool.length) found.push({ name: "length", label: "Length, characters", log: true });
-    if (groupings.source) found.push({ name: "source", label: data.source, ...groupings.source });
+    if (groupings.source) found.push({ name: `${EXTRA}${data.source}`, label: data.source, ...byValue((kind) => map[kind].source, VALUES) });
     if (groupings.cluster) found.push({ name: "cluster", label: "Cluster", ...groupings.cluster });
+    for (const name of data.columns) {
+      const held = byValue((kind) => map[kind].columns?.[name], VALUES);
+      if (held) found.push({ name: `${EXTRA}${name}`, label: name, ...held });
+    }
     return found;
   }
 

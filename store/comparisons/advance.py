@@ -104,6 +104,7 @@ def _selection(comparison: _Comparison, key: Key, label: submissions.Label) -> J
         features=spec.features_of(arm),
         model=spec.proxy or asked.base_model,
         seed=_selection_seed(comparison, arm, key.run),
+        exclude_selection_ids=(),
     )
     shard_rows = pace.shard_rows(session, tenant_id, work, comparison.settings)
     return submissions.selection(session, tenant_id, work, shard_rows=shard_rows, label=label)

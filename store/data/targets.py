@@ -150,7 +150,8 @@ def split(records: list[Record], ratio: float, seed: int) -> tuple[list[int], li
     if not all(sides):
         raise Invalid(
             f"held_out.ratio {ratio} leaves {len(sides[0])} examples and {len(sides[1])} held out of "
-            f"{len(records)}: both need at least 1",
+            f"{len(records)}, of which equal ones stay together: both need at least 1, so send more "
+            "examples, or hold none out",
             code="nothing_held_out",
             pointer="/held_out/ratio",
         )

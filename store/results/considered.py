@@ -1,4 +1,4 @@
-"""The candidates that a selection could have picked, in pool order, each with its nearest target.
+"""The candidates that a selection could have picked, in pool order, each with its nearest target and item.
 
 Reads batches, repetitions and rejections too, one row group in memory at a time, to find a single candidate.
 """
@@ -19,6 +19,10 @@ SCHEMA = pa.schema(
         pa.field("content_hash", pa.string(), nullable=False),
         pa.field("nearest_target", pa.string(), nullable=False),
         pa.field("cosine", pa.float32(), nullable=False),
+        pa.field(
+            "item_rank", pa.int64()
+        ),  # of the most similar item; null for items, and where nobody looked
+        pa.field("item_cosine", pa.float32()),
     ]
 )
 
@@ -31,9 +35,19 @@ def put(
     hashes: Sequence[str],
     nearest: Sequence[str],
     cosines: Sequence[float],
+    items: Sequence[tuple[int, float] | None] | None = None,
 ) -> StoredFile:
-    """Store the columns; the result keeps the file at artifacts.considered."""
-    table = pa.table([ids, hashes, nearest, pa.array(cosines, pa.float32())], schema=SCHEMA)
+    """Store the columns; the result keeps the file at artifacts.considered.
+
+    ``items`` are rank and cosine of the most similar item, None for what is one itself.
+    """
+    beside = [one or (None, None) for one in items or [None] * len(ids)]
+    ranks = pa.array([rank for rank, _ in beside], pa.int64())
+    alike = pa.array([cosine for _, cosine in beside], pa.float32())
+    table = pa.table(
+        [ids, hashes, nearest, pa.array(cosines, pa.float32()), ranks, alike],
+        schema=SCHEMA,
+    )
     stored = artifacts.put_table(folder, table)
     return stored.reference(rows=len(ids))
 

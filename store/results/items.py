@@ -4,7 +4,7 @@ An item is {"rank": 1.., "id", "weight", "record": {...}, ...reasons}; clients g
 the row that its record came as.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import orjson
 import pyarrow as pa
@@ -65,6 +65,17 @@ def read(artifacts: Artifacts, stored: StoredFile, *, after: int, limit: int) ->
 def first(artifacts: Artifacts, stored: StoredFile, count: int) -> list[Json]:
     """The first `count` items."""
     return [orjson.loads(text) for text in read(artifacts, stored, after=0, limit=count)]
+
+
+def at(artifacts: Artifacts, stored: StoredFile, ranks: Collection[int]) -> dict[int, Json]:
+    """The items of these ranks, each row group read once."""
+    found: dict[int, Json] = {}
+    for group in sorted({(rank - 1) // GROUP_ROWS for rank in ranks}):
+        first = group * GROUP_ROWS
+        for rank, text in enumerate(read(artifacts, stored, after=first, limit=GROUP_ROWS), first + 1):
+            if rank in ranks:
+                found[rank] = orjson.loads(text)
+    return found
 
 
 def read_groups(

@@ -7,12 +7,13 @@ this file, from 0.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 MARGIN = 0.04  # around the points of a picture, as a share of what they span
 KINDS = ("pool", "target", "selected")
 NEIGHBOURS = pa.struct([pa.field("ids", pa.list_(pa.int64())), pa.field("distances", pa.list_(pa.float64()))])
-COLUMNS = ("id", "x", "y", "tsne_x", "tsne_y", "relevance", "length", "source", "cluster")
+COLUMNS = ("id", "x", "y", "tsne_x", "tsne_y", "relevance", "length", "source", "cluster", "columns")
 """What a picture needs of its points, beside their kind."""
 DRAWN = ("kind", *COLUMNS)
 SCHEMA = pa.schema(
@@ -32,6 +33,7 @@ SCHEMA = pa.schema(
         pa.field("length", pa.int64(), nullable=False),  # characters
         pa.field("source", pa.string()),  # by the column that the report names
         pa.field("cluster", pa.int64()),  # from 0
+        pa.field("columns", pa.string()),  # JSON: values of the further columns that the report names
     ]
 )
 
@@ -41,16 +43,26 @@ def table(columns: Mapping[str, Any]) -> pa.Table:
     return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
 
 
-def points(found: pa.Table) -> dict[str, dict[str, list[Any]]]:
+def points(found: pa.Table) -> dict[str, dict[str, Any]]:
     """By kind the columns of its points that the file has, in its order."""
     kinds, there = found["kind"].to_pylist(), found.column_names
     rows = {
         name: pa.array([at for at, kind in enumerate(kinds) if kind == name], pa.int64()) for name in KINDS
     }
     return {
-        name: {column: found[column].take(at).to_pylist() for column in COLUMNS if column in there}
+        name: {column: _listed(column, found[column].take(at)) for column in COLUMNS if column in there}
         for name, at in rows.items()
     }
+
+
+def _listed(name: str, column: pa.ChunkedArray) -> list[Any] | dict[str, list[str | None]]:
+    """Its values; those of further columns by their names."""
+    values: list[Any] = column.to_pylist()
+    if name != "columns":
+        return values
+    rows: list[dict[str, str | None]] = [orjson.loads(text or "{}") for text in values]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def frame(parts: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, list[float]] | None:

@@ -22,6 +22,7 @@ from evoselect_client import (
     ConfigurationError,
     ConnectionFailedError,
 )
+from evoselect_client.data.saving import check_name
 from tests.clients.test_cli import evoselect
 from tests.live import Api, question
 
@@ -248,7 +249,7 @@ def status(home: Path, variables: dict[str, str]) -> Result:
     ("name", "text", "said"),
     [
         ("target.csv", "prompt,completion\na\n", "The row has 1 cells for 2 names"),
-        ("target.txt", "prompt and completion\n", "line 1: The line is not UTF-8 JSON"),
+        ("target.txt", "prompt and completion\n", "line 1: The line is not JSON: unexpected character"),
         (
             "target.jsonl",
             '{"prompt": "a", "completion": "b"}\n{"prompt": \n',
@@ -271,12 +272,74 @@ def test_a_target_that_is_no_json_is_named_by_line_and_reason(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none/out.jsonl", "there is no folder none"),
+        (".", "is a folder"),
+        ("picked.csv", "rows are written as JSON Lines or Parquet"),
+        ("picked.jsonl.gz", "rows are written as JSON Lines or Parquet"),
+    ],
+)
+@pytest.mark.parametrize("command", ["items", "select", "compare-methods"])
+def test_where_rows_cannot_be_written_is_told_before_anything_is_asked(
+    command: str, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text(json.dumps(question(1)))
+    given = ["sel_1"] if command == "items" else ["--target", "rows.jsonl", "--pool", "rows.jsonl", "-k", "1"]
+    given += ["--held-out", "0.5"] if command == "compare-methods" else []
+    variables = {"EVOSELECT_URL": CLOSED, "EVOSELECT_API_KEY": "evs_x", "COLUMNS": "200"}
+    done = CliRunner().invoke(app, [command, *given, "--out", name], env=variables)
+    assert done.exit_code == exits.USAGE, done.output
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_rows_go_into_no_file_whose_name_says_another_format() -> None:
+    with pytest.raises(BadInputError, match=r"picked\.csv: rows are written as JSON Lines or Parquet"):
+        check_name(Path("picked.csv"))
+    check_name(Path("picked.jsonl"))
+    check_name(Path("picked.parquet"))
+
+
+def test_a_file_without_records_is_named(api: Api, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.write_bytes(b"")
+    with Client(api.url, api.api_key) as client:
+        pool = client.pools.create()
+        for call in (lambda: pool.add(empty), lambda: client.targets.create(empty)):
+            with pytest.raises(BadInputError, match=r"empty\.jsonl holds no records"):
+                call()
+        assert pool.add(iter(())).version is None  # nothing to send is no mistake of a pipeline
+
+
+NUMBER = r"record 2 cannot be sent as JSON: it holds NaN or infinity"
+
+
+def test_a_record_that_json_cannot_say_is_named(api: Api, tmp_path: Path) -> None:
+    bad = [question(1), {**question(2), "metadata": {"x": float("nan")}}]
+    lone = [question(1), question(2, note="\ud800")]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in bad))
+    with Client(api.url, api.api_key) as client:
+        for send in (client.targets.create, client.pools.create().add):
+            with pytest.raises(BadInputError, match=NUMBER):
+                send(bad)
+            with pytest.raises(BadInputError, match=r"record 2 cannot be sent as JSON: .*surrogates"):
+                send(lone)
+        with pytest.raises(BadInputError, match=r"rows\.jsonl, line 2 cannot be sent as JSON: it holds NaN"):
+            client.targets.create(path)
+        with pytest.raises(ApiError, match="line 2: The line holds NaN at character"):
+            client.pools.create().add(path)
+
+
 def test_a_file_that_cannot_be_written_is_one_sentence(api: Api, tmp_path: Path) -> None:
     nowhere = tmp_path / "none" / "out.jsonl"
     from tests.service.jobs.test_results import selection
 
     job = selection(api, [1])
     done = evoselect("items", job["id"], "--out", str(nowhere), home=tmp_path, api=api)
-    assert done.returncode == exits.FAILED
-    assert "No such file" in done.stderr
+    assert done.returncode == exits.USAGE
+    assert "there is no folder" in done.stderr
     assert "Traceback" not in done.stderr

@@ -230,6 +230,53 @@ def test_children_of_a_killed_supervisor_are_cleared_by_the_next_one(tmp_path: P
     wait_for(lambda: not session_members(pid))
 
 
+def test_the_port_that_the_api_of_a_killed_supervisor_holds_is_taken_back(tmp_path: Path) -> None:
+    left = subprocess.Popen(
+        [sys.executable, "-c", HOLDS], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert left.stdout is not None
+    port = int(left.stdout.readline())
+    home, lines = tmp_path / "home", list[str]()
+    supervisor = Supervisor(Settings(home=home), port=port, say=lines.append)
+    try:
+        with pytest.raises(sockets.PortInUse, match=f"process {left.pid}"):
+            supervisor._listen()  # of a stranger
+        assert not home.exists()
+        home.mkdir(mode=0o700)
+        (home / "lock").touch()
+        write_private(home / "children.json", {"api": [left.pid, processes.identity(left.pid)]})
+        supervisor._listen().close()
+        assert lines == ["ended api, left by an earlier run"]
+        assert supervisor.home.held
+        left.wait(10)
+    finally:
+        left.kill()
+        supervisor.home.release()
+
+
+def test_a_database_that_a_killed_supervisor_left_is_gone_before_the_next_one_starts(tmp_path: Path) -> None:
+    """Its processes have sessions of their own; while one lives the data cannot be opened."""
+    home = tmp_path / "home"
+    first = Supervisor(Settings(home=home))
+    first.home.acquire()
+    secrets = first.home.secrets()
+    first._start_database(secrets)
+    url = first.environment["EVOSELECT_DATABASE_URL"].replace("+psycopg", "")
+    postgres = first.running["postgres"].process
+    family = psutil.Process(postgres.pid).children(recursive=True)
+    assert len(family) > 3
+    first.home.release()  # and nothing else: it was killed
+    second = Supervisor(Settings(home=home))
+    second.home.acquire()
+    try:
+        with psycopg.connect(url):
+            second._clear_leftovers()
+            assert not any(one.is_running() for one in family)
+            second._start_database(secrets)
+    finally:
+        second.stop()
+
+
 def test_orphans_of_a_dead_child_are_cleared_and_a_reused_pid_is_left_alone(tmp_path: Path) -> None:
     running = processes.start(sleeper("dead", tmp_path / "s.log"))
     pid, created = running.process.pid, processes.identity(running.process.pid)

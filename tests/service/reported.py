@@ -6,12 +6,14 @@ import orjson
 import torch
 from torch.nn.functional import normalize
 
+from evoselect.arrays import Ints
 from evoselect.copies.find import Leak
 from evoselect.neighbours.both_ways import nearest_both_ways
 from evoselect.select import select
 from evoselect.spec.copies import NearCopies
 from evoselect.spec.selection import SelectionSpec
 from store.artifacts import Artifacts
+from store.records.layout import Layout, read_row
 from store.records.record import parse_record
 from store.results import considered
 from store.results import items as selected
@@ -43,9 +45,26 @@ def leaked(job: Json) -> dict[str, dict[int, Leak]]:
     return {job["request"]["target_id"]: {4: Leak(4, 0, 0.96875, 0.5)}, "tgt_held": {}}
 
 
-def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -> Json:
-    """The job; the text, id and group of its first record, target and name are hostile."""
-    pool = [question(number, id=f"c{number}") for number in range(n)]
+def similar(candidates: torch.Tensor, chosen: Ints) -> list[tuple[int, float] | None]:
+    """Rank and cosine of the item that each candidate is most like, None of items themselves."""
+    alike, held = nearest_both_ways(candidates, candidates[chosen]), set(chosen.tolist())
+    return [
+        None if at in held else (int(alike.target[at]) + 1, float(alike.cosine[at]))
+        for at in range(len(candidates))
+    ]
+
+
+def columns(number: int) -> dict[str, str]:
+    """Of two columns the values of a candidate."""
+    return {"source": "book" if number % 3 else "web", "lang": "en" if number % 2 else "de"}
+
+
+def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, wide: bool = False, **body: Any) -> Json:
+    """The job; the text, id and group of its first record, target and name are hostile.
+
+    With ``wide`` candidates have the columns of `columns`.
+    """
+    pool = [question(number, id=f"c{number}", **(columns(number) if wide else {})) for number in range(n)]
     goal = [question(1000 + number, id=f"t{number}", group="all") for number in range(m)]
     pool[0] |= {"prompt": HOSTILE, "id": f"c0{HOSTILE}"}
     goal[0] |= {"prompt": HOSTILE, "id": f"t0{HOSTILE}"}
@@ -55,7 +74,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
     candidates, targets = features(n, m)
     candidates[0] = targets[0]  # so that the hostile record is among the selected
     chosen = select(candidates, targets, k, SelectionSpec(tradeoff=True), seed=0)
-    sent, wanted = [parse_record(row) for row in pool], [parse_record(row) for row in goal]
+    sent, wanted = [read_row(row, Layout())[0] for row in pool], [parse_record(row) for row in goal]
     rows = [
         item(reason, candidates=sent, targets=wanted, tokens=[0] * len(sent), flags={})
         for reason in chosen.items()
@@ -80,6 +99,7 @@ def reported(api: Api, *, n: int = 300, m: int = 20, k: int = 60, **body: Any) -
                 hashes=[record.content_hash for record in sent],
                 nearest=[wanted[at].id for at in near.target.tolist()],
                 cosines=near.cosine.tolist(),
+                items=similar(candidates, chosen.indices),
             ),
             "near_copies": near_copies.put(artifacts, "t", copies.flags(), sent),
             **selection_report.store(

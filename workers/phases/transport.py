@@ -59,6 +59,7 @@ from workers.selections.near_copies import Flags
 from workers.selections.originals import kept_of, table_of
 from workers.selections.side import Side
 from workers.selections.sides import load
+from workers.selections.similar import Similar, similar
 from workers.selections.stages import Stages
 
 LISTED = ("sums", "lists")  # phases that this one asks for
@@ -91,10 +92,14 @@ class Sides:
     @property
     def listed(self) -> bool:
         """Whether the shards of the candidates answer for their rows: the pool is large, and can be asked."""
+        return self.asked.spec.method == "capacity" and len(self.pool.stretches) > 0 and self.large
+
+    @property
+    def large(self) -> bool:
+        """Whether the candidates' features are more than this worker reads at once."""
         first = self.target.features(self.goals[:1])
         width = first.values[0].numel() + (0 if first.hidden is None else first.hidden.shape[1])
-        can = self.asked.spec.method == "capacity" and len(self.pool.stretches) > 0
-        return can and conditioned_rows.is_large(len(self.rows), width)
+        return conditioned_rows.is_large(len(self.rows), width)
 
 
 @dataclass(frozen=True)
@@ -275,7 +280,12 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
             **items,
             **_store_near_copies(work, sides, flags),
             "rejected": _store_rejected(work, rejected),
-            "considered": _store_considered(work, sides.sent, sides.wanted, near),
+            "considered": _store_considered(
+                work,
+                sides,
+                near,
+                similar(compared.pool, selection.indices, large=sides.large),
+            ),
             **selection_report.store(
                 work.context.artifacts,
                 work.claim.tenant_id,
@@ -376,13 +386,14 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
     return stored.reference(rows=len(rejected))
 
 
-def _store_considered(work: Work, sent: Records, wanted: list[Record], near: Nearest) -> StoredFile:
+def _store_considered(work: Work, sides: Sides, near: Nearest, items: Similar | None) -> StoredFile:
     """Every usable candidate with its nearest target: what can be said of those that were not selected."""
     return considered.put(
         work.context.artifacts,
         f"{work.claim.tenant_id}/considered",
-        ids=list(sent.column("id")),
-        hashes=list(sent.column("content_hash")),
-        nearest=[wanted[row].id for row in near.target.tolist()],
+        ids=list(sides.sent.column("id")),
+        hashes=list(sides.sent.column("content_hash")),
+        nearest=[sides.wanted[row].id for row in near.target.tolist()],
         cosines=near.cosine.tolist(),
+        items=items,
     )

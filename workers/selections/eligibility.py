@@ -58,9 +58,10 @@ def require_enough(targets: int, k: int | None, eligibility: list[str]) -> None:
     usable = left_out.pop("usable", 0)
     if usable < (k or 1):
         wanted = "the budget is in tokens" if k is None else f"k is {k}"
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
         raise Invalid(
             f"{wanted} but only {usable} of {len(eligibility)} candidates can be selected "
-            f"(left out: {dict(left_out)}): ask for fewer, or add candidates",
+            f"(left out: {reasons}): {f'ask for at most {usable}, or ' if usable else ''}add candidates",
             code="too_few_usable",
         )
 

@@ -1,6 +1,6 @@
 """What the report of a selection needs, computed where the features are and stored beside the items."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import orjson
@@ -27,6 +27,7 @@ MAX_TEXT = 2_000  # characters of a record on the map
 SOURCE = "source"  # column by which points are coloured where records have one
 MOST_SOURCES = 50  # values of another column that tells records apart, at most
 MAX_SOURCE = 60  # characters of a value
+MOST_COLUMNS = 6  # beside the source, by which points can be filtered
 
 
 def store(
@@ -55,11 +56,17 @@ def store(
     found["near_copy_texts"] = copies and copies.texts()
     drawn = _drawn(picture, sent, wanted)
     beside = [_beside(record) for record in drawn]
-    found["map"]["source"] = by = _source(beside)
+    values = _values(beside)
+    found["map"]["source"] = by = _source(values)
+    found["map"]["columns"] = _further(values, by)
     texts = [plain_text(record) for record in drawn]
     found["map"]["clusters"] = labels(texts, picture.near.cluster) if picture.near else []
     results.finite(found, "report")
-    told = {"source": [by and _told(row.get(by)) for row in beside], "length": [len(text) for text in texts]}
+    told = {
+        "source": [by and _told(row.get(by)) for row in beside],
+        "length": [len(text) for text in texts],
+        "columns": [_columns_of(row, found["map"]["columns"]) for row in beside],
+    }
     columns = _columns(picture, drawn, selection, near) | told
     table = maps.table(columns | {"text": [text[:MAX_TEXT] for text in texts]})
     report = artifacts.put_bytes(f"{tenant_id}/report", orjson.dumps(found), ".json")
@@ -90,23 +97,43 @@ def _beside(record: Record) -> Json:
 
 
 def _told(value: object) -> str | None:
-    """A value in words; None where there is none, or no short one."""
+    """A value as filters of records name it; None where there is none, or no short one."""
     if value is None or isinstance(value, dict | list):
         return None
-    return str(value)[:MAX_SOURCE]
+    return (value if isinstance(value, str) else orjson.dumps(value).decode())[:MAX_SOURCE]
 
 
-def _source(rows: Sequence[Json]) -> str | None:
-    """The column that tells where a record is from: `source`, else the one of fewest values, two at least."""
+def _columns_of(row: Json, names: Sequence[str]) -> str | None:
+    """The values of these columns as JSON; None where no column is named."""
+    return orjson.dumps({name: _told(row.get(name)) for name in names}).decode() if names else None
+
+
+def _values(rows: Sequence[Json]) -> dict[str, set[str]]:
+    """By column the values that there are, in words."""
     values: dict[str, set[str]] = {}
     for row in rows:
         for name, value in row.items():
             if (text := _told(value)) is not None:
                 values.setdefault(name, set()).add(text)
+    return values
+
+
+def _several(values: Mapping[str, set[str]]) -> list[str]:
+    """Columns of two values at least and not too many, those of the fewest first."""
+    several = {name: len(held) for name, held in values.items() if 1 < len(held) <= MOST_SOURCES}
+    return sorted(several, key=lambda name: (several[name], name))
+
+
+def _source(values: Mapping[str, set[str]]) -> str | None:
+    """The column that tells where a record is from: `source`, else the one of fewest values, two at least."""
     if SOURCE in values:
         return SOURCE
-    several = {name: len(held) for name, held in values.items() if 1 < len(held) <= MOST_SOURCES}
-    return min(several, key=lambda name: (several[name], name), default=None)
+    return next(iter(_several(values)), None)
+
+
+def _further(values: Mapping[str, set[str]], source: str | None) -> list[str]:
+    """Other columns by which the points can be filtered."""
+    return [name for name in _several(values) if name != source][:MOST_COLUMNS]
 
 
 def _columns(picture: Map, drawn: Sequence[Record], selection: Selection, near: Nearest) -> Json:

@@ -9,7 +9,7 @@ from rich.table import Table
 from evoselect_cli import exits
 from evoselect_cli.connection import service
 from evoselect_cli.inputs import is_id, pool_id_of, settings_of, target_id_of
-from evoselect_cli.options import JsonOption, NameOption, SeedOption
+from evoselect_cli.options import JsonOption, NameOption, SeedOption, for_rows
 from evoselect_cli.output import err, out, print_json, with_progress
 from evoselect_client import Client
 from evoselect_client.resources.comparisons import ComparedArm, Gain, MethodComparison
@@ -46,9 +46,9 @@ def compare_methods(
     seed: SeedOption = None,
     name: NameOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write the rows that the winner selected.")] = False,
-    out_file: Annotated[Path, typer.Option("--out", help="Where --apply writes them.")] = Path(
-        "picked.jsonl"
-    ),
+    out_file: Annotated[
+        Path, typer.Option("--out", help="Where --apply writes them.", callback=for_rows)
+    ] = Path("picked.jsonl"),
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it costs and can see.")] = False,
     json: JsonOption = False,
 ) -> None:

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from evoselect_client import BadInputError
+from evoselect_client.data.saving import check_name
+
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait, with progress on stderr.")]
 SpecOption = Annotated[str | None, typer.Option(help="Settings as a JSON object; see docs/api.md.")]
@@ -34,9 +37,32 @@ PinnedOption = Annotated[
     str | None,
     typer.Option(help="Candidates to select in any case: ids with commas, or a file with one a line."),
 ]
+
+
+def in_a_folder(path: Path | None) -> Path | None:
+    """The path, or a usage error where it cannot be written: told before anything is computed for it."""
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}: make it, or name another")
+    if path is not None and path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder: name a file in it")
+    return path
+
+
+def for_rows(path: Path | None) -> Path | None:
+    """The same for rows, which are written as lines or Parquet."""
+    if path is not None:
+        try:
+            check_name(path)
+        except BadInputError as error:
+            raise typer.BadParameter(str(error)) from None
+    return in_a_folder(path)
+
+
 OutOption = Annotated[
     Path | None,
     typer.Option(
-        "--out", help="Write the selected rows here, as they came; a .parquet of a pool of Parquet."
+        "--out",
+        help="Write the selected rows here, as they came; a .parquet of a pool of Parquet.",
+        callback=for_rows,
     ),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from evoselect_cli.jobs import noun_of, print_job
-from evoselect_cli.options import JobArgument, JsonOption
+from evoselect_cli.options import JobArgument, JsonOption, in_a_folder
 from evoselect_cli.output import err, out, print_json, print_pairs, wait
 from evoselect_client import Client
 
@@ -22,7 +22,9 @@ def watch(job_id: JobArgument, json: JsonOption = False) -> None:
 
 def report(
     job_id: Annotated[str, typer.Argument(help="A completed selection, a loop, or a comparison.")],
-    out_file: Annotated[Path | None, typer.Option("--out", help="Default is <id>.html here.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Default is <id>.html here.", callback=in_a_folder)
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     json: JsonOption = False,
 ) -> None:

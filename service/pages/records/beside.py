@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.data import records
+from service.html.templates import number
 from service.pages.records import views
 from service.services import State
 from store.data import targets
@@ -55,11 +56,12 @@ def texts_of(state: State, sources: list[Source], ids: Collection[str], room: in
 
 
 class Beside(TypedDict):
-    """A target that stands beside a record."""
+    """A target or an item that stands beside a record."""
 
     what: str
     cosine: float
     text: str
+    href: str | None
 
 
 def of_item(item: Json, texts: dict[str, str]) -> list[Beside]:
@@ -73,10 +75,21 @@ def of_left_out(nearest: tuple[str, float] | None, texts: dict[str, str]) -> lis
     return [] if nearest is None else [_near("Nearest target", *nearest, texts)]
 
 
+def of_similar(job: Job, item: Json, cosine: float) -> Beside:
+    """The item that a left-out candidate is most like."""
+    return {
+        "what": f"Most similar that was selected, rank {number(item['rank'])}",
+        "cosine": cosine,
+        "text": views.beginning(item["record"]),
+        "href": f"/ui/selections/{job.id}/candidates/{item.get('content_hash', item['id'])}",
+    }
+
+
 def served_by(item: Json) -> list[str]:
     """Ids of the targets that stand beside an item."""
     return [one["id"] for one in (item.get("targets") or [])[:SERVED]]
 
 
 def _near(what: str, name: str, cosine: float, texts: dict[str, str]) -> Beside:
-    return {"what": what, "cosine": cosine, "text": texts.get(name, f"example {name[:12]}, which is gone")}
+    text = texts.get(name, f"example {name[:12]}, which is gone")
+    return {"what": what, "cosine": cosine, "text": text, "href": None}

@@ -54,6 +54,9 @@ def _of_other(told: Json) -> list[tuple[str, str]]:
     if last.get("cosine") is not None:
         what = f"cosine of the last one that was selected (rank {number(last.get('rank'))})"
         lines.append((what, number(last["cosine"])))
+    if similar := told.get("nearest_item"):
+        what = f"cosine to the most similar one that was selected (rank {number(similar['rank'])})"
+        lines.append((what, number(similar["cosine"])))
     if told.get("repeated"):
         lines.append(("received", "as a copy of a record that was there already"))
     return lines
@@ -69,7 +72,7 @@ def _near(state: State, job: Job, told: Json, record: Json | None) -> list[Json]
         for one in served
         if one["id"] in texts
     ]
-    alike = _alike(state, job, item, record) if item and record else []
+    alike = _alike(state, job, item, record) if item and record else _similar(state, job, told, record)
     return near + alike + (_copies(state, job, told, record) if record else [])
 
 
@@ -88,6 +91,17 @@ def _copies(state: State, job: Job, told: Json, record: Json) -> list[Json]:
     return [
         {"what": what, "cosine": None, "marked": views.marked(own, text), "text": ""} for what, text in found
     ]
+
+
+def _similar(state: State, job: Job, told: Json, record: Json | None) -> list[Json]:
+    """The item that a left-out candidate is most like, its differences marked."""
+    similar = told.get("nearest_item")
+    if not similar or not record:
+        return []
+    item = selected.at(state.artifacts, files_of(job.result).items, {similar["rank"]})[similar["rank"]]
+    pieces = views.marked(views.whole(record), views.whole(item["record"]))
+    what = f"The most similar one that was selected, rank {number(similar['rank'])}"
+    return [{"what": what, "cosine": similar["cosine"], "marked": pieces, "text": ""}]
 
 
 def _alike(state: State, job: Job, item: Json, record: Json) -> list[Json]:

@@ -20,6 +20,7 @@ from service.services import Services, TenantId
 from store.data import pools, targets
 from store.errors import NotFound
 from store.jobs.requests import SelectionNames
+from store.jobs.results import files_of
 from store.tables.jobs import Job
 
 router = APIRouter(prefix="/ui/selections", route_class=PageRoute, include_in_schema=False)
@@ -51,6 +52,7 @@ def records_page(
         asked=asked,
         fault=asked.fault,
         extras=extras,
+        reported=f"/ui/selections/{job.id}/report" if files_of(job.result).report else "",
         scored={"selected": "Score", "left_out": "Cosine"}.get(show, ""),
         browsed=browsed(
             asked, found, following, total, kept=[("show", show)], part=show in ("left_out", "unusable")

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypedDict
 
 from service.data import records
 from service.pages import words
-from service.pages.records import beside, statuses, views
+from service.pages.records import beside, copies, statuses, views
 from service.pages.records.filters import ROWS, Filter
 from service.pages.records.statuses import CandidateStatuses
 from service.selections.report_page import REASONS
 from service.services import State
 from store.jobs.results import files_of
 from store.kit.json import Json
+from store.results import items as selected
 from store.tables.jobs import Job
 
 Kind = Literal["selected", "left_out", "unusable", "target"]
@@ -24,6 +25,19 @@ KINDS: dict[Kind, str] = {
 }
 Near = dict[str, tuple[str, float]]
 """By content the id of a target example and the cosine to it."""
+
+
+class Similar(TypedDict):
+    """What stands beside the rows of a page, by content."""
+
+    near: Near
+    texts: dict[str, str]
+    """How target examples begin, by id."""
+    items: dict[str, tuple[Json, float]]
+    """The item that a left-out candidate is most like, and how much."""
+    copies: dict[str, list[copies.NearCopy]]
+
+
 EXPORTED = 1000  # rows of one step of an export
 
 
@@ -36,6 +50,7 @@ class Row(views.Shown):
     score_name: str
     why: str
     near: list[beside.Beside]
+    copies: list[copies.NearCopy]
     href: str | None
 
 
@@ -74,11 +89,26 @@ class RecordsOfKind:
     def page(self, asked: Filter, limit: int) -> tuple[list[Row], int | None, int]:
         """Rows ready to be printed, where the next page begins, and how many there are in all."""
         found = self.rows(asked, limit)
-        near = self.nearest(found["data"])
-        names = [name for name, _ in near.values()]
-        texts = beside.target_texts(self.state, self.job, names)
-        shown = [self.shown(row, near, texts) for row in found["data"]]
+        around = self.around(found["data"])
+        shown = [self.shown(row, around) for row in found["data"]]
         return shown, found["next_after"], found["total"]
+
+    def around(self, rows: list[records.RecordView]) -> Similar:
+        """What stands beside these."""
+        near, hashes = self.nearest(rows), [row["record"]["content_hash"] for row in rows]
+        return {
+            "near": near,
+            "texts": beside.target_texts(self.state, self.job, [name for name, _ in near.values()]),
+            "items": self.similar(hashes) if self.kind == "left_out" else {},
+            "copies": {} if self.kind == "target" else copies.of_rows(self.state, self.job, hashes),
+        }
+
+    def similar(self, hashes: list[str]) -> dict[str, tuple[Json, float]]:
+        """The item that each left-out candidate is most like, where that is known."""
+        told = self.statuses.similar(hashes)
+        ranks = {rank for rank, _ in told.values()}
+        items = selected.at(self.state.artifacts, files_of(self.job.result).items, ranks)
+        return {name: (items[rank], cosine) for name, (rank, cosine) in told.items()}
 
     def rows(self, asked: Filter, limit: int) -> CountedPage:
         """Those that the filter keeps."""
@@ -104,11 +134,13 @@ class RecordsOfKind:
         hashes = [row["record"]["content_hash"] for row in rows]
         return self.statuses.nearest(hashes) if self.kind == "left_out" else {}
 
-    def shown(self, row: records.RecordView, near: Near, texts: dict[str, str]) -> Row:
+    def shown(self, row: records.RecordView, around: Similar) -> Row:
         """A row ready to be printed."""
         record = row["record"]
+        name = record["content_hash"]
+        alike = around["items"].get(name)
         reason = self.statuses.reasons.get(record["id"], "") if self.kind == "unusable" else ""
-        href = f"/ui/selections/{self.job.id}/candidates/{record['content_hash']}"
+        href = f"/ui/selections/{self.job.id}/candidates/{name}"
         return {
             **views.shown(record),
             "rank": None,
@@ -116,7 +148,11 @@ class RecordsOfKind:
             "score": None,
             "score_name": "",
             "why": REASONS.get(reason, reason.replace("_", " ")).capitalize(),
-            "near": beside.of_left_out(near.get(record["content_hash"]), texts),
+            "near": [
+                *beside.of_left_out(around["near"].get(name), around["texts"]),
+                *([beside.of_similar(self.job, *alike)] if alike else []),
+            ],
+            "copies": around["copies"].get(name, []),
             "href": None if self.kind == "target" else href,
         }
 
@@ -136,7 +172,8 @@ def page(state: State, job: Job, kind: Kind, asked: Filter) -> tuple[list[Row], 
     items, following = statuses.selected_page(state, job, asked, ROWS)
     total = files_of(job.result).items.rows or 0
     texts = beside.target_texts(state, job, [name for item in items for name in beside.served_by(item)])
-    return [_of_item(job, item, texts) for item in items], following, total
+    held = copies.of_rows(state, job, [item["content_hash"] for item in items if "content_hash" in item])
+    return [_of_item(job, item, texts, held) for item in items], following, total
 
 
 def exported(state: State, job: Job, kind: Kind, asked: Filter) -> Iterator[Json]:
@@ -164,8 +201,8 @@ def _exported_records(records_of: RecordsOfKind, asked: Filter) -> Iterator[Json
             yield {**row["record"], "_evoselect": records_of.status(row["record"], near)}
 
 
-def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Row:
-    name = item.get("content_hash", item["id"])
+def _of_item(job: Job, item: Json, texts: dict[str, str], held: dict[str, list[copies.NearCopy]]) -> Row:
+    name: str = item.get("content_hash", item["id"])
     return {
         **views.shown(item["record"]),
         "rank": item["rank"],
@@ -174,5 +211,6 @@ def _of_item(job: Job, item: Json, texts: dict[str, str]) -> Row:
         "score_name": "score",
         "why": words.of_item(item),
         "near": beside.of_item(item, texts),
+        "copies": held.get(name, []),
         "href": f"/ui/selections/{job.id}/candidates/{name}",
     }

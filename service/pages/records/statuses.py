@@ -65,6 +65,16 @@ class CandidateStatuses:
         rows = self.considered.take(places.drop_null()).to_pylist()
         return {row["content_hash"]: (row["nearest_target"], row["cosine"]) for row in rows}
 
+    def similar(self, hashes: Sequence[str]) -> dict[str, tuple[int, float]]:
+        """By content rank and cosine of the item that it is most like, of those where that is known."""
+        if self.considered is None or "item_rank" not in self.considered.column_names:
+            return {}
+        known = self.considered["content_hash"].combine_chunks()
+        places = pc.index_in(pa.array(hashes, pa.string()), value_set=known)
+        rows = self.considered.take(places.drop_null()).to_pylist()
+        told = ((row["content_hash"], row["item_rank"], row["item_cosine"]) for row in rows)
+        return {name: (rank, cosine) for name, rank, cosine in told if rank is not None}
+
 
 def _among(ids: pa.ChunkedArray, known: dict[str, str]) -> pa.Array:
     return pc.is_in(ids.combine_chunks(), value_set=pa.array(list(known), pa.string()))
@@ -80,7 +90,7 @@ def _considered(state: State, job: Job) -> pa.Table | None:
     stored = files_of(job.result).considered
     if stored is None:
         return None
-    columns = ("content_hash", "nearest_target", "cosine")
+    columns = ("content_hash", "nearest_target", "cosine", "item_rank", "item_cosine")
     return state.artifacts.get_table(stored.path, stored.sha256, columns)
 
 

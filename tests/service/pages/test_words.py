@@ -85,19 +85,52 @@ def test_sizes_have_units() -> None:
 
 
 def test_a_page_of_records_says_where_it_is() -> None:
-    asked = filters.Filter(search="a b", column="source", value="web", after=20)
+    asked = filters.Filter(search="a b", columns=(("source", "web"),), after=20)
     found = filters.browsed(asked, [{}], 40, 100, kept=[("show", "left_out")])
     assert found["told"] == "1 found in 21 to 40 of 100"
-    assert found["more"] == "show=left_out&search=a+b&column=source&value=web&after=40"
-    assert found["first"] == "show=left_out&search=a+b&column=source&value=web"
+    assert found["more"] == "show=left_out&search=a+b&extra.source=web&after=40"
+    assert found["first"] == "show=left_out&search=a+b&extra.source=web"
     assert filters.browsed(filters.Filter(), [{}] * 3, None, 3)["told"] == "1 to 3 of 3"
     assert filters.browsed(filters.Filter(), [], None, 0)["told"] == "0 of 0"
     assert filters.browsed(asked, [], 40, 100)["onward"] == "Look further"
     assert filters.browsed(filters.Filter(), [{}] * 3, None, 9, part=True)["told"] == "3 found in 1 to 9 of 9"
     coloured = filters.Filter(search="a", colour="source", after=20)
     assert coloured.only("lang", "de", [("show", "target")]) == (
-        "show=target&search=a&column=lang&value=de&colour=source"
+        "show=target&search=a&colour=source&extra.lang=de"
     )
+
+
+def test_columns_add_up_and_each_is_taken_away_by_its_own_link() -> None:
+    asked = filters.Filter(search="a", columns=(("source", "web"), ("lang", "de")), least="0.5", floor=0.5)
+    assert asked.extra == {"source": "web", "lang": "de"}
+    assert asked.only("lang", "en") == "search=a&least=0.5&extra.source=web&extra.lang=en"
+    assert asked.chips("Score") == [
+        ("text", "a", "least=0.5&extra.source=web&extra.lang=de"),
+        ("source", "web", "search=a&least=0.5&extra.lang=de"),
+        ("lang", "de", "search=a&least=0.5&extra.source=web"),
+        ("Score from", "0.5", "search=a&extra.source=web&extra.lang=de"),
+    ]
+    assert asked.elsewhere([("show", "target")]) == "show=target&search=a&extra.source=web&extra.lang=de"
+    assert asked.on_the_map == "#extra.source=web&extra.lang=de"
+    assert filters.Filter().chips("Score") == []
+    assert filters.Filter().on_the_map == ""
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "high"])
+def test_a_least_score_is_a_number(text: str) -> None:
+    assert filters._number(text) == (None, f"{text} is no number: write one such as 0.25, or leave it empty.")
+    assert filters._number("0,5") == (0.5, "")
+
+
+def test_a_form_adds_a_column_up_to_the_most() -> None:
+    def read(extra: dict[str, str], column: str) -> filters.Filter:
+        return filters._filter(extra=extra, column=column, value="v")
+
+    assert read({"a": "1"}, " b ").columns == (("a", "1"), ("b", "v"))
+    assert read({"a": "1"}, "a").columns == (("a", "v"),)
+    full = {f"c{n}": "" for n in range(16)}
+    assert read(full, "c3").extra["c3"] == "v"
+    assert "16 columns are the most" in read(full, "d").fault
 
 
 COUNTS = RowCounts(pool=1000, usable=1000, left_out={}, target=20, target_statuses={})

@@ -8,6 +8,7 @@ import pytest
 from service.selections.report_copies import Member, copies
 from service.selections.report_page import page
 from service.selections.report_responses import Report
+from store.tables.jobs import Job
 from tests.live import Api
 from tests.service.reported import Json, reported
 
@@ -18,6 +19,16 @@ PARQUET = {"Accept": "application/vnd.apache.parquet"}
 @pytest.fixture(scope="module")
 def job(api: Api) -> Json:
     return reported(api)
+
+
+def test_the_report_of_a_selection_whose_request_lacks_what_has_a_default(api: Api) -> None:
+    old = reported(api, n=30, k=5)
+    with api.database.transaction() as session:
+        row = session.get_one(Job, old["id"])
+        row.request = {name: value for name, value in row.request.items() if name != "exclude_selection_ids"}
+    path = f"/v1/selections/{old['id']}/report"
+    assert api.call("GET", path, headers=HTML).status_code == 200
+    assert api.get(path)["selection"]["request"]["k"] == 5
 
 
 def test_numbers_page_and_map_agree(api: Api, job: Json) -> None:

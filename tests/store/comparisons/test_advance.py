@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from service.selections.responses import SelectionRequested
 from store.accounts.quotas import StorageQuota
 from store.artifacts import Artifacts
 from store.comparisons import advance as comparisons
@@ -143,6 +144,8 @@ def test_every_arm_selects_is_trained_on_and_measured(
     assert [request["seed"] for request in drawn] == [7, 8]
     assert {request["features"]["kind"] for request in drawn} == {"gradient"}
     matched = steps[Key(1, "random_tokens", "select")].request
+    left_out = SelectionRequested.model_fields.keys() - matched.keys()
+    assert left_out <= {"pinned", "tokens_from", "feature_files"}  # which may be null
     assert (matched["tokens"], matched["k"], matched["spec"]["method"]) == (44, None, "random")
     assert matched["seed"] not in (7, 8)
     chosen = steps[Key(0, "capacity", "select")]

@@ -26,7 +26,7 @@ def test_what_is_below_the_floor_is_left_out_and_counted(line: Line) -> None:
     assert without["result"]["counts"]["left_out"] == {}
     few = line.done("selections", asked(graded, 4, least_quality=0.75))
     assert few["error"]["code"] == "too_few_usable"
-    assert "'low_quality': 8" in few["error"]["detail"]
+    assert "left out: 8 low_quality" in few["error"]["detail"]
 
 
 def test_a_quality_comes_from_a_column_of_any_name(line: Line) -> None:

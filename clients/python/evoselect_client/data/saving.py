@@ -9,16 +9,27 @@ from typing import Any
 
 from evoselect_client.core.calls import PARQUET, Call, segment
 from evoselect_client.core.steps import Steps, Work, each
-from evoselect_client.errors import DamagedDownloadError
+from evoselect_client.errors import BadInputError, DamagedDownloadError
 
 TABLES = (".parquet", ".pq")
+NO_LINES = (".csv", ".tsv", ".xlsx", ".arrow", ".feather", ".gz", ".zst", ".zip")
+"""Names of files that are neither lines nor Parquet: who opens one would be misled."""
 HASHED = 2**20  # bytes at a time
 
 
 def save_rows(noun: Any, id: str, path: Path, reasons: bool) -> Steps[Path]:
     """See Selection.save; the file appears only when it is complete."""
+    check_name(path)
     save = save_table if path.suffix.lower() in TABLES else save_lines
     return (yield from save(noun, id, path, reasons))
+
+
+def check_name(path: Path) -> None:
+    """Raise BadInputError for a name whose end says another format than is written."""
+    if path.suffix.lower() in NO_LINES:
+        raise BadInputError(
+            f"{path.name}: rows are written as JSON Lines or Parquet, so name a .jsonl or .parquet"
+        )
 
 
 def save_table(noun: Any, id: str, path: Path, reasons: bool) -> Steps[Path]:

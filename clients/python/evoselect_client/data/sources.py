@@ -36,6 +36,8 @@ Block = tuple[Content, int]  # whole lines, and how many
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would make one a record
 BOM = b"\xef\xbb\xbf"  # with which some programs begin a text
 HEAD_BYTES = 4096
+ROW = '{"prompt": "...", "completion": "..."}'
+NO_NUMBER = "it holds NaN or infinity, which JSON does not know: send null"
 TABLES = (b"PAR1", b"ARRO", b"\xff\xff\xff\xff")  # Parquet; Arrow's file and stream
 URL = re.compile(r"[a-z][a-z0-9+.-]*://")
 
@@ -73,13 +75,21 @@ def parts(records: Records, size: int = PART_BYTES) -> Iterator[Part]:
 def as_list(records: Records) -> list[Any]:
     """All records as decoded JSON, for calls that take them inline; BadInputError names a bad line."""
     if not is_file(records):
-        return list(rows(records))
+        return [_sendable(record, number) for number, record in enumerate(rows(records), 1)]
     if is_whole(records):
         how = "send it by targets.create or pools.add, then use the id"
         raise BadInputError(f"{records} is no JSON Lines: {how}")
     lines = b"".join(piece for part in parts(records) for piece in part.content).splitlines()
     name = getattr(records, "name", records)
-    return [_decode(line, name, number) for number, line in enumerate(lines, 1) if line.strip()]
+    found = [_decode(line, name, number) for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise no_rows(name)
+    return found
+
+
+def no_rows(name: Any) -> BadInputError:
+    """What to say of a file without a record."""
+    return BadInputError(f"{name} holds no records: a record is one line, such as {ROW}")
 
 
 def rows(records: Any) -> Iterator[Any]:
@@ -197,13 +207,21 @@ def _plain(value: Any) -> Any:
 
 def _decode(line: bytes, name: Any, number: int) -> Any:
     try:
-        return json.loads(line)
+        return _sendable(json.loads(line), number, f"{name}, line")
+    except BadInputError:
+        raise
     except (RecursionError, ValueError) as error:
         raise BadInputError(f"{name}, line {number} is not JSON: {error}") from None
 
 
-def _encoded(record: Any, number: int) -> bytes:
+def _sendable(record: Any, number: int, what: str = "record") -> Any:
+    _encoded(record, number, what)
+    return record
+
+
+def _encoded(record: Any, number: int, what: str = "record") -> bytes:
     try:
         return _json(record).encode()
     except (RecursionError, TypeError, ValueError) as error:
-        raise BadInputError(f"record {number} cannot be sent as JSON: {error}") from None
+        why = NO_NUMBER if "Out of range float" in str(error) else str(error)
+        raise BadInputError(f"{what} {number} cannot be sent as JSON: {why}") from None

@@ -17,7 +17,17 @@ from evoselect_client.core.steps import Steps, Work
 from evoselect_client.core.watch.progress import Count, counter
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.saving import sha256_of
-from evoselect_client.data.sources import Part, Records, as_list, fetched, is_url, is_whole, parts
+from evoselect_client.data.sources import (
+    Part,
+    Records,
+    as_list,
+    fetched,
+    is_file,
+    is_url,
+    is_whole,
+    no_rows,
+    parts,
+)
 from evoselect_client.errors import ApiError
 from evoselect_client.resources.files import with_file
 from evoselect_client.resources.records import Batch, BatchError, Counts, Upload
@@ -80,6 +90,8 @@ def send_all(
         show(part.first_line + part.lines - 1)
         del part  # before the next one is read
     show(None)
+    if not upload.batch_ids and is_file(records):
+        raise no_rows(records)
     return upload
 
 

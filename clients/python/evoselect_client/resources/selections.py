@@ -122,7 +122,8 @@ class Selection(Job[Mode]):
         """Write the selected rows as they came into a file, in rank order; returns its path.
 
         A name that ends with .parquet gives Parquet with the schema that the rows had: ApiError (no_table)
-        where not the whole pool came as tables with the same columns. Any other name gives lines.
+        where not the whole pool came as tables with the same columns. Any other name gives lines, but one
+        that promises another format (.csv, .gz, ...) is refused: BadInputError.
         `reasons` as of `rows`.
         """
         from evoselect_client.data.saving import save_rows
@@ -204,6 +205,8 @@ class Candidate(Resource):
     reason: str
     item: dict[str, Any] | None = None
     nearest_target: dict[str, Any] | None = None
+    nearest_item: dict[str, Any] | None = None
+    """The item that it is most like ({rank, id, content_hash, cosine}), of one that was not selected."""
     last_selected: dict[str, Any] | None = None
 
 

@@ -38,6 +38,16 @@ def test_the_nearest_targets_of_many() -> None:
     assert STATUSES.nearest([]) == {}
 
 
+def test_the_most_similar_items_of_many_where_they_are_known() -> None:
+    assert STATUSES.similar(["B"]) == {}  # stored by an earlier release
+    more = CONSIDERED.append_column("item_rank", pa.array([None, 1, 1], pa.int64()))
+    more = more.append_column("item_cosine", pa.array([None, 0.5, 0.25]))
+    known = CandidateStatuses(
+        pa.array(["A"]), more.append_column("item_cosine", pa.array([None, 0.5, 0.25])), {}
+    )
+    assert known.similar(["D", "none", "B", "A"]) == {"D": (1, 0.25), "B": (1, 0.5)}
+
+
 def test_a_filter_is_asked_of_what_the_last_one_left() -> None:
     rows = {
         "prompt": ["a b", "c", None],
