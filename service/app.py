@@ -13,7 +13,7 @@ from service import health
 from service.accounts import api_keys, audit_events, webhook_deliveries, webhook_endpoints
 from service.comparisons import report_routes as method_reports
 from service.comparisons import routes as method_comparisons
-from service.data import files, pools, targets, uploads
+from service.data import files, indexings, pools, similar, targets, uploads
 from service.data.requests import BatchRequest
 from service.edge import stack as middleware
 from service.edge.quotas import STORAGE_LEFT
@@ -47,6 +47,8 @@ ROUTES = (
     uploads,
     targets,
     pools,
+    similar,
+    indexings,
     selections,
     selection_items,
     reports,
