@@ -29,6 +29,7 @@ from service.pages import changes, downloads, home, starting
 from service.pages import data as data_pages
 from service.pages import routes as pages
 from service.pages.records import routes as record_pages
+from service.pages.records import similar as similar_pages
 from service.selections import candidates, comparisons
 from service.selections import items as selection_items
 from service.selections import report_routes as reports
@@ -97,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router, dependencies=[STORAGE_LEFT] if module in STORING else [])
     for part in (home.root, home.router, starting.router, data_pages.router, account_pages.router):
         app.include_router(part)
-    for part in (record_pages.router, downloads.router, changes.router, pages.router):
+    for part in (record_pages.router, similar_pages.router, downloads.router, changes.router, pages.router):
         app.include_router(part)
     if settings.show_docs:
         app.include_router(docs.router)

@@ -11,6 +11,7 @@ from service.data import indexings, records, responses
 from service.data.records import RecordView
 from service.http.fair import FairRoute
 from service.http.parameters import ResourceId
+from service.http.problems import Problem
 from service.http.views import as_response
 from service.services import Services, State, TenantId
 from store.data import nearest, pool_indexes, pools
@@ -26,8 +27,15 @@ router = APIRouter(prefix="/v1/pools", route_class=FairRoute, tags=["pools"])
 MOST = 100
 RETRY_SECONDS = 5
 DECIMALS = 6  # of a cosine
+NEEDS_WORKER = (
+    "Features of a new text need the proxy model, which the API does not load. Add the text to the pool as a "
+    "record, start an indexing, which reads new records alone, then send its id as record_id."
+)
 RecordName = Annotated[
     str, Query(min_length=1, max_length=256, description="Id or content hash of a record of the pool.")
+]
+SomeText = Annotated[
+    str, Query(min_length=1, max_length=10_000, description="A text that is no record of the pool: refused.")
 ]
 HowMany = Annotated[int, Query(ge=1, le=MOST, description="How many at most, 1 to 100.")]
 
@@ -55,13 +63,25 @@ class Similar(TypedDict):
 
 @router.get("/{pool_id}/similar", response_model=responses.SimilarRecords)
 def similar(
-    *, pool_id: ResourceId, record_id: RecordName, state: Services, tenant_id: TenantId, limit: HowMany = 10
+    *,
+    pool_id: ResourceId,
+    state: Services,
+    tenant_id: TenantId,
+    record_id: RecordName | None = None,
+    text: SomeText | None = None,
+    limit: HowMany = 10,
 ) -> Response:
     """The records whose features are nearest to those of a record, the nearest first.
 
     They come from the pool's index, which `POST /v1/indexings` makes. Of several contents with the same id
-    it is the first: the hash names each of them.
+    it is the first: the hash names each of them. A `text` is refused with what to do instead.
     """
+    if (record_id is None) == (text is None):
+        raise Problem(422, "invalid_request", "Send exactly one of record_id and text.")
+    if record_id is None:
+        with state.database.transaction() as session:
+            pools.get(session, tenant_id, pool_id)
+        raise Problem(409, "text_needs_worker", NEEDS_WORKER)
     return as_response(similar_to(state, tenant_id, pool_id, record_id, limit=limit))
 
 

@@ -77,6 +77,7 @@ CODES = (
     Code(409, "index_not_ready", "The indexing that makes the index has not ended.", ("pools.similar",)),
     Code(409, "index_damaged", "A file of the index is missing: start an indexing.", ("pools.similar",)),
     Code(409, "record_not_indexed", "The record came after the index.", ("pools.similar",)),
+    Code(409, "text_needs_worker", "Features of a new text are not computed here.", ("pools.similar",)),
     Code(409, "record_without_features", "The record has no features.", ("pools.similar",)),
     Code(409, "target_in_use", "A job or a loop needs the target.", ("targets.delete",)),
     Code(409, "model_in_use", "A job, or a model trained on it, needs the adapter.", ("models.delete",)),

@@ -74,9 +74,10 @@ class IndexFiles(BaseModel):
     @property
     def size(self) -> int:
         """Bytes of the files."""
-        return sum(file.size or 0 for file in self._files())
+        return sum(file.size or 0 for file in self.every_file())
 
-    def _files(self) -> Iterator[StoredFile]:
+    def every_file(self) -> Iterator[StoredFile]:
+        """Each once."""
         yield self.conditioner
         yield from (part.file for part in self.parts)
         yield from (file for file in (self.centroids, self.copies) if file is not None)

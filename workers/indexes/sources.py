@@ -67,9 +67,10 @@ def load(work: Work, asked: IndexingWork, scratch: Path) -> Rows:
     settings = pool_indexes.settings_of(asked.model, asked.features)
     if row and pool_indexes.goes_on(row, settings, version=asked.pool_version, rows=rows):
         base = IndexFiles.model_validate(row.files)
-        if own is None and base.rows == rows:
+        whole = all(work.context.artifacts.has(file.path) for file in base.every_file())
+        if whole and own is None and base.rows == rows:
             return Rows(sources, base, None, ())
-        if own and base.rows + len(own.records) == rows and own.known.sketch == base.sketch:
+        if whole and own and base.rows + len(own.records) == rows and own.known.sketch == base.sketch:
             return Rows(sources, base, own.known, [_compared(shard) for shard in own.shards])
     checkpoints = len(asked.features.checkpoints) or 1
     raise plans.Wanted(plans.feature_shards(sources, work.context.settings.shard_rows, checkpoints))

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from evoselect_cli import compare_methods, exits, jobs, keys, loops, models, results, select, server, train
+from evoselect_cli import (
+    compare_methods,
+    exits,
+    jobs,
+    keys,
+    loops,
+    models,
+    pools,
+    results,
+    select,
+    server,
+    train,
+)
 from evoselect_cli.output import err, out
 from evoselect_client import (
     ApiError,
@@ -99,4 +111,5 @@ for command in COMMANDS:
 app.add_typer(jobs.jobs, name="jobs")
 app.add_typer(loops.loop, name="loop")
 app.add_typer(models.models, name="models")
+app.add_typer(pools.pools, name="pools")
 app.add_typer(keys.keys, name="keys")

@@ -7,6 +7,7 @@ from evoselect_client.data.sources import Records
 from evoselect_client.resources.api_keys import ApiKey
 from evoselect_client.resources.evaluations import Evaluation, Score
 from evoselect_client.resources.files import File, FilePart, FileUpload
+from evoselect_client.resources.indexings import Indexing
 from evoselect_client.resources.jobs import Event, Job, JobError, JobProgress, PhaseProgress, Progress
 from evoselect_client.resources.loops import Arm, Loop, Round
 from evoselect_client.resources.models import Model, ModelFile
@@ -21,6 +22,7 @@ from evoselect_client.resources.records import (
     Upload,
 )
 from evoselect_client.resources.selections import Candidate, Comparison, Item, Selection
+from evoselect_client.resources.similar import IndexUsed, SimilarRecord, SimilarRecords
 from evoselect_client.resources.targets import Target
 from evoselect_client.resources.trainings import Training
 from evoselect_client.resources.webhooks import WebhookDelivery, WebhookEndpoint
@@ -39,6 +41,8 @@ __all__ = [
     "File",
     "FilePart",
     "FileUpload",
+    "IndexUsed",
+    "Indexing",
     "Item",
     "Job",
     "JobError",
@@ -58,6 +62,8 @@ __all__ = [
     "RowExample",
     "Score",
     "Selection",
+    "SimilarRecord",
+    "SimilarRecords",
     "StoredRecord",
     "Target",
     "Training",
