@@ -107,12 +107,19 @@ def populate(api: Api) -> World:
             "evaluations.other_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
             "loops.job_id": _loop(api, target),
             "comparisons.job_id": api.made("/v1/comparisons", comparison_of(target, pool))["id"],
-            "indexings.job_id": api.made("/v1/indexings", indexing_of(pool))["id"],
+            "indexings.job_id": api.made("/v1/indexings", indexing_of(_indexed(api)))["id"],
             "endpoint_id": endpoint,
             "delivery_id": api.get("/v1/webhook_deliveries")["data"][0]["id"],
             "models.name": adapter,
         }
     )
+
+
+def _indexed(api: Api) -> str:
+    """A pool of its own, since one indexing of a pool is open at a time."""
+    pool: str = api.made("/v1/pools", {})["id"]
+    api.made(f"/v1/pools/{pool}/batches", {"records": [question(4)]})
+    return pool
 
 
 def indexing_of(pool: str) -> Json:

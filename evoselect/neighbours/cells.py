@@ -42,7 +42,7 @@ def fitted(sample: Tensor, count: int) -> Tensor:
 
 
 def cell_of(rows: Matrix, centroids: Tensor) -> Ints:
-    """(n,) the cell of each of rows (n, d): that of largest product, the first of equals."""
+    """(n,) of each of rows (n, d) the cell whose place is nearest; centroids (c, d), the first of equals."""
     parts = [product.argmax(dim=1) for _, product in tiles(rows, centroids.T)]
     return torch.cat(parts).numpy() if parts else np.empty(0, np.int64)
 
@@ -77,7 +77,7 @@ class Watch:
             self._cells = np.take_along_axis(held, place, axis=1)
 
     def probes(self, centroids: Tensor) -> Probes:
-        """The fewest of the cells (c, d) that find WANTED of the nearest."""
+        """The fewest cells, of those with centroids (c, d), that hold WANTED of the nearest."""
         near = (self._queries @ centroids.T).numpy()
         order = np.argsort(-near, axis=1, kind="stable")
         rank = np.argsort(order, axis=1)

@@ -19,11 +19,11 @@ from store.data.pool_indexes import IndexFiles
 from store.errors import Invalid
 from store.jobs.requests import IndexingWork
 from store.jobs.results import IndexingResult
-from workers.indexes import copies, parts, sources
-from workers.indexes.parts import Layout
-from workers.indexes.sources import Rows
 from workers.process import results
 from workers.process.work import Outcome, Work
+from workers.selections.indexes import copies, parts, sources
+from workers.selections.indexes.parts import Layout
+from workers.selections.indexes.sources import Rows
 
 FLAT_BYTES = 256 * 2**20  # of float16 rows up to which a search looks at every one
 QUERIES, NEAREST = 200, 10  # rows, and neighbours of each, that the recall of cells is measured on

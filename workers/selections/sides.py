@@ -39,11 +39,11 @@ def provided_pool(work: Work, asked: Featured, file_id: str, scratch: Path) -> S
         pool = pools.get(session, work.claim.tenant_id, asked.pool_id)
         sources = pools.sources(session, pool, asked.pool_version)
         received = [row.received for row in pools.batches(session, pool.id, asked.pool_version)]
-    return _provided(work, file_id, sources, scratch, received)
+    return _provided(work, file_id, sources, scratch, received=received)
 
 
 def _provided(
-    work: Work, file_id: str, sources: list[Source], scratch: Path, received: list[int] | None = None
+    work: Work, file_id: str, sources: list[Source], scratch: Path, *, received: list[int] | None = None
 ) -> Side:
     """``received`` of a pool: how many records came with each source."""
     with work.context.database.transaction() as session:

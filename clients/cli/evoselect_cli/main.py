@@ -14,7 +14,6 @@ from evoselect_cli import (
     keys,
     loops,
     models,
-    pools,
     results,
     select,
     server,
@@ -111,5 +110,5 @@ for command in COMMANDS:
 app.add_typer(jobs.jobs, name="jobs")
 app.add_typer(loops.loop, name="loop")
 app.add_typer(models.models, name="models")
-app.add_typer(pools.pools, name="pools")
+app.add_typer(results.pools, name="pools")
 app.add_typer(keys.keys, name="keys")

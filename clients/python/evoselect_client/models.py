@@ -16,13 +16,15 @@ from evoselect_client.resources.records import (
     Batch,
     BatchError,
     Counts,
+    IndexUsed,
     Recognised,
     RowExample,
+    SimilarRecord,
+    SimilarRecords,
     StoredRecord,
     Upload,
 )
 from evoselect_client.resources.selections import Candidate, Comparison, Item, Selection
-from evoselect_client.resources.similar import IndexUsed, SimilarRecord, SimilarRecords
 from evoselect_client.resources.targets import Target
 from evoselect_client.resources.trainings import Training
 from evoselect_client.resources.webhooks import WebhookDelivery, WebhookEndpoint

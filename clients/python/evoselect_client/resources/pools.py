@@ -14,8 +14,7 @@ from evoselect_client.core.steps import AsyncRaw, Listing, Mode, Raw, Steps, Val
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import PART_BYTES, Records
 from evoselect_client.resources.record_upload import send_all
-from evoselect_client.resources.records import Batch, RecordSets, Upload
-from evoselect_client.resources.similar import SimilarRecords
+from evoselect_client.resources.records import Batch, RecordSets, SimilarRecords, Upload
 
 NEAREST = 10  # records, where nobody says how many
 

@@ -14,10 +14,10 @@ from evoselect_client import AsyncClient, Client, ConflictError, NotFoundError
 from evoselect_client.models import SimilarRecords
 from tests.live import Api, Json, another_tenant
 from tests.service.signed_in import session_of
-from tests.workers.indexes.test_index import indexed, pool_of, rows, selected
-from tests.workers.indexes.test_index import line as line
 from tests.workers.line import Line
 from tests.workers.proxy import ALIAS
+from tests.workers.selections.indexes.test_index import indexed, pool_of, rows, selected
+from tests.workers.selections.indexes.test_index import line as line
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from store.data import nearest
 from store.data.pool_indexes import IndexFiles, Part
 from workers.features.block_files import STATUSES
 from workers.features.known import grouped, together
-from workers.indexes.sources import Rows
 from workers.process.work import Work
+from workers.selections.indexes.sources import Rows
 
 PART_BYTES = 64 * 2**20  # of the rows of a part
 READ_BYTES = 16 * 2**20  # of float32 rows that are conditioned at once
@@ -58,7 +58,8 @@ def written(work: Work, rows: Rows, layout: Layout, watch: cells.Watch | None) -
         if old is not None and old.rows == stop - first:
             found.append(old)
         else:
-            found.append(_stored(work, layout, first, _held(work, rows, layout, old, stop), watch))
+            held = _held(work, rows, layout, old=old, stop=stop)
+            found.append(_stored(work, layout, first, held, watch=watch))
         work.progress(stop)
     return found
 
@@ -69,7 +70,7 @@ def _old(rows: Rows, place: int) -> Part | None:
     return parts[place] if place < len(parts) else None
 
 
-def _held(work: Work, rows: Rows, layout: Layout, old: Part | None, stop: int) -> Held:
+def _held(work: Work, rows: Rows, layout: Layout, *, old: Part | None, stop: int) -> Held:
     """The rows of a part: of the base's part, and new ones up to row ``stop`` of the pool."""
     start = stop - (stop - 1) % layout.part_rows - 1
     new = conditioned(rows, layout.fitted, max(start, rows.first), stop)
@@ -102,7 +103,7 @@ def unit_rows(rows: Rows, fitted: Fitted, usable: list[int]) -> Tensor:
     return found
 
 
-def _stored(work: Work, layout: Layout, first: int, held: Held, watch: cells.Watch | None) -> Part:
+def _stored(work: Work, layout: Layout, first: int, held: Held, *, watch: cells.Watch | None) -> Part:
     places = np.flatnonzero(held.status == NAMES.index("ok"))
     values = torch.from_numpy(held.values)
     own = _cells(values, layout)

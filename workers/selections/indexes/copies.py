@@ -9,8 +9,8 @@ from store.jobs.results import Alike
 from store.records import record as records
 from store.records.record import plain_text
 from store.records.stored import Records
-from workers.indexes.sources import Rows
 from workers.process.work import Work
+from workers.selections.indexes.sources import Rows
 
 MOST = 50_000  # records up to which they are looked for: a few seconds
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_cells_find_what_they_are_measured_to_and_all_of_them_everything(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.phases.index.FLAT_BYTES", 1)
-    monkeypatch.setattr("workers.indexes.parts.PART_BYTES", 32 * 2 * 30)  # thirty rows of 32 numbers
+    monkeypatch.setattr("workers.selections.indexes.parts.PART_BYTES", 32 * 2 * 30)  # thirty rows
     pool = pool_of(line.api, rows(0, 50), rows(50, 120))
     result = indexed(line, pool, model=ALIAS, features={"kind": "hidden"})
     assert (result["cells"], result["width"]) == (10, 32)
@@ -222,8 +223,12 @@ def test_rows_without_features_are_left_out_and_say_why(line: Line) -> None:
 
 
 def test_near_copies_are_told(line: Line) -> None:
-    copy = {**rows(0, 1)[0], "id": "copy", "completion": rows(0, 1)[0]["completion"] + " ."}
-    pool = pool_of(line.api, [*rows(0, 12), copy])
+    words = ["fox owl", "sun sky", "red tea", "ice cup", "map key", "jam bun"]
+    texts = [
+        {"id": f"r{n}", "prompt": f"{word} {n}", "completion": word[::-1]} for n, word in enumerate(words)
+    ]
+    copy = {**texts[0], "id": "copy", "completion": texts[0]["completion"] + " ."}
+    pool = pool_of(line.api, [*texts, copy])
     result = indexed(line, pool, model=ALIAS, features={"kind": "hidden"})
     assert result["near_copies"] == {"clusters": 1, "rows": 2}
     told = {row["record"]["id"]: row["near_copy"] for row in similar(line.api, pool, "r0", 12)["data"]}
@@ -343,7 +348,9 @@ def test_a_tenant_without_room_is_told_before_anything_is_stored(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = pool_of(line.api, rows(0, 8))
-    monkeypatch.setattr(line.place.context.settings, "max_stored_bytes", 10)
+    context = line.place.context
+    small = context.settings.model_copy(update={"max_stored_bytes": 10})
+    monkeypatch.setattr(line.place, "context", replace(context, settings=small))
     job = line.done("indexings", {"pool_id": pool, "model": ALIAS, "features": {"kind": "hidden"}})
     assert (job["status"], job["error"]["code"]) == ("failed", "quota_exceeded")
     assert refused(line.api, pool, "r1") == (409, "no_index")
