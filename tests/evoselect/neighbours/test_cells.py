@@ -46,7 +46,9 @@ def test_the_measured_recall_is_that_of_a_search(cut: list[int]) -> None:
     assert 1 <= probes.count < 30
     assert probes.recall >= cells.WANTED
     for count, recall in ((probes.count, probes.recall), (probes.count - 1, None)):
-        found = [len(searched(query, count, 10) & searched(query, 30, 10)) for query in queries if count]
+        found = [
+            len(searched(query, count, 10) & searched(query, 30, 10)) for query in queries.tolist() if count
+        ]
         share = sum(found) / (10 * len(queries))
         assert share == pytest.approx(recall) if recall else share < cells.WANTED
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from store.artifacts import Artifacts
@@ -18,6 +19,7 @@ from tests.live import Api, Json, another_tenant
 from tests.workers.line import Line, whole_line
 from tests.workers.proxy import ALIAS, NATIONS
 
+Halves = npt.NDArray[np.float16]
 TARGET = [{"prompt": "what is the capital of peru", "completion": "lima"}]
 
 
@@ -73,14 +75,14 @@ def similar(api: Api, pool: str, name: str, limit: int = 10) -> Json:
     return api.get(f"/v1/pools/{pool}/similar?record_id={name}&limit={limit}")
 
 
-def held(line: Line, pool: str) -> tuple[IndexFiles, dict[int, np.ndarray]]:
+def held(line: Line, pool: str) -> tuple[IndexFiles, dict[int, Halves]]:
     """The index, and the row of each number as its files have it."""
     with line.api.database.transaction() as session:
         row = pool_indexes.find(session, pool)
         assert row is not None
         files = IndexFiles.model_validate(row.files)
     artifacts = Artifacts(line.api.settings.artifacts_url)
-    found = {}
+    found: dict[int, Halves] = {}
     for part in files.parts:
         with artifacts.open(part.file.path) as stream:
             data = io.BytesIO(stream.read())
@@ -90,7 +92,7 @@ def held(line: Line, pool: str) -> tuple[IndexFiles, dict[int, np.ndarray]]:
     return files, found
 
 
-def by_force(found: dict[int, np.ndarray], number: int, count: int) -> list[tuple[int, float]]:
+def by_force(found: dict[int, Halves], number: int, count: int) -> list[tuple[int, float]]:
     """The twin: every cosine, sorted."""
     own = found[number].astype(np.float64)
     told = []
@@ -361,7 +363,7 @@ def refused(api: Api, pool: str, name: str) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def stored(api: Api, matrix: np.ndarray) -> str:
+def stored(api: Api, matrix: npt.NDArray[np.float32]) -> str:
     """The id of the file."""
     data = io.BytesIO()
     np.save(data, matrix)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from tests.workers.selections.indexes.test_index import line as line
 
 
 @pytest.fixture
-def pool(line: Line, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def pool(line: Line, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setenv("EVOSELECT_URL", line.api.url)
     monkeypatch.setenv("EVOSELECT_API_KEY", line.api.api_key)
     monkeypatch.setenv("EVOSELECT_HOME", str(tmp_path / "own"))
