@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load, save
+from sqlalchemy.orm import Session
 
 from evoselect.neighbours import cells
 from evoselect.representations.shards import fit_shards
@@ -17,6 +18,7 @@ from store.artifacts import StoredFile
 from store.data import pool_indexes
 from store.data.pool_indexes import IndexFiles
 from store.errors import Invalid
+from store.jobs import answers
 from store.jobs.requests import IndexingWork
 from store.jobs.results import IndexingResult
 from workers.process import results
@@ -53,16 +55,23 @@ def run(work: Work) -> Outcome:
         "near_copies": found and found[1],
         "size": files.size,
     }
-    save_row = partial(
-        pool_indexes.replace,
-        tenant_id=work.claim.tenant_id,
-        pool_id=asked.pool_id,
-        files=files,
+    checked = results.checked(IndexingResult, result)
+    return Outcome(job_result=checked, save=partial(_save, work, asked, files))
+
+
+def _save(work: Work, asked: IndexingWork, files: IndexFiles, session: Session) -> None:
+    """The index in place of the last one; features go where nobody else is to use them."""
+    pool_indexes.replace(
+        session,
+        work.claim.tenant_id,
+        asked.pool_id,
+        files,
         job_id=work.claim.job_id,
         version=asked.pool_version,
         quota=StorageQuota.of(work.context.settings),
     )
-    return Outcome(job_result=results.checked(IndexingResult, result), save=save_row)
+    if not asked.features.keep_features:
+        answers.forget_features(session, work.claim.job_id)
 
 
 def _made(work: Work, asked: IndexingWork, rows: Rows) -> IndexFiles:

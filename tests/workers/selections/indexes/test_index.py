@@ -257,7 +257,7 @@ def test_features_that_were_sent_are_compared_as_they_are(line: Line) -> None:
     assert similar(api, pool, "r2")["missing"] == 3
 
 
-def test_one_record_and_equal_ones_have_an_index(line: Line) -> None:
+def test_a_single_record_has_an_index(line: Line) -> None:
     pool = pool_of(line.api, rows(0, 1))
     assert indexed(line, pool, model=ALIAS, features={"kind": "hidden"})["usable"] == 1
     assert similar(line.api, pool, "r0")["data"] == []
