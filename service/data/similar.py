@@ -32,10 +32,11 @@ NEEDS_WORKER = (
     "record, start an indexing, which reads new records alone, then send its id as record_id."
 )
 RecordName = Annotated[
-    str, Query(min_length=1, max_length=256, description="Id or content hash of a record of the pool.")
+    str | None, Query(min_length=1, max_length=256, description="Id or content hash of a record of the pool.")
 ]
 SomeText = Annotated[
-    str, Query(min_length=1, max_length=10_000, description="A text that is no record of the pool: refused.")
+    str | None,
+    Query(min_length=1, max_length=10_000, description="A text that is no record of the pool: refused."),
 ]
 HowMany = Annotated[int, Query(ge=1, le=MOST, description="How many at most, 1 to 100.")]
 
@@ -67,8 +68,8 @@ def similar(
     pool_id: ResourceId,
     state: Services,
     tenant_id: TenantId,
-    record_id: RecordName | None = None,
-    text: SomeText | None = None,
+    record_id: RecordName = None,
+    text: SomeText = None,
     limit: HowMany = 10,
 ) -> Response:
     """The records whose features are nearest to those of a record, the nearest first.
