@@ -19,6 +19,7 @@ from store.data.pool_indexes import IndexFiles
 from store.data.sources import Source
 from store.errors import Conflict, Invalid, NotFound
 from store.kit.json import Json
+from store.results import considered
 from store.tables.data import Pool, PoolIndex
 from store.tables.jobs import Job
 
@@ -90,7 +91,7 @@ def similar_to(state: State, tenant_id: str, pool_id: str, record_id: str, *, li
     """The same for those who have no request; raises NotFound, Invalid or Conflict with the next step."""
     with state.database.transaction() as session:
         indexed = _indexed(session, tenant_id, pool_id)
-    asked = records.named(state, indexed.sources, record_id)
+    asked = records.named(state, indexed.sources, record_id) or _repeated(state, indexed, record_id)
     if asked is None:
         raise NotFound("record", record_id)
     if asked["number"] > indexed.files.rows:
@@ -115,6 +116,8 @@ class Indexed:
     row: PoolIndex
     files: IndexFiles
     sources: Sequence[Source]
+    repeated: Sequence[str]
+    """Files of the records that were received as copies."""
     open: Job | None
     """The indexing that makes a newer one."""
 
@@ -125,7 +128,13 @@ def _indexed(session: Session, tenant_id: str, pool_id: str) -> Indexed:
     working = indexings.open_one(session, tenant_id, pool_id)
     if row is not None:
         files = IndexFiles.model_validate(row.files)
-        return Indexed(pool, row, files, pools.sources(session, pool, pool.version), working)
+        sources = pools.sources(session, pool, pool.version)
+        copies = [
+            batch.repeated["path"]
+            for batch in pools.batches(session, pool_id, pool.version)
+            if batch.repeated
+        ]
+        return Indexed(pool, row, files, sources, copies, working)
     if not pool.count:
         raise Invalid(f"pool {pool_id} is empty: add candidates first", code="empty_pool")
     if working is not None:
@@ -143,6 +152,14 @@ def _indexed(session: Session, tenant_id: str, pool_id: str) -> Indexed:
         "POST /v1/indexings"
     )
     raise Conflict(f"pool {pool_id} has no index: {how}", code="no_index")
+
+
+def _repeated(state: State, indexed: Indexed, record_id: str) -> RecordView | None:
+    """The stored record that holds the content of one which was received as its copy."""
+    for path in indexed.repeated:
+        if copy := considered.find_row(state.artifacts, path, record_id):
+            return records.find(state, indexed.sources, copy["content_hash"])
+    return None
 
 
 def _make_again(indexed: Indexed) -> str:

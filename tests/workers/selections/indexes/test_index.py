@@ -331,6 +331,8 @@ def test_what_cannot_be_answered_says_what_to_do(line: Line) -> None:
     ):
         answer = api.call("GET", f"/v1/pools/{pool}/similar?{query}")
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), query
+    api.made(f"/v1/pools/{pool}/batches", {"records": [{**rows(1, 2)[0], "id": "copied"}]})
+    assert similar(api, pool, "copied") == similar(api, pool, "r1")
     by_hash = similar(api, pool, "r1")["of"]["record"]["content_hash"]
     assert similar(api, pool, by_hash) == similar(api, pool, "r1")
 
