@@ -26,7 +26,6 @@ from store.tables.jobs import Job
 router = APIRouter(prefix="/v1/pools", route_class=FairRoute, tags=["pools"])
 
 MOST = 100
-RETRY_SECONDS = 5
 DECIMALS = 6  # of a cosine
 NEEDS_WORKER = (
     "Features of a new text need the proxy model, which the API does not load. Add the text to the pool as a "
@@ -142,7 +141,6 @@ def _indexed(session: Session, tenant_id: str, pool_id: str) -> Indexed:
             f"indexing {working.id} makes the index of pool {pool_id} and is {working.status}: ask again "
             "when it is completed",
             code="index_not_ready",
-            retry_after=RETRY_SECONDS,
         )
     chosen = indexings.newest_selection(session, tenant_id, pool_id)
     how = (
