@@ -13,7 +13,7 @@ from service import health
 from service.accounts import api_keys, audit_events, webhook_deliveries, webhook_endpoints
 from service.comparisons import report_routes as method_reports
 from service.comparisons import routes as method_comparisons
-from service.data import files, pools, targets, uploads
+from service.data import files, indexings, pools, similar, targets, uploads
 from service.data.requests import BatchRequest
 from service.edge import stack as middleware
 from service.edge.quotas import STORAGE_LEFT
@@ -29,6 +29,7 @@ from service.pages import changes, downloads, home, starting
 from service.pages import data as data_pages
 from service.pages import routes as pages
 from service.pages.records import routes as record_pages
+from service.pages.records import similar as similar_pages
 from service.selections import candidates, comparisons
 from service.selections import items as selection_items
 from service.selections import report_routes as reports
@@ -47,6 +48,8 @@ ROUTES = (
     uploads,
     targets,
     pools,
+    similar,
+    indexings,
     selections,
     selection_items,
     reports,
@@ -95,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router, dependencies=[STORAGE_LEFT] if module in STORING else [])
     for part in (home.root, home.router, starting.router, data_pages.router, account_pages.router):
         app.include_router(part)
-    for part in (record_pages.router, downloads.router, changes.router, pages.router):
+    for part in (record_pages.router, similar_pages.router, downloads.router, changes.router, pages.router):
         app.include_router(part)
     if settings.show_docs:
         app.include_router(docs.router)

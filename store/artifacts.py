@@ -175,6 +175,10 @@ class Artifacts:
             )
         return file
 
+    def has(self, path: str) -> bool:
+        """Whether the file is there."""
+        return bool(self.filesystem.exists(self._full(path)))
+
     def open(self, path: str) -> IO[bytes]:
         """A seekable stream over a stored file; its hash is not checked."""
         stream: IO[bytes] = self.filesystem.open(self._full(path), "rb")

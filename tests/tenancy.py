@@ -39,9 +39,11 @@ PHASES: dict[str, Json] = {  # of routes whose bodies carry no ids
             "evaluations/{job_id}",
             "loops/{job_id}",
             "comparisons/{job_id}",
+            "indexings/{job_id}",
         )
     },
 }
+QUERIES = {"/v1/pools/{pool_id}/similar": "?record_id=nobody"}  # of routes that need one
 NO_RESOURCES = {"number": "1", "candidate_id": "nobody"}  # name nothing without the id before them
 
 
@@ -105,11 +107,24 @@ def populate(api: Api) -> World:
             "evaluations.other_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
             "loops.job_id": _loop(api, target),
             "comparisons.job_id": api.made("/v1/comparisons", comparison_of(target, pool))["id"],
+            "indexings.job_id": api.made("/v1/indexings", indexing_of(_indexed(api)))["id"],
             "endpoint_id": endpoint,
             "delivery_id": api.get("/v1/webhook_deliveries")["data"][0]["id"],
             "models.name": adapter,
         }
     )
+
+
+def _indexed(api: Api) -> str:
+    """A pool of its own, since one indexing of a pool is open at a time."""
+    pool: str = api.made("/v1/pools", {})["id"]
+    api.made(f"/v1/pools/{pool}/batches", {"records": [question(4)]})
+    return pool
+
+
+def indexing_of(pool: str) -> Json:
+    """The body of an indexing."""
+    return {"pool_id": pool, "features": {"kind": "hidden"}}
 
 
 def comparison_of(target: str, pool: str) -> Json:
@@ -185,7 +200,7 @@ def _in_path(method: str, path: str, name: str, names: list[str], mine: World, t
 
     def make(id: str) -> tuple[str, Json | None]:
         values = {other: mine.of(other, path) for other in names} | {name: id}
-        return path.format(**values), body
+        return path.format(**values) + QUERIES.get(path, ""), body
 
     return Attempt(method, path, name, theirs.of(name, path), make)
 
@@ -236,6 +251,11 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     yield _in_body("/v1/comparisons", asked, ("pool_id",), theirs.ids["pool_id"])
     for name in ("base_model", "proxy"):
         yield _in_body("/v1/comparisons", asked, (name,), theirs.ids["models.name"])
+    yield _in_body("/v1/indexings", indexing_of(mine.ids["pool_id"]), ("pool_id",), theirs.ids["pool_id"])
+    by_selection = {"pool_id": mine.ids["pool_id"]}
+    yield _in_body("/v1/indexings", by_selection, ("selection_id",), chosen)
+    by_model = indexing_of(mine.ids["pool_id"])
+    yield _in_body("/v1/indexings", by_model, ("model",), theirs.ids["models.name"])
     batches = f"/v1/pools/{mine.ids['pool_id']}/batches"
     yield _in_body(batches, {}, ("file_id",), theirs.ids["file_id"])
 

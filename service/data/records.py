@@ -1,6 +1,6 @@
 """The records of a pool or a target by pages, and those among them that hold a text."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
@@ -131,13 +131,39 @@ def _groups(state: State, sources: Sequence[Source], after: int) -> Iterator[_Gr
 
 def find(state: State, sources: Sequence[Source], content_hash: str) -> RecordView | None:
     """The record with that content, as `page` shows it; None where there is none."""
+    return _first(state, sources, lambda table: pc.equal(table["content_hash"], content_hash))
+
+
+def named(state: State, sources: Sequence[Source], name: str) -> RecordView | None:
+    """The first record with that id or content hash; None where there is none."""
 
     def same(table: pa.Table) -> pa.Array:
-        return pc.equal(table["content_hash"], content_hash)
+        return pc.or_(pc.equal(table["id"], name), pc.equal(table["content_hash"], name))
 
+    return _first(state, sources, same)
+
+
+def at(state: State, sources: Sequence[Source], rows: Collection[int]) -> dict[int, RecordView]:
+    """The records of some rows, counted from 0 over all sources."""
+    found: dict[int, RecordView] = {}
+    wanted, first = sorted(rows), 0
+    for source in sources:
+        own = [row for row in wanted if first <= row < first + source.rows]
+        if own:
+            for group in _groups(state, [source], own[0] - first):
+                start = first + group.first
+                held = [row for row in own if start <= row < start + group.rows]
+                found |= {row: _view(group.whole, start, row - start)[0] for row in held}
+                if len(held) and held[-1] == own[-1]:
+                    break
+        first += source.rows
+    return found
+
+
+def _first(state: State, sources: Sequence[Source], keep: Keep) -> RecordView | None:
     total, after = sum(source.rows for source in sources), 0
     while after < total:
-        found = page(state, sources, after=after, limit=1, keep=same)
+        found = page(state, sources, after=after, limit=1, keep=keep)
         if found["data"]:
             return found["data"][0]
         after = found["next_after"] or total

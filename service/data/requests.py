@@ -4,8 +4,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from evoselect.spec.features import FeatureSpec
 from evoselect.spec.fields import Bounded, Id, Real, Seed, ShortText
-from service.http.fields import CHAT, QUESTION, Labelled, Records, ShapedRows, exactly_one, example
+from service.http.fields import (
+    CHAT,
+    QUESTION,
+    JobRequest,
+    Labelled,
+    Records,
+    ShapedRows,
+    exactly_one,
+    example,
+)
 
 OnInvalid = Literal["reject_batch", "skip"]
 
@@ -79,4 +89,28 @@ class BatchRequest(ShapedRows):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         exactly_one(records=self.records, file_id=self.file_id)
+        return self
+
+
+class IndexingRequest(JobRequest):
+    """Make the records of a pool findable by their features."""
+
+    model_config = example(pool_id="pool_01jd8x00000000000000000000")
+
+    pool_id: Id
+    """The pool, at its newest version."""
+    selection_id: Id | None = None
+    """A completed selection of the pool, whose model and features it takes. Null takes the newest one, unless
+    `model` or `features` is given."""
+    model: ShortText | None = None
+    """Alias of the proxy model; null takes that of the selection, or the operator's default."""
+    features: FeatureSpec | None = None
+    """What the features are, in place of a selection's; those that are not there yet are computed."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.selection_id is not None and (self.model is not None or self.features is not None):
+            raise ValueError("selection_id says which model and features: send it, or model and features")
+        if self.features is not None and self.features.kind == "provided":
+            raise ValueError("features of kind provided come with a selection: send its selection_id")
         return self

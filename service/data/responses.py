@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
+from evoselect.spec.features import FeatureSpec
 from service.http.record_schema import Record
 from service.http.responses import Fault, OpenResponseModel, ResponseModel
+from service.jobs.responses import Job
 
 
 class File(ResponseModel):
@@ -192,3 +194,116 @@ class Batch(ResponseModel):
     """The file with all refused lines; null where there are none."""
     created_at: datetime
     """When it was stored."""
+
+
+class IndexRequest(ResponseModel):
+    """What an indexing was asked to do."""
+
+    pool_id: str
+    """The pool."""
+    pool_version: int
+    """The version of the pool that it reads."""
+    model: str
+    """Alias or id of the proxy model."""
+    features: FeatureSpec
+    """What the features are."""
+    feature_file: str | None = None
+    """The file with features that were sent; null where a model computes them."""
+
+
+class Alike(ResponseModel):
+    """Records of the pool that nearly repeat each other."""
+
+    clusters: int
+    """Groups of them."""
+    rows: int
+    """Records in these groups."""
+
+
+class IndexingResult(ResponseModel):
+    """What an indexing came to."""
+
+    version: int
+    """The version of the pool that the index has."""
+    rows: int
+    """Records of that version."""
+    usable: int
+    """Those of them that have features."""
+    added: int
+    """Records whose features were read; the others are of the index before."""
+    left_out: dict[str, int]
+    """Records without features by reason."""
+    kind: str
+    """What is compared: `hidden`, `gradient` or `provided`."""
+    width: int
+    """Numbers of a record."""
+    cells: int
+    """Groups that the records lie in; 1 where a search looks at every one."""
+    probes: int
+    """Groups that a search looks into."""
+    recall: float | None
+    """Measured share of the ten nearest records that a search finds; null where it looks at every one."""
+    near_copies: Alike | None
+    """Null where nobody looked: in pools of more than 50,000 records."""
+    size: int
+    """Bytes of the index."""
+
+
+class Indexing(Job):
+    """A job that makes the records of a pool findable by their features."""
+
+    object: Literal["indexing"]
+    """Always `indexing`."""
+    request: IndexRequest
+    """What it was asked to do."""
+    result: IndexingResult | None
+    """What it came to; null until it is completed."""
+
+
+class SimilarRecord(ResponseModel):
+    """A record of the pool and how near it is."""
+
+    object: Literal["similar"]
+    """Always `similar`."""
+    number: int
+    """Its place in the pool, from 1."""
+    cosine: float
+    """Of its features and those of what was asked for, -1 to 1."""
+    near_copy: bool | None
+    """Whether the two nearly repeat each other, word by word; null where nobody looked."""
+    record: Record
+    """The record."""
+
+
+class IndexUsed(ResponseModel):
+    """The index that an answer is from."""
+
+    indexing_id: str
+    """The job that made it."""
+    version: int
+    """The version of the pool that it has."""
+    rows: int
+    """Records of that version."""
+    kind: str
+    """What is compared: `hidden`, `gradient` or `provided`."""
+    exact: bool
+    """Whether every record was looked at; else those of the nearest cells."""
+    recall: float | None
+    """Measured share of the ten nearest records that a search finds; null where it is exact."""
+
+
+class SimilarRecords(ResponseModel):
+    """The records of a pool that are most like one, the nearest first."""
+
+    object: Literal["list"]
+    """Always `list`."""
+    data: list[SimilarRecord]
+    """At most `limit` of them."""
+    of: StoredRecord
+    """What was asked for."""
+    index: IndexUsed
+    """The index that the answer is from."""
+    missing: int
+    """Records that came to the pool after the index: none of them is in the answer."""
+    open_indexing_id: str | None
+    """The job that makes a newer index; null where none does."""

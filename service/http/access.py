@@ -20,6 +20,7 @@ TABLE = {
     "targets": Access(Scope.READ, Scope.WRITE),
     "pools": Access(Scope.READ, Scope.WRITE),
     "selections": Access(Scope.READ, Scope.WRITE),
+    "indexings": Access(Scope.READ, Scope.WRITE),
     "trainings": Access(Scope.READ, Scope.TRAIN),
     "evaluations": Access(Scope.READ, Scope.TRAIN),
     "models": Access(Scope.READ, Scope.TRAIN),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-JOBS = ("selections", "trainings", "evaluations", "loops", "comparisons")
+JOBS = ("selections", "trainings", "evaluations", "loops", "comparisons", "indexings")
 BODIES = (
     "*.create",
     "*.update",
@@ -53,7 +53,7 @@ CODES = (
         409,
         "selection_not_completed",
         "The selection is not completed.",
-        ("selections.*", "trainings.create", "trainings.retry"),
+        ("selections.*", "trainings.create", "trainings.retry", "indexings.create"),
     ),
     Code(
         409,
@@ -70,6 +70,15 @@ CODES = (
     Code(409, "pool_busy", "Another batch is being committed: send it again.", LINES),
     Code(409, "file_in_use", "A job reads the file.", ("files.delete",)),
     Code(409, "pool_in_use", "A job or a loop needs the pool.", ("pools.delete",)),
+    Code(409, "indexing_in_use", "Something needs the indexing.", ("indexings.delete",)),
+    Code(409, "no_features", "No completed selection says which features.", ("indexings.create",)),
+    Code(409, "indexing_open", "Another indexing of the pool has not ended.", ("indexings.create",)),
+    Code(409, "no_index", "The pool has no index: start an indexing.", ("pools.similar",)),
+    Code(409, "index_not_ready", "The indexing that makes the index has not ended.", ("pools.similar",)),
+    Code(409, "index_damaged", "A file of the index is missing: start an indexing.", ("pools.similar",)),
+    Code(409, "record_not_indexed", "The record came after the index.", ("pools.similar",)),
+    Code(409, "text_needs_worker", "Features of a new text are not computed here.", ("pools.similar",)),
+    Code(409, "record_without_features", "The record has no features.", ("pools.similar",)),
     Code(409, "target_in_use", "A job or a loop needs the target.", ("targets.delete",)),
     Code(409, "model_in_use", "A job, or a model trained on it, needs the adapter.", ("models.delete",)),
     Code(409, "selection_in_use", "Something needs the selection.", ("selections.delete",)),
@@ -107,7 +116,7 @@ CODES = (
         422,
         "empty_pool",
         "The pool has no candidates.",
-        ("selections.*", "trainings.*", "loops.create", "comparisons.create"),
+        ("selections.*", "trainings.*", "loops.create", "comparisons.create", "indexings.*", "pools.similar"),
     ),
     Code(
         422, "k_exceeds_pool", "More are wanted than the pool has.", ("selections.create", "selections.retry")
@@ -124,7 +133,7 @@ CODES = (
         422,
         "too_many_steps",
         "The training would take too many steps.",
-        STARTING[2:4] + STARTING[6:],
+        STARTING[2:4] + STARTING[6:10],
     ),
     Code(422, "settings_out_of_range", "The old job's settings are outside today's limits.", ("*.retry",)),
     Code(422, "named_tasks_unavailable", "The operator offers no named tasks.", ("evaluations.create",)),

@@ -32,6 +32,7 @@ CONFLICTS = (  # routes without a body that a state may forbid
     "/resume",
     "/compare/{other_id}",
     "/candidates/{candidate_id}",
+    "/similar",
 )
 OWN = {"/items": 406, "/report": 406, "/content": 416}
 SHARED = (401, 403, 404, 406, 416, 422, 429, 503, 507)

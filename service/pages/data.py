@@ -12,7 +12,7 @@ from service.html.templates import number
 from service.http.parameters import After, ResourceId
 from service.pages import facts
 from service.pages.forms import FORMATS
-from service.pages.records import views
+from service.pages.records import similar, views
 from service.pages.records.filters import ROWS, Filter, FilterQuery, browsed
 from service.pages.rendering import PageRoute, render
 from service.services import Services, State, TenantId
@@ -120,6 +120,8 @@ def pool_page(
         sources = pools.sources(session, row, row.version)
     extras = sorted({name for batch in batches for name in batch.recognised.extra})
     held = _browsed(state, sources, asked, extras)
+    for one in held["browsed"]["rows"]:
+        one["similar"] = similar.address(pool_id, one["content_hash"])
     return render(request, "data/pool.html", row=shown, batches=batches, formats=FORMATS, **held)
 
 
@@ -190,7 +192,10 @@ def _listing(request: Request, noun: str, rows: list[Any], after: str | None) ->
 
 def _browsed(state: State, sources: list[Source], asked: Filter, extras: list[str]) -> Json:
     found = records.page(state, sources, after=asked.after, limit=ROWS, text=asked.text, extra=asked.extra)
-    rows = [{**views.shown(row["record"]), "number": row["number"]} for row in found["data"]]
+    rows = [
+        {**views.shown(row["record"]), "number": row["number"], "content_hash": row["record"]["content_hash"]}
+        for row in found["data"]
+    ]
     total = sum(source.rows for source in sources)
     return {
         "browsed": browsed(asked, rows, found["next_after"], total),

@@ -16,7 +16,7 @@ FORM_SECONDS = 10.0  # from its head to its last byte
 FORMATS = tuple(name for name in get_args(Format) if name != "auto")
 """Shapes of rows that a form offers."""
 KINDS = {f"{kind}s": kind for kind in JobKind}
-Noun = Annotated[str, Path(pattern="^(selections|trainings|evaluations|loops|comparisons)$")]
+Noun = Annotated[str, Path(pattern="^(selections|trainings|evaluations|loops|comparisons|indexings)$")]
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -14,6 +14,7 @@ PHASES = (
     "train",
     "evaluate",
     "judge",
+    "index",
     "advance",
     "compare",
 )
@@ -27,6 +28,7 @@ PHASE_WORDS = {
     "train": "Training",
     "evaluate": "Measuring",
     "judge": "Judging",
+    "index": "Laying the records out for searches",
     "advance": "Planning the next step",
     "compare": "Planning the next step",
 }

@@ -18,7 +18,7 @@ from store.kit.ids import new_id
 from store.records.faults import RowFault
 from store.records.record import SCHEMA
 from store.tables import owned, uses
-from store.tables.data import Batch, Pool
+from store.tables.data import Batch, Pool, PoolIndex
 from store.tables.loops import Round
 from store.tables.owned import Window
 
@@ -77,7 +77,8 @@ def remove(session: Session, tenant_id: str, pool_id: str) -> None:
     pool = uses.take(session, "pool", tenant_id, pool_id)
     if loop_id := session.scalar(select(Round.loop_id).where(Round.pool_id == pool_id).limit(1)):
         raise Conflict(f"loop {loop_id} has pool {pool_id} in a round: delete the loop", code="pool_in_use")
-    session.execute(delete(Batch).where(Batch.pool_id == pool_id))
+    for table in (Batch, PoolIndex):
+        session.execute(delete(table).where(table.pool_id == pool_id))
     session.delete(pool)
 
 

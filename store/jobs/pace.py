@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store.jobs.requests import SelectionWork
+from store.jobs.requests import Featured
 from store.settings import Settings
 from store.tables.jobs import Job, Shard
 from store.tables.states import ShardState
@@ -14,7 +14,7 @@ REMEMBERED = 8  # shards that the pace is taken of
 FEWEST = 32  # rows computed anew; a shard that found nearly all in the cache says nothing about the pace
 
 
-def shard_rows(session: Session, tenant_id: str, asked: SelectionWork, settings: Settings) -> int:
+def shard_rows(session: Session, tenant_id: str, asked: Featured, settings: Settings) -> int:
     """Rows of about SHARD_SECONDS of work, in whole windows; the setting where nothing is known yet."""
     seconds = seconds_per_row(session, tenant_id, asked)
     if seconds is None:
@@ -22,7 +22,7 @@ def shard_rows(session: Session, tenant_id: str, asked: SelectionWork, settings:
     return max(1, round(min(SHARD_SECONDS / seconds, MAX_ROWS) / settings.window_rows)) * settings.window_rows
 
 
-def seconds_per_row(session: Session, tenant_id: str, asked: SelectionWork) -> float | None:
+def seconds_per_row(session: Session, tenant_id: str, asked: Featured) -> float | None:
     """How long a worker takes for one row with the model; None where nothing is known yet.
 
     Hidden states take half of what gradients take and less, so each kind of features has a pace of its own.

@@ -16,8 +16,12 @@ FIRST_PHASE = {
     JobKind.EVALUATION: "evaluate",
     JobKind.LOOP: "advance",
     JobKind.COMPARISON: "compare",
+    JobKind.INDEXING: "features",
 }
-NEXT_PHASE = {"features": "transport", "sums": "transport", "lists": "transport"}
+NEXT_PHASE = {
+    JobKind.SELECTION: {"features": "transport", "sums": "transport", "lists": "transport"},
+    JobKind.INDEXING: {"features": "index"},
+}
 PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
 QUEUE = {
     "features": "features",
@@ -30,6 +34,7 @@ QUEUE = {
     "compare": "ops",
     "generate": "generate",
     "judge": "select",
+    "index": "select",
 }
 FORMER_QUEUE = {"generate": "ops"}  # where an earlier release put shards of a phase; they still run
 
@@ -146,7 +151,7 @@ def single_shard(phase: str, rows: int) -> list[ShardPlan]:
     return [ShardPlan(phase, 0, rows)]
 
 
-def next_phase(phase: str, rows: int) -> list[ShardPlan]:
+def next_phase(kind: JobKind, phase: str, rows: int) -> list[ShardPlan]:
     """The shards that follow once `phase` is wholly done; empty when the job is complete."""
-    following = NEXT_PHASE.get(phase)
+    following = NEXT_PHASE.get(kind, {}).get(phase)
     return single_shard(following, rows) if following else []

@@ -2,7 +2,9 @@
 
 Requested
 +-- SelectionNames    a target, a pool at a version, how many
-|   +-- SelectionWork     and settings
+|   +-- SelectionWork     and settings; Featured too
++-- Featured          a pool whose records get features, and how
+|   +-- IndexingWork      and the file that holds them, where they were sent
 +-- TrainingWork      a source, a base model, settings
 +-- EvaluationNames   a target or named tasks, a model
 |   +-- EvaluationWork    and settings
@@ -25,7 +27,7 @@ from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import EvaluationSpec, TrainingSpec
 from store.errors import Invalid
 from store.kit.json import Json
-from store.tables.states import JobKind
+from store.tables.states import PREFIX, JobKind
 
 
 class Requested(BaseModel):
@@ -73,24 +75,47 @@ class SelectionNames(Requested):
     """None where the budget is in tokens."""
 
 
-class SelectionWork(SelectionNames):
-    """Pick candidates of a pool at a version for a target: k of them, or so many tokens of them."""
+class Featured(Requested):
+    """Work that begins with features of a pool's records: what phase features reads of it."""
 
-    tokens: int | None = None
-    tokens_from: str | None = None
-    """`extra.NAME` with the tokens of each candidate; None: as the features counted them."""
-    pinned: tuple[str, ...] = ()
-    spec: SelectionSpec
-    features: FeatureSpec
-    feature_files: FeatureFiles | None = None
+    pool_id: str
+    pool_version: int
     model: str
-    seed: int = 0
-    exclude_selection_ids: tuple[str, ...] = ()
+    features: FeatureSpec
+    spec: SelectionSpec = SelectionSpec()
+    pinned: tuple[str, ...] = ()
 
     def model_of(self, checkpoint: int) -> str:
         """The model whose features are computed at that place of `features.checkpoints`."""
         checkpoints = self.features.checkpoints
         return checkpoints[checkpoint].model if checkpoints else self.model
+
+
+class SelectionWork(SelectionNames, Featured):
+    """Pick candidates of a pool at a version for a target: k of them, or so many tokens of them."""
+
+    tokens: int | None = None
+    tokens_from: str | None = None
+    """`extra.NAME` with the tokens of each candidate; None: as the features counted them."""
+    spec: SelectionSpec
+    feature_files: FeatureFiles | None = None
+    seed: int = 0
+    exclude_selection_ids: tuple[str, ...] = ()
+
+
+class IndexingWork(Featured):
+    """Make a pool's records at a version findable by their features."""
+
+    kind = JobKind.INDEXING
+
+    feature_file: str | None = None
+    """Of features that were sent: the id of the file with a row for each record."""
+
+
+def featured(stored: Mapping[str, Any], job_id: str) -> Featured:
+    """The request of a job that has a phase features; raises Invalid."""
+    indexing = job_id.startswith(f"{PREFIX[JobKind.INDEXING]}_")
+    return (IndexingWork if indexing else SelectionWork).of(stored, job_id)
 
 
 class Anchors(BaseModel):

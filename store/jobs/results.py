@@ -5,6 +5,7 @@ Kept
 +-- Trained, Healthy, FeaturesResult, ListedResult    what later work reads
 +-- Result                                 checked as it is made
     +-- SelectionResult    with Diagnostics, Point (of the trade-off), Measures, Covered, Health
+    +-- IndexingResult
     +-- TrainingResult
     +-- EvaluationResult, TasksResult
 
@@ -272,6 +273,39 @@ class SelectionResult(Result):
     """Of a selection that is the selected arm of a round; None for others."""
     manifest: Manifest | None = None
     artifacts: SelectionFiles
+
+
+class Alike(Result):
+    """Records that nearly repeat others."""
+
+    clusters: Count
+    rows: Count
+
+
+class IndexingResult(Result):
+    """Of phase index. It names no files: those belong to the pool."""
+
+    version: Count
+    rows: Count
+    usable: Count
+    added: Count
+    """Rows whose features were read; the others are of the index before."""
+    left_out: dict[str, Count]
+    kind: str
+    """Of the features."""
+    width: Count
+    cells: Count
+    probes: Count
+    recall: Share | None
+    near_copies: Alike | None
+    """None where nobody looked."""
+    size: Count
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.rows != self.usable + sum(self.left_out.values()):
+            raise ValueError(f"{self.rows} rows are not {self.usable} usable ones and {self.left_out}")
+        return self
 
 
 class Trained(Kept):

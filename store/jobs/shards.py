@@ -24,7 +24,7 @@ from store.errors import Invalid, LostLease
 from store.jobs import claims, outbox, plans
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Claim
-from store.jobs.requests import SelectionWork
+from store.jobs.requests import featured
 from store.tables.jobs import Job, Shard
 from store.tables.json_columns import storable
 from store.tables.states import MADE_OF_JOBS, TERMINAL, JobKind, JobStatus, ShardState
@@ -131,7 +131,7 @@ def _advance(session: Session, job: Job, phase: str) -> None:
         return  # those of a phase that was reopened, or of the one that found the damage: the last goes on
     own = (Shard.job_id == job.id, Shard.phase == plans.FIRST_PHASE[JobKind(job.kind)])
     rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(*own)) or 0)
-    following = plans.next_phase(phase, rows)
+    following = plans.next_phase(JobKind(job.kind), phase, rows)
     if not following:
         jobs.transition(session, job, JobStatus.COMPLETED)
         return
@@ -322,7 +322,7 @@ def _dispensable(job: Job, shard: Shard) -> bool:
     if shard.phase != "features" or shard.payload.get("role") != "pool":
         return False
     try:
-        return SelectionWork.of(job.request, job.id).features.allow_partial
+        return featured(job.request, job.id).features.allow_partial
     except Invalid:  # it fails in any case
         return False
 

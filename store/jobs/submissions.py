@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import TrainingSpec
-from store.data import files, pools, targets
+from store.data import files, pool_indexes, pools, targets
 from store.data.sources import Source
 from store.errors import Conflict, Invalid, OverQuota
 from store.jobs import lifecycle as jobs
@@ -19,6 +19,7 @@ from store.jobs import plans, shards
 from store.jobs.requests import (
     ComparisonWork,
     EvaluationWork,
+    IndexingWork,
     LoopWork,
     Requested,
     SelectionNames,
@@ -32,8 +33,10 @@ from store.tables.states import TERMINAL, JobKind, JobStatus
 
 FULL_SECONDS = 60  # Retry-After of a full queue: about as long as a shard takes
 WORK: dict[JobKind, type[Requested]] = {
-    work.kind: work for work in (SelectionWork, TrainingWork, EvaluationWork)
+    work.kind: work for work in (SelectionWork, TrainingWork, EvaluationWork, IndexingWork)
 }
+WITHOUT_FEATURES = {JobKind.SELECTION: "transport", JobKind.INDEXING: "index"}
+"""What a job begins with whose features were sent, or are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,22 @@ def comparison(session: Session, tenant_id: str, asked: ComparisonWork, label: L
     return _create(session, tenant_id, asked, parts=parts, label=label)
 
 
+def indexing(session: Session, tenant_id: str, asked: IndexingWork, *, shard_rows: int, label: Label) -> Job:
+    """Features of what the pool's index lacks, then the index; its version is that of `sized`."""
+    sources = pools.sources(session, pools.get(session, tenant_id, asked.pool_id), asked.pool_version)
+    rows = sum(source.rows for source in sources)
+    if asked.feature_file is not None:
+        files.get(session, tenant_id, asked.feature_file)
+        return _create(session, tenant_id, asked, parts=plans.single_shard("index", rows), label=label)
+    known = pool_indexes.find(session, asked.pool_id)
+    settings = pool_indexes.settings_of(asked.model, asked.features)
+    if known and pool_indexes.goes_on(known, settings, version=asked.pool_version, rows=rows):
+        sources = sources[known.version :]
+    wanted = [source for source in sources if source.rows]
+    parts = plans.feature_shards(wanted, shard_rows, len(asked.features.checkpoints) or 1)
+    return _create(session, tenant_id, asked, parts=parts or plans.single_shard("index", rows), label=label)
+
+
 def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
     """A new job from the request of one that ended without a result; finished feature blocks are found again.
 
@@ -186,7 +205,7 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
         return comparison(session, tenant_id, ComparisonWork.of(old.request, old.id), _label_of(old))
     asked = WORK[kind].of(old.request, old.id)
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
-    rows = first or shards.of_phase(session, job_id, "transport")  # of provided features
+    rows = first or shards.of_phase(session, job_id, WITHOUT_FEATURES.get(kind, ""))
     parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
     return _create(session, tenant_id, asked, parts=parts, label=_label_of(old))
 

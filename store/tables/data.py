@@ -1,6 +1,6 @@
 """The tables of what users send and jobs make; text of records never lives here: rows point at artifacts.
 
-Tenant -< File, Target, Pool -< Batch, Model, FeatureBlock
+Tenant -< File, Target, Pool -< Batch, PoolIndex, Model, FeatureBlock
 """
 
 from datetime import datetime
@@ -60,7 +60,7 @@ class Pool(Base):
     version: Mapped[int] = mapped_column(server_default="0")
     count: Mapped[int] = mapped_column(server_default="0")
     size: Mapped[int] = mapped_column(server_default="0")
-    """Bytes of its batches, and of its index of contents."""
+    """Bytes of its batches, of its index of contents, and of the one of its features."""
     keys: Mapped[Json] = no_entries()
     """{runs: [{path, rows}]}: the contents that the pool holds, see store.data.content_runs"""
     user_metadata: Mapped[dict[str, str]] = no_entries()
@@ -92,6 +92,24 @@ class Batch(Base):
     """{path, sha256, schema, size} of the rows as they came, of a table; see store.records.table_rows"""
     artifact: Mapped[str]
     sha256: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
+class PoolIndex(Base):
+    """The features of a pool's records, laid out so that similar ones are found; a pool has one at most."""
+
+    __tablename__ = "pool_indexes"
+    pool_id: Mapped[str] = mapped_column(ForeignKey("pools.id"), primary_key=True)
+    tenant_id: Mapped[str] = of_tenant()
+    job_id: Mapped[str]
+    """The indexing that made it, which may be gone."""
+    version: Mapped[int]
+    """Of the pool; batches after it are not in the index."""
+    rows: Mapped[int]
+    size: Mapped[int]
+    """Bytes of its files, which count in its pool's size."""
+    files: Mapped[Json] = no_entries()
+    """See store.data.pool_indexes."""
     created_at: Mapped[datetime] = now()
 
 

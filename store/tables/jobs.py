@@ -1,6 +1,6 @@
 """The tables of jobs.
 
-Tenant -< Job (selection | training | evaluation | loop | comparison) -< Shard, Event
+Tenant -< Job (selection | training | evaluation | loop | comparison | indexing) -< Shard, Event
 Outbox: notifications that were promised; Turn: who is served next; Chore: when upkeep was done last
 """
 

@@ -11,6 +11,7 @@ class JobKind(StrEnum):
     EVALUATION = "evaluation"
     LOOP = "loop"
     COMPARISON = "comparison"
+    INDEXING = "indexing"
 
 
 PREFIX = {
@@ -19,6 +20,7 @@ PREFIX = {
     JobKind.EVALUATION: "evl",
     JobKind.LOOP: "loop",
     JobKind.COMPARISON: "cmp",
+    JobKind.INDEXING: "idx",
 }
 MADE_OF_JOBS = frozenset({JobKind.LOOP, JobKind.COMPARISON})
 """Kinds whose shards advance them, and whose steps are jobs."""

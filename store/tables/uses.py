@@ -22,6 +22,7 @@ HELD: dict[str, tuple[str, type[Target | Pool | Model | Job]]] = {
     "evl": ("evaluation", Job),
     "loop": ("loop", Job),
     "cmp": ("comparison", Job),
+    "idx": ("indexing", Job),
 }
 """Prefixes of ids to what messages call the row, and its table."""
 ID = re.compile(rf"({'|'.join(HELD)})_[0-9a-z]{{26}}")

@@ -82,7 +82,7 @@ def test_the_sample_for_type_checkers_calls_every_verb() -> None:
     sample = (Path(__file__).parent / "typed_sample.py").read_text()
     called = set(re.findall(r"\bclient\.(\w+\.\w+)\(", sample)) | {
         f"{noun}.{verb}"
-        for noun in ("trainings", "evaluations", "loops", "comparisons")
+        for noun in ("trainings", "evaluations", "loops", "comparisons", "indexings")
         for verb in re.findall(r"\bnoun\.(\w+)\(", sample)
     }
     for noun in nouns(client_of(listing)):

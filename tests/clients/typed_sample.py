@@ -32,6 +32,10 @@ def data(client: Client, path: Path) -> tuple[str, Pool]:
     versions: list[str] = [batch.id for batch in client.pools.batches(pool.id, after=1)]
     client.pools.delete(client.pools.update(versions[0], name="").id)
     numbers: list[int] = [row.number for row in client.pools.records(pool.id, extra={"source": "web"})]
+    nearest = client.pools.similar(pool.id, "c1", limit=3).data + pool.similar("c1").data
+    made = client.indexings.create(pool_id=pool.id, features={"kind": "hidden"}).wait()
+    recall: float | None = client.indexings.retrieve(made.id).output()["recall"]
+    print([one.cosine for one in nearest if not one.near_copy], recall)
     since = datetime.datetime.now().astimezone()
     newest = next(client.pools.list(created_after=since, page_size=numbers[0]))
     return target.id, client.pools.retrieve(newest.id)
@@ -65,7 +69,7 @@ def selections(client: Client, target_id: str, pool: Pool) -> Selection:
 
 def ends(client: Client, job: Job) -> str:
     """What every kind of job can do, by way of its noun."""
-    for noun in (client.trainings, client.evaluations, client.loops, client.comparisons):
+    for noun in (client.trainings, client.evaluations, client.loops, client.comparisons, client.indexings):
         for event in noun.events(job.id):
             print(event.created_at)
         for one in noun.list():

@@ -7,7 +7,7 @@ from store.artifacts import Artifact
 from store.data import feature_blocks
 from store.errors import ArtifactCorrupt, Invalid
 from store.jobs.plans import FeaturePart
-from store.jobs.requests import SelectionWork
+from store.jobs.requests import featured
 from store.jobs.results import BatchCheck, Block, FeaturesResult, Pace
 from store.kit.json import Json
 from store.records import record as records
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 def run(work: Work) -> Outcome:
     """Compute or find every block of the shard; a block that is stored is never computed again."""
     part, settings = FeaturePart.model_validate(work.claim.payload), work.context.settings
-    asked = work.asked(SelectionWork)
+    asked = featured(work.claim.request, work.claim.job_id)
     spec = asked.features
     artifacts, names = work.context.artifacts, records.SCHEMA.names
     own = range(part.start, part.stop)

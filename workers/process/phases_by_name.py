@@ -16,6 +16,7 @@ PHASES = {
     "compare": "workers.phases.compare",
     "generate": "workers.phases.generate",
     "judge": "workers.phases.judge",
+    "index": "workers.phases.index",
 }
 
 

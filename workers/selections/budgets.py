@@ -13,7 +13,7 @@ from evoselect.errors import InvalidInput
 from evoselect.spec.selection import SelectionSpec
 from store.data import pools
 from store.errors import Invalid
-from store.jobs.requests import SelectionWork
+from store.jobs.requests import Featured, SelectionWork
 from store.records.record import Record
 from workers.process.work import Work
 from workers.selections.balances import bounds_of
@@ -22,7 +22,7 @@ from workers.selections.side import Side
 NAMED = 5  # names that a message lists
 
 
-def require_known(work: Work, asked: SelectionWork) -> None:
+def require_known(work: Work, asked: Featured) -> None:
     """Refuse pinned names that the pool does not hold, before hours of work."""
     missing = dict.fromkeys(asked.pinned)
     if not missing:

@@ -6,7 +6,7 @@ from typing import Any
 
 from store.data import files, pools, targets
 from store.data.sources import Source
-from store.jobs.requests import SelectionWork
+from store.jobs.requests import Featured, SelectionWork
 from store.records import record as records
 from store.records.stored import Records
 from workers.features.provided import Sent, provided
@@ -24,23 +24,35 @@ def load(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
 
 def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
     """One role's records and the matrix that came for them; raises Invalid where they do not fit."""
-    tenant, given = work.claim.tenant_id, asked.feature_files
+    given = asked.feature_files
     assert given is not None
+    if role == "pool":
+        return provided_pool(work, asked, given.pool, scratch)
     with work.context.database.transaction() as session:
-        file = files.get(session, tenant, given.target if role == "target" else given.pool)
-        if role == "target":
-            row = targets.get(session, tenant, asked.target_id)
-            sources = [Source("target", row.artifact, row.sha256, row.count)]
-            received = [row.count]
-        else:
-            pool = pools.get(session, tenant, asked.pool_id)
-            sources = pools.sources(session, pool, asked.pool_version)
-            received = [row.received for row in pools.batches(session, pool.id, asked.pool_version)]
+        row = targets.get(session, work.claim.tenant_id, asked.target_id)
+    return _provided(work, given.target, [Source("target", row.artifact, row.sha256, row.count)], scratch)
+
+
+def provided_pool(work: Work, asked: Featured, file_id: str, scratch: Path) -> Side:
+    """A pool's records and the matrix that came for them; raises Invalid where they do not fit."""
+    with work.context.database.transaction() as session:
+        pool = pools.get(session, work.claim.tenant_id, asked.pool_id)
+        sources = pools.sources(session, pool, asked.pool_version)
+        received = [row.received for row in pools.batches(session, pool.id, asked.pool_version)]
+    return _provided(work, file_id, sources, scratch, received=received)
+
+
+def _provided(
+    work: Work, file_id: str, sources: list[Source], scratch: Path, *, received: list[int] | None = None
+) -> Side:
+    """``received`` of a pool: how many records came with each source."""
+    with work.context.database.transaction() as session:
+        file = files.get(session, work.claim.tenant_id, file_id)
     columns = [*records.SCHEMA.names, "position"]
     tables = [work.context.artifacts.get_table(source.artifact, source.sha256, columns) for source in sources]
     rows = Records.of(tables)
     path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
-    sent = _sent(tables, received) if role == "pool" else None
+    sent = None if received is None else _sent(tables, received)
     known, parts = provided(path, file.name or "", len(rows), sent)
     return Side(rows, known, parts, files=[(source.artifact, source.sha256) for source in sources])
 

@@ -15,7 +15,14 @@ from evoselect_client.models import Job
 
 jobs = typer.Typer(help="Look at jobs, cancel them, start them again.", no_args_is_help=True)
 ID_WIDTH = 31  # characters of the longest id: an id that is cut is none
-NOUNS = {"sel": "selections", "trn": "trainings", "evl": "evaluations", "loop": "loops", "cmp": "comparisons"}
+NOUNS = {
+    "sel": "selections",
+    "trn": "trainings",
+    "evl": "evaluations",
+    "loop": "loops",
+    "cmp": "comparisons",
+    "idx": "indexings",
+}
 
 
 @jobs.command("list")
@@ -24,7 +31,7 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1, help="At most so many of each kind.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """The newest selections, trainings, evaluations, loops and comparisons."""
+    """The newest selections, trainings, evaluations, loops, comparisons and indexings."""
     with Client() as client:
         found: list[Job[Any]] = []
         for noun in NOUNS.values():

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from evoselect_cli import compare_methods, exits, jobs, keys, loops, models, results, select, server, train
+from evoselect_cli import (
+    compare_methods,
+    exits,
+    jobs,
+    keys,
+    loops,
+    models,
+    results,
+    select,
+    server,
+    train,
+)
 from evoselect_cli.output import err, out
 from evoselect_client import (
     ApiError,
@@ -100,4 +111,5 @@ for command in COMMANDS:
 app.add_typer(jobs.jobs, name="jobs")
 app.add_typer(loops.loop, name="loop")
 app.add_typer(models.models, name="models")
+app.add_typer(results.pools, name="pools")
 app.add_typer(keys.keys, name="keys")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from evoselect_client.resources.api_keys import ApiKeys
     from evoselect_client.resources.audit_events import AuditEvents
     from evoselect_client.resources.comparisons import Comparisons
+    from evoselect_client.resources.indexings import Indexings
     from evoselect_client.resources.loops import Loops
     from evoselect_client.resources.webhooks import WebhookDeliveries, WebhookEndpoints
 
@@ -92,6 +93,13 @@ class Nouned(Optioned, Generic[Mode]):
         from evoselect_client.resources.comparisons import Comparisons
 
         return Comparisons(self.session)
+
+    @cached_property
+    def indexings(self) -> Indexings[Mode]:
+        """Jobs that make the records of a pool findable by their features."""
+        from evoselect_client.resources.indexings import Indexings
+
+        return Indexings(self.session)
 
     @cached_property
     def models(self) -> Models[Mode]:

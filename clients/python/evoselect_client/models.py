@@ -7,6 +7,7 @@ from evoselect_client.data.sources import Records
 from evoselect_client.resources.api_keys import ApiKey
 from evoselect_client.resources.evaluations import Evaluation, Score
 from evoselect_client.resources.files import File, FilePart, FileUpload
+from evoselect_client.resources.indexings import Indexing
 from evoselect_client.resources.jobs import Event, Job, JobError, JobProgress, PhaseProgress, Progress
 from evoselect_client.resources.loops import Arm, Loop, Round
 from evoselect_client.resources.models import Model, ModelFile
@@ -15,8 +16,11 @@ from evoselect_client.resources.records import (
     Batch,
     BatchError,
     Counts,
+    IndexUsed,
     Recognised,
     RowExample,
+    SimilarRecord,
+    SimilarRecords,
     StoredRecord,
     Upload,
 )
@@ -39,6 +43,8 @@ __all__ = [
     "File",
     "FilePart",
     "FileUpload",
+    "IndexUsed",
+    "Indexing",
     "Item",
     "Job",
     "JobError",
@@ -58,6 +64,8 @@ __all__ = [
     "RowExample",
     "Score",
     "Selection",
+    "SimilarRecord",
+    "SimilarRecords",
     "StoredRecord",
     "Target",
     "Training",

@@ -3,9 +3,10 @@
 from service.data import records
 from service.html.templates import number
 from service.pages import words
-from service.pages.records import beside, statuses, views
+from service.pages.records import beside, similar, statuses, views
 from service.selections.report_page import REASONS
 from service.services import State
+from store.jobs.requests import SelectionNames
 from store.jobs.results import files_of
 from store.kit.json import Json
 from store.results import items as selected
@@ -28,6 +29,7 @@ def shown(state: State, job: Job, told: Json) -> Json:
         "facts": _of_item(item) if item else _of_other(told),
         "shown": views.shown(record) if record else None,
         "near": _near(state, job, told, record),
+        "similar": similar.address(SelectionNames.of(job.request, job.id).pool_id, told["content_hash"]),
     }
 
 

@@ -36,10 +36,13 @@ def test_one_shard_speaks_for_each_role() -> None:
 
 def test_each_phase_has_a_queue_and_each_kind_a_first_phase() -> None:
     assert set(FIRST_PHASE) == set(JobKind)
-    assert {*FIRST_PHASE.values(), *NEXT_PHASE, *NEXT_PHASE.values()} <= set(QUEUE)
-    assert next_phase("train", 5) == []
-    (after,) = next_phase("features", 5)
+    following = [phases for kind in NEXT_PHASE for phases in NEXT_PHASE[kind].items()]
+    assert {*FIRST_PHASE.values(), *(phase for pair in following for phase in pair)} <= set(QUEUE)
+    assert next_phase(JobKind.TRAINING, "train", 5) == []
+    (after,) = next_phase(JobKind.SELECTION, "features", 5)
     assert (after.phase, after.queue, after.rows) == ("transport", "select", 5)
+    (after,) = next_phase(JobKind.INDEXING, "features", 5)
+    assert (after.phase, after.queue, after.rows) == ("index", "select", 5)
 
 
 def test_shards_that_lie_in_a_former_queue_are_still_taken() -> None:

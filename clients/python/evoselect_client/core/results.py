@@ -72,6 +72,23 @@ class TrainingResult(TypedDict):
     tokens_per_second: float
 
 
+class IndexingResult(TypedDict):
+    """What an indexing came to."""
+
+    version: int
+    rows: int
+    usable: int
+    added: int
+    left_out: dict[str, int]
+    kind: str
+    width: int
+    cells: int
+    probes: int
+    recall: float | None
+    near_copies: dict[str, int] | None
+    size: int
+
+
 class EvaluationResult(TypedDict):
     """What an evaluation came to: measures of examples, or `tasks`."""
 

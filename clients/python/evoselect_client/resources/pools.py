@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from evoselect_client.core.calls import segment
+from evoselect_client.core.calls import get, segment
 from evoselect_client.core.labelled import Labelled
 from evoselect_client.core.nouns import PAGE_SIZE, pages
 from evoselect_client.core.response import WithRaw
@@ -14,7 +14,9 @@ from evoselect_client.core.steps import AsyncRaw, Listing, Mode, Raw, Steps, Val
 from evoselect_client.data.layouts import Layout
 from evoselect_client.data.sources import PART_BYTES, Records
 from evoselect_client.resources.record_upload import send_all
-from evoselect_client.resources.records import Batch, RecordSets, Upload
+from evoselect_client.resources.records import Batch, RecordSets, SimilarRecords, Upload
+
+NEAREST = 10  # records, where nobody says how many
 
 
 class Pool(Labelled[Mode]):
@@ -53,6 +55,16 @@ class Pool(Labelled[Mode]):
             )
         )
 
+    @Verb
+    def similar(
+        self, record_id: str | None = None, *, text: str | None = None, limit: int = NEAREST
+    ) -> Steps[SimilarRecords]:
+        """The records that are most like one; see Pools.similar."""
+        found: SimilarRecords = yield from self._noun.similar.steps(
+            self.id, record_id, text=text, limit=limit
+        )
+        return found
+
 
 class Pools(RecordSets[Pool[Mode], Mode]):
     """Sets of candidates that grow by batches."""
@@ -64,6 +76,20 @@ class Pools(RecordSets[Pool[Mode], Mode]):
     def create(self, *, name: str | None = None, metadata: dict[str, str] | None = None) -> Steps[Pool[Mode]]:
         """Make an empty pool."""
         return (yield from self._post(self.path, {"name": name, "metadata": metadata}))
+
+    @Verb
+    def similar(
+        self, id: str, record_id: str | None = None, *, text: str | None = None, limit: int = NEAREST
+    ) -> Steps[SimilarRecords]:
+        """The `limit` records of the pool whose features are nearest to those of a record, the nearest first.
+
+        `record_id` is an id or a content hash. ConflictError says what to do where the pool has no index yet
+        (see Indexings.create), where the record came after it, where it has no features, and for a `text`,
+        which has none before it is a record of the pool.
+        """
+        path = f"{self.path}/{segment(id)}/similar"
+        call = get(path, SimilarRecords.model_validate, record_id=record_id, text=text, limit=limit)
+        return (yield from self.session.send(call))
 
     @Listing
     def batches(self, id: str, *, after: int = 0) -> Values[Batch]:

@@ -1,4 +1,4 @@
-"""What became of rows that were sent, and rows as they are stored."""
+"""What became of rows that were sent, rows as they are stored, and those that are most like one."""
 
 from __future__ import annotations
 
@@ -120,3 +120,33 @@ class RecordSets(LabelledNouns[BoundT, Mode]):
     def delete(self, id: str) -> Steps[None]:
         """Delete it; ConflictError while a job that has not ended, or a loop, needs it."""
         yield from self._delete(f"{self.path}/{segment(id)}", bool)
+
+
+class SimilarRecord(Resource):
+    """A record and how near it is; `near_copy` is None where nobody looked for such."""
+
+    number: int
+    cosine: float
+    near_copy: bool | None
+    record: dict[str, Any]
+
+
+class IndexUsed(Resource):
+    """The index that an answer is from; `recall` is None where every record was looked at."""
+
+    indexing_id: str
+    version: int
+    rows: int
+    kind: str
+    exact: bool
+    recall: float | None
+
+
+class SimilarRecords(Resource):
+    """The nearest first; `missing` records came to the pool after the index."""
+
+    data: list[SimilarRecord]
+    of: StoredRecord
+    index: IndexUsed
+    missing: int
+    open_indexing_id: str | None = None
