@@ -12,6 +12,7 @@ import numpy as np
 import ot
 import scipy.sparse
 import torch
+from ot.lp.emd_wrap import check_result, emd_c_sparse
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
@@ -23,6 +24,9 @@ MAX_PIVOTS = 100_000_000
 FIRST_PER_TARGET = 16  # edges of a target to start with,
 FIRST_PER_SHARE = 2  # or this many times its fair share of rows
 FIRST_PER_ROW = 4
+NEAR = 0.02  # in cost, over a row's best at prices that are about right: edges to start with,
+NEAR_PER_ROW = 16  # at most,
+NEAR_PER_TARGET = 16  # and each target's nearest to that
 ADDED_PER_ROW = 8
 KEPT_COSINES = 2**24  # entries, 64 MiB
 PRICE_TOLERANCE = 1e-6  # the float32 products that price an edge are accurate to about 1e-7
@@ -43,6 +47,7 @@ class Transport:
     f: Floats  # (n,) potential of every row
     g: Floats  # (M,) potential of every target: f_i + g_j <= C_ij on the edges
     exact: bool = False
+    edges: scipy.sparse.csr_array | None = None  # (n, M) costs of the edges, where they were generated
 
 
 def over_edges(
@@ -52,35 +57,57 @@ def over_edges(
     *,
     may_keep: Ints | None = None,
     half_virtual: float = HALF_VIRTUAL,
+    start: Floats | None = None,
 ) -> Transport:
     """Cheapest plan from ``supply`` (n,) to ``demand`` (M,) over the stored entries of ``cost`` (n, M).
 
     Rows in ``may_keep`` (r,) need not ship: all together they keep what ``supply`` exceeds ``demand`` by, at
-    no cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry.
+    no cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry. The simplex
+    starts from the target prices ``start`` (M,), 0 unless given: they change its time, not the cost.
     """
     n, m = cost.shape
     if may_keep is None and cost.nnz == n * m and abs(float(supply.sum() - demand.sum())) <= BALANCED:
         return _over_all_pairs(cost.toarray(), supply, demand)
-    edges = cost.tocoo()
+    row = np.repeat(np.arange(n), np.diff(cost.indptr))
     idle = np.empty(0, dtype=np.int64) if may_keep is None else may_keep
     surplus = max(0.0, float(supply.sum() - demand.sum()))
     # rows: n real, one virtual that can feed every target; columns: M real, one that keeps, one virtual
-    source = np.concatenate([edges.row, idle, np.arange(n), np.full(m + 2, n)])
-    sink = np.concatenate([edges.col, np.full(len(idle), m), np.full(n, m + 1), np.arange(m + 2)])
+    source = np.concatenate([row, idle, np.arange(n), np.full(m + 2, n)])
+    sink = np.concatenate([cost.indices, np.full(len(idle), m), np.full(n, m + 1), np.arange(m + 2)])
     half = np.full(n + m, half_virtual)
-    price = np.concatenate([edges.data, np.zeros(len(idle)), half, [2 * half_virtual, 0.0]])
-    graph = scipy.sparse.coo_matrix((price, (source, sink)), shape=(n + 1, m + 2))
+    price = np.concatenate([cost.data, np.zeros(len(idle)), half, [2 * half_virtual, 0.0]])
     left = np.append(supply, demand.sum())
     right = np.concatenate([demand, [surplus, left.sum() - demand.sum() - surplus]])
-    plan, log = ot.emd(left, right, graph, log=True, numItermax=MAX_PIVOTS, center_dual=False)
-    full = scipy.sparse.csr_array(plan)
-    real = full[:n, :m].tocsr()
-    unmatched = float(full[n, :m].sum())
-    carried = float(real.multiply(cost).sum()) + 2 * half_virtual * unmatched
-    keeping = (
-        float(log["v"][m]) if len(idle) else 0.0
-    )  # only f + g is determined: keeping a row's supply is worth 0
-    return Transport(real, carried, unmatched, log["u"][:n] + keeping, log["v"][:m] - keeping)
+    f, g = _first_potentials(cost, np.zeros(m) if start is None else start, idle, half_virtual)
+    edges = source.astype(np.uint64), sink.astype(np.uint64), price
+    found = emd_c_sparse(left, right * (left.sum() / right.sum()), *edges, MAX_PIVOTS, f, g)
+    origin, goal, flow, _, u, v, state = found
+    check_result(state)
+    real = (origin < n) & (goal < m)
+    kept = flow[real], (origin[real].astype(np.int64), goal[real].astype(np.int64))
+    plan = scipy.sparse.csr_array(kept, shape=(n, m))
+    unmatched = float(flow[(origin == n) & (goal < m)].sum())
+    carried = float(plan.multiply(cost).sum()) + 2 * half_virtual * unmatched
+    keeping = float(v[m]) if len(idle) else 0.0  # only f + g is determined: keeping a row's supply is worth 0
+    return Transport(plan, carried, unmatched, u[:n] + keeping, v[:m] - keeping)
+
+
+def _first_potentials(
+    cost: scipy.sparse.csr_array, prices: Floats, idle: Ints, half_virtual: float
+) -> tuple[Floats, Floats]:
+    """The potentials of ``over_edges``'s rows (n + 1,) and columns (M + 2,) that target prices (M,) imply."""
+    f = np.full(cost.shape[0], np.inf)
+    listed = np.flatnonzero(np.diff(cost.indptr))
+    if len(listed):
+        reduced = cost.data - prices[cost.indices]
+        f[listed] = np.minimum.reduceat(reduced, cost.indptr[:-1][listed])
+    if not len(idle):  # prices are known up to a constant: let rows be worth 0
+        constant = float(np.median(f[listed])) if len(listed) else 0.0
+        f, prices = f - constant, prices + constant
+    virtual = min(0.0, half_virtual - float(prices.max()))
+    f = np.minimum(f, half_virtual + virtual)
+    f[idle] = np.minimum(f[idle], 0.0)
+    return np.append(f, virtual), np.append(prices, [0.0, -virtual])
 
 
 def _over_all_pairs(cost: Floats, supply: Floats, demand: Floats) -> Transport:
@@ -93,19 +120,19 @@ def exact_transport(
     rows: Tensor,
     targets: Tensor,
     masses: Floats,
-    edges: scipy.sparse.csr_array | None = None,
     *,
     supply: Floats | None = None,
+    prices: Floats | None = None,
 ) -> Transport:
     """Optimal transport of ``supply`` (k,) on ``rows`` (k, d) to ``masses`` (M,) on ``targets`` (M, d).
 
     The supply is uniform unless given.
 
-    ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known. Raises
-    InvalidInput for masses that are no distribution.
+    ``prices`` (M,) are what the targets pay about, where that is known: they change the time, not the cost.
+    Raises InvalidInput for masses that are no distribution.
     """
     own = np.full(rows.shape[0], 1.0 / rows.shape[0]) if supply is None else supply
-    return _generated(rows, targets, masses, own, edges=edges, idle=False)
+    return _generated(rows, targets, masses, own, prices=prices, idle=False)
 
 
 def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) -> Transport:
@@ -113,7 +140,7 @@ def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) 
 
     targets (M, d), masses (M,) sum 1, caps (n,). Raises InvalidInput for masses that are no distribution.
     """
-    return _generated(rows, targets, masses, caps, edges=None, idle=True)
+    return _generated(rows, targets, masses, caps, prices=None, idle=True)
 
 
 def _generated(
@@ -122,20 +149,22 @@ def _generated(
     masses: Floats,
     supply: Floats,
     *,
-    edges: scipy.sparse.csr_array | None,
+    prices: Floats | None,
     idle: bool,
 ) -> Transport:
     """Solve on few edges, add those that the potentials call too dear to miss, until there are none."""
     check_masses(masses, targets.shape[0])
     cosines = Cosines(rows, targets)
-    known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if edges is None else edges
+    known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if prices is None else _near(cosines, prices)
     may_keep = np.arange(cosines.shape[0]) if idle else None
+    start = prices
     for _ in range(MAX_ROUNDS):
-        found = over_edges(known, supply, masses, may_keep=may_keep)
+        found = over_edges(known, supply, masses, may_keep=may_keep, start=start)
         new = _cheaper_edges(cosines, found)
         if new is None:
-            return replace(found, exact=True)
+            return replace(found, exact=True, edges=known)
         known = _merge(known, new)
+        start = found.g if start is None or not found.unmatched else start  # else dear as a virtual edge
     return found
 
 
@@ -237,6 +266,27 @@ def _first_edges(cosines: Cosines, k: int) -> scipy.sparse.csr_array:
     sink.append(torch.arange(m, device=index.device).repeat_interleave(index.shape[1]))
     value.append(best.ravel())
     return _edges_of(source, sink, value, (n, m))
+
+
+def _near(cosines: Cosines, prices: Floats) -> scipy.sparse.csr_array:
+    """Edges at target prices (M,): of a row those within NEAR of its best, of a target those nearest to that."""
+    g, source, sink, value = torch.from_numpy(prices).float(), [], [], []
+    for block, cosine in cosines.blocks():
+        worth = cosine + g.to(cosine.device)
+        behind = worth.amax(dim=1, keepdim=True) - worth
+        row, target = torch.nonzero(behind <= NEAR, as_tuple=True)
+        if len(row) > NEAR_PER_ROW * len(cosine):
+            target = behind.topk(min(len(g), NEAR_PER_ROW), dim=1, largest=False).indices
+            row = torch.arange(len(cosine), device=cosine.device).repeat_interleave(target.shape[1])
+        least = behind.T.contiguous().topk(min(len(cosine), NEAR_PER_TARGET), dim=1, largest=False).indices
+        row = torch.cat([row, least.ravel()])
+        target = torch.cat(
+            [target.ravel(), torch.arange(len(g), device=row.device).repeat_interleave(least.shape[1])]
+        )
+        source.append(row + block.start)
+        sink.append(target)
+        value.append(cosine[row, target])
+    return _edges_of(source, sink, value, cosines.shape)
 
 
 def _cheaper_edges(cosines: Cosines, found: Transport) -> scipy.sparse.csr_array | None:

@@ -231,7 +231,7 @@ def _rounded(pool: Pool, targets: Tensor, found: Penalised, *, exchanges: int) -
         chosen = np.sort(problem.budget.fill(rounding.best(score, np.arange(len(score)), len(score))))
         return rounding.estimate(pool, targets, problem, solution, chosen=chosen)
     whole = rounding.round_programme(programme, problem.budget, score)
-    first = rounding.settle(pool, targets, problem, whole)
+    first = rounding.settle(pool, targets, problem, whole, g=programme.g)
     enough = programme.cost * (1.0 + GOOD_GAP)
     free = problem.budget.bounds is None  # else the programme knows nothing of the groups
     if first.objective <= enough or (free and rounding.is_vertex(programme, problem.budget)):
@@ -241,7 +241,7 @@ def _rounded(pool: Pool, targets: Tensor, found: Penalised, *, exchanges: int) -
         listed = shortlist.with_all_targets(problem.shortlist, pool, targets)
         shared = replace(problem, shortlist=listed)
     better = rounding.exchange(shared, first.chosen, enough, most=exchanges)
-    settled = rounding.settle(pool, targets, problem, better.chosen)
+    settled = rounding.settle(pool, targets, problem, better.chosen, g=first.transport.g)
     return replace(min(first, settled, key=lambda rounded: rounded.objective), exchanges=better.exchanges)
 
 

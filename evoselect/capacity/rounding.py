@@ -28,10 +28,11 @@ from evoselect.transport import (
 
 SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
 MAX_EXCHANGES = 500  # transports that the exchange may solve,
-EXCHANGE_NODES = 100_000  # and the rows and targets that they may have all together
+EXCHANGE_NODES = 60_000  # and the rows and targets that they may have all together
 SINGLES = 16  # leaving and entering candidates whose pairs are tried one by one,
 UNEQUAL_SINGLES = 64  # of unequal prices, where most pairs would overspend
 KICKED_NODES = 200  # k + M up to which a transport takes a millisecond and local optima are left again,
+FIRST_BATCH = 4  # swaps at once: twice as many where they help, half where they do not
 KICKS = (2, 3)  # by so many random swaps
 KICKED_FROM = 16  # for one of so many open candidates
 MIN_GAIN = 1e-9
@@ -68,6 +69,7 @@ def relaxed_optimum(
     order = best(-price, np.arange(n), n)
     wanted = (price <= CLOSE) | ~budget.free
     wanted[order[: budget.enough(order) + len(masses)]] = True
+    start = g
     while True:
         rows = np.flatnonzero(wanted)
         found = over_edges(
@@ -76,11 +78,13 @@ def relaxed_optimum(
             masses,
             may_keep=np.flatnonzero(budget.free[rows]),
             half_virtual=half,
+            start=start,
         )
         missed = ~wanted & (reduced_cost(shortlist, found.g) + own < -PRICE_TOLERANCE)
         if not missed.any():
             return _on_all_rows(found, rows, n)
         wanted |= missed
+        start = found.g
 
 
 def _on_all_rows(found: Transport, rows: Ints, n: int) -> Transport:
@@ -184,15 +188,16 @@ def _descend(problem: Problem, chosen: Ints, enough: float, allowed: int) -> Rou
     they are tried in the order of their promise.
     """
     current = evaluate(problem, chosen)
-    batch, place, solved = len(chosen) if problem.budget.uniform else 1, 0, 1
+    batch, place, solved = min(len(chosen), FIRST_BATCH) if problem.budget.uniform else 1, 0, 1
     while solved < allowed and current.objective > enough:
         leaving, entering = _swaps(problem, current, batch, place)
         if not len(leaving):
             break
-        trial = evaluate(problem, _swapped(current.chosen, leaving, entering))
+        trial = evaluate(problem, _swapped(current.chosen, leaving, entering), current.transport.g)
         solved += 1
         if trial.objective < current.objective - MIN_GAIN:
             current, place = trial, 0
+            batch = 2 * batch if batch > 1 else 1
         elif len(leaving) > 1:
             batch = len(leaving) // 2
         else:
@@ -222,15 +227,14 @@ def _prices(problem: Problem, current: Rounded) -> Floats:
     return reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
 
 
-def settle(pool: Pool, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
-    """The exact transport of ``chosen`` (k,) over all pairs, from the shortlist's edges on.
+def settle(pool: Pool, targets: Tensor, problem: Problem, chosen: Ints, *, g: Floats) -> Rounded:
+    """The exact transport of ``chosen`` (k,) over all pairs, from the prices ``g`` (M,) on.
 
     pool (N, d) and targets (M, d) are the unit rows of the problem.
     """
     rows = pool.gather(problem.shortlist.candidates[chosen])
-    edges = problem.shortlist.by_candidate[chosen]
     supply = problem.budget.measure(chosen)
-    carried = exact_transport(rows, targets, problem.masses, edges, supply=supply)
+    carried = exact_transport(rows, targets, problem.masses, supply=supply, prices=g)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
 
 
@@ -261,10 +265,13 @@ def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
     return np.sort(np.concatenate([np.setdiff1d(chosen, leaving), entering]))
 
 
-def evaluate(problem: Problem, chosen: Ints) -> Rounded:
-    """The budget's measure on ``chosen`` (k,): its transport over the shortlist's edges, the objective."""
+def evaluate(problem: Problem, chosen: Ints, g: Floats | None = None) -> Rounded:
+    """The budget's measure on ``chosen`` (k,): its transport over the shortlist's edges, the objective.
+
+    ``g`` (M,): about what the targets pay.
+    """
     supply = problem.budget.measure(chosen)
-    carried = over_edges(problem.shortlist.by_candidate[chosen], supply, problem.masses)
+    carried = over_edges(problem.shortlist.by_candidate[chosen], supply, problem.masses, start=g)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 1)
 
 
