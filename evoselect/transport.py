@@ -20,13 +20,12 @@ from evoselect.errors import InvalidInput
 from evoselect.features import row_blocks
 
 HALF_VIRTUAL = 1.25  # the virtual row and column are joined at this a side: dearer than any 1 - cosine
+FIRST_VIRTUAL = 0.05  # the same over prices that are about right;
+DEARER = 25  # times as much where that was too little
 MAX_PIVOTS = 100_000_000
 FIRST_PER_TARGET = 16  # edges of a target to start with,
 FIRST_PER_SHARE = 2  # or this many times its fair share of rows
 FIRST_PER_ROW = 4
-NEAR = 0.02  # in cost, over a row's best at prices that are about right: edges to start with,
-NEAR_PER_ROW = 16  # at most,
-NEAR_PER_TARGET = 16  # and each target's nearest to that
 ADDED_PER_ROW = 8
 KEPT_COSINES = 2**24  # entries, 64 MiB
 PRICE_TOLERANCE = 1e-6  # the float32 products that price an edge are accurate to about 1e-7
@@ -81,13 +80,15 @@ def over_edges(
     f, g = _first_potentials(cost, np.zeros(m) if start is None else start, idle, half_virtual)
     edges = source.astype(np.uint64), sink.astype(np.uint64), price
     found = emd_c_sparse(left, right * (left.sum() / right.sum()), *edges, MAX_PIVOTS, f, g)
-    origin, goal, flow, _, u, v, state = found
+    origin, goal, flow, paid, u, v, state = found
     check_result(state)
     real = (origin < n) & (goal < m)
     kept = flow[real], (origin[real].astype(np.int64), goal[real].astype(np.int64))
     plan = scipy.sparse.csr_array(kept, shape=(n, m))
     unmatched = float(flow[(origin == n) & (goal < m)].sum())
-    carried = float(plan.multiply(cost).sum()) + 2 * half_virtual * unmatched
+    virtual = float(flow[goal == m + 1][origin[goal == m + 1] < n].sum()) + unmatched
+    passed = float(flow[(origin == n) & (goal == m)].sum())
+    carried = paid + half_virtual * (2 * unmatched - virtual - 2 * passed)
     keeping = float(v[m]) if len(idle) else 0.0  # only f + g is determined: keeping a row's supply is worth 0
     return Transport(plan, carried, unmatched, u[:n] + keeping, v[:m] - keeping)
 
@@ -96,18 +97,23 @@ def _first_potentials(
     cost: scipy.sparse.csr_array, prices: Floats, idle: Ints, half_virtual: float
 ) -> tuple[Floats, Floats]:
     """The potentials of ``over_edges``'s rows (n + 1,) and columns (M + 2,) that target prices (M,) imply."""
-    f = np.full(cost.shape[0], np.inf)
-    listed = np.flatnonzero(np.diff(cost.indptr))
-    if len(listed):
-        reduced = cost.data - prices[cost.indices]
-        f[listed] = np.minimum.reduceat(reduced, cost.indptr[:-1][listed])
+    f = _least_of_rows(cost, prices)
     if not len(idle):  # prices are known up to a constant: let rows be worth 0
-        constant = float(np.median(f[listed])) if len(listed) else 0.0
+        constant = float(np.median(f))
         f, prices = f - constant, prices + constant
     virtual = min(0.0, half_virtual - float(prices.max()))
     f = np.minimum(f, half_virtual + virtual)
     f[idle] = np.minimum(f[idle], 0.0)
     return np.append(f, virtual), np.append(prices, [0.0, -virtual])
+
+
+def _least_of_rows(cost: scipy.sparse.csr_array, prices: Floats) -> Floats:
+    """(n,) the least C_ij - g_j of the stored entries of every row at prices g (M,); 0 where it has none."""
+    least = np.zeros(cost.shape[0])
+    listed = np.flatnonzero(np.diff(cost.indptr))
+    if len(listed):
+        least[listed] = np.minimum.reduceat(cost.data - prices[cost.indices], cost.indptr[:-1][listed])
+    return least
 
 
 def _over_all_pairs(cost: Floats, supply: Floats, demand: Floats) -> Transport:
@@ -120,6 +126,7 @@ def exact_transport(
     rows: Tensor,
     targets: Tensor,
     masses: Floats,
+    edges: scipy.sparse.csr_array | None = None,
     *,
     supply: Floats | None = None,
     prices: Floats | None = None,
@@ -128,11 +135,12 @@ def exact_transport(
 
     The supply is uniform unless given.
 
-    ``prices`` (M,) are what the targets pay about, where that is known: they change the time, not the cost.
-    Raises InvalidInput for masses that are no distribution.
+    ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known, and
+    ``prices`` (M,) what the targets pay about: they change the time, not the cost. Raises InvalidInput for
+    masses that are no distribution.
     """
     own = np.full(rows.shape[0], 1.0 / rows.shape[0]) if supply is None else supply
-    return _generated(rows, targets, masses, own, prices=prices, idle=False)
+    return _generated(rows, targets, masses, own, edges=edges, prices=prices, idle=False)
 
 
 def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) -> Transport:
@@ -140,7 +148,7 @@ def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) 
 
     targets (M, d), masses (M,) sum 1, caps (n,). Raises InvalidInput for masses that are no distribution.
     """
-    return _generated(rows, targets, masses, caps, prices=None, idle=True)
+    return _generated(rows, targets, masses, caps, edges=None, prices=None, idle=True)
 
 
 def _generated(
@@ -149,22 +157,52 @@ def _generated(
     masses: Floats,
     supply: Floats,
     *,
+    edges: scipy.sparse.csr_array | None,
     prices: Floats | None,
     idle: bool,
 ) -> Transport:
     """Solve on few edges, add those that the potentials call too dear to miss, until there are none."""
     check_masses(masses, targets.shape[0])
     cosines = Cosines(rows, targets)
-    known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if prices is None else _near(cosines, prices)
+    known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if edges is None else edges
     may_keep = np.arange(cosines.shape[0]) if idle else None
-    start = prices
+    if edges is not None and prices is not None:
+        return _about(cosines, known, supply, masses, prices=prices)
+    start: Floats | None = None
     for _ in range(MAX_ROUNDS):
         found = over_edges(known, supply, masses, may_keep=may_keep, start=start)
         new = _cheaper_edges(cosines, found)
         if new is None:
             return replace(found, exact=True, edges=known)
-        known = _merge(known, new)
-        start = found.g if start is None or not found.unmatched else start  # else dear as a virtual edge
+        known, start = _merge(known, new), found.g
+    return found
+
+
+def _about(
+    cosines: "Cosines", known: scipy.sparse.csr_array, supply: Floats, masses: Floats, *, prices: Floats
+) -> Transport:
+    """``_generated`` near target prices (M,), where all is shipped: costs are counted from those prices on.
+
+    Virtual edges then cost little more than nothing, so that where ``known`` carries too little, only edges
+    that cost little more at these prices are added; they get dearer while mass is on them.
+    """
+    half, base = FIRST_VIRTUAL, _least_of_rows(known, prices)
+    g, found = np.zeros(len(prices)), None
+    for _ in range(MAX_ROUNDS):
+        row = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))
+        shifted = known.copy()
+        shifted.data = known.data - base[row] - prices[known.indices]
+        near = over_edges(shifted, supply, masses, half_virtual=half, start=g)
+        cost = near.cost + float(base @ supply + prices @ masses)
+        found = replace(near, cost=cost, f=near.f + base, g=near.g + prices, edges=known)
+        new = _cheaper_edges(cosines, found)
+        if new is not None:
+            known = _merge(known, new)
+            g = g if near.unmatched else near.g  # else as dear as a virtual edge
+        elif near.unmatched > BALANCED:
+            half *= DEARER
+        else:
+            return replace(found, exact=True)
     return found
 
 
@@ -266,27 +304,6 @@ def _first_edges(cosines: Cosines, k: int) -> scipy.sparse.csr_array:
     sink.append(torch.arange(m, device=index.device).repeat_interleave(index.shape[1]))
     value.append(best.ravel())
     return _edges_of(source, sink, value, (n, m))
-
-
-def _near(cosines: Cosines, prices: Floats) -> scipy.sparse.csr_array:
-    """Edges at target prices (M,): of a row those within NEAR of its best, of a target those nearest to that."""
-    g, source, sink, value = torch.from_numpy(prices).float(), [], [], []
-    for block, cosine in cosines.blocks():
-        worth = cosine + g.to(cosine.device)
-        behind = worth.amax(dim=1, keepdim=True) - worth
-        row, target = torch.nonzero(behind <= NEAR, as_tuple=True)
-        if len(row) > NEAR_PER_ROW * len(cosine):
-            target = behind.topk(min(len(g), NEAR_PER_ROW), dim=1, largest=False).indices
-            row = torch.arange(len(cosine), device=cosine.device).repeat_interleave(target.shape[1])
-        least = behind.T.contiguous().topk(min(len(cosine), NEAR_PER_TARGET), dim=1, largest=False).indices
-        row = torch.cat([row, least.ravel()])
-        target = torch.cat(
-            [target.ravel(), torch.arange(len(g), device=row.device).repeat_interleave(least.shape[1])]
-        )
-        source.append(row + block.start)
-        sink.append(target)
-        value.append(cosine[row, target])
-    return _edges_of(source, sink, value, cosines.shape)
 
 
 def _cheaper_edges(cosines: Cosines, found: Transport) -> scipy.sparse.csr_array | None:

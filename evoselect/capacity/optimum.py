@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.capacity import relaxed, rounding, shortlist
+from evoselect.capacity import relaxed, rounding, shortlist, whole
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.foreseen import centre
 from evoselect.capacity.relaxed import Relaxed
@@ -102,18 +102,20 @@ def relax(task: Task) -> Relaxation:
     budget, spec = task.budget, task.spec
     listed, g = shortlist.by_price(pool, targets, masses, budget)
     beyond = np.setdiff1d(shortlist.needed(pool, targets, budget, g), listed.candidates)
-    whole = np.union1d(budget.pinned, beyond)
-    _require_few_costs(len(whole) * len(masses))
+    always = np.union1d(budget.pinned, beyond)
+    _require_few_costs(len(always) * len(masses))
     widenings = 0
     while True:
-        listed = shortlist.with_rows(listed, pool, targets, whole)
+        listed = shortlist.with_rows(listed, pool, targets, always)
         problem = Problem(listed, masses, budget.among(listed.candidates))
-        programme, state, short = _coarse(problem, spec, g)
+        programme, state, short = _coarse(problem, spec, g, first=not widenings)
         g = state.g
         if len(short) and listed.cost.nnz <= MANY_EDGES:
+            least = listed.radius[short]
             listed = shortlist.widen(listed, pool, targets, short)
+            # a simplex starts best from too little; of scalings prices fall faster than they climb
             g = g.copy()
-            g[short] = np.minimum(listed.radius[short], shortlist.MOST)  # prices fall faster than they climb
+            g[short] = np.minimum(listed.radius[short], shortlist.MOST) if programme is None else least
             widenings += 1
             continue
         if programme is None:
@@ -151,13 +153,21 @@ def _require_few_costs(costs: int) -> None:
         )
 
 
-def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport | None, State, Ints]:
+def _coarse(
+    problem: Problem, spec: SelectionSpec, g: Floats, *, first: bool
+) -> tuple[Transport | None, State, Ints]:
     """The linear programme, where it is small and wanted, else a solve at COARSE.
 
     Returns what to start from next, and which targets want mass from beyond their lists.
     """
     if problem.budget.count + len(problem.masses) <= shortlist.EXACT_NODES and spec.fixed_epsilon <= SHARP:
-        programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.budget, g)
+        programme = rounding.relaxed_optimum(
+            problem.shortlist,
+            problem.masses,
+            problem.budget,
+            g,
+            start=None if first else g,  # the prices of a sample are a worse start than none
+        )
         state = capacity.start(problem, programme.g)
         return programme, state, np.flatnonzero(programme.g > problem.shortlist.radius)
     epsilon, warm = max(COARSE, spec.fixed_epsilon), capacity.start(problem, g)
@@ -212,7 +222,7 @@ def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
         if programme is not None:
             state = solution.state
             programme = rounding.relaxed_optimum(
-                problem.shortlist, problem.masses, problem.budget, state.g, extra=state.c
+                problem.shortlist, problem.masses, problem.budget, state.g, extra=state.c, start=state.g
             )
     if programme is None:
         return Penalised(
@@ -230,18 +240,18 @@ def _rounded(pool: Pool, targets: Tensor, found: Penalised, *, exchanges: int) -
             score = rounding.price_score(problem, capacity.sharpened(problem, solution))
         chosen = np.sort(problem.budget.fill(rounding.best(score, np.arange(len(score)), len(score))))
         return rounding.estimate(pool, targets, problem, solution, chosen=chosen)
-    whole = rounding.round_programme(programme, problem.budget, score)
-    first = rounding.settle(pool, targets, problem, whole, g=programme.g)
+    taken = whole.round_programme(programme, problem.budget, score, targets)
+    first = rounding.settle(pool, targets, problem, taken, g=programme.g)
     enough = programme.cost * (1.0 + GOOD_GAP)
     free = problem.budget.bounds is None  # else the programme knows nothing of the groups
-    if first.objective <= enough or (free and rounding.is_vertex(programme, problem.budget)):
+    if first.objective <= enough or (free and whole.is_vertex(programme, problem.budget)):
         return first
     shared = problem
     if len(score) * len(problem.masses) <= DENSE_ENTRIES:
         listed = shortlist.with_all_targets(problem.shortlist, pool, targets)
         shared = replace(problem, shortlist=listed)
     better = rounding.exchange(shared, first.chosen, enough, most=exchanges)
-    settled = rounding.settle(pool, targets, problem, better.chosen, g=first.transport.g)
+    settled = rounding.settle(pool, targets, problem, better.chosen, g=first.transport.g, near=first)
     return replace(min(first, settled, key=lambda rounded: rounded.objective), exchanges=better.exchanges)
 
 
