@@ -20,8 +20,7 @@ from evoselect.errors import InvalidInput
 from evoselect.features import row_blocks
 
 HALF_VIRTUAL = 1.25  # the virtual row and column are joined at this a side: dearer than any 1 - cosine
-FIRST_VIRTUAL = 0.05  # the same over prices that are about right;
-DEARER = 25  # times as much where that was too little
+NEAR_VIRTUAL = 0.05  # the same over prices that are about right
 MAX_PIVOTS = 100_000_000
 FIRST_PER_TARGET = 16  # edges of a target to start with,
 FIRST_PER_SHARE = 2  # or this many times its fair share of rows
@@ -167,43 +166,44 @@ def _generated(
     known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if edges is None else edges
     may_keep = np.arange(cosines.shape[0]) if idle else None
     if edges is not None and prices is not None:
-        return _about(cosines, known, supply, masses, prices=prices)
-    start: Floats | None = None
+        found, known = _about(cosines, known, supply, masses, prices=prices)
+        if found is not None:
+            return found
+    start = prices
     for _ in range(MAX_ROUNDS):
         found = over_edges(known, supply, masses, may_keep=may_keep, start=start)
         new = _cheaper_edges(cosines, found)
         if new is None:
             return replace(found, exact=True, edges=known)
-        known, start = _merge(known, new), found.g
+        known = _merge(known, new)
+        start = start if found.unmatched > BALANCED else found.g  # those are as dear as a virtual edge
     return found
 
 
 def _about(
     cosines: "Cosines", known: scipy.sparse.csr_array, supply: Floats, masses: Floats, *, prices: Floats
-) -> Transport:
-    """``_generated`` near target prices (M,), where all is shipped: costs are counted from those prices on.
+) -> tuple[Transport | None, scipy.sparse.csr_array]:
+    """``_generated`` near target prices (M,), and the edges it knows in the end.
 
-    Virtual edges then cost little more than nothing, so that where ``known`` carries too little, only edges
-    that cost little more at these prices are added; they get dearer while mass is on them.
+    There is no transport where these cannot carry all mass. Costs are counted from the prices on and virtual
+    edges cost little, so that potentials stay near the prices, and only edges are added that cost little
+    more, where separate parts of a plan would leave potentials undetermined by as much as a virtual edge.
     """
-    half, base = FIRST_VIRTUAL, _least_of_rows(known, prices)
-    g, found = np.zeros(len(prices)), None
+    base, g = _least_of_rows(known, prices), np.zeros(len(prices))
     for _ in range(MAX_ROUNDS):
         row = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))
         shifted = known.copy()
         shifted.data = known.data - base[row] - prices[known.indices]
-        near = over_edges(shifted, supply, masses, half_virtual=half, start=g)
+        near = over_edges(shifted, supply, masses, half_virtual=NEAR_VIRTUAL, start=g)
+        if near.unmatched > BALANCED:
+            return None, known
         cost = near.cost + float(base @ supply + prices @ masses)
         found = replace(near, cost=cost, f=near.f + base, g=near.g + prices, edges=known)
         new = _cheaper_edges(cosines, found)
-        if new is not None:
-            known = _merge(known, new)
-            g = g if near.unmatched else near.g  # else as dear as a virtual edge
-        elif near.unmatched > BALANCED:
-            half *= DEARER
-        else:
-            return replace(found, exact=True)
-    return found
+        if new is None:
+            return replace(found, exact=True), known
+        known, g = _merge(known, new), near.g
+    return None, known
 
 
 def check_masses(masses: Floats, m: int) -> None:

@@ -1,6 +1,7 @@
 """The method ``capacity`` from features to candidates: shortlist, solution, bound, rounding (ours)."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -35,7 +36,8 @@ class Relaxation:
     """The problem without redundancy: its solution, and what no set that spends the budget can undercut."""
 
     problem: Problem
-    solution: CapacitySolution
+    spec: SelectionSpec
+    state: State  # that scalings start from
     programme: Transport | None  # the linear programme on the shortlist; None above EXACT_NODES
     g: Floats  # (M,) target potentials of the bound
     paid: float  # what the targets pay at these potentials
@@ -43,6 +45,11 @@ class Relaxation:
     saved: float  # mean cost of a random candidate minus the bound: the unit of lambda
     widenings: int
     certified: bool  # nothing outside the shortlist can enter the solution
+
+    @cached_property
+    def solution(self) -> CapacitySolution:
+        """The scalings: with a linear programme only lambda 0, other energies and wide epsilons ask for it."""
+        return _scaled(self.problem, self.spec, self.state)
 
     def bound_at(self, spent: int) -> float:
         """No set that spends ``spent`` or more of the budget has a smaller transport.
@@ -127,22 +134,28 @@ def relax(task: Task) -> Relaxation:
     problem = Problem(listed, masses, own)
     if programme is None:
         problem = _closed(problem, spec)
-    solution = capacity.solve(
-        problem,
-        epsilon=spec.fixed_epsilon,
-        tolerance=spec.tolerance,
-        max_iterations=spec.max_iterations,
-        warm=state,
-    )
-    if programme is None:
-        g = capacity.sharpened(problem, solution).g
+        solution = _scaled(problem, spec, state)
+        state, g = solution.state, capacity.sharpened(problem, solution).g
         listed, _ = shortlist.verified(listed, pool, targets, np.minimum(g, listed.radius))
     g = np.minimum(g, listed.radius)
     bound = rounding.lower_bound(listed, masses, own, g)
     saved = max(0.0, _mean_cost(pool, targets, masses) - bound)
     certified = rounding.is_complete(listed, g, own)
     paid = float(masses @ g)
-    return Relaxation(problem, solution, programme, g, paid, bound, saved, widenings, certified)
+    found = Relaxation(problem, spec, state, programme, g, paid, bound, saved, widenings, certified)
+    if programme is None:
+        found.__dict__["solution"] = solution
+    return found
+
+
+def _scaled(problem: Problem, spec: SelectionSpec, warm: State) -> CapacitySolution:
+    return capacity.solve(
+        problem,
+        epsilon=spec.fixed_epsilon,
+        tolerance=spec.tolerance,
+        max_iterations=spec.max_iterations,
+        warm=warm,
+    )
 
 
 def _require_few_costs(costs: int) -> None:
@@ -207,10 +220,12 @@ def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
     pool (N, d) and targets (M, d) of ``task`` are the unit rows that ``relaxation`` was solved for.
     """
     spec = task.spec
-    problem, solution, programme = relaxation.problem, relaxation.solution, relaxation.programme
-    if spec.fixed_lambda > 0:
+    problem, programme = relaxation.problem, relaxation.programme
+    if spec.fixed_lambda == 0:
+        solution = relaxation.solution
+    else:
         problem = penalised(task, relaxation)
-        g = relaxation.g if spec.fixed_epsilon <= SHARP else solution.state.g
+        g = relaxation.g if spec.fixed_epsilon <= SHARP else relaxation.solution.state.g
         warm = capacity.start(problem, g)
         solution = capacity.solve(
             problem,
@@ -263,8 +278,8 @@ def penalised(task: Task, relaxation: Relaxation) -> Problem:
     """
     pool, spec = task.pool, task.spec
     base, lam = relaxation.problem, spec.fixed_lambda * relaxation.saved
-    weights = relaxation.solution.weights
     if spec.energy in ("linear", "squared"):
+        weights = relaxation.solution.weights
         rows = pool.gather(base.shortlist.candidates)
         energy: Energy = LinearEnergy(rows) if spec.energy == "linear" else SquaredEnergy(rows)
         scale = max(float(weights @ energy.gradient(weights)), 1e-12)

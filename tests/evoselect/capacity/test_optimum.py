@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 
 from evoselect.budget import Budget
-from evoselect.capacity import optimum, rounding, shortlist
+from evoselect.capacity import optimum, rounding, shortlist, whole
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.scaling import Problem
 from evoselect.pools.pool import Pool
