@@ -166,9 +166,9 @@ def _generated(
     known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if edges is None else edges
     may_keep = np.arange(cosines.shape[0]) if idle else None
     if edges is not None and prices is not None:
-        found, known = _about(cosines, known, supply, masses, prices=prices)
-        if found is not None:
-            return found
+        near, known = _about(cosines, known, supply, masses, prices=prices)
+        if near is not None:
+            return near
     start = prices
     for _ in range(MAX_ROUNDS):
         found = over_edges(known, supply, masses, may_keep=may_keep, start=start)

@@ -48,7 +48,7 @@ class Relaxation:
 
     @cached_property
     def solution(self) -> CapacitySolution:
-        """The scalings: with a linear programme only lambda 0, other energies and wide epsilons ask for it."""
+        """The scalings: beside a programme only lambda 0, other energies and wide epsilons ask for them."""
         return _scaled(self.problem, self.spec, self.state)
 
     def bound_at(self, spent: int) -> float:

@@ -216,7 +216,7 @@ def _prices(problem: Problem, current: Rounded) -> Floats:
 def settle(
     pool: Pool, targets: Tensor, problem: Problem, chosen: Ints, *, g: Floats, near: Rounded | None = None
 ) -> Rounded:
-    """The exact transport of ``chosen`` (k,) over all pairs, from the shortlist's edges and prices ``g`` (M,) on.
+    """The exact transport of ``chosen`` (k,) over all pairs, from listed edges and prices ``g`` (M,) on.
 
     pool (N, d) and targets (M, d) are the unit rows of the problem. ``near``: another settled choice, whose
     edges are taken over.
@@ -233,7 +233,7 @@ def settle(
 def _taken_over(
     edges: scipy.sparse.csr_array, chosen: Ints, others: Ints, theirs: scipy.sparse.csr_array
 ) -> scipy.sparse.csr_array:
-    """``edges`` (k, M) with those of ``theirs`` (r, M) for the rows of ``chosen`` (k,) among ``others`` (r,)."""
+    """``edges`` (k, M), but ``theirs`` (r, M) for those of ``chosen`` (k,) among ``others`` (r,)."""
     both = np.isin(chosen, others)
     place = np.empty(len(chosen), dtype=np.int64)
     place[both] = np.searchsorted(others, chosen[both])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
+from evoselect.neighbours.search import search
 from evoselect.transport import Transport
 
 SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
@@ -47,12 +48,12 @@ def _taken(plan: scipy.sparse.csr_array, shipped: Floats, targets: Tensor) -> Fl
 
 
 def neighbour_order(targets: Tensor) -> Ints:
-    """(M,) the targets (M, d) in an order of depth first along a spanning tree of their nearest neighbours."""
+    """(M,) the targets (M, d), depth first along a spanning tree of their nearest neighbours."""
     m = len(targets)
-    likeness, near = (targets.float() @ targets.float().T).topk(min(m, NEIGHBOURS + 1), dim=1)
+    likeness, near = search(targets, targets, min(m, NEIGHBOURS + 1))
     row = np.repeat(np.arange(m), near.shape[1])
-    apart = np.maximum(2.0 - likeness.double().cpu().numpy().ravel(), 1e-9)  # a stored 0 is no edge
-    graph = scipy.sparse.csr_array((apart, (row, near.cpu().numpy().ravel())), shape=(m, m))
+    apart = np.maximum(2.0 - likeness.double().numpy().ravel(), 1e-9)  # a stored 0 is no edge
+    graph = scipy.sparse.csr_array((apart, (row, near.numpy().ravel())), shape=(m, m))
     tree = minimum_spanning_tree(graph.maximum(graph.T))
     _, part = connected_components(tree, directed=False)
     first = np.flatnonzero(np.diff(np.sort(part), prepend=-1))

@@ -70,7 +70,7 @@ def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tens
 def _priced(
     candidates: Matrix, queries: Tensor, threshold: Tensor, which: Tensor, place: Tensor
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """Of pairs of targets ``which`` (E,) and rows ``place`` (E,) those that reach the threshold, and their cosines."""
+    """Of targets ``which`` (E,) and rows ``place`` (E,) the pairs that reach the threshold, with cosines."""
     order = torch.argsort(place, stable=True)
     which, place = which[order], place[order]
     cosine = pair_cosines(candidates, queries, place.cpu().numpy(), which.cpu().numpy())

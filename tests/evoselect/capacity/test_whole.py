@@ -40,6 +40,7 @@ def test_every_mode_gets_its_share() -> None:
         assert abs(int((mode[chosen] == one).sum()) - float(partial[mode == one].sum())) < 2.0
     largest = np.sort(np.lexsort((np.arange(len(partial)), -np.round(partial, 6)))[:K])
     costs = [
-        exact_transport(pool.gather(listed.candidates[rows]), case.targets, masses).cost for rows in (chosen, largest)
+        exact_transport(pool.gather(listed.candidates[rows]), case.targets, masses).cost
+        for rows in (chosen, largest)
     ]
     assert costs[0] < costs[1]
