@@ -26,11 +26,11 @@ from evoselect.transport import (
 )
 
 MAX_EXCHANGES = 500  # transports that the exchange may solve,
-EXCHANGE_NODES = 60_000  # and the rows and targets that they may have all together
+EXCHANGE_NODES = 100_000  # and the rows and targets that they may have all together
 SINGLES = 16  # leaving and entering candidates whose pairs are tried one by one,
 UNEQUAL_SINGLES = 64  # of unequal prices, where most pairs would overspend
 KICKED_NODES = 200  # k + M up to which a transport takes a millisecond and local optima are left again,
-FIRST_BATCH = 4  # swaps at once: twice as many where they help, half where they do not
+FIRST_BATCH = 16  # swaps at once: twice as many where they help, half where they do not
 KICKS = (2, 3)  # by so many random swaps
 KICKED_FROM = 16  # for one of so many open candidates
 MIN_GAIN = 1e-9
