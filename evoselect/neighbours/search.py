@@ -55,7 +55,9 @@ def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tens
         member.append(place + rows.start)
         value.append(similarity[which, place])
     if coarse:
-        owner, member, value = _priced(candidates, queries, threshold, torch.cat(owner), torch.cat(member))
+        owner, member, value = _priced(
+            candidates, queries, threshold, which=torch.cat(owner), place=torch.cat(member)
+        )
     which = torch.cat(owner)
     order = torch.argsort(which, stable=True)
     counts = torch.bincount(which, minlength=len(queries))
@@ -68,7 +70,7 @@ def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tens
 
 
 def _priced(
-    candidates: Matrix, queries: Tensor, threshold: Tensor, which: Tensor, place: Tensor
+    candidates: Matrix, queries: Tensor, threshold: Tensor, *, which: Tensor, place: Tensor
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Of targets ``which`` (E,) and rows ``place`` (E,) the pairs that reach the threshold, with cosines."""
     order = torch.argsort(place, stable=True)
