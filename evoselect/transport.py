@@ -12,6 +12,7 @@ import numpy as np
 import ot
 import scipy.sparse
 import torch
+from ot.lp.emd_wrap import check_result, emd_c_sparse
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
@@ -19,6 +20,7 @@ from evoselect.errors import InvalidInput
 from evoselect.features import row_blocks
 
 HALF_VIRTUAL = 1.25  # the virtual row and column are joined at this a side: dearer than any 1 - cosine
+NEAR_VIRTUAL = 0.05  # the same over prices that are about right
 MAX_PIVOTS = 100_000_000
 FIRST_PER_TARGET = 16  # edges of a target to start with,
 FIRST_PER_SHARE = 2  # or this many times its fair share of rows
@@ -43,6 +45,7 @@ class Transport:
     f: Floats  # (n,) potential of every row
     g: Floats  # (M,) potential of every target: f_i + g_j <= C_ij on the edges
     exact: bool = False
+    edges: scipy.sparse.csr_array | None = None  # (n, M) costs of the edges, where they were generated
 
 
 def over_edges(
@@ -52,35 +55,64 @@ def over_edges(
     *,
     may_keep: Ints | None = None,
     half_virtual: float = HALF_VIRTUAL,
+    start: Floats | None = None,
 ) -> Transport:
     """Cheapest plan from ``supply`` (n,) to ``demand`` (M,) over the stored entries of ``cost`` (n, M).
 
     Rows in ``may_keep`` (r,) need not ship: all together they keep what ``supply`` exceeds ``demand`` by, at
-    no cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry.
+    no cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry. The simplex
+    starts from the target prices ``start`` (M,), 0 unless given: they change its time, not the cost.
     """
     n, m = cost.shape
     if may_keep is None and cost.nnz == n * m and abs(float(supply.sum() - demand.sum())) <= BALANCED:
         return _over_all_pairs(cost.toarray(), supply, demand)
-    edges = cost.tocoo()
+    row = np.repeat(np.arange(n), np.diff(cost.indptr))
     idle = np.empty(0, dtype=np.int64) if may_keep is None else may_keep
     surplus = max(0.0, float(supply.sum() - demand.sum()))
     # rows: n real, one virtual that can feed every target; columns: M real, one that keeps, one virtual
-    source = np.concatenate([edges.row, idle, np.arange(n), np.full(m + 2, n)])
-    sink = np.concatenate([edges.col, np.full(len(idle), m), np.full(n, m + 1), np.arange(m + 2)])
+    source = np.concatenate([row, idle, np.arange(n), np.full(m + 2, n)])
+    sink = np.concatenate([cost.indices, np.full(len(idle), m), np.full(n, m + 1), np.arange(m + 2)])
     half = np.full(n + m, half_virtual)
-    price = np.concatenate([edges.data, np.zeros(len(idle)), half, [2 * half_virtual, 0.0]])
-    graph = scipy.sparse.coo_matrix((price, (source, sink)), shape=(n + 1, m + 2))
+    price = np.concatenate([cost.data, np.zeros(len(idle)), half, [2 * half_virtual, 0.0]])
     left = np.append(supply, demand.sum())
     right = np.concatenate([demand, [surplus, left.sum() - demand.sum() - surplus]])
-    plan, log = ot.emd(left, right, graph, log=True, numItermax=MAX_PIVOTS, center_dual=False)
-    full = scipy.sparse.csr_array(plan)
-    real = full[:n, :m].tocsr()
-    unmatched = float(full[n, :m].sum())
-    carried = float(real.multiply(cost).sum()) + 2 * half_virtual * unmatched
-    keeping = (
-        float(log["v"][m]) if len(idle) else 0.0
-    )  # only f + g is determined: keeping a row's supply is worth 0
-    return Transport(real, carried, unmatched, log["u"][:n] + keeping, log["v"][:m] - keeping)
+    f, g = _first_potentials(cost, np.zeros(m) if start is None else start, idle, half_virtual)
+    edges = source.astype(np.uint64), sink.astype(np.uint64), price
+    found = emd_c_sparse(left, right * (left.sum() / right.sum()), *edges, MAX_PIVOTS, f, g)
+    origin, goal, flow, paid, u, v, state = found
+    check_result(state)
+    real = (origin < n) & (goal < m)
+    kept = flow[real], (origin[real].astype(np.int64), goal[real].astype(np.int64))
+    plan = scipy.sparse.csr_array(kept, shape=(n, m))
+    unmatched = float(flow[(origin == n) & (goal < m)].sum())
+    virtual = float(flow[goal == m + 1][origin[goal == m + 1] < n].sum()) + unmatched
+    passed = float(flow[(origin == n) & (goal == m)].sum())
+    carried = paid + half_virtual * (2 * unmatched - virtual - 2 * passed)
+    keeping = float(v[m]) if len(idle) else 0.0  # only f + g is determined: keeping a row's supply is worth 0
+    return Transport(plan, carried, unmatched, u[:n] + keeping, v[:m] - keeping)
+
+
+def _first_potentials(
+    cost: scipy.sparse.csr_array, prices: Floats, idle: Ints, half_virtual: float
+) -> tuple[Floats, Floats]:
+    """The potentials of ``over_edges``'s rows (n + 1,) and columns (M + 2,) that target prices (M,) imply."""
+    f = _least_of_rows(cost, prices)
+    if not len(idle):  # prices are known up to a constant: let rows be worth 0
+        constant = float(np.median(f))
+        f, prices = f - constant, prices + constant
+    virtual = min(0.0, half_virtual - float(prices.max()))
+    f = np.minimum(f, half_virtual + virtual)
+    f[idle] = np.minimum(f[idle], 0.0)
+    return np.append(f, virtual), np.append(prices, [0.0, -virtual])
+
+
+def _least_of_rows(cost: scipy.sparse.csr_array, prices: Floats) -> Floats:
+    """(n,) the least C_ij - g_j of the stored entries of every row at prices g (M,); 0 where it has none."""
+    least = np.zeros(cost.shape[0])
+    listed = np.flatnonzero(np.diff(cost.indptr))
+    if len(listed):
+        least[listed] = np.minimum.reduceat(cost.data - prices[cost.indices], cost.indptr[:-1][listed])
+    return least
 
 
 def _over_all_pairs(cost: Floats, supply: Floats, demand: Floats) -> Transport:
@@ -96,16 +128,18 @@ def exact_transport(
     edges: scipy.sparse.csr_array | None = None,
     *,
     supply: Floats | None = None,
+    prices: Floats | None = None,
 ) -> Transport:
     """Optimal transport of ``supply`` (k,) on ``rows`` (k, d) to ``masses`` (M,) on ``targets`` (M, d).
 
     The supply is uniform unless given.
 
-    ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known. Raises
-    InvalidInput for masses that are no distribution.
+    ``edges`` (k, M) are costs to start from, where some that are likely to carry mass are known, and
+    ``prices`` (M,) what the targets pay about: they change the time, not the cost. Raises InvalidInput for
+    masses that are no distribution.
     """
     own = np.full(rows.shape[0], 1.0 / rows.shape[0]) if supply is None else supply
-    return _generated(rows, targets, masses, own, edges=edges, idle=False)
+    return _generated(rows, targets, masses, own, edges=edges, prices=prices, idle=False)
 
 
 def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) -> Transport:
@@ -113,7 +147,7 @@ def optimal_choice(rows: Tensor, targets: Tensor, masses: Floats, caps: Floats) 
 
     targets (M, d), masses (M,) sum 1, caps (n,). Raises InvalidInput for masses that are no distribution.
     """
-    return _generated(rows, targets, masses, caps, edges=None, idle=True)
+    return _generated(rows, targets, masses, caps, edges=None, prices=None, idle=True)
 
 
 def _generated(
@@ -123,6 +157,7 @@ def _generated(
     supply: Floats,
     *,
     edges: scipy.sparse.csr_array | None,
+    prices: Floats | None,
     idle: bool,
 ) -> Transport:
     """Solve on few edges, add those that the potentials call too dear to miss, until there are none."""
@@ -130,13 +165,45 @@ def _generated(
     cosines = Cosines(rows, targets)
     known = _first_edges(cosines, round(1.0 / float(supply.mean()))) if edges is None else edges
     may_keep = np.arange(cosines.shape[0]) if idle else None
+    if edges is not None and prices is not None:
+        near, known = _about(cosines, known, supply, masses, prices=prices)
+        if near is not None:
+            return near
+    start = prices
     for _ in range(MAX_ROUNDS):
-        found = over_edges(known, supply, masses, may_keep=may_keep)
+        found = over_edges(known, supply, masses, may_keep=may_keep, start=start)
         new = _cheaper_edges(cosines, found)
         if new is None:
-            return replace(found, exact=True)
+            return replace(found, exact=True, edges=known)
         known = _merge(known, new)
+        start = start if found.unmatched > BALANCED else found.g  # those are as dear as a virtual edge
     return found
+
+
+def _about(
+    cosines: "Cosines", known: scipy.sparse.csr_array, supply: Floats, masses: Floats, *, prices: Floats
+) -> tuple[Transport | None, scipy.sparse.csr_array]:
+    """``_generated`` near target prices (M,), and the edges it knows in the end.
+
+    There is no transport where these cannot carry all mass. Costs are counted from the prices on and virtual
+    edges cost little, so that potentials stay near the prices, and only edges are added that cost little
+    more, where separate parts of a plan would leave potentials undetermined by as much as a virtual edge.
+    """
+    base, g = _least_of_rows(known, prices), np.zeros(len(prices))
+    for _ in range(MAX_ROUNDS):
+        row = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))
+        shifted = known.copy()
+        shifted.data = known.data - base[row] - prices[known.indices]
+        near = over_edges(shifted, supply, masses, half_virtual=NEAR_VIRTUAL, start=g)
+        if near.unmatched > BALANCED:
+            return None, known
+        cost = near.cost + float(base @ supply + prices @ masses)
+        found = replace(near, cost=cost, f=near.f + base, g=near.g + prices, edges=known)
+        new = _cheaper_edges(cosines, found)
+        if new is None:
+            return replace(found, exact=True), known
+        known, g = _merge(known, new), near.g
+    return None, known
 
 
 def check_masses(masses: Floats, m: int) -> None:

@@ -1,12 +1,13 @@
 """The method ``capacity`` from features to candidates: shortlist, solution, bound, rounding (ours)."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.capacity import relaxed, rounding, shortlist
+from evoselect.capacity import relaxed, rounding, shortlist, whole
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.foreseen import centre
 from evoselect.capacity.relaxed import Relaxed
@@ -35,7 +36,8 @@ class Relaxation:
     """The problem without redundancy: its solution, and what no set that spends the budget can undercut."""
 
     problem: Problem
-    solution: CapacitySolution
+    spec: SelectionSpec
+    state: State  # that scalings start from
     programme: Transport | None  # the linear programme on the shortlist; None above EXACT_NODES
     g: Floats  # (M,) target potentials of the bound
     paid: float  # what the targets pay at these potentials
@@ -43,6 +45,11 @@ class Relaxation:
     saved: float  # mean cost of a random candidate minus the bound: the unit of lambda
     widenings: int
     certified: bool  # nothing outside the shortlist can enter the solution
+
+    @cached_property
+    def solution(self) -> CapacitySolution:
+        """The scalings: beside a programme only lambda 0, other energies and wide epsilons ask for them."""
+        return _scaled(self.problem, self.spec, self.state)
 
     def bound_at(self, spent: int) -> float:
         """No set that spends ``spent`` or more of the budget has a smaller transport.
@@ -102,18 +109,20 @@ def relax(task: Task) -> Relaxation:
     budget, spec = task.budget, task.spec
     listed, g = shortlist.by_price(pool, targets, masses, budget)
     beyond = np.setdiff1d(shortlist.needed(pool, targets, budget, g), listed.candidates)
-    whole = np.union1d(budget.pinned, beyond)
-    _require_few_costs(len(whole) * len(masses))
+    always = np.union1d(budget.pinned, beyond)
+    _require_few_costs(len(always) * len(masses))
     widenings = 0
     while True:
-        listed = shortlist.with_rows(listed, pool, targets, whole)
+        listed = shortlist.with_rows(listed, pool, targets, always)
         problem = Problem(listed, masses, budget.among(listed.candidates))
-        programme, state, short = _coarse(problem, spec, g)
+        programme, state, short = _coarse(problem, spec, g, first=not widenings)
         g = state.g
         if len(short) and listed.cost.nnz <= MANY_EDGES:
+            least = listed.radius[short]
             listed = shortlist.widen(listed, pool, targets, short)
+            # a simplex starts best from too little; of scalings prices fall faster than they climb
             g = g.copy()
-            g[short] = np.minimum(listed.radius[short], shortlist.MOST)  # prices fall faster than they climb
+            g[short] = np.minimum(listed.radius[short], shortlist.MOST) if programme is None else least
             widenings += 1
             continue
         if programme is None:
@@ -125,22 +134,28 @@ def relax(task: Task) -> Relaxation:
     problem = Problem(listed, masses, own)
     if programme is None:
         problem = _closed(problem, spec)
-    solution = capacity.solve(
-        problem,
-        epsilon=spec.fixed_epsilon,
-        tolerance=spec.tolerance,
-        max_iterations=spec.max_iterations,
-        warm=state,
-    )
-    if programme is None:
-        g = capacity.sharpened(problem, solution).g
+        solution = _scaled(problem, spec, state)
+        state, g = solution.state, capacity.sharpened(problem, solution).g
         listed, _ = shortlist.verified(listed, pool, targets, np.minimum(g, listed.radius))
     g = np.minimum(g, listed.radius)
     bound = rounding.lower_bound(listed, masses, own, g)
     saved = max(0.0, _mean_cost(pool, targets, masses) - bound)
     certified = rounding.is_complete(listed, g, own)
     paid = float(masses @ g)
-    return Relaxation(problem, solution, programme, g, paid, bound, saved, widenings, certified)
+    found = Relaxation(problem, spec, state, programme, g, paid, bound, saved, widenings, certified)
+    if programme is None:
+        found.__dict__["solution"] = solution
+    return found
+
+
+def _scaled(problem: Problem, spec: SelectionSpec, warm: State) -> CapacitySolution:
+    return capacity.solve(
+        problem,
+        epsilon=spec.fixed_epsilon,
+        tolerance=spec.tolerance,
+        max_iterations=spec.max_iterations,
+        warm=warm,
+    )
 
 
 def _require_few_costs(costs: int) -> None:
@@ -151,13 +166,21 @@ def _require_few_costs(costs: int) -> None:
         )
 
 
-def _coarse(problem: Problem, spec: SelectionSpec, g: Floats) -> tuple[Transport | None, State, Ints]:
+def _coarse(
+    problem: Problem, spec: SelectionSpec, g: Floats, *, first: bool
+) -> tuple[Transport | None, State, Ints]:
     """The linear programme, where it is small and wanted, else a solve at COARSE.
 
     Returns what to start from next, and which targets want mass from beyond their lists.
     """
     if problem.budget.count + len(problem.masses) <= shortlist.EXACT_NODES and spec.fixed_epsilon <= SHARP:
-        programme = rounding.relaxed_optimum(problem.shortlist, problem.masses, problem.budget, g)
+        programme = rounding.relaxed_optimum(
+            problem.shortlist,
+            problem.masses,
+            problem.budget,
+            g,
+            start=None if first else g,  # the prices of a sample are a worse start than none
+        )
         state = capacity.start(problem, programme.g)
         return programme, state, np.flatnonzero(programme.g > problem.shortlist.radius)
     epsilon, warm = max(COARSE, spec.fixed_epsilon), capacity.start(problem, g)
@@ -197,10 +220,12 @@ def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
     pool (N, d) and targets (M, d) of ``task`` are the unit rows that ``relaxation`` was solved for.
     """
     spec = task.spec
-    problem, solution, programme = relaxation.problem, relaxation.solution, relaxation.programme
-    if spec.fixed_lambda > 0:
+    problem, programme = relaxation.problem, relaxation.programme
+    if spec.fixed_lambda == 0:
+        solution = relaxation.solution
+    else:
         problem = penalised(task, relaxation)
-        g = relaxation.g if spec.fixed_epsilon <= SHARP else solution.state.g
+        g = relaxation.g if spec.fixed_epsilon <= SHARP else relaxation.solution.state.g
         warm = capacity.start(problem, g)
         solution = capacity.solve(
             problem,
@@ -212,7 +237,7 @@ def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
         if programme is not None:
             state = solution.state
             programme = rounding.relaxed_optimum(
-                problem.shortlist, problem.masses, problem.budget, state.g, extra=state.c
+                problem.shortlist, problem.masses, problem.budget, state.g, extra=state.c, start=state.g
             )
     if programme is None:
         return Penalised(
@@ -230,18 +255,18 @@ def _rounded(pool: Pool, targets: Tensor, found: Penalised, *, exchanges: int) -
             score = rounding.price_score(problem, capacity.sharpened(problem, solution))
         chosen = np.sort(problem.budget.fill(rounding.best(score, np.arange(len(score)), len(score))))
         return rounding.estimate(pool, targets, problem, solution, chosen=chosen)
-    whole = rounding.round_programme(programme, problem.budget, score)
-    first = rounding.settle(pool, targets, problem, whole)
+    taken = whole.round_programme(programme, problem.budget, score, targets)
+    first = rounding.settle(pool, targets, problem, taken, g=programme.g)
     enough = programme.cost * (1.0 + GOOD_GAP)
     free = problem.budget.bounds is None  # else the programme knows nothing of the groups
-    if first.objective <= enough or (free and rounding.is_vertex(programme, problem.budget)):
+    if first.objective <= enough or (free and whole.is_vertex(programme, problem.budget)):
         return first
     shared = problem
     if len(score) * len(problem.masses) <= DENSE_ENTRIES:
         listed = shortlist.with_all_targets(problem.shortlist, pool, targets)
         shared = replace(problem, shortlist=listed)
     better = rounding.exchange(shared, first.chosen, enough, most=exchanges)
-    settled = rounding.settle(pool, targets, problem, better.chosen)
+    settled = rounding.settle(pool, targets, problem, better.chosen, g=first.transport.g, near=first)
     return replace(min(first, settled, key=lambda rounded: rounded.objective), exchanges=better.exchanges)
 
 
@@ -253,8 +278,8 @@ def penalised(task: Task, relaxation: Relaxation) -> Problem:
     """
     pool, spec = task.pool, task.spec
     base, lam = relaxation.problem, spec.fixed_lambda * relaxation.saved
-    weights = relaxation.solution.weights
     if spec.energy in ("linear", "squared"):
+        weights = relaxation.solution.weights
         rows = pool.gather(base.shortlist.candidates)
         energy: Energy = LinearEnergy(rows) if spec.energy == "linear" else SquaredEnergy(rows)
         scale = max(float(weights @ energy.gradient(weights)), 1e-12)

@@ -48,8 +48,8 @@ def of_scalings(pool: Pool, targets: Tensor, problem: Problem, solution: Capacit
     free = np.maximum(problem.budget.caps - weights, 0.0)
     added = free * (wanted.sum() / max(float(free.sum()), TINY))
     rows = pool.gather(problem.shortlist.candidates)
-    source = torch.from_numpy(added).to(rows.device) @ rows.double()
-    sink = torch.from_numpy(wanted).to(targets.device) @ targets.double()
+    source = torch.from_numpy(added).float().to(rows.device) @ rows
+    sink = torch.from_numpy(wanted).float().to(targets.device) @ targets.float()
     likeness = float(source @ sink.to(source.device)) / max(float(added.sum()), TINY)
     carried = float(plan.multiply(problem.shortlist.cost).sum())
     return Relaxed(weights + added, carried + float(wanted.sum()) - likeness)

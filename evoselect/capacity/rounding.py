@@ -1,7 +1,6 @@
 """From capped weights to candidates that spend the budget, and the certificate of what that cost (ours).
 
 relaxed_optimum  the linear programme, with the solution's redundancy as a cost: mostly whole candidates
-round_programme  those that ship most in it
 exchange         swap chosen against open candidates while the objective of the set falls
 lower_bound      what no set that spends the budget can undercut
 """
@@ -26,12 +25,12 @@ from evoselect.transport import (
     scaled_transport,
 )
 
-SHARE_DIGITS = 6  # of a candidate's mass, in caps: below is rounding of the simplex
 MAX_EXCHANGES = 500  # transports that the exchange may solve,
 EXCHANGE_NODES = 100_000  # and the rows and targets that they may have all together
 SINGLES = 16  # leaving and entering candidates whose pairs are tried one by one,
 UNEQUAL_SINGLES = 64  # of unequal prices, where most pairs would overspend
 KICKED_NODES = 200  # k + M up to which a transport takes a millisecond and local optima are left again,
+FIRST_BATCH = 16  # swaps at once: twice as many where they help, half where they do not
 KICKS = (2, 3)  # by so many random swaps
 KICKED_FROM = 16  # for one of so many open candidates
 MIN_GAIN = 1e-9
@@ -49,7 +48,13 @@ class Rounded:
 
 
 def relaxed_optimum(
-    shortlist: Shortlist, masses: Floats, budget: Budget, g: Floats, *, extra: Floats | None = None
+    shortlist: Shortlist,
+    masses: Floats,
+    budget: Budget,
+    g: Floats,
+    *,
+    extra: Floats | None = None,
+    start: Floats | None = None,
 ) -> Transport:
     """The linear programme on the shortlist; masses (M,) sum 1.
 
@@ -57,7 +62,7 @@ def relaxed_optimum(
     unless given.
 
     Solved on the candidates that the prices ``g`` (M,) call wanted; those that the solution's own prices call
-    wanted too are added until there are none.
+    wanted too are added until there are none. ``start`` (M,): prices that the simplex starts from.
     """
     n = len(shortlist.candidates)
     own = np.zeros(n) if extra is None else extra
@@ -76,11 +81,13 @@ def relaxed_optimum(
             masses,
             may_keep=np.flatnonzero(budget.free[rows]),
             half_virtual=half,
+            start=start,
         )
         missed = ~wanted & (reduced_cost(shortlist, found.g) + own < -PRICE_TOLERANCE)
         if not missed.any():
             return _on_all_rows(found, rows, n)
         wanted |= missed
+        start = found.g
 
 
 def _on_all_rows(found: Transport, rows: Ints, n: int) -> Transport:
@@ -123,27 +130,6 @@ def price_score(problem: Problem, state: State) -> Floats:
     return -(reduced_cost(problem.shortlist, state.g) + state.c)
 
 
-def round_programme(programme: Transport, budget: Budget, score: Floats) -> Ints:
-    """Positions (c,), ascending, of those that ship most of their cap in the linear programme.
-
-    Ties go by ``score`` (n,).
-    """
-    shipped = np.round(_shares(programme, budget), SHARE_DIGITS)
-    order = np.lexsort((np.arange(len(score)), -score, -shipped))
-    return np.sort(budget.fill(order))
-
-
-def is_vertex(programme: Transport, budget: Budget) -> bool:
-    """Whether every candidate ships all of its cap or nothing: then the solution is a set of candidates."""
-    shares = _shares(programme, budget)
-    return bool((np.minimum(shares, 1.0 - shares) <= 10.0**-SHARE_DIGITS).all())
-
-
-def _shares(programme: Transport, budget: Budget) -> Floats:
-    """(n,) how much of its cap each candidate ships."""
-    return np.asarray(programme.plan.sum(axis=1)).ravel() / budget.caps
-
-
 def solution_score(solution: CapacitySolution) -> Floats:
     """(n,) how wanted a candidate is, in cost: eps log of the weight that it would take without its cap."""
     return np.asarray(solution.epsilon * np.log(np.maximum(solution.weights, 1e-300)) - solution.state.a)
@@ -154,7 +140,11 @@ def best(score: Floats, among: Ints, count: int) -> Ints:
 
     -> (count,), or all of ``among`` where it has fewer.
     """
-    return np.asarray(among[np.lexsort((among, -score[among]))[:count]])
+    own = score[among]
+    if 0 < count < len(among):  # most need no place: only those that can be among the best are sorted
+        among = among[own >= np.partition(own, len(own) - count)[len(own) - count]]
+        own = score[among]
+    return np.asarray(among[np.lexsort((among, -own))[:count]])
 
 
 def exchange(problem: Problem, chosen: Ints, enough: float, *, most: int = MAX_EXCHANGES) -> Rounded:
@@ -184,15 +174,16 @@ def _descend(problem: Problem, chosen: Ints, enough: float, allowed: int) -> Rou
     they are tried in the order of their promise.
     """
     current = evaluate(problem, chosen)
-    batch, place, solved = len(chosen) if problem.budget.uniform else 1, 0, 1
+    batch, place, solved = min(len(chosen), FIRST_BATCH) if problem.budget.uniform else 1, 0, 1
     while solved < allowed and current.objective > enough:
         leaving, entering = _swaps(problem, current, batch, place)
         if not len(leaving):
             break
-        trial = evaluate(problem, _swapped(current.chosen, leaving, entering))
+        trial = evaluate(problem, _swapped(current.chosen, leaving, entering), current.transport.g)
         solved += 1
         if trial.objective < current.objective - MIN_GAIN:
             current, place = trial, 0
+            batch = 2 * batch if batch > 1 else 1
         elif len(leaving) > 1:
             batch = len(leaving) // 2
         else:
@@ -203,7 +194,7 @@ def _descend(problem: Problem, chosen: Ints, enough: float, allowed: int) -> Rou
 def _kicked(problem: Problem, found: Rounded, rng: np.random.Generator) -> Ints:
     """Two or three random ones of the chosen replaced by random ones of the best that are open."""
     price = _prices(problem, found)
-    open_ = np.setdiff1d(np.arange(len(price)), found.chosen)
+    open_ = _others(len(price), found.chosen)
     near = best(-price, open_, KICKED_FROM)
     loose = found.chosen[problem.budget.free[found.chosen]]
     count = min(int(rng.choice(KICKS)), len(loose), len(near))
@@ -222,16 +213,32 @@ def _prices(problem: Problem, current: Rounded) -> Floats:
     return reduced_cost(problem.shortlist, current.transport.g) + problem.lam * problem.redundancy(weights)
 
 
-def settle(pool: Pool, targets: Tensor, problem: Problem, chosen: Ints) -> Rounded:
-    """The exact transport of ``chosen`` (k,) over all pairs, from the shortlist's edges on.
+def settle(
+    pool: Pool, targets: Tensor, problem: Problem, chosen: Ints, *, g: Floats, near: Rounded | None = None
+) -> Rounded:
+    """The exact transport of ``chosen`` (k,) over all pairs, from listed edges and prices ``g`` (M,) on.
 
-    pool (N, d) and targets (M, d) are the unit rows of the problem.
+    pool (N, d) and targets (M, d) are the unit rows of the problem. ``near``: another settled choice, whose
+    edges are taken over.
     """
     rows = pool.gather(problem.shortlist.candidates[chosen])
     edges = problem.shortlist.by_candidate[chosen]
+    if near is not None and near.transport.edges is not None:
+        edges = _taken_over(edges, chosen, near.chosen, near.transport.edges)
     supply = problem.budget.measure(chosen)
-    carried = exact_transport(rows, targets, problem.masses, edges, supply=supply)
+    carried = exact_transport(rows, targets, problem.masses, edges, supply=supply, prices=g)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 0)
+
+
+def _taken_over(
+    edges: scipy.sparse.csr_array, chosen: Ints, others: Ints, theirs: scipy.sparse.csr_array
+) -> scipy.sparse.csr_array:
+    """``edges`` (k, M), but ``theirs`` (r, M) for those of ``chosen`` (k,) among ``others`` (r,)."""
+    both = np.isin(chosen, others)
+    place = np.empty(len(chosen), dtype=np.int64)
+    place[both] = np.searchsorted(others, chosen[both])
+    place[~both] = len(others) + np.arange(int((~both).sum()))
+    return scipy.sparse.csr_array(scipy.sparse.vstack([theirs, edges[~both]], format="csr")[place])
 
 
 def estimate(
@@ -257,21 +264,31 @@ def _redundancy(problem: Problem, chosen: Ints) -> float:
     return 0.5 * problem.lam * float(weights @ problem.redundancy(weights))
 
 
+def _others(n: int, chosen: Ints) -> Ints:
+    """The positions below ``n`` that are not ``chosen`` (k,), ascending."""
+    left = np.ones(n, dtype=bool)
+    left[chosen] = False
+    return np.flatnonzero(left)
+
+
 def _swapped(chosen: Ints, leaving: Ints, entering: Ints) -> Ints:
     return np.sort(np.concatenate([np.setdiff1d(chosen, leaving), entering]))
 
 
-def evaluate(problem: Problem, chosen: Ints) -> Rounded:
-    """The budget's measure on ``chosen`` (k,): its transport over the shortlist's edges, the objective."""
+def evaluate(problem: Problem, chosen: Ints, g: Floats | None = None) -> Rounded:
+    """The budget's measure on ``chosen`` (k,): its transport over the shortlist's edges, the objective.
+
+    ``g`` (M,): about what the targets pay.
+    """
     supply = problem.budget.measure(chosen)
-    carried = over_edges(problem.shortlist.by_candidate[chosen], supply, problem.masses)
+    carried = over_edges(problem.shortlist.by_candidate[chosen], supply, problem.masses, start=g)
     return Rounded(chosen, carried, carried.cost + _redundancy(problem, chosen), 1)
 
 
 def _swaps(problem: Problem, current: Rounded, count: int, place: int) -> tuple[Ints, Ints]:
     """At most ``count`` (leaving, entering) positions, best first; single swaps from ``place`` on."""
     price = _prices(problem, current)
-    open_ = np.setdiff1d(np.arange(len(price)), current.chosen)
+    open_ = _others(len(price), current.chosen)
     loose = current.chosen[problem.budget.free[current.chosen]]
     if count == 1:
         return _single_swap(problem.budget, price, current.chosen, loose=loose, open_=open_, place=place)

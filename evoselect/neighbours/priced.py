@@ -21,6 +21,7 @@ WORD = 8  # bytes: a mask is searched eight entries at a time, most words of it 
 # Two roundings of the factors to 8 bits and one of the result, on unit rows and thresholds up to 2, with
 # room for the float32 summation: |x.y - bf16(x).bf16(y)| <= 2 * 2^-9 + 2^-18, and 2 * 2^-9 for the rest.
 BFLOAT16_ERROR = 0.0085
+BLOCK_BYTES = 8 * 2**20  # float32 of the rows of one product, which then stays in the cache
 LARGE_PRODUCT = 2**22  # entries below which the product is not what takes time
 
 
@@ -68,7 +69,7 @@ def _qualifying(candidates: Matrix, targets: Tensor, price: Floats) -> tuple[Int
     queries = torch.cat([targets.to(device).float(), torch.zeros(pad, targets.shape[1], device=device)])
     turned = queries.to(dtype).T
     row, target = [], []
-    for block in row_blocks(candidates):
+    for block in row_blocks(candidates, BLOCK_BYTES):
         reached = candidates[block].to(dtype) @ turned >= least
         place = true_places(reached)
         row.append(place.div(len(least), rounding_mode="floor").cpu().numpy() + block.start)

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from evoselect.features import Matrix, row_blocks
+from evoselect.hardware import has_bfloat16
+from evoselect.neighbours.pairs import pair_cosines
+from evoselect.neighbours.priced import BFLOAT16_ERROR, BLOCK_BYTES, LARGE_PRODUCT
 
 FAISS_WIDTH = 128  # longest list,
 FAISS_TARGETS = 2_000  # and fewest targets for which FAISS's heaps are the faster way in small pools
@@ -41,13 +44,20 @@ def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tens
     """
     queries = targets.to(candidates.device).float()
     threshold = _threshold(candidates, queries, count)
+    coarse = candidates.shape[0] * len(queries) > LARGE_PRODUCT and has_bfloat16(candidates.device)
+    dtype, error = (torch.bfloat16, BFLOAT16_ERROR) if coarse else (torch.float32, 0.0)
+    factor, least = queries.to(dtype), (threshold - error).to(dtype)[:, None]
     owner, member, value = [], [], []
-    for rows in row_blocks(candidates):
-        similarity = queries @ candidates[rows].float().T
-        which, place = torch.nonzero(similarity >= threshold[:, None], as_tuple=True)
+    for rows in row_blocks(candidates, BLOCK_BYTES):
+        similarity = factor @ candidates[rows].to(dtype).T
+        which, place = torch.nonzero(similarity >= least, as_tuple=True)
         owner.append(which)
         member.append(place + rows.start)
         value.append(similarity[which, place])
+    if coarse:
+        owner, member, value = _priced(
+            candidates, queries, threshold, which=torch.cat(owner), place=torch.cat(member)
+        )
     which = torch.cat(owner)
     order = torch.argsort(which, stable=True)
     counts = torch.bincount(which, minlength=len(queries))
@@ -57,6 +67,18 @@ def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tens
         full_similarity, full_index = nearest_blocked(candidates, queries[short], count)
         similarity[short.cpu()], index[short.cpu()] = full_similarity, full_index
     return similarity, index
+
+
+def _priced(
+    candidates: Matrix, queries: Tensor, threshold: Tensor, *, which: Tensor, place: Tensor
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Of targets ``which`` (E,) and rows ``place`` (E,) the pairs that reach the threshold, with cosines."""
+    order = torch.argsort(place, stable=True)
+    which, place = which[order], place[order]
+    cosine = pair_cosines(candidates, queries, place.cpu().numpy(), which.cpu().numpy())
+    value = torch.from_numpy(cosine).float().to(which.device)
+    kept = value >= threshold[which]
+    return [which[kept]], [place[kept]], [value[kept]]
 
 
 def _threshold(candidates: Matrix, queries: Tensor, count: int) -> Tensor:

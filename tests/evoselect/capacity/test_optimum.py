@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 
 from evoselect.budget import Budget
-from evoselect.capacity import optimum, rounding, shortlist
+from evoselect.capacity import optimum, rounding, shortlist, whole
 from evoselect.capacity import scaling as capacity
 from evoselect.capacity.scaling import Problem
 from evoselect.pools.pool import Pool
@@ -164,7 +164,7 @@ def test_a_selection_that_widens_its_lists_is_the_dense_one() -> None:
     dense = shortlist.build(Pool.of(pool), case.targets, 18_000)
     budget = Budget.of_rows(18_000, k)
     programme = rounding.relaxed_optimum(dense, np.full(m, 1.0 / m), budget, np.full(m, 2.0))
-    assert rounding.is_vertex(programme, budget)
+    assert whole.is_vertex(programme, budget)
     assert set(found.indices.tolist()) == set(np.flatnonzero(np.diff(programme.plan.indptr)).tolist())
 
 
