@@ -16,7 +16,12 @@ READ_BYTES = 16 * 2**20  # of float32 rows that are read and conditioned at once
 
 def is_large(rows: int, width: int) -> bool:
     """Whether a pool of rows of ``width`` numbers is not held: it depends on nothing else."""
-    return rows > max(1, HELD_BYTES // (4 * width))
+    return rows > held_rows(width)
+
+
+def held_rows(width: int) -> int:
+    """So many rows of ``width`` numbers are held at most, and are a window of a matrix that was sent."""
+    return max(1, HELD_BYTES // (4 * width))
 
 
 def on_disk(fitted: Fitted, shards: Sequence[Shard], scratch: Path) -> tuple[FileRows, list[int]]:

@@ -186,20 +186,8 @@ def _list_plans(problem: Problem, asked: _Foreseen, wanted: list[int]) -> list[S
         own = problem.parts[index]
         start, stop = np.searchsorted(asked.kept, [own.first, own.first + len(own.rows)])
         kept = torch.from_numpy(asked.kept[start:stop] - own.first)
-        rows = files.put(problem.work, {"rows": torch.from_numpy(own.rows).int(), "kept": kept})
-        part = ListedPart(
-            fingerprint=problem.fingerprint,
-            features=tuple(own.stretch.features),
-            rows=rows,
-            first=own.first,
-            of=problem.n,
-            copies=problem.copies,
-            fitted=fitted,
-            questions=questions,
-        )
-        plans.append(
-            ShardPlan("lists", index, len(own.rows), part.model_dump(mode="json", exclude_none=True))
-        )
+        rows = files.put(problem.work, {"rows": torch.from_numpy(own.places).int(), "kept": kept})
+        plans.append(problem.plan("lists", index, rows, {"fitted": fitted, "questions": questions}))
     return plans
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from evoselect.budget import Budget
 from evoselect.groups.masses import foreseen_masses
 from evoselect.neighbours.both_ways import Nearest
+from evoselect.pools import part as parts
 from evoselect.pools.pool import Pool
 from evoselect.pools.view import View
 from evoselect.select import Texts, select
@@ -208,7 +209,7 @@ def _compared(work: Work, sides: Sides, forms: Forms | None, scratch: Path) -> C
     asked, target = sides.asked, sides.target.features(sides.goals)
     if not sides.listed:
         found = conditioned(asked.features, sides.pool.shards_of(sides.rows), target, scratch, forms=forms)
-        return Compared(found.kind, found.pool(sharded=asked.spec.method == "capacity"), found.targets)
+        return Compared(found.kind, Pool((parts.Rows(found.candidates),)), found.targets)
     by_content = forms is not None and asked.features.match == "content"
     problem = Problem(
         work=work,

@@ -55,7 +55,7 @@ def _stretch(runs: Sequence[Run]) -> Stretch:
     part = runs[0].part
     stored = [[block.sha256 for block in run.found.blocks] if run.found else [] for run in runs]
     ids = [run.shard_id for run in runs]
-    return Stretch(part.stop - part.start, ids, files.digest({"blocks": stored}))
+    return Stretch(part.stop - part.start, files.digest({"blocks": stored}), ids)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ class Side:
     files: list[tuple[str, str]] = field(default_factory=list)
     """Path and sha256 of each stored file that the records are from, once."""
     stretches: Sequence[Stretch] = ()
-    """Of all rows, where their features were computed; empty where they were sent."""
+    """Of all rows, where shards can answer for them."""
 
     def shards_of(self, rows: list[int]) -> list[Shard]:
         """The features of some rows, ascending, in shards."""

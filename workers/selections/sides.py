@@ -10,6 +10,7 @@ from store.jobs.requests import SelectionWork
 from store.records import record as records
 from store.records.stored import Records
 from workers.features.provided import Sent, provided
+from workers.lists import matrix_windows
 from workers.process.work import Work
 from workers.selections.computed import load_computed
 from workers.selections.side import Role, Side
@@ -41,8 +42,15 @@ def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -
     rows = Records.of(tables)
     path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
     sent = _sent(tables, received) if role == "pool" else None
-    known, parts = provided(path, file.name or "", len(rows), sent)
-    return Side(rows, known, parts, files=[(source.artifact, source.sha256) for source in sources])
+    found = provided(path, file.name or "", len(rows), sent, scratch=scratch)
+    parts = matrix_windows.stretches(work, found, file.artifact) if _is_asked_in_parts(asked, role) else ()
+    named = [(source.artifact, source.sha256) for source in sources]
+    return Side(rows, found.known, found.shards, files=named, stretches=parts)
+
+
+def _is_asked_in_parts(asked: SelectionWork, role: Role) -> bool:
+    """Whether the shards of a large side answer for its rows; other methods read every row."""
+    return role == "pool" and asked.spec.method == "capacity"
 
 
 def _sent(tables: list[Any], received: list[int]) -> Sent | None:
