@@ -94,6 +94,8 @@ class ListedPart(BaseModel):
     """Every how many usable candidates one is in the sample that names the first prices."""
     copies: StoredFile | None = None
     """The near-copies that were found among the candidates, so that they are looked for once."""
+    seen: StoredFile | None = None
+    """What is known of all rows of a matrix that was sent, so that it is read through once."""
     fitted: StoredFile | None = None
     questions: StoredFile | None = None
 

@@ -3,7 +3,8 @@
 Reads batches, repetitions and rejections too, one row group in memory at a time, to find a single candidate.
 """
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -34,8 +35,22 @@ def put(
 ) -> StoredFile:
     """Store the columns; the result keeps the file at artifacts.considered."""
     table = pa.table([ids, hashes, nearest, pa.array(cosines, pa.float32())], schema=SCHEMA)
-    stored = artifacts.put_table(folder, table)
-    return stored.reference(rows=len(ids))
+    return put_tables(artifacts, folder, [table])
+
+
+def put_tables(artifacts: Artifacts, folder: str, tables: Iterable[pa.Table]) -> StoredFile:
+    """The same of tables of SCHEMA that follow each other, of which a few are in memory at a time."""
+    rows = 0
+    with (
+        tempfile.TemporaryFile(prefix="evoselect-") as file,
+        pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
+    ):
+        for table in tables:
+            writer.write_table(table)
+            rows += table.num_rows
+        writer.close()
+        stored = artifacts.put_stream(folder, file, ".parquet")
+    return stored.reference(rows=rows)
 
 
 def find_row(

@@ -1,6 +1,5 @@
 """Feature matrices that users bring, one row per record, in their order."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ class Sent:
     """How many records were sent to a pool, and which of them it stored, from 0."""
 
     count: int
-    stored: Sequence[int]
+    stored: Ints  # (n,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +55,33 @@ def provided(
     are taken. Raises Invalid for another format, shape or type. Tokens are not known: 0.
     """
     matrix, copied = open_matrix(path, name, scratch)
-    shape, stored = tuple(matrix.shape), np.arange(rows)
-    held = shape[0] if shape else 0
-    if sent is not None and held == sent.count != len(sent.stored):
-        stored = np.asarray(sent.stored, dtype=np.int64)
-        held = len(stored)
-    if len(shape) != 2 or held != rows or not shape[1]:
+    shape = tuple(matrix.shape)
+    stored = rows_of(shape[0] if shape else 0, rows, sent)
+    if len(shape) != 2 or stored is None or not shape[1]:
         raise invalid(name, f"holds an array of shape {shape}, but there are {rows} records")
     wanted = in_blocks(stored, shape[1])
     norms = [_norms(_taken(matrix, own)) for own in wanted]
     status: list[Status] = [_status(norm) for own in norms for norm in own.tolist()]
-    known = Known(np.zeros(rows, dtype=np.int32), status, f"{SKETCH}-{shape[1]}")
+    known = Known(unknown_tokens(rows), status, sketch_of(shape[1]))
     shards = tuple(Shard(len(own), partial(features_of, matrix, own)) for own in wanted)
     return Provided(known, shards, matrix, stored, copied)
+
+
+def rows_of(held: int, rows: int, sent: Sent | None) -> Ints | None:
+    """(rows,) ascending: each record's row of a matrix that has ``held``; None where they do not fit."""
+    if sent is not None and held == sent.count != len(sent.stored):
+        return sent.stored if len(sent.stored) == rows else None
+    return np.arange(rows) if held == rows else None
+
+
+def sketch_of(width: int) -> str:
+    """Of rows of so many numbers, whatever made them."""
+    return f"{SKETCH}-{width}"
+
+
+def unknown_tokens(rows: int) -> npt.NDArray[np.int32]:
+    """(rows,) zeros."""
+    return np.zeros(rows, dtype=np.int32)
 
 
 def in_blocks(rows: Ints, width: int) -> list[Ints]:
@@ -99,8 +112,11 @@ def features_of(matrix: Matrix, rows: Ints) -> Features:
 
 
 def _norms(rows: Tensor) -> npt.NDArray[np.float64]:
-    """(n,) norm of every row."""
-    return np.asarray(torch.linalg.vector_norm(rows.double(), dim=1).numpy())
+    """(n,) norm of every row: to the last bit where it is not an ordinary one."""
+    norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32).double()
+    odd = ~((norms > 10 * LEAST_NORM) & (norms < MOST_NORM / 10))
+    norms[odd] = torch.linalg.vector_norm(rows[odd].double(), dim=1)
+    return np.asarray(norms.numpy())
 
 
 def _status(norm: float) -> Status:

@@ -42,7 +42,7 @@ from store.jobs.results import ListedResult
 from store.tables.jobs import Shard
 from store.tables.states import ShardState
 from workers.features.conditioned_rows import on_disk
-from workers.lists import files, reading
+from workers.lists import files, limits, reading
 from workers.lists.problem import Problem
 from workers.process.work import Work
 
@@ -79,6 +79,7 @@ def merged(problem: Problem, scratch: Path) -> Merged:
     Raises Wanted with what has to be done first, and DamagedInput with what has to be done again.
     """
     work = problem.work
+    limits.require_possible(problem)
     done = _done(work, "lists", problem.fingerprint, len(problem.parts))
     missing = [index for index, shard in enumerate(done) if shard is None]
     if missing:
@@ -157,6 +158,7 @@ def _foreseen(problem: Problem) -> _Foreseen:
     questions = foreseen.questions(
         pool.among(distinct), targets, problem.masses, problem.budget.among(distinct)
     )
+    limits.require_few_edges(problem, questions, pool.among(distinct))
     read_anyway = numbers.foreseen(problem.n, distinct, problem.budget, problem.asked.seed)
     sample = np.arange(0, problem.n, problem.step)
     kept = np.unique(np.concatenate([sample, read_anyway, problem.budget.pinned]))
@@ -170,7 +172,7 @@ def _sampled(problem: Problem, fitted: Fitted, index: int, named: Tensors) -> Ke
     fitted.apply(Features(raw, named.get("raw.hidden")), values)
     rows = np.arange(-own.first % problem.step, len(own.rows), problem.step)
     hashes = named["hashes"].numpy()
-    left = Left(torch.Size((len(own.rows), fitted.width)), hashes, hashes, rows, values)
+    left = Left(torch.Size((len(own.rows), fitted.width)), hashes, rows, values)
     return Kept.of(left, Questions(), _not_read)
 
 

@@ -76,6 +76,7 @@ class Problem:
     masses: Floats  # (M,)
     budget: Budget  # over the usable candidates
     copies: StoredFile | None  # near-copies among the candidates, where they were looked for
+    seen: StoredFile | None = None  # what is known of a matrix that was sent
 
     @property
     def n(self) -> int:
@@ -142,7 +143,7 @@ class Problem:
         """A phase that asks so of the part of that number."""
         own = self.parts[index]
         part = own.part(self.fingerprint, rows, self.n)
-        whole = part.model_copy(update={**asked, "copies": self.copies})
+        whole = part.model_copy(update={**asked, "copies": self.copies, "seen": self.seen})
         version = COMMON_VERSION if part.matrix is None else MATRIX_VERSION
         payload = whole.model_dump(mode="json", exclude_none=True)
         return ShardPlan(phase, index, len(own.rows), payload, version)

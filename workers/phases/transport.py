@@ -2,16 +2,19 @@
 
 import importlib.metadata
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import orjson
+import pyarrow as pa
 from sqlalchemy.orm import Session
 from torch import Tensor
 
+from evoselect.arrays import Ints
 from evoselect.budget import Budget
 from evoselect.groups.masses import foreseen_masses
 from evoselect.neighbours.both_ways import Nearest
@@ -24,8 +27,7 @@ from evoselect.spec.selection import SelectionSpec
 from store.accounts import quotas
 from store.artifacts import StoredFile
 from store.errors import ArtifactCorrupt, Invalid
-from store.jobs import answers, shards
-from store.jobs.plans import ListedPart
+from store.jobs import answers
 from store.jobs.requests import SelectionWork
 from store.jobs.results import Covered, Health, Rows, SelectionResult
 from store.kit.json import Json
@@ -37,6 +39,7 @@ from store.results import items as selected
 from workers.features import conditioned_rows
 from workers.features.block_files import check_same_sketch
 from workers.lists import merging
+from workers.lists.asked import PHASES, asked_before
 from workers.lists.problem import Problem
 from workers.process import results
 from workers.process.work import Outcome, Work
@@ -52,6 +55,7 @@ from workers.selections.eligibility import (
     refuse_bad_rows,
     rejected_of,
     require_enough,
+    usable_of,
 )
 from workers.selections.forms import Forms, forms_of
 from workers.selections.health import health_of, is_looked_at
@@ -62,7 +66,6 @@ from workers.selections.side import Side
 from workers.selections.sides import load
 from workers.selections.stages import Stages
 
-LISTED = ("sums", "lists")  # phases that this one asks for
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
@@ -80,8 +83,8 @@ class Sides:
     """Of every candidate."""
     sent: Records
     wanted: list[Record]
-    rows: list[int]
-    """Of the pool that may be selected."""
+    rows: Ints
+    """(n,) of the pool that may be selected, ascending."""
     goals: list[int]
     """Rows of the target with features."""
     budget: Budget
@@ -138,7 +141,7 @@ def _let_go(work: Work, session: Session, *, keep_features: bool) -> None:
     Steps of a loop or comparison share features, and keep them.
     """
     job_id = work.claim.job_id
-    answers.forget(session, job_id, LISTED)
+    answers.forget(session, job_id, PHASES)
     if not keep_features and loop_steps.of_step(session, job_id) is None:
         answers.forget_features(session, job_id)
 
@@ -155,7 +158,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     )
     copies = _find_near_copies(work, asked, target=target, pool=pool, eligibility=eligibility)
     stages.done("copies")
-    rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
+    rows = usable_of(eligibility)
     require_enough(len(goals), asked.k, eligibility)
     budget = budget_of(asked, pool, rows, eligibility)
     sent, wanted = pool.records.at(rows), list(target.records.at(goals))
@@ -166,9 +169,9 @@ def _find_near_copies(
     work: Work, asked: SelectionWork, *, target: Side, pool: Side, eligibility: list[str]
 ) -> near_copies.Found | None:
     """Near-copies among the usable candidates; those that may not be selected are marked so."""
-    rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
+    rows = usable_of(eligibility)
     pinned = set(pinned_rows(asked.pinned, pool, eligibility))
-    places = {place for place, row in enumerate(rows) if row in pinned}
+    places = set(np.flatnonzero(np.isin(rows, list(pinned))).tolist())
     sent = pool.records.at(rows)
     found = near_copies.found(
         work,
@@ -179,21 +182,16 @@ def _find_near_copies(
         known=_known_copies(work),
     )
     for place, why in ({} if found is None else found.dropped()).items():
-        eligibility[rows[place]] = why
+        eligibility[int(rows[place])] = why
     return found
 
 
 def _known_copies(work: Work) -> Json | None:
     """What this phase found before it asked its shards; None where it is here for the first time."""
-    with work.context.database.transaction() as session:
-        asked = [shard for phase in LISTED for shard in shards.of_phase(session, work.claim.job_id, phase)]
-    named = [stored for shard in asked if (stored := ListedPart.model_validate(shard.payload).copies)]
-    if not named:
-        return None
-    try:
-        known: Json = orjson.loads(work.context.artifacts.get_bytes(named[0].path, named[0].sha256))
-    except ArtifactCorrupt:
-        return None
+    known: Json | None = None
+    with suppress(ArtifactCorrupt):
+        if (stored := asked_before(work, "copies")) is not None:
+            known = orjson.loads(work.context.artifacts.get_bytes(stored.path, stored.sha256))
     return known
 
 
@@ -216,12 +214,13 @@ def _compared(work: Work, sides: Sides, forms: Forms | None, scratch: Path) -> C
         asked=asked,
         stretches=sides.pool.stretches,
         sketch=sides.pool.known.sketch,
-        rows=np.asarray(sides.rows, dtype=np.int64),
+        rows=sides.rows,
         forms=forms.of_pool() if forms is not None and by_content else None,
         target=target,
         masses=foreseen_masses(_groups(sides.wanted), len(sides.goals), asked.spec.quotas),
         budget=sides.budget,
         copies=_store_copies(work, sides.copies),
+        seen=sides.pool.seen,
     )
     answers = merging.merged(problem, scratch)
     return Compared(asked.features.conditioning, answers.pool, answers.targets, answers)
@@ -331,7 +330,7 @@ def _store_items(
 ) -> tuple[dict[str, StoredFile], Rows]:
     """The items, and where all candidates came as one kind of table, the rows of that; what they come to."""
     counted = sides.budget.counted  # else the prices are tokens
-    tokens = (sides.pool.known.tokens[sides.rows] if counted else sides.budget.prices).tolist()
+    tokens = sides.pool.known.tokens[sides.rows] if counted else sides.budget.prices
     chosen = some(sides.sent, selection.indices.tolist())
     rows = [
         item(reason, candidates=chosen, targets=sides.wanted, tokens=tokens, flags=flags)
@@ -379,11 +378,17 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
 
 def _store_considered(work: Work, sent: Records, wanted: list[Record], near: Nearest) -> StoredFile:
     """Every usable candidate with its nearest target: what can be said of those that were not selected."""
-    return considered.put(
-        work.context.artifacts,
-        f"{work.claim.tenant_id}/considered",
-        ids=list(sent.column("id")),
-        hashes=list(sent.column("content_hash")),
-        nearest=[wanted[row].id for row in near.target.tolist()],
-        cosines=near.cosine.tolist(),
-    )
+    folder = f"{work.claim.tenant_id}/considered"
+    return considered.put_tables(work.context.artifacts, folder, _with_nearest(sent, wanted, near))
+
+
+def _with_nearest(sent: Records, wanted: list[Record], near: Nearest) -> Iterator[pa.Table]:
+    """A group of candidates at a time."""
+    goals, start = pa.array([record.id for record in wanted], pa.string()), 0
+    for table in sent.tables(["id", "content_hash"]):
+        rows = slice(start, start + table.num_rows)
+        named = goals.take(pa.array(near.target[rows]))
+        cosines = pa.array(near.cosine[rows].astype(np.float32))
+        columns = [table["id"], table["content_hash"], named, cosines]
+        yield pa.Table.from_arrays(columns, schema=considered.SCHEMA)
+        start = rows.stop

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evoselect.arrays import Ints
 from evoselect.representations.shards import Features, Shard
+from store.artifacts import StoredFile
 from store.kit.json import Json
 from store.records.stored import Records
 from workers.features.known import Known, of_rows, together
@@ -26,11 +28,13 @@ class Side:
     """Path and sha256 of each stored file that the records are from, once."""
     stretches: Sequence[Stretch] = ()
     """Of all rows, where shards can answer for them."""
+    seen: StoredFile | None = None
+    """What is known of them and of their stretches, where they were sent."""
 
-    def shards_of(self, rows: list[int]) -> list[Shard]:
+    def shards_of(self, rows: Sequence[int] | Ints) -> list[Shard]:
         """The features of some rows, ascending, in shards."""
         return of_rows(self.shards, rows)
 
-    def features(self, rows: list[int]) -> Features:
+    def features(self, rows: Sequence[int] | Ints) -> Features:
         """The same at once."""
         return together(self.shards_of(rows))

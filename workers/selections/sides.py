@@ -1,16 +1,20 @@
 """The two sides of a selection, target and pool: records and features, row by row."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from store.data import files, pools, targets
 from store.data.sources import Source
 from store.jobs.requests import SelectionWork
-from store.records import record as records
 from store.records.stored import Records
-from workers.features.provided import Sent, provided
+from store.tables.data import File
+from workers.features.provided import Sent, provided, rows_of
 from workers.lists import matrix_windows
+from workers.lists.asked import asked_before
 from workers.process.work import Work
 from workers.selections.computed import load_computed
 from workers.selections.side import Role, Side
@@ -20,7 +24,7 @@ def load(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
     """One role of what the request names; a copy of a file that came lies in the folder ``scratch``."""
     if asked.features.kind == "provided":
         return load_provided(work, asked, role, scratch)
-    return load_computed(work, role)
+    return load_computed(work, role, scratch)
 
 
 def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
@@ -37,27 +41,51 @@ def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -
             pool = pools.get(session, tenant, asked.pool_id)
             sources = pools.sources(session, pool, asked.pool_version)
             received = [row.received for row in pools.batches(session, pool.id, asked.pool_version)]
-    columns = [*records.SCHEMA.names, "position"]
-    tables = [work.context.artifacts.get_table(source.artifact, source.sha256, columns) for source in sources]
-    rows = Records.of(tables)
-    path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
-    sent = _sent(tables, received) if role == "pool" else None
-    found = provided(path, file.name or "", len(rows), sent, scratch=scratch)
-    parts = matrix_windows.stretches(work, found, file.artifact) if _is_asked_in_parts(asked, role) else ()
+    local = [work.context.artifacts.local_file(source.artifact, source.sha256, scratch) for source in sources]
+    rows = Records.stored(local)
     named = [(source.artifact, source.sha256) for source in sources]
-    return Side(rows, found.known, found.shards, files=named, stretches=parts)
+    if role == "target":
+        path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
+        found = provided(path, file.name or "", len(rows), scratch=scratch)
+        return Side(rows, found.known, found.shards, files=named)
+    return _pool(work, asked, rows, file, named, sent=_sent(local, received), scratch=scratch)
 
 
-def _is_asked_in_parts(asked: SelectionWork, role: Role) -> bool:
-    """Whether the shards of a large side answer for its rows; other methods read every row."""
-    return role == "pool" and asked.spec.method == "capacity"
+def _pool(
+    work: Work,
+    asked: SelectionWork,
+    rows: Records,
+    file: File,
+    named: list[tuple[str, str]],
+    *,
+    sent: Sent | None,
+    scratch: Path,
+) -> Side:
+    """The candidates; a matrix that was read through before is not opened again."""
+    seen = asked_before(work, "seen")
+    if (before := matrix_windows.get(work, seen)) is not None:
+        known, windows = before
+        own = rows_of(windows.rows, len(rows), sent)
+        assert own is not None
+        return Side(rows, known, files=named, stretches=windows.stretches(own), seen=seen)
+    path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
+    found = provided(path, file.name or "", len(rows), sent, scratch=scratch)
+    side = Side(rows, found.known, found.shards, files=named)
+    if asked.spec.method != "capacity":  # other methods read every row
+        return side
+    parts = matrix_windows.windows_of(work, found, file.artifact)
+    if parts is None:
+        return side
+    kept = matrix_windows.put(work, found.known, parts)
+    return replace(side, stretches=parts.stretches(found.rows), seen=kept)
 
 
-def _sent(tables: list[Any], received: list[int]) -> Sent | None:
+def _sent(paths: Sequence[Path], received: Sequence[int]) -> Sent | None:
     """Where the stored records were among those sent; None for older batches."""
-    stored: list[int] = []
-    for table, first in zip(tables, accumulate(received, initial=0), strict=False):
-        if "position" not in table.column_names:
-            return None
-        stored += [first + position for position in table.column("position").to_pylist()]
-    return Sent(sum(received), stored)
+    stored = [np.empty(0, dtype=np.int64)]
+    for path, first in zip(paths, accumulate(received, initial=0), strict=False):
+        for table in Records.stored([path]).tables(["position"]):
+            if not table.num_columns:
+                return None
+            stored.append(table.column(0).to_numpy() + first)
+    return Sent(sum(received), np.concatenate(stored))

@@ -1,6 +1,7 @@
 """A selection of features that were sent does not depend on the windows they are read in, or their fates."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,26 @@ def test_a_job_that_failed_while_its_windows_were_read_can_be_retried(
         again = submissions.again(session, tenant, job_id, JobKind.SELECTION).id
         assert session.get_one(Job, job_id).status == "failed"
     assert found(ctx, again)["diagnostics"]["k"] == K
+
+
+@pytest.mark.parametrize(
+    ("most", "told", "asked"),
+    [
+        (K - 1, "12 targets, 133 candidates and a budget of 15 rows make at least 15 edges", []),
+        (K, "12 targets, 133 candidates and a budget of 15 rows make about", ["sums"]),
+    ],
+    ids=["at_once", "by_the_sample"],
+)
+def test_more_edges_than_memory_holds_are_refused_before_they_are_listed(
+    ctx: Context, tenant: str, cut: Any, most: int, told: str, asked: list[str]
+) -> None:
+    cut(CUTS["seven"])
+    bounded = replace(ctx, settings=ctx.settings.model_copy(update={"max_edges": most}))
+    job_id = begun(bounded, tenant)
+    worked(bounded)
+    with ctx.database.transaction() as session:
+        error = session.get_one(Job, job_id).error or {}
+    assert error["code"] == "too_many_edges"
+    assert told in error["detail"]
+    assert f"{most} are allowed (EVOSELECT_MAX_EDGES)" in error["detail"]
+    assert [phase for phase in ("sums", "lists") if listed(ctx, job_id, phase)] == asked
