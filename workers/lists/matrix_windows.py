@@ -24,7 +24,6 @@ from workers.features.known import Known
 from workers.features.provided import Provided, features_of, in_blocks, sketch_of, unknown_tokens
 from workers.lists import files
 from workers.lists.problem import Stretch
-from workers.models.tokenization import Status
 from workers.process.work import Work
 
 DTYPES = {torch.float16: "float16", torch.float32: "float32"}
@@ -36,7 +35,7 @@ class Windows(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     windows: tuple[MatrixPart, ...]
-    statuses: tuple[Status, ...] = STATUSES  # by the codes that are kept of rows
+    statuses: tuple[str, ...] = STATUSES  # by the codes that are kept of rows
 
     @property
     def rows(self) -> int:
@@ -102,7 +101,8 @@ def get(work: Work, stored: StoredFile | None) -> tuple[Known, Windows] | None:
 
 def _known(named: dict[str, Tensor]) -> tuple[Known, Windows]:
     windows = Windows.model_validate_json(named["windows"].numpy().tobytes())
-    status = [windows.statuses[code] for code in named["status"].tolist()]
+    codes = [STATUSES.index(status) for status in windows.statuses]
+    status = [STATUSES[codes[code]] for code in named["status"].tolist()]
     return Known(unknown_tokens(len(status)), status, sketch_of(windows.windows[0].width)), windows
 
 

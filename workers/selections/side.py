@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from evoselect.arrays import Ints
 from evoselect.representations.shards import Features, Shard
 from store.artifacts import StoredFile
@@ -20,7 +22,7 @@ class Side:
     """Records of one role, what is known of each, and their features in shards."""
 
     records: Records
-    known: Known
+    known: Known = field(default_factory=lambda: Known(np.empty(0, dtype=np.int32), [], ""))
     shards: Sequence[Shard] = ()
     preflight: Json = field(default_factory=dict)
     """What the first shard found out for all of them; see workers.features.preflight."""

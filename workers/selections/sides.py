@@ -44,40 +44,34 @@ def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -
     local = [work.context.artifacts.local_file(source.artifact, source.sha256, scratch) for source in sources]
     rows = Records.stored(local)
     named = [(source.artifact, source.sha256) for source in sources]
-    if role == "target":
-        path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
-        found = provided(path, file.name or "", len(rows), scratch=scratch)
-        return Side(rows, found.known, found.shards, files=named)
-    return _pool(work, asked, rows, file, named, sent=_sent(local, received), scratch=scratch)
+    side = Side(rows, files=named)
+    if role == "pool":
+        sent = _sent(local, received)
+        return _with_matrix(work, side, file, asked=asked, sent=sent, scratch=scratch)
+    path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
+    found = provided(path, file.name or "", len(rows), scratch=scratch)
+    return replace(side, known=found.known, shards=found.shards)
 
 
-def _pool(
-    work: Work,
-    asked: SelectionWork,
-    rows: Records,
-    file: File,
-    named: list[tuple[str, str]],
-    *,
-    sent: Sent | None,
-    scratch: Path,
+def _with_matrix(
+    work: Work, side: Side, file: File, *, asked: SelectionWork, sent: Sent | None, scratch: Path
 ) -> Side:
-    """The candidates; a matrix that was read through before is not opened again."""
+    """The candidates with the matrix that came for them; what was read through before is not opened again."""
     seen = asked_before(work, "seen")
     if (before := matrix_windows.get(work, seen)) is not None:
         known, windows = before
-        own = rows_of(windows.rows, len(rows), sent)
+        own = rows_of(windows.rows, len(side.records), sent)
         assert own is not None
-        return Side(rows, known, files=named, stretches=windows.stretches(own), seen=seen)
+        return replace(side, known=known, stretches=windows.stretches(own), seen=seen)
     path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
-    found = provided(path, file.name or "", len(rows), sent, scratch=scratch)
-    side = Side(rows, found.known, found.shards, files=named)
-    if asked.spec.method != "capacity":  # other methods read every row
-        return side
-    parts = matrix_windows.windows_of(work, found, file.artifact)
+    found = provided(path, file.name or "", len(side.records), sent, scratch=scratch)
+    read = replace(side, known=found.known, shards=found.shards)
+    other = asked.spec.method != "capacity"  # such a method reads every row
+    parts = None if other else matrix_windows.windows_of(work, found, file.artifact)
     if parts is None:
-        return side
+        return read
     kept = matrix_windows.put(work, found.known, parts)
-    return replace(side, stretches=parts.stretches(found.rows), seen=kept)
+    return replace(read, stretches=parts.stretches(found.rows), seen=kept)
 
 
 def _sent(paths: Sequence[Path], received: Sequence[int]) -> Sent | None:

@@ -43,7 +43,7 @@ from workers.process import siblings
 from workers.process.workplace import Workplace
 
 ROWS, GOALS, WIDTH, K = 140, 12, 24, 15
-CUTS = {"one": ROWS - 1, "two": 80, "seven": 20}  # rows of a window; a pool of one would be held
+CUTS = {"two": 120, "uneven": 50, "seven": 20}  # rows of a window; what fits into one is held
 QUOTA = StorageQuota.of(Settings())
 
 
@@ -287,8 +287,8 @@ def test_a_job_that_failed_while_its_windows_were_read_can_be_retried(
 @pytest.mark.parametrize(
     ("most", "told", "asked"),
     [
-        (K - 1, "12 targets, 133 candidates and a budget of 15 rows make at least 15 edges", []),
-        (K, "12 targets, 133 candidates and a budget of 15 rows make about", ["sums"]),
+        (K - 1, "12 targets, 134 candidates and a budget of 15 rows make at least 15 edges", []),
+        (K, "12 targets, 134 candidates and a budget of 15 rows make about", ["sums"]),
     ],
     ids=["at_once", "by_the_sample"],
 )
