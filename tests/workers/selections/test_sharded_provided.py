@@ -128,10 +128,12 @@ def begun(ctx: Context, tenant: str, *, suffix: str = ".npy", left_out: int = 0,
 
 
 def comparable(ctx: Context, job_id: str) -> dict[str, Any]:
-    """The result, without what says how it was made."""
+    """The result, without what says how it was made, and for which of equal targets."""
     result = found(ctx, job_id)
     result["features"].pop("shards", None)
     result["features"].pop("asked_again", None)
+    for leaks in result["near_copies"]["leaks"]:
+        leaks.pop("target_id")
     return result
 
 
@@ -192,7 +194,7 @@ def test_lists_that_are_damaged_or_of_other_targets_are_made_again(
     ctx: Context, tenant: str, cut: Any
 ) -> None:
     cut(CUTS["seven"])
-    want = found(ctx, begun(ctx, tenant))
+    want = comparable(ctx, begun(ctx, tenant))
     job_id = begun(ctx, tenant)
     done = until_listed(ctx, job_id)
     assert len(done) == 7
@@ -204,7 +206,7 @@ def test_lists_that_are_damaged_or_of_other_targets_are_made_again(
         session.execute(update(Shard).where(Shard.id == done[3].id).values(payload=foreign))
         other = {**(done[2].result or {}), "kind": "1 cuda"}
         session.execute(update(Shard).where(Shard.id == done[2].id).values(result=other))
-    assert found(ctx, job_id) == want
+    assert comparable(ctx, job_id) == want
     again = listed(ctx, job_id)
     assert [shard.faults for shard in again] == [1, 1, 1, 0, 0, 0, 0]
     assert again[3].id != done[3].id
@@ -231,7 +233,7 @@ def test_a_worker_that_dies_over_a_window_costs_that_window_alone(
     ctx: Context, tenant: str, cut: Any
 ) -> None:
     cut(CUTS["seven"])
-    want = found(ctx, begun(ctx, tenant))
+    want = comparable(ctx, begun(ctx, tenant))
     job_id = begun(ctx, tenant)
     for phase in ("sums", "lists"):
         one(ctx, "select")
@@ -241,7 +243,7 @@ def test_a_worker_that_dies_over_a_window_costs_that_window_alone(
             assert shards.lose(session, claim.shard_id, max_attempts=3)
         worked(ctx, ["features"])
         assert [shard.attempt for shard in listed(ctx, job_id, phase)] == [2, 1, 1, 1, 1, 1, 1]
-    assert found(ctx, job_id) == want
+    assert comparable(ctx, job_id) == want
 
 
 def test_a_matrix_that_changes_under_the_job_fails_it_and_says_which_bytes(
