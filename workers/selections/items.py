@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from evoselect.arrays import Ints
@@ -32,7 +34,7 @@ def item(
     *,
     candidates: Mapping[int, Record] | Sequence[Record],
     targets: Sequence[Record],
-    tokens: Ints,
+    tokens: npt.NDArray[np.int32] | Ints,
     flags: Mapping[str, Flags],
 ) -> Json:
     """The line of one selected candidate, as clients read it.

@@ -176,8 +176,8 @@ def test_the_library_selects_the_same(ctx: Context, tenant: str, cut: Any) -> No
     values = matrix("pool", ROWS)
     usable = [row for row in range(ROWS) if np.isfinite(values[row]).all() and values[row].any()]
     spec = FeatureSpec.model_validate({"kind": "provided", "conditioning": "whitened"})
-    sides = [torch.from_numpy(side)[:, None] for side in (values[usable], matrix("target", GOALS))]
-    pool, goal = condition(*sides, spec)
+    sent, wanted = (torch.from_numpy(side)[:, None] for side in (values[usable], matrix("target", GOALS)))
+    pool, goal = condition(sent, wanted, spec)
     budget = Budget.of_rows(len(usable), K)
     groups = ["ab"[row % 2] for row in range(GOALS)]
     alone = select(pool.half(), goal, budget, SelectionSpec(), seed=0, groups=groups)
