@@ -35,11 +35,7 @@ def check(
             f"candidates have {pool.shape[1]} features and targets {targets.shape[1]}; "
             "compute both with one feature specification"
         )
-    if m > MOST_TARGETS:
-        raise InvalidInput(
-            f"targets has {m} rows, more than {MOST_TARGETS}: the transport to so many takes hours; "
-            "sample them, or cluster them and keep one of each cluster"
-        )
+    require_few_targets(m)
     _check_budget(budget, n)
     for given, wanted in ((per_candidate, n), (per_target, m)):
         for name, values in given.items():
@@ -47,6 +43,15 @@ def check(
                 raise InvalidInput(f"{name} has {len(values)} entries for {wanted} rows; give one per row")
     pool.check()
     check_unit_rows(targets, "targets")
+
+
+def require_few_targets(m: int) -> None:
+    """Raise InvalidInput for more targets than any selection takes."""
+    if m > MOST_TARGETS:
+        raise InvalidInput(
+            f"targets has {m} rows, more than {MOST_TARGETS}: the transport to so many takes hours; "
+            "sample them, or cluster them and keep one of each cluster"
+        )
 
 
 def _check_budget(budget: Budget, n: int) -> None:

@@ -136,6 +136,19 @@ class Artifacts:
             )
         return data
 
+    def get_part(self, path: str, start: int, size: int, sha256: str) -> bytes:
+        """So many bytes of a file from ``start`` on; raises ArtifactCorrupt where it has others."""
+        try:
+            data: bytes = self.filesystem.cat_file(self._full(path), start=start, end=start + size)
+        except FileNotFoundError as error:
+            raise ArtifactCorrupt(f"artifact {path} is missing: restore it, or run the job again") from error
+        if (found := hashlib.sha256(data).hexdigest()) != sha256:
+            raise ArtifactCorrupt(
+                f"bytes {start} to {start + size} of artifact {path} hash to {found}, not {sha256}: "
+                "restore it, or run again"
+            )
+        return data
+
     def get_table(self, path: str, sha256: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A Parquet file as a table, its hash checked; all columns, or those that it has of these."""
         file = pq.ParquetFile(pa.BufferReader(self.get_bytes(path, sha256)))

@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     """Bytes that one tenant may store."""
     max_k: int = Field(10_000_000, ge=1)
     """Candidates that one selection may ask for."""
+    max_edges: int = Field(50_000_000, ge=1)
+    """Edges between targets and candidates that a selection from a large pool may list; see docs/scale.md."""
     max_training_steps: int = Field(100_000, ge=1)
     """Optimizer steps that one training may ask for."""
     disk_reserve_share: float = Field(0.05, ge=0, lt=1)

@@ -1,13 +1,14 @@
 """A pool in shards against one process: memory of the merge, bytes that shards leave, the same answer.
 
-python -m benchmarks.fleet [--sizes 500000 2000000] [--whole 500000] [--service 1000000] [--computed 200000]
-    [--json]
+python -m benchmarks.fleet [--sizes 500000 2000000] [--whole 500000] [--service 1000000]
+    [--computed 100000 200000] [--sent 100000 200000] [--json]
 
 Provided features of 512 float16 numbers, 1,000 targets, 20,000 of them selected. ``bytes_per_candidate`` is a
 row of features, which a shard keeps for as long as it may be asked again, and what the shard leaves.
 ``ratio_to_product`` is the shards' passes one after the other and the merge, over the bare product.
 ``service`` is the same selection through embedded servers: seconds of upload, job and items, and the largest
-process's peak. ``computed`` is the same selection of computed features, by the phases of workers.
+process's peak. ``computed`` and ``sent`` are the same selection by the phases of workers, of features that
+were computed and of a matrix that was sent; ``growth_exponent`` is that of the merge's peak in the rows.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fleet import computed, data, service
+from benchmarks.fleet import computed, data, phases, sent, service
 from benchmarks.machine import describe
 
 SIZES = (500_000, 2_000_000)
@@ -35,7 +36,8 @@ def main() -> None:
     )
     parser.add_argument("--whole", type=int, help="rows that one process selects from too; the first size")
     parser.add_argument("--service", type=int, help="rows that the service selects from too; none")
-    parser.add_argument("--computed", type=int, help="rows whose feature shards answer; none")
+    parser.add_argument("--computed", type=int, nargs="+", help="rows whose feature shards answer; none")
+    parser.add_argument("--sent", type=int, nargs="+", help="rows whose features were sent; none")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     report = _report(arguments)
@@ -50,7 +52,9 @@ def _report(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.service:
         found["service"] = service.measure(arguments.service)
     if arguments.computed:
-        found["computed"] = computed.measure(arguments.computed)
+        found["computed"] = phases.measure(arguments.computed, computed.begun)
+    if arguments.sent:
+        found["sent"] = phases.measure(arguments.sent, sent.begun)
     return found
 
 

@@ -8,6 +8,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from evoselect.pools.part import Rows
+from service.intake.spools import GROUP_ROWS, TableSpool
+from store.artifacts import Artifact, Artifacts
+from store.records.record import SCHEMA, parse_record, to_table
 
 M, D, K = 1_000, 512, 20_000
 MODES = 20
@@ -33,6 +36,18 @@ def features(rows: int) -> Path:
         written.flush()
         part.rename(path)
     return path
+
+
+def records(artifacts: Artifacts, role: str, count: int) -> Artifact:
+    """Short records whose ids are their numbers, stored in groups of rows as uploads are."""
+    spool = TableSpool(SCHEMA)
+    for start in range(0, count, GROUP_ROWS):
+        numbers = range(start, min(start + GROUP_ROWS, count))
+        rows = [parse_record({"id": str(n), "prompt": f"{role} {n}", "completion": "x"}) for n in numbers]
+        spool.add(to_table(rows))
+    spool.finish()
+    with spool.release() as file:
+        return artifacts.put_stream("records", file, ".parquet")
 
 
 def targets() -> Tensor:

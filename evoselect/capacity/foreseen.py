@@ -7,7 +7,7 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity import shortlist
-from evoselect.neighbours import matrix
+from evoselect.neighbours import matrix, priced
 from evoselect.pools.left import Questions
 from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
@@ -35,6 +35,17 @@ def questions(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Qu
         return Questions(tuple(lists), (targets, price, shortlist.WINDOW), directions, high, targets)
     lists.append((targets, shortlist.list_width(pool.shape[0], targets.shape[0], budget.count)))
     return Questions(tuple(lists), None, directions, high, targets)
+
+
+def edges(asked: Questions, pool: Pool, m: int, k: int) -> int:
+    """About how many edges the shards will name in their answers, from the sample of a pool (N, d).
+
+    ``m`` targets and ``k`` rows are what the questions were made for.
+    """
+    if asked.below is None:
+        return sum(len(targets) * min(count, pool.shape[0]) for targets, count in asked.lists[1:])
+    step = shortlist.sample_step(pool.size, m, k)
+    return step * len(priced.edges_below(pool.gather(pool.every(step)), *asked.below).cost)
 
 
 def _least_relevance(pool: Pool, targets: Tensor, budget: Budget) -> float:

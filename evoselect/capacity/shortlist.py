@@ -102,6 +102,11 @@ def list_width(n: int, m: int, k: int) -> int:
     return n if n * m <= DENSE_ENTRIES else first_width(n, m, k)
 
 
+def least_edges(n: int, m: int, k: int) -> int:
+    """How many edges are listed at least, whatever the features of n candidates and m targets are."""
+    return min(n, k) if priced(n, m) else m * list_width(n, m, k)
+
+
 def by_price(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> tuple[Shortlist, Floats]:
     """List what costs at most MARGIN more than each target pays in the optimum of a sample.
 

@@ -23,16 +23,36 @@ class Nearest:
 
 def nearest_both_ways(candidates: Matrix, targets: Tensor) -> Nearest:
     """One pass over candidates (N, d) and targets (M, d), unit rows; ties go to the first."""
-    n = candidates.shape[0]
-    cosine = torch.empty(n, device=candidates.device)
-    target = torch.empty(n, dtype=torch.int64, device=candidates.device)
-    best = torch.full((targets.shape[0],), -torch.inf, device=candidates.device)
+    near = Running.of(candidates, targets.shape[0])
     for rows, product in tiles(candidates, targets.T):
-        cosine[rows], target[rows] = product.max(dim=1)
-        best = torch.maximum(best, product.amax(dim=0))
-    return Nearest(
-        target.cpu().numpy(), cosine.clamp(-1, 1).double().cpu().numpy(), best.double().cpu().numpy()
-    )
+        near.add(rows, product)
+    return near.found()
+
+
+@dataclass
+class Running:
+    """What a pass over the candidates has found so far."""
+
+    cosine: Tensor  # (N,)
+    target: Tensor  # (N,)
+    best: Tensor  # (M,)
+
+    @classmethod
+    def of(cls, candidates: Matrix, m: int) -> "Running":
+        """Nothing yet, of candidates (N, d) and ``m`` targets."""
+        n, device = candidates.shape[0], candidates.device
+        nearest = torch.empty(n, dtype=torch.int64, device=device)
+        return cls(torch.empty(n, device=device), nearest, torch.full((m,), -torch.inf, device=device))
+
+    def add(self, rows: slice, product: Tensor) -> None:
+        """Cosines (r, M) of some rows."""
+        self.cosine[rows], self.target[rows] = product.max(dim=1)
+        self.best = torch.maximum(self.best, product.amax(dim=0))
+
+    def found(self) -> Nearest:
+        """After all rows."""
+        cosine = self.cosine.clamp(-1, 1).double().cpu().numpy()
+        return Nearest(self.target.cpu().numpy(), cosine, self.best.double().cpu().numpy())
 
 
 def merged(parts: Sequence[Nearest]) -> Nearest:

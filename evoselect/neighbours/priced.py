@@ -45,7 +45,14 @@ def edges_below(candidates: Matrix, targets: Tensor, price: Floats, window: floa
 
     candidates (N, d) and targets (M, d) unit rows, price (M,) and ``window`` in cost, 1 - cosine.
     """
-    row, target = _qualifying(candidates, targets, price)
+    return of_pairs(candidates, targets, price, window, pairs=_qualifying(candidates, targets, price))
+
+
+def of_pairs(
+    candidates: Matrix, targets: Tensor, price: Floats, window: float, *, pairs: tuple[Ints, Ints]
+) -> Priced:
+    """Those of the ``pairs`` of rows and targets, sorted, that are edges; candidates (N, d), price (M,)."""
+    row, target = pairs
     cost = 1.0 - pair_cosines(candidates, targets, row, target)
     under = price[target] - cost
     real = under >= 0.0  # the others are what the coarse product let through

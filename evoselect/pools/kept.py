@@ -82,8 +82,8 @@ class Kept:
             raise InvalidInput(f"a shard from row {first} on left rows that are not finite: run it again")
 
     def keys(self) -> Ints:
-        """(n,) as they were left."""
-        return self.left.keys if self.only is None else self.left.keys[self.only]
+        """(n,) hashes of all columns, as they were left."""
+        return self.left.hashes if self.only is None else self.left.hashes[self.only]
 
     def hashes(self, rows: Ints) -> Ints:
         """rows (r,) -> (r,) as they were left."""
@@ -139,8 +139,13 @@ class Kept:
         """targets (M, d): as it was left, where these were asked for of all rows."""
         asked, found = self.questions.near, self.left.near
         if self.only is None and asked is not None and found is not None and _equal(asked, targets):
-            return found
+            target, cosine, best = found
+            return Nearest(target.long().numpy(), cosine.double().numpy(), best.double().numpy())
         return self._among(self._shard()).near(targets)
+
+    def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:
+        """targets (M, d), price (M,): as each was left."""
+        return self.edges_below(targets, price, window), self.near(targets)
 
     def among(self, rows: Ints) -> "Kept":
         """The same answers of rows (r,) alone."""

@@ -16,6 +16,8 @@ from evoselect.neighbours.both_ways import Nearest
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.part import Part
 
+NEAR = ("near.target", "near.cosine", "near.best")  # names in the file of what `Left.near` holds
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -36,35 +38,44 @@ class Left:
     """A shard's answers; rows are numbered within the shard."""
 
     shape: torch.Size  # (n, d)
-    keys: Ints  # (n,)
     hashes: Ints  # (n,)
     rows: Ints  # (r,) ascending: those that answers name, and the sample
     values: Tensor  # (r, d) of the shard's dtype
     lists: tuple[tuple[Floats, Ints], ...] = ()  # (m, l) cosines and rows, as the questions' lists
     below: Priced | None = None
     scores: tuple[Tensor, ...] = ()  # (n,) float32, as the questions' directions
-    near: Nearest | None = None
+    near: tuple[Tensor, Tensor, Tensor] | None = None  # as in `Nearest`: int32, float32, float32
 
 
 def leave(part: Part, questions: Questions, sample: Ints) -> Left:
     """Answer the questions, and keep the rows named and those of the ``sample`` (s,), ascending."""
     n = part.shape[0]
     lists = tuple(part.nearest(targets, min(count, n)) for targets, count in questions.lists)
-    below = None if questions.below is None else part.edges_below(*questions.below)
+    below, near = _of_all_targets(part, questions)
     scores = [part.scores(direction) for direction in questions.directions]
     high = [np.flatnonzero(scores[number] >= least) for number, least in questions.high]
     named = [sample, *(rows.ravel() for _, rows in lists), *([] if below is None else [below.rows]), *high]
     rows = np.unique(np.concatenate(named))
     return Left(
         part.shape,
-        part.keys(),
         part.hashes(np.arange(n)),
         rows,
         part.gather(rows).to(part.dtype),
         lists,
         below,
         tuple(torch.from_numpy(score).float() for score in scores),
-        None if questions.near is None else part.near(questions.near),
+        None if near is None else _kept(near),
+    )
+
+
+def _of_all_targets(part: Part, questions: Questions) -> tuple[Priced | None, Nearest | None]:
+    """Edges and nearest, by one pass where both are asked of the same targets."""
+    below, near = questions.below, questions.near
+    if below is not None and near is not None and torch.equal(below[0], near):
+        return part.edges_and_near(*below)
+    return (
+        None if below is None else part.edges_below(*below),
+        None if near is None else part.near(near),
     )
 
 
@@ -72,7 +83,6 @@ def to_tensors(left: Left) -> dict[str, Tensor]:
     """The answers by name, as one file holds them; values (r, d), the others as in `Left`."""
     named = {
         "shape": torch.tensor(left.shape),
-        "keys": torch.from_numpy(left.keys),
         "hashes": torch.from_numpy(left.hashes),
         "rows": torch.from_numpy(left.rows),
         "values": left.values,
@@ -85,11 +95,7 @@ def to_tensors(left: Left) -> dict[str, Tensor]:
     if left.below is not None:
         named |= {f"below.{name}": torch.from_numpy(part) for name, part in vars(left.below).items()}
     if left.near is not None:
-        named |= {
-            "near.target": torch.from_numpy(left.near.target).int(),
-            "near.cosine": torch.from_numpy(left.near.cosine).float(),
-            "near.best": torch.from_numpy(left.near.best).float(),
-        }
+        named |= dict(zip(NEAR, left.near, strict=True))
     return named | {f"score.{place}": score for place, score in enumerate(left.scores)}
 
 
@@ -99,7 +105,6 @@ def from_tensors(named: Mapping[str, Tensor]) -> Left:
     below = {name.removeprefix("below."): part.numpy() for name, part in named.items() if "below." in name}
     return Left(
         torch.Size(named["shape"].tolist()),
-        named["keys"].numpy(),
         named["hashes"].numpy(),
         named["rows"].numpy(),
         named["values"],
@@ -109,13 +114,10 @@ def from_tensors(named: Mapping[str, Tensor]) -> Left:
         ),
         Priced(**below) if below else None,
         tuple(named[f"score.{place}"] for place in range(sum("score." in name for name in named))),
-        _near(named) if "near.best" in named else None,
+        (named[NEAR[0]], named[NEAR[1]], named[NEAR[2]]) if NEAR[0] in named else None,
     )
 
 
-def _near(named: Mapping[str, Tensor]) -> Nearest:
-    return Nearest(
-        named["near.target"].long().numpy(),
-        named["near.cosine"].double().numpy(),
-        named["near.best"].double().numpy(),
-    )
+def _kept(near: Nearest) -> tuple[Tensor, Tensor, Tensor]:
+    target, cosine, best = (torch.from_numpy(part) for part in (near.target, near.cosine, near.best))
+    return target.int(), cosine.float(), best.float()

@@ -20,6 +20,7 @@ from evoselect.neighbours import matrix
 from evoselect.neighbours.both_ways import Nearest, nearest_both_ways
 from evoselect.neighbours.lists import nearest
 from evoselect.neighbours.matrix import Some
+from evoselect.neighbours.one_pass import edges_and_nearest
 from evoselect.neighbours.priced import Priced, edges_below
 
 
@@ -75,6 +76,10 @@ class Part(Protocol):
 
     def near(self, targets: Tensor) -> Nearest:
         """targets (M, d) -> each row's nearest of them, and the best row of each."""
+        ...
+
+    def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:
+        """targets (M, d), price (M,) -> `edges_below` and `near` of the same targets."""
         ...
 
     def among(self, rows: Ints) -> "Part":
@@ -138,6 +143,10 @@ class Rows:
     def near(self, targets: Tensor) -> Nearest:
         """targets (M, d): one pass over the rows."""
         return nearest_both_ways(self.matrix, targets)
+
+    def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:
+        """targets (M, d), price (M,): one pass over the rows for both."""
+        return edges_and_nearest(self.matrix, targets, price, window)
 
     def among(self, rows: Ints) -> "Rows":
         """rows (r,): a view, nothing is copied."""

@@ -36,6 +36,11 @@ class Sums:
         return self.totals.sum(0).double() * (UNIT / max(1, self.rows))
 
 
+def _by_form(rows: Tensor, forms: Tensor, count: int) -> Tensor:
+    """rows (n, d) whole numbers, forms (n,) -> (count, d) sums."""
+    return torch.zeros(count, rows.shape[1], dtype=rows.dtype).index_add_(0, forms, rows)
+
+
 def sample_step(rows: int) -> int:
     """Every how many of a pool's rows one is in the sample."""
     return max(1, -(-rows // FIT_ROWS))
@@ -62,7 +67,7 @@ def sums_of(
     totals = torch.zeros(count, features.shape[1] * features.shape[2], dtype=torch.int64)
     for block in row_blocks(features, BLOCK_BYTES):
         whole = (flatten(features[block], norms).double() / UNIT).round_()
-        added = torch.zeros(totals.shape, dtype=torch.float64).index_add_(0, of_row[block], whole)
+        added = whole.sum(0, keepdim=True) if count == 1 else _by_form(whole, of_row[block], count)
         if not bool(torch.isfinite(added).all()):
             raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
         totals += added.long()  # exact: a block's sum is below 2^53

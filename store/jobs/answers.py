@@ -12,9 +12,9 @@ from store.tables.jobs import Shard
 
 
 def forget(session: Session, job_id: str, phases: Collection[str]) -> None:
-    """What the shards of these phases left is needed no more."""
+    """What the shards of these phases left, and what they were asked, is needed no more."""
     own = (Shard.job_id == job_id, Shard.phase.in_(phases))
-    session.execute(update(Shard).where(*own).values(result={}))
+    session.execute(update(Shard).where(*own).values(result={}, payload={}))
 
 
 def forget_features(session: Session, job_id: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from store.errors import Conflict, NotFound
 from store.jobs import outbox
-from store.jobs.plans import FIRST_PHASE, PAYLOAD_VERSION, ShardPlan
+from store.jobs.plans import FIRST_PHASE, ShardPlan
 from store.kit.ids import new_id
 from store.tables import owned
 from store.tables.jobs import Event, Job, Shard, Turn
@@ -62,7 +62,7 @@ def insert_shards(session: Session, job: Job, plans: list[ShardPlan]) -> None:
             "job_id": job.id,
             "tenant_id": job.tenant_id,
             "priority": job.priority,
-            "version": PAYLOAD_VERSION,
+            "version": plan.version,
             "phase": plan.phase,
             "index": plan.index,
             "queue": plan.queue,

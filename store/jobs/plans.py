@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,7 +23,9 @@ NEXT_PHASE = {
     JobKind.SELECTION: {"features": "transport", "sums": "transport", "lists": "transport"},
     JobKind.INDEXING: {"features": "index"},
 }
-PAYLOAD_VERSION = 1  # of request and payload; a worker leaves shards of a later one to a later release
+PAYLOAD_VERSION = 2  # of request and payload; a worker leaves shards of a later one to a later release
+COMMON_VERSION = 1  # which every release that still runs knows
+MATRIX_VERSION = 2  # a shard of phase sums or lists may be rows of a matrix that was sent
 QUEUE = {
     "features": "features",
     "sums": "features",
@@ -58,15 +61,32 @@ class FeaturePart(BaseModel):
     """Records of the role."""
 
 
+class MatrixPart(BaseModel):
+    """Rows of a stored matrix that follow each other, as they lie in its file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    offset: int
+    """Bytes of the file before the first of the rows."""
+    rows: int
+    width: int
+    dtype: Literal["float16", "float32"]
+    sha256: str
+    """Of the bytes of these rows."""
+
+
 class ListedPart(BaseModel):
-    """The payload of a shard of phase sums or lists: the usable ones of the rows of a feature shard."""
+    """The payload of a shard of phase sums or lists: the usable ones of some rows that follow each other."""
 
     model_config = ConfigDict(frozen=True)
 
     fingerprint: str
     """Hash of all that the answer depends on: features of targets and candidates, settings, release."""
-    features: tuple[str, ...]
-    """The feature shards of these rows, in the order of the checkpoints."""
+    features: tuple[str, ...] = ()
+    """The feature shards of these rows, in the order of the checkpoints; none of a matrix."""
+    matrix: MatrixPart | None = None
+    """Where the features lie that were sent."""
     rows: StoredFile
     """Which of their rows are usable, and what else is asked of each."""
     first: int
@@ -79,6 +99,8 @@ class ListedPart(BaseModel):
     """Every how many usable candidates one is in the sample that names the first prices."""
     copies: StoredFile | None = None
     """The near-copies that were found among the candidates, so that they are looked for once."""
+    seen: StoredFile | None = None
+    """What is known of all rows of a matrix that was sent, so that it is read through once."""
     fitted: StoredFile | None = None
     questions: StoredFile | None = None
 
@@ -91,6 +113,7 @@ class ShardPlan:
     index: int
     rows: int
     payload: Mapping[str, object] = field(default_factory=dict)
+    version: int = COMMON_VERSION
 
     @property
     def queue(self) -> str:

@@ -129,15 +129,21 @@ def _advance(session: Session, job: Job, phase: str) -> None:
     others = select(Shard.id).where(Shard.job_id == job.id, Shard.state.in_(open_states))
     if session.scalar(others.limit(1)) is not None:
         return  # those of a phase that was reopened, or of the one that found the damage: the last goes on
-    own = (Shard.job_id == job.id, Shard.phase == plans.FIRST_PHASE[JobKind(job.kind)])
-    rows = int(session.scalar(select(func.sum(Shard.rows_total)).where(*own)) or 0)
-    following = plans.next_phase(JobKind(job.kind), phase, rows)
+    kind = JobKind(job.kind)
+    first = _rows(session, job.id, plans.FIRST_PHASE[kind])
+    following = plans.next_phase(kind, phase, first or _rows(session, job.id, phase))
     if not following:
         jobs.transition(session, job, JobStatus.COMPLETED)
         return
     job.phase = following[0].phase
     jobs.insert_shards(session, job, following)
     jobs.record_event(session, job, "phase.started", {"phase": job.phase})
+
+
+def _rows(session: Session, job_id: str, phase: str) -> int:
+    """Of all shards of a phase; 0 where there is none."""
+    own = (Shard.job_id == job_id, Shard.phase == phase)
+    return int(session.scalar(select(func.sum(Shard.rows_total)).where(*own)) or 0)
 
 
 def _lost(claim: Claim) -> LostLease:

@@ -5,6 +5,7 @@ Each function runs in the caller's transaction; NotFound, Invalid or Conflict co
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -99,11 +100,16 @@ def selection(
     if asked.feature_files is not None:
         for file_id in (asked.feature_files.target, asked.feature_files.pool):
             files.get(session, tenant_id, file_id)
-        parts = plans.single_shard("transport", sum(batch.rows for batch in batches))
+        parts = _of_sent_features(batches)
         return _create(session, tenant_id, asked, parts=parts, label=label)
     sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
     parts = plans.feature_shards(sources, shard_rows, len(asked.features.checkpoints) or 1)
     return _create(session, tenant_id, asked, parts=parts, label=label)
+
+
+def _of_sent_features(batches: Sequence[Source]) -> list[plans.ShardPlan]:
+    """Nothing has to be computed first."""
+    return plans.single_shard("transport", sum(batch.rows for batch in batches))
 
 
 def _require_compared(session: Session, tenant_id: str, spec: SelectionSpec) -> None:
@@ -207,6 +213,9 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
     rows = first or shards.of_phase(session, job_id, WITHOUT_FEATURES.get(kind, ""))
     parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
+    if isinstance(asked, SelectionWork) and asked.feature_files is not None:
+        pool = pools.get(session, tenant_id, asked.pool_id)
+        parts = _of_sent_features(pools.sources(session, pool, asked.pool_version))
     return _create(session, tenant_id, asked, parts=parts, label=_label_of(old))
 
 

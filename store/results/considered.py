@@ -3,7 +3,8 @@
 Reads batches, repetitions and rejections too, one row group in memory at a time, to find a single candidate.
 """
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -41,15 +42,31 @@ def put(
 
     ``items`` are rank and cosine of the most similar item, None for what is one itself.
     """
-    beside = [one or (None, None) for one in items or [None] * len(ids)]
+    beside = columns_of(items or [None] * len(ids))
+    table = pa.table([ids, hashes, nearest, pa.array(cosines, pa.float32()), *beside], schema=SCHEMA)
+    return put_tables(artifacts, folder, [table])
+
+
+def columns_of(items: Sequence[tuple[int, float] | None]) -> tuple[pa.Array, pa.Array]:
+    """Ranks and cosines of the most similar items as the last columns of SCHEMA."""
+    beside = [one or (None, None) for one in items]
     ranks = pa.array([rank for rank, _ in beside], pa.int64())
-    alike = pa.array([cosine for _, cosine in beside], pa.float32())
-    table = pa.table(
-        [ids, hashes, nearest, pa.array(cosines, pa.float32()), ranks, alike],
-        schema=SCHEMA,
-    )
-    stored = artifacts.put_table(folder, table)
-    return stored.reference(rows=len(ids))
+    return ranks, pa.array([cosine for _, cosine in beside], pa.float32())
+
+
+def put_tables(artifacts: Artifacts, folder: str, tables: Iterable[pa.Table]) -> StoredFile:
+    """The same of tables of SCHEMA that follow each other, of which a few are in memory at a time."""
+    rows = 0
+    with (
+        tempfile.TemporaryFile(prefix="evoselect-") as file,
+        pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
+    ):
+        for table in tables:
+            writer.write_table(table)
+            rows += table.num_rows
+        writer.close()
+        stored = artifacts.put_stream(folder, file, ".parquet")
+    return stored.reference(rows=rows)
 
 
 def find_row(

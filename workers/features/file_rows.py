@@ -23,10 +23,14 @@ class FileRows:
     def __init__(
         self, file: IO[bytes], dtype: npt.DTypeLike, shape: tuple[int, int], offset: int = 0
     ) -> None:
-        self._file, self._dtype, self._offset = file, np.dtype(dtype), offset
+        self.file, self._dtype, self._offset = file, np.dtype(dtype), offset
         self.shape = torch.Size(shape)
         self.device = torch.device("cpu")
         self.dtype = torch.from_numpy(np.empty(0, self._dtype)).dtype
+
+    def offset(self, row: int) -> int:
+        """Bytes of the file before a row."""
+        return self._offset + row * self._row_bytes
 
     @property
     def _row_bytes(self) -> int:
@@ -35,7 +39,7 @@ class FileRows:
     def part(self, start: int, stop: int) -> "FileRows":
         """Rows ``start`` to ``stop`` as rows from 0 on."""
         offset = self._offset + start * self._row_bytes
-        return FileRows(self._file, self._dtype, (stop - start, self.shape[1]), offset)
+        return FileRows(self.file, self._dtype, (stop - start, self.shape[1]), offset)
 
     def __getitem__(self, index: Any, /) -> Tensor:
         """A slice of step 1 or an index (i,) of rows -> (i, width)."""
@@ -55,14 +59,14 @@ class FileRows:
         left = np.ascontiguousarray(rows.numpy()).reshape(-1).view(np.uint8).data
         at = self._offset + start * self._row_bytes
         while left:
-            done = os.pwrite(self._file.fileno(), left, at)
+            done = os.pwrite(self.file.fileno(), left, at)
             left, at = left[done:], at + done
 
     def _read(self, start: int, stop: int) -> npt.NDArray[Any]:
         found = np.empty((stop - start, self.shape[1]), self._dtype)
         left, at = found.reshape(-1).view(np.uint8).data, start * self._row_bytes
         while left:
-            done = os.preadv(self._file.fileno(), [left], self._offset + at)
+            done = os.preadv(self.file.fileno(), [left], self._offset + at)
             if not done:
                 raise OSError(f"a file of features ended at byte {self._offset + at}, {len(left)} too early")
             left, at = left[done:], at + done

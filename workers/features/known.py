@@ -40,7 +40,7 @@ def at_every_checkpoint(found: Sequence[Known]) -> Known:
     )
 
 
-def of_rows(shards: Sequence[Shard], rows: Sequence[int]) -> list[Shard]:
+def of_rows(shards: Sequence[Shard], rows: Sequence[int] | Ints) -> list[Shard]:
     """The shards of ``rows``, ascending, alone; a shard without one is left out, and never read."""
     wanted = np.asarray(rows, dtype=np.int64)
     found, first = [], 0

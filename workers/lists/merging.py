@@ -42,7 +42,7 @@ from store.jobs.results import ListedResult
 from store.tables.jobs import Shard
 from store.tables.states import ShardState
 from workers.features.conditioned_rows import on_disk
-from workers.lists import files, reading
+from workers.lists import files, limits, reading
 from workers.lists.problem import Problem
 from workers.process.work import Work
 
@@ -79,6 +79,7 @@ def merged(problem: Problem, scratch: Path) -> Merged:
     Raises Wanted with what has to be done first, and DamagedInput with what has to be done again.
     """
     work = problem.work
+    limits.require_possible(problem)
     done = _done(work, "lists", problem.fingerprint, len(problem.parts))
     missing = [index for index, shard in enumerate(done) if shard is None]
     if missing:
@@ -157,6 +158,7 @@ def _foreseen(problem: Problem) -> _Foreseen:
     questions = foreseen.questions(
         pool.among(distinct), targets, problem.masses, problem.budget.among(distinct)
     )
+    limits.require_few_edges(problem, questions, pool.among(distinct))
     read_anyway = numbers.foreseen(problem.n, distinct, problem.budget, problem.asked.seed)
     sample = np.arange(0, problem.n, problem.step)
     kept = np.unique(np.concatenate([sample, read_anyway, problem.budget.pinned]))
@@ -170,7 +172,7 @@ def _sampled(problem: Problem, fitted: Fitted, index: int, named: Tensors) -> Ke
     fitted.apply(Features(raw, named.get("raw.hidden")), values)
     rows = np.arange(-own.first % problem.step, len(own.rows), problem.step)
     hashes = named["hashes"].numpy()
-    left = Left(torch.Size((len(own.rows), fitted.width)), hashes, hashes, rows, values)
+    left = Left(torch.Size((len(own.rows), fitted.width)), hashes, rows, values)
     return Kept.of(left, Questions(), _not_read)
 
 
@@ -186,20 +188,8 @@ def _list_plans(problem: Problem, asked: _Foreseen, wanted: list[int]) -> list[S
         own = problem.parts[index]
         start, stop = np.searchsorted(asked.kept, [own.first, own.first + len(own.rows)])
         kept = torch.from_numpy(asked.kept[start:stop] - own.first)
-        rows = files.put(problem.work, {"rows": torch.from_numpy(own.rows).int(), "kept": kept})
-        part = ListedPart(
-            fingerprint=problem.fingerprint,
-            features=tuple(own.stretch.features),
-            rows=rows,
-            first=own.first,
-            of=problem.n,
-            copies=problem.copies,
-            fitted=fitted,
-            questions=questions,
-        )
-        plans.append(
-            ShardPlan("lists", index, len(own.rows), part.model_dump(mode="json", exclude_none=True))
-        )
+        rows = files.put(problem.work, {"rows": torch.from_numpy(own.places).int(), "kept": kept})
+        plans.append(problem.plan("lists", index, rows, {"fitted": fitted, "questions": questions}))
     return plans
 
 

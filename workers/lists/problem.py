@@ -1,7 +1,7 @@
-"""A selection whose candidates lie in feature shards, and which rows of it each shard is asked about."""
+"""A selection whose candidates lie in shards, and which rows of it each shard is asked about."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from evoselect.capacity import shortlist
 from evoselect.representations.shards import Features
 from evoselect.spec.features import FeatureSpec
 from store.artifacts import StoredFile
-from store.jobs.plans import ListedPart, ShardPlan
+from store.jobs.plans import COMMON_VERSION, MATRIX_VERSION, ListedPart, MatrixPart, ShardPlan
 from store.jobs.requests import SelectionWork
 from store.kit.json import Json
 from workers.lists import files
@@ -23,13 +23,17 @@ from workers.process.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Rows that follow each other, which one feature shard computed at each checkpoint."""
+    """Rows that follow each other, whose features one shard computed at each checkpoint, or were sent."""
 
     rows: int
-    features: list[str]
-    """The shards, in the order of the checkpoints."""
     bits: str
-    """Hash of what they stored: features that were computed again may differ in their last bits."""
+    """Hash of the features: those that were computed again may differ in their last bits."""
+    features: list[str] = field(default_factory=list)
+    """The shards that computed them, in the order of the checkpoints."""
+    matrix: MatrixPart | None = None
+    """Where they lie if they were sent;"""
+    places: Ints | None = None
+    """then (rows,) which rows of the part they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,23 @@ class Own:
     stretch: Stretch
     rows: Ints  # within the stretch, ascending
     first: int  # usable rows before them
+
+    @property
+    def places(self) -> Ints:
+        """(n,) where their features lie in what the stretch names."""
+        return self.rows if self.stretch.places is None else self.stretch.places[self.rows]
+
+    def part(self, fingerprint: str, rows: StoredFile, of: int) -> ListedPart:
+        """What is asked of it, of so many usable candidates."""
+        stretch = self.stretch
+        return ListedPart(
+            fingerprint=fingerprint,
+            features=tuple(stretch.features),
+            matrix=stretch.matrix,
+            rows=rows,
+            first=self.first,
+            of=of,
+        )
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,7 @@ class Problem:
     masses: Floats  # (M,)
     budget: Budget  # over the usable candidates
     copies: StoredFile | None  # near-copies among the candidates, where they were looked for
+    seen: StoredFile | None = None  # what is known of a matrix that was sent
 
     @property
     def n(self) -> int:
@@ -111,17 +133,17 @@ class Problem:
     def sums_plan(self, index: int) -> ShardPlan:
         """What the part of that number is asked first."""
         own = self.parts[index]
-        named = {"rows": torch.from_numpy(own.rows).int()}
+        named = {"rows": torch.from_numpy(own.places).int()}
         if self.forms is not None:
             named["forms"] = self.forms[self.of_part(own)].int()
-        part = ListedPart(
-            fingerprint=self.fingerprint,
-            features=tuple(own.stretch.features),
-            rows=files.put(self.work, named),
-            first=own.first,
-            of=self.n,
-            forms=1 if self.forms is None else int(self.forms.max()) + 1,
-            step=self.step,
-            copies=self.copies,
-        )
-        return ShardPlan("sums", index, len(own.rows), part.model_dump(mode="json", exclude_none=True))
+        asked = {"forms": 1 if self.forms is None else int(self.forms.max()) + 1, "step": self.step}
+        return self.plan("sums", index, files.put(self.work, named), asked)
+
+    def plan(self, phase: str, index: int, rows: StoredFile, asked: Mapping[str, object]) -> ShardPlan:
+        """A phase that asks so of the part of that number."""
+        own = self.parts[index]
+        part = own.part(self.fingerprint, rows, self.n)
+        whole = part.model_copy(update={**asked, "copies": self.copies, "seen": self.seen})
+        version = COMMON_VERSION if part.matrix is None else MATRIX_VERSION
+        payload = whole.model_dump(mode="json", exclude_none=True)
+        return ShardPlan(phase, index, len(own.rows), payload, version)

@@ -1,4 +1,4 @@
-"""The usable rows of a feature shard, as phases sums and lists read them."""
+"""The usable rows of a shard, as phases sums and lists read them."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,18 @@ from store.jobs.plans import ListedPart
 from store.jobs.results import FeaturesResult
 from workers.features.known import of_rows
 from workers.features.windows import Run, at_checkpoints, rows_left, windows_of
+from workers.lists import matrix_windows
 from workers.process.work import Work
 
 
 def usable_rows(work: Work, part: ListedPart, named: Mapping[str, Tensor]) -> list[Shard]:
     """The rows that ``named`` says are usable, at every checkpoint; features are read when they are wanted.
 
-    Raises DamagedInput with the feature shard whose files are missing or damaged.
+    Raises DamagedInput with the feature shard whose files are missing or damaged, and ArtifactCorrupt where
+    those of a matrix that was sent are.
     """
+    if part.matrix is not None:
+        return matrix_windows.read(work, part.matrix, named["rows"].long().numpy())
     with work.context.database.transaction() as session:
         runs = [Run.of(shard) for shard in shards.by_id(session, part.features)]
     windows = []

@@ -13,7 +13,7 @@ from store.artifacts import StoredFile
 from store.errors import Invalid
 from store.jobs.plans import ListedPart
 from store.jobs.results import ListedResult
-from workers.features.conditioned_rows import on_disk
+from workers.features.conditioned_rows import in_half
 from workers.lists import files
 from workers.lists.reading import usable_rows
 from workers.process.work import Outcome, Work
@@ -28,7 +28,7 @@ def run(work: Work) -> Outcome:
     home = work.context.settings.home
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=home) as scratch:
-        rows, alike = on_disk(fitted, usable_rows(work, part, named), Path(scratch))
+        rows, alike = in_half(fitted, usable_rows(work, part, named), Path(scratch))
         if not alike:  # else the selection is refused, and a row of zeros has no norm
             Rows(rows).check(part.first)
         left = leave(Rows(rows), questions, named["kept"].numpy())

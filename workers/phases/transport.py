@@ -3,6 +3,7 @@
 import importlib.metadata
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,11 @@ import orjson
 from sqlalchemy.orm import Session
 from torch import Tensor
 
+from evoselect.arrays import Ints
 from evoselect.budget import Budget
 from evoselect.groups.masses import foreseen_masses
 from evoselect.neighbours.both_ways import Nearest
+from evoselect.pools import part as parts
 from evoselect.pools.pool import Pool
 from evoselect.pools.view import View
 from evoselect.select import Texts, select
@@ -23,24 +26,23 @@ from evoselect.spec.selection import SelectionSpec
 from store.accounts import quotas
 from store.artifacts import StoredFile
 from store.errors import ArtifactCorrupt, Invalid
-from store.jobs import answers, shards
-from store.jobs.plans import ListedPart
+from store.jobs import answers
 from store.jobs.requests import SelectionWork
 from store.jobs.results import Covered, Health, Rows, SelectionResult
 from store.kit.json import Json
 from store.loops import steps as loop_steps
 from store.records.record import Record, plain_text
 from store.records.stored import Records, some
-from store.results import considered
 from store.results import items as selected
 from workers.features import conditioned_rows
 from workers.features.block_files import check_same_sketch
 from workers.lists import merging
+from workers.lists.asked import PHASES, asked_before
 from workers.lists.problem import Problem
 from workers.process import results
 from workers.process.work import Outcome, Work
 from workers.selections import axes as round_axes
-from workers.selections import near_copies
+from workers.selections import considered, near_copies
 from workers.selections import report as selection_report
 from workers.selections.budgets import budget_of, pinned_rows
 from workers.selections.conditioned import conditioned
@@ -51,6 +53,7 @@ from workers.selections.eligibility import (
     refuse_bad_rows,
     rejected_of,
     require_enough,
+    usable_of,
 )
 from workers.selections.forms import Forms, forms_of
 from workers.selections.health import health_of, is_looked_at
@@ -59,10 +62,9 @@ from workers.selections.near_copies import Flags
 from workers.selections.originals import kept_of, table_of
 from workers.selections.side import Side
 from workers.selections.sides import load
-from workers.selections.similar import Similar, similar
+from workers.selections.similar import similar
 from workers.selections.stages import Stages
 
-LISTED = ("sums", "lists")  # phases that this one asks for
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
 MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
@@ -80,8 +82,8 @@ class Sides:
     """Of every candidate."""
     sent: Records
     wanted: list[Record]
-    rows: list[int]
-    """Of the pool that may be selected."""
+    rows: Ints
+    """(n,) of the pool that may be selected, ascending."""
     goals: list[int]
     """Rows of the target with features."""
     budget: Budget
@@ -142,7 +144,7 @@ def _let_go(work: Work, session: Session, *, keep_features: bool) -> None:
     Steps of a loop or comparison share features, and keep them.
     """
     job_id = work.claim.job_id
-    answers.forget(session, job_id, LISTED)
+    answers.forget(session, job_id, PHASES)
     if not keep_features and loop_steps.of_step(session, job_id) is None:
         answers.forget_features(session, job_id)
 
@@ -159,7 +161,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     )
     copies = _find_near_copies(work, asked, target=target, pool=pool, eligibility=eligibility)
     stages.done("copies")
-    rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
+    rows = usable_of(eligibility)
     require_enough(len(goals), asked.k, eligibility)
     budget = budget_of(asked, pool, rows, eligibility)
     sent, wanted = pool.records.at(rows), list(target.records.at(goals))
@@ -170,9 +172,9 @@ def _find_near_copies(
     work: Work, asked: SelectionWork, *, target: Side, pool: Side, eligibility: list[str]
 ) -> near_copies.Found | None:
     """Near-copies among the usable candidates; those that may not be selected are marked so."""
-    rows = [row for row, reason in enumerate(eligibility) if reason == "usable"]
+    rows = usable_of(eligibility)
     pinned = set(pinned_rows(asked.pinned, pool, eligibility))
-    places = {place for place, row in enumerate(rows) if row in pinned}
+    places = set(np.flatnonzero(np.isin(rows, list(pinned))).tolist())
     sent = pool.records.at(rows)
     found = near_copies.found(
         work,
@@ -183,21 +185,16 @@ def _find_near_copies(
         known=_known_copies(work),
     )
     for place, why in ({} if found is None else found.dropped()).items():
-        eligibility[rows[place]] = why
+        eligibility[int(rows[place])] = why
     return found
 
 
 def _known_copies(work: Work) -> Json | None:
     """What this phase found before it asked its shards; None where it is here for the first time."""
-    with work.context.database.transaction() as session:
-        asked = [shard for phase in LISTED for shard in shards.of_phase(session, work.claim.job_id, phase)]
-    named = [stored for shard in asked if (stored := ListedPart.model_validate(shard.payload).copies)]
-    if not named:
-        return None
-    try:
-        known: Json = orjson.loads(work.context.artifacts.get_bytes(named[0].path, named[0].sha256))
-    except ArtifactCorrupt:
-        return None
+    known: Json | None = None
+    with suppress(ArtifactCorrupt):
+        if (stored := asked_before(work, "copies")) is not None:
+            known = orjson.loads(work.context.artifacts.get_bytes(stored.path, stored.sha256))
     return known
 
 
@@ -213,19 +210,20 @@ def _compared(work: Work, sides: Sides, forms: Forms | None, scratch: Path) -> C
     asked, target = sides.asked, sides.target.features(sides.goals)
     if not sides.listed:
         found = conditioned(asked.features, sides.pool.shards_of(sides.rows), target, scratch, forms=forms)
-        return Compared(found.kind, found.pool(sharded=asked.spec.method == "capacity"), found.targets)
+        return Compared(found.kind, Pool((parts.Rows(found.candidates),)), found.targets)
     by_content = forms is not None and asked.features.match == "content"
     problem = Problem(
         work=work,
         asked=asked,
         stretches=sides.pool.stretches,
         sketch=sides.pool.known.sketch,
-        rows=np.asarray(sides.rows, dtype=np.int64),
+        rows=sides.rows,
         forms=forms.of_pool() if forms is not None and by_content else None,
         target=target,
         masses=foreseen_masses(_groups(sides.wanted), len(sides.goals), asked.spec.quotas),
         budget=sides.budget,
         copies=_store_copies(work, sides.copies),
+        seen=sides.pool.seen,
     )
     answers = merging.merged(problem, scratch)
     return Compared(asked.features.conditioning, answers.pool, answers.targets, answers)
@@ -280,11 +278,12 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
             **items,
             **_store_near_copies(work, sides, flags),
             "rejected": _store_rejected(work, rejected),
-            "considered": _store_considered(
+            "considered": considered.put(
                 work,
-                sides,
-                near,
-                similar(compared.pool, selection.indices, large=sides.large),
+                sides.sent,
+                sides.wanted,
+                near=near,
+                items=similar(compared.pool, selection.indices, large=sides.large),
             ),
             **selection_report.store(
                 work.context.artifacts,
@@ -340,7 +339,7 @@ def _store_items(
 ) -> tuple[dict[str, StoredFile], Rows]:
     """The items, and where all candidates came as one kind of table, the rows of that; what they come to."""
     counted = sides.budget.counted  # else the prices are tokens
-    tokens = (sides.pool.known.tokens[sides.rows] if counted else sides.budget.prices).tolist()
+    tokens = sides.pool.known.tokens[sides.rows] if counted else sides.budget.prices
     chosen = some(sides.sent, selection.indices.tolist())
     rows = [
         item(reason, candidates=chosen, targets=sides.wanted, tokens=tokens, flags=flags)
@@ -384,16 +383,3 @@ def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
     lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
     stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
     return stored.reference(rows=len(rejected))
-
-
-def _store_considered(work: Work, sides: Sides, near: Nearest, items: Similar | None) -> StoredFile:
-    """Every usable candidate with its nearest target: what can be said of those that were not selected."""
-    return considered.put(
-        work.context.artifacts,
-        f"{work.claim.tenant_id}/considered",
-        ids=list(sides.sent.column("id")),
-        hashes=list(sides.sent.column("content_hash")),
-        nearest=[sides.wanted[row].id for row in near.target.tolist()],
-        cosines=near.cosine.tolist(),
-        items=items,
-    )

@@ -56,7 +56,7 @@ def pinned_rows(names: Sequence[str], pool: Side, eligibility: Sequence[str]) ->
     return chosen
 
 
-def budget_of(asked: SelectionWork, pool: Side, rows: Sequence[int], eligibility: Sequence[str]) -> Budget:
+def budget_of(asked: SelectionWork, pool: Side, rows: Ints, eligibility: Sequence[str]) -> Budget:
     """Of the request, over the usable ``rows``, ascending, of the pool; raises Invalid where none can be."""
     pinned = np.searchsorted(rows, pinned_rows(asked.pinned, pool, eligibility)).tolist()
     if asked.k is not None:
@@ -78,7 +78,7 @@ def budget_of(asked: SelectionWork, pool: Side, rows: Sequence[int], eligibility
     return _balanced(budget, asked.spec, pool, rows)
 
 
-def _balanced(budget: Budget, spec: SelectionSpec, pool: Side, rows: Sequence[int]) -> Budget:
+def _balanced(budget: Budget, spec: SelectionSpec, pool: Side, rows: Ints) -> Budget:
     """With the bounds of its groups; raises Invalid where no set meets them."""
     if spec.balance is None:
         return budget
@@ -90,15 +90,15 @@ def _balanced(budget: Budget, spec: SelectionSpec, pool: Side, rows: Sequence[in
     return replace(budget, bounds=bounds)
 
 
-def token_counts(column: str | None, pool: Side, rows: Sequence[int]) -> Ints:
+def token_counts(column: str | None, pool: Side, rows: Ints) -> Ints:
     """(len(rows),) tokens: of prompt and answer as the features counted them, or the column's numbers."""
     if column is None:
-        return pool.known.tokens[list(rows)].astype(np.int64)
+        return pool.known.tokens[rows].astype(np.int64)
     name = column.removeprefix("extra.")
     values = [(record.extra or {}).get(name) for record in pool.records.at(rows)]
     bad = [at for at, value in enumerate(values) if type(value) is not int or not 0 < value < 2**31]
     if bad:
-        first = pool.records[rows[bad[0]]]
+        first = pool.records[int(rows[bad[0]])]
         raise Invalid(
             f"{len(bad)} of {len(rows)} candidates have no whole number above 0 in {column:.80}, the first "
             f"is {first.id:.80} with {values[bad[0]]!r:.40}: give each its tokens, or leave tokens_from out",

@@ -1,17 +1,16 @@
 """The computed features of one side of a selection, in the windows of rows that feature shards stored."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from store.errors import ArtifactCorrupt, DamagedInput, Invalid
 from store.jobs import shards
 from store.jobs.results import FeaturesResult
 from store.kit.json import Json
-from store.records import record as records
 from store.records.record import Record
 from store.records.stored import Records
 from workers.features import batching
@@ -29,7 +28,7 @@ from workers.selections.side import Role, Side
 logger = logging.getLogger(__name__)
 
 
-def load_computed(work: Work, role: Role) -> Side:
+def load_computed(work: Work, role: Role, scratch: Path) -> Side:
     """One role's records and what is known of them; raises DamagedInput with the shards to be run again.
 
     Features are read a window at a time, when they are wanted.
@@ -38,7 +37,10 @@ def load_computed(work: Work, role: Role) -> Side:
         runs = [Run.of(shard) for shard in shards.of_phase(session, work.claim.job_id, "features")]
     runs = [run for run in runs if run.part.role == role]
     checkpoints = sorted({run.part.checkpoint for run in runs})
-    sides = [_of_one(work, [run for run in runs if run.part.checkpoint == at]) for at in checkpoints]
+    sources = dict.fromkeys((run.part.artifact, run.part.sha256) for run in runs)
+    paths = {path: work.context.artifacts.local_file(path, sha256, scratch) for path, sha256 in sources}
+    every = Records.stored(paths.values())
+    sides = [_of_one(work, [run for run in runs if run.part.checkpoint == at], every) for at in checkpoints]
     if damaged := [shard_id for side in sides for shard_id in side.damaged]:
         raise DamagedInput(damaged)
     known = at_every_checkpoint([_whole(side.known) for side in sides])
@@ -47,9 +49,8 @@ def load_computed(work: Work, role: Role) -> Side:
     for run in runs:
         preflight |= run.found.outlook if run.found else {}
     preflight["batch_checks"] = batching.by_device([run.found.check for run in runs if run.found])
-    sources = dict.fromkeys((run.part.artifact, run.part.sha256) for run in runs)
     stretches = [_stretch(own) for own in zip(*(side.runs for side in sides), strict=True)]
-    return Side(Records.of(sides[0].tables), known, found, preflight, list(sources), stretches)
+    return Side(every, known, found, preflight, list(sources), stretches)
 
 
 def _stretch(runs: Sequence[Run]) -> Stretch:
@@ -57,31 +58,32 @@ def _stretch(runs: Sequence[Run]) -> Stretch:
     part = runs[0].part
     stored = [[block.sha256 for block in run.found.blocks] if run.found else [] for run in runs]
     ids = [run.shard_id for run in runs]
-    return Stretch(part.stop - part.start, ids, files.digest({"blocks": stored}))
+    return Stretch(part.stop - part.start, files.digest({"blocks": stored}), ids)
 
 
 @dataclass(slots=True)
 class _AtCheckpoint:
     runs: Sequence[Run]
-    tables: list[pa.Table] = field(default_factory=list)
     known: list[Known | int] = field(default_factory=list)
     """A number stands for so many rows of a shard that was left out."""
     windows: list[Window] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
 
-def _of_one(work: Work, runs: Sequence[Run]) -> _AtCheckpoint:
-    side = _AtCheckpoint(runs)
-    for run, table in _with_records(work, runs):
-        side.tables.append(table)
+def _of_one(work: Work, runs: Sequence[Run], every: Records) -> _AtCheckpoint:
+    """Runs that follow each other over ``every`` record."""
+    side, start = _AtCheckpoint(runs), 0
+    for run in runs:
+        count = run.part.stop - run.part.start
+        own, start = every[start : start + count], start + count
         try:
             if run.found is None:
-                side.known.append(table.num_rows)
-                cuts = ranges(table.num_rows, work.context.settings.window_rows)
+                side.known.append(count)
+                cuts = ranges(count, work.context.settings.window_rows)
                 side.windows += [Window(run.shard_id, [], np.arange(stop - start)) for start, stop in cuts]
             else:
                 rows = rows_left(work, run, run.found)
-                require_rows(work.claim.tenant_id, run.found, rows, records.from_table(table))
+                require_rows(work.claim.tenant_id, run.found, rows, list(own))
                 side.known.append(rows.known)
                 side.windows += windows_of(run, run.found, rows)
         except ArtifactCorrupt as error:
@@ -89,17 +91,6 @@ def _of_one(work: Work, runs: Sequence[Run]) -> _AtCheckpoint:
             side.damaged.append(run.shard_id)
         work.progress(0)
     return side
-
-
-def _with_records(work: Work, runs: Sequence[Run]) -> Iterator[tuple[Run, pa.Table]]:
-    """Each run with its records; a file that several runs follow each other in is read once."""
-    read: tuple[str, pa.Table] | None = None
-    for run in runs:
-        part = run.part
-        if read is None or read[0] != part.artifact:
-            names = records.SCHEMA.names
-            read = part.artifact, work.context.artifacts.get_table(part.artifact, part.sha256, names)
-        yield run, read[1].slice(part.start, part.stop - part.start)
 
 
 def _whole(parts: Sequence[Known | int]) -> Known:

@@ -1,8 +1,12 @@
 """What becomes of every candidate: usable, or why it may not be selected."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
+from evoselect.arrays import Ints
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store.errors import Invalid
@@ -27,23 +31,47 @@ def eligibility_of(target: Side, pool: Side, excluded: set[str], spec: Selection
     same_text = bool(spec.near_copies and spec.near_copies.same_text)
     in_target = set(content_keys(target.records, same_text=same_text))
     contents = content_keys(pool.records, same_text=same_text)
-    seen: set[str] = set()
+    repeated = _repeated(lambda: content_keys(pool.records, same_text=same_text), pool.known.status)
     eligibility: list[str] = []
     hashes = pool.records.column("content_hash")
-    for own, content, status, low in zip(hashes, contents, pool.known.status, poor, strict=True):
+    rows = zip(hashes, contents, pool.known.status, poor, repeated, strict=True)
+    for own, content, status, low, again in rows:
         if content in in_target:
             eligibility.append("in_target")
         elif own in excluded:
             eligibility.append("excluded")
         elif low:
             eligibility.append("low_quality")
-        elif content in seen:
+        elif again:
             eligibility.append("exact_duplicate")
         else:
             eligibility.append("usable" if status == "ok" else status)
-        if status != "shard_failed":  # an equal one of another shard may do
-            seen.add(content)
     return eligibility
+
+
+def usable_of(eligibility: Sequence[str]) -> Ints:
+    """(n,) the rows that may be selected, ascending."""
+    rows = (row for row, reason in enumerate(eligibility) if reason == "usable")
+    return np.fromiter(rows, dtype=np.int64)
+
+
+def _repeated(contents: Callable[[], Iterable[str]], status: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """(N,) whether an earlier row has the same content; one of a failed shard does not count.
+
+    Contents are read twice where two have one 64-bit hash: a set of all of them takes much more memory.
+    """
+    hashes = np.fromiter(map(hash, contents()), dtype=np.int64, count=len(status))
+    found, seen = np.zeros(len(status), dtype=bool), set[str]()
+    values, counts = np.unique(hashes, return_counts=True)
+    if not (counts > 1).any():
+        return found
+    doubtful = np.isin(hashes, values[counts > 1])
+    for row, content in enumerate(contents()):
+        if doubtful[row]:
+            found[row] = content in seen
+            if status[row] != "shard_failed":  # an equal one of another shard may do
+                seen.add(content)
+    return found
 
 
 def require_enough(targets: int, k: int | None, eligibility: list[str]) -> None:

@@ -3,8 +3,11 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
+from evoselect.arrays import Ints
 from evoselect.selection import ItemReason
 from store.jobs import lifecycle as jobs
 from store.jobs.results import Rows, files_of
@@ -31,12 +34,13 @@ def item(
     *,
     candidates: Mapping[int, Record] | Sequence[Record],
     targets: Sequence[Record],
-    tokens: Sequence[int],
+    tokens: npt.NDArray[np.int32] | Ints,
     flags: Mapping[str, Flags],
 ) -> Json:
     """The line of one selected candidate, as clients read it.
 
-    ``tokens`` of every candidate, 0 if unknown; ``flags`` as near-copies, {cluster, leaks} by content hash.
+    ``tokens`` (N,) of every candidate, 0 if unknown; ``flags`` as near-copies, {cluster, leaks} by content
+    hash.
     """
     record = candidates[reason.index]
     twin = None if reason.nearest_selected is None else candidates[reason.nearest_selected].id
@@ -46,7 +50,7 @@ def item(
         "content_hash": record.content_hash,
         "weight": reason.weight,
         "repeats": reason.repeats,
-        "tokens": tokens[reason.index] or None,
+        "tokens": int(tokens[reason.index]) or None,
         "pinned": reason.pinned,
         "score": reason.score,
         "ot_gradient": reason.ot_gradient,

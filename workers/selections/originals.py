@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from store.artifacts import StoredFile
 from store.data import pools
 from store.jobs.requests import SelectionWork
+from store.records.stored import Records
 from store.records.table_rows import taken
 from store.results import picked
 from workers.process.work import Work
@@ -32,17 +33,22 @@ def kept_of(work: Work, files: Sequence[tuple[str, str]], contents: set[str]) ->
     """What the files (path, sha256) have kept of these contents."""
     wanted = pa.array(sorted(contents), pa.string())
     kept = Kept()
-    for path, sha256 in files:
-        table = work.context.artifacts.get_table(path, sha256, COLUMNS)
-        rows = table.filter(pc.is_in(table["content_hash"], wanted))
-        hashes = rows["content_hash"].to_pylist()
-        if "original" in rows.column_names:
-            pairs = zip(hashes, rows["original"].to_pylist(), strict=True)
-            kept.originals.update({content: text for content, text in pairs if text is not None})
-        if "position" in rows.column_names and hashes:
-            kept.places[path] = dict(zip(hashes, rows["position"].to_pylist(), strict=True))
-        work.progress(0)
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=work.context.settings.home) as scratch:
+        for path, sha256 in files:
+            file = work.context.artifacts.local_file(path, sha256, Path(scratch))
+            for table in Records.stored([file]).tables(COLUMNS):
+                _keep(kept, path, table.filter(pc.is_in(table["content_hash"], wanted)))
+                work.progress(0)
     return kept
+
+
+def _keep(kept: Kept, path: str, rows: pa.Table) -> None:
+    hashes = rows["content_hash"].to_pylist()
+    if "original" in rows.column_names:
+        pairs = zip(hashes, rows["original"].to_pylist(), strict=True)
+        kept.originals.update({content: text for content, text in pairs if text is not None})
+    if "position" in rows.column_names and hashes:
+        kept.places.setdefault(path, {}).update(zip(hashes, rows["position"].to_pylist(), strict=True))
 
 
 def table_of(work: Work, asked: SelectionWork, kept: Kept, contents: Sequence[str]) -> dict[str, StoredFile]:

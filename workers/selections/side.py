@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
+from evoselect.arrays import Ints
 from evoselect.representations.shards import Features, Shard
+from store.artifacts import StoredFile
 from store.kit.json import Json
 from store.records.stored import Records
 from workers.features.known import Known, of_rows, together
@@ -18,19 +22,21 @@ class Side:
     """Records of one role, what is known of each, and their features in shards."""
 
     records: Records
-    known: Known
+    known: Known = field(default_factory=lambda: Known(np.empty(0, dtype=np.int32), [], ""))
     shards: Sequence[Shard] = ()
     preflight: Json = field(default_factory=dict)
     """What the first shard found out for all of them; see workers.features.preflight."""
     files: list[tuple[str, str]] = field(default_factory=list)
     """Path and sha256 of each stored file that the records are from, once."""
     stretches: Sequence[Stretch] = ()
-    """Of all rows, where their features were computed; empty where they were sent."""
+    """Of all rows, where shards can answer for them."""
+    seen: StoredFile | None = None
+    """What is known of them and of their stretches, where they were sent."""
 
-    def shards_of(self, rows: list[int]) -> list[Shard]:
+    def shards_of(self, rows: Sequence[int] | Ints) -> list[Shard]:
         """The features of some rows, ascending, in shards."""
         return of_rows(self.shards, rows)
 
-    def features(self, rows: list[int]) -> Features:
+    def features(self, rows: Sequence[int] | Ints) -> Features:
         """The same at once."""
         return together(self.shards_of(rows))

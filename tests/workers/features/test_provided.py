@@ -40,8 +40,8 @@ def parquet(table: pa.Table) -> bytes:
 def rows_of(folder: Path, data: bytes, name: str, rows: int) -> tuple[Known, Tensor]:
     """What is known of a file that is stored under another name, as artifacts are, and its rows."""
     (folder / "stored").write_bytes(data)
-    known, shards = provided(folder / "stored", name, rows)
-    return known, together(shards).values
+    found = provided(folder / "stored", name, rows)
+    return found.known, together(found.shards).values
 
 
 FORMATS = {
@@ -76,9 +76,9 @@ def test_types_that_numpy_has_not_are_read_as_float32(tmp_path: Path, dtype: tor
 
 
 def test_a_public_matrix_in_bfloat16_is_read() -> None:
-    known, shards = provided(CASES / "pool_bf16.safetensors", "pool_bf16.safetensors", 12)
-    assert known.status == ["ok"] * 12
-    assert together(shards).values.dtype == torch.float32
+    found = provided(CASES / "pool_bf16.safetensors", "pool_bf16.safetensors", 12)
+    assert found.known.status == ["ok"] * 12
+    assert together(found.shards).values.dtype == torch.float32
 
 
 def test_other_types_are_refused_by_name(tmp_path: Path) -> None:
@@ -143,12 +143,12 @@ def test_parquet_takes_memory_for_its_numbers(tmp_path: Path) -> None:
     (tmp_path / "m.parquet").write_bytes(parquet(pa.table({"x": lists})))
     tracemalloc.start()
     try:
-        known, shards = provided(tmp_path / "m.parquet", "m.parquet", 20_000)
+        found = provided(tmp_path / "m.parquet", "m.parquet", 20_000)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(known.status) == 20_000
-    np.testing.assert_array_equal(together(shards).values[:, 0], rows)
+    assert len(found.known.status) == 20_000
+    np.testing.assert_array_equal(together(found.shards).values[:, 0], rows)
     assert most < 3 * rows.nbytes, f"{most / 2**20:.1f} MiB"
 
 
@@ -157,6 +157,7 @@ import resource, sys
 import numpy as np, torch
 from pathlib import Path
 from evoselect.neighbours.both_ways import nearest_both_ways
+from evoselect.pools.part import Rows
 from evoselect.spec.features import FeatureSpec
 from evoselect.representations.shards import Features, Shard
 from workers.features.provided import provided
@@ -168,15 +169,14 @@ def peak():
 file, rows = Path(sys.argv[1]), int(sys.argv[2])
 def read(shards):
     found = conditioned(FeatureSpec(), shards, Features(shards[0].read().values[:20]), file.parent)
-    pool = found.pool(sharded=True)
-    pool.check()
+    Rows(found.candidates).check(0)
     nearest_both_ways(found.candidates, found.targets)
-    return len(pool.parts), found.candidates.dtype
+    return found.candidates.dtype
 
 small = Features(torch.randn(500, 1, 1_024))
 read([Shard(500, lambda: small)])
 before = peak()
-print(*read(provided(file, "m.npy", rows)[1]), peak() - before)
+print(read(provided(file, "m.npy", rows).shards), peak() - before)
 """
 
 
@@ -192,6 +192,6 @@ def test_a_large_matrix_costs_memory_of_some_blocks(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(file), str(rows)], capture_output=True, text=True, check=True
     )
-    parts, dtype, grown = done.stdout.split()
-    assert (parts, dtype) == ("2", "torch.float16")
+    dtype, grown = done.stdout.split()
+    assert dtype == "torch.float16"
     assert int(grown) < 1.75 * file.stat().st_size, f"{int(grown) / 2**20:.0f} MiB"
