@@ -45,7 +45,7 @@ class Running:
         return cls(torch.empty(n, device=device), nearest, torch.full((m,), -torch.inf, device=device))
 
     def add(self, rows: slice, product: Tensor) -> None:
-        """Cosines (r, M) of some rows."""
+        """Take in the cosines product (r, M) of some rows."""
         self.cosine[rows], self.target[rows] = product.max(dim=1)
         self.best = torch.maximum(self.best, product.amax(dim=0))
 

@@ -51,7 +51,10 @@ def edges_below(candidates: Matrix, targets: Tensor, price: Floats, window: floa
 def of_pairs(
     candidates: Matrix, targets: Tensor, price: Floats, window: float, *, pairs: tuple[Ints, Ints]
 ) -> Priced:
-    """Those of the ``pairs`` of rows and targets, sorted, that are edges; candidates (N, d), price (M,)."""
+    """Those of the ``pairs`` (e,) of rows and targets, sorted, that are edges.
+
+    candidates (N, d), targets (M, d), price (M,).
+    """
     row, target = pairs
     cost = 1.0 - pair_cosines(candidates, targets, row, target)
     under = price[target] - cost

@@ -44,7 +44,7 @@ class Left:
     lists: tuple[tuple[Floats, Ints], ...] = ()  # (m, l) cosines and rows, as the questions' lists
     below: Priced | None = None
     scores: tuple[Tensor, ...] = ()  # (n,) float32, as the questions' directions
-    near: tuple[Tensor, Tensor, Tensor] | None = None  # as in `Nearest`: int32, float32, float32
+    near: tuple[Tensor, Tensor, Tensor] | None = None  # (n,) int32, (n,) and (M,) float32: as in `Nearest`
 
 
 def leave(part: Part, questions: Questions, sample: Ints) -> Left:
