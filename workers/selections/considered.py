@@ -1,4 +1,4 @@
-"""Every usable candidate with its nearest target and item: what can be said of those that were not selected."""
+"""Usable candidates with their nearest target and item: what is said of those that were not selected."""
 
 from collections.abc import Iterator, Sequence
 

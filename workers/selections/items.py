@@ -34,7 +34,7 @@ def item(
     *,
     candidates: Mapping[int, Record] | Sequence[Record],
     targets: Sequence[Record],
-    tokens: npt.NDArray[np.int32] | Ints,
+    tokens: Sequence[int] | npt.NDArray[np.int32] | Ints,
     flags: Mapping[str, Flags],
 ) -> Json:
     """The line of one selected candidate, as clients read it.

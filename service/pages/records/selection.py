@@ -202,7 +202,7 @@ def _exported_records(records_of: RecordsOfKind, asked: Filter) -> Iterator[Json
 
 
 def _of_item(job: Job, item: Json, texts: dict[str, str], held: dict[str, list[copies.NearCopy]]) -> Row:
-    name: str = item.get("content_hash", item["id"])
+    name = str(item.get("content_hash") or item["id"])
     return {
         **views.shown(item["record"]),
         "rank": item["rank"],

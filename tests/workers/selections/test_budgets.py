@@ -63,17 +63,17 @@ def test_an_id_and_the_hash_of_its_row_are_one_candidate() -> None:
 
 def test_tokens_are_those_of_the_features_or_of_a_column() -> None:
     side = pool("a", "b", "c", "d", "e")
-    assert token_counts(None, side, [0, 2]).tolist() == [10, 30]
-    assert token_counts("extra.size", side, [0, 2]).tolist() == [1, 3]
+    assert token_counts(None, side, np.array([0, 2])).tolist() == [10, 30]
+    assert token_counts("extra.size", side, np.array([0, 2])).tolist() == [1, 3]
     with pytest.raises(Invalid, match=r"2 of 2 candidates .* in extra.other, the first is a with None"):
-        token_counts("extra.other", side, [0, 2])
+        token_counts("extra.other", side, np.array([0, 2]))
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5, "7", True, 2**40])
 def test_tokens_of_a_column_are_whole_numbers(value: object) -> None:
     side = pool("a", "b", "c", extra=lambda row: {"size": value if row == 1 else 5})
     with pytest.raises(Invalid, match=r"1 of 3 candidates .* the first is b"):
-        token_counts("extra.size", side, [0, 1, 2])
+        token_counts("extra.size", side, np.arange(3))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_tokens_of_a_column_are_whole_numbers(value: object) -> None:
 def test_budgets_that_cannot_be_met_are_refused_with_the_numbers(request_: Json, words: str) -> None:
     asked = SelectionWork.of({**REQUEST, **request_}, "sel_1")
     with pytest.raises(Invalid, match=words):
-        budget_of(asked, pool("a", "b", "c", "d", "e"), [0, 2, 3], FATES)
+        budget_of(asked, pool("a", "b", "c", "d", "e"), np.array([0, 2, 3]), FATES)
 
 
 def asked(**more: object) -> Json:

@@ -61,7 +61,7 @@ def load(work: Work, asked: IndexingWork, scratch: Path) -> Rows:
     if asked.feature_file is not None:
         side = provided_pool(work, asked, asked.feature_file, scratch)
         return Rows(sources, None, side.known, side.shards)
-    own = load_computed(work, "pool") if computed else None
+    own = load_computed(work, "pool", scratch) if computed else None
     if own is not None and len(own.records) == rows:
         return Rows(sources, None, own.known, [_compared(shard) for shard in own.shards])
     settings = pool_indexes.settings_of(asked.model, asked.features)
