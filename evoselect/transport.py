@@ -88,7 +88,8 @@ def over_edges(
     virtual = float(flow[goal == m + 1][origin[goal == m + 1] < n].sum()) + unmatched
     passed = float(flow[(origin == n) & (goal == m)].sum())
     carried = paid + half_virtual * (2 * unmatched - virtual - 2 * passed)
-    keeping = float(v[m]) if len(idle) else 0.0  # only f + g is determined: keeping a row's supply is worth 0
+    # only f + g is determined: keeping a row's supply is worth 0, and so is a row where all is shipped
+    keeping = float(v[m]) if len(idle) else -float(np.median(u[:n]))
     return Transport(plan, carried, unmatched, u[:n] + keeping, v[:m] - keeping)
 
 
