@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.demo.embedded import embedded
 from benchmarks.loops import candidates
-from benchmarks.loops.arms import COLLAPSE, SMALL, WHOLE, Setting
+from benchmarks.loops.arms import SMALL, WHOLE, Setting
 from benchmarks.loops.run import Given, run
 from benchmarks.loops.serving import served
 from benchmarks.loops.summary import summary
@@ -97,10 +97,8 @@ def given(setting: Setting, folder: Path, url: str) -> Given:
             f"no candidates in {folder}: python -m benchmarks.loops.generate --candidates {folder}"
         )
     rows = random.Random(0).sample(rows, min(setting.candidates, len(rows)))
-    repeated = {
-        name: candidates.collapsing(folder / candidates.COLLAPSING, name)
-        for name in (setting.tasks if COLLAPSE in setting.later else ())
-    }
+    path = folder / candidates.COLLAPSING
+    repeated = {name: candidates.collapsing(path, name) for name in setting.repeated}
     return Given(pool=rows, collapsing=repeated, url=url)
 
 

@@ -39,12 +39,14 @@ class Setting:
     arms: tuple[str, ...]
     later: tuple[str, ...] = ()
     """Arms that are run once all seeds have the others, one after the other."""
+    repeated: tuple[str, ...] = ()
+    """Tasks of which there are candidates of a generator that repeats itself."""
 
 
 MADE = ("sums", "least", "dates", "domains")
-SMALL = Setting(("sums",), (0,), 32, 40, MADE, 120, 3, 8, (ONE_SHOT, ROUNDS, VERIFIED, ANCHORED))
+SMALL = Setting(("dates",), (0,), 32, 40, MADE, 120, 3, 8, (ONE_SHOT, ROUNDS, VERIFIED, ANCHORED))
 WHOLE = Setting(
-    tasks=("sums", "dates"),
+    tasks=("dates", "sums"),
     seeds=(0, 1, 2),
     target=32,
     test=50,
@@ -53,7 +55,8 @@ WHOLE = Setting(
     rounds=3,
     k=32,
     arms=(ROUNDS, ONE_SHOT),
-    later=(VERIFIED, COLLAPSE, ANCHORED, CURRENT),
+    later=(COLLAPSE, VERIFIED, ANCHORED, CURRENT),
+    repeated=("sums",),
 )
 
 

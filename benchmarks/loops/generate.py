@@ -44,8 +44,8 @@ def main() -> None:
             numbers = range(first, min(first + TOGETHER, arguments.requests))
             ask(model, folder / POOL, name, bodies(examples, numbers))
         print(json.dumps(told(folder / POOL, name, targets)), flush=True)
-    for name in WHOLE.tasks:
-        if arguments.collapse:
+    for name in WHOLE.repeated:
+        if arguments.collapse and name in targets:
             repeat_itself(model, folder / COLLAPSING, name, targets[name], arguments.collapse)
     print(json.dumps({"seconds": round(time.perf_counter() - start)}), flush=True)
 

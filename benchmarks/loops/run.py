@@ -36,7 +36,7 @@ def plan(setting: Setting) -> list[tuple[str, int, str]]:
         (task, seed, arm)
         for seed, arm in [*together, *alone]
         for task in setting.tasks
-        if arm != COLLAPSE or seed == setting.seeds[0]
+        if arm != COLLAPSE or (task in setting.repeated and seed == setting.seeds[0])
     ]
 
 

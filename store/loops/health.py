@@ -4,7 +4,8 @@ collapse        candidates, or selected ones, are less than NARROW times as dive
                 less diverse than those, and less than FELL times what they were in the first round; below
                 LEAST_ROWS rows nothing is said
 template        at least TEMPLATE of them begin with the same words, and TWICE the share of the target
-length_drift    the median answer is TWICE as long as the target's, or half as long
+length_drift    the median answer of what is selected is TWICE as long as the target's, or half as long; of a
+                pool made for several tasks the candidates' is so all the time, and the selection mends it
 tiny_target     more than SERVED candidates are selected for a target example, or there are below LEAST_TARGET
 verifier_blind  its scores hardly tell the target's answers from swapped ones (below TELLING)
 verifier_strict it would let less than LENIENT of the target's own examples be selected
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 
 from evoselect.spec.loop import LoopSpec
 from store.jobs.results import Health, SideHealth
+from store.loops.plan import SELECTED
 from store.loops.results import Guard, HealthWarning, RoundHealth, Verified
 
 NARROW = 0.5
@@ -33,8 +35,8 @@ def of_round(
     number: int, found: Health, spec: LoopSpec, *, first: RoundHealth | None, generated_share: float
 ) -> RoundHealth:
     """The health of a round, beside that of the first one (None: this is it, or it has none)."""
-    sides = {"candidates": found.candidates, "selected": found.selected}
-    before = {} if first is None else {"candidates": first.candidates, "selected": first.selected}
+    sides = {"candidates": found.candidates, SELECTED: found.selected}
+    before = {} if first is None else {"candidates": first.candidates, SELECTED: first.selected}
     warnings: list[HealthWarning] = []
     for name, side in sides.items():
         warnings += _of_side(name, side, before.get(name), found)
@@ -73,7 +75,7 @@ def _of_side(
             f"{side.opening_share:.0%} of the {name} begin with the same words, "
             f"{found.target_opening_share:.0%} of the target: ask for more variety",
         )
-    if side.length_ratio is not None and not 1 / TWICE < side.length_ratio < TWICE:
+    if name == SELECTED and side.length_ratio is not None and not 1 / TWICE < side.length_ratio < TWICE:
         yield _warning(
             "length_drift",
             f"the median answer of the {name} is {side.length_ratio:.2f} times the target's length",
