@@ -23,7 +23,7 @@ from workers.models.held import load_for
 from workers.models.loading import LoadedModel
 from workers.models.tokenization import tokenize
 from workers.process.work import Outcome, Work
-from workers.selections import budgets, qualities
+from workers.selections import budgets, eligibility
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run(work: Work) -> Outcome:
     own = range(part.start, part.stop)
     rows = records.from_table(artifacts.get_rows(part.artifact, part.sha256, own, names))
     if part.role == "pool":
-        qualities.low(rows, asked.spec)  # before hours of work
+        eligibility.of_low_quality(rows, asked.spec)  # before hours of work
     if _opens_the_pool(part):
         budgets.require_known(work, asked)
     loaded = load_for(work, asked.model_of(part.checkpoint), spec.dtype)

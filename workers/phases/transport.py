@@ -62,7 +62,6 @@ from workers.selections.near_copies import Flags
 from workers.selections.originals import kept_of, table_of
 from workers.selections.side import Side
 from workers.selections.sides import load
-from workers.selections.similar import similar
 from workers.selections.stages import Stages
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
@@ -283,7 +282,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
                 sides.sent,
                 sides.wanted,
                 near=near,
-                items=similar(compared.pool, selection.indices, large=sides.large),
+                items=considered.similar_items(compared.pool, selection.indices, large=sides.large),
             ),
             **selection_report.store(
                 work.context.artifacts,

@@ -5,13 +5,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from evoselect.arrays import Ints
 from evoselect.neighbours.both_ways import Nearest
+from evoselect.pools.pool import Pool
 from store.artifacts import StoredFile
 from store.records.record import Record
 from store.records.stored import Records
 from store.results import considered
 from workers.process.work import Work
-from workers.selections.similar import Similar
+
+MOST_PRODUCTS = 2 * 10**10  # of numbers, to find them: a few seconds of a core
+Similar = list[tuple[int, float] | None]
+"""By candidate rank and cosine of the item, None of items themselves."""
 
 
 def put(
@@ -35,3 +40,19 @@ def _with_nearest(
         columns = [table["id"], table["content_hash"], named, cosines, *beside]
         yield pa.Table.from_arrays(columns, schema=considered.SCHEMA)
         start = rows.stop
+
+
+def similar_items(pool: Pool, chosen: Ints, *, large: bool) -> Similar | None:
+    """Of every candidate of the pool, whose rows ``chosen`` (k,) were selected in that order.
+
+    None where that is not cheap: whichever way a large pool was read.
+    """
+    rows, width = pool.shape
+    if large or rows * len(chosen) * width > MOST_PRODUCTS:
+        return None
+    alike = pool.near(pool.gather(chosen))
+    ranks, cosines = (alike.target + 1).tolist(), alike.cosine.tolist()
+    found: Similar = list(zip(ranks, cosines, strict=True))
+    for row in chosen.tolist():
+        found[row] = None
+    return found

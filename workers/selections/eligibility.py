@@ -11,8 +11,8 @@ from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store.errors import Invalid
 from store.jobs.results import Counts
+from store.records.record import Record
 from workers.process.work import Work
-from workers.selections import qualities
 from workers.selections.items import selected_items
 from workers.selections.near_copies import content_keys
 from workers.selections.side import Side
@@ -27,7 +27,7 @@ def excluded_contents(work: Work, selection_ids: Sequence[str]) -> set[str]:
 
 def eligibility_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> list[str]:
     """Per pool row: usable, or why it may not be selected. Of equal contents only the first is usable."""
-    poor = qualities.low(pool.records, spec)
+    poor = of_low_quality(pool.records, spec)
     same_text = bool(spec.near_copies and spec.near_copies.same_text)
     in_target = set(content_keys(target.records, same_text=same_text))
     contents = content_keys(pool.records, same_text=same_text)
@@ -123,3 +123,22 @@ def rejected_of(pool: Side, eligibility: list[str]) -> list[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
     pairs = zip(pool.records.column("id"), eligibility, strict=True)
     return [{"id": id, "reason": reason} for id, reason in pairs if reason != "usable"]
+
+
+def of_low_quality(candidates: Sequence[Record], spec: SelectionSpec) -> list[bool]:
+    """Per candidate whether its quality is below ``spec.least_quality``.
+
+    Raises Invalid where a candidate has none: it would count as good or as bad, and nobody said which.
+    """
+    least = spec.least_quality
+    if least is None:
+        return [False] * len(candidates)
+    known = [record.quality for record in candidates if record.quality is not None]
+    if len(known) < len(candidates):
+        unknown = next(record.id for record in candidates if record.quality is None)
+        raise Invalid(
+            f"least_quality is {least:g}, but {len(candidates) - len(known)} of {len(candidates)} candidates "
+            f"have no quality, the first is {unknown:.80}: give one to each, or leave least_quality out",
+            code="missing_quality",
+        )
+    return [quality < least for quality in known]

@@ -6,7 +6,7 @@ from store.records.record import to_json
 from tests.live import Json
 from tests.workers.line import Line
 from tests.workers.proxy import ALIAS, questions
-from workers.selections import similar
+from workers.selections import considered
 
 ROWS: list[Json] = [to_json(record) for record in questions(12)]
 
@@ -32,5 +32,5 @@ def test_it_is_named_with_its_cosine_but_not_where_that_is_dear(
     near = told(line)
     assert len(near) == 7
     assert all(one is not None and -1 <= one["cosine"] <= 1 for one in near.values())
-    monkeypatch.setattr(similar, "MOST_PRODUCTS", 0)
+    monkeypatch.setattr(considered, "MOST_PRODUCTS", 0)
     assert set(told(line).values()) == {None}
