@@ -2,7 +2,8 @@
 
 Every device has attention kernels of its own, and how rows are cut into batches follows lengths and memory. A
 row must not change by it. Where the model's own attention fails the trial, the plain one takes its place;
-where that fails too, features are refused. Once for each process, model and kind of pass, when it computes.
+where that fails too, features are refused. Once for each process, base model (with or without an adapter) and
+kind of pass, when it computes.
 """
 
 import logging
@@ -38,7 +39,8 @@ def settle(loaded: LoadedModel, spec: FeatureSpec) -> BatchCheck:
     Raises Invalid (``batch_dependent``) where it has none.
     """
     kind = tuple(getattr(spec, name) for name in PASS)
-    key = (loaded.fingerprint, loaded.dtype, loaded.device.type, *kind)
+    made = (loaded.base_fingerprint, loaded.adapter is None)  # a round of a loop has another adapter alone
+    key = (*made, loaded.dtype, loaded.device.type, *kind)
     if key not in _settled:
         _settled[key] = _tried(loaded, spec)
     found = _settled[key]

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +61,11 @@ class LoadedModel:
         """sha256 over all files."""
         return _digest_of(self.files)
 
+    @property
+    def base_fingerprint(self) -> str:
+        """sha256 over the files of the model without its adapter."""
+        return _digest_of(_of_base(self.files))
+
 
 def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> LoadedModel:
     """The model of an allow-listed alias, with a PEFT adapter on it if one is given.
@@ -96,10 +101,13 @@ def load(alias: str, adapter: Path | None = None, *, dtype: Dtype = "auto") -> L
 
 def adapted(loaded: LoadedModel, adapter: Path) -> LoadedModel:
     """The loaded base model with a PEFT adapter on a twin of it: no weight is read again."""
-    own = {name: digest for name, digest in loaded.files.items() if not name.startswith(ADAPTER)}
-    files = own | {f"{ADAPTER}{name}": digest for name, digest in _hashes(adapter).items()}
+    files = _of_base(loaded.files) | {f"{ADAPTER}{name}": digest for name, digest in _hashes(adapter).items()}
     model = with_adapter(twin(loaded.base), adapter).to(loaded.device).eval().requires_grad_(False)
     return replace(loaded, model=model, adapter=adapter, files=files)
+
+
+def _of_base(files: Mapping[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in files.items() if not name.startswith(ADAPTER)}
 
 
 def twin(model: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -19,7 +20,7 @@ from store.jobs.results import BatchCheck
 from tests.evoselect.tiny import ARCHITECTURES, VOCABULARY, tiny_model
 from tests.workers.proxy import ALIAS, register, write_proxy
 from workers.features import batching
-from workers.models.loading import LoadedModel, load
+from workers.models.loading import LoadedModel, adapted, load, twin
 
 FLOAT32 = FeatureSpec(dtype="float32")
 BLIND = "sees-padding"
@@ -68,6 +69,17 @@ def test_the_model_keeps_its_own_attention_where_that_passes(
     caplog.clear()
     assert batching.settle(proxy, FLOAT32) is found
     assert caplog.text == ""  # once a process
+
+
+def test_adapters_of_one_base_share_a_trial(proxy: LoadedModel, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        own = twin(proxy.base)
+        settings = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+        get_peft_model(own, settings).save_pretrained(tmp_path / str(seed))
+    first, second = (batching.settle(adapted(proxy, tmp_path / str(seed)), FLOAT32) for seed in (1, 2))
+    assert second is first
+    assert batching.settle(proxy, FLOAT32) is not first
 
 
 def test_plain_attention_takes_the_place_of_one_that_sees_padding(
