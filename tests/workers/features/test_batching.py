@@ -76,7 +76,7 @@ def test_adapters_of_one_base_share_a_trial(proxy: LoadedModel, tmp_path: Path) 
         torch.manual_seed(seed)
         own = twin(proxy.base)
         settings = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
-        get_peft_model(own, settings).save_pretrained(tmp_path / str(seed))
+        get_peft_model(own, settings).save_pretrained(str(tmp_path / str(seed)))
     first, second = (batching.settle(adapted(proxy, tmp_path / str(seed)), FLOAT32) for seed in (1, 2))
     assert second is first
     assert batching.settle(proxy, FLOAT32) is not first
