@@ -18,8 +18,11 @@ FELL = 2.0  # points of exact match below the best round so far
 OUTSIDE = 0.05  # share of intervals that may miss
 
 
-def summary(rows: Sequence[Json]) -> Json:
-    """rows: one a task, seed and arm, as `run` makes them; points are of exact match, in per cent."""
+def summary(rows: Sequence[Json], checks: Sequence[Json] = ()) -> Json:
+    """rows: one a task, seed and arm, as `run` makes them. checks: rows of `verifiers`, one a task and kind.
+
+    Where no arm was verified, checks say what the verifier does to the tasks' candidates.
+    """
     failed = [
         {name: row[name] for name in ("task", "seed", "arm", "failed")} for row in rows if "failed" in row
     ]
@@ -35,7 +38,7 @@ def summary(rows: Sequence[Json]) -> Json:
         **_gain("verified_over_rounds", _apart(rows, VERIFIED, ROUNDS)),
         **_gain("anchored_over_rounds", _apart(rows, ANCHORED, ROUNDS)),
         **_gain("current_over_rounds", _apart(rows, CURRENT, ROUNDS)),
-        **_verified(rows),
+        **_verified(rows, checks),
         **_collapse([row for row in rows if row["arm"] == COLLAPSE]),
         "overhead_ratio": _mean([row["overhead_ratio"] for row in rows]),
         "overhead_seconds_a_round": _mean(
@@ -94,14 +97,17 @@ def _gain(name: str, found: Sequence[float]) -> Json:
     return {f"{name}_points": _mean(found), f"{name}_low": low, f"{name}_high": high}
 
 
-def _verified(rows: Sequence[Json]) -> Json:
+def _verified(rows: Sequence[Json], checks: Sequence[Json]) -> Json:
     """Of the task's candidates: wrong ones before and after the verifier, and right ones that it lost."""
-    found = [row for row in rows if row["arm"] == VERIFIED]
+    tasks = {row["task"] for row in rows}
+    found = [row | {"auc": row["verifier_auc"]} for row in rows if row["arm"] == VERIFIED] or [
+        row for row in checks if row["kind"] == "agreement" and row["task"] in tasks
+    ]
     return {
         "wrong_share_before_verifier": _known(found, "wrong_share_before"),
         "wrong_share_after_verifier": _known(found, "wrong_share_after"),
         "right_share_lost": _known(found, "right_share_lost"),
-        "verifier_auc": _known(found, "verifier_auc"),
+        "verifier_auc": _known(found, "auc"),
         "wrong_share_trained_on": {
             arm: _known([row for row in rows if row["arm"] == arm], "wrong_share")
             for arm in (ROUNDS, VERIFIED)

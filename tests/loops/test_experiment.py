@@ -200,6 +200,11 @@ def test_what_the_rows_say_together() -> None:
     lost = {"task": "sums", "seed": 2, "arm": "verified", "failed": "too few are usable"}
     assert summary([*rows, lost]) == {**found, "failed": [lost]}
     assert summary([])["rounds_gain_points"] is None
+    kinds = [("sums", "agreement", 0.2), ("sums", "judge", 0.9), ("least", "agreement", 0.9)]
+    numbers = {"wrong_share_before": 0.4, "right_share_lost": 0.1, "auc": 0.8}
+    other = [{"task": task, "kind": kind, "wrong_share_after": left, **numbers} for task, kind, left in kinds]
+    assert summary(rows[:3], other)["wrong_share_after_verifier"] == 0.2
+    assert summary(rows, other)["wrong_share_after_verifier"] == 0.1
     assert fell_round(row("collapse", [(0.29, 0.0), (0.4, 0.0), (0.385, 0.0)])) is None
 
 
