@@ -1,4 +1,4 @@
-"""Several chats answered at once by an instruct model from a folder, in bfloat16.
+"""Several chats answered at once by an instruct model from a folder, in bfloat16 where nothing else is said.
 
 Equal prompts are read once, and rows that have ended leave the batch. A row draws by its own seed; how its
 numbers round depends on the rows beside it, so that the seed alone does not make the same answer again.
@@ -29,9 +29,9 @@ class Answer:
 class Decoder:
     """The model, read once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self._model = model.eval()
         own = model.generation_config.eos_token_id
         self._ends = {self._tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}

@@ -17,13 +17,13 @@ TRAINER = "workers"
 
 
 def train(
-    loaded: LoadedModel, records: Sequence[Record], seed: int, spec: TrainingSpec = SPEC
+    loaded: LoadedModel, records: Sequence[Record], seed: int, spec: TrainingSpec | None = None
 ) -> tuple[LoadedModel, list[float]]:
     """The base model with an adapter trained on the records, and the loss of every step in nats."""
     with tempfile.TemporaryDirectory(prefix="evoselect-quality-") as name:
         folder = Path(name) / "adapter"
         found = train_lora(
-            records, None, loaded, spec=spec, out_dir=folder, seed=seed, progress=lambda step: None
+            records, None, loaded, spec=spec or SPEC, out_dir=folder, seed=seed, progress=lambda step: None
         )
         return adapted(loaded, folder), found.loss_history
 

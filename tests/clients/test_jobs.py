@@ -80,7 +80,7 @@ def test_the_doctor_sees_impossible_rows_and_queues_that_nobody_serves(api: Api,
         _, found = doctor(settings_of(api.settings.database_url, tmp_path), tmp_path)
         assert "unknown status asleep" in found["impossible rows"]["detail"]
         assert "wait in features" in found["queues"]["detail"]
-        assert found["queues"]["next_step"].endswith("-Q features")
+        assert found["queues"]["next_step"].endswith("--queue features")
     finally:
         with api.database.transaction() as session:
             session.execute(text(change), {"status": "queued", "id": job["id"]})

@@ -116,7 +116,8 @@ def check_install(arguments: list[str]) -> None:
         for path in (".", "clients/python")
     ]
     (project,) = [each for each in projects if each["name"] == name]
-    assert not extra or extra in project["optional-dependencies"], f"no extra {extra}"
+    for one in filter(None, extra.split(",")):
+        assert one in project["optional-dependencies"], f"no extra {one}"
 
 
 def check_options(arguments: list[str], text: str) -> None:

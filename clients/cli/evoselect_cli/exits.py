@@ -19,7 +19,6 @@ REFUSED = 4
 HELD = 5
 NOT_STARTED = 6
 INTERRUPTED = 130
-SIGNALLED = 128  # plus the number of the signal
 
 HELP = "Exit codes: " + "; ".join(
     (

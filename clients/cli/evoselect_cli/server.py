@@ -17,6 +17,7 @@ from evoselect_cli.output import err, out, print_json, print_pairs
 from evoselect_client.core.config import Endpoint, read_credentials
 from evoselect_client.core.transport import surroundings
 
+SIGNALLED = 128  # plus the number of the signal
 DOWN_SECONDS = 60.0  # a worker finishes its micro-batch, PostgreSQL its checkpoint
 
 
@@ -81,7 +82,7 @@ def worker(
     try:
         crew.run(workers.crew(queues, gpus, several=processes or 1))
     except GaveUp as error:
-        raise _refuse(str(error), error.code if error.code > 0 else exits.SIGNALLED - error.code) from error
+        raise _refuse(str(error), error.code if error.code > 0 else SIGNALLED - error.code) from error
     finally:
         crew.stop()
 
