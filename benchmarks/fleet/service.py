@@ -55,6 +55,7 @@ def measure(rows: int) -> dict[str, Any]:
         "rows": rows,
         "upload_seconds": round(pool_seconds + file_seconds, 2),
         "job_seconds": round(seconds, 2),
+        "phase_seconds": {name: phase.seconds for name, phase in job.progress.phases.items()},
         "items_seconds": round(item_seconds, 2),
         "job_peak_gb": round(max(most.values()) / 2**30, 3),
         "peak_before_job_gb": round(max(before.values()) / 2**30, 3),
