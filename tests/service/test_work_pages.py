@@ -134,7 +134,6 @@ def test_a_fault_stands_beside_its_field(page: Page, tenant: Api, job: Json) -> 
     accessible(page)
 
 
-@pytest.mark.long
 def test_every_page_of_work(browser: Browser, tenant: Api, job: Json) -> None:
     asked, own = job["request"], f"/ui/selections/{job['id']}"
     tenant.call(
