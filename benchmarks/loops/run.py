@@ -110,7 +110,9 @@ def _waits(loop: Loop, number: int) -> bool:
 
 def told(client: Client, loop: Loop, task: Task, candidates: Sequence[Json]) -> Json:
     """What is kept of a loop that has ended."""
-    result, rounds = loop.output(), list(loop.rounds())
+    result = loop.output()
+    # A round that had too few candidates ends the loop, and has trained nothing.
+    rounds = [one for one in loop.rounds() if one.arms.get("selected") and one.arms["selected"].selection_id]
     trained = [
         item.record
         for row in rounds
