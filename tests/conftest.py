@@ -33,6 +33,18 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     processes.stop(running)
 
 
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real Valkey."""
+    home = tmp_path_factory.mktemp("valkey")
+    port, running = servers.start_server(
+        lambda port: servers.valkey_child(home / "valkey", port, home / "valkey.log"),
+        lambda port: servers.redis_answers(servers.valkey_url(port)),
+    )
+    yield servers.valkey_url(port)
+    processes.stop(running)
+
+
 @pytest.fixture(scope="session")
 def migrated(postgres: str) -> str:
     """The same server, with a database at the newest migration to copy from."""

@@ -14,7 +14,6 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from embedded import processes, servers
 from evoselect_cli import exits
 from store.settings import Settings, as_environment
 from tests.live import Api, Json, eventually, serve
@@ -34,18 +33,6 @@ WORDS = ["what", "is", "the", "capital", "of", "please", "answer", "in", "one", 
 FAKE_TORCH = (
     "class cuda:\n    is_available = staticmethod(lambda: True)\n    device_count = staticmethod(lambda: 1)\n"
 )
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a real Valkey."""
-    home = tmp_path_factory.mktemp("valkey")
-    port, running = servers.start_server(
-        lambda port: servers.valkey_child(home / "valkey", port, home / "valkey.log"),
-        lambda port: servers.redis_answers(servers.valkey_url(port)),
-    )
-    yield servers.valkey_url(port)
-    processes.stop(running)
 
 
 @dataclass

@@ -36,13 +36,13 @@ def load_provided(work: Work, asked: SelectionWork, role: Role, scratch: Path) -
     with work.context.database.transaction() as session:
         row = targets.get(session, work.claim.tenant_id, asked.target_id)
     came = _came(work, [Source("target", row.artifact, row.sha256, row.count)], None, scratch)
-    return _read(came, _open(work, given.target, came, scratch))
+    return _read(came, _open(work, _file(work, given.target), came, scratch))
 
 
 def provided_pool(work: Work, asked: Featured, file_id: str, scratch: Path) -> Side:
     """A pool's records and the matrix that came for them; raises Invalid where they do not fit."""
     came = _pool(work, asked, scratch)
-    return _read(came, _open(work, file_id, came, scratch))
+    return _read(came, _open(work, _file(work, file_id), came, scratch))
 
 
 def _in_windows(work: Work, asked: SelectionWork, file_id: str, scratch: Path) -> Side:
@@ -54,9 +54,10 @@ def _in_windows(work: Work, asked: SelectionWork, file_id: str, scratch: Path) -
         own = rows_of(windows.rows, len(came.side.records), came.sent)
         assert own is not None
         return replace(came.side, known=known, stretches=windows.stretches(own), seen=seen)
-    found = _open(work, file_id, came, scratch)
+    file = _file(work, file_id)
+    found = _open(work, file, came, scratch)
     other = asked.spec.method != "capacity"  # such a method reads every row
-    parts = None if other else matrix_windows.windows_of(work, found, _file(work, file_id).artifact)
+    parts = None if other else matrix_windows.windows_of(work, found, file.artifact)
     if parts is None:
         return _read(came, found)
     kept = matrix_windows.put(work, found.known, parts)
@@ -88,8 +89,7 @@ def _came(work: Work, sources: Sequence[Source], received: Sequence[int] | None,
     )
 
 
-def _open(work: Work, file_id: str, came: _Came, scratch: Path) -> Provided:
-    file = _file(work, file_id)
+def _open(work: Work, file: File, came: _Came, scratch: Path) -> Provided:
     path = work.context.artifacts.local_file(file.artifact, file.sha256, scratch)
     return provided(path, file.name or "", len(came.side.records), came.sent, scratch=scratch)
 

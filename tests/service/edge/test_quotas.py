@@ -14,24 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embedded import processes, servers
 from store.kit.ids import new_id
 from tests.conftest import TEMPLATE
 from tests.live import Api, another_tenant, lines, question, serve
 
 RATE = 20
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a real Valkey."""
-    home = tmp_path_factory.mktemp("valkey")
-    port, running = servers.start_server(
-        lambda port: servers.valkey_child(home / "data", port, home / "log"),
-        lambda port: servers.redis_answers(servers.valkey_url(port)),
-    )
-    yield servers.valkey_url(port)
-    processes.stop(running)
 
 
 @pytest.fixture(scope="module")

@@ -169,13 +169,8 @@ def test_what_only_one_selection_needed_is_let_go(ctx: Context, tenant: str) -> 
     assert [shard.result["blocks"] for shard in listed(ctx, alone, "features")] == [[], [], []]  # type: ignore[index]
 
 
-def test_lists_that_are_damaged_foreign_or_of_another_worker_are_made_again(
-    ctx: Context, tenant: str
-) -> None:
-    want = found(ctx, begun(ctx, tenant, CUTS["seven"]))
-    job_id = begun(ctx, tenant, CUTS["seven"])
-    done = until_listed(ctx, job_id)
-    assert len(done) == 7
+def spoil(ctx: Context, done: list[Shard]) -> None:
+    """Of four lists: one is lost, one damaged, one of another kind of worker, one of other targets."""
     lost, changed = (str(done[at].result["file"]["path"]) for at in (0, 1))  # type: ignore[index]
     (Path(ctx.artifacts.root) / lost).unlink()
     (Path(ctx.artifacts.root) / changed).write_bytes(b"nothing")
@@ -184,6 +179,16 @@ def test_lists_that_are_damaged_foreign_or_of_another_worker_are_made_again(
         session.execute(update(Shard).where(Shard.id == done[3].id).values(payload=foreign))
         other = {**(done[2].result or {}), "kind": "1 cuda"}
         session.execute(update(Shard).where(Shard.id == done[2].id).values(result=other))
+
+
+def test_lists_that_are_damaged_foreign_or_of_another_worker_are_made_again(
+    ctx: Context, tenant: str
+) -> None:
+    want = found(ctx, begun(ctx, tenant, CUTS["seven"]))
+    job_id = begun(ctx, tenant, CUTS["seven"])
+    done = until_listed(ctx, job_id)
+    assert len(done) == 7
+    spoil(ctx, done)
     assert found(ctx, job_id) == want
     again = listed(ctx, job_id)
     assert [shard.faults for shard in again] == [1, 1, 1, 0, 0, 0, 0]

@@ -36,7 +36,7 @@ from store.settings import Settings
 from store.tables.data import Target
 from store.tables.jobs import Job, Shard
 from store.tables.states import JobKind
-from tests.workers.selections.test_sharded import events, found, listed, rows, worked
+from tests.workers.selections.test_sharded import events, found, listed, rows, spoil, worked
 from workers.context import Context
 from workers.phases import transport
 from workers.process import siblings
@@ -198,14 +198,7 @@ def test_lists_that_are_damaged_or_of_other_targets_are_made_again(
     job_id = begun(ctx, tenant)
     done = until_listed(ctx, job_id)
     assert len(done) == 7
-    lost, changed = (str(done[at].result["file"]["path"]) for at in (0, 1))  # type: ignore[index]
-    (Path(ctx.artifacts.root) / lost).unlink()
-    (Path(ctx.artifacts.root) / changed).write_bytes(b"nothing")
-    foreign = {**done[3].payload, "fingerprint": "of other targets"}
-    with ctx.database.transaction() as session:
-        session.execute(update(Shard).where(Shard.id == done[3].id).values(payload=foreign))
-        other = {**(done[2].result or {}), "kind": "1 cuda"}
-        session.execute(update(Shard).where(Shard.id == done[2].id).values(result=other))
+    spoil(ctx, done)
     assert comparable(ctx, job_id) == want
     again = listed(ctx, job_id)
     assert [shard.faults for shard in again] == [1, 1, 1, 0, 0, 0, 0]
