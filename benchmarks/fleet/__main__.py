@@ -1,7 +1,7 @@
 """A pool in shards against one process: memory of the merge, bytes that shards leave, the same answer.
 
 python -m benchmarks.fleet [--sizes 500000 2000000] [--whole 500000] [--service 1000000]
-    [--computed 100000 200000] [--sent 100000 200000] [--json]
+    [--computed 100000 200000] [--sent 100000 200000] [--scaling 512] [--simulated 200000 400000] [--json]
 
 Provided features of 512 float16 numbers, 1,000 targets, 20,000 of them selected. ``bytes_per_candidate`` is a
 row of features, which a shard keeps for as long as it may be asked again, and what the shard leaves.
@@ -9,6 +9,8 @@ row of features, which a shard keeps for as long as it may be asked again, and w
 ``service`` is the same selection through embedded servers: seconds of upload, job and items, and the largest
 process's peak. ``computed`` and ``sent`` are the same selection by the phases of workers, of features that
 were computed and of a matrix that was sent; ``growth_exponent`` is that of the merge's peak in the rows.
+``worker_scaling`` is rows a second of two feature workers over one, and of four over two. ``simulated`` takes
+the costs of a shard from two measured sizes and says hours of a fleet for pools that were not run.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fleet import computed, data, phases, sent, service
+from benchmarks.fleet import computed, data, phases, scaling, sent, service, simulated
 from benchmarks.machine import describe
 
 SIZES = (500_000, 2_000_000)
@@ -38,8 +40,12 @@ def main() -> None:
     parser.add_argument("--service", type=int, help="rows that the service selects from too; none")
     parser.add_argument("--computed", type=int, nargs="+", help="rows whose feature shards answer; none")
     parser.add_argument("--sent", type=int, nargs="+", help="rows whose features were sent; none")
+    parser.add_argument("--scaling", type=int, help="candidates for one, two and four workers; none")
+    parser.add_argument("--simulated", type=int, nargs=2, help="rows at which costs are measured; none")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.simulated and len({*arguments.simulated}) == 1:
+        parser.error(f"--simulated is {arguments.simulated[0]} twice: costs grow between two different sizes")
     report = _report(arguments)
     print(json.dumps(report) if arguments.json else "\n".join(f"{k}: {v}" for k, v in report.items()))
 
@@ -55,6 +61,10 @@ def _report(arguments: argparse.Namespace) -> dict[str, Any]:
         found["computed"] = phases.measure(arguments.computed, computed.begun)
     if arguments.sent:
         found["sent"] = phases.measure(arguments.sent, sent.begun)
+    if arguments.scaling:
+        found["worker_scaling"] = scaling.measure(arguments.scaling)
+    if arguments.simulated:
+        found |= simulated.measure(arguments.simulated)
     return found
 
 

@@ -46,6 +46,7 @@ def _measure(rows: int, begun: Begun) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": rows}
     with tempfile.TemporaryDirectory() as home, scene(Path(home)) as made:
         context = context_of(made.settings)
+        found["worker_start"] = _worked(made.settings, "features")
         job_id = begun(context, rows)
         _worked(made.settings, "features")
         for phase in (*ASKED, "merge"):
