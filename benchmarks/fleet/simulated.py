@@ -1,21 +1,20 @@
 """How long a fleet takes for pools that no machine here holds, by measured costs of one shard.
 
-The seconds of a shard, of the select worker and of a process's start are measured by the phases themselves, at
-two sizes; a row's features by the default proxy on one thread. Workers then take shards in their order, each
+The seconds of a shard, of the select worker and of a process's start are measured by the phases themselves,
+at two sizes; a row's features by the default proxy on one thread. Workers then take shards in their order, each
 the next one when it is free. What is not in it: uploads, queues between the phases, faults, a store or a
 database that many workers slow down.
 """
 
-import heapq
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from benchmarks.demo.data import build
 from benchmarks.fleet import phases, sent
+from benchmarks.fleet.schedule import Costs, Line, hours
 from evoselect.spec.features import FeatureSpec
 from store.models.allow_list import DEFAULT_ALIAS
 from store.records.record import Record, parse_record
@@ -25,42 +24,8 @@ from workers.models.loading import LoadedModel, load
 SIZES = {"10m": 10_000_000, "1b": 1_000_000_000}
 WORKERS = 8
 FEATURE_ROWS = 128
-SHARD_ROWS = 1_000  # of computed features: about a minute of a core
 RUNS = ("transport_before_sums", "transport_before_lists", "transport_before_merge")
-HOUR = 3_600.0
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Line:
-    """What grows with the rows: ``fixed`` and ``per_row``, through two measured points."""
-
-    fixed: float
-    per_row: float
-
-    @classmethod
-    def through(cls, points: Mapping[int, float]) -> "Line":
-        """By rows, of the least and the largest size."""
-        least, most = min(points), max(points)
-        slope = (points[most] - points[least]) / (most - least)
-        return cls(points[least] - slope * least, slope)
-
-    def at(self, rows: int) -> float:
-        """Its value for so many rows."""
-        return self.fixed + self.per_row * rows
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Seconds, and gigabytes of the merge."""
-
-    start: float  # of a worker's process
-    feature: float  # of a row, by the default proxy on one thread
-    shard_rows: int  # of sums and lists
-    sums: float  # of a shard
-    lists: float
-    select: Line  # all runs of transport, with what a process takes to start
-    peak_gb: Line
 
 
 def measure(sizes: Sequence[int], workers: int = WORKERS) -> Json:
@@ -74,26 +39,6 @@ def measure(sizes: Sequence[int], workers: int = WORKERS) -> Json:
         **{f"simulated_hours_{name}_with_features": one["computed"] for name, one in found.items()},
         **{f"simulated_peak_gb_{name}": round(costs.peak_gb.at(rows), 2) for name, rows in SIZES.items()},
     }
-
-
-def hours(costs: Costs, rows: int, workers: int) -> dict[str, float]:
-    """Of a whole selection by so many workers: of features that are there, and with computing them."""
-    full, rest = divmod(rows, costs.shard_rows)
-    parts = [costs.shard_rows] * full + [rest] * (rest > 0)
-    seconds = costs.select.at(rows)
-    for cost in (costs.sums, costs.lists):
-        seconds += makespan([cost * part / costs.shard_rows for part in parts], workers, start=costs.start)
-    shards = -(-rows // SHARD_ROWS)
-    computing = makespan([SHARD_ROWS * costs.feature] * shards, workers, start=costs.start)
-    return {"provided": round(seconds / HOUR, 3), "computed": round((seconds + computing) / HOUR, 3)}
-
-
-def makespan(tasks: Sequence[float], workers: int, *, start: float) -> float:
-    """Seconds until all tasks are done by workers that start at once and take them in their order."""
-    free = [start] * workers
-    for seconds in tasks:
-        heapq.heappush(free, heapq.heappop(free) + seconds)
-    return max(free)
 
 
 def _costs(found: Mapping[int, Json], feature: float) -> Costs:

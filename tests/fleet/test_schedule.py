@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmarks.fleet.simulated import HOUR, SHARD_ROWS, Costs, Line, hours, makespan
+from benchmarks.fleet.schedule import HOUR, SHARD_ROWS, Costs, Line, hours, makespan
 
 COSTS = Costs(
     start=5.0,
