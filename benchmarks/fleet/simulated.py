@@ -1,9 +1,9 @@
 """How long a fleet takes for pools that no machine here holds, by measured costs of one shard.
 
 The seconds of a shard, of the select worker and of a process's start are measured by the phases themselves,
-at two sizes; a row's features by the default proxy on one thread. Workers then take shards in their order, each
-the next one when it is free. What is not in it: uploads, queues between the phases, faults, a store or a
-database that many workers slow down.
+at two sizes; a row's features by the default proxy on one thread. Workers then take shards in their order,
+each the next one when it is free. What is not in it: uploads, queues between the phases, faults, a store or
+a database that many workers slow down.
 """
 
 import time
