@@ -3,15 +3,15 @@
 python -m benchmarks.fleet [--sizes 500000 2000000] [--whole 500000] [--service 1000000]
     [--computed 100000 200000] [--sent 100000 200000] [--scaling 512] [--simulated 200000 400000] [--json]
 
-Provided features of 512 float16 numbers, 1,000 targets, 20,000 of them selected. ``bytes_per_candidate`` is a
-row of features, which a shard keeps for as long as it may be asked again, and what the shard leaves.
+Provided features of 512 float16 numbers, 1,000 targets, 20,000 of them selected. ``bytes_per_candidate`` is
+a row of features, which a shard keeps for as long as it may be asked again, and what the shard leaves.
 ``ratio_to_product`` is the shards' passes one after the other and the merge, over the bare product.
-``service`` is the same selection through embedded servers: seconds of upload, job and items, the job over the
-bare product, and the largest process's peak. ``computed`` and ``sent`` are the same selection by the phases of
-workers, of features that were computed and of a matrix that was sent; ``growth_exponent`` is that of the
-merge's peak in the rows. ``worker_scaling`` is rows a second of two feature workers over one, and of four over
-two. ``simulated`` takes the costs of a shard from two measured sizes and says hours of a fleet for pools that
-were not run.
+``service`` is the same selection through embedded servers: seconds of upload, job and items, the job over
+the bare product, and the largest process's peak. ``computed`` and ``sent`` are the same selection by the
+phases of workers, of features that were computed and of a matrix that was sent; ``growth_exponent`` is that
+of the merge's peak in the rows. ``worker_scaling`` is rows a second of two feature workers over one, and of
+four over two. ``simulated`` takes the costs of a shard from two measured sizes and says hours of a fleet
+for pools that were not run.
 """
 
 import argparse
