@@ -39,6 +39,7 @@ def prepared(session: Session, state: State, tenant_id: str, body: ComparisonReq
         known_model(session, state, tenant_id, spec.proxy, pointer="/proxy")
     targets.get(session, tenant_id, body.target_id)
     held_out = body.evaluation_target_id or held_out_target(session, tenant_id, body.target_id)
+    _require_apart(session, state, tenant_id, body.target_id, held_out)
     measure, questions = _measured(session, state, tenant_id, held_out, spec=spec)
     pool = pools.get(session, tenant_id, body.pool_id)
     version = pool.version if body.pool_version is None else body.pool_version
@@ -64,6 +65,26 @@ def prepared(session: Session, state: State, tenant_id: str, body: ComparisonReq
     room = _require_sizes(state, spec, costs)
     spec = afforded(spec, costs, measure, questions, whole=room)
     return Prepared(whole.model_copy(update={"spec": spec}), costs, questions)
+
+
+def _require_apart(session: Session, state: State, tenant_id: str, target_id: str, held_out: str) -> None:
+    """Raise Invalid where arms would be measured on examples that some of them are selected for."""
+    known, measured = (_contents(session, state, tenant_id, one) for one in (target_id, held_out))
+    if both := known & measured:
+        raise Invalid(
+            f"{len(both)} of the {len(measured)} examples of target {held_out}, which the arms are measured "
+            f"on, are examples of target {target_id}, which they are selected for: the verdict would favour "
+            "methods that look at the target. Leave them out of one of the two, or make the target with "
+            "held_out",
+            code="measured_on_target",
+            pointer="/evaluation_target_id",
+        )
+
+
+def _contents(session: Session, state: State, tenant_id: str, target_id: str) -> set[str]:
+    target = targets.get(session, tenant_id, target_id)
+    table = state.artifacts.get_table(target.artifact, target.sha256, ("content_hash",))
+    return set(table.column("content_hash").to_pylist())
 
 
 def _require_sizes(state: State, spec: ComparisonSpec, costs: Costs) -> bool:

@@ -148,6 +148,7 @@ CODES = (
     Code(422, "no_failures", "Prompts would show examples that are measured on.", ("loops.create",)),
     Code(422, "invalid_pattern", "The expression is none that RE2 takes.", ("loops.create",)),
     Code(422, "invalid_schema", "The JSON schema is none, or has no bound.", ("loops.create",)),
+    Code(422, "measured_on_target", "Examples to measure on are the target's.", ("comparisons.create",)),
     Code(422, "too_few_measured", "Too few examples have the measure.", ("comparisons.create",)),
     Code(422, "budget_too_small", "The budget is too small for any verdict.", ("comparisons.create",)),
     Code(422, "bad_template", "The template is no Jinja, or fails on a row.", RECORDS),

@@ -186,6 +186,19 @@ def test_what_cannot_be_compared_is_refused(
         assert pointer is None or found["errors"][0]["pointer"] == pointer
 
 
+def test_examples_of_the_target_measure_nothing(tenant: Api, data: Json) -> None:
+    some = [question(number) | CHOICES for number in (3000, 3001, 3002)]
+    goal = tenant.made("/v1/targets", {"records": some[:2]})["id"]
+    same = tenant.made("/v1/targets", {"records": some[1:]})["id"]  # one example in both
+    for target, measured, shared in ((goal, goal, "2 of the 2"), (goal, same, "1 of the 2")):
+        body = {**data, "target_id": target, "evaluation_target_id": measured, "k": 4}
+        for query in ("", "?validate_only=true"):
+            answer = tenant.post(f"/v1/comparisons{query}", body)
+            found: Any = answer.json()
+            assert (answer.status_code, found["code"]) == (422, "measured_on_target"), found
+            assert shared in str(found)
+
+
 def test_examples_to_measure_on_are_needed(tenant: Api, data: Json) -> None:
     named = {name: value for name, value in data.items() if name != "evaluation_target_id"}
     answer = tenant.post("/v1/comparisons", {**named, "k": 4})
