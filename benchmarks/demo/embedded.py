@@ -29,7 +29,9 @@ def embedded(logs: Path, settings: Mapping[str, str] | None = None) -> Iterator[
     """URL and key of a running product; ends all of it, and raises ProcessesLeftError where that fails.
 
     When the block fails, the logs of all processes are copied to `logs`. `settings` are variables of its own.
+    SIGTERM ends the block as Ctrl-C does.
     """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="evoselect-demo-") as folder:
         process = _start(Path(folder), settings or {})
         try:
@@ -40,6 +42,7 @@ def embedded(logs: Path, settings: Mapping[str, str] | None = None) -> Iterator[
             raise
         finally:
             _stop(process)
+            signal.signal(signal.SIGTERM, before)
 
 
 def _start(home: Path, settings: Mapping[str, str]) -> subprocess.Popen[str]:
