@@ -133,6 +133,16 @@ class Fleet:
                 child = replace(child, environment={**child.environment, **variables})
                 self.running[name] = processes.start(child)
 
+    def change_worker(self, name: str, variables: Mapping[str, str], seconds: float) -> None:
+        """A worker dies, comes back with other variables for a while, and then as it was."""
+        own = self.running[name].child
+        other = replace(own, environment={**own.environment, **variables})
+        for child, wait in ((other, seconds), (own, 0.0)):
+            with self.changing:
+                kill(self.running[name])
+                self.running[name] = processes.start(child)
+            time.sleep(wait)
+
     def wait_for_api(self) -> None:
         """Until the API answers."""
         servers.wait_until(self._api_answers, "the API", self.home / "api.log")

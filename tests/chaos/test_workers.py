@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from embedded import processes
 from store.tables.jobs import Event, Job
 from store.tables.states import TERMINAL
-from tests.chaos.crash_points import EXPECTED, LIVES, Scene, accept, in_child, plain, prepare, work
+from tests.chaos.crash_points import EXPECTED, Life, Scene, accept, in_child, plain, prepare, work
 from tests.chaos.faults import busy_worker
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.runs import post
@@ -119,11 +119,8 @@ def test_on_a_full_disk_a_shard_waits_and_leaves_nothing_half_written(crash_scen
 
 def lived(scene: Scene, life: Callable[[Scene, Context], None]) -> Context:
     """Live it to its end in a process of its own; what it leaves is in the context."""
-    made = prepare(scene, "plain")
-    LIVES["of this test"] = life
-    try:
-        status, _ = in_child(made, "of this test", crash_at=None)
-    finally:
-        del LIVES["of this test"]
+    own = Life("of this test", life)
+    made = prepare(scene, own)
+    status, _ = in_child(made, own, crash_at=None)
     assert status == 0
     return made.context()
