@@ -1,4 +1,4 @@
-"""What runs in the namespaces: servers, API, ops, select and feature workers, each with a directory of its own."""
+"""What runs in the namespaces: servers, API, ops, select and feature workers, each in its own directory."""
 
 import os
 import secrets

@@ -1,8 +1,8 @@
 """A fleet of network namespaces, two of whose workers fail: python -m benchmarks.fleet.namespaces [--json]
 
 Needs root and `ip`. Database, broker, object store, API, ops, select and four feature workers each have a
-namespace with an address and a data directory; nothing listens on a loopback. A selection by features that the
-demo's model computes goes through sums and lists of many shards (a pool above a megabyte is large here) over
+namespace with an address and a data directory; nothing listens on a loopback. A selection by features of the
+demo's model goes through sums and lists of many shards (a pool above a megabyte is large here) over
 HTTP. One feature worker is killed while it computes; another one's cable is pulled until its shard is done
 elsewhere, and plugged in again: its late answer has to be refused. Ids and weights have to be those of one
 process that holds the pool, under another tenant, who has none of the features yet. Exit code 1 otherwise.

@@ -1,4 +1,4 @@
-"""Network namespaces on one bridge, as machines that reach each other by address alone. Needs root and `ip`."""
+"""Network namespaces on one bridge: machines that reach each other by address alone. Needs root and `ip`."""
 
 import os
 import shutil

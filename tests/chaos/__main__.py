@@ -68,15 +68,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     found: dict[str, Any] = {}
     seeds = list(range(arguments.first, arguments.first + arguments.seeds))
-    for part, setting in SETTINGS.items():
-        if part in arguments.parts:
-            kinds = [kind for kind in setting.kinds if kind in (arguments.kinds or setting.kinds)]
-            found[part] = summary(chaos(setting, seeds, kinds, stop))
-    for part, lives in LIVES.items():
+    for part, lives in LIVES.items():  # first: they fork, and the answers of runs need torch
         if part in arguments.parts:
             chosen = [lives[name] for name in lives if name in (arguments.lives or lives)]
             points, converged = crash_points.all_points(stop, chosen, range(*arguments.steps))
             found[part] = {"crash_points": len(points), "crash_points_converged": converged}
+    for part, setting in SETTINGS.items():
+        if part in arguments.parts:
+            kinds = [kind for kind in setting.kinds if kind in (arguments.kinds or setting.kinds)]
+            found[part] = summary(chaos(setting, seeds, kinds, stop))
     print(json.dumps(found) if arguments.json else "\n".join(f"{key}: {found[key]}" for key in found))
     bad = [
         part

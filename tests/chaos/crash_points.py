@@ -300,6 +300,15 @@ def _live(scene: Scene, life: Life, crash_at: int | None, writer: int) -> int:
     return 0
 
 
+def lived(scene: Scene, life: Life) -> Context:
+    """Live it to its end in a process of its own; what it leaves is in the context."""
+    made = prepare(scene, life)
+    status, _ = in_child(made, life, crash_at=None)
+    if status != 0:
+        raise AssertionError(f"the life {life.name} does not end: exit status {status}")
+    return made.context()
+
+
 def points(scene: Scene, life: Life) -> list[Point]:
     """Every step of a life, found by living it once."""
     status, seen = in_child(prepare(scene, life), life, crash_at=None)

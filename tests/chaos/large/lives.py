@@ -6,6 +6,7 @@ sent        by a matrix that was sent, in windows
 In both an answer of each phase is lost, or damaged, before it is read, and one is of another kind of worker.
 """
 
+import importlib
 import multiprocessing
 from collections.abc import Callable
 from functools import cache
@@ -27,6 +28,7 @@ from tests.chaos.large import pools
 from workers.context import Context
 
 BODIES = "tests.chaos.phases.large"
+BEFORE_FORKS = [importlib.import_module(f"workers.phases.{name}") for name in ("sums", "lists", "transport")]
 PHASES = ("features", "sums", "lists", "transport")
 COMPUTED = pools.body(Random("computed"))
 SENT = pools.body_of_sent(Random("sent"), {})
@@ -47,36 +49,37 @@ def send(scene: Scene, ctx: Context) -> None:
 def computed(scene: Scene, ctx: Context) -> None:
     """See the module."""
     job_id = accept(scene, body=COMPUTED)
-    while open_jobs(ctx) and not _asked(ctx, job_id, "sums"):
+    while open_jobs(ctx) and not asked(ctx, job_id, "sums"):
         work(ctx, ["features"])
         work(ctx, ["select"])
-    begun = any(shard.state == ShardState.DONE for shard in _asked(ctx, job_id, "sums"))
+    begun = any(shard.state == ShardState.DONE for shard in asked(ctx, job_id, "sums"))
     if not begun and not _reopened(ctx, job_id, "features"):
-        block = FeaturesResult.of(_asked(ctx, job_id, "features")[-1].result or {}).blocks[0]
+        block = FeaturesResult.of(asked(ctx, job_id, "features")[-1].result or {}).blocks[0]
         (Path(ctx.artifacts.root) / block.artifact).unlink(missing_ok=True)
     _lose_answers(ctx, job_id)
 
 
 def sent(scene: Scene, ctx: Context) -> None:
     """See the module."""
-    _lose_answers(ctx, accept(scene, body=_sent_body(ctx)))
+    _lose_answers(ctx, accept_sent(scene, ctx))
 
 
-def _sent_body(ctx: Context) -> Json:
+def accept_sent(scene: Scene, ctx: Context) -> str:
+    """The job by the matrices that were sent."""
     with ctx.database.transaction() as session:
         rows = session.scalars(select(File)).all()
         named = {str(row.name).removesuffix(".npy"): row.id for row in rows}
-    return {**SENT, "feature_files": named}
+    return accept(scene, body={**SENT, "feature_files": named})
 
 
 def _lose_answers(ctx: Context, job_id: str) -> None:
     """Of both phases, each once, when all of it is done and before it is read."""
     for phase in ("sums", "lists"):
-        while open_jobs(ctx) and not _all_done(ctx, job_id, phase) and not _asked(ctx, job_id, "lists"):
+        while open_jobs(ctx) and not _all_done(ctx, job_id, phase) and not asked(ctx, job_id, "lists"):
             work(ctx, ["select"])
             work(ctx, ["features"])
         if _all_done(ctx, job_id, phase) and not _reopened(ctx, job_id, phase):
-            _spoil(ctx, _asked(ctx, job_id, phase))
+            _spoil(ctx, asked(ctx, job_id, phase))
     converge(ctx)
 
 
@@ -96,15 +99,16 @@ def _path(ctx: Context, shard: Shard) -> Path:
     return Path(ctx.artifacts.root) / ListedResult.of(shard.result).file.path
 
 
-def _asked(ctx: Context, job_id: str, phase: str) -> list[Shard]:
+def asked(ctx: Context, job_id: str, phase: str) -> list[Shard]:
+    """The shards of a phase."""
     with ctx.database.transaction() as session:
         return shards.of_phase(session, job_id, phase)
 
 
 def _all_done(ctx: Context, job_id: str, phase: str) -> bool:
     """Whether all of a phase waits to be read."""
-    asked = _asked(ctx, job_id, phase)
-    return bool(asked) and all(shard.state == ShardState.DONE and shard.result for shard in asked)
+    held = asked(ctx, job_id, phase)
+    return bool(held) and all(shard.state == ShardState.DONE and shard.result for shard in held)
 
 
 def _reopened(ctx: Context, job_id: str, phase: str) -> bool:

@@ -10,6 +10,8 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
+import faiss
+import torch
 from torch import Tensor
 
 from evoselect.capacity import shortlist
@@ -26,7 +28,9 @@ SHORTLIST = {"DENSE_ENTRIES": 100, "WHOLE_ENTRIES": 100, "MIN_SAMPLE": 16}  # a 
 
 
 def lower() -> None:
-    """From here on a pool of more than a window is large in this process."""
+    """From here on a pool of more than a window is large in this process, which may have been forked."""
+    torch.set_num_threads(1)  # a pool of threads does not outlive a fork
+    faiss.omp_set_num_threads(1)
     conditioned_rows.HELD_BYTES = WINDOW * 4 * WIDTH
     conditioned_rows.READ_BYTES = 1
     for name, value in SHORTLIST.items():
