@@ -30,6 +30,7 @@ WORKERS = ("w0", "w1", "w2", "w3")
 NAMES = (*SERVERS, "api", "ops", "select", *WORKERS)
 POSTGRES, VALKEY, S3, API = 5432, 6379, 5000, 8000
 BUCKET = "fleet"
+START_SECONDS = 180.0  # of the API, where a machine is busy
 SETTINGS = {
     "lease_seconds": 10.0,
     "heartbeat_seconds": 1.0,
@@ -129,7 +130,8 @@ def machines(folder: Path, network: Network, held_bytes: int) -> Iterator[Machin
             variables = {**environment_of(made, name), "FLEET_HELD_BYTES": f"{held_bytes}"}
             child = Child(name, found[name].inside(arguments), folder / name / "log", variables)
             running[name] = processes.start(child)
-        servers.wait_until(lambda: _ready(made.url), "the API", folder / "api" / "log")
+            if name == "api":
+                servers.wait_until(lambda: _ready(made.url), name, child.log, START_SECONDS)
         yield made
     finally:
         for name in reversed(list(running)):
