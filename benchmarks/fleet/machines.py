@@ -2,11 +2,13 @@
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import fsspec
@@ -32,13 +34,13 @@ POSTGRES, VALKEY, S3, API = 5432, 6379, 5000, 8000
 BUCKET = "fleet"
 START_SECONDS = 180.0  # of the API, where a machine is busy
 SETTINGS = {
-    "lease_seconds": 10.0,
-    "heartbeat_seconds": 1.0,
+    "lease_seconds": 45.0,  # a child that imports or converts holds the interpreter's lock for a while
+    "heartbeat_seconds": 2.0,
     "sweep_seconds": 1.0,
     "poll_seconds": 1.0,
     "retry_delay_seconds": 1.0,
-    "shard_rows": 32,
-    "block_rows": 8,
+    "shard_rows": 16,
+    "block_rows": 4,
     "disk_reserve_share": 0.0,
 }
 
@@ -52,7 +54,7 @@ class Machines:
     settings: Settings
     running: dict[str, Running]
 
-    @property
+    @cached_property
     def database(self) -> Database:
         """By the server's address."""
         return Database(self.settings.database_url)
@@ -81,25 +83,25 @@ class Machines:
 
     def key(self, tenant: str) -> str:
         """A new tenant's."""
-        secret, database = tenants.generate_key(), self.database
-        pepper = self.settings.key_pepper.get_secret_value()
-        with database.transaction() as session:
+        secret, pepper = tenants.generate_key(), self.settings.key_pepper.get_secret_value()
+        with self.database.transaction() as session:
             tenant_id = tenants.ensure_tenant(session, tenant)
             tenants.add_key(session, tenant_id, name=tenant, secret=secret, pepper=pepper)
-        database.dispose()
         return secret
 
     def kill(self, name: str) -> None:
         """SIGKILL of everything on a machine, for good."""
-        dead = self.running.pop(name)
-        for pid in _pids(dead):
-            psutil.Process(pid).kill()
-        dead.process.wait()
-        processes.kill_session(dead.process.pid)
+        _kill(self.running.pop(name))
 
     def stop(self, name: str) -> None:
         """In order."""
         processes.stop(self.running.pop(name))
+
+
+def _kill(running: Running) -> None:
+    running.process.kill()
+    running.process.wait()
+    processes.kill_session(running.process.pid)
 
 
 def _pids(running: Running) -> list[int]:
@@ -134,13 +136,17 @@ def machines(folder: Path, network: Network, held_bytes: int) -> Iterator[Machin
                 servers.wait_until(lambda: _ready(made.url), name, child.log, START_SECONDS)
         yield made
     finally:
+        made.database.dispose()
         for name in reversed(list(running)):
-            processes.stop(running.pop(name), seconds=5.0)
+            (processes.stop if name in SERVERS else _kill)(running.pop(name))
 
 
 def _start_servers(made: Machines, password: str) -> None:
     for name in NAMES:
         (made.folder / name).mkdir()
+        converted = Settings().model_cache
+        if name in WORKERS and converted.exists():  # a copy of its own, which it would make itself
+            shutil.copytree(converted, made.folder / name / "models")
     at = {name: made.network.machines[name] for name in SERVERS}
     folder = {name: made.folder / name for name in SERVERS}
     postgres = servers.postgres_child(

@@ -29,11 +29,11 @@ from benchmarks.fleet.machines import WORKERS, Machines
 from benchmarks.machine import describe
 from evoselect_client.client import Client
 from evoselect_client.models import Selection
-from store.tables.jobs import Job, Outbox, Shard
-from store.tables.states import TERMINAL, ShardState
+from store.tables.jobs import Outbox, Shard
+from store.tables.states import ShardState
 from store.upkeep import retention, sweeper
 
-ROWS, TARGETS, K = 200, 16, 20
+ROWS, TARGETS, K = 128, 8, 16
 HELD_BYTES = 2**20
 REFUSED = "its result is dropped"
 LIMIT_SECONDS = 600.0
@@ -140,7 +140,7 @@ def _faults(made: Machines, job_id: str) -> Json:
     made.kill(killed)
     cut, shard = _busy(made, job_id, [killed])
     made.network.machines[cut].cut()
-    _until(lambda: _state(made, shard) == ShardState.DONE, f"shard {shard} of {cut} was not done by others")
+    _until(lambda: _is_done(made, shard), f"shard {shard} of {cut} was not done by others")
     made.network.machines[cut].mend()
     return {"killed": killed, "cut": cut}
 
@@ -150,11 +150,9 @@ def _busy(made: Machines, job_id: str, but: list[str]) -> tuple[str, str]:
     found: list[tuple[str, str]] = []
 
     def look() -> bool:
-        database = made.database
-        with database.transaction() as session:
+        with made.database.transaction() as session:
             own = (Shard.job_id == job_id, Shard.phase == "features", Shard.state == ShardState.RUNNING)
             rows = session.scalars(select(Shard).where(*own, Shard.rows_done > 0)).all()
-        database.dispose()
         holders = [(made.holder(row.worker), row.id) for row in rows]
         found.extend((name, shard) for name, shard in holders if name is not None and name not in but)
         return bool(found)
@@ -163,14 +161,9 @@ def _busy(made: Machines, job_id: str, but: list[str]) -> tuple[str, str]:
     return found[0]
 
 
-def _state(made: Machines, shard_id: str) -> str:
-    database = made.database
-    with database.transaction() as session:
-        shard = session.get_one(Shard, shard_id)
-        if shard.job_id and session.get_one(Job, shard.job_id).status in TERMINAL:
-            return ShardState.DONE
-    database.dispose()
-    return shard.state
+def _is_done(made: Machines, shard_id: str) -> bool:
+    with made.database.transaction() as session:
+        return session.get_one(Shard, shard_id).state == ShardState.DONE
 
 
 def _refused(made: Machines, cut: str) -> int:
@@ -189,11 +182,9 @@ def _until(happened: Callable[[], bool], otherwise: str) -> None:
 
 def _told(made: Machines, job_id: str, output: Any) -> Json:
     """What rows and result say of the job."""
-    database = made.database
-    with database.transaction() as session:
+    with made.database.transaction() as session:
         rows = session.scalars(select(Shard).where(Shard.job_id == job_id)).all()
         again = sorted((row.phase, row.index, row.attempt) for row in rows if row.attempt > 1)
-    database.dispose()
     counted = {phase: sum(row.phase == phase for row in rows) for phase in ("features", "sums", "lists")}
     return {
         "shards": counted,
@@ -231,7 +222,6 @@ def _left(made: Machines) -> Json:
         unsent = session.scalar(select(func.count()).select_from(Outbox)) or 0
     removed = retention.remove_orphans(database, artifacts, AFTER_LISTING)
     orphans = retention.orphans(database, artifacts, AFTER_LISTING)
-    database.dispose()
     return {"impossible": impossible, "unsent": unsent, "files_swept": removed, "orphans": orphans}
 
 
