@@ -3,9 +3,10 @@
 Needs root and `ip`. Database, broker, object store, API, ops, select and four feature workers each have a
 namespace with an address and a data directory; nothing listens on a loopback. A selection by features of the
 demo's model goes through sums and lists of many shards (a pool above a megabyte is large here) over
-HTTP. One feature worker is killed while it computes; another one's cable is pulled until its shard is done
-elsewhere, and plugged in again: its late answer has to be refused. Ids and weights have to be those of one
-process that holds the pool, under another tenant, who has none of the features yet. Exit code 1 otherwise.
+HTTP. One feature worker is killed while it computes; another one's cable is pulled until its lease has run
+out, and plugged in again: what it then says of its shard has to be refused. Ids and weights have to be those
+of one process that holds the pool, under another tenant, who has none of the features yet. Exit code 1
+otherwise.
 """
 
 import argparse
@@ -135,35 +136,38 @@ def _chosen(job: Selection) -> list[tuple[str, float | None]]:
 
 
 def _faults(made: Machines, job_id: str) -> Json:
-    """One worker dies while it computes, another one is cut off until its shard is done by others."""
-    killed, _ = _busy(made, job_id, [])
+    """One worker dies while it computes, another one is cut off until its lease has run out."""
+    killed, _, _ = _busy(made, job_id, [])
     made.kill(killed)
-    cut, shard = _busy(made, job_id, [killed])
+    cut, shard, token = _busy(made, job_id, [killed])
     made.network.machines[cut].cut()
-    _until(lambda: _is_done(made, shard), f"shard {shard} of {cut} was not done by others")
+    _until(lambda: _is_lost(made, shard, token), f"the lease of {cut} on {shard} did not run out")
     made.network.machines[cut].mend()
     return {"killed": killed, "cut": cut}
 
 
-def _busy(made: Machines, job_id: str, but: list[str]) -> tuple[str, str]:
-    """A feature worker that computes, none of ``but``, and its shard."""
-    found: list[tuple[str, str]] = []
+def _busy(made: Machines, job_id: str, but: list[str]) -> tuple[str, str, int]:
+    """A feature worker that computes, none of ``but``, its shard and its token."""
+    found: list[tuple[str, str, int]] = []
 
     def look() -> bool:
         with made.database.transaction() as session:
             own = (Shard.job_id == job_id, Shard.phase == "features", Shard.state == ShardState.RUNNING)
             rows = session.scalars(select(Shard).where(*own, Shard.rows_done > 0)).all()
-        holders = [(made.holder(row.worker), row.id) for row in rows]
-        found.extend((name, shard) for name, shard in holders if name is not None and name not in but)
+        for row in rows:
+            name = made.holder(row.worker)
+            if name is not None and name not in but:
+                found.append((name, row.id, row.token))
         return bool(found)
 
     _until(look, "no feature worker was seen at work")
     return found[0]
 
 
-def _is_done(made: Machines, shard_id: str) -> bool:
+def _is_lost(made: Machines, shard_id: str, token: int) -> bool:
+    """Whether the fence is down before who held the shard by that token."""
     with made.database.transaction() as session:
-        return session.get_one(Shard, shard_id).state == ShardState.DONE
+        return session.get_one(Shard, shard_id).token > token
 
 
 def _refused(made: Machines, cut: str) -> int:
