@@ -2,7 +2,7 @@
 
 import os
 
-from billiard.process import current_process
+from billiard.process import current_process  # type: ignore[import-untyped]  # it has none
 
 from workers.app import app as app
 

@@ -30,6 +30,7 @@ PEPPER = "pepper-of-the-chaos"
 WORKERS = ("worker-a", "worker-b")
 SERVERS = ("postgres", "valkey")
 LOOK_SECONDS = 0.05
+START_SECONDS = 180.0  # of the API, beside workers that start and whatever else a machine does
 TEST_SETTINGS = {
     "lease_seconds": 1.5,
     "heartbeat_seconds": 0.3,
@@ -145,7 +146,7 @@ class Fleet:
 
     def wait_for_api(self) -> None:
         """Until the API answers."""
-        servers.wait_until(self._api_answers, "the API", self.home / "api.log")
+        servers.wait_until(self._api_answers, "the API", self.home / "api.log", START_SECONDS)
 
     def _api_answers(self) -> bool:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 
@@ -13,7 +14,7 @@ from tests.chaos.phases.large.conditions import WINDOW
 from tests.chaos.runs import Order, Orders
 
 HOLD_SECONDS = 0.4
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "lease_seconds": 6.0,  # a child that starts imports torch, which holds the interpreter's lock for seconds
     "heartbeat_seconds": 0.5,
     "shard_rows": WINDOW,
