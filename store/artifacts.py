@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, model_serializer
 from store.errors import ArtifactCorrupt
 
 CHUNK = 8 * 2**20  # bytes hashed or copied at a time
+CLIENTS = ("aiobotocore", "aiohttp", "botocore")  # of object stores; not all of their errors are OSErrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,29 @@ class WrongHash(ValueError):
         self.found = found
 
 
+class StoreAway(OSError):
+    """The artifact store cannot be reached, or broke off."""
+
+
+class _Remote:
+    """A filesystem behind a network, whose calls raise StoreAway where its client's own errors come out."""
+
+    def __init__(self, filesystem: Any) -> None:
+        self._filesystem = filesystem
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._filesystem, name)
+        return _reaching()(found) if callable(found) else found
+
+
 class Artifacts:
     """A folder of immutable files at an fsspec URL (file://, s3://, ...)."""
 
     def __init__(self, url: str) -> None:
         filesystem, root = fsspec.core.url_to_fs(url)
-        self.filesystem: Any = filesystem
         self.root: str = str(root).rstrip("/")
         self.local = "file" in _protocols(filesystem)
+        self.filesystem: Any = filesystem if self.local else _Remote(filesystem)
 
     def put_file(self, folder: str, source: Path) -> Artifact:
         """Store a copy of `source` as folder/<sha256><suffix>; writing the same bytes twice is harmless."""
@@ -115,7 +131,10 @@ class Artifacts:
             raise WrongHash(name)
         artifact = Artifact(f"{folder}/{name[:2]}/{name}{suffix}", name, size)
         full = self._full(artifact.path)
-        with _renamed(Path(full)) if self.local else self.filesystem.open(full, "wb") as writer:
+        with (
+            _reaching(),
+            _renamed(Path(full)) if self.local else self.filesystem.open(full, "wb") as writer,
+        ):
             shutil.copyfileobj(stream, writer, CHUNK)
         return artifact
 
@@ -246,6 +265,17 @@ def as_parquet(table: pa.Table) -> bytes:
     pq.write_table(table, sink, compression="zstd")
     data: bytes = sink.getvalue().to_pybytes()
     return data
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Raises StoreAway for an error of a store's client that is no OSError."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in CLIENTS:
+            raise
+        raise StoreAway(f"the artifact store does not answer: {error}") from error
 
 
 def _changed(entry: Mapping[str, object]) -> datetime:

@@ -15,6 +15,14 @@ from store.tables import json_columns
 from store.tables.every import METADATA
 
 CONNECT_SECONDS = 5  # a dead database is reported, not waited for
+SILENT_SECONDS = 30  # after which either end takes the other one's machine, or the way there, for gone
+PROBE_SECONDS = 5  # between two questions of the kernel whether it is there
+SILENCE = {
+    "tcp_keepalives_idle": 2 * PROBE_SECONDS,
+    "tcp_keepalives_interval": PROBE_SECONDS,
+    "tcp_keepalives_count": SILENT_SECONDS // PROBE_SECONDS - 2,
+    "tcp_user_timeout": SILENT_SECONDS * 1000,
+}  # as the server calls them
 REST_SECONDS = 1.0  # a connection that rested longer is asked whether it still works, before it is used
 
 
@@ -31,8 +39,13 @@ class Database:
             hide_parameters=True,  # errors are logged, and values are the users'
             json_serializer=json_columns.dumps,
             json_deserializer=json_columns.loads,
-            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "evoselect"},
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                "application_name": "evoselect",
+                **{name.replace("tcp_keep", "keep"): value for name, value in SILENCE.items()},
+            },
         )
+        event.listen(self.engine, "connect", _end_if_silent)
         event.listen(self.engine, "handle_error", _say_less)
         event.listen(self.engine, "checkin", _note_time)
         event.listen(self.engine, "checkout", _ping_after_rest)
@@ -62,6 +75,13 @@ def _say_less(context: ExceptionContext) -> None:
     error.args = (said,)
     if context.sqlalchemy_exception is not None:
         context.sqlalchemy_exception.args = (f"({type(error).__name__}) {said}",)
+
+
+def _end_if_silent(connection: Any, record: Any) -> None:
+    """The server too: else it holds the locks of a machine that is gone for two hours, as TCP has it."""
+    asked = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SILENCE.items())
+    connection.execute(f"select {asked}")
+    connection.commit()
 
 
 def _note_time(connection: Any, record: Any) -> None:

@@ -3,10 +3,12 @@
 A life is a function that may be begun again at any time, as the product's processes are. It runs in a forked
 child, which ends at one of its steps; a second child then runs it to the end.
 
-plain      a POST to the real API; rings, claims, files, commits, all phases
+plain      a POST to the real API; rings, claims, files, commits, all phases of stand-ins
 damaged    the same, but a stored file vanishes before it is read, which sends its shard back
 cancelled  a cancel while a shard is held, and the worker that finds out
 upkeep     a sweep over a silent worker, a stuck cancel and a late job; then purge and orphan files
+
+Lives of large pools, whose phases are the product's own: tests.chaos.large.lives.
 """
 
 import asyncio
@@ -16,9 +18,9 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -33,6 +35,7 @@ from store.artifacts import Artifacts
 from store.jobs import claims, outbox, shards
 from store.jobs import lifecycle as jobs
 from store.jobs.claims import Offer
+from store.kit.json import Json
 from store.records import record as records
 from store.session import Database
 from store.settings import Settings
@@ -41,7 +44,7 @@ from store.tables.jobs import Event, Job, Shard
 from store.tables.states import TERMINAL, JobKind, JobStatus
 from store.upkeep import retention, sweeper
 from tests.chaos import history
-from tests.chaos.history import Accepted
+from tests.chaos.history import Accepted, Answer
 from tests.chaos.phases.features import digest
 from tests.chaos.phases.transport import total
 from tests.chaos.steps import EXIT_CRASHED, Steps
@@ -71,13 +74,35 @@ class Scene:
         return Context(self.settings, database(self.settings), Artifacts(self.settings.artifacts_url))
 
 
+@dataclass(frozen=True)
+class Life:
+    """What a process does from its start on, whatever it finds."""
+
+    name: str
+    live: Callable[[Scene, Context], None]
+    ends: tuple[str, ...] = ("completed",)
+    """Of its jobs, in alphabetical order."""
+    before: Callable[[Scene, Context], None] | None = None
+    """What has happened before it."""
+    expected: Callable[[], str] = lambda: EXPECTED
+    """The answer of its jobs."""
+    answer: Answer = history.of_stand_ins
+    bodies: str = "tests.chaos.phases"
+    phases: Collection[str] = ("features", "lists", "transport")
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Of its processes, where they are not the scene's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One step of a life."""
 
-    life: str
+    life: Life = field(repr=False)
     number: int
     step: str
+
+    def __str__(self) -> str:
+        return f"{self.life.name} {self.number} {self.step}"
 
 
 def database(settings: Settings) -> Database:
@@ -126,15 +151,15 @@ def empty(scene: Scene) -> Scene:
     return Scene(scene.settings, scene.key, tenant_id)
 
 
-def accept(scene: Scene, key: str = "only") -> str:
+def accept(scene: Scene, key: str = "only", body: Json | None = None) -> str:
     """POST through the real application; the same key gives the same job."""
+    asked = body or {"target": TARGET, "candidates": POOL, "k": 2}
 
     async def post() -> httpx.Response:
         transport = httpx.ASGITransport(create_app(scene.settings))
         headers = {"Authorization": f"Bearer {scene.key}", "Idempotency-Key": key}
         async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
-            body = {"target": TARGET, "candidates": POOL, "k": 2}
-            return await client.post("/v1/selections", json=body)
+            return await client.post("/v1/selections", json=asked)
 
     answer = asyncio.run(post())
     if answer.status_code != httpx.codes.ACCEPTED:
@@ -159,6 +184,11 @@ def open_jobs(ctx: Context) -> list[str]:
 def plain(scene: Scene, ctx: Context) -> None:
     """See the module."""
     accept(scene)
+    converge(ctx)
+
+
+def converge(ctx: Context) -> None:
+    """Work until every job has ended."""
     for _ in range(ROUNDS):
         if open_jobs(ctx):
             work(ctx, ["features", "select"])
@@ -203,27 +233,13 @@ def upkeep(scene: Scene, ctx: Context) -> None:
     work(ctx, ["features", "select"])
 
 
-LIVES: dict[str, Callable[[Scene, Context], None]] = {
-    "plain": plain,
-    "damaged": damaged,
-    "cancelled": cancelled,
-    "upkeep": upkeep,
-}
-
-ENDS = {
-    "plain": ["completed"],
-    "damaged": ["completed"],
-    "cancelled": ["cancelled"],
-    "upkeep": ["cancelled", "completed", "expired"],
-}
-
-
-def prepare(scene: Scene, life: str) -> Scene:
-    """An empty scene; for upkeep, one where much has gone wrong."""
+def prepare(scene: Scene, life: Life) -> Scene:
+    """An empty scene, and what has happened before the life."""
     scene = empty(scene)
-    if life == "upkeep":
+    scene = replace(scene, settings=scene.settings.model_copy(update=life.settings))
+    if life.before is not None:
         ctx = scene.context()
-        neglect(scene, ctx)
+        life.before(scene, ctx)
         ctx.database.dispose()
     return scene
 
@@ -246,7 +262,18 @@ def neglect(scene: Scene, ctx: Context) -> None:
     os.utime(scene.settings.home / "artifacts" / stray.path, (0, 0))
 
 
-def in_child(scene: Scene, life: str, crash_at: int | None) -> tuple[int, list[str]]:
+LIVES = {
+    life.name: life
+    for life in (
+        Life("plain", plain),
+        Life("damaged", damaged),
+        Life("cancelled", cancelled, ends=("cancelled",)),
+        Life("upkeep", upkeep, ends=("cancelled", "completed", "expired"), before=neglect),
+    )
+}
+
+
+def in_child(scene: Scene, life: Life, crash_at: int | None) -> tuple[int, list[str]]:
     """Run a life in a forked process; its exit status and the steps it went through."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -264,20 +291,29 @@ def in_child(scene: Scene, life: str, crash_at: int | None) -> tuple[int, list[s
     return os.waitstatus_to_exitcode(status), json.loads(seen) if seen else []
 
 
-def _live(scene: Scene, life: str, crash_at: int | None, writer: int) -> int:
+def _live(scene: Scene, life: Life, crash_at: int | None, writer: int) -> int:
     PHASES.clear()
-    PHASES.update({name: f"tests.chaos.phases.{name}" for name in ("features", "lists", "transport")})
+    PHASES.update({name: f"{life.bodies}.{name}" for name in life.phases})
     steps = Steps(str(scene.settings.home / "artifacts"), crash_at)
-    LIVES[life](scene, scene.context())
+    life.live(scene, scene.context())
     os.write(writer, json.dumps(steps.seen).encode())
     return 0
 
 
-def points(scene: Scene, life: str) -> list[Point]:
+def lived(scene: Scene, life: Life) -> Context:
+    """Live it to its end in a process of its own; what it leaves is in the context."""
+    made = prepare(scene, life)
+    status, _ = in_child(made, life, crash_at=None)
+    if status != 0:
+        raise AssertionError(f"the life {life.name} does not end: exit status {status}")
+    return made.context()
+
+
+def points(scene: Scene, life: Life) -> list[Point]:
     """Every step of a life, found by living it once."""
     status, seen = in_child(prepare(scene, life), life, crash_at=None)
     if status != 0:
-        raise AssertionError(f"the life {life} does not even end without a crash: exit status {status}")
+        raise AssertionError(f"the life {life.name} does not even end without a crash: exit status {status}")
     return [Point(life, number, step) for number, step in enumerate(seen)]
 
 
@@ -297,8 +333,9 @@ def crash(scene: Scene, point: Point) -> list[str]:
         outbox.publish(session, lambda queue: None)
         rows = session.scalars(select(Job)).all()
     found += _ends(point.life, rows)
+    expected = point.life.expected()
     accepted = [
-        Accepted(row.id, EXPECTED, cancelled=row.status == JobStatus.CANCELLED)
+        Accepted(row.id, expected, row.status == JobStatus.CANCELLED, point.life.answer)
         for row in rows
         if row.status != JobStatus.EXPIRED
     ]
@@ -307,21 +344,20 @@ def crash(scene: Scene, point: Point) -> list[str]:
     return [f"{point}: {sentence}" for sentence in found]
 
 
-def _ends(life: str, rows: Sequence[Job]) -> list[str]:
-    wanted = ENDS[life]
-    ends = sorted(row.status for row in rows)
-    return [] if ends == wanted else [f"the jobs ended as {ends}, not {wanted}"]
+def _ends(life: Life, rows: Sequence[Job]) -> list[str]:
+    ends = tuple(sorted(row.status for row in rows))
+    return [] if ends == life.ends else [f"the jobs ended as {ends}, not {life.ends}"]
 
 
-def all_points(stop: threading.Event) -> tuple[list[Point], int]:
-    """Every point of every life, and at how many of them all converged; `stop` ends it early."""
+def all_points(stop: threading.Event, lives: Sequence[Life], steps: range) -> tuple[list[Point], int]:
+    """These points of each of the lives, and at how many of them all converged; `stop` ends it early."""
     with tempfile.TemporaryDirectory(prefix="evoselect-crash-") as home, scene(Path(home)) as made:
-        listed = [point for life in LIVES for point in points(made, life)]
+        listed = [point for life in lives for point in points(made, life) if point.number in steps]
         good = 0
         for number, point in enumerate(listed):
             if stop.is_set():
                 return listed[:number], good
             found = crash(made, point)
             good += not found
-            print(f"{point.life} {point.number} {point.step}: {found or 'converges'}", file=sys.stderr)
+            print(f"{point}: {found or 'converges'}", file=sys.stderr)
     return listed, good

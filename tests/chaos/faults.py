@@ -17,7 +17,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -53,24 +53,24 @@ class Loss:
 
 def kill_child(fleet: Fleet, rng: Random) -> list[Loss]:
     """The out-of-memory killer's choice."""
-    return _kill(fleet, fleet.child_pid(busy_worker(fleet, rng)))
+    return kill(fleet, fleet.child_pid(busy_worker(fleet, rng)))
 
 
 def kill_parent(fleet: Fleet, rng: Random) -> list[Loss]:
     """The children die with it."""
     worker = busy_worker(fleet, rng)
     child = fleet.child_pid(worker)
-    return _kill(fleet, fleet.running[worker].process.pid, child)
+    return kill(fleet, fleet.running[worker].process.pid, child)
 
 
 def kill_api(fleet: Fleet, rng: Random) -> list[Loss]:
     """Requests in flight get no answer."""
-    return _kill(fleet, fleet.running["api"].process.pid)
+    return kill(fleet, fleet.running["api"].process.pid)
 
 
 def kill_relay(fleet: Fleet, rng: Random) -> list[Loss]:
     """Nobody publishes for a while."""
-    return _kill(fleet, fleet.running["relay"].process.pid)
+    return kill(fleet, fleet.running["relay"].process.pid)
 
 
 def term_parent(fleet: Fleet, rng: Random) -> list[Loss]:
@@ -207,12 +207,17 @@ KINDS: dict[str, Callable[[Fleet, Random], list[Loss]]] = {
 _servers = {"valkey": threading.Lock(), "postgres": threading.Lock()}
 
 
-def busy_worker(fleet: Fleet, rng: Random, seconds: float = BUSY_SECONDS) -> str:
-    """A worker that holds a shard, as soon as there is one; after a while any."""
+def busy_worker(
+    fleet: Fleet, rng: Random, seconds: float = BUSY_SECONDS, phases: Collection[str] | None = None
+) -> str:
+    """A worker that holds a shard, of these phases or of any, as soon as there is one; after a while any."""
+    held = [] if phases is None else [Shard.phase.in_(phases)]
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(OperationalError), fleet.database.transaction() as session:
-            holders = session.scalars(select(Shard.worker).where(Shard.state == ShardState.RUNNING)).all()
+            holders = session.scalars(
+                select(Shard.worker).where(Shard.state == ShardState.RUNNING, *held)
+            ).all()
             busy = [name for name in WORKERS if any(_is(holder, fleet.child_pid(name)) for holder in holders)]
             if busy:
                 return rng.choice(busy)
@@ -257,7 +262,7 @@ def _limit(pids: list[int | None], size: int) -> None:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-def _kill(fleet: Fleet, pid: int | None, holder: int | None = None) -> list[Loss]:
+def kill(fleet: Fleet, pid: int | None, holder: int | None = None) -> list[Loss]:
     """SIGKILL, and what shards the process (or its child `holder`) held; none where the database is away."""
     if pid is None or not psutil.pid_exists(pid):
         return []

@@ -30,6 +30,7 @@ PEPPER = "pepper-of-the-chaos"
 WORKERS = ("worker-a", "worker-b")
 SERVERS = ("postgres", "valkey")
 LOOK_SECONDS = 0.05
+START_SECONDS = 180.0  # of the API, beside workers that start and whatever else a machine does
 TEST_SETTINGS = {
     "lease_seconds": 1.5,
     "heartbeat_seconds": 0.3,
@@ -133,9 +134,19 @@ class Fleet:
                 child = replace(child, environment={**child.environment, **variables})
                 self.running[name] = processes.start(child)
 
+    def change_worker(self, name: str, variables: Mapping[str, str], seconds: float) -> None:
+        """A worker dies, comes back with other variables for a while, and then as it was."""
+        own = self.running[name].child
+        other = replace(own, environment={**own.environment, **variables})
+        for child, wait in ((other, seconds), (own, 0.0)):
+            with self.changing:
+                kill(self.running[name])
+                self.running[name] = processes.start(child)
+            time.sleep(wait)
+
     def wait_for_api(self) -> None:
         """Until the API answers."""
-        servers.wait_until(self._api_answers, "the API", self.home / "api.log")
+        servers.wait_until(self._api_answers, "the API", self.home / "api.log", START_SECONDS)
 
     def _api_answers(self) -> bool:
         try:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,16 +13,19 @@ import httpx
 from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
+from store.kit.json import Json
 from store.records import record as records
 from store.tables.jobs import Event, Job, Outbox, Shard
 from store.tables.states import TERMINAL, ShardState
 from tests.chaos import faults, history
 from tests.chaos.faults import KINDS, Loss
 from tests.chaos.fleet import Fleet, Tenant
-from tests.chaos.history import Accepted
+from tests.chaos.history import Accepted, Answer
+from tests.chaos.large import faults as large_faults
 from tests.chaos.phases.features import digest
 from tests.chaos.phases.transport import total
 
+BY_NAME = KINDS | large_faults.KINDS
 JOBS = 3
 CANCELLED_SHARE = 0.15
 SUBMIT_SECONDS = 0.8  # jobs come in over this time
@@ -38,6 +41,8 @@ class Report:
     runs: int = 0
     breaks: list[str] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
+    killed_in: Counter[str] = field(default_factory=Counter)
+    """How often a worker was killed that held a shard, by phase."""
     recoveries: list[float] = field(default_factory=list)
     """Seconds from a kill to the next claim of the shard that was held."""
     paused_runs: int = 0
@@ -49,6 +54,7 @@ class Report:
         self.runs += other.runs
         self.breaks += other.breaks
         self.faults += other.faults
+        self.killed_in += other.killed_in
         self.recoveries += other.recoveries
 
 
@@ -58,14 +64,42 @@ def pick(seed: int, kinds: Sequence[str]) -> list[str]:
     return [rng.choice(kinds) for _ in range(rng.randint(1, 3))]
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a tenant asks for, and the answer of the serial run."""
+
+    body: Json
+    expected: str
+    answer: Answer = history.of_stand_ins
+
+
+def ordered(fleet: Fleet, tenant: Tenant, rng: Random) -> Order:
+    """A small selection of stand-ins."""
+    wanted = [_record(rng) for _ in range(2)]
+    candidates = [_record(rng) for _ in range(rng.randint(4, 8))]
+    hashes = [records.parse_record(record).content_hash for record in (*wanted, *candidates)]
+    return Order({"target": wanted, "candidates": candidates, "k": 2}, total(map(digest, hashes)))
+
+
+Orders = Callable[[Fleet, Tenant, Random], Order]
+
+
 def one_run(
-    fleet: Fleet, seed: int, chosen: Sequence[str], report: Report, *, end_seconds: float = END_SECONDS
+    fleet: Fleet,
+    seed: int,
+    chosen: Sequence[str],
+    report: Report,
+    *,
+    end_seconds: float = END_SECONDS,
+    orders: Orders = ordered,
 ) -> None:
     """Run a seed with these faults, and add what came of it to the report."""
     accepted: list[Accepted] = []
     losses: list[Loss] = []
     threads = [
-        threading.Thread(target=_submit, args=(fleet, Random(f"{seed}-job-{number}"), number, accepted))
+        threading.Thread(
+            target=_submit, args=(fleet, Random(f"{seed}-job-{number}"), number, accepted, orders)
+        )
         for number in range(JOBS)
     ]
     threads += [
@@ -85,6 +119,7 @@ def one_run(
     fleet.complaints.clear()
     report.runs += 1
     report.faults.update(chosen)
+    report.killed_in.update(loss.phase for loss in losses)
     report.breaks += [f"seed {seed} ({', '.join(chosen)}): {sentence}" for sentence in found]
     report.recoveries += recoveries(fleet, losses)
     _forget(fleet)
@@ -92,20 +127,17 @@ def one_run(
 
 def _inflict(fleet: Fleet, rng: Random, kind: str, losses: list[Loss]) -> None:
     time.sleep(rng.uniform(0.0, FAULT_SECONDS))
-    losses += KINDS[kind](fleet, rng)
+    losses += BY_NAME[kind](fleet, rng)
 
 
-def _submit(fleet: Fleet, rng: Random, number: int, accepted: list[Accepted]) -> None:
+def _submit(fleet: Fleet, rng: Random, number: int, accepted: list[Accepted], orders: Orders) -> None:
     """POST until the answer is 202; the same Idempotency-Key makes that one job."""
     time.sleep(rng.uniform(0.0, SUBMIT_SECONDS))
     tenant = fleet.tenants[number % len(fleet.tenants)]
-    wanted = [_record(rng) for _ in range(2)]
-    candidates = [_record(rng) for _ in range(rng.randint(4, 8))]
-    body = {"target": wanted, "candidates": candidates, "k": 2}
-    job_id = _post_until_accepted(fleet, tenant, "/v1/selections", body, f"{rng.random()}")
-    hashes = [records.parse_record(record).content_hash for record in (*wanted, *candidates)]
+    order = orders(fleet, tenant, rng)
+    job_id = _post_until_accepted(fleet, tenant, "/v1/selections", order.body, f"{rng.random()}")
     cancelled = rng.random() < CANCELLED_SHARE
-    accepted.append(Accepted(job_id, total(map(digest, hashes)), cancelled))
+    accepted.append(Accepted(job_id, order.expected, cancelled, order.answer))
     if cancelled:
         time.sleep(rng.random())
         post(fleet, tenant, f"/v1/selections/{job_id}/cancel", {}, {})

@@ -4,7 +4,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from embedded import processes
 from store.tables.jobs import Event, Job
 from store.tables.states import TERMINAL
-from tests.chaos.crash_points import EXPECTED, LIVES, Scene, accept, in_child, plain, prepare, work
+from tests.chaos.crash_points import EXPECTED, Life, Scene, accept, lived, plain, work
 from tests.chaos.faults import busy_worker
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.runs import post
@@ -89,7 +89,7 @@ def test_a_workers_wrong_clock_changes_nothing(crash_scene: Scene, hours: int) -
         time.time = lambda: right() + hours * HOUR
         plain(scene, ctx)
 
-    ctx = lived(crash_scene, wrong_by_hours)
+    ctx = lived(crash_scene, Life("wrong clock", wrong_by_hours))
     with ctx.database.transaction() as session:
         assert session.scalars(text("select result ->> 'hash' from jobs")).all() == [EXPECTED]
         spread = "select max(abs(extract(epoch from created_at - clock_timestamp()))) from events"
@@ -108,22 +108,10 @@ def test_on_a_full_disk_a_shard_waits_and_leaves_nothing_half_written(crash_scen
         time.sleep(0.8)  # of two faults
         plain(scene, patient)
 
-    ctx = lived(crash_scene, full_at_first)
+    ctx = lived(crash_scene, Life("full disk", full_at_first))
     with ctx.database.transaction() as session:
         assert session.scalars(text("select result ->> 'hash' from jobs")).all() == [EXPECTED]
         faults = set(session.scalars(text("select last_fault from shards where faults > 0")))
     assert {fault.split(":")[0] for fault in faults} == {"OSError"}
     assert not list(crash_scene.settings.home.joinpath("artifacts").rglob("*.tmp"))
     ctx.database.dispose()
-
-
-def lived(scene: Scene, life: Callable[[Scene, Context], None]) -> Context:
-    """Live it to its end in a process of its own; what it leaves is in the context."""
-    made = prepare(scene, "plain")
-    LIVES["of this test"] = life
-    try:
-        status, _ = in_child(made, "of this test", crash_at=None)
-    finally:
-        del LIVES["of this test"]
-    assert status == 0
-    return made.context()

@@ -1,5 +1,6 @@
 """The whole product on an S3-compatible object store, spoken to over HTTP as in the compose file."""
 
+import io
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from embedded import servers
 from evoselect_client.client import Client
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, StoreAway
 from store.data import feature_blocks
 from store.errors import ArtifactCorrupt
 from store.session import Database
@@ -90,6 +91,25 @@ def test_files_without_a_row_are_swept_and_no_others(bucket: str, database: Data
     assert retention.remove_orphans(database, artifacts, age_seconds=-2) == 2
     assert artifacts.get_bytes(named.path, named.sha256)
     assert not elsewhere.exists(late)
+
+
+def test_a_store_that_is_away_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+    known = fsspec.get_filesystem_class("s3")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{servers.free_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    known.clear_instance_cache()
+    try:
+        away = Artifacts(bucket)
+        for use in (
+            lambda: away.put_bytes("t", b"one", ".bin"),
+            lambda: away.put_stream("t", io.BytesIO(b"one"), ".bin"),
+            lambda: away.get_bytes("t/one.bin", "0"),
+            away.probe,
+        ):
+            with pytest.raises(StoreAway, match="the artifact store does not answer"):
+                use()
+    finally:
+        known.clear_instance_cache()
 
 
 @pytest.mark.long

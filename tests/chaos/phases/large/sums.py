@@ -1,0 +1,5 @@
+"""Phase `sums`, the product's own, under the conditions of this folder."""
+
+from tests.chaos.phases.large.conditions import held
+
+run = held("workers.phases.sums")
