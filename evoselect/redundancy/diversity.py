@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.hardware import has_bfloat16
-from evoselect.neighbours.pairs import edge_cosines
+from evoselect.neighbours.pairs import edge_cosines, rounding
 from evoselect.neighbours.priced import BFLOAT16_ERROR, WORD, true_places
 from evoselect.pools.pool import Pool
 
@@ -81,7 +81,7 @@ def graph_by_cells(features: Tensor, members: list[Ints], s: float) -> scipy.spa
     features (n, d), members: (c,) rows of each cell, ascending -> (n, n).
     """
     n = features.shape[0]
-    least = 1.0 + s * s * float(np.log(FLOOR))  # cosine at which K falls to FLOOR
+    least = 1.0 + s * s * float(np.log(FLOOR)) - rounding(features.shape[1])  # where K falls to FLOOR
     coarse = features
     if has_bfloat16(features.device):  # finds the pairs; float32 decides about them
         coarse, least = features.bfloat16(), least - BFLOAT16_ERROR
