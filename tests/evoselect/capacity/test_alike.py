@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from evoselect.budget import Budget
 from evoselect.capacity import optimum, shortlist
@@ -14,27 +15,23 @@ from tests.evoselect.instances import instance
 CASE = instance(9_000, 30, 32, seed=3, twins=0.3)
 
 
-@pytest.mark.parametrize(("least", "most"), [(0, 1_000), (1_000, BRUTE_ROWS), (BRUTE_ROWS, 9_000)])
-def test_some_candidates_are_a_part_of_all(least: int, most: int) -> None:
-    """Some few enough to look at all pairs, and some that are looked for in cells as all are."""
-    listed = shortlist.build(CASE.pool, CASE.targets, 400)
-    g, s = np.sort(listed.radius)[::-1], bandwidth(CASE.pool, CASE.targets)
-    wide, budget = compared(CASE.pool, listed, g, s), Budget.of_rows(len(listed.candidates), 100)
-    assert len(wide.place) > BRUTE_ROWS
-    sizes = []
-    for margin in (-0.1, 0.0, 0.1, 0.2, 0.3):
-        near = shortlist.narrowed(listed, g, margin, budget)
-        sizes.append(len(near.candidates))
-        if not least < sizes[-1] <= most:
-            continue
-        part, alone = wide.of(near, g, s), compared(CASE.pool, near, g, s)
-        assert part.rows[part.place].equal(alone.rows)
-        assert np.array_equal(part.graph.indices, alone.graph.indices)
-        assert np.array_equal(part.graph.indptr, alone.graph.indptr)
-        assert np.array_equal(part.graph.data, alone.graph.data)
-        assert alone.graph.nnz
-        return
-    pytest.fail(f"no margin lists {least} to {most} candidates: {sizes}")
+@pytest.mark.parametrize(("margin", "in_cells"), [(0.05, False), (0.3, True), (0.5, True)])
+def test_some_candidates_are_a_part_of_all(margin: float, in_cells: bool) -> None:
+    """Few enough to look at all pairs, and so many that twins are looked for in cells, as among all."""
+    listed = shortlist.build(CASE.pool, CASE.targets, 1_500)
+    g, budget = (
+        shortlist.build(CASE.pool, CASE.targets, 50).radius,
+        Budget.of_rows(len(listed.candidates), 100),
+    )
+    every, near = (shortlist.narrowed(listed, g, most, budget) for most in (0.5, margin))
+    assert (len(near.candidates) > BRUTE_ROWS) == in_cells
+    s = bandwidth(CASE.pool, CASE.targets)
+    part, alone = compared(CASE.pool, every, g, s).of(near, g, s), compared(CASE.pool, near, g, s)
+    assert part.rows[torch.from_numpy(part.place)].equal(alone.rows)
+    assert np.array_equal(part.graph.indptr, alone.graph.indptr)
+    assert np.array_equal(part.graph.indices, alone.graph.indices)
+    assert np.array_equal(part.graph.data, alone.graph.data)
+    assert alone.graph.nnz
 
 
 def test_a_point_of_the_curve_is_that_of_its_own_graph() -> None:
