@@ -68,7 +68,7 @@ def _similarity(rows: Tensor, targets: Tensor, s: float) -> scipy.sparse.csr_arr
     """(k, k) similarities, among the rows nearest to each target where all pairs are too many."""
     k, m = rows.shape[0], targets.shape[0]
     if k <= diversity.BRUTE_ROWS:
-        return scipy.sparse.csr_array(diversity.similarity_dense(rows, s))
+        return diversity.graph_of_all(rows, s)
     width = min(k, max(MIN_CROWD, CROWD_PER_SHARE * -(-k // m)))
     cosine, index = search(rows, targets, width)
     bounds = np.arange(0, m * width + 1, width)

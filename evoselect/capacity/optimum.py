@@ -9,13 +9,13 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.capacity import relaxed, rounding, shortlist, whole
 from evoselect.capacity import scaling as capacity
+from evoselect.capacity.alike import Alike, compared
 from evoselect.capacity.foreseen import centre
 from evoselect.capacity.relaxed import Relaxed
 from evoselect.capacity.rounding import Rounded
 from evoselect.capacity.scaling import CapacitySolution, Problem, State
 from evoselect.errors import InvalidInput
 from evoselect.pools.pool import Pool
-from evoselect.redundancy import diversity
 from evoselect.redundancy.energy import Energy, LinearEnergy, LocalEnergy, SquaredEnergy
 from evoselect.spec.selection import SelectionSpec
 from evoselect.task import Task
@@ -214,17 +214,19 @@ def refine(task: Task, relaxation: Relaxation, *, exchanges: int = rounding.MAX_
     return Optimum(found, relaxation, _rounded(task.pool, task.targets, found, exchanges=exchanges))
 
 
-def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
+def at_lambda(task: Task, relaxation: Relaxation, known: Alike | None = None) -> Penalised:
     """The relaxed problem with the redundancy of the spec, from the prices of lambda 0 on.
 
-    pool (N, d) and targets (M, d) of ``task`` are the unit rows that ``relaxation`` was solved for.
+    pool (N, d) and targets (M, d) of ``task`` are the unit rows that ``relaxation`` was solved for; ``known``
+    is what is alike at a larger lambda.
     """
-    spec = task.spec
+    spec, own = task.spec, None
     problem, programme = relaxation.problem, relaxation.programme
     if spec.fixed_lambda == 0:
         solution = relaxation.solution
     else:
-        problem = penalised(task, relaxation)
+        own = alike(task, relaxation, known)
+        problem = penalised(task, relaxation, own)
         g = relaxation.g if spec.fixed_epsilon <= SHARP else relaxation.solution.state.g
         warm = capacity.start(problem, g)
         solution = capacity.solve(
@@ -240,9 +242,12 @@ def at_lambda(task: Task, relaxation: Relaxation) -> Penalised:
                 problem.shortlist, problem.masses, problem.budget, state.g, extra=state.c, start=state.g
             )
     if programme is None:
-        return Penalised(
-            problem, solution, None, relaxed.of_scalings(task.pool, task.targets, problem, solution)
+        listed = problem.shortlist.candidates
+        rows, place = (
+            (task.pool.gather(listed), np.arange(len(listed))) if own is None else (own.rows, own.place)
         )
+        held = relaxed.of_scalings(rows, task.targets, problem, solution, place=place)
+        return Penalised(problem, solution, None, held)
     return Penalised(problem, solution, programme, relaxed.of_programme(problem, programme))
 
 
@@ -270,41 +275,55 @@ def _rounded(pool: Pool, targets: Tensor, found: Penalised, *, exchanges: int) -
     return replace(min(first, settled, key=lambda rounded: rounded.objective), exchanges=better.exchanges)
 
 
-def penalised(task: Task, relaxation: Relaxation) -> Problem:
-    """The problem with redundancy, lambda turned into cost by what selection can save in transport.
+def alike(task: Task, relaxation: Relaxation, known: Alike | None = None) -> Alike | None:
+    """The candidates near the wanted ones at the spec's lambda, compared; None for energies of all pairs.
 
     pool (N, d) of ``task``, unit rows. Candidates that the prices of lambda = 0 call far from wanted are left
-    out of it.
+    out. ``known``: the same at a larger lambda.
     """
-    pool, spec = task.pool, task.spec
-    base, lam = relaxation.problem, spec.fixed_lambda * relaxation.saved
+    spec = task.spec
     if spec.energy in ("linear", "squared"):
+        return None
+    near, g = relaxation.problem.shortlist, relaxation.g
+    if spec.fixed_epsilon <= SHARP:
+        margin = shortlist.MARGIN + RISE * spec.fixed_lambda * relaxation.saved
+        near = shortlist.narrowed(near, g, margin, relaxation.problem.budget)
+    return (
+        compared(task.pool, near, g, task.bandwidth) if known is None else known.of(near, g, task.bandwidth)
+    )
+
+
+def penalised(task: Task, relaxation: Relaxation, own: Alike | None) -> Problem:
+    """The problem with redundancy, lambda turned into cost by what selection can save in transport.
+
+    pool (N, d) of ``task``, unit rows; ``own`` as by `alike`.
+    """
+    spec, base = task.spec, relaxation.problem
+    lam = spec.fixed_lambda * relaxation.saved
+    if own is None:
         weights = relaxation.solution.weights
-        rows = pool.gather(base.shortlist.candidates)
+        rows = task.pool.gather(base.shortlist.candidates)
         energy: Energy = LinearEnergy(rows) if spec.energy == "linear" else SquaredEnergy(rows)
         scale = max(float(weights @ energy.gradient(weights)), 1e-12)
         return replace(base, energy=energy, lam=lam / scale)
-    near = base.shortlist
-    if spec.fixed_epsilon <= SHARP:
-        near = shortlist.narrowed(near, relaxation.g, shortlist.MARGIN + RISE * lam, base.budget)
-    rows = pool.gather(near.candidates)
-    graph = diversity.similarity_graph(rows, near.reduced(relaxation.g), task.bandwidth)
-    own = base.budget.among(np.searchsorted(base.shortlist.candidates, near.candidates))
+    near = own.listed
+    budget = base.budget.among(np.searchsorted(base.shortlist.candidates, near.candidates))
     order = capacity.reduced_cost(near, relaxation.g)
-    order[own.pinned] = -np.inf  # the others make way for what is in anyway
-    energy = LocalEnergy.in_order(graph, base.budget.rows, order)
-    return replace(base, shortlist=near, budget=own, energy=energy, lam=lam)
+    order[budget.pinned] = -np.inf  # the others make way for what is in anyway
+    energy = LocalEnergy.in_order(own.graph, base.budget.rows, order)
+    return replace(base, shortlist=near, budget=budget, energy=energy, lam=lam)
 
 
-def redundancy(task: Task, relaxation: Relaxation, at: Penalised) -> float:
+def redundancy(task: Task, relaxation: Relaxation, at: Penalised, known: Alike | None = None) -> float:
     """w' (gradient of the energy) of the relaxed weights: of energy local, how many twins an item has.
 
-    pool (N, d) of ``task``, unit rows; ``at`` is a solution for them.
+    pool (N, d) of ``task``, unit rows; ``at`` is a solution for them, ``known`` as of `at_lambda`.
     """
     problem, weights = at.problem, at.relaxed.weights
     if problem.energy is None:  # of lambda 0: measured where lambda would act
         listed = problem.shortlist.candidates
-        problem = penalised(task.with_settings(lam=0.0), relaxation)
+        without = task.with_settings(lam=0.0)
+        problem = penalised(without, relaxation, alike(without, relaxation, known))
         weights = weights[np.searchsorted(listed, problem.shortlist.candidates)]
     return float(weights @ problem.redundancy(weights))
 

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.arrays import Floats
+from evoselect.arrays import Floats, Ints
 from evoselect.capacity.scaling import CapacitySolution, Problem, within
-from evoselect.pools.pool import Pool
 from evoselect.transport import TINY, Transport
 
 
@@ -35,8 +34,12 @@ def of_programme(problem: Problem, programme: Transport) -> Relaxed:
     return Relaxed(np.asarray(programme.plan.sum(axis=1)).ravel(), float(carried))
 
 
-def of_scalings(pool: Pool, targets: Tensor, problem: Problem, solution: CapacitySolution) -> Relaxed:
-    """The solution held within its shortlist; pool (N, d) and targets (M, d) are the problem's rows.
+def of_scalings(
+    rows: Tensor, targets: Tensor, problem: Problem, solution: CapacitySolution, *, place: Ints
+) -> Relaxed:
+    """The solution held within its shortlist, whose candidates are at ``place`` (n,) among rows (r, d).
+
+    targets (M, d): unit rows, as the others.
 
     What scaling leaves unmatched goes, at its true cost, to the candidates' free capacity.
     """
@@ -47,8 +50,9 @@ def of_scalings(pool: Pool, targets: Tensor, problem: Problem, solution: Capacit
     wanted = np.maximum(problem.masses - np.asarray(plan.sum(axis=1)).ravel(), 0.0)
     free = np.maximum(problem.budget.caps - weights, 0.0)
     added = free * (wanted.sum() / max(float(free.sum()), TINY))
-    rows = pool.gather(problem.shortlist.candidates)
-    source = torch.from_numpy(added).float().to(rows.device) @ rows
+    own = np.zeros(len(rows))
+    own[place] = added
+    source = torch.from_numpy(own).float().to(rows.device) @ rows
     sink = torch.from_numpy(wanted).float().to(targets.device) @ targets.float()
     likeness = float(source @ sink.to(source.device)) / max(float(added.sum()), TINY)
     carried = float(plan.multiply(problem.shortlist.cost).sum())

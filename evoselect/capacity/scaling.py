@@ -170,31 +170,24 @@ def _scale(problem: Problem, state: State, epsilon: float, steps: int) -> tuple[
     """
     state = _row_shift(problem.shortlist, state, epsilon)
     plan = plan_of(problem.shortlist, state, epsilon)
-    columns = _turned(problem.shortlist, plan)
+    columns = plan.T
     beyond = problem.masses * np.exp((state.g - problem.shortlist.radius) / epsilon)
     cap = problem.budget.caps
     free = np.exp(np.minimum(-state.a / epsilon, MAX_LOG_SCALE))  # scaling at which a_i returns to 0
     free[problem.budget.pinned] = np.inf
-    u = np.ones_like(state.a)
-    moved = 0.0
+    u = before = np.ones_like(state.a)
     for _ in range(steps):
+        before = u
         v = problem.masses / np.maximum(plan @ u + beyond, 1e-300)
         reach = np.maximum(columns @ v, 1e-300)
-        capped = np.minimum(free, cap / reach)
-        moved = float((np.abs(capped - u) * reach).sum())
-        u = capped
+        u = np.minimum(free, cap / reach)
+    moved = float((np.abs(u - before) * reach).sum())
     state = State(
         _held(problem, state.a + epsilon * np.log(u)),
         state.c,
         state.g + epsilon * np.log(np.clip(v, 1e-300, None)),
     )
     return state, np.asarray(u * reach), moved
-
-
-def _turned(shortlist: Shortlist, plan: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """The (M, n) plan as (n, M)."""
-    place, target, bounds = shortlist.turned
-    return scipy.sparse.csr_array((plan.data[place], target, bounds), shape=plan.shape[::-1])
 
 
 def _row_shift(shortlist: Shortlist, state: State, epsilon: float) -> State:

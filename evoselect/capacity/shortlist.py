@@ -74,14 +74,6 @@ class Shortlist:
         return self.cost.T.tocsr()
 
     @cached_property
-    def turned(self) -> tuple[Ints, Ints, Ints]:
-        """The edges by candidate -> (E,) places in ``cost``, (E,) targets, (n + 1,) each one's bounds."""
-        numbers = scipy.sparse.csr_array(
-            (np.arange(self.cost.nnz), self.cost.indices, self.cost.indptr), self.cost.shape
-        ).tocsc()
-        return numbers.data, numbers.indices, numbers.indptr
-
-    @cached_property
     def target_of_edge(self) -> Ints:
         """(edges,) row of each stored entry."""
         return np.repeat(np.arange(self.cost.shape[0]), np.diff(self.cost.indptr))

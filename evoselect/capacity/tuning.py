@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evoselect.capacity.optimum import Optimum, at_lambda, redundancy, refine, relax
+from evoselect.capacity.optimum import Optimum, alike, at_lambda, redundancy, refine, relax
 from evoselect.spec.selection import CAPACITY_EPSILON, CAPACITY_LAMBDA
 from evoselect.task import Task
 from evoselect.transport import transport_distance
@@ -96,16 +96,18 @@ def tradeoff_curve(task: Task, found: Optimum) -> list[dict[str, float]]:
     """
     spec = task.spec
     rough = min(spec.max_iterations, CURVE_ITERATIONS)
+    values = sorted({*CURVE, spec.fixed_lambda})
+    known = alike(task.with_settings(lam=values[-1]), found.relaxation)
     curve = []
-    for lam in sorted({*CURVE, spec.fixed_lambda}):
+    for lam in values:
         at = found.penalised
         if lam != spec.fixed_lambda:
-            at = at_lambda(task.with_settings(lam=lam, max_iterations=rough), found.relaxation)
+            at = at_lambda(task.with_settings(lam=lam, max_iterations=rough), found.relaxation, known)
         curve.append(
             {
                 "lambda": lam,
                 "transport": at.relaxed.transport,
-                "redundancy": redundancy(task, found.relaxation, at),
+                "redundancy": redundancy(task, found.relaxation, at, known),
                 "residual": at.solution.residual,
                 "beyond": float(at.problem.masses @ at.solution.leaving),
             }

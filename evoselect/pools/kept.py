@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
@@ -29,7 +30,7 @@ class Store:
 
     def missing(self, rows: Ints) -> Ints:
         """Those of ``rows`` (s,) that are not here -> (t,), ascending."""
-        return np.setdiff1d(rows, self.rows)
+        return np.unique(rows[~self._held(rows)])
 
     def add(self, rows: Ints, values: Tensor) -> None:
         """Take in rows (s,) that were missing, with their values (s, d)."""
@@ -37,6 +38,13 @@ class Store:
         order = np.argsort(every)
         both = torch.cat([self.values, values.to(self.values)])
         self.rows, self.values = every[order], both[torch.from_numpy(order).to(both.device)]
+
+    def _held(self, rows: Ints) -> NDArray[np.bool_]:
+        """rows (s,) -> (s,) whether each is here."""
+        place = np.searchsorted(self.rows, rows)
+        inside = place < len(self.rows)
+        inside[inside] = self.rows[place[inside]] == rows[inside]
+        return inside
 
     def read(self, rows: Ints) -> Tensor:
         """rows (s,), all of them here -> (s, d) float32."""

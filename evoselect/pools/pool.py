@@ -101,7 +101,11 @@ class Pool:
             return self.parts[0].gather(rows)
         found = torch.empty(len(rows), self.shape[1], device=self.device)
         for part, at, own in self._by_part(rows):
-            found[torch.from_numpy(at).to(found.device)] = part.gather(own).to(found.device)
+            read = part.gather(own).to(found.device)
+            if at[-1] - at[0] + 1 == len(at):  # of ascending rows every part has a run
+                found[at[0] : at[-1] + 1] = read
+            else:
+                found[torch.from_numpy(at).to(found.device)] = read
         return found
 
     @property

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.hardware import has_bfloat16
-from evoselect.neighbours.pairs import edge_cosines
+from evoselect.neighbours.pairs import edge_cosines, rounding
 from evoselect.neighbours.priced import BFLOAT16_ERROR, WORD, true_places
 from evoselect.pools.pool import Pool
 
 CROWD = 10  # neighbour whose distance sets the bandwidth: clusters of up to 10 copies do not shrink it
 NARROW = 0.3  # bandwidth over that distance: twins count, mere neighbours do not
 FLOOR = 0.05  # similarities below it are left out of the graph
+ROUNDED = 1e-5  # room in the cosine at which that is, for float32
 MIN_BANDWIDTH = 1e-3  # keeps a pool of identical rows finite
 SAMPLE_TARGETS = 32  # targets around which the bandwidth is measured
 BATCH_ENTRIES = 2**22  # of the rows or products of one batch of cells,
@@ -55,8 +56,21 @@ def similarity_graph(features: Tensor, cost: scipy.sparse.csr_array, s: float) -
     """
     n = features.shape[0]
     if n <= BRUTE_ROWS:
-        return scipy.sparse.csr_array(similarity_dense(features, s))
+        return graph_of_all(features, s)
     return graph_by_cells(features, cells(cost), s)
+
+
+def graph_of_all(features: Tensor, s: float) -> scipy.sparse.csr_array:
+    """K over all pairs of features (n, d) -> (n, n); only of those that can reach FLOOR it is worked out."""
+    rows = features.float()
+    cosine = rows @ rows.T
+    least = 1.0 + s * s * float(np.log(FLOOR)) - ROUNDED
+    first, second = torch.nonzero(cosine >= least, as_tuple=True)
+    similarity = torch.exp((cosine[first, second] - 1.0).clamp_max(0.0) / (s * s)).double().cpu().numpy()
+    first, second = first.int().cpu().numpy(), second.int().cpu().numpy()
+    kept = (similarity >= FLOOR) & (first != second)
+    entries = (similarity[kept], (first[kept], second[kept]))
+    return scipy.sparse.csr_array(entries, shape=(len(rows), len(rows)))
 
 
 def cells(cost: scipy.sparse.csr_array) -> list[Ints]:
@@ -81,7 +95,7 @@ def graph_by_cells(features: Tensor, members: list[Ints], s: float) -> scipy.spa
     features (n, d), members: (c,) rows of each cell, ascending -> (n, n).
     """
     n = features.shape[0]
-    least = 1.0 + s * s * float(np.log(FLOOR))  # cosine at which K falls to FLOOR
+    least = 1.0 + s * s * float(np.log(FLOOR)) - rounding(features.shape[1])  # where K falls to FLOOR
     coarse = features
     if has_bfloat16(features.device):  # finds the pairs; float32 decides about them
         coarse, least = features.bfloat16(), least - BFLOAT16_ERROR
@@ -132,7 +146,7 @@ def similarity_dense(features: Tensor, s: float) -> Floats:
 
 def mean_redundancy(features: Tensor, s: float) -> float:
     """k w' K w of the uniform measure on features (k, d): how many twins an item has, on average."""
-    return float(similarity_dense(features, s).sum() / features.shape[0])
+    return float(graph_of_all(features, s).sum() / features.shape[0])
 
 
 def nearest_twin(graph: scipy.sparse.csr_array) -> Ints:

@@ -44,6 +44,19 @@ def test_dense_graph_is_the_formula_with_a_zero_diagonal() -> None:
     assert diversity.similarity_dense(rows, s) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("s", [1e-3, 0.2, 0.5])
+def test_graph_of_all_pairs_is_the_dense_one(s: float) -> None:
+    rows = CASE.candidates[:700].half()
+    found = diversity.graph_of_all(rows, s)
+    assert found.has_sorted_indices
+    assert np.array_equal(found.toarray(), diversity.similarity_dense(rows, s))
+    assert diversity.mean_redundancy(rows, s) == pytest.approx(found.toarray().sum() / 700)
+
+
+def test_graph_of_one_row_is_empty() -> None:
+    assert diversity.graph_of_all(CASE.candidates[:1], 0.2).nnz == 0
+
+
 def test_bandwidth_separates_copies_from_neighbours() -> None:
     s = diversity.bandwidth(CASE.pool, CASE.targets)
     copies = torch.nn.functional.normalize(CASE.candidates[:1] + 0.02 * torch.randn(2, 32), dim=1)
