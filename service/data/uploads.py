@@ -13,7 +13,7 @@ from service.data import responses, views
 from service.data.files import BYTES, ExpectedHash, kept
 from service.data.requests import CompleteRequest, UploadRequest
 from service.edge.idempotency import OnceOnly
-from service.edge.quotas import require_storage, size_of
+from service.edge.quotas import require_storage
 from service.http.media import BINARY, required
 from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
@@ -21,10 +21,9 @@ from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.intake.bodies import receive_into
-from service.intake.spools import spool
 from service.services import Services, State, TenantId
 from store.accounts.quotas import StorageQuota
-from store.artifacts import Artifact
+from store.artifacts import Artifact, Incoming
 from store.data import files, uploads
 from store.data.files import Place
 from store.tables.uploads import Upload, UploadPart
@@ -79,7 +78,7 @@ async def put_part(
     """Store the body as one part; the same bytes under the same number may come again."""
     await run_in_threadpool(_require_open, state, tenant_id, upload_id)
     required(request.headers.get("content-type"), (BINARY,))
-    with spool() as file:
+    with state.artifacts.incoming() as file:
         if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The body is empty: send the part's bytes.")
         return await run_in_threadpool(
@@ -100,7 +99,7 @@ def complete(
         parts = uploads.parts(session, upload_id)
     _require_whole(parts)
     place, suffix = files.fresh_place(tenant_id), PurePath(upload.name or "").suffix
-    with spool() as file:
+    with state.artifacts.incoming() as file:
         _join(state, parts, file)
         with kept(state, place.folder, file, suffix=suffix, sha256=body.sha256) as artifact:
             return _completed(state, tenant_id, upload_id, joined=parts, place=place, artifact=artifact)
@@ -129,9 +128,9 @@ def _require_open(state: State, tenant_id: str, upload_id: str) -> None:
 
 
 def _store_part(
-    state: State, tenant_id: str, upload_id: str, number: int, *, file: IO[bytes], sha256: str | None
+    state: State, tenant_id: str, upload_id: str, number: int, *, file: Incoming, sha256: str | None
 ) -> responses.UploadPart:
-    require_storage(state, tenant_id, size=size_of(file))
+    require_storage(state, tenant_id, size=file.size)
     with kept(state, uploads.fresh_folder(tenant_id, upload_id), file, suffix="", sha256=sha256) as artifact:
         with state.database.transaction() as session:
             upload = uploads.lock_open(session, tenant_id, upload_id)
