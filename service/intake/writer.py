@@ -200,7 +200,7 @@ class BatchWriter:
         if found is None:
             self.take_lines(block.data.split(b"\n")[:-1])
             return
-        texts = line_texts(block.data, block.ends)
+        texts = None if found.say_all else line_texts(block.data, block.ends)
         self._merge(found, lambda row: decoded(block.line(row)), texts)
 
     def take_lines(self, lines: list[bytes]) -> None:
