@@ -94,10 +94,10 @@ class Incoming(io.FileIO):
             self._on_its_way = self.size
         return done
 
-    def artifact(self, folder: str, suffix: str) -> Artifact:
-        """What it will be in the store."""
-        digest = self._digest.hexdigest()
-        return Artifact(f"{folder}/{digest[:2]}/{digest}{suffix}", digest, self.size)
+    @property
+    def sha256(self) -> str:
+        """Of what was written so far."""
+        return self._digest.hexdigest()
 
     def appear(self, destination: Path) -> bool:
         """Give it a name once all of it is on disk; False where its file system cannot."""
@@ -180,9 +180,10 @@ class Artifacts:
 
         Raises WrongHash, and stores nothing, unless it has the hash that is expected.
         """
-        artifact = file.artifact(folder, suffix)
-        if expected is not None and artifact.sha256 != expected:
-            raise WrongHash(artifact.sha256)
+        digest = file.sha256
+        if expected is not None and digest != expected:
+            raise WrongHash(digest)
+        artifact = Artifact(f"{folder}/{digest[:2]}/{digest}{suffix}", digest, file.size)
         full = self._full(artifact.path)
         if self.local:
             Path(full).parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import shutil
 from pathlib import PurePath
 from typing import IO, Annotated
 
@@ -101,6 +102,8 @@ def complete(
     place, suffix = files.fresh_place(tenant_id), PurePath(upload.name or "").suffix
     with state.artifacts.incoming() as file:
         _join(state, parts, file)
+        if file.sha256 != body.sha256:  # else no part can be damaged
+            _require_undamaged(state, parts)
         with kept(state, place.folder, file, suffix=suffix, sha256=body.sha256) as artifact:
             return _completed(state, tenant_id, upload_id, joined=parts, place=place, artifact=artifact)
 
@@ -176,12 +179,15 @@ def _require_whole(parts: list[UploadPart]) -> None:
 
 def _join(state: State, parts: list[UploadPart], file: IO[bytes]) -> None:
     for part in parts:
-        digest = hashlib.sha256()
         with contextlib.closing(state.artifacts.open(part.artifact)) as stream:
-            while piece := stream.read(COPY):
-                digest.update(piece)
-                file.write(piece)
-        if digest.hexdigest() != part.sha256:
+            shutil.copyfileobj(stream, file, COPY)
+
+
+def _require_undamaged(state: State, parts: list[UploadPart]) -> None:
+    for part in parts:
+        with contextlib.closing(state.artifacts.open(part.artifact)) as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+        if found != part.sha256:
             detail = f"Part {part.number} was damaged where it lies: cancel the upload and start a new one."
             raise Problem(409, "part_damaged", detail)
 
