@@ -105,7 +105,7 @@ class Incoming(io.FileIO):
         os.utime(self.fileno())  # those who delete what is old see that it is wanted now
         temporary = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}.tmp")
         try:
-            os.link(f"/proc/self/fd/{self.fileno()}", temporary)
+            _link(self.fileno(), temporary)
             temporary.replace(destination)
         except OSError:
             return False
@@ -345,6 +345,17 @@ def _nameless(folder: str) -> int:
     except (AttributeError, OSError):  # not Linux, or a file system that has none
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.dup(file.fileno())
+
+
+def _link(file: int, path: Path) -> None:
+    """Give an open file a name; OSError where its file system or the system cannot."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.link(
+            f"/proc/self/fd/{file}", path.name, dst_dir_fd=folder
+        )  # without dst_dir_fd no link is followed
+    finally:
+        os.close(folder)
 
 
 def _begin_writing(file: int, start: int, stop: int) -> None:

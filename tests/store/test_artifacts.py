@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,7 @@ def test_a_file_that_came_in_is_stored_as_a_stream_is(artifacts: Artifacts, else
     with file:
         assert [file.write(piece) for piece in pieces] == [0, 3, 3 * CHUNK, 6]
         stored = artifacts.put_incoming("t", file, ".bin")
+        assert (os.fstat(file.fileno()).st_nlink == 0) == elsewhere  # it was copied, or is the stored file
         again = artifacts.put_incoming("t", file, ".bin")
     whole = b"".join(bytes(piece) for piece in pieces)
     assert stored == again == artifacts.put_stream("t", io.BytesIO(whole), ".bin")
