@@ -57,7 +57,10 @@ EMPTY_SHARDS = 2_000
 BUSY_SHARDS = 100
 ROUNDS = 500  # megabytes hashed per shard of busy work: half a second to a second
 BUSY = {"CHAOS_ROUNDS": str(ROUNDS), "CHAOS_STEP_SECONDS": "0"}
-DEFAULTS = {name: getattr(Settings(), name) for name in ("heartbeat", "lease", "sweep", "relay", "poll")}
+DEFAULTS = {
+    name: getattr(Settings(), name)
+    for name in ("heartbeat_seconds", "lease_seconds", "sweep_seconds", "relay_seconds", "poll_seconds")
+}
 KILLS = 12
 CANCELS = 4
 POLLED_JOBS = 1_000

@@ -99,7 +99,7 @@ def _stop_children(**_: Any) -> None:
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _start_child(**_: Any) -> None:
-    from workers.process import guard, leaving, relay
+    from workers.process import guard, leaving, niceness, relay
     from workers.process.workplace import workplace
 
     settings = load_settings(keys=False)
@@ -108,7 +108,7 @@ def _start_child(**_: Any) -> None:
     threading.Thread(target=guard.give_signs, args=(settings,), name="life", daemon=True).start()
     computes = relay.QUEUE not in workplace().queues
     if computes:
-        os.nice(settings.niceness or 0)  # before there are threads: each has a niceness of its own
+        niceness.give_way(settings.niceness or 0)  # before there are threads: each has one of its own
     threading.Thread(target=workplace().poll_until_leaving, name="watch", daemon=True).start()
     if not computes:
         arguments = (app, workplace().context)

@@ -1,12 +1,15 @@
-"""Records in and items out of one API process: `python -m benchmarks.api.ingest --json`.
+"""Records and files in and items out of one API process: `python -m benchmarks.api.ingest --json`.
 
-The peer of ingestion is a bare loop of orjson.loads over the lines of the same file in the same run. Memory
+The peer of ingestion is a bare loop of orjson.loads over the lines of the same file in the same run, that of
+files is one process that copies the same file with its hash and flushes it. Memory
 is the largest resident set of the API process while it works, less what it was before.
 """
 
 import argparse
+import hashlib
 import http.client
 import json
+import os
 import random
 import sys
 import tempfile
@@ -23,6 +26,7 @@ from sqlalchemy import func, update
 from benchmarks.api.served import Served, served
 from benchmarks.growth import growth
 from benchmarks.machine import describe
+from evoselect_client.client import Client
 from store.artifacts import Artifacts
 from store.jobs import claims, plans, shards
 from store.jobs.claims import Offer
@@ -32,6 +36,7 @@ from store.tables.jobs import Shard
 
 RECORDS = 1_000_000
 LARGE_BYTES = 2 * 10**9
+FILE_BYTES = 10**9
 ITEMS = 100_000
 WARM_RECORDS = 20_000  # sent first: imports and pools of threads are not the file's
 FRAGMENTS = 4_096  # texts that records are put together from
@@ -70,6 +75,46 @@ def measure_items(api: Served, count: int) -> dict[str, Any]:
                 size += len(chunk)
         rates.append(size / MB / (time.perf_counter() - start))
     return {"items_mb_per_second": round(max(rates), 1), "items_mb": round(size / MB, 1)}
+
+
+def measure_files(api: Served, folder: Path, size: int) -> dict[str, Any]:
+    """A file of random bytes in one request and, by the client, in parts; against a copy with its hash."""
+    path, copy = folder / "matrix.npy", folder / "copy.npy"
+    with path.open("wb") as file:
+        for _ in range(size // SEND_BYTES):
+            file.write(random.randbytes(SEND_BYTES))
+    start = time.perf_counter()
+    _copied(path, copy)
+    bare = time.perf_counter() - start
+    copy.unlink()
+    start = time.perf_counter()
+    headers = {**api.headers, "Content-Type": "application/octet-stream"}
+    with path.open("rb") as file:
+        httpx.post(f"{api.url}/v1/files", content=file, headers=headers, timeout=600).raise_for_status()
+    whole = time.perf_counter() - start
+    with path.open("ab") as file:
+        file.write(b"others")  # what the service has already would not be sent
+    with Client(api.url, api.api_key) as client:
+        start = time.perf_counter()
+        client.files.create(path)
+    parts = time.perf_counter() - start
+    path.unlink()
+    return {
+        "files_mb_per_second": round(size / MB / whole, 1),
+        "files_ratio_to_copy": round(bare / whole, 3),
+        "parts_mb_per_second": round(size / MB / parts, 1),
+        "parts_ratio_to_copy": round(bare / parts, 3),
+    }
+
+
+def _copied(path: Path, copy: Path) -> None:
+    digest = hashlib.sha256()
+    with path.open("rb") as source, copy.open("wb") as file:
+        while piece := source.read(SEND_BYTES):
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write(path: Path, line: Callable[[int, list[str]], str], *, rows: int = 0, size: int = 0) -> Path:
@@ -188,10 +233,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--large-bytes", type=int, default=LARGE_BYTES)
+    parser.add_argument("--file-bytes", type=int, default=FILE_BYTES)
     parser.add_argument("--items", type=int, default=ITEMS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as api:
         found = measure(api, Path(name), records=options.records, large_bytes=options.large_bytes)
+        found |= measure_files(api, Path(name), options.file_bytes)
         found |= measure_items(api, options.items)
     found["machine"] = describe()
     if options.json:

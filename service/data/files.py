@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from evoselect.spec.fields import ShortText
 from service.data import responses, views
 from service.data.requests import Sha256
-from service.edge.quotas import require_storage, size_of
+from service.edge.quotas import require_storage
 from service.http.fair import FairRoute
 from service.http.media import ARROW, BINARY, NDJSON, PARQUET, required
 from service.http.parameters import Listing, ResourceId
@@ -20,10 +20,9 @@ from service.http.ranges import serve
 from service.http.responses import Deleted, Page
 from service.http.views import deleted, page
 from service.intake.bodies import receive_into
-from service.intake.spools import spool
 from service.services import Services, State, TenantId
 from store.accounts.quotas import StorageQuota
-from store.artifacts import Artifact, WrongHash
+from store.artifacts import Artifact, Incoming, WrongHash
 from store.data import files
 from store.errors import NotFound
 
@@ -50,7 +49,7 @@ async def create(
 ) -> responses.File:
     """Store the body, its Content-Encoding taken off; what it holds is checked where it is used."""
     kind = required(request.headers.get("content-type"), KINDS)
-    with spool() as file:
+    with state.artifacts.incoming() as file:
         if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The file is empty: the body has 0 bytes.")
         return await run_in_threadpool(stored, state, tenant_id, file, name=name, kind=kind, sha256=sha256)
@@ -107,11 +106,11 @@ def delete(file_id: ResourceId, state: Services, tenant_id: TenantId) -> Deleted
 
 
 def stored(
-    state: State, tenant_id: str, file: IO[bytes], *, name: str | None, kind: str | None, sha256: str | None
+    state: State, tenant_id: str, file: Incoming, *, name: str | None, kind: str | None, sha256: str | None
 ) -> responses.File:
-    """The file with the bytes of an open one; raises Problem when they are not those that were promised."""
+    """The file with the bytes that came in; raises Problem when they are not those that were promised."""
     place, quota = files.fresh_place(tenant_id), StorageQuota.of(state.settings)
-    require_storage(state, tenant_id, size=size_of(file))
+    require_storage(state, tenant_id, size=file.size)
     with kept(state, place.folder, file, suffix=PurePath(name or "").suffix, sha256=sha256) as artifact:
         with state.database.transaction() as session:
             row = files.create(session, tenant_id, place, artifact, quota=quota, name=name, media_type=kind)
@@ -119,9 +118,7 @@ def stored(
 
 
 @contextmanager
-def kept(
-    state: State, folder: str, file: IO[bytes], *, suffix: str, sha256: str | None
-) -> Iterator[Artifact]:
+def kept(state: State, folder: str, file: Incoming, *, suffix: str, sha256: str | None) -> Iterator[Artifact]:
     """The bytes in a folder of their own in the artifact store; removed again where the block fails.
 
     Raises Problem before anything is stored unless they have the hash that was promised.
@@ -129,7 +126,7 @@ def kept(
     plain = suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= MAX_SUFFIX
     suffix = suffix if plain else ""
     try:
-        artifact = state.artifacts.put_stream(folder, file, suffix, sha256)
+        artifact = state.artifacts.put_incoming(folder, file, suffix, sha256)
     except WrongHash as error:
         detail = f"The bytes have the sha256 {error.found}, not {sha256}: send them again."
         raise Problem(422, "wrong_sha256", detail) from None

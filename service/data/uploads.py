@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import shutil
 from pathlib import PurePath
 from typing import IO, Annotated
 
@@ -13,7 +14,7 @@ from service.data import responses, views
 from service.data.files import BYTES, ExpectedHash, kept
 from service.data.requests import CompleteRequest, UploadRequest
 from service.edge.idempotency import OnceOnly
-from service.edge.quotas import require_storage, size_of
+from service.edge.quotas import require_storage
 from service.http.media import BINARY, required
 from service.http.parameters import Listing, ResourceId
 from service.http.problems import Problem
@@ -21,10 +22,9 @@ from service.http.responses import Page
 from service.http.strict_json import StrictRoute
 from service.http.views import page
 from service.intake.bodies import receive_into
-from service.intake.spools import spool
 from service.services import Services, State, TenantId
 from store.accounts.quotas import StorageQuota
-from store.artifacts import Artifact
+from store.artifacts import Artifact, Incoming
 from store.data import files, uploads
 from store.data.files import Place
 from store.tables.uploads import Upload, UploadPart
@@ -79,7 +79,7 @@ async def put_part(
     """Store the body as one part; the same bytes under the same number may come again."""
     await run_in_threadpool(_require_open, state, tenant_id, upload_id)
     required(request.headers.get("content-type"), (BINARY,))
-    with spool() as file:
+    with state.artifacts.incoming() as file:
         if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The body is empty: send the part's bytes.")
         return await run_in_threadpool(
@@ -100,8 +100,10 @@ def complete(
         parts = uploads.parts(session, upload_id)
     _require_whole(parts)
     place, suffix = files.fresh_place(tenant_id), PurePath(upload.name or "").suffix
-    with spool() as file:
+    with state.artifacts.incoming() as file:
         _join(state, parts, file)
+        if file.sha256 != body.sha256:  # else no part can be damaged
+            _require_undamaged(state, parts)
         with kept(state, place.folder, file, suffix=suffix, sha256=body.sha256) as artifact:
             return _completed(state, tenant_id, upload_id, joined=parts, place=place, artifact=artifact)
 
@@ -129,9 +131,9 @@ def _require_open(state: State, tenant_id: str, upload_id: str) -> None:
 
 
 def _store_part(
-    state: State, tenant_id: str, upload_id: str, number: int, *, file: IO[bytes], sha256: str | None
+    state: State, tenant_id: str, upload_id: str, number: int, *, file: Incoming, sha256: str | None
 ) -> responses.UploadPart:
-    require_storage(state, tenant_id, size=size_of(file))
+    require_storage(state, tenant_id, size=file.size)
     with kept(state, uploads.fresh_folder(tenant_id, upload_id), file, suffix="", sha256=sha256) as artifact:
         with state.database.transaction() as session:
             upload = uploads.lock_open(session, tenant_id, upload_id)
@@ -177,12 +179,15 @@ def _require_whole(parts: list[UploadPart]) -> None:
 
 def _join(state: State, parts: list[UploadPart], file: IO[bytes]) -> None:
     for part in parts:
-        digest = hashlib.sha256()
         with contextlib.closing(state.artifacts.open(part.artifact)) as stream:
-            while piece := stream.read(COPY):
-                digest.update(piece)
-                file.write(piece)
-        if digest.hexdigest() != part.sha256:
+            shutil.copyfileobj(stream, file, COPY)
+
+
+def _require_undamaged(state: State, parts: list[UploadPart]) -> None:
+    for part in parts:
+        with contextlib.closing(state.artifacts.open(part.artifact)) as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+        if found != part.sha256:
             detail = f"Part {part.number} was damaged where it lies: cancel the upload and start a new one."
             raise Problem(409, "part_damaged", detail)
 

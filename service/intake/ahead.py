@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from store.records.columns import PLAIN, Places, read_block
+from store.records.columns import PLAIN, Places, read_block, say_all
 from store.records.layout import AUTO, Layout
 from store.records.shapes import Shape, texts_of
 from store.records.wide import LOOKED_AT, Found, read_wide_lines, types_of
@@ -78,4 +78,9 @@ def decoded(line: bytes) -> object:
 def _read(data: bytes, ends: Places, shape: Shape | None) -> Found | None:
     """Records, or rows of the texts of a shape."""
     found = read_block(data, ends, shape.texts if shape else None)
-    return None if found is None else Found(*found, shape=shape.name if shape else None)
+    if found is None:
+        return None
+    rows, good = found
+    if shape is not None:
+        return Found(rows, good, shape.name)
+    return Found(rows, good, say_all=bool(good.all()) and say_all(data, ends, rows))

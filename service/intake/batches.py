@@ -44,10 +44,10 @@ def commit(
     if seen is None or pool.version != seen.version:
         writer.kept.drop_known(_load(state, pool))
     quota, records = StorageQuota.of(state.settings), writer.counts().stored
-    size = pools.batch_size(size_of(writer.kept.stored.file), records)
+    size = pools.batch_size(writer.kept.stored_file.size, records)
     size += size_of(writer.rows.file) if writer.rows else 0
     quotas.require(session, tenant_id, quota, records=records, size=size)  # before its bytes are stored
-    stored = state.artifacts.put_stream(f"{tenant_id}/pools", writer.kept.stored.file, ".parquet")
+    stored = state.artifacts.put_incoming(f"{tenant_id}/pools", writer.kept.stored_file, ".parquet")
     batch_id = new_id("bat")
     return pools.append(
         session,
@@ -97,7 +97,7 @@ def _faults(session: Session, state: State, tenant_id: str, batch_id: str, *, wr
 def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> StoredFile | None:
     if not writer.kept.repeated.rows:
         return None
-    stored = state.artifacts.put_stream(f"{tenant_id}/repeated", writer.kept.repeated.file, ".parquet")
+    stored = state.artifacts.put_incoming(f"{tenant_id}/repeated", writer.kept.repeated_file, ".parquet")
     return stored.reference(rows=writer.kept.repeated.rows, size=stored.size)
 
 

@@ -1,10 +1,11 @@
 """Checked records on their way into a batch's files: a content once, the others as what they repeat."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
 from service.intake.spools import TableSpool
+from store.artifacts import Incoming
 from store.data.content_runs import Known, Run
 from store.data.pools import BATCH_SCHEMA, REPEATED_SCHEMA
 from store.data.seen_contents import Seen
@@ -14,13 +15,13 @@ from store.records.columns import Places, content_keys
 class Deduplicator:
     """Takes tables of BATCH_SCHEMA without the position; `known` is what the batch's pool holds already.
 
-    Without `known` nothing counts as a repetition.
+    Without `known` nothing counts as a repetition. `incoming` makes the files for both kinds.
     """
 
-    def __init__(self, known: Known | None) -> None:
+    def __init__(self, known: Known | None, incoming: Callable[[], Incoming]) -> None:
         self.known = known
-        self.stored = TableSpool(BATCH_SCHEMA)
-        self.repeated = TableSpool(REPEATED_SCHEMA)
+        self._incoming = incoming
+        self._begin()
         self._seen = Seen(known.runs if known else [])
 
     def add(self, table: pa.Table, positions: Places) -> None:
@@ -41,8 +42,8 @@ class Deduplicator:
         if not any(run.holds(own.low, own.high).any() for own in self._seen.own() for run in runs):
             return
         self._seen.close()
-        before, self.stored = self.stored, TableSpool(BATCH_SCHEMA)
-        earlier, self.repeated = self.repeated, TableSpool(REPEATED_SCHEMA)
+        before, earlier = self.stored, self.repeated
+        self._begin()
         self._seen = Seen(runs)
         for table in earlier.tables():
             self.repeated.add(table)
@@ -57,6 +58,12 @@ class Deduplicator:
         self._seen.close()
         self.stored.close()
         self.repeated.close()
+
+    def _begin(self) -> None:
+        """Empty files."""
+        self.stored_file, self.repeated_file = self._incoming(), self._incoming()
+        self.stored = TableSpool(BATCH_SCHEMA, self.stored_file)
+        self.repeated = TableSpool(REPEATED_SCHEMA, self.repeated_file)
 
     def _store(self, table: pa.Table) -> None:
         if self.known is None:  # not for a pool: repetitions stay

@@ -22,8 +22,8 @@ def spool() -> IO[bytes]:
 class TableSpool:
     """Tables of one schema as a Parquet file; encoding and compression run in a thread of their own."""
 
-    def __init__(self, schema: pa.Schema) -> None:
-        self.file = spool()
+    def __init__(self, schema: pa.Schema, file: IO[bytes] | None = None) -> None:
+        self.file = spool() if file is None else file
         self.rows = 0
         self._parquet = pq.ParquetWriter(
             self.file, schema, compression="lz4", use_dictionary=False, write_statistics=False

@@ -26,6 +26,7 @@ from service.intake.inline import refused
 from service.intake.prompts import Prompt, Prompts
 from service.intake.spools import RowSpool, spool
 from service.intake.unreadable import why_no_json
+from store.artifacts import Artifacts
 from store.data.content_runs import Known
 from store.data.pools import ORIGINAL, Counts
 from store.records.columns import PLAIN, Places, finished, line_ends, line_texts, plain_rows
@@ -62,7 +63,7 @@ class BatchWriter:
         """Of a table."""
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
-        self.kept = Deduplicator(known)
+        self.kept = Deduplicator(known, Artifacts(settings.artifacts_url).incoming)
         self.rows: RowSpool | None = None
         """The rows of a table as they came, where the batch is one."""
         self.error_lines: IO[bytes] = spool()
@@ -199,7 +200,7 @@ class BatchWriter:
         if found is None:
             self.take_lines(block.data.split(b"\n")[:-1])
             return
-        texts = line_texts(block.data, block.ends)
+        texts = None if found.say_all else line_texts(block.data, block.ends)
         self._merge(found, lambda row: decoded(block.line(row)), texts)
 
     def take_lines(self, lines: list[bytes]) -> None:

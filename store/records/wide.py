@@ -47,6 +47,8 @@ class Found:
     """Columns that travel with at least one of them."""
     originals: pa.Array | None = None
     """The JSON of every row of the block, of a table."""
+    say_all: bool = False
+    """Whether every row's JSON is what orjson makes of its record; see columns.say_all."""
 
 
 def read_wide(table: pa.Table, only: str | None) -> Found | None:

@@ -4,12 +4,14 @@ import hashlib
 import os
 import random
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import text
 
+from store.artifacts import Artifacts
 from store.data import uploads
 from store.errors import Conflict
 from tests.live import Api, eventually, question
@@ -177,3 +179,28 @@ def test_a_file_that_a_job_reads_is_kept(api: Api) -> None:
 def test_a_promised_hash_is_kept(api: Api) -> None:
     answer = api.call("POST", f"/v1/files?sha256={'0' * 64}", content=b"x", headers=BINARY)
     assert (answer.status_code, answer.json()["code"]) == (422, "wrong_sha256")
+
+
+@pytest.mark.parametrize("promised", [None, hashlib.sha256(b"abcdef").hexdigest()])
+def test_a_part_that_was_damaged_is_named(api: Api, promised: str | None) -> None:
+    upload_id = start(api)
+    for number, content in enumerate((b"abc", b"def"), 1):
+        assert part(api, upload_id, number, content).status_code == 200
+    with api.database.transaction() as session:
+        second = uploads.parts(session, upload_id)[1].artifact
+    path = Path(Artifacts(api.settings.artifacts_url).root) / second
+    path.write_bytes(b"dEf")
+    refused = api.call("POST", f"/v1/uploads/{upload_id}/complete", json={"sha256": promised})
+    assert (refused.status_code, refused.json()["code"]) == (409, "part_damaged")
+    assert "Part 2" in refused.json()["detail"]
+    path.write_bytes(b"def")
+    done = api.made(f"/v1/uploads/{upload_id}/complete", {"sha256": promised})
+    assert api.call("GET", f"/v1/files/{done['file_id']}/content").content == b"abcdef"
+
+
+def test_parts_that_are_whole_but_not_what_was_promised_are_refused(api: Api) -> None:
+    upload_id = start(api)
+    part(api, upload_id, 1, b"abc")
+    body = {"sha256": hashlib.sha256(b"abd").hexdigest()}
+    refused = api.call("POST", f"/v1/uploads/{upload_id}/complete", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "wrong_sha256")

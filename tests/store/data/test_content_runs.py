@@ -13,7 +13,7 @@ def keys(numbers: list[int]) -> np.ndarray:
     return np.array([[number % 7, number] for number in numbers], dtype=np.uint64).reshape(-1, 2)
 
 
-@pytest.mark.parametrize("filter_bits", [3, 10, 27])
+@pytest.mark.parametrize("filter_bits", [6, 10, 27])
 @pytest.mark.parametrize("run_rows", [7, 100, 2**18])
 def test_the_first_of_equal_keys_is_new(
     filter_bits: int, run_rows: int, monkeypatch: pytest.MonkeyPatch

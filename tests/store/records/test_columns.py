@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.records.columns import content_keys, finished, line_ends, read_block
+from store.records.columns import content_keys, finished, line_ends, read_block, say_all
 from store.records.faults import InvalidRecord
-from store.records.record import Record, from_table, parse_record, to_table
+from store.records.record import Record, from_table, parse_record, to_json, to_table
 
 NUMBERS = (
     b"0",
@@ -134,3 +134,66 @@ def test_keys_are_the_first_128_bits() -> None:
     assert keys.astype("<u8").tobytes() == b"".join(raw)
     assert content_keys(table.slice(0, 0)).shape == (0, 2)
     assert np.array_equal(content_keys(table.slice(1, 2)), keys[1:3])
+
+
+def written_again(record: Record) -> bytes:
+    """The line, as downloads write it of a record without one."""
+    fields = to_json(record)
+    if record.id == record.content_hash:
+        del fields["id"]
+    return orjson.dumps(fields)
+
+
+members = st.dictionaries(
+    st.sampled_from(["id", "prompt", "completion", "group", "quality"]), text, min_size=2
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.lists(plain | members | chats, min_size=1, max_size=3).map(
+        lambda rows: [orjson.dumps(r) for r in rows]
+    )
+    | lines
+)
+def test_lines_that_say_no_more_than_their_records_can_be_written_again(given_lines: list[bytes]) -> None:
+    block = b"".join(line + b"\n" for line in given_lines)
+    ends = line_ends(block)
+    found = read_block(block, ends)
+    if found is not None and found[1].all() and say_all(block, ends, found[0]):
+        assert [written_again(record) for record in from_table(finished(found[0]))] == given_lines
+
+
+ROW = b'{"id":"%d","prompt":"a\\n\\"\xc3\xa9\\\\%d","completion":"/","group":"g"}'
+HASH = b"0" * 64
+
+
+@pytest.mark.parametrize(
+    ("line", "says_all"),
+    [
+        (ROW % (1, 1), True),
+        (b'{"prompt":"a","completion":"b"}', True),
+        (b'{"prompt": "a","completion":"b"}', False),
+        (b'{"completion":"b","prompt":"a"}', False),
+        (b'{"prompt":"\\u00e9","completion":"b"}', False),
+        (b'{"prompt":"a\\/","completion":"b"}', False),
+        (b'{"prompt":"a","completion":"b","quality":0.5}', False),
+        (b'{"prompt":"\\",","completion":"\\"}"}', True),
+        (b'{"prompt":"a","completion":"a","group":"completion"}', True),
+        (b'{"completion":"a","prompt":"a"}', False),
+        (b'{"prompt":"a","completion":"b","group":null}', False),
+        (b'{"id":"%s","prompt":"a","completion":"b"}' % HASH, False),
+        (
+            orjson.dumps({"messages": [{"role": role, "content": "a"} for role in ("user", "assistant")]}),
+            False,
+        ),
+    ],
+)
+def test_which_lines_say_no_more_than_their_records(line: bytes, says_all: bool) -> None:
+    for block in (line + b"\n", ROW % (2, 2) + b"\n" + line + b"\n"):
+        ends = line_ends(block)
+        found = read_block(block, ends)
+        assert found is not None
+        assert found[1].all()
+        alone = len(ends) == 1 or line.startswith(b'{"id":"1"')
+        assert say_all(block, ends, found[0]) == (says_all and alone)

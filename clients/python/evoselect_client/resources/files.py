@@ -139,25 +139,29 @@ class Uploads(Nouns[FileUpload, Mode]):
             return (yield from self._get(f"{self.path}/{segment(upload_id)}"))
         return (yield from self._post(self.path, {"name": name}))
 
-    def _send_file(self, upload: FileUpload, path: Path, part_bytes: int, show: Count) -> Steps[FileUpload]:
-        """Send the parts that have not arrived, then complete; ValueError when the file is another one."""
+    def _send_file(
+        self, upload: FileUpload, path: Path, part_bytes: int, show: Count, digest: str | None
+    ) -> Steps[FileUpload]:
+        """Send the parts that have not arrived, then complete; ValueError when the file is another one.
+
+        `digest` is the file's, None where it is not known yet.
+        """
         arrived = {part.number: part.sha256 for part in upload.parts}
         whole, sent, number = hashlib.sha256(), 0, 0
-        pieces = _pieces(path, part_bytes, whole)
+        pieces = _pieces(path, part_bytes, None if digest else whole)
         while piece := (yield Work(partial(next, pieces, None))):
-            content, digest = piece
+            content, own = piece
             number += 1
             known = arrived.get(number)
             if known is None:
-                yield from self.session.send(_part(upload.id, number, content, digest))
-            elif known != digest:
+                yield from self.session.send(_part(upload.id, number, content, own))
+            elif known != own:
                 raise ValueError(f"part {number} of upload {upload.id} came from other bytes than {path}")
             sent += len(content)
             show(sent)
         show(None)
-        return (
-            yield from self._post(f"{self.path}/{segment(upload.id)}/complete", {"sha256": whole.hexdigest()})
-        )
+        body = {"sha256": digest or whole.hexdigest()}
+        return (yield from self._post(f"{self.path}/{segment(upload.id)}/complete", body))
 
 
 def upload_file(
@@ -171,20 +175,22 @@ def upload_file(
 ) -> Steps[File]:
     """See Files.create; with `again` the bytes are sent though the service may have them."""
     files, uploads = Files[Any](session), Uploads[Any](session)
-    if upload_id is None and not again and (known := (yield from _known(files, path))):
-        return known
+    digest = None
+    if upload_id is None and not again:
+        digest = yield Work(partial(sha256_of, path))
+        if known := (yield from _known(files, digest)):
+            return known
     if upload_id is None and path.stat().st_size <= part_bytes:
         content = yield Work(path.read_bytes)
         call = post_bytes(files.path, files._decode, content, name=path.name)
         return (yield from session.send(call))  # type: ignore[no-any-return]
     upload = yield from uploads._start(path.name, upload_id)
-    done = yield from uploads._send_file(upload, path, part_bytes, show)
+    done = yield from uploads._send_file(upload, path, part_bytes, show, digest)
     return (yield from files._get(f"{files.path}/{segment(str(done.file_id))}"))
 
 
-def _known(files: Files[Any], path: Path) -> Steps[File | None]:
-    """The file that the service has with the same bytes."""
-    digest = yield Work(partial(sha256_of, path))
+def _known(files: Files[Any], digest: str) -> Steps[File | None]:
+    """The file that the service has with these bytes."""
     page = yield from files.session.send(get(files.path, Sent[Any].model_validate, sha256=digest, limit=1))
     same = [one for one in page.data if one["sha256"] == digest]  # an older service gives any file
     return files._decode({**same[0], "found": True}) if same else None
@@ -217,11 +223,12 @@ def _part(id: str, number: int, content: bytes, digest: str) -> Call[dict[str, A
     )
 
 
-def _pieces(path: Path, size: int, whole: Any) -> Iterator[tuple[bytes, str]]:
-    """Parts with their hashes, `whole` updated: hashed within the step that reads, not on an event loop."""
+def _pieces(path: Path, size: int, whole: Any | None) -> Iterator[tuple[bytes, str]]:
+    """Parts with their hashes, `whole` updated if there is one: within the step that reads, not on a loop."""
     with path.open("rb") as file:
         while piece := file.read(size):
-            whole.update(piece)
+            if whole is not None:
+                whole.update(piece)
             yield piece, _sha256(piece)
 
 
