@@ -2,17 +2,15 @@
 
 A sparse solve prices every other edge with its potentials; edges that would lower the cost are added until
 none is left, which proves the plan optimal over all edges. Costs are 1 - cosine; masses and potentials are
-float64.
+float64. POT is imported where it solves: it loads scikit-learn, for which those who only price need not wait.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import ot
 import scipy.sparse
 import torch
-from ot.lp.emd_wrap import check_result, emd_c_sparse
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
@@ -63,6 +61,8 @@ def over_edges(
     no cost. ``half_virtual`` is half of what virtual edges cost: more than any stored entry. The simplex
     starts from the target prices ``start`` (M,), 0 unless given: they change its time, not the cost.
     """
+    from ot.lp.emd_wrap import check_result, emd_c_sparse
+
     n, m = cost.shape
     if may_keep is None and cost.nnz == n * m and abs(float(supply.sum() - demand.sum())) <= BALANCED:
         return _over_all_pairs(cost.toarray(), supply, demand)
@@ -118,6 +118,8 @@ def _least_of_rows(cost: scipy.sparse.csr_array, prices: Floats) -> Floats:
 
 def _over_all_pairs(cost: Floats, supply: Floats, demand: Floats) -> Transport:
     """``over_edges`` where every pair has an edge (n, M) and all is shipped: a third of its time or less."""
+    import ot
+
     plan, log = ot.emd(supply, demand, cost, log=True, numItermax=MAX_PIVOTS, center_dual=False)
     return Transport(scipy.sparse.csr_array(plan), float((plan * cost).sum()), 0.0, log["u"], log["v"])
 

@@ -65,9 +65,9 @@ class Conditioner:
         height = product_rows(len(self.mean))
         for start in range(0, values.shape[0], height):
             block = slice(start, min(start + height, values.shape[0]))
-            rows = self._turned(flatten(values[block], self.weights) - self.mean, height)
+            rows = self._turned(flatten(values[block], self.weights).sub_(self.mean), height)
             real = torch.linalg.vector_norm(rows[0], dim=1, keepdim=True) > least
-            done[block] = torch.nn.functional.normalize(rows[1], dim=1) * real
+            done[block] = torch.nn.functional.normalize(rows[1], dim=1).mul_(real)
         return done
 
     def _turned(self, rows: Tensor, height: int) -> tuple[Tensor, Tensor]:

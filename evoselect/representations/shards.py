@@ -60,8 +60,9 @@ class Fitted:
         return rows
 
     def alike(self, rows: Tensor) -> Tensor:
-        """Places (z,) among rows (n, width) that differ from the pool's mean by rounding alone."""
-        return (rows[:, : len(self.values.mean)].count_nonzero(dim=1) == 0).nonzero().ravel()
+        """Places (z,) among applied rows (n, width) that differ from the pool's mean by rounding alone."""
+        norms = torch.linalg.vector_norm(rows[:, : len(self.values.mean)], dim=1, dtype=torch.float32)
+        return (norms == 0).nonzero().ravel()
 
 
 @dataclass(frozen=True, slots=True)

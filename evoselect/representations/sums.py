@@ -36,6 +36,11 @@ class Sums:
         return self.totals.sum(0).double() * (UNIT / max(1, self.rows))
 
 
+def _added(rows: Tensor) -> Tensor:
+    """rows (n, d) whole numbers -> (1, d) float64 sums."""
+    return rows.sum(0, keepdim=True, dtype=torch.float64)
+
+
 def _by_form(rows: Tensor, forms: Tensor, count: int) -> Tensor:
     """rows (n, d) whole numbers, forms (n,) -> (count, d) sums."""
     return torch.zeros(count, rows.shape[1], dtype=rows.dtype).index_add_(0, forms, rows)
@@ -66,8 +71,8 @@ def sums_of(
     of_row = torch.zeros(len(features), dtype=torch.long) if forms is None else forms
     totals = torch.zeros(count, features.shape[1] * features.shape[2], dtype=torch.int64)
     for block in row_blocks(features, BLOCK_BYTES):
-        whole = (flatten(features[block], norms).double() / UNIT).round_()
-        added = whole.sum(0, keepdim=True) if count == 1 else _by_form(whole, of_row[block], count)
+        whole = flatten(features[block], norms).mul_(1 / UNIT).round_()  # exact: a power of two
+        added = _by_form(whole.double(), of_row[block], count) if count > 1 else _added(whole)
         if not bool(torch.isfinite(added).all()):
             raise InvalidInput("features to fit on must be finite: leave out rows whose status is not ok")
         totals += added.long()  # exact: a block's sum is below 2^53
@@ -103,7 +108,7 @@ def flatten(values: Tensor, norms: Tensor | None = None) -> Tensor:
     if values.ndim != 3:
         raise shape_error(values)
     unit = torch.nn.functional.normalize(values.float(), dim=2)
-    return (unit if norms is None else unit * norms[:, None]).flatten(1)
+    return (unit if norms is None else unit.mul_(norms[:, None])).flatten(1)
 
 
 def shape_error(values: Tensor) -> InvalidInput:

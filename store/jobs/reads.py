@@ -9,7 +9,10 @@ from store.tables.jobs import Event, Job, Shard
 from store.tables.states import ShardState
 
 Progress = dict[str, dict[str, float]]
-"""By phase: done and total rows, and seconds from the first claim to the last commit."""
+"""By phase: done and total rows, and seconds from the first claim to the last commit.
+
+Of a phase that asked for others and started anew they are its last run's: the row of an earlier one is gone.
+"""
 
 
 def find(session: Session, wanted: Collection[tuple[str, str]]) -> list[Job]:

@@ -21,7 +21,8 @@ from workers.evaluations import exact_match as generation
 from workers.models.conventions import TemplateMismatch
 from workers.models.loading import LoadedModel
 from workers.models.rendering import require_template
-from workers.models.tokenization import Answers, Status, answers_of
+from workers.models.status import Status
+from workers.models.tokenization import Answers, answers_of
 
 SCHEMA = pa.schema(
     [

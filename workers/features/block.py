@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workers.models.tokenization import Status
+from workers.models.status import Status
 
 Floats = npt.NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from evoselect.arrays import Ints
 from evoselect.errors import InvalidInput
 from evoselect.representations.shards import Features
 from workers.features.block import FeatureBlock
-from workers.models.tokenization import Status
+from workers.models.status import Status
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 

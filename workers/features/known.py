@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evoselect.arrays import Ints
 from evoselect.representations.shards import Features, Shard
-from workers.models.tokenization import Status
+from workers.models.status import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from evoselect.representations.sums import BLOCK_BYTES
 from workers.features.file_rows import ranges
 from workers.features.known import Known
 from workers.features.matrices import invalid, open_matrix
-from workers.models.tokenization import Status
+from workers.models.status import Status
 
 SKETCH = "provided"
 LEAST_NORM, MOST_NORM = 1e-6, 1e15

@@ -9,7 +9,6 @@ end token. Of a chat all turns of the assistant are learnt, or the last one: wor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from evoselect.gradients.examples import Example, example_of
 from evoselect.spec.reading import OnLong, Reading, Rendering, Turns
@@ -27,17 +26,7 @@ from workers.models.rendering import (
 )
 from workers.models.shortening import head_of, shortened
 from workers.models.spans import Tokens, by_marks, by_prefixes, common_prefix, has_marks, learnt_turns
-
-Status = Literal[
-    "ok",
-    "too_long",
-    "truncated_answer",
-    "no_answer_tokens",
-    "non_finite",
-    "zero_gradient",
-    "shard_failed",
-    "template_mismatch",
-]
+from workers.models.status import Status
 
 
 @dataclass(frozen=True, slots=True)

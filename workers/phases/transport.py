@@ -205,19 +205,21 @@ def _store_copies(work: Work, found: near_copies.Found | None) -> StoredFile | N
 
 
 def _compared(work: Work, sides: Sides, forms: Forms | None, scratch: Path) -> Compared:
-    """Both sides as unit rows; raises Wanted where shards have to answer first."""
+    """Both sides as unit rows; raises Wanted where shards have to answer first.
+
+    ``forms`` where form is not to count.
+    """
     asked, target = sides.asked, sides.target.features(sides.goals)
     if not sides.listed:
         found = conditioned(asked.features, sides.pool.shards_of(sides.rows), target, scratch, forms=forms)
         return Compared(found.kind, Pool((parts.Rows(found.candidates),)), found.targets)
-    by_content = forms is not None and asked.features.match == "content"
     problem = Problem(
         work=work,
         asked=asked,
         stretches=sides.pool.stretches,
         sketch=sides.pool.known.sketch,
         rows=sides.rows,
-        forms=forms.of_pool() if forms is not None and by_content else None,
+        forms=None if forms is None else forms.of_pool(),
         target=target,
         masses=foreseen_masses(_groups(sides.wanted), len(sides.goals), asked.spec.quotas),
         budget=sides.budget,
@@ -230,8 +232,10 @@ def _compared(work: Work, sides: Sides, forms: Forms | None, scratch: Path) -> C
 
 def _choose(work: Work, sides: Sides, scratch: Path, stages: Stages) -> Choice:
     asked, features = sides.asked, sides.asked.features
-    forms = forms_of(sides.sent, sides.wanted, features)
+    told = partial(forms_of, sides.sent, sides.wanted, features)
+    forms = told() if features.match == "content" else None
     compared = _compared(work, sides, forms, scratch)
+    forms = forms or told()  # for the result alone, which a phase that only asks has not
     stages.done("conditioned")
     selection = select(
         compared.pool,

@@ -1,6 +1,7 @@
-"""Which function works on which phase. Named, not imported: torch and friends load on first use."""
+"""Which function works on which phase. Named, not imported: torch and friends load where they are used."""
 
 import importlib
+from collections.abc import Collection
 
 from workers.process.memory import bounded
 from workers.process.work import Outcome, Work
@@ -18,6 +19,16 @@ PHASES = {
     "judge": "workers.phases.judge",
     "index": "workers.phases.index",
 }
+
+SHORT = ("sums", "lists", "transport")
+"""Whose shards may take less time than their imports: idle workers load these beforehand."""
+
+
+def load(phases: Collection[str]) -> None:
+    """Import those of the phases that are short; raises ImportError."""
+    for phase in SHORT:
+        if phase in phases:
+            importlib.import_module(PHASES[phase])
 
 
 def run(work: Work) -> Outcome:

@@ -31,7 +31,7 @@ from workers.process import siblings
 from workers.process.attempt import execute
 from workers.process.heartbeat import Heartbeat
 from workers.process.leaving import leaving
-from workers.process.phases_by_name import PHASES, run
+from workers.process.phases_by_name import PHASES, load, run
 
 logger = logging.getLogger(__name__)
 QUEUES_VARIABLE = "EVOSELECT_QUEUES"  # set by the parent, read by the children it spawns
@@ -81,8 +81,21 @@ class Workplace:
         """Poll at once, then every few seconds, until the process is to end."""
         poll = self.context.settings.poll_seconds
         self._poll(waited_seconds=0.0)
+        threading.Thread(target=self._get_ready, name="ready", daemon=True).start()
         while not leaving.wait(poll * random.uniform(*JITTER)):
             self._poll(waited_seconds=poll)
+
+    def _get_ready(self) -> None:
+        """Load what the short phases of these queues need: the first shard of each would wait for it.
+
+        A notification waits meanwhile, so no two threads import the same modules; a poll does not.
+        """
+        try:
+            with self._busy:
+                for _, phases in plans.places(self.queues, PHASES):
+                    load(phases)
+        except Exception:
+            logger.exception("a phase could not be loaded")  # its first shard fails by the same, and says so
 
     def _poll(self, waited_seconds: float) -> None:
         try:

@@ -16,7 +16,6 @@ from workers.features.provided import Provided, Sent, provided, rows_of
 from workers.lists import matrix_windows
 from workers.lists.asked import asked_before
 from workers.process.work import Work
-from workers.selections.computed import load_computed
 from workers.selections.side import Role, Side
 
 
@@ -24,6 +23,8 @@ def load(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
     """One role of what the request names; a copy of a file that came lies in the folder ``scratch``."""
     if asked.features.kind == "provided":
         return load_provided(work, asked, role, scratch)
+    from workers.selections.computed import load_computed  # with transformers, which takes seconds
+
     return load_computed(work, role, scratch)
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.chaos import disks
 from tests.store.loops.test_advance import BASE_FAILED, GENERATING, Line
 from workers.context import Context
 from workers.process import memory, siblings
+from workers.process.leaving import leaving
 from workers.process.phases_by_name import PHASES
 from workers.process.workplace import Workplace, upkeep
 
@@ -198,6 +200,37 @@ def test_a_shard_that_meets_a_full_disk_waits_for_room_and_counts_no_fault(
         assert session.scalars(text("select status from jobs")).all() == ["completed"]
     assert features[:2] == ("done", 0)
     assert "No space left on device" in features[2]
+
+
+def test_an_idle_worker_loads_its_short_phases_alone() -> None:
+    told = "import sys; print([name for name in ('torch', 'transformers', 'ot') if name in sys.modules])"
+    for phases, loaded in ((("sums", "lists", "features"), ["torch"]), (("train", "judge"), [])):
+        program = f"from workers.process.phases_by_name import load; load({phases}); {told}"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(loaded)
+
+
+def test_a_phase_that_cannot_be_loaded_leaves_the_worker_at_work(
+    place: Workplace,
+    database: Database,
+    tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(PHASES, "sums", "workers.phases.that_is_none")
+    leaving.set()
+    try:
+        place.poll_until_leaving()
+    finally:
+        leaving.clear()
+    for thread in threading.enumerate():
+        if thread.name == "ready":
+            thread.join()
+    assert "a phase could not be loaded" in caplog.text
+    with database.transaction() as session:
+        plans = [ShardPlan("features", 0, 1)]
+        jobs.create(session, tenant_id=tenant, kind=JobKind.SELECTION, request={}, plans=plans)
+    assert place.drain() == 2
 
 
 def make_due(database: Database) -> None:

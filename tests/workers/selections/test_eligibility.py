@@ -6,7 +6,7 @@ from evoselect.spec.selection import SelectionSpec
 from store.records.record import Record, parse_record, to_table
 from store.records.stored import Records
 from workers.features.known import Known
-from workers.models.tokenization import Status
+from workers.models.status import Status
 from workers.selections.eligibility import counts, eligibility_of, rejected_of
 from workers.selections.side import Side
 
