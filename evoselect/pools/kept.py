@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
+from evoselect.features import Matrix, gather
 from evoselect.neighbours.both_ways import Nearest
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.left import Left, Questions
@@ -24,7 +25,7 @@ class Store:
     """Rows of a shard that are here by now, and how often it was asked again."""
 
     rows: Ints  # (r,) ascending
-    values: Tensor  # (r, d)
+    values: Matrix  # (r, d)
     asked: int = 0
 
     def missing(self, rows: Ints) -> Ints:
@@ -35,13 +36,14 @@ class Store:
         """Take in rows (s,) that were missing, with their values (s, d)."""
         every = np.concatenate([self.rows, rows])
         order = np.argsort(every)
-        both = torch.cat([self.values, values.to(self.values)])
+        held = self.values[:]
+        both = torch.cat([held, values.to(held)])
         self.rows, self.values = every[order], both[torch.from_numpy(order).to(both.device)]
 
     def read(self, rows: Ints) -> Tensor:
         """rows (s,), all of them here -> (s, d) float32."""
         place = np.searchsorted(self.rows, rows)
-        return self.values[torch.from_numpy(place).to(self.values.device)].float()
+        return gather(self.values, torch.from_numpy(place))
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Kept:
 
     def check(self, first: int) -> None:
         """The kept rows; a shard checks all of its own before it answers."""
-        norms = torch.linalg.vector_norm(self.left.values.float(), dim=1)
+        norms = torch.linalg.vector_norm(self.left.values[:].float(), dim=1)
         if not bool(torch.isfinite(norms).all()):
             raise InvalidInput(f"a shard from row {first} on left rows that are not finite: run it again")
 
@@ -140,7 +142,7 @@ class Kept:
         asked, found = self.questions.near, self.left.near
         if self.only is None and asked is not None and found is not None and _equal(asked, targets):
             target, cosine, best = found
-            return Nearest(target.long().numpy(), cosine.double().numpy(), best.double().numpy())
+            return Nearest(target.numpy(), cosine.numpy(), best.double().numpy())
         return self._among(self._shard()).near(targets)
 
     def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:

@@ -73,6 +73,21 @@ class FileRows:
         return found
 
 
+class Spill:
+    """Matrices of any number, one after the other in a file without a name: one open file for all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it lives as long as the rows
+        self._end = 0
+
+    def put(self, rows: Tensor) -> FileRows:
+        """Rows (n, width) of float16 or float32, from now on in the file."""
+        kept = FileRows(self._file, rows.numpy().dtype, (rows.shape[0], rows.shape[1]), self._end)
+        kept.write(0, rows)
+        self._end = kept.offset(rows.shape[0])
+        return kept
+
+
 def scratch_rows(folder: Path, dtype: npt.DTypeLike, shape: tuple[int, int]) -> FileRows:
     """Zero rows in a file without a name in ``folder``.
 

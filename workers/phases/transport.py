@@ -36,6 +36,7 @@ from store.records.stored import Records, some
 from store.results import items as selected
 from workers.features import conditioned_rows
 from workers.features.block_files import check_same_sketch
+from workers.features.statuses import Statuses
 from workers.lists import merging
 from workers.lists.asked import PHASES, asked_before
 from workers.lists.problem import Problem
@@ -77,7 +78,7 @@ class Sides:
     asked: SelectionWork
     target: Side
     pool: Side
-    eligibility: list[str]
+    eligibility: Statuses
     """Of every candidate."""
     sent: Records
     wanted: list[Record]
@@ -154,7 +155,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     stages.done("read")
     check_same_sketch([target.known.sketch, pool.known.sketch])
     refuse_bad_rows(asked.features, target, pool)
-    goals = [row for row, status in enumerate(target.known.status) if status == "ok"]
+    goals = target.known.status.rows("ok").tolist()
     eligibility = eligibility_of(
         target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec
     )
@@ -168,7 +169,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
 
 
 def _find_near_copies(
-    work: Work, asked: SelectionWork, *, target: Side, pool: Side, eligibility: list[str]
+    work: Work, asked: SelectionWork, *, target: Side, pool: Side, eligibility: Statuses
 ) -> near_copies.Found | None:
     """Near-copies among the usable candidates; those that may not be selected are marked so."""
     rows = usable_of(eligibility)
@@ -184,7 +185,7 @@ def _find_near_copies(
         known=_known_copies(work),
     )
     for place, why in ({} if found is None else found.dropped()).items():
-        eligibility[int(rows[place])] = why
+        eligibility.give(rows[place : place + 1], why)
     return found
 
 
