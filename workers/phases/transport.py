@@ -259,12 +259,12 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
     selection = choice.selection
     compared = choice.compared
     near = compared.pool.near(compared.targets)
-    rejected = rejected_of(sides.pool, sides.eligibility)
+    rejected, first = _store_rejected(work, sides)
     flags = sides.copies.flags() if sides.copies else {}
     items, rows = _store_items(work, sides, selection, flags)
     return {
         "counts": counts(sides.target, sides.pool, sides.eligibility),
-        "rejected": rejected[:MAX_REJECTED],
+        "rejected": first,
         "conditioning": compared.kind,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
         "features": sides.pool.preflight | (compared.answers.counts if compared.answers else {}),
@@ -277,7 +277,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
         "artifacts": {
             **items,
             **_store_near_copies(work, sides, flags),
-            "rejected": _store_rejected(work, rejected),
+            "rejected": rejected,
             "considered": considered.put(
                 work,
                 sides.sent,
@@ -379,7 +379,14 @@ def _coverage(selection: Selection, targets: list[Record]) -> list[Covered]:
     return [Covered(id=targets[row].id, cosine=float(selection.coverage[row])) for row in order]
 
 
-def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
-    lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
-    stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
-    return stored.reference(rows=len(rejected))
+def _store_rejected(work: Work, sides: Sides) -> tuple[StoredFile, list[dict[str, str]]]:
+    """A line for each candidate that could not be selected, and the first of them."""
+    first: list[dict[str, str]] = []
+    count = 0
+    with tempfile.TemporaryFile(dir=work.context.settings.home) as file:
+        for count, row in enumerate(rejected_of(sides.pool, sides.eligibility), start=1):
+            file.write(orjson.dumps(row) + b"\n")
+            if count <= MAX_REJECTED:
+                first.append(row)
+        stored = work.context.artifacts.put_stream(f"{work.claim.tenant_id}/rejected", file, ".jsonl")
+    return stored.reference(rows=count), first

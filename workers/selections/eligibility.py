@@ -1,6 +1,6 @@
 """What becomes of every candidate: usable, or why it may not be selected."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -116,10 +116,10 @@ def counts(target: Side, pool: Side, eligibility: Statuses) -> Counts:
     )
 
 
-def rejected_of(pool: Side, eligibility: Statuses) -> list[dict[str, str]]:
+def rejected_of(pool: Side, eligibility: Statuses) -> Iterator[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
     pairs = zip(pool.records.column("id"), eligibility, strict=True)
-    return [{"id": id, "reason": reason} for id, reason in pairs if reason != "usable"]
+    return ({"id": id, "reason": reason} for id, reason in pairs if reason != "usable")
 
 
 def of_low_quality(candidates: Sequence[Record], spec: SelectionSpec) -> Mask:
