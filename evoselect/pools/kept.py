@@ -5,7 +5,7 @@ and the answer is as exact as the first.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,28 +22,35 @@ from evoselect.pools.part import Part
 
 @dataclass
 class Store:
-    """Rows of a shard that are here by now, and how often it was asked again."""
+    """Rows of a shard that can be read by now, and how often it was asked again.
 
-    rows: Ints  # (r,) ascending
+    Of those asked for since, numbers alone are kept: an answer can name most of a shard.
+    """
+
+    rows: Ints  # (r,) ascending, that it left
     values: Matrix  # (r, d)
     asked: int = 0
+    late: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # (l,) ascending, asked for since
+    shard: Part | None = None  # where they are read
 
     def missing(self, rows: Ints) -> Ints:
-        """Those of ``rows`` (s,) that are not here -> (t,), ascending."""
-        return np.setdiff1d(rows, self.rows)
+        """Those of ``rows`` (s,) that cannot be read -> (t,), ascending."""
+        return np.setdiff1d(np.setdiff1d(rows, self.rows), self.late)
 
-    def add(self, rows: Ints, values: Tensor) -> None:
-        """Take in rows (s,) that were missing, with their values (s, d)."""
-        every = np.concatenate([self.rows, rows])
-        order = np.argsort(every)
-        held = self.values[:]
-        both = torch.cat([held, values.to(held)])
-        self.rows, self.values = every[order], both[torch.from_numpy(order).to(both.device)]
+    def add(self, rows: Ints, shard: Part) -> None:
+        """Have rows (s,) that were missing read from the ``shard`` from now on."""
+        self.late, self.shard = np.union1d(self.late, rows), shard
 
     def read(self, rows: Ints) -> Tensor:
-        """rows (s,), all of them here -> (s, d) float32."""
-        place = np.searchsorted(self.rows, rows)
-        return gather(self.values, torch.from_numpy(place))
+        """rows (s,), none of them missing -> (s, d) float32."""
+        left = np.isin(rows, self.rows)
+        values = gather(self.values, torch.from_numpy(np.searchsorted(self.rows, rows[left])))
+        if self.shard is None or left.all():
+            return values
+        found = torch.empty(len(rows), values.shape[1], device=values.device)
+        found[torch.from_numpy(left)] = values
+        found[torch.from_numpy(~left)] = self.shard.gather(rows[~left]).to(values.device)
+        return found
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ class Kept:
         own = self._own(rows)
         missing = self.store.missing(own)
         if len(missing):
-            self.store.add(missing, self._shard().gather(missing))
+            self.store.add(missing, self._shard())
         return self.store.read(own)
 
     def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
@@ -168,10 +175,10 @@ class Kept:
         return shard if self.only is None else shard.among(self.only)
 
     def _remember(self, shard: Part, rows: Ints) -> None:
-        """Keep the rows that an answer names: they will be read."""
+        """The rows that an answer names will be read."""
         missing = self.store.missing(self._own(rows))
         if len(missing):
-            self.store.add(missing, shard.gather(missing))
+            self.store.add(missing, shard)
 
     def _listed(self, cosine: Floats, rows: Ints, count: int) -> tuple[Floats, Ints] | None:
         """The first ``count`` of each list among this part's rows; None where a list has too few."""

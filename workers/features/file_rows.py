@@ -42,10 +42,12 @@ class FileRows:
         return FileRows(self.file, self._dtype, (stop - start, self.shape[1]), offset)
 
     def __getitem__(self, index: Any, /) -> Tensor:
-        """A slice of step 1 or an index (i,) of rows -> (i, width)."""
+        """A slice or an index (i,) of rows -> (i, width)."""
         if isinstance(index, slice):
-            start, stop, _ = index.indices(self.shape[0])
-            return torch.from_numpy(self._read(start, max(start, stop)))
+            start, stop, step = index.indices(self.shape[0])
+            if step == 1:
+                return torch.from_numpy(self._read(start, max(start, stop)))
+            index = np.arange(start, stop, step)
         rows = np.asarray(index, dtype=np.int64)
         if not len(rows):
             return torch.from_numpy(self._read(0, 0))
