@@ -48,7 +48,7 @@ class Statuses(Sequence[str]):
     def __getitem__(self, index: int | slice) -> "str | Statuses":
         if isinstance(index, slice):
             return Statuses(self._codes[index], self._names)
-        return self._names[self._codes[index]]
+        return self._names[int(self._codes[index])]
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), STEP):
