@@ -79,6 +79,8 @@ class Budget:
 
     def among(self, rows: Ints) -> "Budget":
         """The same budget over ``rows`` (r,), ascending, which hold all that is pinned."""
+        if len(rows) == len(self.prices):
+            return self
         bounds = None if self.bounds is None else self.bounds.among(rows)
         pinned = np.searchsorted(rows, self.pinned)
         return replace(self, prices=self.prices[rows], pinned=pinned, bounds=bounds)

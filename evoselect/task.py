@@ -102,7 +102,10 @@ Method = Callable[[Task], Chosen]
 
 def top(score: Floats, k: int) -> Ints:
     """score (n,) -> (k,) rows of the k largest, best first, ties by index."""
-    return np.lexsort((np.arange(len(score)), -score))[:k]
+    rows = np.arange(len(score))
+    if 0 < k < len(score):
+        rows = np.flatnonzero(score >= np.partition(score, len(score) - k)[len(score) - k])
+    return rows[np.lexsort((rows, -score[rows]))[:k]]
 
 
 def random_scores(n: int, seed: int) -> Floats:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evoselect.arrays import Ints
@@ -115,13 +116,22 @@ def distinct_rows(pool: Pool, key: Ints) -> Ints:
 
     A few columns decide about most rows; a 64-bit hash of all columns decides about the rest.
     """
-    _, first, group, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
-    if len(first) == len(key):
-        return np.sort(first)
-    unsure = np.flatnonzero(counts[group] > 1)
+    copy = repeated(key)
+    unsure = np.flatnonzero(copy)
     pairs = np.stack([key[unsure], pool.hashes(unsure)], axis=1)
     _, kept = np.unique(pairs, axis=0, return_index=True)
-    return np.sort(np.concatenate([first[counts == 1], unsure[kept]]))
+    copy[unsure[kept]] = False
+    return np.flatnonzero(~copy)
+
+
+def repeated(key: Ints) -> NDArray[np.bool_]:
+    """(N,) which rows have a key (N,) that another has too."""
+    ordered = np.sort(key)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(again):
+        return np.zeros(len(key), dtype=bool)
+    place = np.minimum(np.searchsorted(again, key), len(again) - 1)
+    return np.asarray(again[place] == key)
 
 
 def copies_of(pool: Pool, key: Ints, rows: Ints) -> Ints:

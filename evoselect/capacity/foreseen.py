@@ -7,10 +7,12 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity import shortlist
-from evoselect.neighbours import matrix, priced
+from evoselect.neighbours import matrix
+from evoselect.neighbours.priced import edges_below
 from evoselect.pools.left import Questions
 from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
+from evoselect.spec.listing import list_width, priced
 
 NOISE = 4  # deviations of the sample by which more of the most relevant rows are kept
 SPARE = 2  # times as long as they are read: a shard does not know which of its rows are copies of another's
@@ -30,10 +32,10 @@ def questions(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Qu
     lists = [(diversity.around(targets), SPARE * diversity.SAMPLE_ROWS)]
     directions = (centre(targets, masses), mean_target(targets))
     high = ((1, _least_relevance(pool, targets, budget)),)
-    if shortlist.priced(pool.shape[0], targets.shape[0]):
+    if priced(pool.shape[0], targets.shape[0]):
         _, price = shortlist.first_prices(pool, targets, masses, budget)
         return Questions(tuple(lists), (targets, price, shortlist.WINDOW), directions, high, targets)
-    lists.append((targets, shortlist.list_width(pool.shape[0], targets.shape[0], budget.count)))
+    lists.append((targets, list_width(pool.shape[0], targets.shape[0], budget.count)))
     return Questions(tuple(lists), None, directions, high, targets)
 
 
@@ -45,7 +47,7 @@ def edges(asked: Questions, pool: Pool, m: int, k: int) -> int:
     if asked.below is None:
         return sum(len(targets) * min(count, pool.shape[0]) for targets, count in asked.lists[1:])
     step = shortlist.sample_step(pool.size, m, k)
-    return step * len(priced.edges_below(pool.gather(pool.every(step)), *asked.below).cost)
+    return step * len(edges_below(pool.gather(pool.every(step)), *asked.below).cost)
 
 
 def _least_relevance(pool: Pool, targets: Tensor, budget: Budget) -> float:

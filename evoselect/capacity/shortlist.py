@@ -19,17 +19,14 @@ from evoselect.budget import Budget
 from evoselect.features import row_blocks
 from evoselect.neighbours.matrix import cheapest
 from evoselect.pools.pool import Pool
+from evoselect.spec.listing import MIN_WIDTH, list_width, priced
 from evoselect.transport import PRICE_TOLERANCE, optimal_choice
 
-MIN_WIDTH = 64  # candidates per target to start with
 WIDENING = 4  # times as wide, for the targets that want more
-WIDTH_PER_SHARE = 8  # and this many times the k / M that a target takes on average
-DENSE_ENTRIES = 2**14  # of (N, M) up to which every candidate is listed for every target
 WHOLE_ENTRIES = 2**20  # of (N, M) up to which the sample is the whole pool
 SAMPLE_SHARE = 1 / 16  # of the pool, else;
 MIN_SAMPLE = 2_048  # rows,
 MAX_SAMPLE = 8_192
-MOST_PRICED_TARGETS = 8_192  # above, the programme of the sample takes too long: the nearest are listed
 PER_TARGET = 0.5  # and so many that a target takes about this many of them
 EXHAUSTED = 1.1  # of k: a sample that runs out a little earlier than the pool names the price after it
 EXACT_NODES = 10_000  # k + M up to which the network simplex takes a fraction of a second
@@ -77,26 +74,6 @@ class Shortlist:
     def target_of_edge(self) -> Ints:
         """(edges,) row of each stored entry."""
         return np.repeat(np.arange(self.cost.shape[0]), np.diff(self.cost.indptr))
-
-
-def first_width(n_candidates: int, n_targets: int, k: int) -> int:
-    """L = max(64, 8 k / M), at most N."""
-    return min(n_candidates, max(MIN_WIDTH, -(-WIDTH_PER_SHARE * k // n_targets)))
-
-
-def priced(n: int, m: int) -> bool:
-    """Whether n candidates and m targets are listed by price."""
-    return m <= MOST_PRICED_TARGETS and n * m > DENSE_ENTRIES
-
-
-def list_width(n: int, m: int, k: int) -> int:
-    """How many each target lists first where that is not by price."""
-    return n if n * m <= DENSE_ENTRIES else first_width(n, m, k)
-
-
-def least_edges(n: int, m: int, k: int) -> int:
-    """How many edges are listed at least, whatever the features of n candidates and m targets are."""
-    return min(n, k) if priced(n, m) else m * list_width(n, m, k)
 
 
 def by_price(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> tuple[Shortlist, Floats]:

@@ -8,6 +8,7 @@ from evoselect.budget import Budget
 from evoselect.capacity import rounding, shortlist
 from evoselect.groups.masses import spread
 from evoselect.pools.pool import Pool
+from evoselect.spec.listing import first_width
 
 ROUNDS = 12
 LEAST_SHARE = 0.25  # of an equal share: no group is starved to make its few items closer
@@ -24,7 +25,7 @@ def balanced_shares(pool: Pool, targets: Tensor, groups: Ints, budget: Budget) -
     """
     count = int(groups.max()) + 1
     shares = np.full(count, 1.0 / count)
-    width = shortlist.first_width(pool.shape[0], targets.shape[0], budget.count)
+    width = first_width(pool.shape[0], targets.shape[0], budget.count)
     listed = shortlist.build(pool, targets, width)
     listed = shortlist.with_rows(listed, pool, targets, budget.pinned)
     own = budget.among(listed.candidates)

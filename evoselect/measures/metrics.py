@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoselect.arrays import Ints
+from evoselect.arrays import Floats, Ints
 from evoselect.budget import Budget
 from evoselect.capacity.foreseen import mean_target
 from evoselect.measures.coverage import coverage
@@ -36,7 +36,7 @@ def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, fl
     relevance = task.pool.scores(mean_target(task.targets))
     rivals = {
         "random": drawn(task.n, task.budget, task.seed),
-        "top_relevance": task.budget.fill(top(relevance, task.n)),
+        "top_relevance": bought(task.budget, relevance),
     }
     report = {"selected": _measure(task, order)}
     report["selected"]["transport_whole"] = transport
@@ -47,7 +47,13 @@ def compare(task: Task, order: Ints, transport: float) -> dict[str, dict[str, fl
 
 def drawn(n: int, budget: Budget, seed: int) -> Ints:
     """(k,) what a budget over n rows buys of them in a random order."""
-    return budget.fill(top(random_scores(n, seed + 1), n))
+    return bought(budget, random_scores(n, seed + 1))
+
+
+def bought(budget: Budget, score: Floats) -> Ints:
+    """(k,) what a budget over n rows buys of them, the largest of score (n,) first, ties by index."""
+    wanted = budget.total + len(budget.pinned) if budget.uniform else len(score)
+    return budget.fill(top(score, min(wanted, len(score))))
 
 
 def measured(order: Ints, seed: int) -> Ints:

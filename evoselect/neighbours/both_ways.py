@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from evoselect.arrays import Floats, Ints
+from evoselect.arrays import Floats
 from evoselect.features import Matrix
 from evoselect.neighbours.matrix import tiles
 
@@ -16,8 +17,8 @@ from evoselect.neighbours.matrix import tiles
 class Nearest:
     """Every candidate's nearest target, and every target's best candidate."""
 
-    target: Ints  # (N,)
-    cosine: Floats  # (N,)
+    target: NDArray[np.int32]  # (N,)
+    cosine: NDArray[np.float32]  # (N,)
     best: Floats  # (M,) cosine
 
 
@@ -41,7 +42,7 @@ class Running:
     def of(cls, candidates: Matrix, m: int) -> "Running":
         """Nothing yet, of candidates (N, d) and ``m`` targets."""
         n, device = candidates.shape[0], candidates.device
-        nearest = torch.empty(n, dtype=torch.int64, device=device)
+        nearest = torch.empty(n, dtype=torch.int32, device=device)
         return cls(torch.empty(n, device=device), nearest, torch.full((m,), -torch.inf, device=device))
 
     def add(self, rows: slice, product: Tensor) -> None:
@@ -51,7 +52,7 @@ class Running:
 
     def found(self) -> Nearest:
         """After all rows."""
-        cosine = self.cosine.clamp(-1, 1).double().cpu().numpy()
+        cosine = self.cosine.clamp(-1, 1).cpu().numpy()
         return Nearest(self.target.cpu().numpy(), cosine, self.best.double().cpu().numpy())
 
 

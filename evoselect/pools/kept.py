@@ -5,7 +5,7 @@ and the answer is as exact as the first.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
+from evoselect.features import Matrix, gather
 from evoselect.neighbours.both_ways import Nearest
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.left import Left, Questions
@@ -22,34 +23,43 @@ from evoselect.pools.part import Part
 
 @dataclass
 class Store:
-    """Rows of a shard that are here by now, and how often it was asked again."""
+    """Rows of a shard that can be read by now, and how often it was asked again.
 
-    rows: Ints  # (r,) ascending
-    values: Tensor  # (r, d)
+    Of those asked for since, numbers alone are kept: an answer can name most of a shard.
+    """
+
+    rows: Ints  # (r,) ascending, that it left
+    values: Matrix  # (r, d)
     asked: int = 0
+    late: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # (l,) ascending, asked for since
+    shard: Part | None = None  # where they are read
 
     def missing(self, rows: Ints) -> Ints:
-        """Those of ``rows`` (s,) that are not here -> (t,), ascending."""
-        return np.unique(rows[~self._held(rows)])
+        """Those of ``rows`` (s,) that cannot be read -> (t,), ascending."""
+        return np.unique(rows[~(_held(self.rows, rows) | _held(self.late, rows))])
 
-    def add(self, rows: Ints, values: Tensor) -> None:
-        """Take in rows (s,) that were missing, with their values (s, d)."""
-        every = np.concatenate([self.rows, rows])
-        order = np.argsort(every)
-        both = torch.cat([self.values, values.to(self.values)])
-        self.rows, self.values = every[order], both[torch.from_numpy(order).to(both.device)]
-
-    def _held(self, rows: Ints) -> NDArray[np.bool_]:
-        """rows (s,) -> (s,) whether each is here."""
-        place = np.searchsorted(self.rows, rows)
-        inside = place < len(self.rows)
-        inside[inside] = self.rows[place[inside]] == rows[inside]
-        return inside
+    def add(self, rows: Ints, shard: Part) -> None:
+        """Have rows (s,) that were missing read from the ``shard`` from now on."""
+        self.late, self.shard = np.union1d(self.late, rows), shard
 
     def read(self, rows: Ints) -> Tensor:
-        """rows (s,), all of them here -> (s, d) float32."""
-        place = np.searchsorted(self.rows, rows)
-        return self.values[torch.from_numpy(place).to(self.values.device)].float()
+        """rows (s,), none of them missing -> (s, d) float32."""
+        left = _held(self.rows, rows)
+        values = gather(self.values, torch.from_numpy(np.searchsorted(self.rows, rows[left])))
+        if self.shard is None or left.all():
+            return values
+        found = torch.empty(len(rows), values.shape[1], device=values.device)
+        found[torch.from_numpy(left)] = values
+        found[torch.from_numpy(~left)] = self.shard.gather(rows[~left]).to(values.device)
+        return found
+
+
+def _held(ascending: Ints, rows: Ints) -> NDArray[np.bool_]:
+    """ascending (n,), rows (s,) -> (s,) whether each is among them."""
+    place = np.searchsorted(ascending, rows)
+    inside = place < len(ascending)
+    inside[inside] = ascending[place[inside]] == rows[inside]
+    return inside
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class Kept:
 
     def check(self, first: int) -> None:
         """The kept rows; a shard checks all of its own before it answers."""
-        norms = torch.linalg.vector_norm(self.left.values.float(), dim=1)
+        norms = torch.linalg.vector_norm(self.left.values[:].float(), dim=1)
         if not bool(torch.isfinite(norms).all()):
             raise InvalidInput(f"a shard from row {first} on left rows that are not finite: run it again")
 
@@ -102,7 +112,7 @@ class Kept:
         own = self._own(rows)
         missing = self.store.missing(own)
         if len(missing):
-            self.store.add(missing, self._shard().gather(missing))
+            self.store.add(missing, self._shard())
         return self.store.read(own)
 
     def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
@@ -148,7 +158,7 @@ class Kept:
         asked, found = self.questions.near, self.left.near
         if self.only is None and asked is not None and found is not None and _equal(asked, targets):
             target, cosine, best = found
-            return Nearest(target.long().numpy(), cosine.double().numpy(), best.double().numpy())
+            return Nearest(target.numpy(), cosine.numpy(), best.double().numpy())
         return self._among(self._shard()).near(targets)
 
     def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:
@@ -174,10 +184,10 @@ class Kept:
         return shard if self.only is None else shard.among(self.only)
 
     def _remember(self, shard: Part, rows: Ints) -> None:
-        """Keep the rows that an answer names: they will be read."""
+        """The rows that an answer names will be read."""
         missing = self.store.missing(self._own(rows))
         if len(missing):
-            self.store.add(missing, shard.gather(missing))
+            self.store.add(missing, shard)
 
     def _listed(self, cosine: Floats, rows: Ints, count: int) -> tuple[Floats, Ints] | None:
         """The first ``count`` of each list among this part's rows; None where a list has too few."""

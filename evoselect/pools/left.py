@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
+from evoselect.features import Matrix
 from evoselect.neighbours.both_ways import Nearest
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.part import Part
@@ -40,7 +41,7 @@ class Left:
     shape: torch.Size  # (n, d)
     hashes: Ints  # (n,)
     rows: Ints  # (r,) ascending: those that answers name, and the sample
-    values: Tensor  # (r, d) of the shard's dtype
+    values: Matrix  # (r, d) of the shard's dtype, in memory or where they are read from
     lists: tuple[tuple[Floats, Ints], ...] = ()  # (m, l) cosines and rows, as the questions' lists
     below: Priced | None = None
     scores: tuple[Tensor, ...] = ()  # (n,) float32, as the questions' directions
@@ -85,7 +86,7 @@ def to_tensors(left: Left) -> dict[str, Tensor]:
         "shape": torch.tensor(left.shape),
         "hashes": torch.from_numpy(left.hashes),
         "rows": torch.from_numpy(left.rows),
-        "values": left.values,
+        "values": left.values[:],
     }
     for place, (cosine, rows) in enumerate(left.lists):
         named |= {
@@ -120,4 +121,4 @@ def from_tensors(named: Mapping[str, Tensor]) -> Left:
 
 def _kept(near: Nearest) -> tuple[Tensor, Tensor, Tensor]:
     target, cosine, best = (torch.from_numpy(part) for part in (near.target, near.cosine, near.best))
-    return target.int(), cosine.float(), best.float()
+    return target, cosine, best.float()

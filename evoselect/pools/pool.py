@@ -4,12 +4,14 @@ Memory goes by what is asked for (k, targets, list lengths) and a few numbers a 
 shard by shard.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
@@ -20,6 +22,7 @@ from evoselect.neighbours.lists import best_of
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.part import Part, Rows
 
+Number = TypeVar("Number", np.int64, np.float64)
 SCORE_UNIT = 2.0**-32  # scores are added up as whole numbers of it: the sum is that of any cut
 
 
@@ -86,7 +89,7 @@ class Pool:
 
     def keys(self) -> Ints:
         """(N,) hashes of a few columns."""
-        return np.concatenate([part.keys() for part in self.parts])
+        return self._of_each(lambda part: part.keys(), np.empty(self.shape[0], dtype=np.int64))
 
     def hashes(self, rows: Ints) -> Ints:
         """rows (r,) -> (r,) hashes of all their columns."""
@@ -157,11 +160,11 @@ class Pool:
 
     def cheapest(self, targets: Tensor, g: Floats) -> Floats:
         """targets (M, d), g (M,) -> (N,) min_j (C_ij - g_j)."""
-        return np.concatenate([part.cheapest(targets, g) for part in self.parts])
+        return self._of_each(lambda part: part.cheapest(targets, g), np.empty(self.shape[0]))
 
     def scores(self, direction: Tensor) -> Floats:
         """direction (d,) -> (N,) inner products."""
-        return np.concatenate([part.scores(direction) for part in self.parts])
+        return self._of_each(lambda part: part.scores(direction), np.empty(self.shape[0]))
 
     def near(self, targets: Tensor) -> Nearest:
         """targets (M, d) -> each candidate's nearest of them, and the best candidate of each."""
@@ -181,6 +184,12 @@ class Pool:
         numbers = rows if self.numbers is None else self.numbers[rows]
         parts = tuple(part.among(own) for part, _, own in self._by_part(rows))
         return Pool(parts, numbers, self.size)
+
+    def _of_each(self, answer: Callable[[Part], NDArray[Number]], found: NDArray[Number]) -> NDArray[Number]:
+        """``found`` (N,), filled with each part's answer, of which one is held at a time."""
+        for part, start in zip(self.parts, self.starts, strict=False):
+            found[start : start + part.shape[0]] = answer(part)
+        return found
 
     def _by_part(self, rows: Ints) -> Iterator[tuple[Part, Ints, Ints]]:
         """Each part that holds some of the rows (r,), the places of those in ``rows``, their own numbers."""

@@ -1,10 +1,12 @@
 """The numbers of a selection's report, from the features that it was made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
@@ -20,7 +22,6 @@ from evoselect.report import plane, similarity
 from evoselect.report.neighbourhoods import Neighbourhoods, neighbourhoods
 from evoselect.report.plane import Plane
 from evoselect.selection import Selection
-from evoselect.task import top
 
 SHOWN_POOL = 3_000  # candidates that were not selected, on the map
 SHOWN_TARGETS = 1_000
@@ -75,7 +76,7 @@ def numbers(
     rivals = {
         "selected": order,
         "random": metrics.drawn(pool.shape[0], selection.budget, seed),
-        "top_relevance": selection.budget.fill(top(score, len(score))),
+        "top_relevance": metrics.bought(selection.budget, score),
     }
     report = {
         "map": picture.facts,
@@ -228,12 +229,13 @@ def _targets(
     return {"chance": chance, "uncovered": uncovered, "total": targets.shape[0], "listed": rows}
 
 
-def _histograms(columns: dict[str, Floats]) -> Json:
+def _histograms(columns: Mapping[str, Floats | NDArray[np.float32]]) -> Json:
     """Counts over the same ``BINS`` bins from the least to the largest value of all columns."""
-    every = np.concatenate(list(columns.values()))
-    if not len(every):
+    held = [values for values in columns.values() if len(values)]
+    if not held:
         return {"edges": [], **{name: [] for name in columns}}
-    edges = np.histogram_bin_edges(every, BINS)
+    ends = min(float(values.min()) for values in held), max(float(values.max()) for values in held)
+    edges = np.histogram_bin_edges(np.empty(0), BINS, ends)
     counted = {name: np.histogram(values, edges)[0].tolist() for name, values in columns.items()}
     return {"edges": edges.tolist(), **counted}
 

@@ -109,7 +109,7 @@ def _add_changes(router: APIRouter, kind: JobKind, noun: str, shown: type[respon
             require_job_quota(session, state, tenant_id, kind)
             row = submissions.again(session, tenant_id, job_id, kind)
             again = encoding.job(row, job_reads.progress(session, [row.id])[row.id])
-            submissions.require_allowed(session, row, state.settings.max_training_steps)  # or none is stored
+            submissions.require_allowed(session, row, state.settings)  # or none is stored
         return accepted(response, noun, again)
 
     @router.delete("/{job_id}")

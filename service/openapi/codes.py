@@ -127,6 +127,12 @@ CODES = (
         "More are wanted than the operator allows.",
         ("selections.*", "loops.create", "comparisons.create"),
     ),
+    Code(
+        422,
+        "too_many_edges",
+        "Targets and candidates make more edges than the operator allows.",
+        ("selections.create", "selections.retry"),
+    ),
     Code(422, "pinned_over_budget", "More are pinned than are wanted.", ("selections.create",)),
     Code(422, "unknown_model", "No model has that alias or id.", STARTING),
     Code(

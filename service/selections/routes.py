@@ -17,7 +17,7 @@ from service.selections.requests import SelectionRequest, require_budget_for_pin
 from service.services import Services, TenantId
 from store.accounts import quotas
 from store.data import targets
-from store.jobs import pace, submissions
+from store.jobs import edges, pace, submissions
 from store.jobs.requests import FeatureFiles, SelectionWork
 from store.records.layout import Layout
 from store.tables.states import JobKind
@@ -65,6 +65,7 @@ def create(
         job = submissions.selection(session, tenant_id, asked, shard_rows=shard_rows, label=label)
         quotas.require_k(asked.k or 0, state.settings.max_k)  # by tokens the worker asks
         require_budget_for_pinned(body.pinned, asked.k)
+        edges.require_possible(session, tenant_id, asked, state.settings.max_edges)
         return job.id
 
     if validate_only:

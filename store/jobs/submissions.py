@@ -15,8 +15,8 @@ from evoselect.spec.training import TrainingSpec
 from store.data import files, pool_indexes, pools, targets
 from store.data.sources import Source
 from store.errors import Conflict, Invalid, OverQuota
+from store.jobs import edges, plans, shards
 from store.jobs import lifecycle as jobs
-from store.jobs import plans, shards
 from store.jobs.requests import (
     ComparisonWork,
     EvaluationWork,
@@ -28,6 +28,7 @@ from store.jobs.requests import (
     TrainingWork,
 )
 from store.jobs.results import files_of
+from store.settings import Settings
 from store.tables import uses
 from store.tables.jobs import Job
 from store.tables.states import TERMINAL, JobKind, JobStatus
@@ -228,13 +229,15 @@ def require_steps(spec: TrainingSpec, k: int, most: int, pointer: str) -> None:
     _require_steps(spec, training_rows(spec, k), most, pointer)
 
 
-def require_allowed(session: Session, job: Job, most_steps: int) -> None:
-    """Raise Invalid for a training from an earlier request that is no longer allowed."""
-    if job.kind != JobKind.TRAINING:
-        return
-    spec = TrainingWork.of(job.request, job.id).spec
-    for shard in shards.of_phase(session, job.id, "train"):
-        _require_steps(spec, shard.rows_total, most_steps, "/spec")
+def require_allowed(session: Session, job: Job, settings: Settings) -> None:
+    """Raise Invalid for a training or a selection from an earlier request that is no longer allowed."""
+    if job.kind == JobKind.SELECTION:
+        asked = SelectionWork.of(job.request, job.id)
+        edges.require_possible(session, job.tenant_id, asked, settings.max_edges)
+    if job.kind == JobKind.TRAINING:
+        spec = TrainingWork.of(job.request, job.id).spec
+        for shard in shards.of_phase(session, job.id, "train"):
+            _require_steps(spec, shard.rows_total, settings.max_training_steps, "/spec")
 
 
 def _require_steps(spec: TrainingSpec, rows: int, most: int, pointer: str) -> None:

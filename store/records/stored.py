@@ -87,13 +87,12 @@ class Records(Sequence[Record]):
         if self._rows is None:
             yield from (read(names) for _, read in self._groups)
             return
-        owner = np.searchsorted(self._starts, self._rows, side="right") - 1
-        bounds = np.flatnonzero(np.diff(owner, prepend=-1, append=len(self._groups)))
-        for first, last in pairwise(bounds):
-            count, read = self._groups[owner[first]]
-            table = read(names)
-            own = self._rows[first:last] - self._starts[owner[first]]
-            yield table if len(own) == count else table.take(pa.array(own))
+        bounds = np.searchsorted(self._rows, self._starts)
+        for number, (first, last) in enumerate(pairwise(bounds)):
+            if first < last:
+                count, read = self._groups[number]
+                table, own = read(names), self._rows[first:last] - self._starts[number]
+                yield table if len(own) == count else table.take(pa.array(own))
 
 
 def some(records: Sequence[Record], rows: Iterable[int]) -> dict[int, Record]:

@@ -42,10 +42,12 @@ class FileRows:
         return FileRows(self.file, self._dtype, (stop - start, self.shape[1]), offset)
 
     def __getitem__(self, index: Any, /) -> Tensor:
-        """A slice of step 1 or an index (i,) of rows -> (i, width)."""
+        """A slice or an index (i,) of rows -> (i, width)."""
         if isinstance(index, slice):
-            start, stop, _ = index.indices(self.shape[0])
-            return torch.from_numpy(self._read(start, max(start, stop)))
+            start, stop, step = index.indices(self.shape[0])
+            if step == 1:
+                return torch.from_numpy(self._read(start, max(start, stop)))
+            index = np.arange(start, stop, step)
         rows = np.asarray(index, dtype=np.int64)
         if not len(rows):
             return torch.from_numpy(self._read(0, 0))
@@ -71,6 +73,21 @@ class FileRows:
                 raise OSError(f"a file of features ended at byte {self._offset + at}, {len(left)} too early")
             left, at = left[done:], at + done
         return found
+
+
+class Spill:
+    """Matrices of any number, one after the other in a file without a name: one open file for all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it lives as long as the rows
+        self._end = 0
+
+    def put(self, rows: Tensor) -> FileRows:
+        """Rows (n, width) of float16 or float32, from now on in the file."""
+        kept = FileRows(self._file, rows.numpy().dtype, (rows.shape[0], rows.shape[1]), self._end)
+        kept.write(0, rows)
+        self._end = kept.offset(rows.shape[0])
+        return kept
 
 
 def scratch_rows(folder: Path, dtype: npt.DTypeLike, shape: tuple[int, int]) -> FileRows:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evoselect.arrays import Ints
 from evoselect.representations.shards import Features, Shard
-from workers.models.status import Status
+from workers.features.statuses import Statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Known:
 
     tokens: npt.NDArray[np.int32]
     """(n,) tokens of prompt and answer, before a row was shortened; 0 if unknown."""
-    status: list[Status]
+    status: Statuses
     sketch: str
     """Fingerprint of model, settings and code: only equal ones may be compared."""
     shortened: int = 0
@@ -34,7 +34,7 @@ def at_every_checkpoint(found: Sequence[Known]) -> Known:
     rows = zip(*(known.status for known in found), strict=True)
     return Known(
         found[0].tokens,
-        [next((status for status in row if status != "ok"), "ok") for row in rows],
+        Statuses.of(next((status for status in row if status != "ok"), "ok") for row in rows),
         "+".join(known.sketch for known in found),
         found[0].shortened,
     )

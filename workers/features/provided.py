@@ -16,6 +16,7 @@ from evoselect.representations.sums import BLOCK_BYTES
 from workers.features.file_rows import ranges
 from workers.features.known import Known
 from workers.features.matrices import invalid, open_matrix
+from workers.features.statuses import Statuses
 from workers.models.status import Status
 
 SKETCH = "provided"
@@ -61,7 +62,7 @@ def provided(
         raise invalid(name, f"holds an array of shape {shape}, but there are {rows} records")
     wanted = in_blocks(stored, shape[1])
     norms = [_norms(_taken(matrix, own)) for own in wanted]
-    status: list[Status] = [_status(norm) for own in norms for norm in own.tolist()]
+    status = Statuses.of(_status(norm) for own in norms for norm in own.tolist())
     known = Known(unknown_tokens(rows), status, sketch_of(shape[1]))
     shards = tuple(Shard(len(own), partial(features_of, matrix, own)) for own in wanted)
     return Provided(known, shards, matrix, stored, copied)

@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 from evoselect.arrays import Ints
 from workers.features.block_files import STATUSES, check_same_sketch
 from workers.features.known import Known
+from workers.features.statuses import Statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,9 @@ def rows_of(computed: Sequence[Known], order: Sequence[int], window: int) -> Sha
     placed = np.asarray(order, dtype=np.int64)
     back = np.argsort(placed)
     tokens = np.concatenate([known.tokens for known in computed])
-    status = [status for known in computed for status in known.status]
+    status = Statuses.joined(known.status for known in computed)
     shortened = sum(known.shortened for known in computed)
-    known = Known(tokens[back], [status[row] for row in back], computed[0].sketch, shortened)
+    known = Known(tokens[back], status.at(back), computed[0].sketch, shortened)
     return ShardRows(known, placed, window)
 
 
@@ -50,7 +51,7 @@ def to_bytes(rows: ShardRows) -> bytes:
     known = rows.known
     arrays: dict[str, npt.NDArray[Any]] = {
         "tokens": known.tokens,
-        "status": np.array([STATUSES.index(status) for status in known.status], dtype=np.uint8),
+        "status": known.status.codes(STATUSES),
         "order": rows.order.astype(np.int32),
     }
     about = {
@@ -66,6 +67,6 @@ def from_bytes(data: bytes) -> ShardRows:
     """The inverse of `to_bytes`; the caller has checked the file's hash."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
     about, arrays = json.loads(header["rows"]), load(data)
-    status = [about["statuses"][code] for code in arrays["status"]]
+    status = Statuses(arrays["status"], about["statuses"])
     known = Known(arrays["tokens"], status, about["sketch"], about["shortened"])
     return ShardRows(known, arrays["order"].astype(np.int64), about["window"])

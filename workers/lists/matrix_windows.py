@@ -22,6 +22,7 @@ from workers.features.block_files import STATUSES
 from workers.features.file_rows import FileRows, ranges
 from workers.features.known import Known
 from workers.features.provided import Provided, features_of, in_blocks, sketch_of, unknown_tokens
+from workers.features.statuses import Statuses
 from workers.lists import files
 from workers.lists.problem import Stretch
 from workers.process.work import Work
@@ -85,7 +86,7 @@ def _window(work: Work, matrix: FileRows, path: str, rows: slice) -> MatrixPart:
 
 def put(work: Work, known: Known, windows: Windows) -> StoredFile:
     """Keep what is known of a matrix for when the phase starts anew."""
-    status = torch.tensor([windows.statuses.index(status) for status in known.status], dtype=torch.uint8)
+    status = torch.from_numpy(known.status.codes(windows.statuses))
     told = torch.frombuffer(bytearray(windows.model_dump_json().encode()), dtype=torch.uint8)
     return files.put(work, {"status": status, "windows": told})
 
@@ -101,8 +102,7 @@ def get(work: Work, stored: StoredFile | None) -> tuple[Known, Windows] | None:
 
 def _known(named: dict[str, Tensor]) -> tuple[Known, Windows]:
     windows = Windows.model_validate_json(named["windows"].numpy().tobytes())
-    codes = [STATUSES.index(status) for status in windows.statuses]
-    status = [STATUSES[codes[code]] for code in named["status"].tolist()]
+    status = Statuses(named["status"].numpy(), windows.statuses)
     return Known(unknown_tokens(len(status)), status, sketch_of(windows.windows[0].width)), windows
 
 

@@ -7,9 +7,10 @@ A worker that dies in between costs its own shard alone: what others left stays.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -42,12 +43,14 @@ from store.jobs.results import ListedResult
 from store.tables.jobs import Shard
 from store.tables.states import ShardState
 from workers.features.conditioned_rows import on_disk
+from workers.features.file_rows import Spill
 from workers.lists import files, limits, reading
 from workers.lists.problem import Problem
 from workers.process.work import Work
 
 logger = logging.getLogger(__name__)
 Tensors = dict[str, Tensor]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,20 @@ def merged(problem: Problem, scratch: Path) -> Merged:
     if missing:
         raise Wanted(_list_plans(problem, _foreseen(problem), missing))
     held = [shard for shard in done if shard is not None]
-    read = _read(work, held)
+    spill = Spill(scratch)
+    read = _read(work, held, partial(_left, spill))
     first = ListedPart.model_validate(held[0].payload)
     fitted = cache(partial(_fitted, work, first))
     questions = questions_file.from_tensors(files.get(work, _named(first.questions)))
     parts = []
-    for shard, named in zip(held, read, strict=True):
+    for shard, (left, _) in zip(held, read, strict=True):
         part = ListedPart.model_validate(shard.payload)
         again = cache(partial(_again, work, part, fitted, scratch))
-        parts.append(Kept.of(left_file.from_tensors(named), questions, again))
+        parts.append(Kept.of(left, questions, again))
     assert questions.near is not None
     if problem.spec.conditioning != "none":
         places = zip(problem.parts, read, strict=True)
-        alike = [row + own.first for own, named in places for row in named["alike"].tolist()]
+        alike = [row + own.first for own, (_, none_left) in places for row in none_left]
         require_differences(alike, problem.n, "candidates")
     return Merged(Pool.in_shards(parts), questions.near)
 
@@ -128,12 +132,21 @@ def _done(work: Work, phase: str, fingerprint: str, count: int) -> list[Shard | 
     return found
 
 
-def _read(work: Work, held: list[Shard]) -> list[Tensors]:
-    """What the shards left; raises DamagedInput with those whose file is missing or was changed."""
+def _left(spill: Spill, named: Tensors) -> tuple[Left, list[int]]:
+    """The answers of a shard, its rows in a file, and those of which conditioning left nothing."""
+    left = left_file.from_tensors(named)
+    return replace(left, values=spill.put(named["values"])), named["alike"].tolist()
+
+
+def _read(work: Work, held: list[Shard], taken: Callable[[Tensors], T]) -> list[T]:
+    """What is ``taken`` of what each shard left.
+
+    Raises DamagedInput with those whose file is missing or was changed.
+    """
     found, damaged = [], []
     for shard in held:
         try:
-            found.append(files.get(work, ListedResult.of(shard.result).file))
+            found.append(taken(files.get(work, ListedResult.of(shard.result).file)))
         except ArtifactCorrupt as error:
             logger.warning("%s", error)
             damaged.append(shard.id)
@@ -148,7 +161,7 @@ def _foreseen(problem: Problem) -> _Foreseen:
     done = _done(problem.work, "sums", problem.fingerprint, len(problem.parts))
     if missing := [index for index, shard in enumerate(done) if shard is None]:
         raise Wanted([problem.sums_plan(index) for index in missing])
-    read = _read(problem.work, [shard for shard in done if shard is not None])
+    read = _read(problem.work, [shard for shard in done if shard is not None], dict)
     fitted = fitted_to(added([totals_from_tensors(named) for named in read]), problem.spec)
     targets = fitted.apply(problem.target)
     if problem.spec.conditioning != "none":

@@ -19,6 +19,7 @@ from workers.features.compute import compute_features
 from workers.features.fingerprint import block_key, max_length, sketch_fingerprint
 from workers.features.known import Known
 from workers.features.ordering import by_length
+from workers.features.statuses import Statuses
 from workers.models.held import load_for
 from workers.models.loading import LoadedModel
 from workers.models.tokenization import tokenize
@@ -55,7 +56,7 @@ def run(work: Work) -> Outcome:
         some = [rows[row] for row in order[start : start + settings.block_rows]]
         entry, block = _block(work, loaded, spec, rows=some, done=start)
         stored.append(entry)
-        known.append(Known(block.tokens, block.status, block.sketch, block.shortened))
+        known.append(Known(block.tokens, Statuses.of(block.status), block.sketch, block.shortened))
         if not entry.cached:
             spent, check = _with(spent, block), batching.settle(loaded, spec)
         if start == 0 and _opens_the_pool(part):

@@ -36,6 +36,7 @@ from store.records.stored import Records, some
 from store.results import items as selected
 from workers.features import conditioned_rows
 from workers.features.block_files import check_same_sketch
+from workers.features.statuses import Statuses
 from workers.lists import merging
 from workers.lists.asked import PHASES, asked_before
 from workers.lists.problem import Problem
@@ -77,7 +78,7 @@ class Sides:
     asked: SelectionWork
     target: Side
     pool: Side
-    eligibility: list[str]
+    eligibility: Statuses
     """Of every candidate."""
     sent: Records
     wanted: list[Record]
@@ -154,7 +155,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     stages.done("read")
     check_same_sketch([target.known.sketch, pool.known.sketch])
     refuse_bad_rows(asked.features, target, pool)
-    goals = [row for row, status in enumerate(target.known.status) if status == "ok"]
+    goals = target.known.status.rows("ok").tolist()
     eligibility = eligibility_of(
         target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec
     )
@@ -168,7 +169,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
 
 
 def _find_near_copies(
-    work: Work, asked: SelectionWork, *, target: Side, pool: Side, eligibility: list[str]
+    work: Work, asked: SelectionWork, *, target: Side, pool: Side, eligibility: Statuses
 ) -> near_copies.Found | None:
     """Near-copies among the usable candidates; those that may not be selected are marked so."""
     rows = usable_of(eligibility)
@@ -184,7 +185,7 @@ def _find_near_copies(
         known=_known_copies(work),
     )
     for place, why in ({} if found is None else found.dropped()).items():
-        eligibility[int(rows[place])] = why
+        eligibility.give(rows[place : place + 1], why)
     return found
 
 
@@ -262,12 +263,12 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
     selection = choice.selection
     compared = choice.compared
     near = compared.pool.near(compared.targets)
-    rejected = rejected_of(sides.pool, sides.eligibility)
+    rejected, first = _store_rejected(work, sides)
     flags = sides.copies.flags() if sides.copies else {}
     items, rows = _store_items(work, sides, selection, flags)
     return {
         "counts": counts(sides.target, sides.pool, sides.eligibility),
-        "rejected": rejected[:MAX_REJECTED],
+        "rejected": first,
         "conditioning": compared.kind,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
         "features": sides.pool.preflight | (compared.answers.counts if compared.answers else {}),
@@ -280,7 +281,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
         "artifacts": {
             **items,
             **_store_near_copies(work, sides, flags),
-            "rejected": _store_rejected(work, rejected),
+            "rejected": rejected,
             "considered": considered.put(
                 work,
                 sides.sent,
@@ -382,7 +383,14 @@ def _coverage(selection: Selection, targets: list[Record]) -> list[Covered]:
     return [Covered(id=targets[row].id, cosine=float(selection.coverage[row])) for row in order]
 
 
-def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
-    lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
-    stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
-    return stored.reference(rows=len(rejected))
+def _store_rejected(work: Work, sides: Sides) -> tuple[StoredFile, list[dict[str, str]]]:
+    """A line for each candidate that could not be selected, and the first of them."""
+    first: list[dict[str, str]] = []
+    count = 0
+    with tempfile.TemporaryFile(dir=work.context.settings.home) as file:
+        for count, row in enumerate(rejected_of(sides.pool, sides.eligibility), start=1):
+            file.write(orjson.dumps(row) + b"\n")
+            if count <= MAX_REJECTED:
+                first.append(row)
+        stored = work.context.artifacts.put_stream(f"{work.claim.tenant_id}/rejected", file, ".jsonl")
+    return stored.reference(rows=count), first

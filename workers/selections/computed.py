@@ -19,6 +19,7 @@ from workers.features.file_rows import ranges
 from workers.features.fingerprint import block_key
 from workers.features.known import Known, at_every_checkpoint
 from workers.features.row_files import ShardRows
+from workers.features.statuses import Statuses
 from workers.features.windows import Run, Window, at_checkpoints, rows_left, windows_of
 from workers.lists import files
 from workers.lists.problem import Stretch
@@ -102,14 +103,15 @@ def _whole(parts: Sequence[Known | int]) -> Known:
     every = [_absent(part) if isinstance(part, int) else part for part in parts]
     return Known(
         np.concatenate([known.tokens for known in every]),
-        [status for known in every for status in known.status],
+        Statuses.joined(known.status for known in every),
         held[0].sketch,
         sum(known.shortened for known in every),
     )
 
 
 def _absent(rows: int) -> Known:
-    return Known(np.zeros(rows, dtype=np.int32), ["shard_failed"] * rows, "")
+    status = Statuses(np.zeros(rows, dtype=np.uint8), ["shard_failed"])
+    return Known(np.zeros(rows, dtype=np.int32), status, "")
 
 
 def require_rows(tenant: str, found: FeaturesResult, rows: ShardRows, own: Sequence[Record]) -> None:

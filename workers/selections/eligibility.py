@@ -1,17 +1,17 @@
 """What becomes of every candidate: usable, or why it may not be selected."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from evoselect.arrays import Ints
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
+from evoselect.usable import repeated
 from store.errors import Invalid
 from store.jobs.results import Counts
 from store.records.record import Record
+from workers.features.statuses import Mask, Statuses
 from workers.process.work import Work
 from workers.selections.items import selected_items
 from workers.selections.near_copies import content_keys
@@ -25,47 +25,44 @@ def excluded_contents(work: Work, selection_ids: Sequence[str]) -> set[str]:
     }
 
 
-def eligibility_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> list[str]:
+def eligibility_of(target: Side, pool: Side, excluded: set[str], spec: SelectionSpec) -> Statuses:
     """Per pool row: usable, or why it may not be selected. Of equal contents only the first is usable."""
     poor = of_low_quality(pool.records, spec)
     same_text = bool(spec.near_copies and spec.near_copies.same_text)
     in_target = set(content_keys(target.records, same_text=same_text))
-    contents = content_keys(pool.records, same_text=same_text)
-    repeated = _repeated(lambda: content_keys(pool.records, same_text=same_text), pool.known.status)
-    eligibility: list[str] = []
-    hashes = pool.records.column("content_hash")
-    rows = zip(hashes, contents, pool.known.status, poor, repeated, strict=True)
-    for own, content, status, low, again in rows:
-        if content in in_target:
-            eligibility.append("in_target")
-        elif own in excluded:
-            eligibility.append("excluded")
-        elif low:
-            eligibility.append("low_quality")
-        elif again:
-            eligibility.append("exact_duplicate")
-        else:
-            eligibility.append("usable" if status == "ok" else status)
+
+    def contents() -> Iterable[str]:
+        return content_keys(pool.records, same_text=same_text)
+
+    eligibility = pool.known.status.copy()
+    eligibility.give(eligibility.are("ok"), "usable")
+    eligibility.give(_repeated(contents, pool.known.status), "exact_duplicate")
+    eligibility.give(poor, "low_quality")
+    eligibility.give(_among(pool.records.column("content_hash"), excluded, len(eligibility)), "excluded")
+    eligibility.give(_among(contents(), in_target, len(eligibility)), "in_target")
     return eligibility
 
 
-def usable_of(eligibility: Sequence[str]) -> Ints:
+def _among(contents: Iterable[str], some: set[str], count: int) -> Mask:
+    """(count,) which of so many contents are some of those."""
+    return np.fromiter((content in some for content in contents), dtype=bool, count=count)
+
+
+def usable_of(eligibility: Statuses) -> Ints:
     """(n,) the rows that may be selected, ascending."""
-    rows = (row for row, reason in enumerate(eligibility) if reason == "usable")
-    return np.fromiter(rows, dtype=np.int64)
+    return eligibility.rows("usable")
 
 
-def _repeated(contents: Callable[[], Iterable[str]], status: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _repeated(contents: Callable[[], Iterable[str]], status: Statuses) -> Mask:
     """(N,) whether an earlier row has the same content; one of a failed shard does not count.
 
     Contents are read twice where two have one 64-bit hash: a set of all of them takes much more memory.
     """
     hashes = np.fromiter(map(hash, contents()), dtype=np.int64, count=len(status))
     found, seen = np.zeros(len(status), dtype=bool), set[str]()
-    values, counts = np.unique(hashes, return_counts=True)
-    if not (counts > 1).any():
+    doubtful = repeated(hashes)
+    if not doubtful.any():
         return found
-    doubtful = np.isin(hashes, values[counts > 1])
     for row, content in enumerate(contents()):
         if doubtful[row]:
             found[row] = content in seen
@@ -74,7 +71,7 @@ def _repeated(contents: Callable[[], Iterable[str]], status: Sequence[str]) -> n
     return found
 
 
-def require_enough(targets: int, k: int | None, eligibility: list[str]) -> None:
+def require_enough(targets: int, k: int | None, eligibility: Statuses) -> None:
     """Raise Invalid where k candidates cannot be selected (None: any), or there is nothing to select for."""
     if not targets:
         raise Invalid(
@@ -82,7 +79,7 @@ def require_enough(targets: int, k: int | None, eligibility: list[str]) -> None:
             "or have no answer that it can learn from",
             code="no_usable_target",
         )
-    left_out = Counter(eligibility)
+    left_out = eligibility.counts()
     usable = left_out.pop("usable", 0)
     if usable < (k or 1):
         wanted = "the budget is in tokens" if k is None else f"k is {k}"
@@ -96,7 +93,7 @@ def require_enough(targets: int, k: int | None, eligibility: list[str]) -> None:
 
 def refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
     """Raise Invalid for rows without usable features where the user wants them refused."""
-    bad = Counter([*target.known.status, *pool.known.status])
+    bad = target.known.status.counts() + pool.known.status.counts()
     for status in ("ok", "shard_failed"):  # the latter is no row's fault, and was allowed
         bad.pop(status, None)
     if bad and spec.on_bad_row == "reject":
@@ -106,39 +103,40 @@ def refuse_bad_rows(spec: FeatureSpec, target: Side, pool: Side) -> None:
         )
 
 
-def counts(target: Side, pool: Side, eligibility: list[str]) -> Counts:
+def counts(target: Side, pool: Side, eligibility: Statuses) -> Counts:
     """Every row of both sides accounted for: pool = usable + all that was left out."""
-    left_out = Counter(eligibility)
+    left_out = eligibility.counts()
     return Counts(
         pool=len(pool.records),
         usable=left_out.pop("usable"),
         left_out=dict(sorted(left_out.items())),
         target=len(target.records),
-        target_statuses=dict(Counter(target.known.status)),
+        target_statuses=dict(target.known.status.counts()),
         shortened={"pool": pool.known.shortened, "target": target.known.shortened},
     )
 
 
-def rejected_of(pool: Side, eligibility: list[str]) -> list[dict[str, str]]:
+def rejected_of(pool: Side, eligibility: Statuses) -> Iterator[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
     pairs = zip(pool.records.column("id"), eligibility, strict=True)
-    return [{"id": id, "reason": reason} for id, reason in pairs if reason != "usable"]
+    return ({"id": id, "reason": reason} for id, reason in pairs if reason != "usable")
 
 
-def of_low_quality(candidates: Sequence[Record], spec: SelectionSpec) -> list[bool]:
+def of_low_quality(candidates: Sequence[Record], spec: SelectionSpec) -> Mask:
     """Per candidate whether its quality is below ``spec.least_quality``.
 
     Raises Invalid where a candidate has none: it would count as good or as bad, and nobody said which.
     """
     least = spec.least_quality
     if least is None:
-        return [False] * len(candidates)
-    known = [record.quality for record in candidates if record.quality is not None]
-    if len(known) < len(candidates):
+        return np.zeros(len(candidates), dtype=bool)
+    own = (np.nan if record.quality is None else record.quality for record in candidates)
+    known = np.fromiter(own, dtype=np.float64, count=len(candidates))
+    if missing := int(np.isnan(known).sum()):
         unknown = next(record.id for record in candidates if record.quality is None)
         raise Invalid(
-            f"least_quality is {least:g}, but {len(candidates) - len(known)} of {len(candidates)} candidates "
+            f"least_quality is {least:g}, but {missing} of {len(candidates)} candidates "
             f"have no quality, the first is {unknown:.80}: give one to each, or leave least_quality out",
             code="missing_quality",
         )
-    return [quality < least for quality in known]
+    return np.asarray(known < least)

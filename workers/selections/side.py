@@ -12,6 +12,7 @@ from store.artifacts import StoredFile
 from store.kit.json import Json
 from store.records.stored import Records
 from workers.features.known import Known, of_rows, together
+from workers.features.statuses import Statuses
 from workers.lists.problem import Stretch
 
 Role = Literal["target", "pool"]
@@ -22,7 +23,7 @@ class Side:
     """Records of one role, what is known of each, and their features in shards."""
 
     records: Records
-    known: Known = field(default_factory=lambda: Known(np.empty(0, dtype=np.int32), [], ""))
+    known: Known = field(default_factory=lambda: Known(np.empty(0, dtype=np.int32), Statuses.of([]), ""))
     shards: Sequence[Shard] = ()
     preflight: Json = field(default_factory=dict)
     """What the first shard found out for all of them; see workers.features.preflight."""

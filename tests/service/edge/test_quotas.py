@@ -200,6 +200,31 @@ def test_a_selection_may_not_ask_for_too_much(limited: Api) -> None:
     assert tenant.get("/v1/selections")["data"] == []
 
 
+def test_a_selection_that_memory_could_not_hold_is_refused_before_it_is_stored(
+    migrated: str, tmp_path: Path
+) -> None:
+    most, database = 2_000, _new_database(migrated)
+    stored = {"target": [question(n) for n in range(128)]}
+    body = {**stored, "candidates": [question(n + 1_000) for n in range(most)], "k": most - 1}
+    with serve(database, tmp_path, max_edges=most) as api:
+        job = api.made("/v1/selections", body)
+        api.post(f"/v1/selections/{job['id']}/cancel", {})
+        ids = {name: job["request"][name] for name in ("target_id", "pool_id")}
+    with serve(database, tmp_path, max_edges=most - 2) as api:
+        for answer in (
+            api.post("/v1/selections", {**ids, "k": most - 1}),
+            api.post("/v1/selections?validate_only=true", {**ids, "k": most - 1}),
+            api.post(f"/v1/selections/{job['id']}/retry", {}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (422, "too_many_edges")
+            assert "128 targets, 2000 candidates and a budget of 1999 rows" in answer.json()["detail"]
+            assert answer.json()["errors"][0]["pointer"] == "/k"
+        assert [row["id"] for row in api.get("/v1/selections")["data"]] == [job["id"]]
+        assert api.post("/v1/selections", {**ids, "k": most - 2}).status_code == 202
+        other = {"spec": {"method": "random"}, "k": most - 1}
+        assert api.post("/v1/selections", {**ids, **other}).status_code == 202
+
+
 def test_validate_only_says_the_cost_and_stores_nothing(api: Api, other: Api) -> None:
     records = [question(n, group="g" * n) for n in range(1, 41)]
     body = {"target": records[:1], "candidates": records[1:], "k": 5}

@@ -15,6 +15,7 @@ from workers.features.block_files import from_bytes, in_original_order, join, si
 from workers.features.file_rows import scratch_rows
 from workers.features.known import Known, at_every_checkpoint
 from workers.features.ordering import by_length
+from workers.features.statuses import Statuses
 
 
 def block(sketch: str = "s") -> FeatureBlock:
@@ -60,8 +61,8 @@ def test_blocks_are_joined_in_order_and_only_of_one_sketch() -> None:
 
 def test_checkpoints_stand_side_by_side_and_a_row_must_be_usable_at_each() -> None:
     other = block("t")
-    first, second = (Known(one.tokens, one.status, one.sketch, 1) for one in (block(), other))
-    third = replace(second, status=["non_finite", "ok"])
+    first, second = (Known(one.tokens, Statuses.of(one.status), one.sketch, 1) for one in (block(), other))
+    third = replace(second, status=Statuses.of(["non_finite", "ok"]))
     assert at_every_checkpoint([first]) is first
     found = at_every_checkpoint([first, second, third])
     assert (found.status, found.sketch, found.shortened) == (["non_finite", "too_long"], "s+t+t", 1)

@@ -11,6 +11,7 @@ from workers.features.fingerprint import block_key
 from workers.features.known import Known
 from workers.features.ordering import by_length
 from workers.features.row_files import rows_of
+from workers.features.statuses import Statuses
 from workers.selections.computed import require_rows
 
 
@@ -37,7 +38,7 @@ def test_rows_are_sorted_by_what_follows_the_first_answer_then_by_the_prompt() -
 def test_blocks_whose_rows_stand_otherwise_are_damaged() -> None:
     order = by_length(ROWS, 4)
     ordered = [ROWS[row] for row in order]
-    rows = rows_of([Known(np.zeros(4, dtype=np.int32), ["ok"] * 4, "s")], order, 4)
+    rows = rows_of([Known(np.zeros(4, dtype=np.int32), Statuses.of(["ok"] * 4), "s")], order, 4)
     stored = [
         Block(key=block_key("s", ordered[at : at + 2], "t"), artifact=str(at), sha256="0", rows=2)
         for at in (0, 2)

@@ -16,6 +16,7 @@ from workers.features.block_files import to_bytes
 from workers.features.fingerprint import block_key
 from workers.features.known import Known
 from workers.features.ordering import by_length
+from workers.features.statuses import Statuses
 from workers.process.work import Outcome, Work
 
 WINDOW = 4_096  # rows that are put in order together
@@ -36,7 +37,7 @@ def left(
         file = artifacts.put_bytes("features", to_bytes(block), ".safetensors")
         key = block_key(block.sketch, some, tenant)
         blocks.append({"key": key, "rows": len(some), "artifact": file.path, "sha256": file.sha256})
-        known.append(Known(block.tokens, block.status, block.sketch))
+        known.append(Known(block.tokens, Statuses.of(block.status), block.sketch))
     rows = row_files.to_bytes(row_files.rows_of(known, order, WINDOW))
     file = artifacts.put_bytes("features", rows, ".safetensors")
     return {"blocks": blocks, "rows": file.reference().stored(), "outlook": {}}

@@ -13,6 +13,7 @@ from tests.live import Json
 from tests.workers.line import Line
 from tests.workers.proxy import ALIAS, questions
 from workers.features.known import Known
+from workers.features.statuses import Statuses
 from workers.selections.budgets import budget_of, pinned_rows, token_counts
 from workers.selections.side import Side
 
@@ -29,7 +30,7 @@ def pool(*ids: str, extra: Callable[[int], Json] = lambda row: {"size": row + 1}
         for row, id in enumerate(ids)
     ]
     tokens = np.arange(1, count + 1, dtype=np.int32) * 10
-    return Side(Records.of([to_table(records)]), Known(tokens, ["ok"] * count, ""))
+    return Side(Records.of([to_table(records)]), Known(tokens, Statuses.of(["ok"] * count), ""))
 
 
 def test_ids_and_hashes_name_rows_in_the_order_given() -> None:

@@ -6,6 +6,7 @@ from evoselect.spec.selection import SelectionSpec
 from store.records.record import Record, parse_record, to_table
 from store.records.stored import Records
 from workers.features.known import Known
+from workers.features.statuses import Statuses
 from workers.models.status import Status
 from workers.selections.eligibility import counts, eligibility_of, rejected_of
 from workers.selections.side import Side
@@ -16,7 +17,7 @@ def side(rows: list[str], status: list[Status] | None = None) -> Side:
         parse_record({"prompt": text, "completion": "x", "id": f"{n}"}) for n, text in enumerate(rows)
     ]
     tokens = np.zeros(len(rows), dtype=np.int32)
-    return Side(Records.of([to_table(records)]), Known(tokens, status or ["ok"] * len(rows), ""))
+    return Side(Records.of([to_table(records)]), Known(tokens, Statuses.of(status or ["ok"] * len(rows)), ""))
 
 
 def test_the_first_reason_that_holds_is_the_fate() -> None:

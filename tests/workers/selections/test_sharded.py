@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from evoselect.capacity import shortlist
+from evoselect.spec import listing
 from store.artifacts import Artifacts
 from store.data import feature_blocks
 from store.data.sources import Source
@@ -56,7 +57,8 @@ def ctx(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Every pool is large here, and of a large one half is the sample that names prices."""
     monkeypatch.setattr("workers.features.conditioned_rows.HELD_BYTES", 1)
     monkeypatch.setattr("workers.features.conditioned_rows.READ_BYTES", 1)
-    for name, value in {"DENSE_ENTRIES": 100, "WHOLE_ENTRIES": 100, "MIN_SAMPLE": 70}.items():
+    monkeypatch.setattr(listing, "DENSE_ENTRIES", 100)
+    for name, value in {"WHOLE_ENTRIES": 100, "MIN_SAMPLE": 70}.items():
         monkeypatch.setattr(shortlist, name, value)
     monkeypatch.setitem(PHASES, "features", "tests.workers.selections.computing")
     monkeypatch.setenv(siblings.VARIABLE, "family")

@@ -18,6 +18,7 @@ from evoselect.budget import Budget
 from evoselect.capacity import shortlist
 from evoselect.representations.shards import condition
 from evoselect.select import select
+from evoselect.spec import listing
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from store.accounts.quotas import StorageQuota
@@ -73,7 +74,8 @@ def as_parquet(values: npt.NDArray[Any]) -> bytes:
 def ctx(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     """Every pool is large here, and of a large one half is the sample that names prices."""
     monkeypatch.setattr("workers.features.conditioned_rows.READ_BYTES", 1)
-    for name, value in {"DENSE_ENTRIES": 100, "WHOLE_ENTRIES": 100, "MIN_SAMPLE": 70}.items():
+    monkeypatch.setattr(listing, "DENSE_ENTRIES", 100)
+    for name, value in {"WHOLE_ENTRIES": 100, "MIN_SAMPLE": 70}.items():
         monkeypatch.setattr(shortlist, name, value)
     monkeypatch.setenv(siblings.VARIABLE, "family")
     settings = Settings(home=tmp_path / "home")

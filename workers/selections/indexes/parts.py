@@ -14,6 +14,7 @@ from store.data import nearest
 from store.data.pool_indexes import IndexFiles, Part
 from workers.features.block_files import STATUSES
 from workers.features.known import grouped, together
+from workers.features.statuses import Statuses
 from workers.process.work import Work
 from workers.selections.indexes.sources import Rows
 
@@ -84,8 +85,8 @@ def _held(work: Work, rows: Rows, layout: Layout, *, old: Part | None, stop: int
 
 def conditioned(rows: Rows, fitted: Fitted, start: int, stop: int) -> Held:
     """The new rows ``start`` to ``stop`` of the pool."""
-    status = [] if rows.known is None else rows.known.status[start - rows.first : stop - rows.first]
-    codes = np.array([NAMES.index(name) for name in status], dtype=np.uint8)
+    status = Statuses.of([]) if rows.known is None else rows.known.status
+    codes = status[start - rows.first : stop - rows.first].codes(NAMES)
     usable = rows.usable(start, stop)
     values = unit_rows(rows, fitted, usable)
     alike = fitted.alike(values).numpy()

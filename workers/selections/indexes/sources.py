@@ -42,8 +42,10 @@ class Rows:
 
     def usable(self, start: int, stop: int) -> list[int]:
         """Those with features among the pool's rows `start` to `stop`, counted from `first`."""
-        status = [] if self.known is None else self.known.status
-        return [row for row in range(start - self.first, stop - self.first) if status[row] == "ok"]
+        if self.known is None:
+            return []
+        own = self.known.status[start - self.first : stop - self.first]
+        return (own.rows("ok") + (start - self.first)).tolist()
 
     def shards_of(self, rows: Sequence[int]) -> list[Shard]:
         """The features of rows, ascending, counted from `first`."""
