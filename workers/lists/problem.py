@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -77,6 +77,7 @@ class Problem:
     budget: Budget  # over the usable candidates
     copies: StoredFile | None  # near-copies among the candidates, where they were looked for
     seen: StoredFile | None = None  # what is known of a matrix that was sent
+    read_anyway: Ints = field(default_factory=partial(np.empty, 0, np.int64))  # usable candidates
 
     @property
     def n(self) -> int:

@@ -17,6 +17,7 @@ from workers.lists import matrix_windows
 from workers.lists.asked import asked_before
 from workers.process.work import Work
 from workers.selections.computed import load_computed
+from workers.selections.funnel.loading import load_funnelled
 from workers.selections.side import Role, Side
 
 
@@ -24,6 +25,8 @@ def load(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
     """One role of what the request names; a copy of a file that came lies in the folder ``scratch``."""
     if asked.features.kind == "provided":
         return load_provided(work, asked, role, scratch)
+    if role == "pool" and asked.features.funnel is not None:
+        return load_funnelled(work, asked, scratch)
     return load_computed(work, role, scratch)
 
 
