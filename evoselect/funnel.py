@@ -1,9 +1,10 @@
 """A cheap look at a whole pool: which candidates are near a target by the words of their texts.
 
-A text is its uni- and bigrams, hashed as for DSIR, each weighed by (1 + log count) x log(texts / texts with
-it), as usual in retrieval; near is a large cosine. Candidates come a group at a time, so that a pool need not
-be held. Whether the nearest by words are those that features would have named is measured on a drawn sample
-(ours).
+A text is its uni- and bigrams, hashed as for DSIR, each weighed by log(1 + count). As for features, a row
+gets norm 1, the mean of the pool is subtracted, and near is a large cosine of what is left. Words that many
+texts have are not weighed down: forms of prompts are made of them, and gradients see form. Candidates come a
+group at a time, so that a pool need not be held. Whether the nearest by words are those that features would
+have named is measured on a drawn sample (ours; docs/decisions/0116 has what else was tried).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,83 +20,83 @@ from evoselect.baselines.dsir import BUCKETS, hashed_ngrams
 from evoselect.spec.funnel import SPARE, sampled
 
 LEVEL = 0.95  # of the interval
+MOST_LISTED = (
+    2**24
+)  # candidates in the lists of all targets together: 12 bytes each, twice while they are made
+UNLISTED = 2**31 - 1  # the rank of what is in no list
 Bools = npt.NDArray[np.bool_]
+Singles = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Weights:
-    """How much each bucket of words says, by the texts of a pool."""
+def counted(texts: Sequence[str]) -> sparse.csr_array:
+    """(n, BUCKETS) float32 rows of norm 1; of zeros where a text has no word."""
+    found = [np.unique(hashed_ngrams(text), return_counts=True) for text in texts]
+    ends = np.cumsum([0, *(len(buckets) for buckets, _ in found)])
+    buckets = np.concatenate([np.empty(0, dtype=np.int64), *(own for own, _ in found)])
+    values = np.log1p(np.concatenate([np.empty(0), *(counts for _, counts in found)]))
+    owner = np.repeat(np.arange(len(texts)), np.diff(ends))
+    norms = np.sqrt(np.bincount(owner, values**2, minlength=len(texts)))
+    scaled = (values / norms[owner]).astype(np.float32)
+    return sparse.csr_array((scaled, buckets, ends), shape=(len(texts), BUCKETS))
 
-    of_bucket: Floats  # (BUCKETS,)
 
-    @classmethod
-    def fitted(cls, texts: Iterable[str]) -> "Weights":
-        """log((1 + texts) / (1 + texts with the bucket)); 0 of what every text has."""
-        holding, count = np.zeros(BUCKETS), 0
-        for text in texts:
-            holding[np.unique(hashed_ngrams(text))] += 1
-            count += 1
-        return cls(np.log((1 + count) / (1 + holding)))
-
-    def rows(self, texts: Sequence[str]) -> sparse.csr_array:
-        """(n, BUCKETS) rows of norm 1; of zeros where a text has no word that says anything."""
-        found = [np.unique(hashed_ngrams(text), return_counts=True) for text in texts]
-        ends = np.cumsum([0, *(len(buckets) for buckets, _ in found)])
-        buckets = np.concatenate([np.empty(0, dtype=np.int64), *(own for own, _ in found)])
-        counts = np.concatenate([np.empty(0, dtype=np.int64), *(own for _, own in found)])
-        values = (1 + np.log(counts)) * self.of_bucket[buckets]
-        owner = np.repeat(np.arange(len(texts)), np.diff(ends))
-        norms = np.sqrt(np.bincount(owner, values**2, minlength=len(texts)))
-        values /= np.where(norms > 0, norms, 1.0)[owner]
-        return sparse.csr_array((values, buckets, ends), shape=(len(texts), BUCKETS))
+def mean_of(groups: Iterable[sparse.csr_array]) -> Singles:
+    """(BUCKETS,) of all rows of a pool, one at least, that come in groups."""
+    total, rows = np.zeros(BUCKETS), 0
+    for group in groups:
+        total += group.sum(axis=0)
+        rows += group.shape[0]
+    return np.asarray(total / rows, dtype=np.float32)
 
 
 class Near:
     """The candidates nearest to each of M targets, while groups of candidates come in their order."""
 
-    def __init__(self, targets: sparse.csr_array, each: int) -> None:
-        """``targets`` (M, BUCKETS); ``each``: so many candidates are kept of every target."""
-        self._targets, self._each = targets.T.tocsr(), each
-        m = targets.shape[0]
-        self._cosine = np.empty((m, 0), dtype=np.float32)
-        self._row = np.empty((m, 0), dtype=np.int64)
-        self._closest: list[npt.NDArray[np.float32]] = []
-        self._rows = 0
+    def __init__(self, targets: sparse.csr_array, mean: Singles, listed: int) -> None:
+        """``targets`` (M, BUCKETS); ``listed``: how many candidates of each are told apart by rank."""
+        centred = targets.toarray() - mean
+        norms = np.linalg.norm(centred, axis=1, keepdims=True)
+        self._targets = np.ascontiguousarray((centred / np.where(norms > 0, norms, 1)).T)  # (BUCKETS, M)
+        self._mean, self._listed = mean, max(1, min(listed, MOST_LISTED // len(centred)))
+        self._cosine = np.empty((len(centred), 0), dtype=np.float32)
+        self._row = np.empty((len(centred), 0), dtype=np.int64)
+        self._pending: list[Singles] = []
+        self._closest: list[Singles] = []
+        self.rows = 0
 
     def add(self, rows: sparse.csr_array) -> None:
         """The next candidates (n, BUCKETS)."""
-        cosine = (rows @ self._targets).toarray().astype(np.float32).T  # (M, n)
-        self._closest.append(cosine.max(axis=0))
-        own = np.broadcast_to(np.arange(self._rows, self._rows + cosine.shape[1]), cosine.shape)
-        self._rows += cosine.shape[1]
-        both = np.concatenate([self._cosine, cosine], axis=1), np.concatenate([self._row, own], axis=1)
-        order = np.argsort(-both[0], axis=1, kind="stable")[:, : self._each]  # ties: the earlier row
-        self._cosine, self._row = (np.take_along_axis(side, order, axis=1) for side in both)
+        squares = 1 - 2 * (rows @ self._mean) + self._mean @ self._mean
+        lengths = np.sqrt(np.maximum(squares, 1e-12))[:, None]
+        cosine = (rows @ self._targets - self._mean @ self._targets) / lengths  # (n, M)
+        self._closest.append(cosine.max(axis=1))
+        self._pending.append(cosine.T)
+        if sum(block.shape[1] for block in self._pending) > self._listed:
+            self._list()
 
-    def of_targets(self) -> Ints:
-        """Rows, ascending, that are among the ``each`` nearest of any target."""
-        return np.unique(self._row[self._cosine > 0])
+    def _list(self) -> None:
+        cosine = np.concatenate([self._cosine, *self._pending], axis=1)
+        more = cosine.shape[1] - self._row.shape[1]
+        own = np.broadcast_to(np.arange(self.rows, self.rows + more), (len(cosine), more))
+        row = np.concatenate([self._row, own], axis=1)
+        order = np.argsort(-cosine, axis=1, kind="stable")[:, : self._listed]  # ties: the earlier row
+        self._cosine, self._row = (np.take_along_axis(side, order, axis=1) for side in (cosine, row))
+        self._pending, self.rows = [], self.rows + more
 
-    @property
-    def closest(self) -> npt.NDArray[np.float32]:
-        """(N,) cosine of every candidate to the target that is nearest to it."""
-        return np.concatenate([np.empty(0, dtype=np.float32), *self._closest])
+    def nearest(self, group: Ints, wanted: Ints) -> Ints:
+        """Rows, ascending: of each group so many as are wanted, in the order of `in_turn`.
 
-
-def filled(first: Ints, closest: npt.NDArray[np.float32], group: Ints, wanted: Ints) -> Ints:
-    """Rows that go on, ascending: ``first``, and of each group the closest until it has what is wanted of it.
-
-    closest (N,), group (N,) from 0, wanted (groups,) rows.
-    """
-    on = np.zeros(len(closest), dtype=bool)
-    on[first] = True
-    missing = wanted - np.bincount(group[on], minlength=len(wanted))
-    order = np.lexsort((np.arange(len(closest)), -closest, group))
-    order = order[~on[order]]
-    start = np.searchsorted(group[order], np.arange(len(wanted)))
-    place = np.arange(len(order)) - start[group[order]]
-    on[order[place < missing[group[order]]]] = True
-    return np.flatnonzero(on)
+        group (N,) from 0, wanted (groups,). What no list holds comes last, by its nearest target.
+        """
+        if self._pending:
+            self._list()
+        rank = np.full(self.rows, UNLISTED)
+        place = np.broadcast_to(np.arange(self._row.shape[1]), self._row.shape)
+        np.minimum.at(rank, self._row.ravel(), place.ravel())
+        order = np.lexsort((-np.concatenate(self._closest), rank, group))
+        start = np.searchsorted(group[order], np.arange(len(wanted)))
+        taken = np.arange(len(order)) - start[group[order]] < wanted[group[order]]
+        return np.sort(order[taken])
 
 
 def drawn(candidates: int, seed: int) -> Ints:
@@ -117,9 +118,10 @@ class Recall:
 def recall(cosines: Floats, near: Bools, share: float) -> Recall:
     """Of the ``share`` / SPARE nearest rows of a sample, at least one: no more is selected of a pool.
 
-    cosines (n, M) of its rows to the targets by their features; near (n,) whether the funnel let it through.
+    cosines (n, M) of its rows, one at least, to the targets by their features; near (n,) whether the funnel
+    let it through.
     """
-    best = nearest_rows(cosines, max(1, round(len(cosines) * share / SPARE)))
+    best = in_turn(cosines, max(1, round(len(cosines) * share / SPARE)))
     hits, n = int(near[best].sum()), len(best)
     tail = (1 - LEVEL) / 2
     low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
@@ -127,7 +129,7 @@ def recall(cosines: Floats, near: Bools, share: float) -> Recall:
     return Recall(hits / n, (low, high), n)
 
 
-def nearest_rows(cosines: Floats, count: int) -> Ints:
+def in_turn(cosines: Floats, count: int) -> Ints:
     """(count,) rows in the order in which targets, each in its turn, would take what is nearest to them.
 
     cosines (n, M). A row stands where the target takes it that ranks it highest; ties: the larger cosine.

@@ -19,6 +19,7 @@ from evoselect_cli.inputs import (
 from evoselect_cli.options import (
     ColumnsOption,
     FormatOption,
+    FunnelOption,
     JsonOption,
     NameOption,
     OutOption,
@@ -52,6 +53,7 @@ def select(
     method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,
     model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
     spec: SpecOption = None,
+    funnel: FunnelOption = None,
     seed: SeedOption = None,
     name: NameOption = None,
     format: FormatOption = None,
@@ -91,6 +93,7 @@ def select(
             ratio=ratio,
             tokens=tokens,
             pinned=own,
+            features=None if funnel is None else {"funnel": {"share": funnel}},
             **options,
         )
         told = wait_for_it and not json

@@ -80,18 +80,17 @@ def _ask(
 
 
 def _nearest(work: Work, spec: Funnel, candidates: Records, wanted: Sequence[Record], budget: Budget) -> Ints:
-    """Half of the share by the lists of the targets, the rest of each group by its nearest target."""
-    weights = looks.Weights.fitted(text for texts in _texts(candidates) for text in texts)
-    each = -(-spec.nearest(len(candidates)) // (2 * len(wanted)))
-    near = looks.Near(weights.rows([plain_text(record) for record in wanted]), each)
+    """Of each group of candidates its share, and more where the budget has to take more of it."""
+    mean = looks.mean_of(looks.counted(texts) for texts in _texts(candidates))
+    targets = looks.counted([plain_text(record) for record in wanted])
+    near = looks.Near(targets, mean, listed=spec.nearest(len(candidates)))
     for texts in _texts(candidates):
-        near.add(weights.rows(texts))
+        near.add(looks.counted(texts))
         work.progress(0)
     group, least = _groups(budget)
     sizes = np.bincount(group, minlength=len(least))
     share = np.ceil(spec.share * sizes).astype(np.int64)
-    wanted_of = np.minimum(sizes, np.maximum(share, SPARE * least))
-    return looks.filled(near.of_targets(), near.closest, group, wanted_of)
+    return near.nearest(group, np.minimum(sizes, np.maximum(share, SPARE * least)))
 
 
 def _texts(records: Records) -> Iterator[list[str]]:

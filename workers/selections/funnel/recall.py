@@ -28,26 +28,30 @@ def recall_of(pool: Side, spec: FeatureSpec, rows: Ints, candidates: Pool, *, ta
     if went is None or funnel is None:
         return {}
     drawn = drawn_among(pool, rows)
-    cosines = (candidates.gather(drawn) @ targets.T).double().numpy()
-    found = looks.recall(cosines, went.near[went.places(rows[drawn])], funnel.share)
+    found = None
+    if len(drawn):
+        cosines = (candidates.gather(drawn) @ targets.T).double().numpy()
+        found = looks.recall(cosines, went.near[went.places(rows[drawn])], funnel.share)
     return {
         "funnel": {
             "share": funnel.share,
             "by": funnel.by,
             "kept": int(went.near.sum()),
             "sample": len(drawn),
-            "best": found.best,
-            "recall": round(found.share, 4),
-            "interval": [round(bound, 4) for bound in found.interval],
-            "warning": _warning(found.share, funnel.share),
+            "best": found.best if found else 0,
+            "recall": round(found.share, 4) if found else None,
+            "interval": [round(bound, 4) for bound in found.interval] if found else None,
+            "warning": _warning(found, funnel.share),
         }
     }
 
 
-def _warning(recall: float, share: float) -> str | None:
-    if recall >= FEW:
+def _warning(found: looks.Recall | None, share: float) -> str | None:
+    if found is None:
+        return "no row of the sample has features, so nobody knows what the funnel missed: leave it out"
+    if found.share >= FEW:
         return None
     return (
-        f"by the sample the funnel let {recall:.0%} of the nearest candidates through, less than {FEW:.0%}: "
-        f"raise features.funnel.share above {share:g}, or leave the funnel out"
+        f"by the sample the funnel let {found.share:.0%} of the nearest candidates through, less than "
+        f"{FEW:.0%}: raise features.funnel.share above {share:g}, or leave the funnel out"
     )

@@ -1,17 +1,17 @@
 """Selections with a funnel, from the request to the result, on the tiny model."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from store.jobs import shards
-from store.jobs.plans import FeaturePart
+from store.jobs.results import FeaturesResult
+from store.tables.jobs import Shard
 from tests.live import Json
-from tests.workers.line import Line, whole_line
-from tests.workers.proxy import register
+from tests.workers.line import Line
+from workers.process.workplace import Workplace
 
-WORDS = (
+WORDS = [
     "france",
     "paris",
     "spain",
@@ -24,17 +24,8 @@ WORDS = (
     "cairo",
     "peru",
     "lima",
-)
-
-
-@pytest.fixture
-def line(
-    database_url: str, proxy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Line]:
-    register(proxy_folder, monkeypatch)
-    listing = proxy_folder.parent / f"{proxy_folder.name}-models.json"
-    with whole_line(database_url, tmp_path, listing, monkeypatch) as found:
-        yield found
+]
+FEATURES = {"dim": 256, "sketch_in": 4, "sketch_out": 4}
 
 
 def row(number: int) -> Json:
@@ -47,33 +38,87 @@ def row(number: int) -> Json:
     }
 
 
-def request(**changed: object) -> Json:
-    features = {"dim": 256, "sketch_in": 4, "sketch_out": 4, "funnel": {"share": 0.2}}
+def request(candidates: int = 400, share: float | None = 0.2, **changed: object) -> Json:
+    funnel = {} if share is None else {"funnel": {"share": share}}
     return {
         "target": [row(1000 + number) for number in range(0, 36, 7)],
-        "candidates": [row(number) for number in range(400)],
+        "candidates": [row(number) for number in range(candidates)],
         "k": 8,
         "model": "tiny",
-        "features": features,
+        "features": {**FEATURES, **funnel},
         **changed,
     }
 
 
+def items(line: Line, job: Json) -> list[tuple[str, float]]:
+    assert job["status"] == "completed", job
+    found = line.api.get(f"/v1/selections/{job['id']}/items")["data"]
+    return [(item["id"], item["weight"]) for item in found]
+
+
+def of_pool(line: Line, job_id: str) -> list[Shard]:
+    with line.api.database.transaction() as session:
+        held = shards.of_phase(session, job_id, "features")
+        return [shard for shard in held if shard.payload["role"] == "pool"]
+
+
+def drain(line: Line, *queues: str) -> None:
+    while Workplace(line.place.context, list(queues)).drain():
+        pass
+
+
 def test_features_are_computed_of_what_goes_through_and_the_rest_is_counted(line: Line) -> None:
-    done = line.done("selections", request(pinned=["r399"]))
-    assert done["status"] == "completed", done
-    result = done["result"]
-    funnel, counts = result["features"]["funnel"], result["counts"]
-    assert funnel["kept"] == 80 and funnel["sample"] == 200 and funnel["best"] == 10
+    balance = {"by": "group", "min": {"few": 2}}
+    done = line.done("selections", request(pinned=["r399"], spec={"balance": balance}))
+    chosen = [id for id, _ in items(line, done)]
+    funnel, counts = done["result"]["features"]["funnel"], done["result"]["counts"]
+    assert (funnel["kept"], funnel["sample"], funnel["best"]) == (
+        78 + 8,
+        200,
+        10,
+    )  # a fifth, and 4 x 2 of few
     assert 0 <= funnel["interval"][0] <= funnel["recall"] <= funnel["interval"][1] <= 1
     assert (funnel["warning"] is None) == (funnel["recall"] >= 0.95)
-    assert counts["pool"] == 400 == counts["usable"] + counts["left_out"]["funnelled_out"]
-    with line.api.database.transaction() as session:
-        held = shards.of_phase(session, done["id"], "features")
-        computed = [shard for shard in held if FeaturePart.model_validate(shard.payload).role == "pool"]
-        assert sum(shard.rows_total for shard in computed) == counts["usable"] < 300
-    items = line.api.get(f"/v1/selections/{done['id']}/items")["data"]
-    assert len(items) == 8 and "r399" in {item["id"] for item in items}
-    out = next(one["id"] for one in result["rejected"] if one["reason"] == "funnelled_out")
-    told = line.api.get(f"/v1/selections/{done['id']}/candidates/{out}")
-    assert told["reason"] == "funnelled_out"
+    assert counts["usable"] + counts["left_out"]["funnelled_out"] == counts["pool"] == 400
+    assert sum(shard.rows_total for shard in of_pool(line, done["id"])) == counts["usable"] < 300
+    assert len(chosen) == 8
+    assert "r399" in chosen
+    assert len({"r0", "r40", "r80", "r120", "r160", "r200", "r240", "r280", "r320", "r360"} & {*chosen}) >= 2
+    out = next(one["id"] for one in done["result"]["rejected"] if one["reason"] == "funnelled_out")
+    assert out not in chosen
+    assert line.api.get(f"/v1/selections/{done['id']}/candidates/{out}")["reason"] == "funnelled_out"
+
+
+def test_where_all_goes_through_the_selection_is_that_without_a_funnel(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample of at least 200 rows is all of 200; whether the pool is held or its shards answer."""
+    plain = line.done("selections", request(200, None))
+    through = line.done("selections", request(200, 0.4))
+    assert items(line, through) == items(line, plain)
+    assert "funnel" not in plain["result"]["features"]
+    monkeypatch.setattr("workers.features.conditioned_rows.HELD_BYTES", 1)
+    answered = line.done("selections", request(200, 0.4))
+    assert answered["result"]["features"]["shards"] == len(of_pool(line, answered["id"]))
+    assert {id for id, _ in items(line, answered)} == {id for id, _ in items(line, plain)}
+    assert answered["result"]["features"]["asked_again"] == 0
+    facts: list[dict[str, Any]] = [job["result"]["features"]["funnel"] for job in (through, answered)]
+    assert facts[0] == facts[1]
+
+
+def test_what_is_lost_on_the_way_is_made_again(line: Line) -> None:
+    whole = line.done("selections", request())
+    job = line.api.made("/v1/selections", request(seed=0))
+    artifacts = line.place.context.artifacts
+    for lost in ("what went through", "a block"):
+        drain(line, "features")
+        if not of_pool(line, job["id"]):
+            drain(line, "select")
+            drain(line, "features")
+        shard = of_pool(line, job["id"])[0]
+        blocks = FeaturesResult.of(shard.result).blocks
+        path = shard.payload["funnel"]["path"] if lost == "what went through" else blocks[0].artifact
+        artifacts.remove(path)
+        drain(line, "select")
+    drain(line, "features", "select")
+    assert items(line, line.api.get(f"/v1/selections/{job['id']}")) == items(line, whole)
