@@ -123,7 +123,7 @@ class FeatureSpec(Bounded):
     """Computed features stay for later selections of the same records; else they go with the selection, and
     are computed again where they are wanted. Steps of a loop or comparison share theirs, and keep them.
     """
-    funnel: Funnel | None = None
+    funnel: Funnel | None = Field(default=None, exclude_if=lambda value: value is None)
     """Of a selection from a large pool: features are computed of the candidates that a cheap look finds near
     a target, and of a sample of all, which says how many it missed. None computes them of all.
     """
