@@ -2,10 +2,11 @@
 
 import importlib.metadata
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -262,12 +263,11 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
     selection = choice.selection
     compared = choice.compared
     near = compared.pool.near(compared.targets)
-    rejected = rejected_of(sides.pool, sides.eligibility)
     flags = sides.copies.flags() if sides.copies else {}
     items, rows = _store_items(work, sides, selection, flags)
     return {
         "counts": counts(sides.target, sides.pool, sides.eligibility),
-        "rejected": rejected[:MAX_REJECTED],
+        "rejected": list(islice(rejected_of(sides.pool, sides.eligibility), MAX_REJECTED)),
         "conditioning": compared.kind,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
         "features": {
@@ -286,7 +286,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
         "artifacts": {
             **items,
             **_store_near_copies(work, sides, flags),
-            "rejected": _store_rejected(work, rejected),
+            "rejected": _store_rejected(work, rejected_of(sides.pool, sides.eligibility)),
             "considered": considered.put(
                 work,
                 sides.sent,
@@ -388,7 +388,9 @@ def _coverage(selection: Selection, targets: list[Record]) -> list[Covered]:
     return [Covered(id=targets[row].id, cosine=float(selection.coverage[row])) for row in order]
 
 
-def _store_rejected(work: Work, rejected: list[dict[str, str]]) -> StoredFile:
-    lines = b"".join(orjson.dumps(row) + b"\n" for row in rejected)
-    stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", lines, ".jsonl")
-    return stored.reference(rows=len(rejected))
+def _store_rejected(work: Work, rejected: Iterable[dict[str, str]]) -> StoredFile:
+    lines = bytearray()
+    for row in rejected:  # behind a funnel most of the pool
+        lines += orjson.dumps(row) + b"\n"
+    stored = work.context.artifacts.put_bytes(f"{work.claim.tenant_id}/rejected", bytes(lines), ".jsonl")
+    return stored.reference(rows=lines.count(b"\n"))

@@ -1,7 +1,7 @@
 """What becomes of every candidate: usable, or why it may not be selected."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -119,10 +119,10 @@ def counts(target: Side, pool: Side, eligibility: list[str]) -> Counts:
     )
 
 
-def rejected_of(pool: Side, eligibility: list[str]) -> list[dict[str, str]]:
+def rejected_of(pool: Side, eligibility: list[str]) -> Iterator[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
     pairs = zip(pool.records.column("id"), eligibility, strict=True)
-    return [{"id": id, "reason": reason} for id, reason in pairs if reason != "usable"]
+    return ({"id": id, "reason": reason} for id, reason in pairs if reason != "usable")
 
 
 def of_low_quality(candidates: Sequence[Record], spec: SelectionSpec) -> list[bool]:

@@ -81,25 +81,25 @@ def _ask(
 
 def _nearest(work: Work, spec: Funnel, candidates: Records, wanted: Sequence[Record], budget: Budget) -> Ints:
     """Of each group of candidates its share, and more where the budget has to take more of it."""
-    mean = looks.mean_of(looks.counted(texts) for texts in _texts(candidates))
+    mean = looks.mean_of(looks.counted(texts) for texts in _texts(work, candidates))
     targets = looks.counted([plain_text(record) for record in wanted])
     near = looks.Near(targets, mean, listed=spec.nearest(len(candidates)))
-    for texts in _texts(candidates):
+    for texts in _texts(work, candidates):
         near.add(looks.counted(texts))
-        work.progress(0)
     group, least = _groups(budget)
     sizes = np.bincount(group, minlength=len(least))
     share = np.ceil(spec.share * sizes).astype(np.int64)
     return near.nearest(group, np.minimum(sizes, np.maximum(share, SPARE * least)))
 
 
-def _texts(records: Records) -> Iterator[list[str]]:
+def _texts(work: Work, records: Records) -> Iterator[list[str]]:
     """A group at a time."""
     group: list[str] = []
     for record in records:
         group.append(plain_text(record))
         if len(group) == BATCH:
             yield group
+            work.progress(0)
             group = []
     if group:
         yield group
