@@ -15,7 +15,7 @@ LEAST_DRAWN, MOST_DRAWN = 200, 2_000  # within these limits
 class Funnel(Bounded):
     """Which candidates' features are computed: the nearest to each target by a cheap look at all."""
 
-    share: Annotated[float, Real(gt=0.0, le=0.9)] = 0.1
+    share: Annotated[float, Real(gt=0.0, le=0.9)] = 0.2
     """Of the candidates that go on as the nearest; at most a quarter as many can be selected. A drawn sample
     goes on beside them, by which the recall is measured.
     """
