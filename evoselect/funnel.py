@@ -41,7 +41,7 @@ def counted(texts: Sequence[str]) -> sparse.csr_array:
 
 
 def mean_of(groups: Iterable[sparse.csr_array]) -> Singles:
-    """(BUCKETS,) of all rows of a pool, one at least, that come in groups."""
+    """groups (n, BUCKETS) of rows, one row at least in all -> (BUCKETS,) their mean."""
     total, rows = np.zeros(BUCKETS), 0
     for group in groups:
         total += group.sum(axis=0)
@@ -53,7 +53,7 @@ class Near:
     """The candidates nearest to each of M targets, while groups of candidates come in their order."""
 
     def __init__(self, targets: sparse.csr_array, mean: Singles, listed: int) -> None:
-        """``targets`` (M, BUCKETS); ``listed``: how many candidates of each are told apart by rank."""
+        """targets (M, BUCKETS), mean (BUCKETS,); ``listed``: how many of each are told apart by rank."""
         centred = targets.toarray() - mean
         norms = np.linalg.norm(centred, axis=1, keepdims=True)
         self._targets = np.ascontiguousarray((centred / np.where(norms > 0, norms, 1)).T)  # (BUCKETS, M)
@@ -65,7 +65,7 @@ class Near:
         self.rows = 0
 
     def add(self, rows: sparse.csr_array) -> None:
-        """The next candidates (n, BUCKETS)."""
+        """The next candidates: rows (n, BUCKETS)."""
         squares = 1 - 2 * (rows @ self._mean) + self._mean @ self._mean
         lengths = np.sqrt(np.maximum(squares, 1e-12))[:, None]
         cosine = (rows @ self._targets - self._mean @ self._targets) / lengths  # (n, M)
@@ -84,9 +84,9 @@ class Near:
         self._pending, self.rows = [], self.rows + more
 
     def nearest(self, group: Ints, wanted: Ints) -> Ints:
-        """Rows, ascending: of each group so many as are wanted, in the order of `in_turn`.
+        """group (N,) from 0, wanted (groups,) -> (n,) rows, ascending, of each group so many as are wanted.
 
-        group (N,) from 0, wanted (groups,). What no list holds comes last, by its nearest target.
+        They are taken in the order of `in_turn`. What no list holds comes last, by its nearest target.
         """
         if self._pending:
             self._list()
@@ -100,7 +100,7 @@ class Near:
 
 
 def drawn(candidates: int, seed: int) -> Ints:
-    """Rows of a sample of so many candidates, ascending."""
+    """(n,) rows of a sample of so many candidates, ascending."""
     return np.sort(np.random.default_rng(seed).choice(candidates, sampled(candidates), replace=False))
 
 
@@ -130,9 +130,9 @@ def recall(cosines: Floats, near: Bools, share: float) -> Recall:
 
 
 def in_turn(cosines: Floats, count: int) -> Ints:
-    """(count,) rows in the order in which targets, each in its turn, would take what is nearest to them.
+    """cosines (n, M) -> (count,) rows as targets, each in its turn, would take what is nearest to them.
 
-    cosines (n, M). A row stands where the target takes it that ranks it highest; ties: the larger cosine.
+    A row stands where the target takes it that ranks it highest; ties: the larger cosine.
     """
     order = np.argsort(-cosines, axis=0, kind="stable")
     rank = np.empty_like(order)

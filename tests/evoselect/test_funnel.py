@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evoselect import funnel
+from evoselect.arrays import Floats
 from evoselect.baselines.dsir import BUCKETS, hashed_ngrams
 
 WORDS = np.array(
@@ -30,20 +31,20 @@ def texts(count: int, seed: int) -> list[str]:
     return [" ".join(draw.choice(WORDS, draw.integers(1, 9))) for _ in range(count)]
 
 
-def plain(pool: list[str], targets: list[str]) -> np.ndarray:
+def plain(pool: list[str], targets: list[str]) -> Floats:
     """(N, M) cosines of centred rows, all of them at once."""
 
-    def rows(some: list[str]) -> np.ndarray:
+    def rows(some: list[str]) -> Floats:
         found = np.zeros((len(some), BUCKETS))
         for row, text in enumerate(some):
             np.add.at(found[row], hashed_ngrams(text), 1)
         logs = np.log1p(found)
-        return logs / np.linalg.norm(logs, axis=1, keepdims=True)
+        return np.asarray(logs / np.linalg.norm(logs, axis=1, keepdims=True))
 
     mean = rows(pool).mean(axis=0)
     sides = [rows(some) - mean for some in (pool, targets)]
     unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides]
-    return unit[0] @ unit[1].T
+    return np.asarray(unit[0] @ unit[1].T)
 
 
 def looked(pool: list[str], targets: list[str], step: int, listed: int) -> funnel.Near:

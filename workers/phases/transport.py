@@ -160,7 +160,7 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     eligibility = eligibility_of(
         target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec
     )
-    look(work, asked, target, pool, eligibility)
+    look(work, asked, target, pool, eligibility=eligibility)
     check_same_sketch([target.known.sketch, pool.known.sketch])
     copies = _find_near_copies(work, asked, target=target, pool=pool, eligibility=eligibility)
     stages.done("copies")

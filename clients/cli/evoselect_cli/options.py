@@ -33,6 +33,9 @@ TemplateOption = Annotated[
 TokensOption = Annotated[
     int | None, typer.Option(min=1, help="Or how many tokens of prompts and answers to select.")
 ]
+RatioOption = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool to select.")
+]
 FunnelOption = Annotated[
     float | None,
     typer.Option(

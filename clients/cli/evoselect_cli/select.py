@@ -24,6 +24,7 @@ from evoselect_cli.options import (
     NameOption,
     OutOption,
     PinnedOption,
+    RatioOption,
     SeedOption,
     SpecOption,
     TemplateOption,
@@ -45,9 +46,7 @@ def select(
     target: Annotated[str, typer.Option(help="File of target examples, or a target's id.")],
     pool: Annotated[str, typer.Option(help="File of candidates, or a pool's id.")],
     k: Annotated[int | None, typer.Option("-k", "--k", min=1, help="How many candidates to select.")] = None,
-    ratio: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool to select.")
-    ] = None,
+    ratio: RatioOption = None,
     tokens: TokensOption = None,
     pinned: PinnedOption = None,
     method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,

@@ -27,7 +27,7 @@ from workers.selections.funnel.through import Through
 from workers.selections.side import Side
 
 
-def look(work: Work, asked: SelectionWork, target: Side, pool: Side, eligibility: list[str]) -> None:
+def look(work: Work, asked: SelectionWork, target: Side, pool: Side, *, eligibility: list[str]) -> None:
     """Mark the usable candidates that did not go through.
 
     Where nobody has looked yet, raises Wanted with the features of those that go on, or Invalid where these
@@ -58,7 +58,7 @@ def _ask(
     """Look at the ``candidates``, which are those ``rows`` (n,) of the pool, and ask for features."""
     spec = asked.features.funnel
     assert spec is not None
-    kept = _nearest(work, spec, candidates, wanted, budget)
+    kept = _nearest(work, spec, candidates, wanted, budget=budget)
     _require_spare(budget, len(kept), len(rows))
     drawn = looks.drawn(len(rows), asked.seed)
     on = np.unique(np.concatenate([kept, drawn, budget.pinned]))
@@ -79,7 +79,9 @@ def _ask(
     )
 
 
-def _nearest(work: Work, spec: Funnel, candidates: Records, wanted: Sequence[Record], budget: Budget) -> Ints:
+def _nearest(
+    work: Work, spec: Funnel, candidates: Records, wanted: Sequence[Record], *, budget: Budget
+) -> Ints:
     """Of each group of candidates its share, and more where the budget has to take more of it."""
     mean = looks.mean_of(looks.counted(texts) for texts in _texts(work, candidates))
     targets = looks.counted([plain_text(record) for record in wanted])
