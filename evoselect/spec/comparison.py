@@ -18,6 +18,7 @@ ArmMethod = Method | Literal["random_tokens", "mean_hidden"]
 ARM_METHODS = (*METHODS, MATCHED, HIDDEN)
 DEFAULT_ARMS = (RANDOM, MATCHED, HIDDEN, "round_robin", OURS)
 
+NO_FUNNEL = "the arms of a comparison share the features of the whole pool: leave funnel out"
 Measure = Literal["accuracy", "choice_cross_entropy", "answer_nll", "exact_match"]
 BEST_HIGH: frozenset[str] = frozenset({"accuracy", "exact_match"})
 """Measures of which more is better."""
@@ -60,6 +61,8 @@ class ComparisonArm(Bounded):
             raise ValueError(f"method is {self.method!r} but spec.method is {self.spec.method!r}: send one")
         if self.features is not None and self.features.kind == "provided":
             raise ValueError("a comparison computes its features: leave kind 'provided' out")
+        if self.features is not None and self.features.funnel is not None:
+            raise ValueError(NO_FUNNEL)
         return self
 
     @property
@@ -119,6 +122,8 @@ class ComparisonSpec(Bounded):
             raise ValueError(
                 "a comparison computes its features with one model: leave kind and checkpoints out"
             )
+        if self.features.funnel is not None:
+            raise ValueError(NO_FUNNEL)
         if self.measure == "exact_match" and not self.evaluation.generate:
             raise ValueError("measure exact_match needs answers: set evaluation.generate to true")
         return self

@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from evoselect.spec.fields import Bounded, Flag, Real, Seed, ShortText, Text, Whole
+from evoselect.spec.funnel import Funnel
 from evoselect.spec.reading import OnLong, Reading, Rendering, Turns
 
 LAYERS = re.compile(r"all|(top|every)-([1-9]\d{0,3})")
@@ -122,6 +123,10 @@ class FeatureSpec(Bounded):
     """Computed features stay for later selections of the same records; else they go with the selection, and
     are computed again where they are wanted. Steps of a loop or comparison share theirs, and keep them.
     """
+    funnel: Funnel | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of a selection from a large pool: features are computed of the candidates that a cheap look finds near
+    a target, and of a sample of all, which says how many it missed. None computes them of all.
+    """
 
     @property
     def reading(self) -> Reading:
@@ -145,6 +150,8 @@ class FeatureSpec(Bounded):
     def _gradients_alone(self) -> Self:
         if not self.gradients and (self.checkpoints or self.precondition != "none"):
             raise ValueError(f"checkpoints and precondition belong to gradients, not to kind {self.kind!r}")
+        if self.funnel is not None and self.kind == "provided":
+            raise ValueError("a funnel spares computing features, and yours were sent: leave funnel out")
         return self
 
     @field_validator("layers")

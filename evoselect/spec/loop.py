@@ -145,6 +145,8 @@ class LoopSpec(Bounded):
             _require_made(self.generator)
         if self.features.kind == "provided" or self.features.checkpoints:
             raise ValueError("a loop computes its features with one model: leave kind and checkpoints out")
+        if self.features.funnel is not None:
+            raise ValueError("a loop looks at the health of all candidates of a round: leave funnel out")
         return self
 
     @property

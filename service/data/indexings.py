@@ -80,7 +80,8 @@ def _asked(session: Session, state: State, tenant_id: str, body: IndexingRequest
         pool_id=pool.id,
         pool_version=version if files is None else chosen.pool_version,
         model=chosen.model,
-        features=chosen.features.model_copy(update={"on_bad_row": "skip"}),  # new records may be bad
+        # New records may be bad, and all are to be found.
+        features=chosen.features.model_copy(update={"on_bad_row": "skip", "funnel": None}),
         **({} if files is None else {"feature_file": files.pool}),
     )
 

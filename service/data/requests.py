@@ -113,4 +113,6 @@ class IndexingRequest(JobRequest):
             raise ValueError("selection_id says which model and features: send it, or model and features")
         if self.features is not None and self.features.kind == "provided":
             raise ValueError("features of kind provided come with a selection: send its selection_id")
+        if self.features is not None and self.features.funnel is not None:
+            raise ValueError("an index holds all records of a pool: leave funnel out")
         return self

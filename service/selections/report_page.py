@@ -27,6 +27,7 @@ REASONS = {
     "near_copy": "nearly repeats another candidate",
     "leak": "nearly repeats an example that it must not",
     "low_quality": "its quality is below least_quality",
+    "funnelled_out": "not near a target by its words (features.funnel)",
     "too_long": "longer than the model's window",
     "truncated_answer": "its answer was cut off",
     "no_answer_tokens": "no answer to learn from",

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.fields import Bounded, Id, Members, Real, Seed, ShortText, Text, Whole
+from evoselect.spec.funnel import FUNNELLED
 from evoselect.spec.selection import METHODS, Method, SelectionSpec
 from service.http.fields import CHAT, QUESTION, JobRequest, Records, Version, exactly_one, example
 from store.errors import Invalid
@@ -98,7 +99,21 @@ class SelectionRequest(JobRequest):
             raise ValueError(f"model is {self.model!r} and features.checkpoints name models too: send one")
         if self.method and self.method != self.spec.method:
             raise ValueError(f"method is {self.method!r} but spec.method is {self.spec.method!r}: send one")
+        if self.features.funnel is not None:
+            self._may_be_funnelled()
         return self
+
+    def _may_be_funnelled(self) -> None:
+        if self.spec.method not in FUNNELLED:
+            raise ValueError(
+                f"features.funnel lets the nearest through, and method {self.spec.method!r} looks for "
+                f"something else: take {', '.join(FUNNELLED)}, or leave the funnel out"
+            )
+        if self.tokens is not None:
+            raise ValueError(
+                "features.funnel compares how many are selected with how many go on: send k or ratio "
+                "in place of tokens, or leave the funnel out"
+            )
 
     def _tokens_are_known(self) -> None:
         if self.tokens_from is not None:

@@ -83,6 +83,27 @@ class BatchCheckFacts(ResponseModel):
     """Feature shards of the candidates that such workers computed."""
 
 
+class FunnelFacts(ResponseModel):
+    """What a cheap look let through to have features computed, and how much it missed by a sample."""
+
+    share: float
+    """Of the candidates that could be selected, 0 to 1: so many go through as the nearest."""
+    by: str
+    """What was looked at."""
+    kept: int
+    """Candidates that went through as the nearest."""
+    sample: int
+    """Candidates that were drawn from all, and have features."""
+    best: int
+    """Those of the sample that are nearest to targets by their features: a quarter of the share of it."""
+    recall: float | None
+    """Share of these that went through as the nearest, 0 to 1; null where none of the sample has features."""
+    interval: tuple[float, float] | None
+    """95 % interval of the recall."""
+    warning: str | None
+    """What to do where the recall is below 0.95 or unknown; null otherwise."""
+
+
 class FeatureFacts(OpenResponseModel):
     """What was found out while features were computed and read; empty for features of yours."""
 
@@ -92,6 +113,8 @@ class FeatureFacts(OpenResponseModel):
     """Whether features depend on their batch, by device; empty where all were stored before."""
     shards: int | None = None
     """Feature shards that answered for their rows; null for small pools, which are read in one place."""
+    funnel: FunnelFacts | None = None
+    """What went through the funnel; null where there was none."""
     asked_again: int | None = None
     """How often features of a shard were read again, for what was not foreseen."""
 

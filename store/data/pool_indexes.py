@@ -16,7 +16,14 @@ from store.tables.data import PoolIndex
 
 FORMAT = 1  # raise with every change of the files: an index of another format is made anew
 GROWTH = 2  # times the rows that conditioning was fitted to: beyond that it is fitted again
-NO_ROWS = {"batch_tokens", "match", "on_bad_row", "allow_partial", "keep_features"}  # change no row here
+NO_ROWS = {
+    "batch_tokens",
+    "match",
+    "on_bad_row",
+    "allow_partial",
+    "keep_features",
+    "funnel",
+}  # change no row here
 
 
 class Part(BaseModel):

@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.reading import OnLong
 from store.artifacts import Artifacts
+from store.data import pools
 from store.jobs import pace
 from store.jobs.plans import FeaturePart
 from store.jobs.requests import SelectionWork
@@ -88,6 +89,10 @@ def of_selection(
     paths = {part.artifact for part in parts}
     tokens = sum(text_bytes(artifacts, path) for path in sorted(paths)) // BYTES_PER_TOKEN
     asked = SelectionWork.of(job.request, job.id)
+    pool = [part.artifact for part in parts if part.role == "pool"]
+    if asked.features.funnel is not None:
+        pool, more = _behind(session, artifacts, job.tenant_id, asked)
+        rows, tokens, computed = rows + more.rows, tokens + more.tokens, computed + more.rows * models
     measured = pace.seconds_per_row(session, job.tenant_id, asked)
     each = GRADIENT_FLOPS if asked.features.gradients else FORWARD_FLOPS
     work = tokens * models * each * (parameters or UNSTATED_PARAMETERS) / FLOPS_PER_SECOND
@@ -102,9 +107,31 @@ def of_selection(
             "transport": round(rows * _transport_pace(session, job.tenant_id), 1),
         },
         bytes=_bytes(asked.features, rows * max(models, 1)),
-        lengths=_lengths(artifacts, parts, asked.features),
+        lengths=_lengths(artifacts, pool[:1], asked.features),
         basis="formula" if measured is None else "measured",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Of the candidates that go through the funnel, about."""
+
+    rows: int
+    tokens: int
+
+
+def _behind(
+    session: Session, artifacts: Artifacts, tenant_id: str, asked: SelectionWork
+) -> tuple[list[str], _Behind]:
+    """The files of the pool, and what of it features will be computed of."""
+    assert asked.features.funnel is not None
+    pool = pools.get(session, tenant_id, asked.pool_id)
+    sources = pools.sources(session, pool, asked.pool_version)
+    candidates = sum(source.rows for source in sources)
+    rows = asked.features.funnel.going_on(candidates)
+    paths = [source.artifact for source in sources]
+    whole = sum(text_bytes(artifacts, path) for path in sorted({*paths})) // BYTES_PER_TOKEN
+    return paths, _Behind(rows, whole * rows // candidates)
 
 
 def _mixed(spec: FeatureSpec) -> int:
@@ -145,12 +172,11 @@ def text_bytes(artifacts: Artifacts, path: str, columns: Sequence[str] = TEXT) -
     )
 
 
-def _lengths(artifacts: Artifacts, parts: Sequence[FeaturePart], spec: FeatureSpec) -> Lengths | None:
-    """Rows of the pool by tokens, in powers of two; None where there are no features to compute."""
-    pool = next((part.artifact for part in parts if part.role == "pool"), None)
-    if pool is None:
+def _lengths(artifacts: Artifacts, pool: Sequence[str], spec: FeatureSpec) -> Lengths | None:
+    """Rows of the pool's first file by tokens, in powers of two; None where features were sent."""
+    if not pool:
         return None
-    with artifacts.open(pool) as stream:
+    with artifacts.open(pool[0]) as stream:
         file = pq.ParquetFile(stream)
         size = max(1, file.metadata.row_group(0).total_byte_size // file.metadata.row_group(0).num_rows)
         batch = next(file.iter_batches(max(1, min(SAMPLE, SAMPLE_BYTES // size)), columns=list(TEXT)))

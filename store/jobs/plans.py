@@ -59,6 +59,8 @@ class FeaturePart(BaseModel):
     """Whether it is the first one of its role: it speaks for all of them."""
     of: int
     """Records of the role."""
+    funnel: StoredFile | None = None
+    """Which candidates went through the funnel, where there is one: the file of records holds these alone."""
 
 
 class MatrixPart(BaseModel):
@@ -135,10 +137,18 @@ def places(queues: Sequence[str], phases: Collection[str]) -> list[tuple[str, tu
     return found
 
 
-def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int = 1) -> list[ShardPlan]:
+def feature_shards(
+    sources: Sequence[Source],
+    shard_rows: int,
+    checkpoints: int = 1,
+    *,
+    funnel: StoredFile | None = None,
+    before: int = 0,
+) -> list[ShardPlan]:
     """Cut every source into runs of at most `shard_rows` rows; a shard never spans two files.
 
-    All rows of one checkpoint come before those of the next, so that workers seldom load another model.
+    All rows of one checkpoint come before those of the next, so that workers seldom load another model. So
+    many shards of the phase are there `before` them.
     """
     plans: list[ShardPlan] = []
     seen: set[str] = set()
@@ -155,9 +165,11 @@ def feature_shards(sources: Sequence[Source], shard_rows: int, checkpoints: int 
                     checkpoint=checkpoint,
                     first=source.role not in seen,
                     of=sum(other.rows for other in sources if other.role == source.role),
+                    funnel=funnel,
                 )
                 seen.add(source.role)
-                plans.append(ShardPlan("features", len(plans), stop - start, part.model_dump()))
+                payload = part.model_dump(mode="json", exclude_none=True)
+                plans.append(ShardPlan("features", before + len(plans), stop - start, payload))
     return plans
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from evoselect.spec.funnel import SPARE
 from evoselect.spec.selection import SelectionSpec
 from evoselect.spec.training import TrainingSpec
 from store.data import files, pool_indexes, pools, targets
@@ -103,7 +104,12 @@ def selection(
             files.get(session, tenant_id, file_id)
         parts = _of_sent_features(batches)
         return _create(session, tenant_id, asked, parts=parts, label=label)
-    sources = [Source("target", target.artifact, target.sha256, target.count), *batches]
+    own = Source("target", target.artifact, target.sha256, target.count)
+    _require_wide_funnel(asked, sum(batch.rows for batch in batches))
+    sources = [
+        own,
+        *(batches if asked.features.funnel is None else ()),
+    ]  # the select worker asks for the rest
     parts = plans.feature_shards(sources, shard_rows, len(asked.features.checkpoints) or 1)
     return _create(session, tenant_id, asked, parts=parts, label=label)
 
@@ -111,6 +117,18 @@ def selection(
 def _of_sent_features(batches: Sequence[Source]) -> list[plans.ShardPlan]:
     """Nothing has to be computed first."""
     return plans.single_shard("transport", sum(batch.rows for batch in batches))
+
+
+def _require_wide_funnel(asked: SelectionWork, candidates: int) -> None:
+    """Raise Invalid where so many candidates leave too few behind the funnel."""
+    funnel, k = asked.features.funnel, asked.k or 0
+    if funnel is not None and SPARE * k > (kept := funnel.nearest(candidates)):
+        raise Invalid(
+            f"k is {k}, and the funnel lets {kept} of {candidates} candidates through: ask for at most "
+            f"{kept // SPARE}, a quarter of these, or raise features.funnel.share, or leave the funnel out",
+            code="funnel_too_narrow",
+            pointer="/features/funnel/share",
+        )
 
 
 def _require_compared(session: Session, tenant_id: str, spec: SelectionSpec) -> None:
@@ -212,6 +230,8 @@ def again(session: Session, tenant_id: str, job_id: str, kind: JobKind) -> Job:
         return comparison(session, tenant_id, ComparisonWork.of(old.request, old.id), _label_of(old))
     asked = WORK[kind].of(old.request, old.id)
     first = shards.of_phase(session, job_id, plans.FIRST_PHASE[kind])
+    if isinstance(asked, SelectionWork) and asked.features.funnel is not None:
+        first = [shard for shard in first if shard.payload["role"] == "target"]  # the rest is asked for again
     rows = first or shards.of_phase(session, job_id, WITHOUT_FEATURES.get(kind, ""))
     parts = [plans.ShardPlan(row.phase, row.index, row.rows_total, row.payload) for row in rows]
     if isinstance(asked, SelectionWork) and asked.feature_files is not None:

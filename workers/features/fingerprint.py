@@ -23,6 +23,7 @@ NOT_NUMBERS = {
     "on_bad_row",
     "allow_partial",
     "keep_features",
+    "funnel",
 }
 RESOLVED = {"dtype", "max_length", "rendering"}  # what they came to mean here is in the fingerprint instead
 

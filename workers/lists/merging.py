@@ -174,7 +174,7 @@ def _foreseen(problem: Problem) -> _Foreseen:
     limits.require_few_edges(problem, questions, pool.among(distinct))
     read_anyway = numbers.foreseen(problem.n, distinct, problem.budget, problem.asked.seed)
     sample = np.arange(0, problem.n, problem.step)
-    kept = np.unique(np.concatenate([sample, read_anyway, problem.budget.pinned]))
+    kept = np.unique(np.concatenate([sample, read_anyway, problem.read_anyway, problem.budget.pinned]))
     return _Foreseen(fitted, questions, kept)
 
 

@@ -77,6 +77,7 @@ class Problem:
     budget: Budget  # over the usable candidates
     copies: StoredFile | None  # near-copies among the candidates, where they were looked for
     seen: StoredFile | None = None  # what is known of a matrix that was sent
+    read_anyway: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # usable candidates
 
     @property
     def n(self) -> int:

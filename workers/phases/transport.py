@@ -57,6 +57,8 @@ from workers.selections.eligibility import (
     usable_of,
 )
 from workers.selections.forms import Forms, forms_of
+from workers.selections.funnel.looking import look
+from workers.selections.funnel.recall import drawn_among, recall_of
 from workers.selections.health import health_of, is_looked_at
 from workers.selections.items import item, picked
 from workers.selections.near_copies import Flags
@@ -153,12 +155,13 @@ def _load(work: Work, scratch: Path, stages: Stages) -> Sides:
     asked = work.asked(SelectionWork)
     target, pool = load(work, asked, "target", scratch), load(work, asked, "pool", scratch)
     stages.done("read")
-    check_same_sketch([target.known.sketch, pool.known.sketch])
     refuse_bad_rows(asked.features, target, pool)
     goals = target.known.status.rows("ok").tolist()
     eligibility = eligibility_of(
         target, pool, excluded_contents(work, asked.exclude_selection_ids), asked.spec
     )
+    look(work, asked, target, pool, eligibility=eligibility)
+    check_same_sketch([target.known.sketch, pool.known.sketch])
     copies = _find_near_copies(work, asked, target=target, pool=pool, eligibility=eligibility)
     stages.done("copies")
     rows = usable_of(eligibility)
@@ -219,13 +222,14 @@ def _compared(work: Work, sides: Sides, forms: Forms | None, scratch: Path) -> C
         asked=asked,
         stretches=sides.pool.stretches,
         sketch=sides.pool.known.sketch,
-        rows=sides.rows,
+        rows=sides.pool.held(sides.rows),
         forms=None if forms is None else forms.of_pool(),
         target=target,
         masses=foreseen_masses(_groups(sides.wanted), len(sides.goals), asked.spec.quotas),
         budget=sides.budget,
         copies=_store_copies(work, sides.copies),
         seen=sides.pool.seen,
+        read_anyway=drawn_among(sides.pool, sides.rows),
     )
     answers = merging.merged(problem, scratch)
     return Compared(asked.features.conditioning, answers.pool, answers.targets, answers)
@@ -271,7 +275,13 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
         "rejected": first,
         "conditioning": compared.kind,
         "forms": choice.forms.shares(selection.indices.tolist()) if choice.forms else None,
-        "features": sides.pool.preflight | (compared.answers.counts if compared.answers else {}),
+        "features": {
+            **sides.pool.preflight,
+            **(compared.answers.counts if compared.answers else {}),
+            **recall_of(
+                sides.pool, sides.asked.features, sides.rows, compared.pool, targets=compared.targets
+            ),
+        },
         "near_copies": sides.copies.summary() if sides.copies else None,
         "diagnostics": selection.diagnostics,
         "coverage": _coverage(selection, sides.wanted),

@@ -14,6 +14,7 @@ from store.records.stored import Records
 from workers.features.known import Known, of_rows, together
 from workers.features.statuses import Statuses
 from workers.lists.problem import Stretch
+from workers.selections.funnel.through import Through
 
 Role = Literal["target", "pool"]
 
@@ -33,10 +34,16 @@ class Side:
     """Of all rows, where shards can answer for them."""
     seen: StoredFile | None = None
     """What is known of them and of their stretches, where they were sent."""
+    through: Through | None = None
+    """The rows that shards and stretches hold, where not all went through a funnel."""
+
+    def held(self, rows: Ints) -> Ints:
+        """Where rows that have features stand among those that shards and stretches hold."""
+        return rows if self.through is None else self.through.places(rows)
 
     def shards_of(self, rows: Sequence[int] | Ints) -> list[Shard]:
         """The features of some rows, ascending, in shards."""
-        return of_rows(self.shards, rows)
+        return of_rows(self.shards, self.held(np.asarray(rows, dtype=np.int64)))
 
     def features(self, rows: Sequence[int] | Ints) -> Features:
         """The same at once."""

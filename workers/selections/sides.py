@@ -24,7 +24,10 @@ def load(work: Work, asked: SelectionWork, role: Role, scratch: Path) -> Side:
     if asked.features.kind == "provided":
         return load_provided(work, asked, role, scratch)
     from workers.selections.computed import load_computed  # with transformers, which takes seconds
+    from workers.selections.funnel.loading import load_funnelled
 
+    if role == "pool" and asked.features.funnel is not None:
+        return load_funnelled(work, asked, scratch)
     return load_computed(work, role, scratch)
 
 

@@ -33,6 +33,17 @@ TemplateOption = Annotated[
 TokensOption = Annotated[
     int | None, typer.Option(min=1, help="Or how many tokens of prompts and answers to select.")
 ]
+RatioOption = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool to select.")
+]
+FunnelOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        max=0.9,
+        help="Compute features of this share of the pool alone, the nearest to the target by words.",
+    ),
+]
 PinnedOption = Annotated[
     str | None,
     typer.Option(help="Candidates to select in any case: ids with commas, or a file with one a line."),

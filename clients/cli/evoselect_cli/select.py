@@ -19,10 +19,12 @@ from evoselect_cli.inputs import (
 from evoselect_cli.options import (
     ColumnsOption,
     FormatOption,
+    FunnelOption,
     JsonOption,
     NameOption,
     OutOption,
     PinnedOption,
+    RatioOption,
     SeedOption,
     SpecOption,
     TemplateOption,
@@ -44,14 +46,13 @@ def select(
     target: Annotated[str, typer.Option(help="File of target examples, or a target's id.")],
     pool: Annotated[str, typer.Option(help="File of candidates, or a pool's id.")],
     k: Annotated[int | None, typer.Option("-k", "--k", min=1, help="How many candidates to select.")] = None,
-    ratio: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Or the share of the pool to select.")
-    ] = None,
+    ratio: RatioOption = None,
     tokens: TokensOption = None,
     pinned: PinnedOption = None,
     method: Annotated[str | None, typer.Option(help="capacity (default), random, mean_cosine, ...")] = None,
     model: Annotated[str | None, typer.Option(help="Proxy model; default is the service's.")] = None,
     spec: SpecOption = None,
+    funnel: FunnelOption = None,
     seed: SeedOption = None,
     name: NameOption = None,
     format: FormatOption = None,
@@ -91,6 +92,7 @@ def select(
             ratio=ratio,
             tokens=tokens,
             pinned=own,
+            features=None if funnel is None else {"funnel": {"share": funnel}},
             **options,
         )
         told = wait_for_it and not json

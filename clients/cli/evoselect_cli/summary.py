@@ -29,6 +29,8 @@ def lines_of(job: Selection, first: Sequence[Item], out_file: Path | None) -> li
     lines = [f"{job.id}: selected {diagnostics.get('k', len(first))} of {counts.get('pool', '?')} candidates"]
     if left := {name: number for name, number in counts.get("left_out", {}).items() if number}:
         lines.append("left out: " + ", ".join(f"{number} {name}" for name, number in left.items()))
+    if funnel := result.get("features", {}).get("funnel"):
+        lines.append(funnel["warning"] or f"the funnel's recall by its sample: {funnel['recall']:.2f}")
     measures = diagnostics.get("metrics", {})
     if {"selected", "random"} <= measures.keys():
         own, drawn = (measures[name]["transport"] for name in ("selected", "random"))

@@ -95,6 +95,13 @@ class Checkpoint(TypedDict, total=False):
     weight: float
 
 
+class Funnel(TypedDict, total=False):
+    """Which candidates' features are computed: the nearest to each target by a cheap look at all."""
+
+    share: float
+    by: Literal["words"]
+
+
 class FeatureSpec(TypedDict, total=False):
     """What candidates are compared by."""
 
@@ -124,6 +131,7 @@ class FeatureSpec(TypedDict, total=False):
     on_bad_row: Literal["reject", "skip"]
     allow_partial: bool
     keep_features: bool
+    funnel: Funnel | None
 
 
 class FeatureFiles(TypedDict):
