@@ -140,7 +140,7 @@ class Uploads(Nouns[FileUpload, Mode]):
         return (yield from self._post(self.path, {"name": name}))
 
     def _send_file(
-        self, upload: FileUpload, path: Path, part_bytes: int, show: Count, digest: str | None
+        self, upload: FileUpload, path: Path, *, part_bytes: int, show: Count, digest: str | None
     ) -> Steps[FileUpload]:
         """Send the parts that have not arrived, then complete; ValueError when the file is another one.
 
@@ -185,7 +185,7 @@ def upload_file(
         call = post_bytes(files.path, files._decode, content, name=path.name)
         return (yield from session.send(call))  # type: ignore[no-any-return]
     upload = yield from uploads._start(path.name, upload_id)
-    done = yield from uploads._send_file(upload, path, part_bytes, show, digest)
+    done = yield from uploads._send_file(upload, path, part_bytes=part_bytes, show=show, digest=digest)
     return (yield from files._get(f"{files.path}/{segment(str(done.file_id))}"))
 
 
