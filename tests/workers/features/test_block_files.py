@@ -65,7 +65,7 @@ def test_checkpoints_stand_side_by_side_and_a_row_must_be_usable_at_each() -> No
     third = replace(second, status=Statuses.of(["non_finite", "ok"]))
     assert at_every_checkpoint([first]) is first
     found = at_every_checkpoint([first, second, third])
-    assert (found.status, found.sketch, found.shortened) == (["non_finite", "too_long"], "s+t+t", 1)
+    assert (list(found.status), found.sketch, found.shortened) == (["non_finite", "too_long"], "s+t+t", 1)
     np.testing.assert_array_equal(side_by_side([block(), other]).values[0], [[0.5, -0.5], [0.5, -0.5]])
     other.values = other.values[:, :, :1]
     with pytest.raises(InvalidInput, match="features of 2 shapes"):

@@ -45,7 +45,7 @@ class Rows:
         if self.known is None:
             return []
         own = self.known.status[start - self.first : stop - self.first]
-        return (own.rows("ok") + (start - self.first)).tolist()
+        return [*map(int, own.rows("ok") + (start - self.first))]
 
     def shards_of(self, rows: Sequence[int]) -> list[Shard]:
         """The features of rows, ascending, counted from `first`."""
