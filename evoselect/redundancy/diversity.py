@@ -67,9 +67,9 @@ def graph_of_all(features: Tensor, s: float) -> scipy.sparse.csr_array:
     least = 1.0 + s * s * float(np.log(FLOOR)) - ROUNDED
     first, second = torch.nonzero(cosine >= least, as_tuple=True)
     similarity = torch.exp((cosine[first, second] - 1.0).clamp_max(0.0) / (s * s)).double().cpu().numpy()
-    first, second = first.int().cpu().numpy(), second.int().cpu().numpy()
-    kept = (similarity >= FLOOR) & (first != second)
-    entries = (similarity[kept], (first[kept], second[kept]))
+    row, column = first.int().cpu().numpy(), second.int().cpu().numpy()
+    kept = (similarity >= FLOOR) & (row != column)
+    entries = (similarity[kept], (row[kept], column[kept]))
     return scipy.sparse.csr_array(entries, shape=(len(rows), len(rows)))
 
 
