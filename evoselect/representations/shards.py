@@ -62,7 +62,7 @@ class Fitted:
     def alike(self, rows: Tensor) -> Tensor:
         """Places (z,) among applied rows (n, width) that differ from the pool's mean by rounding alone."""
         norms = torch.linalg.vector_norm(rows[:, : len(self.values.mean)], dim=1, dtype=torch.float32)
-        return (norms == 0).nonzero().ravel()
+        return torch.nonzero(norms == 0).ravel()
 
 
 @dataclass(frozen=True, slots=True)
