@@ -2,10 +2,8 @@
 
 import contextlib
 import hashlib
-import io
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,51 +81,6 @@ class _Remote:
         return _reaching()(found) if callable(found) else found
 
 
-class Incoming(io.FileIO):
-    """A file without a name on its way into the store, hashed while it is written; closing it drops it.
-
-    It is written from its start to its end, then read at most. A store that is not local gets it at the end.
-    """
-
-    def __init__(self, folder: str) -> None:
-        super().__init__(_nameless(folder), "r+b")
-        self.size = 0
-        self._digest = hashlib.sha256()
-        self._on_its_way = 0
-
-    def write(self, data: Any) -> int:
-        """All of the bytes, behind those that came before."""
-        with memoryview(data).cast("B") as view:
-            done = 0
-            while done < len(view):
-                done += super().write(view[done:])
-            self._digest.update(view)
-            self.size += done
-        if self.size - self._on_its_way >= CHUNK:  # so that the last fsync finds little left to do
-            _begin_writing(self.fileno(), self._on_its_way, self.size)
-            self._on_its_way = self.size
-        return done
-
-    @property
-    def sha256(self) -> str:
-        """Of what was written so far."""
-        return self._digest.hexdigest()
-
-    def appear(self, destination: Path) -> bool:
-        """Give it a name once all of it is on disk; False where its file system cannot."""
-        os.fsync(self.fileno())
-        os.utime(self.fileno())  # those who delete what is old see that it is wanted now
-        temporary = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            _link(self.fileno(), temporary)
-            temporary.replace(destination)
-        except OSError:
-            return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        return True
-
-
 class Artifacts:
     """A folder of immutable files at an fsspec URL (file://, s3://, ...)."""
 
@@ -140,7 +93,7 @@ class Artifacts:
     def put_file(self, folder: str, source: Path) -> Artifact:
         """Store a copy of `source` as folder/<sha256><suffix>; writing the same bytes twice is harmless."""
         digest = _hash_file(source)
-        artifact = Artifact(f"{folder}/{digest[:2]}/{digest}{source.suffix}", digest, source.stat().st_size)
+        artifact = named(folder, digest, source.suffix, source.stat().st_size)
         full = self._full(artifact.path)
         if self.local:
             _copy_then_rename(source, Path(full))
@@ -151,7 +104,7 @@ class Artifacts:
     def put_bytes(self, folder: str, data: bytes, suffix: str) -> Artifact:
         """Store bytes under their hash."""
         digest = hashlib.sha256(data).hexdigest()
-        artifact = Artifact(f"{folder}/{digest[:2]}/{digest}{suffix}", digest, len(data))
+        artifact = named(folder, digest, suffix, len(data))
         full = self._full(artifact.path)
         if self.local:
             with _renamed(Path(full)) as stream:
@@ -171,44 +124,14 @@ class Artifacts:
         digest = hashlib.sha256()
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
-        size = stream.tell()
-        stream.seek(0)
-        name = digest.hexdigest()
-        if expected is not None and name != expected:
-            raise WrongHash(name)
-        artifact = Artifact(f"{folder}/{name[:2]}/{name}{suffix}", name, size)
+        artifact = named(folder, digest.hexdigest(), suffix, stream.tell(), expected=expected)
         full = self._full(artifact.path)
+        stream.seek(0)
         with (
             _reaching(),
             _renamed(Path(full)) if self.local else self.filesystem.open(full, "wb") as writer,
         ):
             shutil.copyfileobj(stream, writer, CHUNK)
-        return artifact
-
-    def incoming(self) -> Incoming:
-        """An empty file for `put_incoming`, which a local store does not copy."""
-        if not self.local:
-            return Incoming(tempfile.gettempdir())
-        Path(self.root).mkdir(parents=True, exist_ok=True)
-        return Incoming(self.root)
-
-    def put_incoming(self, folder: str, file: Incoming, suffix: str, expected: str | None = None) -> Artifact:
-        """Store what was written to it.
-
-        Raises WrongHash, and stores nothing, unless it has the hash that is expected.
-        """
-        digest = file.sha256
-        if expected is not None and digest != expected:
-            raise WrongHash(digest)
-        artifact = Artifact(f"{folder}/{digest[:2]}/{digest}{suffix}", digest, file.size)
-        full = self._full(artifact.path)
-        if self.local:
-            Path(full).parent.mkdir(parents=True, exist_ok=True)
-            if file.appear(Path(full)):
-                return artifact
-        file.seek(0)
-        with _renamed(Path(full)) if self.local else self.filesystem.open(full, "wb") as writer:
-            shutil.copyfileobj(file, writer, CHUNK)
         return artifact
 
     def put_table(self, folder: str, table: pa.Table) -> Artifact:
@@ -332,6 +255,13 @@ class Artifacts:
         return f"{self.root}/{path}"
 
 
+def named(folder: str, digest: str, suffix: str, size: int, *, expected: str | None = None) -> Artifact:
+    """By its hash; raises WrongHash unless that is the one that is expected."""
+    if expected is not None and digest != expected:
+        raise WrongHash(digest)
+    return Artifact(f"{folder}/{digest[:2]}/{digest}{suffix}", digest, size)
+
+
 def as_parquet(table: pa.Table) -> bytes:
     """The file that `put_table` stores, the same one for the same table."""
     sink = pa.BufferOutputStream()
@@ -364,32 +294,6 @@ def _changed(entry: Mapping[str, object]) -> datetime:
 def _protocols(filesystem: Any) -> tuple[str, ...]:
     protocol = filesystem.protocol
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)
-
-
-def _nameless(folder: str) -> int:
-    """An open file in a folder that no name leads to."""
-    try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
-    except (AttributeError, OSError):  # not Linux, or a file system that has none
-        with tempfile.TemporaryFile(dir=folder) as file:
-            return os.dup(file.fileno())
-
-
-def _link(file: int, path: Path) -> None:
-    """Give an open file a name; OSError where its file system or the system cannot."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.link(
-            f"/proc/self/fd/{file}", path.name, dst_dir_fd=folder
-        )  # without dst_dir_fd no link is followed
-    finally:
-        os.close(folder)
-
-
-def _begin_writing(file: int, start: int, stop: int) -> None:
-    """Let the system write these bytes to the disk while others come."""
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file, start, stop - start, os.POSIX_FADV_DONTNEED)
 
 
 def _hash_file(path: Path) -> str:

@@ -39,7 +39,7 @@ def prepared(session: Session, state: State, tenant_id: str, body: ComparisonReq
         known_model(session, state, tenant_id, spec.proxy, pointer="/proxy")
     targets.get(session, tenant_id, body.target_id)
     held_out = body.evaluation_target_id or held_out_target(session, tenant_id, body.target_id)
-    _require_apart(session, state, tenant_id, body.target_id, held_out)
+    _require_apart(session, state, tenant_id, body.target_id, held_out=held_out)
     measure, questions = _measured(session, state, tenant_id, held_out, spec=spec)
     pool = pools.get(session, tenant_id, body.pool_id)
     version = pool.version if body.pool_version is None else body.pool_version
@@ -67,7 +67,7 @@ def prepared(session: Session, state: State, tenant_id: str, body: ComparisonReq
     return Prepared(whole.model_copy(update={"spec": spec}), costs, questions)
 
 
-def _require_apart(session: Session, state: State, tenant_id: str, target_id: str, held_out: str) -> None:
+def _require_apart(session: Session, state: State, tenant_id: str, target_id: str, *, held_out: str) -> None:
     """Raise Invalid where arms would be measured on examples that some of them are selected for."""
     known, measured = (_contents(session, state, tenant_id, one) for one in (target_id, held_out))
     if both := known & measured:

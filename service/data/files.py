@@ -22,8 +22,9 @@ from service.http.views import deleted, page
 from service.intake.bodies import receive_into
 from service.services import Services, State, TenantId
 from store.accounts.quotas import StorageQuota
-from store.artifacts import Artifact, Incoming, WrongHash
+from store.artifacts import Artifact, WrongHash
 from store.data import files
+from store.data.incoming import Incoming, incoming, put
 from store.errors import NotFound
 
 router = APIRouter(prefix="/v1/files", route_class=FairRoute, tags=["files"])
@@ -49,7 +50,7 @@ async def create(
 ) -> responses.File:
     """Store the body, its Content-Encoding taken off; what it holds is checked where it is used."""
     kind = required(request.headers.get("content-type"), KINDS)
-    with state.artifacts.incoming() as file:
+    with incoming(state.artifacts) as file:
         if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The file is empty: the body has 0 bytes.")
         return await run_in_threadpool(stored, state, tenant_id, file, name=name, kind=kind, sha256=sha256)
@@ -126,7 +127,7 @@ def kept(state: State, folder: str, file: Incoming, *, suffix: str, sha256: str 
     plain = suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= MAX_SUFFIX
     suffix = suffix if plain else ""
     try:
-        artifact = state.artifacts.put_incoming(folder, file, suffix, sha256)
+        artifact = put(state.artifacts, folder, file, suffix, expected=sha256)
     except WrongHash as error:
         detail = f"The bytes have the sha256 {error.found}, not {sha256}: send them again."
         raise Problem(422, "wrong_sha256", detail) from None

@@ -24,9 +24,10 @@ from service.http.views import page
 from service.intake.bodies import receive_into
 from service.services import Services, State, TenantId
 from store.accounts.quotas import StorageQuota
-from store.artifacts import Artifact, Incoming
+from store.artifacts import Artifact
 from store.data import files, uploads
 from store.data.files import Place
+from store.data.incoming import Incoming, incoming
 from store.tables.uploads import Upload, UploadPart
 
 router = APIRouter(prefix="/v1/uploads", route_class=StrictRoute, tags=["uploads"])
@@ -79,7 +80,7 @@ async def put_part(
     """Store the body as one part; the same bytes under the same number may come again."""
     await run_in_threadpool(_require_open, state, tenant_id, upload_id)
     required(request.headers.get("content-type"), (BINARY,))
-    with state.artifacts.incoming() as file:
+    with incoming(state.artifacts) as file:
         if not await receive_into(request, file):
             raise Problem(422, "empty_file", "The body is empty: send the part's bytes.")
         return await run_in_threadpool(
@@ -100,7 +101,7 @@ def complete(
         parts = uploads.parts(session, upload_id)
     _require_whole(parts)
     place, suffix = files.fresh_place(tenant_id), PurePath(upload.name or "").suffix
-    with state.artifacts.incoming() as file:
+    with incoming(state.artifacts) as file:
         _join(state, parts, file)
         if file.sha256 != body.sha256:  # else no part can be damaged
             _require_undamaged(state, parts)

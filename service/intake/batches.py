@@ -15,6 +15,7 @@ from store.artifacts import StoredFile
 from store.data import content_runs as pool_keys
 from store.data import files, pools
 from store.data.content_runs import Index, Known, Run, StoredRun
+from store.data.incoming import put
 from store.data.pools import Faults
 from store.errors import Conflict
 from store.kit.ids import new_id
@@ -47,7 +48,7 @@ def commit(
     size = pools.batch_size(writer.kept.stored_file.size, records)
     size += size_of(writer.rows.file) if writer.rows else 0
     quotas.require(session, tenant_id, quota, records=records, size=size)  # before its bytes are stored
-    stored = state.artifacts.put_incoming(f"{tenant_id}/pools", writer.kept.stored_file, ".parquet")
+    stored = put(state.artifacts, f"{tenant_id}/pools", writer.kept.stored_file, ".parquet")
     batch_id = new_id("bat")
     return pools.append(
         session,
@@ -97,7 +98,7 @@ def _faults(session: Session, state: State, tenant_id: str, batch_id: str, *, wr
 def _repeated(state: State, tenant_id: str, writer: BatchWriter) -> StoredFile | None:
     if not writer.kept.repeated.rows:
         return None
-    stored = state.artifacts.put_incoming(f"{tenant_id}/repeated", writer.kept.repeated_file, ".parquet")
+    stored = put(state.artifacts, f"{tenant_id}/repeated", writer.kept.repeated_file, ".parquet")
     return stored.reference(rows=writer.kept.repeated.rows, size=stored.size)
 
 

@@ -1,12 +1,13 @@
 """Checked records on their way into a batch's files: a content once, the others as what they repeat."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pyarrow as pa
 
 from service.intake.spools import TableSpool
-from store.artifacts import Incoming
+from store.artifacts import Artifacts
 from store.data.content_runs import Known, Run
+from store.data.incoming import incoming
 from store.data.pools import BATCH_SCHEMA, REPEATED_SCHEMA
 from store.data.seen_contents import Seen
 from store.records.columns import Places, content_keys
@@ -15,12 +16,12 @@ from store.records.columns import Places, content_keys
 class Deduplicator:
     """Takes tables of BATCH_SCHEMA without the position; `known` is what the batch's pool holds already.
 
-    Without `known` nothing counts as a repetition. `incoming` makes the files for both kinds.
+    Without `known` nothing counts as a repetition. What is kept is on its way into the `artifacts`.
     """
 
-    def __init__(self, known: Known | None, incoming: Callable[[], Incoming]) -> None:
+    def __init__(self, known: Known | None, artifacts: Artifacts) -> None:
         self.known = known
-        self._incoming = incoming
+        self._artifacts = artifacts
         self._begin()
         self._seen = Seen(known.runs if known else [])
 
@@ -61,7 +62,7 @@ class Deduplicator:
 
     def _begin(self) -> None:
         """Empty files."""
-        self.stored_file, self.repeated_file = self._incoming(), self._incoming()
+        self.stored_file, self.repeated_file = incoming(self._artifacts), incoming(self._artifacts)
         self.stored = TableSpool(BATCH_SCHEMA, self.stored_file)
         self.repeated = TableSpool(REPEATED_SCHEMA, self.repeated_file)
 

@@ -63,7 +63,7 @@ class BatchWriter:
         """Of a table."""
         self.recognised = Recognised()
         self._skip = on_invalid == "skip"
-        self.kept = Deduplicator(known, Artifacts(settings.artifacts_url).incoming)
+        self.kept = Deduplicator(known, Artifacts(settings.artifacts_url))
         self.rows: RowSpool | None = None
         """The rows of a table as they came, where the batch is one."""
         self.error_lines: IO[bytes] = spool()

@@ -1,16 +1,12 @@
 """Files appear whole, under their hash, and a changed byte is found."""
 
-import hashlib
-import io
-import os
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.artifacts import CHUNK, Artifacts, Incoming, WrongHash
+from store.artifacts import Artifacts
 from store.errors import ArtifactCorrupt
 
 
@@ -60,27 +56,3 @@ def test_some_rows_of_a_table_are_those_of_the_whole(tmp_path: Path, rows: range
     stored = artifacts.put_file("t", path)
     found = artifacts.get_rows(stored.path, stored.sha256, rows, ["n", "position"])
     assert found.to_pydict() == {"n": list(rows)}
-
-
-@pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_file_that_came_in_is_stored_as_a_stream_is(artifacts: Artifacts, elsewhere: bool) -> None:
-    """Where it can be given a name, and where another file system holds it."""
-    file = Incoming("/dev/shm") if elsewhere else artifacts.incoming()
-    pieces = [b"", b"one", memoryview(b"two" * CHUNK), np.arange(3, dtype=np.int16)]
-    with file:
-        assert [file.write(piece) for piece in pieces] == [0, 3, 3 * CHUNK, 6]
-        stored = artifacts.put_incoming("t", file, ".bin")
-        assert (os.fstat(file.fileno()).st_nlink == 0) == elsewhere  # it was copied, or is the stored file
-        again = artifacts.put_incoming("t", file, ".bin")
-    whole = b"".join(bytes(piece) for piece in pieces)
-    assert stored == again == artifacts.put_stream("t", io.BytesIO(whole), ".bin")
-    assert artifacts.get_bytes(stored.path, stored.sha256) == whole
-    assert len(list(artifacts.listing())) == 1
-
-
-def test_what_came_in_with_another_hash_and_what_is_dropped_leave_nothing(artifacts: Artifacts) -> None:
-    with artifacts.incoming() as file:
-        file.write(b"one")
-        with pytest.raises(WrongHash, match=hashlib.sha256(b"one").hexdigest()):
-            artifacts.put_incoming("t", file, ".bin", hashlib.sha256(b"two").hexdigest())
-    assert list(artifacts.listing()) == []

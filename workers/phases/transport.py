@@ -52,8 +52,8 @@ from workers.selections.eligibility import (
     eligibility_of,
     excluded_contents,
     refuse_bad_rows,
-    rejected_of,
     require_enough,
+    store_rejected,
     usable_of,
 )
 from workers.selections.forms import Forms, forms_of
@@ -68,7 +68,6 @@ from workers.selections.sides import load
 from workers.selections.stages import Stages
 
 MAX_CURVE = 200_000  # candidates up to which the trade-off is shown unasked: it about doubles the solving
-MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 MAX_TARGETS = 1_000  # named with their coverage, those served worst first
 VERSIONS = ("evoselect", "torch", "numpy", "scipy", "faiss-cpu", "POT", "datasketch")
 
@@ -267,7 +266,7 @@ def _store(work: Work, sides: Sides, choice: Choice) -> dict[str, object]:
     selection = choice.selection
     compared = choice.compared
     near = compared.pool.near(compared.targets)
-    rejected, first = _store_rejected(work, sides)
+    rejected, first = store_rejected(work, sides.pool, sides.eligibility)
     flags = sides.copies.flags() if sides.copies else {}
     items, rows = _store_items(work, sides, selection, flags)
     return {
@@ -391,16 +390,3 @@ def _coverage(selection: Selection, targets: list[Record]) -> list[Covered]:
         return []
     order = np.argsort(selection.coverage, kind="stable")[:MAX_TARGETS]
     return [Covered(id=targets[row].id, cosine=float(selection.coverage[row])) for row in order]
-
-
-def _store_rejected(work: Work, sides: Sides) -> tuple[StoredFile, list[dict[str, str]]]:
-    """A line for each candidate that could not be selected, and the first of them."""
-    first: list[dict[str, str]] = []
-    count = 0
-    with tempfile.TemporaryFile(dir=work.context.settings.home) as file:
-        for count, row in enumerate(rejected_of(sides.pool, sides.eligibility), start=1):
-            file.write(orjson.dumps(row) + b"\n")
-            if count <= MAX_REJECTED:
-                first.append(row)
-        stored = work.context.artifacts.put_stream(f"{work.claim.tenant_id}/rejected", file, ".jsonl")
-    return stored.reference(rows=count), first

@@ -1,13 +1,16 @@
 """What becomes of every candidate: usable, or why it may not be selected."""
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+import orjson
 
 from evoselect.arrays import Ints
 from evoselect.spec.features import FeatureSpec
 from evoselect.spec.selection import SelectionSpec
 from evoselect.usable import repeated
+from store.artifacts import StoredFile
 from store.errors import Invalid
 from store.jobs.results import Counts
 from store.records.record import Record
@@ -16,6 +19,8 @@ from workers.process.work import Work
 from workers.selections.items import selected_items
 from workers.selections.near_copies import content_keys
 from workers.selections.side import Side
+
+MAX_REJECTED = 100  # rows named in the result; `counts` covers all
 
 
 def excluded_contents(work: Work, selection_ids: Sequence[str]) -> set[str]:
@@ -120,6 +125,19 @@ def rejected_of(pool: Side, eligibility: Statuses) -> Iterator[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
     pairs = zip(pool.records.column("id"), eligibility, strict=True)
     return ({"id": id, "reason": reason} for id, reason in pairs if reason != "usable")
+
+
+def store_rejected(work: Work, pool: Side, eligibility: Statuses) -> tuple[StoredFile, list[dict[str, str]]]:
+    """A line for each candidate that could not be selected, and the first of them."""
+    first: list[dict[str, str]] = []
+    count = 0
+    with tempfile.TemporaryFile(dir=work.context.settings.home) as file:
+        for count, row in enumerate(rejected_of(pool, eligibility), start=1):
+            file.write(orjson.dumps(row) + b"\n")
+            if count <= MAX_REJECTED:
+                first.append(row)
+        stored = work.context.artifacts.put_stream(f"{work.claim.tenant_id}/rejected", file, ".jsonl")
+    return stored.reference(rows=count), first
 
 
 def of_low_quality(candidates: Sequence[Record], spec: SelectionSpec) -> Mask:
