@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -282,6 +283,9 @@ def in_child(scene: Scene, life: Life, crash_at: int | None) -> tuple[int, list[
         try:
             os.close(reader)
             status = _live(scene, life, crash_at, writer)
+        except BaseException:
+            traceback.print_exc()  # the status alone says little
+            raise
         finally:
             os._exit(status)
     os.close(writer)
@@ -306,7 +310,10 @@ def lived(scene: Scene, life: Life) -> Context:
     status, _ = in_child(made, life, crash_at=None)
     if status != 0:
         raise AssertionError(f"the life {life.name} does not end: exit status {status}")
-    return made.context()
+    ctx = made.context()
+    with ctx.database.transaction() as session:
+        outbox.publish(session, lambda queue: None)
+    return ctx
 
 
 def points(scene: Scene, life: Life) -> list[Point]:

@@ -33,7 +33,8 @@ PHASES = ("features", "sums", "lists", "transport")
 COMPUTED = pools.body(Random("computed"))
 SENT = pools.body_of_sent(Random("sent"), {})
 OTHER_KIND = "1 cuda"
-SETTINGS = {"shard_rows": 20, "block_rows": 20}  # two shards of candidates
+SETTINGS = {"shard_rows": 20, "block_rows": 20}
+PARTS = 2  # of the candidates, by these settings and by windows
 
 
 def send(scene: Scene, ctx: Context) -> None:
@@ -106,9 +107,9 @@ def asked(ctx: Context, job_id: str, phase: str) -> list[Shard]:
 
 
 def _all_done(ctx: Context, job_id: str, phase: str) -> bool:
-    """Whether all of a phase waits to be read."""
+    """Whether all of a phase waits to be read: of one that damaged features stopped, a part is gone."""
     held = asked(ctx, job_id, phase)
-    return bool(held) and all(shard.state == ShardState.DONE and shard.result for shard in held)
+    return len(held) == PARTS and all(shard.state == ShardState.DONE and shard.result for shard in held)
 
 
 def _reopened(ctx: Context, job_id: str, phase: str) -> bool:

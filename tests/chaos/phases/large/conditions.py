@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from evoselect.capacity import shortlist
+from evoselect.spec import listing
 from store.artifacts import StoredFile
 from workers.features import conditioned_rows
 from workers.lists import files
@@ -24,7 +25,8 @@ HOLD_SECONDS = float(os.environ.get("CHAOS_HOLD_SECONDS", "0"))
 KIND_VARIABLE = "CHAOS_KIND"
 WIDTH = 24  # numbers of a row
 WINDOW = 16  # rows of a window, and more than so many are a large pool
-SHORTLIST = {"DENSE_ENTRIES": 100, "WHOLE_ENTRIES": 100, "MIN_SAMPLE": 16}  # a sample is less than the pool
+SAMPLES = {"WHOLE_ENTRIES": 100, "MIN_SAMPLE": 16}  # a sample is less than the pool
+DENSE_ENTRIES = 100
 
 
 def lower() -> None:
@@ -33,7 +35,8 @@ def lower() -> None:
     faiss.omp_set_num_threads(1)
     conditioned_rows.HELD_BYTES = WINDOW * 4 * WIDTH
     conditioned_rows.READ_BYTES = 1
-    for name, value in SHORTLIST.items():
+    listing.DENSE_ENTRIES = DENSE_ENTRIES
+    for name, value in SAMPLES.items():
         setattr(shortlist, name, value)
 
 
