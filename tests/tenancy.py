@@ -82,6 +82,7 @@ def populate(api: Api) -> World:
     target = api.made("/v1/targets", {"records": [question(1), question(3)]})["id"]
     pool = api.made("/v1/pools", {})["id"]
     api.made(f"/v1/pools/{pool}/batches", {"records": [question(2)]})
+    measured = api.made("/v1/targets", {"records": [question(number) for number in (50, 51)]})["id"]
     file = api.call(
         "POST", "/v1/files", content=b"x", headers={"Content-Type": "application/octet-stream"}
     ).json()["id"]
@@ -94,6 +95,7 @@ def populate(api: Api) -> World:
     return World(
         {
             "target_id": target,
+            "measured_id": measured,
             "pool_id": pool,
             "file_id": file,
             "upload_id": upload,
@@ -106,7 +108,7 @@ def populate(api: Api) -> World:
             "trainings.job_id": training,
             "evaluations.other_id": api.made("/v1/evaluations", {"target_id": target, "model": model})["id"],
             "loops.job_id": _loop(api, target),
-            "comparisons.job_id": api.made("/v1/comparisons", comparison_of(target, pool))["id"],
+            "comparisons.job_id": api.made("/v1/comparisons", comparison_of(target, measured, pool))["id"],
             "indexings.job_id": api.made("/v1/indexings", indexing_of(_indexed(api)))["id"],
             "endpoint_id": endpoint,
             "delivery_id": api.get("/v1/webhook_deliveries")["data"][0]["id"],
@@ -127,9 +129,9 @@ def indexing_of(pool: str) -> Json:
     return {"pool_id": pool, "features": {"kind": "hidden"}}
 
 
-def comparison_of(target: str, pool: str) -> Json:
+def comparison_of(target: str, measured: str, pool: str) -> Json:
     """The body of a comparison."""
-    ids = {"target_id": target, "evaluation_target_id": target, "pool_id": pool}
+    ids = {"target_id": target, "evaluation_target_id": measured, "pool_id": pool}
     return {**ids, "k": 1, "arms": ["random", "capacity"]}
 
 
@@ -245,7 +247,7 @@ def in_bodies(mine: World, theirs: World) -> Iterator[Attempt]:
     against = ("selection", "near_copies", "against")
     yield _in_body("/v1/loops", in_loop, against, theirs.ids["target_id"], as_list=True)
     yield _in_body("/v1/loops", loop, ("proxy",), theirs.ids["models.name"])
-    asked = comparison_of(mine.ids["target_id"], mine.ids["pool_id"])
+    asked = comparison_of(*(mine.ids[name] for name in ("target_id", "measured_id", "pool_id")))
     for name in ("target_id", "evaluation_target_id"):
         yield _in_body("/v1/comparisons", asked, (name,), theirs.ids["target_id"])
     yield _in_body("/v1/comparisons", asked, ("pool_id",), theirs.ids["pool_id"])

@@ -127,6 +127,7 @@ CODES = (
         "More are wanted than the operator allows.",
         ("selections.*", "loops.create", "comparisons.create"),
     ),
+    Code(422, "funnel_too_narrow", "The funnel lets too few candidates through.", ("selections.create",)),
     Code(
         422,
         "too_many_edges",

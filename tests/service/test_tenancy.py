@@ -21,7 +21,9 @@ def test_every_id_field_of_a_body_is_tried(api: Api) -> None:
         if name.endswith(("_id", "_ids")) and name != "client_batch_id"
     }
     world = tenancy.World(
-        dict.fromkeys(("target_id", "pool_id", "file_id", "selections.job_id", "models.name"), "x_1")
+        dict.fromkeys(
+            ("target_id", "measured_id", "pool_id", "file_id", "selections.job_id", "models.name"), "x_1"
+        )
     )
     tried = {attempt.position for attempt in tenancy.in_bodies(world, world)}
     assert fields <= tried

@@ -117,7 +117,8 @@ def test_the_examples_work(other: Api) -> None:
     for path, example in tried:
         names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
         url = path.format(**{name: world.of(name, path) for name in names})
-        stands_for = {"selection_id": selection, "target_id": target, "evaluation_target_id": target}
+        stands_for = {"selection_id": selection, "target_id": target}
+        stands_for["evaluation_target_id"] = world.ids["measured_id"]
         stands_for["pool_id"] = world.ids["pool_id"]
         own = {name: id for name, id in stands_for.items() if name in example}
         answer = other.post(url, {**example, **own})

@@ -100,7 +100,7 @@ def test_where_all_goes_through_the_selection_is_that_without_a_funnel(
     assert "funnel" not in plain["result"]["features"]
     facts = through["result"]["features"]
     assert facts.get("shards") == (None if held is None else len(of_pool(line, through["id"])))
-    assert not facts.get("asked_again")
+    assert facts.get("asked_again") == plain["result"]["features"].get("asked_again")
     assert facts["funnel"]["kept"] == 80
 
 
