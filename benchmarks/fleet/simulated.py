@@ -30,9 +30,11 @@ Json = dict[str, Any]
 
 def measure(sizes: Sequence[int], workers: int = WORKERS) -> Json:
     """Costs at these sizes, and hours of the sizes that are not measured with so many workers."""
-    costs = _costs(phases.measure(sizes, sent.begun)["sizes"], _seconds_a_row())
+    measured = phases.measure(sizes, sent.begun)
+    costs = _costs(measured["sizes"], _seconds_a_row())
     found = {name: hours(costs, rows, workers) for name, rows in SIZES.items()}
     return {
+        "sent": measured,
         "workers": workers,
         "costs": vars(costs) | {"select": vars(costs.select), "peak_gb": vars(costs.peak_gb)},
         **{f"simulated_hours_{name}": one["provided"] for name, one in found.items()},

@@ -24,6 +24,7 @@ from tests.conftest import Stack, start_stack, stop_stack
 from tests.integration.watching import blocks_of, database_of, kill_session, workers_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+PATIENCE = 240  # seconds: workers give way to all else that runs on the machine
 K = 12
 BLOCK_ROWS = 8
 SHARD_ROWS = 32
@@ -129,7 +130,7 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
     request = selection.request
     again = client.selections.create(
         target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="round_robin"
-    ).wait(timeout=120)
+    ).wait(timeout=PATIENCE)
     blocks = blocks_of(stack, again.id)
     assert blocks
     assert all(block["cached"] for block in blocks)
@@ -137,7 +138,7 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
 
 def _again(client: Client, selection: Selection) -> Selection:
     target_id, pool_id = (selection.request[name] for name in ("target_id", "pool_id"))
-    return client.selections.create(target_id=target_id, pool_id=pool_id, k=K).wait(timeout=120)
+    return client.selections.create(target_id=target_id, pool_id=pool_id, k=K).wait(timeout=PATIENCE)
 
 
 def _spoil(stack: Stack, which: str) -> tuple[Path, bytes]:
@@ -177,7 +178,7 @@ def test_excluded_selections_are_not_selected_again(client: Client, selection: S
         pool_id=request["pool_id"],
         k=K,
         exclude_selection_ids=[selection.id],
-    ).wait(timeout=120)
+    ).wait(timeout=PATIENCE)
     assert not {item.id for item in selection.items()} & {item.id for item in second.items()}
     assert second.output()["counts"]["left_out"]["excluded"] >= K
 
@@ -187,7 +188,7 @@ def test_every_method_is_offered(client: Client, selection: Selection, method: s
     request = selection.request
     done = client.selections.create(
         target_id=request["target_id"], pool_id=request["pool_id"], k=K, method=method
-    ).wait(timeout=120)
+    ).wait(timeout=PATIENCE)
     assert len({item.id for item in done.items()}) == K
     assert done.output()["diagnostics"]["method"] == method
 
@@ -196,11 +197,13 @@ def test_groups_share_the_budget_as_asked(client: Client, data: DemoData, pool_i
     grouped = [{**record, "group": "ab"[i % 2]} for i, record in enumerate(data.target[:16])]
     target = client.targets.create(grouped)
     spec = {"group_mode": "quota", "quotas": {"a": 3.0, "b": 1.0}}
-    done = client.selections.create(target_id=target.id, pool_id=pool_id, k=K, spec=spec).wait(timeout=120)
+    done = client.selections.create(target_id=target.id, pool_id=pool_id, k=K, spec=spec).wait(
+        timeout=PATIENCE
+    )
     assert done.output()["diagnostics"]["group_shares"] == {"a": 0.75, "b": 0.25}
     half = client.targets.create([*grouped[:8], *data.target[20:24]])
     with pytest.raises(JobFailedError, match="8 of 12 target examples have a group"):
-        client.selections.create(target_id=half.id, pool_id=pool_id, k=K).wait(timeout=120)
+        client.selections.create(target_id=half.id, pool_id=pool_id, k=K).wait(timeout=PATIENCE)
 
 
 def test_provided_features_are_selected_by(client: Client, data: DemoData, tmp_path: Path) -> None:
@@ -217,7 +220,7 @@ def test_provided_features_are_selected_by(client: Client, data: DemoData, tmp_p
         k=2,
         features={"kind": "provided"},
         feature_files=files,
-    ).wait(timeout=120)
+    ).wait(timeout=PATIENCE)
     assert {item.id for item in done.items()} == {data.pool[5]["id"], data.pool[7]["id"]}
     assert done.output()["counts"]["left_out"] == {"non_finite": 1}
     short = client.selections.create(
@@ -228,7 +231,7 @@ def test_provided_features_are_selected_by(client: Client, data: DemoData, tmp_p
         feature_files=files,
     )
     with pytest.raises(JobFailedError, match=r"shape \(2, 8\), but there are 3 records"):
-        short.wait(timeout=120)
+        short.wait(timeout=PATIENCE)
 
 
 def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
@@ -237,7 +240,7 @@ def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
     leaked = data.target[0]
     endless = {"prompt": "word " * 12_000, "completion": "yes", "id": "endless"}
     pool_id = small_pool(client, [leaked, endless, *data.pool[:6]])
-    done = client.selections.create(target_id=target_id, pool_id=pool_id, k=2).wait(timeout=120)
+    done = client.selections.create(target_id=target_id, pool_id=pool_id, k=2).wait(timeout=PATIENCE)
     result = done.output()
     assert result["counts"]["left_out"] == {"in_target": 1, "too_long": 1}
     assert {row["id"]: row["reason"] for row in result["rejected"]} == {
@@ -250,7 +253,7 @@ def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
     with pytest.raises(
         JobFailedError, match=r"without usable features: \{'too_long': 1\}; remove them, or set"
     ):
-        strict.wait(timeout=120)
+        strict.wait(timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {stack.api_key}"}
     listed = httpx.get(f"{stack.url}/v1/selections/{done.id}/rejected", headers=headers)
     assert [json.loads(line) for line in listed.text.splitlines()] == result["rejected"]
@@ -264,17 +267,17 @@ def test_more_than_can_be_selected_fails_with_the_count(
     pool_id = small_pool(client, copies)
     with pytest.raises(InvalidRequestError, match="the pool holds 1 candidates"):
         client.selections.create(target_id=target_id, pool_id=pool_id, k=2)
-    one = client.selections.create(target_id=target_id, pool_id=pool_id, k=1).wait(timeout=120)
+    one = client.selections.create(target_id=target_id, pool_id=pool_id, k=1).wait(timeout=PATIENCE)
     assert len(list(one.items())) == 1
     with_a_leak = small_pool(client, [*copies, data.target[0]])
     with pytest.raises(JobFailedError, match="only 1 of 2 candidates"):
-        client.selections.create(target_id=target_id, pool_id=with_a_leak, k=2).wait(timeout=120)
+        client.selections.create(target_id=target_id, pool_id=with_a_leak, k=2).wait(timeout=PATIENCE)
 
 
 def test_one_candidate_and_one_target(client: Client, data: DemoData) -> None:
     target = client.targets.create(data.target[:1])
     pool_id = small_pool(client, data.pool[:1])
-    done = client.selections.create(target_id=target.id, pool_id=pool_id, ratio=1.0).wait(timeout=120)
+    done = client.selections.create(target_id=target.id, pool_id=pool_id, ratio=1.0).wait(timeout=PATIENCE)
     (item,) = done.items()
     assert item.id == data.pool[0]["id"]
     assert item.weight == pytest.approx(1.0)
@@ -348,7 +351,7 @@ def test_two_feature_workers_give_the_same_features_as_one(
             seed += 1
             client.selections.create(
                 target=data.test[:4], candidates=data.test[4:8], k=1, features={"seed": seed}
-            ).wait(timeout=120)
+            ).wait(timeout=PATIENCE)
         with database_of(stack).transaction() as session:
             session.execute(text("delete from feature_blocks"))
         job = client.selections.create(target_id=target_id, pool_id=pool_id, k=K)
