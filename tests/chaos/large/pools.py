@@ -72,7 +72,8 @@ def expected_of_computed(asked: Json) -> str:
     for side in ("candidates", "target"):
         block = computing.features([parse_record(record) for record in asked[side]])
         usable = [row for row, status in enumerate(block.status) if status == "ok"]
-        sides.append((torch.from_numpy(block.values[usable]), [asked[side][row]["id"] for row in usable]))
+        stored = block.values[usable].astype(np.float16)  # as blocks hold them
+        sides.append((torch.from_numpy(stored), [asked[side][row]["id"] for row in usable]))
     (pool, ids), (goal, _) = sides
     return _selected(pool, goal, ids)
 
