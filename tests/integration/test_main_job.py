@@ -24,10 +24,8 @@ from tests.conftest import Stack, start_stack, stop_stack
 from tests.integration.watching import blocks_of, database_of, kill_session, workers_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-PATIENCE = 240  # seconds: workers give way to all else that runs on the machine
-K = 12
-BLOCK_ROWS = 8
-SHARD_ROWS = 32
+WAIT = 240  # seconds: workers give way to all else that runs on the machine
+K, BLOCK_ROWS, SHARD_ROWS = 12, 8, 32
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +128,7 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
     request = selection.request
     again = client.selections.create(
         target_id=request["target_id"], pool_id=request["pool_id"], k=K, method="round_robin"
-    ).wait(timeout=PATIENCE)
+    ).wait(timeout=WAIT)
     blocks = blocks_of(stack, again.id)
     assert blocks
     assert all(block["cached"] for block in blocks)
@@ -138,7 +136,7 @@ def test_features_are_computed_once(client: Client, stack: Stack, selection: Sel
 
 def _again(client: Client, selection: Selection) -> Selection:
     target_id, pool_id = (selection.request[name] for name in ("target_id", "pool_id"))
-    return client.selections.create(target_id=target_id, pool_id=pool_id, k=K).wait(timeout=PATIENCE)
+    return client.selections.create(target_id=target_id, pool_id=pool_id, k=K).wait(timeout=WAIT)
 
 
 def _spoil(stack: Stack, which: str) -> tuple[Path, bytes]:
@@ -178,7 +176,7 @@ def test_excluded_selections_are_not_selected_again(client: Client, selection: S
         pool_id=request["pool_id"],
         k=K,
         exclude_selection_ids=[selection.id],
-    ).wait(timeout=PATIENCE)
+    ).wait(timeout=WAIT)
     assert not {item.id for item in selection.items()} & {item.id for item in second.items()}
     assert second.output()["counts"]["left_out"]["excluded"] >= K
 
@@ -188,7 +186,7 @@ def test_every_method_is_offered(client: Client, selection: Selection, method: s
     request = selection.request
     done = client.selections.create(
         target_id=request["target_id"], pool_id=request["pool_id"], k=K, method=method
-    ).wait(timeout=PATIENCE)
+    ).wait(timeout=WAIT)
     assert len({item.id for item in done.items()}) == K
     assert done.output()["diagnostics"]["method"] == method
 
@@ -197,13 +195,11 @@ def test_groups_share_the_budget_as_asked(client: Client, data: DemoData, pool_i
     grouped = [{**record, "group": "ab"[i % 2]} for i, record in enumerate(data.target[:16])]
     target = client.targets.create(grouped)
     spec = {"group_mode": "quota", "quotas": {"a": 3.0, "b": 1.0}}
-    done = client.selections.create(target_id=target.id, pool_id=pool_id, k=K, spec=spec).wait(
-        timeout=PATIENCE
-    )
+    done = client.selections.create(target_id=target.id, pool_id=pool_id, k=K, spec=spec).wait(timeout=WAIT)
     assert done.output()["diagnostics"]["group_shares"] == {"a": 0.75, "b": 0.25}
     half = client.targets.create([*grouped[:8], *data.target[20:24]])
     with pytest.raises(JobFailedError, match="8 of 12 target examples have a group"):
-        client.selections.create(target_id=half.id, pool_id=pool_id, k=K).wait(timeout=PATIENCE)
+        client.selections.create(target_id=half.id, pool_id=pool_id, k=K).wait(timeout=WAIT)
 
 
 def test_provided_features_are_selected_by(client: Client, data: DemoData, tmp_path: Path) -> None:
@@ -220,7 +216,7 @@ def test_provided_features_are_selected_by(client: Client, data: DemoData, tmp_p
         k=2,
         features={"kind": "provided"},
         feature_files=files,
-    ).wait(timeout=PATIENCE)
+    ).wait(timeout=WAIT)
     assert {item.id for item in done.items()} == {data.pool[5]["id"], data.pool[7]["id"]}
     assert done.output()["counts"]["left_out"] == {"non_finite": 1}
     short = client.selections.create(
@@ -231,7 +227,7 @@ def test_provided_features_are_selected_by(client: Client, data: DemoData, tmp_p
         feature_files=files,
     )
     with pytest.raises(JobFailedError, match=r"shape \(2, 8\), but there are 3 records"):
-        short.wait(timeout=PATIENCE)
+        short.wait(timeout=WAIT)
 
 
 def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
@@ -240,7 +236,7 @@ def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
     leaked = data.target[0]
     endless = {"prompt": "word " * 12_000, "completion": "yes", "id": "endless"}
     pool_id = small_pool(client, [leaked, endless, *data.pool[:6]])
-    done = client.selections.create(target_id=target_id, pool_id=pool_id, k=2).wait(timeout=PATIENCE)
+    done = client.selections.create(target_id=target_id, pool_id=pool_id, k=2).wait(timeout=WAIT)
     result = done.output()
     assert result["counts"]["left_out"] == {"in_target": 1, "too_long": 1}
     assert {row["id"]: row["reason"] for row in result["rejected"]} == {
@@ -253,7 +249,7 @@ def test_target_rows_and_rows_that_do_not_fit_are_left_out_and_counted(
     with pytest.raises(
         JobFailedError, match=r"without usable features: \{'too_long': 1\}; remove them, or set"
     ):
-        strict.wait(timeout=PATIENCE)
+        strict.wait(timeout=WAIT)
     headers = {"Authorization": f"Bearer {stack.api_key}"}
     listed = httpx.get(f"{stack.url}/v1/selections/{done.id}/rejected", headers=headers)
     assert [json.loads(line) for line in listed.text.splitlines()] == result["rejected"]
@@ -267,17 +263,17 @@ def test_more_than_can_be_selected_fails_with_the_count(
     pool_id = small_pool(client, copies)
     with pytest.raises(InvalidRequestError, match="the pool holds 1 candidates"):
         client.selections.create(target_id=target_id, pool_id=pool_id, k=2)
-    one = client.selections.create(target_id=target_id, pool_id=pool_id, k=1).wait(timeout=PATIENCE)
+    one = client.selections.create(target_id=target_id, pool_id=pool_id, k=1).wait(timeout=WAIT)
     assert len(list(one.items())) == 1
     with_a_leak = small_pool(client, [*copies, data.target[0]])
     with pytest.raises(JobFailedError, match="only 1 of 2 candidates"):
-        client.selections.create(target_id=target_id, pool_id=with_a_leak, k=2).wait(timeout=PATIENCE)
+        client.selections.create(target_id=target_id, pool_id=with_a_leak, k=2).wait(timeout=WAIT)
 
 
 def test_one_candidate_and_one_target(client: Client, data: DemoData) -> None:
     target = client.targets.create(data.target[:1])
     pool_id = small_pool(client, data.pool[:1])
-    done = client.selections.create(target_id=target.id, pool_id=pool_id, ratio=1.0).wait(timeout=PATIENCE)
+    done = client.selections.create(target_id=target.id, pool_id=pool_id, ratio=1.0).wait(timeout=WAIT)
     (item,) = done.items()
     assert item.id == data.pool[0]["id"]
     assert item.weight == pytest.approx(1.0)
@@ -351,7 +347,7 @@ def test_two_feature_workers_give_the_same_features_as_one(
             seed += 1
             client.selections.create(
                 target=data.test[:4], candidates=data.test[4:8], k=1, features={"seed": seed}
-            ).wait(timeout=PATIENCE)
+            ).wait(timeout=WAIT)
         with database_of(stack).transaction() as session:
             session.execute(text("delete from feature_blocks"))
         job = client.selections.create(target_id=target_id, pool_id=pool_id, k=K)
