@@ -20,9 +20,7 @@ from evoselect.baselines.dsir import BUCKETS, hashed_ngrams
 from evoselect.spec.funnel import SPARE, sampled
 
 LEVEL = 0.95  # of the interval
-MOST_LISTED = (
-    2**24
-)  # candidates in the lists of all targets together: 12 bytes each, twice while they are made
+MOST_LISTED = 2**24  # candidates in the lists of all targets: 12 bytes each, twice while they are made
 UNLISTED = 2**31 - 1  # the rank of what is in no list
 Bools = npt.NDArray[np.bool_]
 Singles = npt.NDArray[np.float32]

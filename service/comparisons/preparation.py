@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from evoselect.spec.comparison import WHOLE, ComparisonSpec, Measure
@@ -39,8 +40,10 @@ def prepared(session: Session, state: State, tenant_id: str, body: ComparisonReq
         known_model(session, state, tenant_id, spec.proxy, pointer="/proxy")
     targets.get(session, tenant_id, body.target_id)
     held_out = body.evaluation_target_id or held_out_target(session, tenant_id, body.target_id)
-    _require_apart(session, state, tenant_id, body.target_id, held_out=held_out)
-    measure, questions = _measured(session, state, tenant_id, held_out, spec=spec)
+    examples = _columns(session, state, tenant_id, held_out)
+    known = _columns(session, state, tenant_id, body.target_id)
+    _require_apart(known, examples, target_id=body.target_id, held_out=held_out)
+    measure, questions = _measured(examples, held_out, spec)
     pool = pools.get(session, tenant_id, body.pool_id)
     version = pool.version if body.pool_version is None else body.pool_version
     whole = ComparisonWork(
@@ -67,10 +70,16 @@ def prepared(session: Session, state: State, tenant_id: str, body: ComparisonReq
     return Prepared(whole.model_copy(update={"spec": spec}), costs, questions)
 
 
-def _require_apart(session: Session, state: State, tenant_id: str, target_id: str, *, held_out: str) -> None:
+def _columns(session: Session, state: State, tenant_id: str, target_id: str) -> pa.Table:
+    """What is looked at of a target's examples."""
+    target = targets.get(session, tenant_id, target_id)
+    return state.artifacts.get_table(target.artifact, target.sha256, ("content_hash", "choices"))
+
+
+def _require_apart(known: pa.Table, examples: pa.Table, *, target_id: str, held_out: str) -> None:
     """Raise Invalid where arms would be measured on examples that some of them are selected for."""
-    known, measured = (_contents(session, state, tenant_id, one) for one in (target_id, held_out))
-    if both := known & measured:
+    goals, measured = (set(table.column("content_hash").to_pylist()) for table in (known, examples))
+    if both := goals & measured:
         raise Invalid(
             f"{len(both)} of the {len(measured)} examples of target {held_out}, which the arms are measured "
             f"on, are examples of target {target_id}, which they are selected for: the verdict would favour "
@@ -79,12 +88,6 @@ def _require_apart(session: Session, state: State, tenant_id: str, target_id: st
             code="measured_on_target",
             pointer="/evaluation_target_id",
         )
-
-
-def _contents(session: Session, state: State, tenant_id: str, target_id: str) -> set[str]:
-    target = targets.get(session, tenant_id, target_id)
-    table = state.artifacts.get_table(target.artifact, target.sha256, ("content_hash",))
-    return set(table.column("content_hash").to_pylist())
 
 
 def _require_sizes(state: State, spec: ComparisonSpec, costs: Costs) -> bool:
@@ -101,19 +104,16 @@ def _require_sizes(state: State, spec: ComparisonSpec, costs: Costs) -> bool:
     return True
 
 
-def _measured(
-    session: Session, state: State, tenant_id: str, target_id: str, *, spec: ComparisonSpec
-) -> tuple[Measure, int]:
-    """What the arms are judged by, and how many examples have it."""
-    target = targets.get(session, tenant_id, target_id)
-    table = state.artifacts.get_table(target.artifact, target.sha256, ("choices",))
-    chosen = target.count - table.column("choices").null_count
-    by_measure = {"accuracy": chosen, "choice_cross_entropy": chosen, "answer_nll": target.count}
-    by_measure["exact_match"] = target.count - chosen
+def _measured(examples: pa.Table, target_id: str, spec: ComparisonSpec) -> tuple[Measure, int]:
+    """What the arms are judged by, and how many examples of the target have it."""
+    count = examples.num_rows
+    chosen = count - examples.column("choices").null_count
+    by_measure = {"accuracy": chosen, "choice_cross_entropy": chosen, "answer_nll": count}
+    by_measure["exact_match"] = count - chosen
     measure: Measure = spec.measure or ("accuracy" if chosen >= FEWEST else "answer_nll")
     if by_measure[measure] < FEWEST:
         raise Invalid(
-            f"{by_measure[measure]} of the {target.count} examples of target {target_id} have {measure}: a "
+            f"{by_measure[measure]} of the {count} examples of target {target_id} have {measure}: a "
             f"verdict needs {FEWEST} at least, better 100 and more",
             code="too_few_measured",
             pointer="/measure" if spec.measure else "/evaluation_target_id",
