@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+STATUS = Path("/proc/self/status")
+
 
 def usable_device(name: str) -> str:
     """The value of --device; argparse says what is wrong with another."""
@@ -38,8 +40,14 @@ def describe() -> dict[str, object]:
 
 
 def peak_rss_gb() -> float:
-    """Largest resident set of this process so far, in GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    """Largest resident set of this process's program so far, in GiB.
+
+    On Linux ``ru_maxrss`` begins with the size of the process that started the program.
+    """
+    if not STATUS.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 2**20
 
 
 def _processor() -> str:

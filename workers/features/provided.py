@@ -1,5 +1,6 @@
 """Feature matrices that users bring, one row per record, in their order."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ from workers.models.status import Status
 
 SKETCH = "provided"
 LEAST_NORM, MOST_NORM = 1e-6, 1e15
+NAMES: tuple[Status, ...] = ("ok", "zero_gradient", "non_finite")
+OK, ZERO, NON_FINITE = range(3)  # their places
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,7 @@ def provided(
     if len(shape) != 2 or stored is None or not shape[1]:
         raise invalid(name, f"holds an array of shape {shape}, but there are {rows} records")
     wanted = in_blocks(stored, shape[1])
-    norms = [_norms(_taken(matrix, own)) for own in wanted]
-    status = Statuses.of(_status(norm) for own in norms for norm in own.tolist())
-    known = Known(unknown_tokens(rows), status, sketch_of(shape[1]))
+    known = Known(unknown_tokens(rows), _statuses(matrix, wanted, rows), sketch_of(shape[1]))
     shards = tuple(Shard(len(own), partial(features_of, matrix, own)) for own in wanted)
     return Provided(known, shards, matrix, stored, copied)
 
@@ -112,15 +113,20 @@ def features_of(matrix: Matrix, rows: Ints) -> Features:
     return Features(values[:, None, :])
 
 
+def _statuses(matrix: Matrix, blocks: Iterable[Ints], rows: int) -> Statuses:
+    """Of so many rows that follow each other in blocks."""
+    codes, done = np.empty(rows, dtype=np.uint8), 0  # whole at once: small arrays between blocks hold memory
+    for own in blocks:
+        norms = _norms(_taken(matrix, own))
+        kinds = np.where(np.isfinite(norms), np.where(norms > 0, OK, ZERO), NON_FINITE)
+        codes[done : done + len(own)] = kinds
+        done += len(own)
+    return Statuses(codes, NAMES)
+
+
 def _norms(rows: Tensor) -> npt.NDArray[np.float64]:
     """(n,) norm of every row: to the last bit where it is not an ordinary one."""
     norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32).double()
     odd = ~((norms > 10 * LEAST_NORM) & (norms < MOST_NORM / 10))
     norms[odd] = torch.linalg.vector_norm(rows[odd].double(), dim=1)
     return np.asarray(norms.numpy())
-
-
-def _status(norm: float) -> Status:
-    if not np.isfinite(norm):
-        return "non_finite"
-    return "ok" if norm > 0 else "zero_gradient"
