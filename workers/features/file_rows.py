@@ -11,7 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-SPARSE = 4  # times as many rows as are wanted are read in one piece rather than one by one
+from evoselect.arrays import Ints
+
+GAP_BYTES = 2**15  # that are read and dropped between two rows sooner than the file is asked twice
+PIECE_BYTES = 2**21  # read at once for rows here and there
 
 
 class FileRows:
@@ -48,13 +51,20 @@ class FileRows:
             if step == 1:
                 return torch.from_numpy(self._read(start, max(start, stop)))
             index = np.arange(start, stop, step)
-        rows = np.asarray(index, dtype=np.int64)
-        if not len(rows):
-            return torch.from_numpy(self._read(0, 0))
-        first, last = int(rows.min()), int(rows.max()) + 1
-        if last - first <= SPARSE * len(rows):
-            return torch.from_numpy(self._read(first, last)[rows - first])
-        return torch.from_numpy(np.concatenate([self._read(row, row + 1) for row in rows.tolist()]))
+        return torch.from_numpy(self._some(np.asarray(index, dtype=np.int64)))
+
+    def _some(self, rows: Ints) -> npt.NDArray[Any]:
+        """rows (r,) in any order, in as few reads as are worth it -> (r, width)."""
+        found = np.empty((len(rows), self.shape[1]), self._dtype)
+        order = np.argsort(rows, kind="stable")
+        ascending = rows[order]
+        far = np.diff(ascending) * self._row_bytes > GAP_BYTES
+        pieces = ascending // max(1, PIECE_BYTES // max(1, self._row_bytes))
+        cuts = np.flatnonzero(far | (np.diff(pieces) > 0)) + 1
+        for own in np.split(np.arange(len(rows)), cuts) if len(rows) else ():
+            first, last = int(ascending[own[0]]), int(ascending[own[-1]])
+            found[order[own]] = self._read(first, last + 1)[ascending[own] - first]
+        return found
 
     def write(self, start: int, rows: Tensor) -> None:
         """Put rows (r, width) of the file's dtype behind the first ``start``."""
