@@ -181,8 +181,8 @@ print(read(provided(file, "m.npy", rows).shards), peak() - before)
 
 
 def test_a_large_matrix_costs_memory_of_some_blocks(tmp_path: Path) -> None:
-    """82 MB of float16 in the file, and the conditioned rows in another one."""
-    rows, d = 40_000, 1_024
+    """164 MB of float16 in the file, and the conditioned rows in another one; either held is refused."""
+    rows, d = 80_000, 1_024
     file = tmp_path / "m.npy"
     matrix = np.lib.format.open_memmap(file, "w+", np.float16, (rows, d))
     draw = np.random.default_rng(0).standard_normal((5_000, d), dtype=np.float32)
@@ -194,4 +194,4 @@ def test_a_large_matrix_costs_memory_of_some_blocks(tmp_path: Path) -> None:
     )
     dtype, grown = done.stdout.split()
     assert dtype == "torch.float16"
-    assert int(grown) < 1.75 * file.stat().st_size, f"{int(grown) / 2**20:.0f} MiB"
+    assert int(grown) < 1.3 * file.stat().st_size, f"{int(grown) / 2**20:.0f} MiB"
