@@ -9,12 +9,15 @@ from evoselect.budget import Budget
 from evoselect.capacity import shortlist
 from evoselect.neighbours import matrix
 from evoselect.neighbours.priced import edges_below
-from evoselect.pools.left import Questions
+from evoselect.neighbours.search import search
+from evoselect.pools.left import Questions, Reach
 from evoselect.pools.pool import Pool
 from evoselect.redundancy import diversity
-from evoselect.spec.listing import list_width, priced
+from evoselect.spec.listing import MIN_WIDTH, list_width, priced
 
 NOISE = 4  # deviations of the sample by which more of the most relevant rows are kept
+SHORT = 1.2  # times the rows that a target takes on average: most lists that are too short are no longer
+FURTHER = 2  # times as long as those become: pairs cost little
 SPARE = 2  # times as long as they are read: a shard does not know which of its rows are copies of another's
 
 
@@ -34,7 +37,8 @@ def questions(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Qu
     high = ((1, _least_relevance(pool, targets, budget)),)
     if priced(pool.shape[0], targets.shape[0]):
         _, price = shortlist.first_prices(pool, targets, masses, budget)
-        return Questions(tuple(lists), (targets, price, shortlist.WINDOW), directions, high, targets)
+        below = targets, price, shortlist.WINDOW
+        return Questions(tuple(lists), below, directions, high, targets, _reach(pool, targets, price, budget))
     lists.append((targets, list_width(pool.shape[0], targets.shape[0], budget.count)))
     return Questions(tuple(lists), None, directions, high, targets)
 
@@ -48,6 +52,21 @@ def edges(asked: Questions, pool: Pool, m: int, k: int) -> int:
         return sum(len(targets) * min(count, pool.shape[0]) for targets, count in asked.lists[1:])
     step = shortlist.sample_step(pool.size, m, k)
     return step * len(edges_below(pool.gather(pool.every(step)), *asked.below).cost)
+
+
+def _reach(pool: Pool, targets: Tensor, price: Floats, budget: Budget) -> Reach:
+    """As far as the longer lists of those targets go whose prices turn out to be too low, and FURTHER.
+
+    The sample says where a list of so many ends, by NOISE deviations on the far side.
+    """
+    wanted = budget.count / targets.shape[0]
+    width = min(pool.shape[0], max(MIN_WIDTH, shortlist.WIDENING * int(np.ceil(SHORT * wanted))))
+    step = shortlist.sample_step(pool.size, targets.shape[0], budget.count)
+    sample = pool.gather(pool.every(step))
+    expected = FURTHER * width / step
+    rank = min(len(sample), int(np.ceil(expected + NOISE * np.sqrt(expected))) + 1)
+    cosine = search(sample, targets, rank)[0][:, -1].double().numpy()
+    return Reach(np.maximum(price, 1.0 - cosine), width / pool.shape[0], SHORT * wanted / pool.shape[0])
 
 
 def _least_relevance(pool: Pool, targets: Tensor, budget: Budget) -> float:

@@ -4,6 +4,9 @@ A search finds a few more than are asked for; the pairs' own cosines order them,
 what the search left out could be among them by its rounding, it is looked up again by a threshold.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +19,33 @@ from evoselect.neighbours.search import search
 
 SPARE, SPARE_SHARE = 8, 1 / 16  # rows beyond those asked for that a search finds
 REACHED = 2**26  # pairs that one pass over the pool may find
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Candidates near to m targets, as far as they are known."""
+
+    target: Ints  # (E,) of each pair
+    row: Ints  # (E,)
+    cosine: Floats  # (E,)
+    rest: Floats  # (m,) no pair that is not here has a larger cosine; -inf where none can be wanted
+
+    @classmethod
+    def of(cls, cosine: Floats, rows: Ints) -> "Listed":
+        """All that are wanted: cosine and rows (m, count)."""
+        m, count = rows.shape
+        return cls(np.repeat(np.arange(m), count), rows.ravel(), cosine.ravel(), np.full(m, -np.inf))
+
+    @classmethod
+    def unknown(cls, m: int) -> "Listed":
+        """Nothing of so many targets."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(none, none, np.empty(0), np.full(m, np.inf))
+
+    def enough(self, count: int) -> "Listed":
+        """The same; of targets with ``count`` pairs or more nothing else is wanted."""
+        held = np.bincount(self.target, minlength=len(self.rest))
+        return replace(self, rest=np.where(held >= count, -np.inf, self.rest))
 
 
 def nearest(candidates: Matrix, targets: Tensor, count: int) -> tuple[Floats, Ints]:
@@ -74,3 +104,16 @@ def best_of(cosine: Floats, rows: Ints, target: Ints, *, m: int, count: int) -> 
     start = np.searchsorted(target[order], np.arange(m))
     kept = order[start[:, None] + np.arange(count)]
     return cosine[kept], rows[kept]
+
+
+def least_of_best(parts: Sequence[Listed], m: int, count: int) -> Floats:
+    """(m,) the ``count``-th largest cosine of each target's pairs in all parts; -inf where there are fewer."""
+    target = np.concatenate([part.target for part in parts])
+    cosine = np.concatenate([part.cosine for part in parts])
+    order = np.lexsort((-cosine, target))
+    start = np.searchsorted(target[order], np.arange(m + 1))
+    last = start[:-1] + count - 1
+    found = np.full(m, -np.inf)
+    enough = last < start[1:]
+    found[enough] = cosine[order[last[enough]]]
+    return found

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
 from evoselect.features import Matrix, row_blocks
-from evoselect.hardware import has_bfloat16
+from evoselect.hardware import multiplies_faster_coarsely
 from evoselect.neighbours.pairs import pair_cosines, rounding
 
 WORD = 8  # bytes: a mask is searched eight entries at a time, most words of it are zero
@@ -23,6 +23,25 @@ WORD = 8  # bytes: a mask is searched eight entries at a time, most words of it 
 BFLOAT16_ERROR = 0.0085
 BLOCK_BYTES = 8 * 2**20  # float32 of the rows of one product, which then stays in the cache
 LARGE_PRODUCT = 2**22  # entries below which the product is not what takes time
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Pairs of rows and targets whose cosines were worked out, sorted by row, then target."""
+
+    row: Ints  # (E,)
+    target: Ints  # (E,)
+    cosine: Floats  # (E,)
+
+    @classmethod
+    def of(cls, candidates: Matrix, targets: Tensor, pairs: tuple[Ints, Ints]) -> "Reached":
+        """``pairs`` (E,) of rows of candidates (N, d) and targets (M, d), sorted."""
+        return cls(*pairs, pair_cosines(candidates, targets, *pairs))
+
+    def within(self, price: Floats) -> "Reached":
+        """Those that cost at most ``price`` (M,)."""
+        kept = 1.0 - self.cosine <= price[self.target]
+        return Reached(self.row[kept], self.target[kept], self.cosine[kept])
 
 
 @dataclass(frozen=True)
@@ -45,21 +64,15 @@ def edges_below(candidates: Matrix, targets: Tensor, price: Floats, window: floa
 
     candidates (N, d) and targets (M, d) unit rows, price (M,) and ``window`` in cost, 1 - cosine.
     """
-    return of_pairs(candidates, targets, price, window, pairs=_qualifying(candidates, targets, price))
+    found = Reached.of(candidates, targets, _qualifying(candidates, targets, price))
+    return edges_of(found, price, window)
 
 
-def of_pairs(
-    candidates: Matrix, targets: Tensor, price: Floats, window: float, *, pairs: tuple[Ints, Ints]
-) -> Priced:
-    """Those of the ``pairs`` (e,) of rows and targets, sorted, that are edges.
-
-    candidates (N, d), targets (M, d), price (M,).
-    """
-    row, target = pairs
-    cost = 1.0 - pair_cosines(candidates, targets, row, target)
+def edges_of(pairs: Reached, price: Floats, window: float) -> Priced:
+    """Those of the pairs that are edges at ``price`` (M,); they hold all that cost no more."""
+    own = pairs.within(price)
+    row, target, cost = own.row, own.target, 1.0 - own.cosine
     under = price[target] - cost
-    real = under >= 0.0  # the others are what the coarse product let through
-    row, target, cost, under = row[real], target[real], cost[real], under[real]
     first = np.flatnonzero(np.diff(row, prepend=-1))  # edges are sorted by row
     place = np.repeat(np.arange(len(first)), np.diff(first, append=len(row)))
     best = np.maximum.reduceat(under, first) if len(first) else np.empty(0)
@@ -70,7 +83,7 @@ def of_pairs(
 def _qualifying(candidates: Matrix, targets: Tensor, price: Floats) -> tuple[Ints, Ints]:
     """Rows and targets, sorted, of all pairs that cost at most the price, and some that cost a bit more."""
     device = candidates.device
-    coarse = candidates.shape[0] * targets.shape[0] > LARGE_PRODUCT and has_bfloat16(device)
+    coarse = candidates.shape[0] * targets.shape[0] > LARGE_PRODUCT and multiplies_faster_coarsely(device)
     dtype = torch.bfloat16 if coarse else torch.float32
     error = BFLOAT16_ERROR if coarse else 0.0
     least = torch.from_numpy(1.0 - price).float() - error - rounding(candidates.shape[1])

@@ -1,23 +1,21 @@
-"""Exhaustive searches for the nearest candidates.
-
-By a threshold in large pools, by FAISS for short lists on the host.
+"""Exhaustive searches for the nearest candidates: by a threshold in large pools, else by blocks.
 
 An approximate index would void the certificate of the shortlist. Products of blocks decide here, so ties and
 last bits depend on the blocks; `lists.nearest` settles them.
 """
 
-import faiss
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from evoselect.features import Matrix, row_blocks
-from evoselect.hardware import has_bfloat16
+from evoselect.hardware import multiplies_faster_coarsely
 from evoselect.neighbours.pairs import pair_cosines
 from evoselect.neighbours.priced import BFLOAT16_ERROR, BLOCK_BYTES, LARGE_PRODUCT
 
-FAISS_WIDTH = 128  # longest list,
-FAISS_TARGETS = 2_000  # and fewest targets for which FAISS's heaps are the faster way in small pools
+PRODUCT_ENTRIES = 2**24  # of targets and a block of candidates, held at once
 SAMPLE_SHARE = 1 / 16  # of the candidates, to place a threshold just below a target's list
 MIN_SAMPLE = 8_192
 
@@ -29,9 +27,6 @@ def search(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Ten
     """
     if candidates.shape[0] > 2 * MIN_SAMPLE and 4 * count < candidates.shape[0]:
         return nearest_above(candidates, targets, count)
-    heaps = count <= FAISS_WIDTH and targets.shape[0] >= FAISS_TARGETS
-    if heaps and candidates.device.type == "cpu" and candidates.dtype == torch.float32:
-        return _nearest_faiss(candidates, targets, count)
     return nearest_blocked(candidates, targets, count)
 
 
@@ -44,7 +39,9 @@ def nearest_above(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tens
     """
     queries = targets.to(candidates.device).float()
     threshold = _threshold(candidates, queries, count)
-    coarse = candidates.shape[0] * len(queries) > LARGE_PRODUCT and has_bfloat16(candidates.device)
+    coarse = candidates.shape[0] * len(queries) > LARGE_PRODUCT and multiplies_faster_coarsely(
+        candidates.device
+    )
     dtype, error = (torch.bfloat16, BFLOAT16_ERROR) if coarse else (torch.float32, 0.0)
     factor, least = queries.to(dtype), (threshold - error).to(dtype)[:, None]
     owner, member, value = [], [], []
@@ -107,25 +104,23 @@ def _padded(counts: Tensor, value: Tensor, member: Tensor, count: int) -> tuple[
     return best.cpu(), index.gather(1, place).cpu()
 
 
-def _nearest_faiss(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    similarity, index = faiss.knn(
-        targets.float().contiguous().numpy(),
-        candidates[:].contiguous().numpy(),
-        count,
-        metric=faiss.METRIC_INNER_PRODUCT,
-    )
-    return torch.from_numpy(similarity), torch.from_numpy(index)
-
-
 def nearest_blocked(candidates: Matrix, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The slow twin of the FAISS search: one block of candidates at a time, merged into the best so far.
+    """A block of either side at a time, merged into the best so far.
 
     candidates (N, d), targets (M, d), unit rows -> similarity (M, count) float32, index (M, count) int64.
     """
     queries = targets.to(candidates.device).float()
+    blocks = list(row_blocks(candidates))
+    step = max(1, PRODUCT_ENTRIES // (blocks[0].stop + count))
+    turns = [_best(candidates, queries[at : at + step], blocks, count) for at in range(0, len(queries), step)]
+    return torch.cat([turn[0] for turn in turns]), torch.cat([turn[1] for turn in turns])
+
+
+def _best(candidates: Matrix, queries: Tensor, blocks: Sequence[slice], count: int) -> tuple[Tensor, Tensor]:
+    """Of few enough queries (q, d) that their products with a block can be held -> (q, count) twice."""
     best = torch.empty(len(queries), 0, device=candidates.device)
     index = torch.empty(len(queries), 0, dtype=torch.int64, device=candidates.device)
-    for rows in row_blocks(candidates):
+    for rows in blocks:
         similarity = queries @ candidates[rows].float().T
         block = torch.arange(rows.start, rows.stop, device=candidates.device).expand_as(similarity)
         merged = torch.cat([best, similarity], dim=1)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from evoselect.pools.left import Questions
+from evoselect.pools.left import Questions, Reach
 
 
 def to_tensors(questions: Questions) -> dict[str, Tensor]:
@@ -35,6 +35,9 @@ def to_tensors(questions: Questions) -> dict[str, Tensor]:
         }
     if questions.near is not None:
         named["near"] = torch.tensor(place(questions.near))
+    if questions.reach is not None:
+        shares = torch.tensor([questions.reach.long, questions.reach.short], dtype=torch.float64)
+        named |= {"reach": torch.from_numpy(questions.reach.most), "shares": shares}
     return named | {f"asked.{number}": tensor.clone() for number, tensor in enumerate(once)}
 
 
@@ -53,4 +56,5 @@ def from_tensors(named: Mapping[str, Tensor]) -> Questions:
         tuple(asked(place) for place in named["directions"]),
         tuple((int(number), float(least)) for number, least in named["high"]),
         asked(named["near"]) if "near" in named else None,
+        Reach(named["reach"].numpy(), *named["shares"].tolist()) if "reach" in named else None,
     )

@@ -4,8 +4,9 @@ A question that was not foreseen needs the shard's features again: then it is as
 and the answer is as exact as the first.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,41 +17,49 @@ from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 from evoselect.features import Matrix, gather
 from evoselect.neighbours.both_ways import Nearest
-from evoselect.neighbours.priced import Priced
+from evoselect.neighbours.lists import Listed
+from evoselect.neighbours.priced import Priced, Reached
 from evoselect.pools.left import Left, Questions
 from evoselect.pools.part import Part
 
 
 @dataclass
 class Store:
-    """Rows of a shard that can be read by now, and how often it was asked again.
-
-    Of those asked for since, numbers alone are kept: an answer can name most of a shard.
-    """
+    """Rows of a shard that can be read by now, and how often it was asked again."""
 
     rows: Ints  # (r,) ascending, that it left
     values: Matrix  # (r, d)
+    late: Ints  # (l,) ascending, that it was asked for since
+    late_values: Tensor  # (l, d) of the same dtype
     asked: int = 0
-    late: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # (l,) ascending, asked for since
-    shard: Part | None = None  # where they are read
+
+    @classmethod
+    def of(cls, left: Left) -> "Store":
+        """What the shard left."""
+        none = torch.empty(0, left.shape[1], dtype=left.values.dtype, device=left.values.device)
+        return cls(left.rows, left.values, np.empty(0, dtype=np.int64), none)
 
     def missing(self, rows: Ints) -> Ints:
         """Those of ``rows`` (s,) that cannot be read -> (t,), ascending."""
         return np.unique(rows[~(_held(self.rows, rows) | _held(self.late, rows))])
 
-    def add(self, rows: Ints, shard: Part) -> None:
-        """Have rows (s,) that were missing read from the ``shard`` from now on."""
-        self.late, self.shard = np.union1d(self.late, rows), shard
+    def add(self, rows: Ints, values: Tensor) -> None:
+        """Keep rows (s,) that were missing: values (s, d)."""
+        every = np.concatenate([self.late, rows])
+        order = np.argsort(every)
+        joined = torch.cat([self.late_values, values.to(self.late_values)])
+        self.late, self.late_values = every[order], joined[torch.from_numpy(order)]
 
     def read(self, rows: Ints) -> Tensor:
         """rows (s,), none of them missing -> (s, d) float32."""
         left = _held(self.rows, rows)
         values = gather(self.values, torch.from_numpy(np.searchsorted(self.rows, rows[left])))
-        if self.shard is None or left.all():
+        if left.all():
             return values
         found = torch.empty(len(rows), values.shape[1], device=values.device)
         found[torch.from_numpy(left)] = values
-        found[torch.from_numpy(~left)] = self.shard.gather(rows[~left]).to(values.device)
+        late = torch.from_numpy(np.searchsorted(self.late, rows[~left]))
+        found[torch.from_numpy(~left)] = gather(self.late_values, late)
         return found
 
 
@@ -75,7 +84,7 @@ class Kept:
     @classmethod
     def of(cls, left: Left, questions: Questions, again: Callable[[], Part]) -> "Kept":
         """All rows of a shard, of which ``left`` has its answers to ``questions``."""
-        return cls(left, questions, again, Store(left.rows, left.values))
+        return cls(left, questions, again, Store.of(left))
 
     @property
     def shape(self) -> torch.Size:
@@ -112,33 +121,30 @@ class Kept:
         own = self._own(rows)
         missing = self.store.missing(own)
         if len(missing):
-            self.store.add(missing, self._shard())
+            self.store.add(missing, self._shard().gather(missing))
         return self.store.read(own)
 
     def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
-        """targets (M, d) -> (M, count) from a list that was asked for.
+        """targets (M, d) -> (M, count) from its features."""
+        return self._among(self._shard()).nearest(targets, count)
 
-        Where enough of it is among this part's rows.
-        """
-        for (goal, length), found in zip(self.questions.lists, self.left.lists, strict=True):
-            if _equal(goal, targets) and count <= length:
-                listed = self._listed(*found, count)
-                if listed is not None:
-                    return listed
-        shard = self._shard()
-        found = self._among(shard).nearest(targets, count)
-        self._remember(shard, found[1])
-        return found
+    def listed(self, targets: Tensor, count: int) -> Listed:
+        """targets (m, d) -> what lists that were asked for, and what is reached from prices, say of them."""
+        for (goal, _), (cosine, rows) in zip(self.questions.lists, self.left.lists, strict=True):
+            if _equal(goal, targets):
+                rest = (
+                    np.full(len(targets), -np.inf) if rows.shape[1] == self.left.shape[0] else cosine[:, -1]
+                )
+                return self._held(replace(Listed.of(cosine, rows), rest=rest)).enough(count)
+        found = self._reached(targets)
+        return Listed.unknown(len(targets)) if found is None else self._held(found).enough(count)
 
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
         """targets (M, d), price (M,): as they were left, where these prices were asked for."""
         asked, found = self.questions.below, self.left.below
         same = asked is not None and _equal(asked[0], targets) and asked[2] == window
         if asked is None or found is None or not same or not np.array_equal(asked[1], price):
-            shard = self._shard()
-            found = self._among(shard).edges_below(targets, price, window)
-            self._remember(shard, found.rows)
-            return found
+            return self._among(self._shard()).edges_below(targets, price, window)
         return found if self.only is None else _of_some(found, self.only)
 
     def cheapest(self, targets: Tensor, g: Floats) -> Floats:
@@ -161,15 +167,28 @@ class Kept:
             return Nearest(target.numpy(), cosine.numpy(), best.double().numpy())
         return self._among(self._shard()).near(targets)
 
-    def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:
-        """targets (M, d), price (M,): as each was left."""
-        return self.edges_below(targets, price, window), self.near(targets)
+    def reached_and_near(self, targets: Tensor, most: Floats) -> tuple[Reached, Nearest]:
+        """targets (M, d), most (M,) from its features."""
+        return self._among(self._shard()).reached_and_near(targets, most)
 
     def among(self, rows: Ints) -> "Kept":
         """The same answers of rows (r,) alone."""
         if len(rows) == self.shape[0]:
             return self
         return Kept(self.left, self.questions, self.again, self.store, self._own(rows))
+
+    def _reached(self, targets: Tensor) -> Listed | None:
+        """What is reached by targets (m, d); None where one of them was not asked about."""
+        asked, reach, reached = self.questions.below, self.questions.reach, self.left.reached
+        place = None if asked is None else _places(asked[0], targets)
+        if place is None or reach is None or reached is None:
+            return None
+        number = np.full(len(reach.most), -1)
+        number[place] = np.arange(len(place))
+        target = number[reached.target]
+        own = target >= 0
+        rest = np.nextafter(1.0 - reach.most[place], np.inf)  # above the cosine of every pair beyond
+        return Listed(target[own], reached.row[own], reached.cosine[own], rest)
 
     def _own(self, rows: Ints) -> Ints:
         """Rows of this part as rows of the shard."""
@@ -183,26 +202,32 @@ class Kept:
     def _among(self, shard: Part) -> Part:
         return shard if self.only is None else shard.among(self.only)
 
-    def _remember(self, shard: Part, rows: Ints) -> None:
-        """The rows that an answer names will be read."""
-        missing = self.store.missing(self._own(rows))
-        if len(missing):
-            self.store.add(missing, shard)
-
-    def _listed(self, cosine: Floats, rows: Ints, count: int) -> tuple[Floats, Ints] | None:
-        """The first ``count`` of each list among this part's rows; None where a list has too few."""
+    def _held(self, found: Listed) -> Listed:
+        """The pairs of this part's rows, numbered among these."""
         if self.only is None:
-            return (cosine[:, :count], rows[:, :count]) if cosine.shape[1] >= count else None
-        held = np.isin(rows, self.only)
-        if len(held) and held.sum(axis=1).min() < count:
-            return None
-        order = np.argsort(~held, axis=1, kind="stable")[:, :count]
-        kept = np.take_along_axis(rows, order, axis=1)
-        return np.take_along_axis(cosine, order, axis=1), np.searchsorted(self.only, kept)
+            return found
+        place = np.searchsorted(self.only, found.row)
+        kept = _held(self.only, found.row)
+        return Listed(found.target[kept], place[kept], found.cosine[kept], found.rest)
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one.cpu(), other.cpu())
+
+
+def _places(every: Tensor, some: Tensor) -> Ints | None:
+    """every (M, d), some (m, d) of its rows -> (m,) which ones; None where one of them is not there."""
+    if every.shape[1:] != some.shape[1:]:
+        return None
+    known = defaultdict[bytes, list[int]](list)
+    for number, row in enumerate(every.cpu().numpy()):
+        known[row.tobytes()].append(number)
+    found = []
+    for row in some.cpu().numpy():
+        if not (numbers := known[row.tobytes()]):
+            return None
+        found.append(numbers.pop(0))
+    return np.array(found, dtype=np.int64)
 
 
 def _of_some(found: Priced, only: Ints) -> Priced:

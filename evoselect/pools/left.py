@@ -14,10 +14,11 @@ from torch import Tensor
 from evoselect.arrays import Floats, Ints
 from evoselect.features import Matrix
 from evoselect.neighbours.both_ways import Nearest
-from evoselect.neighbours.priced import Priced
+from evoselect.neighbours.priced import Priced, Reached, edges_of
 from evoselect.pools.part import Part
 
-NEAR = ("near.target", "near.cosine", "near.best")  # names in the file of what `Left.near` holds
+NEAR = ("near.target", "near.cosine", "near.best")  # names in the file of what `Left.near` holds,
+REACHED = ("reached.row", "reached.target", "reached.cosine")  # and `Left.reached`
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,30 @@ class Questions:
     directions: tuple[Tensor, ...] = ()  # (d,) whose scores are asked for
     high: tuple[tuple[int, float], ...] = ()
     """Which of the directions, and the least score by it of a row that is kept."""
-    near: Tensor | None = None  # targets (M, d) of `nearest_both_ways`
+    near: Tensor | None = None  # targets (M, d) of `nearest_both_ways`, those of ``below`` where it is asked
+    reach: "Reach | None" = None  # beyond the prices of ``below``
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Lists that may be asked for where a price turns out to be too low."""
+
+    most: Floats  # (M,) costs, no less than the prices, up to which each target's candidates are listed
+    long: float  # how many a longer list has, over the candidates of the whole pool
+    short: float  # how many one has that is too short, most likely
+
+    def rows(self, found: Reached, price: Floats, n: int) -> Ints:
+        """Those of a shard of n rows, with repeats, that longer lists of targets name.
+
+        Of the targets that have few below ``price`` (M,); chance is given two deviations.
+        """
+        few, most = (share * n + 2 * np.sqrt(share * n) for share in (self.short, self.long))
+        under = np.bincount(found.target[1.0 - found.cosine <= price[found.target]], minlength=len(price))
+        order = np.lexsort((found.row, -found.cosine, found.target))
+        target = found.target[order]
+        rank = np.arange(len(order)) - np.searchsorted(target, target)
+        kept = (under[target] <= few) & (rank < most)
+        return np.asarray(found.row[order[kept]])
 
 
 @dataclass(frozen=True)
@@ -46,16 +70,19 @@ class Left:
     below: Priced | None = None
     scores: tuple[Tensor, ...] = ()  # (n,) float32, as the questions' directions
     near: tuple[Tensor, Tensor, Tensor] | None = None  # (n,) int32, (n,) and (M,) float32: as in `Nearest`
+    reached: Reached | None = None  # pairs up to the costs of the questions' reach
 
 
 def leave(part: Part, questions: Questions, sample: Ints) -> Left:
     """Answer the questions, and keep the rows named and those of the ``sample`` (s,), ascending."""
     n = part.shape[0]
     lists = tuple(part.nearest(targets, min(count, n)) for targets, count in questions.lists)
-    below, near = _of_all_targets(part, questions)
+    below, near, reached = _of_all_targets(part, questions)
     scores = [part.scores(direction) for direction in questions.directions]
     high = [np.flatnonzero(scores[number] >= least) for number, least in questions.high]
     named = [sample, *(rows.ravel() for _, rows in lists), *([] if below is None else [below.rows]), *high]
+    if questions.below is not None and questions.reach is not None and reached is not None:
+        named.append(questions.reach.rows(reached, questions.below[1], n))
     rows = np.unique(np.concatenate(named))
     return Left(
         part.shape,
@@ -66,18 +93,19 @@ def leave(part: Part, questions: Questions, sample: Ints) -> Left:
         below,
         tuple(torch.from_numpy(score).float() for score in scores),
         None if near is None else _kept(near),
+        reached,
     )
 
 
-def _of_all_targets(part: Part, questions: Questions) -> tuple[Priced | None, Nearest | None]:
-    """Edges and nearest, by one pass where both are asked of the same targets."""
-    below, near = questions.below, questions.near
-    if below is not None and near is not None and torch.equal(below[0], near):
-        return part.edges_and_near(*below)
-    return (
-        None if below is None else part.edges_below(*below),
-        None if near is None else part.near(near),
-    )
+def _of_all_targets(part: Part, questions: Questions) -> tuple[Priced | None, Nearest | None, Reached | None]:
+    """Edges, nearest and what is reached, by one pass where all are asked of the same targets."""
+    below, near, reach = questions.below, questions.near, questions.reach
+    if below is None or near is None or not torch.equal(below[0], near):
+        edges = None if below is None else part.edges_below(*below)
+        return edges, None if near is None else part.near(near), None
+    targets, price, window = below
+    pairs, nearest = part.reached_and_near(targets, price if reach is None else reach.most)
+    return edges_of(pairs, price, window), nearest, None if reach is None else pairs
 
 
 def to_tensors(left: Left) -> dict[str, Tensor]:
@@ -97,6 +125,9 @@ def to_tensors(left: Left) -> dict[str, Tensor]:
         named |= {f"below.{name}": torch.from_numpy(part) for name, part in vars(left.below).items()}
     if left.near is not None:
         named |= dict(zip(NEAR, left.near, strict=True))
+    if (reached := left.reached) is not None:
+        pairs = (torch.from_numpy(part).int() for part in (reached.row, reached.target))
+        named |= dict(zip(REACHED, (*pairs, torch.from_numpy(reached.cosine).float()), strict=True))
     return named | {f"score.{place}": score for place, score in enumerate(left.scores)}
 
 
@@ -116,7 +147,13 @@ def from_tensors(named: Mapping[str, Tensor]) -> Left:
         Priced(**below) if below else None,
         tuple(named[f"score.{place}"] for place in range(sum("score." in name for name in named))),
         (named[NEAR[0]], named[NEAR[1]], named[NEAR[2]]) if NEAR[0] in named else None,
+        _reached(named) if REACHED[0] in named else None,
     )
+
+
+def _reached(named: Mapping[str, Tensor]) -> Reached:
+    row, target, cosine = (named[name] for name in REACHED)
+    return Reached(row.long().numpy(), target.long().numpy(), cosine.double().numpy())
 
 
 def _kept(near: Nearest) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,10 +18,10 @@ from evoselect.arrays import Floats, Ints
 from evoselect.features import Matrix, check_unit_rows, column_hashes, gather, row_hashes
 from evoselect.neighbours import matrix
 from evoselect.neighbours.both_ways import Nearest, nearest_both_ways
-from evoselect.neighbours.lists import nearest
+from evoselect.neighbours.lists import Listed, nearest
 from evoselect.neighbours.matrix import Some
-from evoselect.neighbours.one_pass import edges_and_nearest
-from evoselect.neighbours.priced import Priced, edges_below
+from evoselect.neighbours.one_pass import reached_and_nearest
+from evoselect.neighbours.priced import Priced, Reached, edges_below
 
 
 class Part(Protocol):
@@ -62,6 +62,10 @@ class Part(Protocol):
         """targets (M, d), count <= n -> (M, count) cosines, best first, and their rows; ties by row."""
         ...
 
+    def listed(self, targets: Tensor, count: int) -> Listed:
+        """targets (m, d) -> what is known of the ``count`` nearest of each without asking anew."""
+        ...
+
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
         """targets (M, d), price (M,) -> edges that cost no more, within ``window`` of their row's best."""
         ...
@@ -78,8 +82,8 @@ class Part(Protocol):
         """targets (M, d) -> each row's nearest of them, and the best row of each."""
         ...
 
-    def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:
-        """targets (M, d), price (M,) -> `edges_below` and `near` of the same targets."""
+    def reached_and_near(self, targets: Tensor, most: Floats) -> tuple[Reached, Nearest]:
+        """targets (M, d) -> all pairs that cost at most ``most`` (M,), and `near` of the same targets."""
         ...
 
     def among(self, rows: Ints) -> "Part":
@@ -128,6 +132,10 @@ class Rows:
         """targets (M, d) -> (M, count): one pass, and a second where many are nearly as near."""
         return nearest(self.matrix, targets, count)
 
+    def listed(self, targets: Tensor, count: int) -> Listed:
+        """targets (m, d): all ``count`` nearest."""
+        return Listed.of(*self.nearest(targets, count))
+
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
         """targets (M, d), price (M,): one pass over the rows."""
         return edges_below(self.matrix, targets, price, window)
@@ -144,9 +152,9 @@ class Rows:
         """targets (M, d): one pass over the rows."""
         return nearest_both_ways(self.matrix, targets)
 
-    def edges_and_near(self, targets: Tensor, price: Floats, window: float) -> tuple[Priced, Nearest]:
-        """targets (M, d), price (M,): one pass over the rows for both."""
-        return edges_and_nearest(self.matrix, targets, price, window)
+    def reached_and_near(self, targets: Tensor, most: Floats) -> tuple[Reached, Nearest]:
+        """targets (M, d), most (M,): one pass over the rows for both."""
+        return reached_and_nearest(self.matrix, targets, most)
 
     def among(self, rows: Ints) -> "Rows":
         """rows (r,): a view, nothing is copied."""

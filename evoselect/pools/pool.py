@@ -18,7 +18,7 @@ from evoselect.arrays import Floats, Ints
 from evoselect.errors import InvalidInput
 from evoselect.features import Matrix
 from evoselect.neighbours.both_ways import Nearest, merged
-from evoselect.neighbours.lists import best_of
+from evoselect.neighbours.lists import Listed, best_of, least_of_best
 from evoselect.neighbours.priced import Priced
 from evoselect.pools.part import Part, Rows
 
@@ -133,16 +133,21 @@ class Pool:
         return part.matrix[:] if whole and isinstance(part, Rows) else self.gather(rows)
 
     def nearest(self, targets: Tensor, count: int) -> tuple[Floats, Ints]:
-        """targets (M, d), count <= N -> (M, count) cosines, best first, and their rows; ties by row."""
+        """targets (M, d), count <= N -> (M, count) cosines, best first, and their rows; ties by row.
+
+        A part whose rows that are not listed could be among them is asked anew.
+        """
         m = len(targets)
-        found = [part.nearest(targets, min(count, part.shape[0])) for part in self.parts]
-        if len(found) == 1:
-            return found[0]
-        cosine = np.concatenate([part[0] for part in found], axis=1)
-        shifted = zip(found, self.starts, strict=False)
-        rows = np.concatenate([part[1] + start for part, start in shifted], axis=1)
-        target = np.repeat(np.arange(m), cosine.shape[1])
-        return best_of(cosine.ravel(), rows.ravel(), target, m=m, count=count)
+        found = [part.listed(targets, min(count, part.shape[0])) for part in self.parts]
+        least = least_of_best(found, m, count)
+        for number, part in enumerate(self.parts):
+            rest = found[number].rest
+            if ((rest >= least) & (rest > -np.inf)).any():
+                found[number] = Listed.of(*part.nearest(targets, min(count, part.shape[0])))
+        cosine = np.concatenate([part.cosine for part in found])
+        rows = np.concatenate([part.row + start for part, start in zip(found, self.starts, strict=False)])
+        target = np.concatenate([part.target for part in found])
+        return best_of(cosine, rows, target, m=m, count=count)
 
     def edges_below(self, targets: Tensor, price: Floats, window: float) -> Priced:
         """targets (M, d), price (M,) -> edges that cost no more, within ``window`` of their row's best."""

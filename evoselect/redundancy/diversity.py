@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from evoselect.arrays import Floats, Ints
-from evoselect.hardware import has_bfloat16
+from evoselect.hardware import multiplies_faster_coarsely
 from evoselect.neighbours.pairs import edge_cosines, rounding
 from evoselect.neighbours.priced import BFLOAT16_ERROR, WORD, true_places
 from evoselect.pools.pool import Pool
@@ -97,7 +97,7 @@ def graph_by_cells(features: Tensor, members: list[Ints], s: float) -> scipy.spa
     n = features.shape[0]
     least = 1.0 + s * s * float(np.log(FLOOR)) - rounding(features.shape[1])  # where K falls to FLOOR
     coarse = features
-    if has_bfloat16(features.device):  # finds the pairs; float32 decides about them
+    if multiplies_faster_coarsely(features.device):  # finds the pairs; float32 decides about them
         coarse, least = features.bfloat16(), least - BFLOAT16_ERROR
     keys = [np.empty(0, dtype=np.int64)]
     waiting = sorted((cell for cell in members if len(cell) > 1), key=len)

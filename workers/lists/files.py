@@ -13,7 +13,7 @@ from store.artifacts import StoredFile
 from store.kit.json import Json
 from workers.process.work import Work
 
-LISTS_VERSION = 2  # raise with every change of what sums or lists hold
+LISTS_VERSION = 3  # raise with every change of what sums or lists hold
 KIND = f"{LISTS_VERSION} cpu {platform.machine()} torch {torch.__version__.partition('+')[0]}"
 """Of release and device: lists of another kind may differ in their last bits."""
 

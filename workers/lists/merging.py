@@ -42,10 +42,10 @@ from store.jobs.plans import ListedPart, ShardPlan, Wanted
 from store.jobs.results import ListedResult
 from store.tables.jobs import Shard
 from store.tables.states import ShardState
-from workers.features.conditioned_rows import on_disk
 from workers.features.file_rows import Spill
 from workers.lists import files, limits, reading
 from workers.lists.problem import Problem
+from workers.lists.recalled import Recalled
 from workers.process.work import Work
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class _Foreseen:
 
 
 def merged(problem: Problem, scratch: Path) -> Merged:
-    """What the shards left; a shard that has to be asked again writes its rows to a file in ``scratch``.
+    """What the shards left; a shard that has to be searched again writes its rows to a file in ``scratch``.
 
     Raises Wanted with what has to be done first, and DamagedInput with what has to be done again.
     """
@@ -96,7 +96,7 @@ def merged(problem: Problem, scratch: Path) -> Merged:
     parts = []
     for shard, (left, _) in zip(held, read, strict=True):
         part = ListedPart.model_validate(shard.payload)
-        again = cache(partial(_again, work, part, fitted, scratch))
+        again = partial(_again, work, part, fitted, scratch)
         parts.append(Kept.of(left, questions, again))
     assert questions.near is not None
     if problem.spec.conditioning != "none":
@@ -207,9 +207,8 @@ def _list_plans(problem: Problem, asked: _Foreseen, wanted: list[int]) -> list[S
 
 
 def _again(work: Work, part: ListedPart, fitted: Callable[[], Fitted], scratch: Path) -> Part:
-    """The features of a shard, conditioned once more."""
     rows = reading.usable_rows(work, part, files.get(work, part.rows))
-    return Rows(on_disk(fitted(), rows, scratch)[0])
+    return Rows(Recalled(fitted(), rows, scratch))
 
 
 def _fitted(work: Work, part: ListedPart) -> Fitted:

@@ -6,19 +6,23 @@ import torch
 
 from evoselect.budget import Budget
 from evoselect.capacity import rounding, shortlist
+from evoselect.neighbours import priced
 from evoselect.neighbours.priced import BFLOAT16_ERROR, LARGE_PRODUCT, edges_below
 from tests.evoselect.instances import instance
 
-LARGE = instance(
-    70_000, 61, 16, seed=2
-)  # above LARGE_PRODUCT: bfloat16 finds the pairs where hardware has it
+LARGE = instance(70_000, 61, 16, seed=2)  # above LARGE_PRODUCT
 SMALL = instance(900, 13, 16, seed=3)
 BUDGET = Budget.of_rows(70_000, 3_000)
 
 
 @pytest.mark.parametrize("case", [LARGE, SMALL], ids=["large", "small"])
 @pytest.mark.parametrize("window", [0.02, 3.0])
-def test_edges_are_those_of_the_whole_matrix(case: object, window: float) -> None:
+@pytest.mark.parametrize("coarse", [True, False])
+def test_edges_are_those_of_the_whole_matrix(
+    monkeypatch: pytest.MonkeyPatch, case: object, window: float, coarse: bool
+) -> None:
+    """Whether bfloat16 finds the pairs or float32."""
+    monkeypatch.setattr(priced, "multiplies_faster_coarsely", lambda device: coarse)
     candidates, targets = case.candidates, case.targets  # type: ignore[attr-defined]  # an Instance
     cost = 1.0 - (candidates @ targets.T).double().numpy()
     price = np.quantile(cost, 0.003, axis=0)

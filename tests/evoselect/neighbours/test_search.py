@@ -1,7 +1,8 @@
-"""The three exact searches against the whole sorted matrix."""
+"""The exact searches against the whole sorted matrix and FAISS."""
 
 from collections.abc import Callable
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -25,12 +26,25 @@ def test_searches_agree_with_the_sorted_matrix(find: Search, count: int) -> None
     assert all(len(set(row)) == count for row in index.tolist())
 
 
-def test_faiss_agrees_with_the_sorted_matrix_where_it_serves() -> None:
-    case = instance(300, neighbours.FAISS_TARGETS, 8, seed=6)
+def test_blocks_of_both_sides_find_what_faiss_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many targets, which come in turns."""
+    monkeypatch.setattr(neighbours, "PRODUCT_ENTRIES", 2**16)
+    case = instance(900, 2_000, 8, seed=6)
     similarity, index = search(case.candidates, case.targets, 20)
-    whole = case.targets @ case.candidates.T
-    assert torch.allclose(similarity, whole.topk(20, dim=1).values, atol=1e-6)
-    assert torch.allclose(whole.gather(1, index), similarity, atol=1e-6)
+    rows, targets = case.candidates.numpy(), case.targets.numpy()
+    expected, _ = faiss.knn(targets, rows, 20, metric=faiss.METRIC_INNER_PRODUCT)
+    assert np.allclose(similarity.numpy(), expected, atol=1e-6)
+    assert torch.allclose((case.targets @ case.candidates.T).gather(1, index), similarity, atol=1e-6)
+
+
+def test_coarse_and_exact_products_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever is faster on a machine; 70,000 rows are a large product."""
+    case, found = instance(70_000, 61, 16, seed=2), []
+    for coarse in (True, False):
+        monkeypatch.setattr(neighbours, "multiplies_faster_coarsely", lambda device, coarse=coarse: coarse)
+        found.append(nearest_above(case.candidates, case.targets, 100))
+    assert torch.allclose(found[0][0], found[1][0], atol=1e-6)
+    assert torch.allclose((case.targets @ case.candidates.T).gather(1, found[0][1]), found[0][0], atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

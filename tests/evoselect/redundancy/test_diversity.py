@@ -13,7 +13,10 @@ from tests.evoselect.instances import instance
 CASE = instance(3_000, 60, 32, seed=2, twins=0.3)
 
 
-def test_cells_find_the_similar_pairs_of_all_pairs() -> None:
+@pytest.mark.parametrize("coarse", [True, False])
+def test_cells_find_the_similar_pairs_of_all_pairs(monkeypatch: pytest.MonkeyPatch, coarse: bool) -> None:
+    """Whether bfloat16 finds the pairs or float32."""
+    monkeypatch.setattr(diversity, "multiplies_faster_coarsely", lambda device: coarse)
     listed = shortlist.build(CASE.pool, CASE.targets, 200)
     rows = CASE.candidates[torch.from_numpy(listed.candidates)]
     s = diversity.bandwidth(CASE.pool, CASE.targets)
