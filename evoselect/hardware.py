@@ -23,8 +23,8 @@ def has_bfloat16(device: torch.device) -> bool:
 def multiplies_faster_coarsely(device: torch.device) -> bool:
     """Whether products of bfloat16 matrices are faster than of float32, by a trial where they have units.
 
-    Units alone do not say so: a virtual Intel Xeon with avx512_bf16 and no amx took 1.9 times as long. Only for
-    products that find what float32 decides about: results do not depend on it.
+    Units alone do not say so: a virtual Intel Xeon with avx512_bf16 and no amx took 1.9 times as long. Only
+    for products that find what float32 decides about: results do not depend on it.
     """
     if not has_bfloat16(device):
         return False

@@ -107,7 +107,7 @@ def best_of(cosine: Floats, rows: Ints, target: Ints, *, m: int, count: int) -> 
 
 
 def least_of_best(parts: Sequence[Listed], m: int, count: int) -> Floats:
-    """(m,) the ``count``-th largest cosine of each target's pairs in all parts; -inf where there are fewer."""
+    """(m,) the ``count``-th largest cosine of each target's pairs in all parts, or -inf."""
     target = np.concatenate([part.target for part in parts])
     cosine = np.concatenate([part.cosine for part in parts])
     order = np.lexsort((-cosine, target))
