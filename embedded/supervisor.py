@@ -237,7 +237,8 @@ class Supervisor:
                 yield self._worker(queue, f"{queue}-{number}", several)
 
     def _worker(self, queue: str, name: str, several: int) -> Child:
-        environment = {**self.environment, **cores.threads(several), **workers.without_pepper([queue])}
+        own = workers.without_pepper([queue]) | workers.held([queue])
+        environment = {**self.environment, **cores.threads(several), **own}
         arguments = workers.arguments([queue], name)
         return Child(f"{name}-worker", arguments, self._log(f"{name}-worker"), environment)
 

@@ -23,13 +23,14 @@ QUEUES = ("features", "select", "train", "generate", OPS)
 ENVIRONMENT = {
     # Waiting threads sleep instead of spinning: measured 5 - 10 times faster where processes share the cores.
     "OMP_WAIT_POLICY": "PASSIVE",
-    # Freed memory stays in the process: measured 15 % faster features (their tensors come and go).
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "HF_HUB_OFFLINE": "1",
     "POT_BACKEND_DISABLE_PYTORCH": "1",  # halves the import of POT
     "TOKENIZERS_PARALLELISM": "false",
 }
+# Freed memory stays in the process: measured 15 % faster features, whose tensors come and go in a few sizes.
+# Of a merge, which has many, twice as much stayed.
+HELD = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**30)}
+HOLDING = ("features", "train")
 SUPERVISOR = "EVOSELECT_SUPERVISOR"  # the process without which a worker ends (workers/process/orphan.py)
 POLL_SECONDS = 0.2
 SPARE_SECONDS = 5.0  # beyond EVOSELECT_SHUTDOWN_SECONDS, until a worker that was asked to end is killed
@@ -49,6 +50,11 @@ def arguments(queues: Sequence[str], name: str) -> list[str]:
 def without_pepper(queues: Sequence[str]) -> dict[str, str]:
     """Variables that take the pepper from workers that check no key and sign no webhook: all but ops."""
     return {} if OPS in queues else {"EVOSELECT_KEY_PEPPER": ""}
+
+
+def held(queues: Sequence[str]) -> dict[str, str]:
+    """Variables that keep freed memory in workers which compute by a model."""
+    return HELD if {*queues} & {*HOLDING} else {}
 
 
 def require_installed() -> None:
@@ -84,7 +90,8 @@ def crew(queues: Sequence[str], devices: Sequence[str], *, several: int) -> list
     shown: dict[str, dict[str, str]] = {name: {gpus.VARIABLE: name} for name in devices}
     shown = shown or {str(number): {} for number in range(1, several + 1)}
     shared = cores.threads(len(shown)) | without_pepper(queues) | {SUPERVISOR: str(os.getpid())}
-    chosen = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
+    usual = ENVIRONMENT | held(queues)
+    chosen = {name: value for name, value in usual.items() if name not in os.environ}
     return [
         _child(queues, f"{label}-{name.replace('/', '-')}", {**chosen, **shared, **own})
         for name, own in shown.items()

@@ -1,6 +1,6 @@
 """Stored records as a sequence: kept by columns or read where they lie, each a `Record` while looked at."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from store.records.record import SCHEMA, Record, from_table
@@ -82,6 +83,14 @@ class Records(Sequence[Record]):
         for table in self.tables([name]):
             yield from table.column(0).to_pylist()
 
+    def among(self, name: str, some: Collection[str]) -> npt.NDArray[np.bool_]:
+        """(n,) whose text in the column ``name`` is one of ``some``."""
+        found = np.zeros(len(self), dtype=bool)
+        if some:
+            wanted, parts = pa.array(sorted(some), pa.string()), self.tables([name])
+            found[:] = np.concatenate([found[:0], *(_are_in(table[name], wanted) for table in parts)])
+        return found
+
     def tables(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """The columns that there are of those named, a group at a time."""
         if self._rows is None:
@@ -100,6 +109,10 @@ def some(records: Sequence[Record], rows: Iterable[int]) -> dict[int, Record]:
     wanted = np.unique(np.fromiter(rows, dtype=np.int64))
     found = records.at(wanted) if isinstance(records, Records) else [records[row] for row in wanted.tolist()]
     return dict(zip(wanted.tolist(), found, strict=True))
+
+
+def _are_in(column: pa.ChunkedArray, wanted: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.is_in(column, wanted).to_numpy())
 
 
 def _columns(table: pa.Table, names: Sequence[str]) -> pa.Table:

@@ -43,14 +43,13 @@ def eligibility_of(target: Side, pool: Side, excluded: set[str], spec: Selection
     eligibility.give(eligibility.are("ok"), "usable")
     eligibility.give(_repeated(contents, pool.known.status), "exact_duplicate")
     eligibility.give(poor, "low_quality")
-    eligibility.give(_among(pool.records.column("content_hash"), excluded, len(eligibility)), "excluded")
-    eligibility.give(_among(contents(), in_target, len(eligibility)), "in_target")
+    eligibility.give(pool.records.among("content_hash", excluded), "excluded")
+    if same_text:  # keys are made of the texts
+        held = np.fromiter((content in in_target for content in contents()), dtype=bool, count=len(poor))
+    else:
+        held = pool.records.among("content_hash", in_target)
+    eligibility.give(held, "in_target")
     return eligibility
-
-
-def _among(contents: Iterable[str], some: set[str], count: int) -> Mask:
-    """(count,) which of so many contents are some of those."""
-    return np.fromiter((content in some for content in contents), dtype=bool, count=count)
 
 
 def usable_of(eligibility: Statuses) -> Ints:
@@ -123,8 +122,9 @@ def counts(target: Side, pool: Side, eligibility: Statuses) -> Counts:
 
 def rejected_of(pool: Side, eligibility: Statuses) -> Iterator[dict[str, str]]:
     """Every candidate that could not be selected, with the reason, in the order of the pool."""
-    pairs = zip(pool.records.column("id"), eligibility, strict=True)
-    return ({"id": id, "reason": reason} for id, reason in pairs if reason != "usable")
+    rows = np.flatnonzero(~eligibility.are("usable"))
+    pairs = zip(pool.records.at(rows).column("id"), eligibility.at(rows), strict=True)
+    return ({"id": id, "reason": reason} for id, reason in pairs)
 
 
 def store_rejected(work: Work, pool: Side, eligibility: Statuses) -> tuple[StoredFile, list[dict[str, str]]]:
