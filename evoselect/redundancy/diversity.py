@@ -20,7 +20,6 @@ from evoselect.pools.pool import Pool
 CROWD = 10  # neighbour whose distance sets the bandwidth: clusters of up to 10 copies do not shrink it
 NARROW = 0.3  # bandwidth over that distance: twins count, mere neighbours do not
 FLOOR = 0.05  # similarities below it are left out of the graph
-ROUNDED = 1e-5  # room in the cosine at which that is, for float32
 MIN_BANDWIDTH = 1e-3  # keeps a pool of identical rows finite
 SAMPLE_TARGETS = 32  # targets around which the bandwidth is measured
 BATCH_ENTRIES = 2**22  # of the rows or products of one batch of cells,
@@ -64,7 +63,7 @@ def graph_of_all(features: Tensor, s: float) -> scipy.sparse.csr_array:
     """K over all pairs of features (n, d) -> (n, n); only of those that can reach FLOOR it is worked out."""
     rows = features.float()
     cosine = rows @ rows.T
-    least = 1.0 + s * s * float(np.log(FLOOR)) - ROUNDED
+    least = 1.0 + s * s * float(np.log(FLOOR)) - rounding(features.shape[1])
     first, second = torch.nonzero(cosine >= least, as_tuple=True)
     similarity = torch.exp((cosine[first, second] - 1.0).clamp_max(0.0) / (s * s)).double().cpu().numpy()
     row, column = first.int().cpu().numpy(), second.int().cpu().numpy()

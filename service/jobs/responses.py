@@ -14,7 +14,7 @@ class PhaseProgress(ResponseModel):
     total: int
     """Rows in all."""
     seconds: float
-    """Seconds that its shards have taken, added up."""
+    """Seconds that the last run of each of its shards took, added up."""
 
 
 class Progress(ResponseModel):

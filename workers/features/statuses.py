@@ -85,8 +85,8 @@ class Statuses(Sequence[str]):
 
     def counts(self) -> Counter[str]:
         """How many rows have each name, the first row's first."""
-        first = {name: int(self.are(name).argmax()) for name in self._names if self.are(name).any()}
-        return Counter({name: int(self.are(name).sum()) for name in sorted(first, key=first.__getitem__)})
+        codes, first, held = np.unique(self._codes, return_index=True, return_counts=True)
+        return Counter({self._names[int(codes[at])]: int(held[at]) for at in np.argsort(first)})
 
     def codes(self, names: Sequence[str]) -> Codes:
         """(n,) each row's place in these names; raises ValueError where a row's is none of them."""
