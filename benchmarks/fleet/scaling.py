@@ -47,7 +47,8 @@ def _rate(data: DemoData, rows: int, workers: int) -> float:
     ):
         _select(client, data, _named(data, WARM_UP, fresh))
         job = _select(client, data, _named(data, rows, fresh))
-    return rows / float(job.progress.phases["features"].seconds)
+        at = {event.data.get("phase", event.type): event.created_at for event in job.events()}
+    return rows / (at["transport"] - at["job.running"]).total_seconds()
 
 
 def _named(data: DemoData, rows: int, fresh: Iterator[int]) -> list[Json]:
