@@ -16,7 +16,7 @@ from evoselect_client.client import Client
 from evoselect_client.models import Selection
 
 WORKERS = (1, 2, 4)
-SHARD_ROWS = 32
+SHARD_ROWS = 16  # fewer than store.jobs.pace looks at, which would make one shard of them all
 WARM_UP = 4 * SHARD_ROWS  # rows: a shard for every worker
 LIMIT = 3_600.0
 Json = dict[str, Any]
