@@ -6,6 +6,7 @@ from billiard.process import current_process  # type: ignore[import-untyped]  # 
 
 from workers.app import app as app
 
+app.conf.include = [*app.conf.include, __name__]  # a child makes the application anew, of what it includes
 if current_process().name != "MainProcess":  # a child: parents compute nothing, and load no torch
     from workers.features import conditioned_rows
 

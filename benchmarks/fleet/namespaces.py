@@ -69,6 +69,7 @@ def good(report: Json) -> bool:
     return (
         report["identical"]
         and report["certified"]
+        and bool(report["merged_shards"])  # else the pool was held by the worker
         and report["refused"] > 0
         and not any(report[name] for name in bad)
     )
