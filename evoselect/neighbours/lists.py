@@ -32,7 +32,7 @@ class Listed:
 
     @classmethod
     def of(cls, cosine: Floats, rows: Ints) -> "Listed":
-        """All that are wanted: cosine and rows (m, count)."""
+        """All that are wanted: cosine (m, count) and rows (m, count)."""
         m, count = rows.shape
         return cls(np.repeat(np.arange(m), count), rows.ravel(), cosine.ravel(), np.full(m, -np.inf))
 

@@ -45,7 +45,7 @@ class Reach:
     short: float  # how many one has that is too short, most likely
 
     def rows(self, found: Reached, price: Floats, n: int) -> Ints:
-        """Those of a shard of n rows, with repeats, that longer lists of targets name.
+        """Those of a shard of n rows that longer lists of targets name -> (r,), with repeats.
 
         Of the targets that have few below ``price`` (M,); chance is given two deviations.
         """
