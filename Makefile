@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Without bytecode each of a dozen processes compiles torch and transformers anew: 25 s of a core in place of 10.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo browser test test-long test-integrations docs check format bench bench-gpu up clean
+.PHONY: demo browser test test-long test-kills test-integrations docs check format bench bench-gpu up clean
 
 PIP := $(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile
 
@@ -44,8 +44,11 @@ SUITE := $(BIN)/python -m tests.suite
 test: $(STAMP)  ## The suite: two processes, a file of tests stays in one, chaos and integration come first
 	$(SUITE) -m "not long"
 
-test-long: $(STAMP)  ## Its tests of half a minute and more: power cuts, whole loops, the tutorial, the demo
-	$(SUITE) -m long
+test-long: $(STAMP)  ## Its tests of half a minute and more: whole loops, the tutorial, the demo
+	$(SUITE) -m "long and not kills"
+
+test-kills: $(STAMP)  ## Long ones in which somebody is killed: power cuts, crash points, chaos over large pools
+	$(SUITE) -m kills
 
 test-integrations: $(STAMP)  ## The pipelines in environments of their own: takes a package index, 4 GB and minutes
 	$(BIN)/python -m tests_integrations

@@ -48,6 +48,7 @@ MISSING = {
 
 
 @pytest.mark.long
+@pytest.mark.kills
 @pytest.mark.parametrize("guard", MISSING)
 def test_without_a_guard_the_suite_fails(made: Fleet, guard: str) -> None:
     kind, variables, said = MISSING[guard]

@@ -12,7 +12,7 @@ from evoselect_client.resources.comparisons import MethodComparison
 from tests.conftest import Stack
 from tests.integration.watching import kill_session
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.kills, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -110,6 +110,7 @@ def test_candidates_of_an_endpoint_and_its_key_stays_where_it_is(
 
 
 @pytest.mark.long
+@pytest.mark.kills
 def test_kill_9_in_the_middle_of_a_training_costs_time_and_no_step(
     client: Client, stack: Stack, data: DemoData
 ) -> None:

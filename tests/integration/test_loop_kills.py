@@ -18,7 +18,7 @@ from store.session import Database
 from tests.conftest import Stack
 from tests.integration.watching import database_of, kill_session
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.kills, pytest.mark.timeout(600)]
 
 RUNNING = """
 select 1 from shards s join loop_steps l on l.job_id = s.job_id

@@ -298,6 +298,7 @@ def test_training_and_evaluation_follow_from_a_selection(
 
 
 @pytest.mark.long
+@pytest.mark.kills
 def test_kill_9_of_the_feature_worker_costs_time_and_nothing_else(
     client: Client, stack: Stack, target_id: str, pool_id: str, selection: Selection
 ) -> None:

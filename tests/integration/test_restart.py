@@ -14,7 +14,7 @@ import pytest
 from benchmarks.demo.data import build
 from evoselect_client.client import Client
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.kills, pytest.mark.timeout(600)]
 SETTINGS = {
     "EVOSELECT_RELAY_SECONDS": "0.2",
     "EVOSELECT_SWEEP_SECONDS": "1",

@@ -182,6 +182,7 @@ def test_what_cannot_be_is_told_before_anything_starts(
 
 
 @pytest.mark.long
+@pytest.mark.kills
 @pytest.mark.timeout(600)
 def test_shards_survive_a_stop_in_their_middle_and_a_worker_that_is_killed(
     database_url: str, valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

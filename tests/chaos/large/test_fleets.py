@@ -9,7 +9,7 @@ from tests.chaos.large import faults
 from tests.chaos.large.fleets import large_fleet, orders_of
 from tests.chaos.runs import Report, one_run
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.kills, pytest.mark.timeout(900)]
 AT_ONCE = 3
 BESIDE = ("stop_past_lease", "disk_full", "database_crash")
 

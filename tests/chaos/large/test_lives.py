@@ -38,6 +38,7 @@ def test_a_life_says_when_its_answer_is_wrong(crash_scene: Scene) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.kills
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("life", LIVES)
 def test_a_life_that_ends_at_a_step_converges_when_it_is_begun_again(crash_scene: Scene, life: str) -> None:
