@@ -9,8 +9,6 @@ from pathlib import Path
 
 import torch
 
-STATUS = Path("/proc/self/status")
-
 
 def usable_device(name: str) -> str:
     """The value of --device; argparse says what is wrong with another."""
@@ -44,10 +42,17 @@ def peak_rss_gb() -> float:
 
     On Linux ``ru_maxrss`` begins with the size of the process that started the program.
     """
-    if not STATUS.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 2**20
+    own = peak_bytes_of(os.getpid())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 if own is None else own / 2**30
+
+
+def peak_bytes_of(process: int) -> int | None:
+    """The same of any process, in bytes; None where Linux does not say, or the process has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 def _processor() -> str:

@@ -47,8 +47,8 @@ def _rate(data: DemoData, rows: int, workers: int) -> float:
     ):
         _select(client, data, _named(data, WARM_UP, fresh))
         job = _select(client, data, _named(data, rows, fresh))
-        at = {event.data.get("phase", event.type): event.created_at for event in job.events()}
-    return rows / (at["transport"] - at["job.running"]).total_seconds()
+        at = {(event.type, event.data.get("phase")): event.created_at for event in job.events()}
+    return rows / (at["phase.started", "transport"] - at["job.running", None]).total_seconds()
 
 
 def _named(data: DemoData, rows: int, fresh: Iterator[int]) -> list[Json]:

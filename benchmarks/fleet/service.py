@@ -18,6 +18,7 @@ import psutil
 from benchmarks.demo.embedded import embedded
 from benchmarks.fleet import data
 from benchmarks.growth import watched
+from benchmarks.machine import peak_bytes_of
 from evoselect_client.client import Client
 from evoselect_client.models import Selection
 
@@ -101,11 +102,8 @@ def _peak() -> Iterator[dict[int, int]]:
 
     def look() -> None:
         for process in psutil.Process().children(recursive=True):
-            status = Path(f"/proc/{process.pid}/status")
-            lines = status.read_text().splitlines() if status.exists() else []
-            for line in lines:
-                if line.startswith("VmHWM:"):
-                    most[process.pid] = int(line.split()[1]) * 1024
+            if (peak := peak_bytes_of(process.pid)) is not None:
+                most[process.pid] = peak
 
     with watched(look, LOOKS):
         yield most

@@ -29,16 +29,22 @@ def sample(n: int, m: int, k: int) -> Ints:
 def questions(pool: Pool, targets: Tensor, masses: Floats, budget: Budget) -> Questions:
     """From the usable rows of a pool (N, d), of which only the sample is read.
 
-    targets (M, d) unit rows, masses (M,) sum 1. Whatever else turns out to be wanted, such as longer lists
-    where a price was too low, shards are asked for again.
+    targets (M, d) unit rows, masses (M,) sum 1. Whatever else turns out to be wanted, shards are asked for
+    again.
     """
     lists = [(diversity.around(targets), SPARE * diversity.SAMPLE_ROWS)]
     directions = (centre(targets, masses), mean_target(targets))
-    high = ((1, _least_relevance(pool, targets, budget)),)
+    step = shortlist.sample_step(pool.size, targets.shape[0], budget.count)
+    sample = pool.gather(pool.every(step))
+    high = ((1, _least_relevance(sample, targets, budget.count / step)),)
     if priced(pool.shape[0], targets.shape[0]):
         _, price = shortlist.first_prices(pool, targets, masses, budget)
         below = targets, price, shortlist.WINDOW
-        return Questions(tuple(lists), below, directions, high, targets, _reach(pool, targets, price, budget))
+        wanted = budget.count / targets.shape[0]
+        width = min(pool.shape[0], max(MIN_WIDTH, shortlist.WIDENING * int(np.ceil(SHORT * wanted))))
+        most = np.maximum(price, _ends(sample, targets, FURTHER * width / step))
+        reach = Reach(most, width / pool.shape[0], SHORT * wanted / pool.shape[0])
+        return Questions(tuple(lists), below, directions, high, targets, reach)
     lists.append((targets, list_width(pool.shape[0], targets.shape[0], budget.count)))
     return Questions(tuple(lists), None, directions, high, targets)
 
@@ -54,26 +60,18 @@ def edges(asked: Questions, pool: Pool, m: int, k: int) -> int:
     return step * len(edges_below(pool.gather(pool.every(step)), *asked.below).cost)
 
 
-def _reach(pool: Pool, targets: Tensor, price: Floats, budget: Budget) -> Reach:
-    """As far as the longer lists of those targets go whose prices turn out to be too low, and FURTHER.
-
-    The sample says where a list of so many ends, by NOISE deviations on the far side.
-    """
-    wanted = budget.count / targets.shape[0]
-    width = min(pool.shape[0], max(MIN_WIDTH, shortlist.WIDENING * int(np.ceil(SHORT * wanted))))
-    step = shortlist.sample_step(pool.size, targets.shape[0], budget.count)
-    sample = pool.gather(pool.every(step))
-    expected = FURTHER * width / step
+def _ends(sample: Tensor, targets: Tensor, expected: float) -> Floats:
+    """(M,) costs below which every target has so many rows of the sample (s, d), NOISE deviations beyond."""
     rank = min(len(sample), int(np.ceil(expected + NOISE * np.sqrt(expected))) + 1)
-    cosine = search(sample, targets, rank)[0][:, -1].double().numpy()
-    return Reach(np.maximum(price, 1.0 - cosine), width / pool.shape[0], SHORT * wanted / pool.shape[0])
+    return np.asarray(1.0 - search(sample, targets, rank)[0][:, -1].double().numpy())
 
 
-def _least_relevance(pool: Pool, targets: Tensor, budget: Budget) -> float:
-    """Above which lie about as many rows as the budget buys: relevance alone is what it is compared with."""
-    step = shortlist.sample_step(pool.size, targets.shape[0], budget.count)
-    score = np.sort(matrix.scores(pool.gather(pool.every(step)), mean_target(targets)))
-    wanted = budget.count / step
+def _least_relevance(sample: Tensor, targets: Tensor, wanted: float) -> float:
+    """Above which lie about as many rows of the sample (s, d) as the budget buys of them.
+
+    Relevance alone is what it is compared with.
+    """
+    score = np.sort(matrix.scores(sample, mean_target(targets)))
     place = int(np.ceil(wanted + NOISE * np.sqrt(wanted)))
     return float(score[-place]) if place <= len(score) else -2.0
 

@@ -22,21 +22,6 @@ REACHED = ("reached.row", "reached.target", "reached.cosine")  # and `Left.reach
 
 
 @dataclass(frozen=True)
-class Questions:
-    """What is asked of every shard before its features go."""
-
-    lists: tuple[tuple[Tensor, int], ...] = ()
-    """Targets (m, d), and how many nearest candidates of each."""
-    below: tuple[Tensor, Floats, float] | None = None
-    """Targets (M, d), prices (M,) and window of `edges_below`."""
-    directions: tuple[Tensor, ...] = ()  # (d,) whose scores are asked for
-    high: tuple[tuple[int, float], ...] = ()
-    """Which of the directions, and the least score by it of a row that is kept."""
-    near: Tensor | None = None  # targets (M, d) of `nearest_both_ways`, those of ``below`` where it is asked
-    reach: "Reach | None" = None  # beyond the prices of ``below``
-
-
-@dataclass(frozen=True)
 class Reach:
     """Lists that may be asked for where a price turns out to be too low."""
 
@@ -50,12 +35,27 @@ class Reach:
         Of the targets that have few below ``price`` (M,); chance is given two deviations.
         """
         few, most = (share * n + 2 * np.sqrt(share * n) for share in (self.short, self.long))
-        under = np.bincount(found.target[1.0 - found.cosine <= price[found.target]], minlength=len(price))
+        under = np.bincount(found.within(price).target, minlength=len(price))
         order = np.lexsort((found.row, -found.cosine, found.target))
         target = found.target[order]
         rank = np.arange(len(order)) - np.searchsorted(target, target)
         kept = (under[target] <= few) & (rank < most)
         return np.asarray(found.row[order[kept]])
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked of every shard before its features go."""
+
+    lists: tuple[tuple[Tensor, int], ...] = ()
+    """Targets (m, d), and how many nearest candidates of each."""
+    below: tuple[Tensor, Floats, float] | None = None
+    """Targets (M, d), prices (M,) and window of `edges_below`."""
+    directions: tuple[Tensor, ...] = ()  # (d,) whose scores are asked for
+    high: tuple[tuple[int, float], ...] = ()
+    """Which of the directions, and the least score by it of a row that is kept."""
+    near: Tensor | None = None  # targets (M, d) of `nearest_both_ways`, those of ``below`` where it is asked
+    reach: Reach | None = None  # beyond the prices of ``below``
 
 
 @dataclass(frozen=True)

@@ -137,13 +137,16 @@ class Pool:
 
         A part whose rows that are not listed could be among them is asked anew.
         """
+        if len(self.parts) == 1 and isinstance(self.parts[0], Rows):
+            return self.parts[0].nearest(targets, count)
         m = len(targets)
         found = [part.listed(targets, min(count, part.shape[0])) for part in self.parts]
-        least = least_of_best(found, m, count)
-        for number, part in enumerate(self.parts):
-            rest = found[number].rest
-            if ((rest >= least) & (rest > -np.inf)).any():
-                found[number] = Listed.of(*part.nearest(targets, min(count, part.shape[0])))
+        if any((part.rest > -np.inf).any() for part in found):
+            least = least_of_best(found, m, count)
+            for number, part in enumerate(self.parts):
+                rest = found[number].rest
+                if ((rest >= least) & (rest > -np.inf)).any():
+                    found[number] = Listed.of(*part.nearest(targets, min(count, part.shape[0])))
         cosine = np.concatenate([part.cosine for part in found])
         rows = np.concatenate([part.row + start for part, start in zip(found, self.starts, strict=False)])
         target = np.concatenate([part.target for part in found])

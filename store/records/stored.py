@@ -85,11 +85,10 @@ class Records(Sequence[Record]):
 
     def among(self, name: str, some: Collection[str]) -> npt.NDArray[np.bool_]:
         """(n,) whose text in the column ``name`` is one of ``some``."""
-        found = np.zeros(len(self), dtype=bool)
-        if some:
-            wanted, parts = pa.array(sorted(some), pa.string()), self.tables([name])
-            found[:] = np.concatenate([found[:0], *(_are_in(table[name], wanted) for table in parts)])
-        return found
+        if not some:
+            return np.zeros(len(self), dtype=bool)
+        wanted, parts = pa.array(sorted(some), pa.string()), self.tables([name])
+        return np.concatenate([np.zeros(0, dtype=bool), *(_are_in(table[name], wanted) for table in parts)])
 
     def tables(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """The columns that there are of those named, a group at a time."""

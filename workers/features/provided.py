@@ -14,6 +14,7 @@ from evoselect.arrays import Ints
 from evoselect.features import Matrix
 from evoselect.representations.shards import Features, Shard
 from evoselect.representations.sums import BLOCK_BYTES
+from workers.features.block_files import STATUSES
 from workers.features.file_rows import ranges
 from workers.features.known import Known
 from workers.features.matrices import invalid, open_matrix
@@ -22,8 +23,8 @@ from workers.models.status import Status
 
 SKETCH = "provided"
 LEAST_NORM, MOST_NORM = 1e-6, 1e15
-NAMES: tuple[Status, ...] = ("ok", "zero_gradient", "non_finite")
-OK, ZERO, NON_FINITE = range(3)  # their places
+KINDS: tuple[Status, ...] = ("ok", "zero_gradient", "non_finite")
+OK, ZERO, NON_FINITE = (STATUSES.index(kind) for kind in KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _statuses(matrix: Matrix, blocks: Iterable[Ints], rows: int) -> Statuses:
         kinds = np.where(np.isfinite(norms), np.where(norms > 0, OK, ZERO), NON_FINITE)
         codes[done : done + len(own)] = kinds
         done += len(own)
-    return Statuses(codes, NAMES)
+    return Statuses(codes, STATUSES)
 
 
 def _norms(rows: Tensor) -> npt.NDArray[np.float64]:
